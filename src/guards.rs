@@ -1,0 +1,1 @@
+//! The guards: state machines without I/O, one file or folder each.

@@ -1,0 +1,128 @@
+//! A map that stays small whatever keys arrive: past its limit, new keys share one visible entry.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// How many keys a guard keeps apart unless it is told otherwise.
+pub(crate) const DEFAULT_KEYS: usize = 10_000;
+
+/// Entries by key, at most `limit` of them, and one for all other keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Keyed<K, V> {
+    entries: HashMap<K, V>,
+    other: Option<V>,
+    limit: usize,
+}
+
+/// Where [`Keyed::entry`] found a place.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// An entry of its own.
+    Own,
+    /// The shared entry, which has just come to be.
+    FirstOfOthers,
+    /// The shared entry.
+    Others,
+}
+
+impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            entries: HashMap::new(),
+            other: None,
+            limit,
+        }
+    }
+
+    /// The entry for a key, made if there is none yet.
+    pub(crate) fn entry(&mut self, key: &K, make: impl Fn() -> V) -> (&mut V, Place) {
+        let known = self.entries.contains_key(key);
+        if known || self.entries.len() < self.limit {
+            if !known {
+                self.entries.insert(key.clone(), make());
+            }
+            if let Some(entry) = self.entries.get_mut(key) {
+                return (entry, Place::Own);
+            }
+        }
+        let place = if self.other.is_none() {
+            Place::FirstOfOthers
+        } else {
+            Place::Others
+        };
+        (self.other.get_or_insert_with(make), place)
+    }
+
+    /// The entry that speaks for a key: its own, or the shared one once keys share.
+    pub(crate) fn get<Q>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.entries.get(key).or(self.other.as_ref())
+    }
+
+    /// The same, to change it.
+    pub(crate) fn get_mut<Q>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        match self.entries.get_mut(key) {
+            Some(entry) => Some(entry),
+            None => self.other.as_mut(),
+        }
+    }
+
+    /// Every key with an entry of its own.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.entries.iter()
+    }
+
+    /// The same, to change the entries.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
+        self.entries.iter_mut()
+    }
+
+    /// The entry that new keys share past the limit.
+    pub(crate) fn other(&self) -> Option<&V> {
+        self.other.as_ref()
+    }
+
+    /// How many keys have an entry of their own at most.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Puts back what was stored.
+    pub(crate) fn refill(&mut self, entries: impl IntoIterator<Item = (K, V)>, other: Option<V>) {
+        self.entries = entries.into_iter().collect();
+        self.other = other;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn past_the_limit_new_keys_share_one_entry() {
+        let mut keyed = Keyed::new(2);
+        for (key, place) in [
+            ("a", Place::Own),
+            ("b", Place::Own),
+            ("c", Place::FirstOfOthers),
+            ("d", Place::Others),
+            ("a", Place::Own),
+        ] {
+            let (count, found) = keyed.entry(&key, || 0);
+            *count += 1;
+            assert_eq!(found, place, "{key}");
+        }
+        assert_eq!(keyed.get("a"), Some(&2));
+        assert_eq!(keyed.get("c"), Some(&2));
+        assert_eq!(keyed.other(), Some(&2));
+        assert_eq!(keyed.iter().count(), 2);
+    }
+}

@@ -1,0 +1,63 @@
+//! The place where guards leave their events: in order, bounded, delivered later by whoever owns the sinks.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::event::Event;
+
+/// How many events may wait. Far more than a process emits while a sink is slow; past it, events are counted as lost.
+const CAPACITY: usize = 65_536;
+
+/// Events that were emitted and not delivered yet.
+///
+/// A guard emits while it holds its own lock, so the order here is the order of its transitions. The pipeline delivers
+/// after every lock is released. In a test of one guard, [`drain`](Self::drain) takes them out.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    events: Mutex<VecDeque<Event>>,
+    waiting: AtomicUsize,
+    lost: AtomicU64,
+}
+
+impl Outbox {
+    /// Empty.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an event behind the others.
+    pub fn push(&self, event: Event) {
+        let mut events = self.events.lock();
+        if events.len() < CAPACITY {
+            events.push_back(event);
+            self.waiting.store(events.len(), Ordering::SeqCst);
+        } else {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes the oldest event.
+    pub fn pop(&self) -> Option<Event> {
+        let mut events = self.events.lock();
+        let event = events.pop_front();
+        self.waiting.store(events.len(), Ordering::SeqCst);
+        event
+    }
+
+    /// Takes all events, oldest first.
+    pub fn drain(&self) -> Vec<Event> {
+        std::iter::from_fn(|| self.pop()).collect()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) == 0
+    }
+
+    /// How many events found no place.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,139 @@
+//! The permission to make one call, which ends in exactly one way.
+
+use std::collections::BTreeSet;
+
+use crate::failure::FailureKind;
+use crate::pipeline::Pipeline;
+use crate::signal::{Outcome, Report};
+use crate::ticket::Ticket;
+use crate::verdict::{Acceptance, Diversion, Reason};
+
+/// What came of asking for a call.
+#[derive(Debug)]
+#[must_use = "an admitted call must be made, and a diverted document sent on"]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "there is no third way, and callers match on both"
+)]
+pub enum Admission {
+    /// Make the call, and say how it ended.
+    Admitted(Permit),
+    /// Do not; send the document on.
+    Diverted(Diversion),
+}
+
+impl Admission {
+    /// The permit, if the call was admitted.
+    pub fn permit(self) -> Option<Permit> {
+        match self {
+            Self::Admitted(permit) => Some(permit),
+            Self::Diverted(_) => None,
+        }
+    }
+
+    /// The ticket: a diverted document has one too.
+    pub fn ticket(&self) -> &Ticket {
+        match self {
+            Self::Admitted(permit) => permit.ticket(),
+            Self::Diverted(diversion) => diversion.ticket(),
+        }
+    }
+}
+
+/// The permission to make one call. It is used up by saying how the call ended.
+///
+/// Owned, `Send` and `'static`: move it into a task or a stream. Dropped unsaid, by a cancelled future, an early `?` or
+/// a panic, it records [`Outcome::Abandoned`], so no document is lost.
+#[derive(Debug)]
+#[must_use = "a permit dropped without an outcome is recorded as abandoned"]
+pub struct Permit {
+    pipeline: Pipeline,
+    ticket: Ticket,
+    open: bool,
+}
+
+impl Permit {
+    pub(crate) fn new(pipeline: Pipeline, ticket: Ticket) -> Self {
+        Self {
+            pipeline,
+            ticket,
+            open: true,
+        }
+    }
+
+    /// The ticket: which version and which model to call. Store it with the document.
+    pub fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+
+    /// There was an answer. What comes back says whether it may be acted on.
+    pub fn answer(mut self, report: Report) -> Settlement {
+        let outcome = report.failure().map_or(Outcome::Accepted, Outcome::Failed);
+        let (ticket, outcome, acceptance) = self.settle(outcome, report);
+        match (outcome, acceptance) {
+            (Outcome::Failed(kind), _) => Settlement::Failed { ticket, kind },
+            (_, Acceptance::Review(reasons)) => Settlement::NeedsReview { ticket, reasons },
+            (_, Acceptance::Accept) => Settlement::Accepted { ticket },
+        }
+    }
+
+    /// The call failed.
+    pub fn fail(mut self, kind: FailureKind) -> Ticket {
+        self.settle(Outcome::Failed(kind), Report::new()).0
+    }
+
+    /// The call was never made: it counts neither as an answer nor as a failure.
+    pub fn release(mut self) -> Ticket {
+        self.settle(Outcome::Released, Report::new()).0
+    }
+
+    fn settle(&mut self, outcome: Outcome, report: Report) -> (Ticket, Outcome, Acceptance) {
+        self.open = false;
+        self.pipeline.settle(self.ticket.clone(), outcome, report)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.open {
+            let _ = self.settle(Outcome::Abandoned, Report::new());
+        }
+    }
+}
+
+/// What may be done with an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "an answer that needs review must not be acted on"]
+#[non_exhaustive]
+pub enum Settlement {
+    /// Act on it.
+    Accepted {
+        /// The ticket, to store with the document.
+        ticket: Ticket,
+    },
+    /// The answer is a failure although the API said 200: do not act on it.
+    Failed {
+        /// The ticket, to store with the document.
+        ticket: Ticket,
+        /// What kind.
+        kind: FailureKind,
+    },
+    /// A person must look first.
+    NeedsReview {
+        /// The ticket, to store with the document.
+        ticket: Ticket,
+        /// Why: at least one reason.
+        reasons: BTreeSet<Reason>,
+    },
+}
+
+impl Settlement {
+    /// The ticket, whatever came of it.
+    pub fn ticket(&self) -> &Ticket {
+        match self {
+            Self::Accepted { ticket }
+            | Self::Failed { ticket, .. }
+            | Self::NeedsReview { ticket, .. } => ticket,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What survives a restart.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::format::Format;
+use crate::guard::State;
+use crate::time::Timestamp;
+
+/// The state of every guard of a pipeline at one moment, to be stored where you store things.
+///
+/// Serialised as an object with `"format": 1`; another format is refused when it is read. Each guard's part carries a
+/// format number of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    format: Format<1>,
+    at: Timestamp,
+    guards: BTreeMap<String, State>,
+}
+
+impl Snapshot {
+    pub(super) fn new<'a>(
+        at: Timestamp,
+        states: impl Iterator<Item = (&'a str, Option<State>)>,
+    ) -> Self {
+        Self {
+            format: Format,
+            at,
+            guards: states
+                .filter_map(|(name, state)| Some((name.to_owned(), state?)))
+                .collect(),
+        }
+    }
+
+    /// When it was taken.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// The names of the guards that have a state in it.
+    pub fn guards(&self) -> impl Iterator<Item = &str> {
+        self.guards.keys().map(String::as_str)
+    }
+
+    pub(super) fn state(&self, guard: &str) -> Option<&State> {
+        self.guards.get(guard)
+    }
+}

@@ -1,0 +1,180 @@
+//! The everyday form of a guarded call: admit, await the caller's own client, settle.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use crate::call::Call;
+use crate::failure::{Classify, FailureKind};
+use crate::permit::{Admission, Settlement};
+use crate::pipeline::Pipeline;
+use crate::signal::Report;
+use crate::ticket::Ticket;
+use crate::verdict::{Diversion, Reason};
+
+/// An answer and what is to be said of it.
+#[derive(Clone, Debug)]
+pub struct Reply<T> {
+    value: T,
+    report: Report,
+}
+
+impl<T> Reply<T> {
+    /// An answer of which nothing is said.
+    pub fn new(value: T) -> Self {
+        Self {
+            value,
+            report: Report::new(),
+        }
+    }
+
+    /// The model's confidence in a field, from 0 to 1; see [`Report::confidence`].
+    pub fn confidence(mut self, field: impl AsRef<str>, score: f64) -> Self {
+        self.report = self.report.confidence(field, score);
+        self
+    }
+
+    /// Tokens read and written; see [`Report::usage`].
+    pub fn usage(mut self, input: u64, output: u64) -> Self {
+        self.report = self.report.usage(input, output);
+        self
+    }
+
+    /// The finish or stop reason that the API gave; see [`Report::finish_reason`].
+    pub fn finish_reason(mut self, reason: &str) -> Self {
+        self.report = self.report.finish_reason(reason);
+        self
+    }
+
+    /// The answer is a failure although the API said 200; see [`Report::failed`].
+    pub fn failed(mut self, kind: FailureKind) -> Self {
+        self.report = self.report.failed(kind);
+        self
+    }
+}
+
+/// What came of a guarded call that your client made without an error of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a diverted document must be sent on, and an answer that needs review must not be acted on"]
+#[non_exhaustive]
+pub enum Served<T> {
+    /// Act on it.
+    Accepted {
+        /// The answer.
+        value: T,
+        /// The ticket, to store with the document.
+        ticket: Ticket,
+    },
+    /// The call was not made; the document goes elsewhere.
+    Diverted(Diversion),
+    /// The answer is a failure although the API said 200: do not act on it.
+    Failed {
+        /// The answer as it came.
+        value: T,
+        /// The ticket, to store with the document.
+        ticket: Ticket,
+        /// What kind.
+        kind: FailureKind,
+    },
+    /// A person must look first.
+    NeedsReview {
+        /// The answer, to show to that person.
+        value: T,
+        /// The ticket, to store with the document.
+        ticket: Ticket,
+        /// Why: at least one reason.
+        reasons: BTreeSet<Reason>,
+    },
+}
+
+impl<T> Served<T> {
+    /// The ticket, whatever came of it.
+    pub fn ticket(&self) -> &Ticket {
+        match self {
+            Self::Accepted { ticket, .. }
+            | Self::Failed { ticket, .. }
+            | Self::NeedsReview { ticket, .. } => ticket,
+            Self::Diverted(diversion) => diversion.ticket(),
+        }
+    }
+
+    fn new(value: T, settlement: Settlement) -> Self {
+        match settlement {
+            Settlement::Accepted { ticket } => Self::Accepted { value, ticket },
+            Settlement::Failed { ticket, kind } => Self::Failed {
+                value,
+                ticket,
+                kind,
+            },
+            Settlement::NeedsReview { ticket, reasons } => Self::NeedsReview {
+                value,
+                ticket,
+                reasons,
+            },
+        }
+    }
+}
+
+impl Pipeline {
+    /// Makes a guarded call: asks the guards, awaits `call_model` with the ticket that says which version and model to
+    /// call, and records how it ended. An error of your client comes back untouched.
+    ///
+    /// ```
+    /// # use fusebox::{Call, Classify, ErrorRateBreaker, FailureKind, LineUp, Pipeline, Reply, Served, Version};
+    /// # struct Client;
+    /// # #[derive(Debug)] struct ClientError;
+    /// # impl Classify for ClientError { fn failure_kind(&self) -> FailureKind { FailureKind::Unknown } }
+    /// # struct Answer { text: String, score: f64 }
+    /// # impl Client { async fn complete(&self, _prompt: &str, _text: &str) -> Result<Answer, ClientError> {
+    /// #     Ok(Answer { text: "12.50".into(), score: 0.93 }) } }
+    /// # async fn example(pipeline: Pipeline, client: Client, call: Call, text: &str) -> Result<(), ClientError> {
+    /// let served = pipeline.run(&call, |ticket| {
+    ///     let client = &client;
+    ///     async move {
+    ///         let answer = client.complete(ticket.version().as_str(), text).await?;
+    ///         Ok(Reply::new(answer.text).confidence("total", answer.score))
+    ///     }
+    /// }).await?;
+    /// # let _ = served;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Dropping the future before the call is admitted leaves no trace; dropping it later records
+    /// [`Abandoned`](crate::Outcome::Abandoned). A panic in `call_model` does the same.
+    pub async fn run<T, E, F, Fut>(&self, call: &Call, call_model: F) -> Result<Served<T>, E>
+    where
+        F: FnOnce(Ticket) -> Fut,
+        Fut: Future<Output = Result<Reply<T>, E>>,
+        E: Classify,
+    {
+        self.run_with(call, E::failure_kind, call_model).await
+    }
+
+    /// The same for an error type of somebody else's: `classify` says what kind of failure an error is.
+    ///
+    /// # Cancel safety
+    /// As for [`run`](Self::run).
+    pub async fn run_with<T, E, C, F, Fut>(
+        &self,
+        call: &Call,
+        classify: C,
+        call_model: F,
+    ) -> Result<Served<T>, E>
+    where
+        C: FnOnce(&E) -> FailureKind,
+        F: FnOnce(Ticket) -> Fut,
+        Fut: Future<Output = Result<Reply<T>, E>>,
+    {
+        let permit = match self.admit(call) {
+            Admission::Admitted(permit) => permit,
+            Admission::Diverted(diversion) => return Ok(Served::Diverted(diversion)),
+        };
+        match call_model(permit.ticket().clone()).await {
+            Ok(Reply { value, report }) => Ok(Served::new(value, permit.answer(report))),
+            Err(error) => {
+                permit.fail(classify(&error));
+                Err(error)
+            }
+        }
+    }
+}

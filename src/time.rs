@@ -1,0 +1,86 @@
+//! Moments in time, as plain numbers that survive a restart.
+
+use std::fmt;
+use std::ops::Add;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// A moment: milliseconds since 1970-01-01 00:00 UTC.
+///
+/// Wall time and not [`Instant`](std::time::Instant), because a 48 hour window must survive a restart. Arithmetic
+/// saturates; a difference is never negative. Serialised as the number of milliseconds.
+///
+/// ```
+/// use std::time::Duration;
+/// use fusebox::Timestamp;
+///
+/// let noon = Timestamp::from_millis(1_763_899_200_000);
+/// assert_eq!(noon.to_string(), "2025-11-23T12:00:00.000Z");
+/// assert_eq!((noon + Duration::from_secs(60)).since(noon), Duration::from_secs(60));
+/// assert_eq!(noon.since(noon + Duration::from_secs(60)), Duration::ZERO);
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// 1970-01-01 00:00 UTC.
+    pub const EPOCH: Self = Self(0);
+
+    /// The moment this many milliseconds after the epoch.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero when it is not after it.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(millis(duration)))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self(time.duration_since(UNIX_EPOCH).map_or(0, millis))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LAST_OF_YEAR_9999: u64 = 253_402_300_799_999;
+        let shown = UNIX_EPOCH + Duration::from_millis(self.0.min(LAST_OF_YEAR_9999));
+        humantime::format_rfc3339_millis(shown).fmt(f)
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Whole milliseconds of a duration; the longest that fit when they do not.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(crate) const fn minutes(n: u64) -> Duration {
+    Duration::from_secs(n * 60)
+}
+
+pub(crate) const fn hours(n: u64) -> Duration {
+    minutes(n * 60)
+}
