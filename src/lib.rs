@@ -32,6 +32,10 @@ pub use error::{Error, ErrorKind};
 pub use event::{Event, EventKind, Severity};
 pub use failure::{Cause, Classify, FailureKind};
 pub use guard::{Cx, DryRun, Guard, Named, OnlyFor, State};
+pub use guards::{
+    BreakerState, Ends, ErrorRateBreaker, ErrorRateBreakerBuilder, LedgerReport, RouteLedger,
+    RouteLedgerBuilder, TokenBudget, TokenBudgetBuilder, VersionCounts,
+};
 pub use name::{DocumentId, DocumentType, Field, ModelName, QueueName, VersionId};
 pub use outbox::Outbox;
 pub use permit::{Admission, Permit, Settlement};

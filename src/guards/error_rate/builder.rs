@@ -1,0 +1,117 @@
+//! Configuring a breaker, and the default numbers.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::{Core, ErrorRateBreaker, Rule, VERSIONS};
+use crate::error::Error;
+use crate::keyed::Keyed;
+use crate::ratio::Ratio;
+use crate::time::{Timestamp, minutes};
+use crate::window::Span;
+
+const THRESHOLD: Ratio = Ratio::percent(5);
+const WINDOW: Duration = minutes(15);
+const BUCKETS: u32 = 60;
+const MIN_CALLS: u64 = 100;
+const CONSECUTIVE_FAILURES: u32 = 5;
+
+/// Configures an [`ErrorRateBreaker`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is guarded before `build`"]
+pub struct ErrorRateBreakerBuilder {
+    threshold: Ratio,
+    window: Duration,
+    buckets: u32,
+    min_calls: u64,
+    consecutive_failures: Option<u32>,
+}
+
+impl ErrorRateBreakerBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            threshold: THRESHOLD,
+            window: WINDOW,
+            buckets: BUCKETS,
+            min_calls: MIN_CALLS,
+            consecutive_failures: Some(CONSECUTIVE_FAILURES),
+        }
+    }
+
+    /// The share of failed calls that must be exceeded (5 % by default; between 0 % and 100 %).
+    pub fn threshold(mut self, threshold: Ratio) -> Self {
+        self.threshold = threshold;
+        self
+    }
+
+    /// How far back it looks (15 minutes by default).
+    pub fn window(mut self, window: Duration) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// In how many steps the window slides (60 by default); the window must be a multiple of it.
+    pub fn buckets(mut self, buckets: u32) -> Self {
+        self.buckets = buckets;
+        self
+    }
+
+    /// How many calls must be in the window before a rate means anything (100 by default, at least 1).
+    pub fn min_calls(mut self, calls: u64) -> Self {
+        self.min_calls = calls;
+        self
+    }
+
+    /// How many failures in a row are enough while there are too few calls for a rate (5 by default); `None` for no
+    /// such rule.
+    pub fn consecutive_failures(mut self, failures: impl Into<Option<u32>>) -> Self {
+        self.consecutive_failures = failures.into();
+        self
+    }
+
+    /// The breaker; an error when a number is outside its range.
+    pub fn build(self) -> Result<ErrorRateBreaker, Error> {
+        self.threshold
+            .strictly_between_zero_and_one("error rate threshold")?;
+        if self.min_calls == 0 {
+            return Err(Error::invalid(
+                "error rate min_calls",
+                self.min_calls,
+                "at least 1",
+            ));
+        }
+        if self.consecutive_failures == Some(0) {
+            return Err(Error::invalid(
+                "error rate consecutive_failures",
+                0,
+                "at least 1, or `None`",
+            ));
+        }
+        let span = Span::new("error rate window", self.window, self.buckets)?;
+        Ok(self.with_span(span))
+    }
+
+    /// The breaker with the default window.
+    pub(super) fn into_breaker(self) -> ErrorRateBreaker {
+        self.with_span(Span::fixed(WINDOW, BUCKETS))
+    }
+
+    fn with_span(self, span: Span) -> ErrorRateBreaker {
+        ErrorRateBreaker {
+            rule: Rule {
+                threshold: self.threshold,
+                span,
+                min_calls: self.min_calls,
+                consecutive_failures: self.consecutive_failures,
+            },
+            attention: AtomicBool::new(false),
+            core: Mutex::new(Core {
+                lines: Keyed::new(VERSIONS),
+                commands: Vec::new(),
+                latest: Timestamp::EPOCH,
+            }),
+        }
+    }
+}

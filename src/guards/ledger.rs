@@ -1,0 +1,371 @@
+//! P7: every document ends somewhere known.
+
+mod book;
+mod builder;
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::event::{EventKind, Severity};
+use crate::format::Format;
+use crate::guard::{Cx, Guard, State};
+use crate::keyed::{Keyed, Place};
+use crate::name::{DocumentId, DocumentType};
+use crate::signal::{Outcome, Signal};
+use crate::ticket::{Ticket, TicketId};
+use crate::time::Timestamp;
+
+use book::Book;
+pub use book::Ends;
+pub use builder::RouteLedgerBuilder;
+
+const NAME: &str = "ledger";
+
+/// Knows where every document ended, and raises an alert for one that does not end and for a type that stops coming.
+///
+/// # What it watches
+/// Every admitted or diverted call, per document type: when documents arrive, how they end, and which are still open.
+///
+/// # When it acts
+/// At a tick: when a call has been open for more than 10 minutes; when at least three documents of a type arrived and
+/// nothing came out of the pipeline for 15 minutes (no answer, no diversion: the queue behind it is empty); when a type
+/// of which at least 20 documents have come stays away for 30 minutes and for ten times its usual gap; when a declared
+/// type stays away for longer than declared.
+///
+/// # What it does
+/// Counts every end under its name. The first overdue call is a page, others while it is open are warnings. `Nothing
+/// comes out` is a page, once until something does. A declared type that stays away is a page, another one a warning,
+/// because a quiet night may be normal. A permit that was dropped unsaid is a warning.
+///
+/// # What it cannot see
+/// Documents that were never given to [`admit`](crate::Pipeline::admit), and what happens to a document after its call:
+/// for that, declare what must arrive. A permit leaked by `mem::forget` shows as overdue.
+///
+/// # Defaults and why
+/// 10 minutes are more than any healthy call takes; 15 leave the half hour in which a broken deployment must be known.
+/// At most 100,000 open calls are followed one by one; more are only counted.
+///
+/// # Events
+/// [`Overdue`](EventKind::Overdue), [`NothingComesOut`](EventKind::NothingComesOut), [`Silent`](EventKind::Silent),
+/// [`Abandoned`](EventKind::Abandoned), [`LostInRestart`](EventKind::LostInRestart) (a page for the first, for calls that
+/// were open in the snapshot that was restored).
+///
+/// # Example
+/// ```
+/// use std::sync::Arc;
+/// use fusebox::{Call, LineUp, Pipeline, Report, RouteLedger, Version};
+///
+/// let ledger = Arc::new(RouteLedger::default());
+/// let pipeline = Pipeline::builder(LineUp::new(Version::new("v7", "gpt-4o")?)).guard(Arc::clone(&ledger)).build()?;
+///
+/// if let Some(permit) = pipeline.admit(&Call::new("inv-1", "invoice")?).permit() {
+///     assert_eq!(ledger.report().open(), 1);
+///     let _ = permit.answer(Report::new());
+/// }
+/// let report = ledger.report();
+/// assert_eq!((report.open(), report.total().accepted), (0, 1));
+/// # Ok::<(), fusebox::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct RouteLedger {
+    rule: Rule,
+    core: Mutex<Core>,
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    max_open: Duration,
+    nothing_out: Duration,
+    silence: Duration,
+    expected: BTreeMap<DocumentType, Duration>,
+    open_limit: usize,
+}
+
+#[derive(Debug)]
+struct Core {
+    open: HashMap<TicketId, Open>,
+    untracked: u64,
+    books: Keyed<DocumentType, Book>,
+    started: Option<Timestamp>,
+}
+
+/// A call that has not ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Open {
+    document: DocumentId,
+    document_type: DocumentType,
+    since: Timestamp,
+    reported: bool,
+}
+
+impl RouteLedger {
+    /// A ledger with the default numbers.
+    pub fn builder() -> RouteLedgerBuilder {
+        RouteLedgerBuilder::new()
+    }
+
+    /// How documents have ended so far, and how many are open.
+    pub fn report(&self) -> LedgerReport {
+        let core = self.core.lock();
+        let ends = |book: &Book| book.ends;
+        let types: BTreeMap<_, _> = core
+            .books
+            .iter()
+            .map(|(name, book)| (name.clone(), book.ends))
+            .collect();
+        LedgerReport {
+            types,
+            other: core.books.other().map(ends),
+            open: core.open.len() as u64 + core.untracked,
+        }
+    }
+
+    /// The tickets that are open, oldest first, with their documents.
+    pub fn open(&self) -> Vec<(TicketId, DocumentId, Timestamp)> {
+        let core = self.core.lock();
+        let mut open: Vec<_> = core
+            .open
+            .iter()
+            .map(|(ticket, open)| (*ticket, open.document.clone(), open.since))
+            .collect();
+        open.sort_by_key(|(ticket, _, since)| (*since, *ticket));
+        open
+    }
+
+    fn arrive(books: &mut Keyed<DocumentType, Book>, ticket: &Ticket, cx: &Cx<'_>) {
+        let limit = books.limit();
+        let (book, place) = books.entry(ticket.document_type(), Book::default);
+        book.arrive(cx.now());
+        if place == Place::FirstOfOthers {
+            let first = ticket.document_type().to_string();
+            cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
+        }
+    }
+
+    fn open_call(&self, core: &mut Core, ticket: &Ticket, cx: &Cx<'_>) {
+        Self::arrive(&mut core.books, ticket, cx);
+        if core.open.len() >= self.rule.open_limit {
+            core.untracked += 1;
+            return;
+        }
+        let open = Open {
+            document: ticket.document().clone(),
+            document_type: ticket.document_type().clone(),
+            since: cx.now(),
+            reported: false,
+        };
+        core.open.insert(ticket.id(), open);
+    }
+
+    fn close_call(core: &mut Core, ticket: &Ticket, outcome: &Outcome, cx: &Cx<'_>) {
+        if let Outcome::Diverted(_) = outcome {
+            Self::arrive(&mut core.books, ticket, cx);
+        } else if core.open.remove(&ticket.id()).is_none() {
+            core.untracked = core.untracked.saturating_sub(1);
+        }
+        if *outcome == Outcome::Abandoned {
+            let kind = EventKind::Abandoned {
+                document: ticket.document().clone(),
+                document_type: ticket.document_type().clone(),
+                version: ticket.version().clone(),
+            };
+            cx.emit(Severity::Warning, kind);
+        }
+        core.books
+            .entry(ticket.document_type(), Book::default)
+            .0
+            .end(outcome);
+    }
+
+    fn report_overdue(&self, core: &mut Core, cx: &Cx<'_>) {
+        let mut paged = core.open.values().any(|open| open.reported);
+        let is_overdue =
+            |open: &Open| !open.reported && cx.now().since(open.since) > self.rule.max_open;
+        let mut overdue: Vec<_> = core
+            .open
+            .iter_mut()
+            .filter(|(_, open)| is_overdue(open))
+            .collect();
+        overdue.sort_by_key(|(ticket, open)| (open.since, **ticket));
+        for (ticket, open) in overdue {
+            open.reported = true;
+            let severity = if paged {
+                Severity::Warning
+            } else {
+                Severity::Page
+            };
+            paged = true;
+            let kind = EventKind::Overdue {
+                ticket: *ticket,
+                document: open.document.clone(),
+                document_type: open.document_type.clone(),
+                open_for: cx.now().since(open.since),
+            };
+            cx.emit(severity, kind);
+        }
+    }
+
+    fn report_silence(&self, core: &mut Core, cx: &Cx<'_>) {
+        let started = *core.started.get_or_insert(cx.now());
+        for expected in self.rule.expected.keys() {
+            core.books.entry(expected, || Book::expected_since(started));
+        }
+        let mut books: Vec<_> = core.books.iter_mut().collect();
+        books.sort_by_key(|(document_type, _)| (*document_type).clone());
+        for (document_type, book) in books {
+            if let Some((arrived, silent_for)) =
+                book.nothing_comes_out(cx.now(), self.rule.nothing_out)
+            {
+                let document_type = document_type.clone();
+                let kind = EventKind::NothingComesOut {
+                    document_type,
+                    arrived,
+                    silent_for,
+                };
+                cx.emit(Severity::Page, kind);
+            }
+            let declared = self.rule.expected.get(document_type);
+            let severity = if declared.is_some() {
+                Severity::Page
+            } else {
+                Severity::Warning
+            };
+            if let Some((last_seen, silent_for)) =
+                book.is_silent(cx.now(), declared.copied(), self.rule.silence)
+            {
+                let document_type = document_type.clone();
+                cx.emit(
+                    severity,
+                    EventKind::Silent {
+                        document_type,
+                        last_seen,
+                        silent_for,
+                    },
+                );
+            }
+        }
+    }
+}
+
+impl Default for RouteLedger {
+    fn default() -> Self {
+        RouteLedgerBuilder::new().into_ledger()
+    }
+}
+
+impl Guard for RouteLedger {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
+        let mut core = self.core.lock();
+        core.started.get_or_insert(cx.now());
+        match signal {
+            Signal::Opened { ticket } => self.open_call(&mut core, ticket, cx),
+            Signal::Settled {
+                ticket, outcome, ..
+            } => Self::close_call(&mut core, ticket, outcome, cx),
+            Signal::Compared { .. } | Signal::Corrected { .. } => {}
+        }
+    }
+
+    fn tick(&self, cx: &mut Cx<'_>) {
+        let mut core = self.core.lock();
+        self.report_overdue(&mut core, cx);
+        self.report_silence(&mut core, cx);
+    }
+
+    fn snapshot(&self) -> Option<State> {
+        let core = self.core.lock();
+        State::of(&Stored {
+            format: Format,
+            open: core
+                .open
+                .iter()
+                .map(|(ticket, open)| (*ticket, open.clone()))
+                .collect(),
+            books: core
+                .books
+                .iter()
+                .map(|(document_type, book)| (document_type.clone(), book.clone()))
+                .collect(),
+            other: core.books.other().cloned(),
+            started: core.started,
+        })
+    }
+
+    fn restore(&self, state: &State, cx: &mut Cx<'_>) -> Result<(), Error> {
+        let stored: Stored = state.read(NAME)?;
+        let mut core = self.core.lock();
+        core.books.refill(stored.books, stored.other);
+        core.started = stored.started;
+        let mut severity = Severity::Page;
+        for (ticket, open) in stored.open {
+            core.books
+                .entry(&open.document_type, Book::default)
+                .0
+                .ends
+                .lost += 1;
+            let kind = EventKind::LostInRestart {
+                ticket,
+                document: open.document,
+                document_type: open.document_type,
+            };
+            cx.emit(severity, kind);
+            severity = Severity::Warning;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    format: Format<1>,
+    open: BTreeMap<TicketId, Open>,
+    books: Vec<(DocumentType, Book)>,
+    other: Option<Book>,
+    started: Option<Timestamp>,
+}
+
+/// How documents have ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerReport {
+    types: BTreeMap<DocumentType, Ends>,
+    other: Option<Ends>,
+    open: u64,
+}
+
+impl LedgerReport {
+    /// The ends of each document type, by name.
+    pub fn types(&self) -> impl Iterator<Item = (&DocumentType, &Ends)> {
+        self.types.iter()
+    }
+
+    /// The ends of all types past the number that is kept apart; `None` while every type is.
+    pub fn other(&self) -> Option<&Ends> {
+        self.other.as_ref()
+    }
+
+    /// The ends of one document type.
+    pub fn of(&self, document_type: &str) -> Ends {
+        self.types.get(document_type).copied().unwrap_or_default()
+    }
+
+    /// The ends of all documents.
+    pub fn total(&self) -> Ends {
+        self.types
+            .values()
+            .chain(&self.other)
+            .fold(Ends::default(), |sum, ends| sum.plus(*ends))
+    }
+
+    /// Calls that have not ended.
+    pub fn open(&self) -> u64 {
+        self.open
+    }
+}

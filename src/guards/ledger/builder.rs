@@ -1,0 +1,104 @@
+//! Configuring a ledger, and the default numbers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::{Core, RouteLedger, Rule};
+use crate::error::Error;
+use crate::keyed::{DEFAULT_KEYS, Keyed};
+use crate::name::DocumentType;
+use crate::time::minutes;
+
+const MAX_OPEN: Duration = minutes(10);
+const NOTHING_OUT: Duration = minutes(15);
+const SILENCE: Duration = minutes(30);
+const OPEN_LIMIT: usize = 100_000;
+
+/// Configures a [`RouteLedger`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is watched before `build`"]
+pub struct RouteLedgerBuilder {
+    max_open: Duration,
+    nothing_out: Duration,
+    silence: Duration,
+    expected: BTreeMap<DocumentType, Duration>,
+}
+
+impl RouteLedgerBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            max_open: MAX_OPEN,
+            nothing_out: NOTHING_OUT,
+            silence: SILENCE,
+            expected: BTreeMap::new(),
+        }
+    }
+
+    /// How long a call may be open (10 minutes by default).
+    pub fn max_open(mut self, duration: Duration) -> Self {
+        self.max_open = duration;
+        self
+    }
+
+    /// How long documents may arrive with nothing coming out (15 minutes by default).
+    pub fn nothing_out(mut self, duration: Duration) -> Self {
+        self.nothing_out = duration;
+        self
+    }
+
+    /// How long a type that has come often may stay away (30 minutes by default, and never less than ten of its usual
+    /// gaps).
+    pub fn silence(mut self, duration: Duration) -> Self {
+        self.silence = duration;
+        self
+    }
+
+    /// Declares that a document of this type must come at least so often, from the first tick on.
+    pub fn expect(mut self, document_type: DocumentType, every: Duration) -> Self {
+        self.expected.insert(document_type, every);
+        self
+    }
+
+    /// The ledger; an error when a duration is zero.
+    pub fn build(self) -> Result<RouteLedger, Error> {
+        let named = [
+            ("ledger max_open".to_owned(), self.max_open),
+            ("ledger nothing_out".to_owned(), self.nothing_out),
+            ("ledger silence".to_owned(), self.silence),
+        ];
+        let expected = self
+            .expected
+            .iter()
+            .map(|(name, every)| (format!("ledger expect `{name}`"), *every));
+        for (field, duration) in named.into_iter().chain(expected) {
+            if duration.is_zero() {
+                return Err(Error::invalid(
+                    field,
+                    humantime::format_duration(duration),
+                    "longer than zero",
+                ));
+            }
+        }
+        Ok(self.into_ledger())
+    }
+
+    pub(super) fn into_ledger(self) -> RouteLedger {
+        RouteLedger {
+            rule: Rule {
+                max_open: self.max_open,
+                nothing_out: self.nothing_out,
+                silence: self.silence,
+                expected: self.expected,
+                open_limit: OPEN_LIMIT,
+            },
+            core: Mutex::new(Core {
+                open: HashMap::new(),
+                untracked: 0,
+                books: Keyed::new(DEFAULT_KEYS),
+                started: None,
+            }),
+        }
+    }
+}
