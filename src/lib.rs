@@ -3,6 +3,7 @@
 
 mod call;
 mod clock;
+mod drill;
 mod error;
 mod event;
 mod failure;
@@ -28,6 +29,7 @@ mod window;
 
 pub use call::{Call, Measured, TokenCount};
 pub use clock::{Clock, MockClock, SystemClock};
+pub use drill::{Drill, DrillReport, Fault, Traffic};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventKind, Severity};
 pub use failure::{Cause, Classify, FailureKind};

@@ -61,11 +61,6 @@ impl Builder {
         self
     }
 
-    /// The versions that will be live.
-    pub(crate) fn line_up(&self) -> &LineUp {
-        &self.line_up
-    }
-
     /// The same pipeline on a mock clock, with nobody to wake up but `sink`.
     pub(crate) fn rehearse(mut self, clock: MockClock, sink: impl Sink + 'static) -> Self {
         self.sinks.clear();

@@ -1,0 +1,154 @@
+//! P8: proof that an alarm fires, and how long it takes.
+
+mod fault;
+mod simulation;
+mod traffic;
+
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::event::{Event, Severity};
+use crate::pipeline::Builder;
+use crate::time::{Timestamp, minutes};
+
+pub use fault::Fault;
+pub use traffic::Traffic;
+
+/// How often a drill calls `tick`.
+const TICK_EVERY: Duration = Duration::from_secs(5);
+/// The moment at which every drill begins: some Monday, 08:00 UTC.
+const BEGIN: Timestamp = Timestamp::from_millis(1_767_600_000_000);
+
+/// Runs a production pipeline on a virtual clock, breaks something, and says when the page reached the sink.
+///
+/// It answers the question "how will we know within 30 minutes that this deployment is broken?" with a measured time:
+/// the guards, their numbers and the line-up are the ones that your service builds; only clock and sinks are replaced, so
+/// that hours pass in milliseconds and nobody is woken up. Calls are simulated. The same drill gives the same result on
+/// every machine.
+///
+/// ```
+/// use std::time::Duration;
+/// use fusebox::{Builder, Drill, ErrorRateBreaker, FailureKind, Fault, LineUp, Pipeline, Ratio, Traffic, Version};
+///
+/// // What your service calls too, before it adds its own sinks.
+/// fn production() -> Result<Builder, fusebox::Error> {
+///     let line_up = LineUp::new(Version::new("v7", "gpt-4o")?).with_previous(Version::new("v6", "gpt-4o")?);
+///     Ok(Pipeline::builder(line_up).guard(ErrorRateBreaker::default()))
+/// }
+///
+/// let report = Drill::new(production()?)
+///     .traffic(Traffic::of("invoice", 600)?)
+///     .fault(Duration::from_secs(3_600), Fault::fail(FailureKind::ServerError, Ratio::percent(20)))
+///     .run_for(Duration::from_secs(2 * 3_600))?;
+///
+/// assert!(report.time_to_page() <= Some(Duration::from_secs(30 * 60)));
+/// assert!(report.false_pages().is_empty());
+/// # Ok::<(), fusebox::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "nothing is rehearsed before `run_for`"]
+pub struct Drill {
+    production: Builder,
+    traffic: Vec<Traffic>,
+    faults: Vec<(Duration, Fault)>,
+}
+
+impl Drill {
+    /// A drill of this pipeline. Its clock and sinks are replaced.
+    pub fn new(production: Builder) -> Self {
+        Self {
+            production,
+            traffic: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// Adds documents that arrive.
+    pub fn traffic(mut self, traffic: Traffic) -> Self {
+        self.traffic.push(traffic);
+        self
+    }
+
+    /// Breaks something so long after the beginning; it stays broken.
+    pub fn fault(mut self, after: Duration, fault: Fault) -> Self {
+        self.faults.push((after, fault));
+        self
+    }
+
+    /// Runs for so long on the virtual clock.
+    ///
+    /// An error when the pipeline cannot be built, when no traffic was given, or when a fault comes after the end.
+    pub fn run_for(self, length: Duration) -> Result<DrillReport, Error> {
+        if self.traffic.is_empty() {
+            return Err(Error::invalid(
+                "drill traffic",
+                "none",
+                "add some with `.traffic(..)`",
+            ));
+        }
+        if let Some((after, _)) = self.faults.iter().find(|(after, _)| *after >= length) {
+            let allowed = format!(
+                "before the drill ends, after {}",
+                humantime::format_duration(length)
+            );
+            return Err(Error::invalid(
+                "drill fault",
+                humantime::format_duration(*after),
+                allowed,
+            ));
+        }
+        let broken_at = self.faults.iter().map(|(after, _)| BEGIN + *after).min();
+        let events = simulation::run(self.production, self.traffic, self.faults, length)?;
+        Ok(DrillReport { broken_at, events })
+    }
+}
+
+/// What a drill showed.
+#[derive(Clone, Debug)]
+pub struct DrillReport {
+    broken_at: Option<Timestamp>,
+    events: Vec<(Timestamp, Event)>,
+}
+
+impl DrillReport {
+    /// From the first fault to the moment when the first page reached the sink; `None` when no page came, or nothing was
+    /// broken.
+    pub fn time_to_page(&self) -> Option<Duration> {
+        let broken_at = self.broken_at?;
+        let page = self.pages().find(|(at, _)| *at >= broken_at)?;
+        Some(page.0.since(broken_at))
+    }
+
+    /// Whether a page came within the 30 minutes in which a broken deployment must be known.
+    pub fn is_known_in_time(&self) -> bool {
+        self.time_to_page().is_some_and(|time| time <= minutes(30))
+    }
+
+    /// The first page after the fault.
+    pub fn page(&self) -> Option<&Event> {
+        let broken_at = self.broken_at?;
+        self.pages()
+            .find(|(at, _)| *at >= broken_at)
+            .map(|(_, event)| event)
+    }
+
+    /// Pages that came before anything was broken: false alarms.
+    pub fn false_pages(&self) -> Vec<&Event> {
+        let before = |at: Timestamp| self.broken_at.is_none_or(|broken_at| at < broken_at);
+        self.pages()
+            .filter(|(at, _)| before(*at))
+            .map(|(_, event)| event)
+            .collect()
+    }
+
+    /// Every event that reached the sink, in order.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter().map(|(_, event)| event)
+    }
+
+    fn pages(&self) -> impl Iterator<Item = &(Timestamp, Event)> {
+        self.events
+            .iter()
+            .filter(|(_, event)| event.severity == Severity::Page)
+    }
+}

@@ -1,0 +1,57 @@
+//! What a drill can break.
+
+use crate::failure::FailureKind;
+use crate::name::{DocumentType, VersionId};
+use crate::ratio::Ratio;
+use crate::signal::Confidence;
+use crate::version::LineUp;
+
+/// Something that breaks in a [`Drill`](crate::Drill).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// People correct a share of this version's answers.
+    Corrections {
+        /// Whose answers.
+        version: VersionId,
+        /// How many.
+        share: Ratio,
+    },
+    /// Other versions are deployed, such as one with a longer prompt.
+    Deploy(LineUp),
+    /// A share of the calls fails; of all versions, or of one.
+    Fail {
+        /// How.
+        kind: FailureKind,
+        /// How many.
+        share: Ratio,
+        /// Only with this version.
+        version: Option<VersionId>,
+    },
+    /// A share of the calls never comes back.
+    Hang {
+        /// How many.
+        share: Ratio,
+    },
+    /// The model is less sure of every field, by so much.
+    LowerConfidence {
+        /// By how much.
+        by: Confidence,
+    },
+    /// Documents of a type stop arriving.
+    Stop {
+        /// Which type.
+        document_type: DocumentType,
+    },
+}
+
+impl Fault {
+    /// A share of all calls fails in this way.
+    pub fn fail(kind: FailureKind, share: Ratio) -> Self {
+        Self::Fail {
+            kind,
+            share,
+            version: None,
+        }
+    }
+}

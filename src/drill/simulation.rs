@@ -1,0 +1,197 @@
+//! Hours of a pipeline's life in milliseconds: a queue of what happens next, on a virtual clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use twox_hash::XxHash3_64;
+
+use super::{BEGIN, Fault, TICK_EVERY, Traffic};
+use crate::call::Call;
+use crate::clock::{Clock, MockClock};
+use crate::error::Error;
+use crate::event::Event;
+use crate::failure::FailureKind;
+use crate::name::DocumentId;
+use crate::permit::{Permit, Settlement};
+use crate::pipeline::{Builder, Pipeline};
+use crate::ratio::Ratio;
+use crate::signal::{Report, Signal};
+use crate::sink;
+use crate::ticket::Ticket;
+use crate::time::Timestamp;
+
+type Delivered = Arc<Mutex<Vec<(Timestamp, Event)>>>;
+
+pub(super) fn run(
+    production: Builder,
+    traffic: Vec<Traffic>,
+    faults: Vec<(Duration, Fault)>,
+    length: Duration,
+) -> Result<Vec<(Timestamp, Event)>, Error> {
+    let clock = MockClock::at(BEGIN);
+    let delivered = Delivered::default();
+    let recorder = {
+        let (delivered, clock) = (Arc::clone(&delivered), clock.clone());
+        sink::from_fn(move |event| delivered.lock().push((clock.now(), event.clone())))
+    };
+    let mut simulation = Simulation {
+        pipeline: production.rehearse(clock.clone(), recorder).build()?,
+        clock,
+        broken: Vec::new(),
+        queue: BTreeMap::new(),
+        planned: 0,
+        documents: 0,
+    };
+    for (after, fault) in faults {
+        simulation.plan(BEGIN + after, Step::Break(fault));
+    }
+    for traffic in traffic {
+        simulation.plan(BEGIN, Step::Arrive(traffic));
+    }
+    simulation.plan(BEGIN, Step::Tick);
+    simulation.go_on_until(BEGIN + length)?;
+    // Taken before the calls that are still open are dropped with the simulation: that is the drill's end, not theirs.
+    let events = std::mem::take(&mut *delivered.lock());
+    Ok(events)
+}
+
+struct Simulation {
+    pipeline: Pipeline,
+    clock: MockClock,
+    broken: Vec<Fault>,
+    /// What happens when; the number keeps the order of what happens at one moment.
+    queue: BTreeMap<(Timestamp, u64), Step>,
+    planned: u64,
+    documents: u64,
+}
+
+enum Step {
+    Arrive(Traffic),
+    Break(Fault),
+    Complete(Permit, Traffic),
+    Correct(Ticket, Traffic),
+    Tick,
+}
+
+impl Simulation {
+    fn plan(&mut self, at: Timestamp, step: Step) {
+        self.planned += 1;
+        self.queue.insert((at, self.planned), step);
+    }
+
+    fn go_on_until(&mut self, end: Timestamp) -> Result<(), Error> {
+        while let Some(((at, _), step)) = self.queue.pop_first() {
+            if at > end {
+                self.plan(at, step);
+                break;
+            }
+            self.clock.set(at);
+            self.take(at, step)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, now: Timestamp, step: Step) -> Result<(), Error> {
+        match step {
+            Step::Arrive(traffic) => self.arrive(now, traffic)?,
+            Step::Break(Fault::Deploy(line_up)) => self.pipeline.deploy(line_up)?,
+            Step::Break(fault) => self.broken.push(fault),
+            Step::Complete(permit, traffic) => self.complete(now, permit, traffic),
+            Step::Correct(ticket, traffic) => {
+                self.pipeline
+                    .observe(&Signal::corrected(ticket, traffic.field));
+            }
+            Step::Tick => {
+                self.pipeline.tick();
+                self.plan(now + TICK_EVERY, Step::Tick);
+            }
+        }
+        Ok(())
+    }
+
+    fn arrive(&mut self, now: Timestamp, traffic: Traffic) -> Result<(), Error> {
+        let stopped = |fault: &Fault| matches!(fault, Fault::Stop { document_type } if *document_type == traffic.document_type);
+        if self.broken.iter().any(stopped) {
+            return Ok(());
+        }
+        self.documents += 1;
+        let document = DocumentId::new(format!("{}-{}", traffic.document_type, self.documents))?;
+        let call =
+            Call::of(document, traffic.document_type.clone()).with_document_tokens(traffic.tokens);
+        if let Some(permit) = self.pipeline.admit(&call).permit() {
+            self.plan(
+                now + traffic.latency,
+                Step::Complete(permit, traffic.clone()),
+            );
+        }
+        self.plan(now + traffic.gap, Step::Arrive(traffic));
+        Ok(())
+    }
+
+    fn complete(&mut self, now: Timestamp, permit: Permit, traffic: Traffic) {
+        let ticket = permit.ticket().clone();
+        if self.hangs(&ticket) {
+            const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
+            self.plan(NEVER, Step::Complete(permit, traffic));
+            return;
+        }
+        if let Some(kind) = self.failure(&ticket) {
+            permit.fail(kind);
+            return;
+        }
+        let lost: u32 = self.broken.iter().map(lowered).sum();
+        let confidence = f64::from(traffic.confidence.as_millionths().saturating_sub(lost)) / 1e6;
+        let settlement = permit.answer(Report::new().confidence(&traffic.field, confidence));
+        let corrected = self.is_corrected(&ticket, traffic.corrections);
+        if corrected && !matches!(settlement, Settlement::Failed { .. }) {
+            self.plan(
+                now + traffic.correction_delay,
+                Step::Correct(ticket, traffic),
+            );
+        }
+    }
+
+    fn hangs(&self, ticket: &Ticket) -> bool {
+        let hangs = |fault: &Fault| matches!(fault, Fault::Hang { share } if falls_on(ticket, "hang", *share));
+        self.broken.iter().any(hangs)
+    }
+
+    fn failure(&self, ticket: &Ticket) -> Option<FailureKind> {
+        self.broken.iter().find_map(|fault| match fault {
+            Fault::Fail {
+                kind,
+                share,
+                version,
+            } => {
+                let concerned = version
+                    .as_ref()
+                    .is_none_or(|version| version == ticket.version());
+                (concerned && falls_on(ticket, "fail", *share)).then_some(*kind)
+            }
+            _ => None,
+        })
+    }
+
+    fn is_corrected(&self, ticket: &Ticket, usual: Ratio) -> bool {
+        let share = self.broken.iter().find_map(|fault| match fault {
+            Fault::Corrections { version, share } if version == ticket.version() => Some(*share),
+            _ => None,
+        });
+        falls_on(ticket, "correct", share.unwrap_or(usual))
+    }
+}
+
+fn lowered(fault: &Fault) -> u32 {
+    match fault {
+        Fault::LowerConfidence { by } => by.as_millionths(),
+        _ => 0,
+    }
+}
+
+/// Whether a document is among a share of all; the same on every machine.
+fn falls_on(ticket: &Ticket, what: &str, share: Ratio) -> bool {
+    let hash = XxHash3_64::oneshot(format!("{what} {}", ticket.document()).as_bytes());
+    (u128::from(hash) * u128::from(share.denominator())) >> 64 < u128::from(share.numerator())
+}
