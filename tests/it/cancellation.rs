@@ -1,0 +1,189 @@
+//! However a call ends, the ledger knows it: cancelled, timed out, panicked, dropped at any point.
+
+use std::future::{Future, poll_fn};
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use fusebox::{Classify, Ends, FailureKind, Pipeline, Reply, RouteLedger, Served};
+
+use crate::support::{Bench, call};
+
+#[derive(Debug, PartialEq)]
+struct ClientError;
+
+impl Classify for ClientError {
+    fn failure_kind(&self) -> FailureKind {
+        FailureKind::Timeout
+    }
+}
+
+fn guarded() -> (Bench, Arc<RouteLedger>) {
+    let ledger = Arc::new(RouteLedger::default());
+    (Bench::new(Arc::clone(&ledger)), ledger)
+}
+
+/// Waits for nothing, so many times.
+async fn pause(times: usize) {
+    for _ in 0..times {
+        let mut waited = false;
+        poll_fn(|_| {
+            if std::mem::replace(&mut waited, true) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+}
+
+async fn guarded_call(
+    pipeline: &Pipeline,
+    pauses: usize,
+) -> Result<Served<&'static str>, ClientError> {
+    pipeline
+        .run(&call("inv-1", "invoice"), |_ticket| async move {
+            pause(pauses).await;
+            Ok(Reply::new("12.50").confidence("total", 0.9))
+        })
+        .await
+}
+
+#[test]
+fn dropped_at_every_await_point_it_is_abandoned() {
+    const PAUSES: usize = 5;
+    for polls in 0..=PAUSES + 1 {
+        let (bench, ledger) = guarded();
+        {
+            let mut future = pin!(guarded_call(&bench.pipeline, PAUSES));
+            for _ in 0..polls {
+                let _ = future
+                    .as_mut()
+                    .poll(&mut Context::from_waker(Waker::noop()));
+            }
+        }
+        let mut expected = Ends::default();
+        match polls {
+            0 => {}
+            1..=PAUSES => expected.abandoned = 1,
+            _ => expected.accepted = 1,
+        }
+        assert_eq!(ledger.report().total(), expected, "after {polls} polls");
+        assert_eq!(ledger.report().open(), 0, "after {polls} polls");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_around_it_leaves_abandoned() {
+    let (bench, ledger) = guarded();
+    let call = call("inv-1", "invoice");
+    let never = bench.pipeline.run(&call, |_ticket| async {
+        std::future::pending::<()>().await;
+        Ok::<_, ClientError>(Reply::new(()))
+    });
+    assert!(
+        tokio::time::timeout(Duration::from_secs(30), never)
+            .await
+            .is_err()
+    );
+    assert_eq!(
+        (ledger.report().total().abandoned, ledger.report().open()),
+        (1, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_panic_in_the_closure_and_in_its_future_leaves_abandoned() {
+    let (bench, ledger) = guarded();
+    for early in [true, false] {
+        let pipeline = bench.pipeline.clone();
+        let task = tokio::spawn(async move {
+            let call = call("inv-1", "invoice");
+            let run = pipeline.run(&call, |_ticket| {
+                assert!(!early, "the closure panics");
+                async {
+                    pause(1).await;
+                    if !early {
+                        panic!("the client panics");
+                    }
+                    Ok::<_, ClientError>(Reply::new(()))
+                }
+            });
+            drop(run.await);
+        });
+        assert!(task.await.unwrap_err().is_panic());
+    }
+    assert_eq!(
+        (ledger.report().total().abandoned, ledger.report().open()),
+        (2, 0)
+    );
+}
+
+#[tokio::test]
+async fn an_error_of_the_client_passes_through_and_is_recorded() {
+    let (bench, ledger) = guarded();
+    let call = call("inv-1", "invoice");
+    let own = bench
+        .pipeline
+        .run(&call, |_ticket| async { Err::<Reply<()>, _>(ClientError) });
+    assert_eq!(own.await.unwrap_err(), ClientError);
+    let classify = |_: &std::fmt::Error| FailureKind::Transport;
+    let foreign = bench.pipeline.run_with(&call, classify, |_ticket| async {
+        Err::<Reply<()>, _>(std::fmt::Error)
+    });
+    assert_eq!(foreign.await.unwrap_err(), std::fmt::Error);
+    assert_eq!(ledger.report().total().failed, 2);
+}
+
+#[tokio::test]
+async fn it_takes_borrowing_plain_and_async_closures_and_is_send() {
+    let (bench, ledger) = guarded();
+    let text = String::from("Total: 12.50");
+    let call = call("inv-1", "invoice");
+    let borrowed = bench.pipeline.run(&call, |_ticket| async {
+        Ok::<_, ClientError>(Reply::new(text.len()))
+    });
+    assert!(matches!(
+        borrowed.await,
+        Ok(Served::Accepted { value: 12, .. })
+    ));
+    let asynchronous = bench.pipeline.run(&call, async |_ticket| {
+        Ok::<_, ClientError>(Reply::new(text.len()))
+    });
+    assert!(matches!(asynchronous.await, Ok(Served::Accepted { .. })));
+    let pipeline = bench.pipeline.clone();
+    let spawned = tokio::spawn(async move {
+        pipeline
+            .run(&call, |_ticket| async move {
+                Ok::<_, ClientError>(Reply::new(text))
+            })
+            .await
+    });
+    assert!(matches!(
+        spawned.await.unwrap(),
+        Ok(Served::Accepted { .. })
+    ));
+    assert_eq!(ledger.report().total().accepted, 3);
+}
+
+#[test]
+fn a_permit_dropped_while_panicking_is_abandoned() {
+    let (bench, ledger) = guarded();
+    let panicked = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let _permit = bench.permit("invoice");
+        panic!("between admit and answer");
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(ledger.report().total().abandoned, 1);
+}
+
+#[test]
+fn a_permit_can_end_on_another_thread() {
+    let (bench, ledger) = guarded();
+    let permit = bench.permit("invoice");
+    std::thread::spawn(move || drop(permit)).join().unwrap();
+    assert_eq!(ledger.report().total().abandoned, 1);
+}

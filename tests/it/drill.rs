@@ -1,0 +1,209 @@
+//! P8: every failure mode has a signal, an alert, and a drill that proves that it fires within half an hour.
+
+use std::time::Duration;
+
+use fusebox::{
+    Builder, DocumentType, Drill, DrillReport, ErrorRateBreaker, EventKind, FailureKind, Fault,
+    Guard, LineUp, Pipeline, Ratio, RouteLedger, TokenBudget, Traffic, Version, VersionId,
+};
+
+use crate::support::{line_up, minutes, seconds, version};
+
+/// What a service builds, without its sinks.
+fn production() -> Builder {
+    let expected =
+        RouteLedger::builder().expect(DocumentType::new("statement").unwrap(), minutes(20));
+    Pipeline::builder(line_up())
+        .guard(TokenBudget::builder().build().unwrap())
+        .guard(ErrorRateBreaker::default())
+        .guard(expected.build().unwrap())
+}
+
+const HEALTHY: Duration = minutes(60);
+
+fn drill(production: Builder, fault: Fault) -> DrillReport {
+    Drill::new(production)
+        .traffic(Traffic::of("invoice", 600).unwrap())
+        .traffic(Traffic::of("statement", 12).unwrap())
+        .fault(HEALTHY, fault)
+        .run_for(minutes(180))
+        .unwrap()
+}
+
+#[test]
+fn healthy_traffic_pages_nobody() {
+    let report = Drill::new(production())
+        .traffic(Traffic::of("invoice", 600).unwrap())
+        .traffic(Traffic::of("statement", 12).unwrap())
+        .run_for(minutes(24 * 60))
+        .unwrap();
+    assert!(
+        report.false_pages().is_empty(),
+        "{:?}",
+        report.false_pages()
+    );
+    assert_eq!(report.time_to_page(), None);
+    assert_eq!(report.events().count(), 1, "the deployment");
+}
+
+#[test]
+fn step_faults_are_seen_in_the_time_that_arithmetic_says() {
+    // A window of 15 minutes that was full of successes exceeds 5 % when 0.75 / rate minutes have passed. The share of
+    // failing documents comes from a hash of 10 documents a minute, hence two minutes of tolerance; a call takes 20 s.
+    for (percent, minutes_to_page) in [(100, 0.75), (50, 1.5), (20, 3.75), (10, 7.5)] {
+        let report = drill(
+            production(),
+            Fault::fail(FailureKind::ServerError, Ratio::percent(percent)),
+        );
+        let time = report
+            .time_to_page()
+            .unwrap_or_else(|| panic!("{percent} % was not seen"));
+        let expected = Duration::from_secs_f64(minutes_to_page * 60.0);
+        assert!(
+            time <= expected + seconds(140),
+            "{percent} %: {time:?}, expected about {expected:?}"
+        );
+        assert!(
+            time + seconds(140) >= expected,
+            "{percent} %: {time:?}, expected about {expected:?}"
+        );
+        assert!(report.is_known_in_time() && report.false_pages().is_empty());
+    }
+}
+
+#[test]
+fn the_longer_prompt_of_the_outage_is_known_in_minutes() {
+    let prompt = |id: &str, tokens| {
+        let version = Version::new(id, "gpt-4").unwrap();
+        version
+            .with_system_prompt_tokens(tokens)
+            .with_reserved_answer_tokens(500)
+    };
+    let before = LineUp::new(prompt("v6", 1_000));
+    let after = LineUp::new(prompt("v7", 1_200)).with_previous(prompt("v6", 1_000));
+    let production = Pipeline::builder(before)
+        .guard(TokenBudget::builder().build().unwrap())
+        .guard(ErrorRateBreaker::default())
+        .guard(RouteLedger::default());
+    let report = Drill::new(production)
+        .traffic(Traffic::of("invoice", 600).unwrap())
+        .traffic(Traffic::of("long_invoice", 30).unwrap().tokens(5_800))
+        .fault(HEALTHY, Fault::Deploy(after))
+        .run_for(minutes(180))
+        .unwrap();
+    let page = report.page().unwrap();
+    assert!(
+        matches!(&page.kind, EventKind::BudgetAlarm { document_type, .. } if *document_type == "long_invoice"),
+        "{page}"
+    );
+    assert_eq!(
+        report.time_to_page(),
+        Some(minutes(4)),
+        "the third long invoice: one every two minutes, from the first on"
+    );
+    assert!(report.false_pages().is_empty());
+}
+
+#[test]
+fn calls_that_hang_are_known() {
+    let report = drill(
+        production(),
+        Fault::Hang {
+            share: Ratio::percent(50),
+        },
+    );
+    assert!(matches!(
+        report.page().unwrap().kind,
+        EventKind::Overdue { .. }
+    ));
+    assert!(report.is_known_in_time());
+}
+
+#[test]
+fn a_type_that_stops_arriving_is_known() {
+    let report = drill(
+        production(),
+        Fault::Stop {
+            document_type: DocumentType::new("statement").unwrap(),
+        },
+    );
+    assert!(matches!(
+        report.page().unwrap().kind,
+        EventKind::Silent { .. }
+    ));
+    assert!(report.is_known_in_time());
+}
+
+#[test]
+fn one_type_that_fails_alone_is_known_by_its_empty_queue() {
+    let fault = Fault::fail(FailureKind::ContextLengthExceeded, Ratio::ONE);
+    let report = Drill::new(Pipeline::builder(line_up()).guard(RouteLedger::default()))
+        .traffic(Traffic::of("statement", 12).unwrap())
+        .fault(HEALTHY, fault)
+        .run_for(minutes(180))
+        .unwrap();
+    assert!(matches!(
+        report.page().unwrap().kind,
+        EventKind::NothingComesOut { .. }
+    ));
+    assert!(report.is_known_in_time());
+}
+
+#[test]
+fn wrong_credentials_are_known_at_once() {
+    let report = drill(production(), Fault::fail(FailureKind::Auth, Ratio::ONE));
+    assert!(report.time_to_page().unwrap() <= seconds(30));
+}
+
+#[test]
+fn a_fault_of_one_version_ends_with_the_version_before() {
+    let fault = Fault::Fail {
+        kind: FailureKind::MalformedOutput,
+        share: Ratio::percent(20),
+        version: Some(VersionId::new("v7").unwrap()),
+    };
+    let report = drill(production(), fault);
+    let pages = report
+        .events()
+        .filter(|event| event.severity == fusebox::Severity::Page)
+        .count();
+    assert_eq!(
+        pages, 1,
+        "the previous version serves, and nothing else happens"
+    );
+}
+
+#[test]
+fn a_drill_fails_without_its_guard() {
+    let production = Pipeline::builder(LineUp::new(version("v7")))
+        .guard(TokenBudget::builder().build().unwrap());
+    let report = drill(
+        production,
+        Fault::fail(FailureKind::ServerError, Ratio::ONE),
+    );
+    assert_eq!(report.time_to_page(), None);
+    assert!(!report.is_known_in_time());
+}
+
+#[test]
+fn a_guard_that_only_watches_does_not_page() {
+    let production = Pipeline::builder(line_up()).guard(ErrorRateBreaker::default().dry_run());
+    let report = drill(
+        production,
+        Fault::fail(FailureKind::ServerError, Ratio::ONE),
+    );
+    assert_eq!(report.time_to_page(), None);
+    assert!(report.events().any(|event| event.dry_run));
+}
+
+#[test]
+fn the_same_drill_gives_the_same_result() {
+    let run = || {
+        drill(
+            production(),
+            Fault::fail(FailureKind::ServerError, Ratio::percent(10)),
+        )
+    };
+    let lines = |report: &DrillReport| report.events().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(lines(&run()), lines(&run()));
+}

@@ -1,0 +1,359 @@
+//! P3: too many failures, and the previous version serves; then somebody is paged.
+
+use std::sync::Arc;
+
+use fusebox::{
+    Admission, BreakerState, ErrorRateBreaker, EventKind, FailureKind, LineUp, Ratio, Reason,
+    Report, Role, VersionId,
+};
+use proptest::prelude::*;
+
+use crate::support::{Bench, line_up, minutes, seconds, version};
+
+fn v7() -> VersionId {
+    VersionId::new("v7").unwrap()
+}
+
+fn breaker() -> Arc<ErrorRateBreaker> {
+    Arc::new(ErrorRateBreaker::default())
+}
+
+/// Only the rate, for tests that fail many calls in a row.
+fn rate_only() -> Arc<ErrorRateBreaker> {
+    Arc::new(
+        ErrorRateBreaker::builder()
+            .consecutive_failures(None)
+            .build()
+            .unwrap(),
+    )
+}
+
+#[test]
+fn five_of_a_hundred_do_not_trip_and_six_do() {
+    let bench = Bench::new(rate_only());
+    bench.answer(95);
+    bench.fail(5);
+    assert_eq!(bench.serving(), "v7");
+    assert_eq!(bench.pages(), []);
+
+    let bench = Bench::new(rate_only());
+    bench.answer(94);
+    bench.fail(6);
+    assert_eq!(bench.serving(), "v6");
+    let pages = bench.pages();
+    let EventKind::ErrorRateExceeded {
+        errors: 6,
+        calls: 100,
+        kinds,
+        fallback,
+        ..
+    } = &pages[0]
+    else {
+        panic!("{pages:?}");
+    };
+    assert_eq!(kinds[&FailureKind::ServerError], 6);
+    assert_eq!(fallback.as_ref().unwrap(), &"v6");
+    assert_eq!(pages.len(), 1, "one page");
+}
+
+#[test]
+fn ninety_nine_calls_are_too_few() {
+    let bench = Bench::new(rate_only());
+    bench.fail(99);
+    assert_eq!(bench.serving(), "v7");
+    bench.answer(1);
+    assert_eq!(
+        bench.serving(),
+        "v6",
+        "looked at on every outcome, a success too"
+    );
+}
+
+#[test]
+fn five_failures_in_a_row_are_enough_in_quiet_hours() {
+    let bench = Bench::new(breaker());
+    bench.fail(4);
+    bench.answer(1);
+    bench.fail(4);
+    assert_eq!(bench.serving(), "v7");
+    bench.fail(1);
+    assert_eq!(bench.serving(), "v6");
+}
+
+#[test]
+fn failures_in_a_row_do_not_count_when_there_is_a_rate() {
+    let bench = Bench::new(breaker());
+    bench.answer(200);
+    bench.fail(5);
+    assert_eq!(bench.serving(), "v7", "5 of 205 are 2.4 %");
+}
+
+#[test]
+fn the_window_is_fifteen_minutes_in_steps_of_fifteen_seconds() {
+    for (pause, expected) in [(seconds(14 * 60 + 59), "v6"), (minutes(15), "v7")] {
+        let bench = Bench::new(rate_only());
+        bench.fail(6);
+        bench.clock.advance(pause);
+        bench.answer(94);
+        assert_eq!(bench.serving(), expected, "{pause:?}");
+    }
+}
+
+#[test]
+fn it_stays_latched_until_it_is_armed_again() {
+    let breaker = rate_only();
+    let bench = Bench::new(Arc::clone(&breaker));
+    bench.fail(100);
+    bench.tick_after(minutes(60 * 24 * 7));
+    assert_eq!(bench.serving(), "v6");
+    assert_eq!(breaker.state(&v7()), BreakerState::Latched);
+    breaker.rearm(&v7());
+    assert_eq!(bench.serving(), "v7");
+    assert_eq!(breaker.counts(&v7()).calls, 0, "with an empty window");
+    assert!(
+        bench
+            .events()
+            .iter()
+            .any(|event| matches!(event.kind, EventKind::Rearmed { .. }))
+    );
+}
+
+#[test]
+fn calls_from_before_a_trip_or_an_arming_are_late() {
+    let breaker = rate_only();
+    let bench = Bench::new(Arc::clone(&breaker));
+    let open: Vec<_> = (0..200).map(|_| bench.permit("invoice")).collect();
+    bench.fail(100);
+    bench.clock.advance(seconds(1));
+    let mut open = open.into_iter();
+    for permit in open.by_ref().take(100) {
+        permit.fail(FailureKind::Timeout);
+    }
+    assert_eq!(breaker.counts(&v7()).late, 100);
+    breaker.rearm(&v7());
+    bench.pipeline.tick();
+    for permit in open {
+        permit.fail(FailureKind::Timeout);
+    }
+    assert_eq!(bench.serving(), "v7");
+    assert_eq!(
+        (breaker.counts(&v7()).calls, breaker.counts(&v7()).late),
+        (0, 100)
+    );
+}
+
+#[test]
+fn if_the_previous_version_fails_too_documents_go_to_people() {
+    let bench = Bench::new(rate_only());
+    bench.fail(100);
+    assert_eq!(bench.serving(), "v6");
+    bench.fail(100);
+    let Admission::Diverted(diversion) = bench.admit("invoice") else {
+        panic!("a version still serves");
+    };
+    assert!(diversion.reasons().contains(&Reason::NoVersionLeft));
+    let pages = bench.pages();
+    assert!(
+        matches!(
+            &pages[..],
+            [
+                EventKind::ErrorRateExceeded { .. },
+                EventKind::Exhausted { .. }
+            ]
+        ),
+        "{pages:?}"
+    );
+}
+
+#[test]
+fn without_a_previous_version_it_pages_and_serves_on() {
+    let bench = Bench::with(LineUp::new(version("v7")), |builder| {
+        builder.guard(rate_only())
+    });
+    bench.fail(300);
+    assert_eq!(bench.serving(), "v7");
+    assert!(matches!(
+        &bench.pages()[..],
+        [EventKind::ErrorRateExceeded { fallback: None, .. }]
+    ));
+    bench.clock.advance(minutes(16));
+    bench.answer(100);
+    bench.fail(50);
+    assert_eq!(
+        bench.pages().len(),
+        1,
+        "a new incident after it was healthy"
+    );
+}
+
+#[test]
+fn a_failing_candidate_gives_way_to_production() {
+    #[derive(Debug)]
+    struct Everything;
+    impl fusebox::Guard for Everything {
+        fn name(&self) -> &str {
+            "everything-to-the-candidate"
+        }
+        fn route(&self, _: &fusebox::Call, _: &mut fusebox::Cx<'_>) -> fusebox::Route {
+            fusebox::Route::Candidate
+        }
+    }
+    let line_up = line_up().with_candidate(version("v8"));
+    let bench = Bench::with(line_up, |builder| {
+        builder.guard(rate_only()).guard(Everything)
+    });
+    assert_eq!(bench.serving(), "v8");
+    bench.fail(100);
+    assert_eq!(bench.serving(), "v7");
+}
+
+#[test]
+fn credentials_page_at_once_and_do_not_count() {
+    let breaker = rate_only();
+    let bench = Bench::new(Arc::clone(&breaker));
+    for kind in [
+        FailureKind::Auth,
+        FailureKind::Auth,
+        FailureKind::QuotaExhausted,
+        FailureKind::NotFound,
+    ] {
+        bench.permit("invoice").fail(kind);
+    }
+    assert_eq!(bench.pages().len(), 3, "one for each kind");
+    assert_eq!(breaker.counts(&v7()).calls, 0);
+    bench.clock.advance(minutes(15));
+    bench.permit("invoice").fail(FailureKind::Auth);
+    assert_eq!(
+        bench.pages().len(),
+        1,
+        "and again after a quarter of an hour"
+    );
+}
+
+#[test]
+fn throttling_released_and_diverted_calls_do_not_count() {
+    let breaker = rate_only();
+    let bench = Bench::new(Arc::clone(&breaker));
+    for _ in 0..200 {
+        bench.permit("invoice").fail(FailureKind::Throttled);
+        bench.permit("invoice").release();
+    }
+    assert_eq!(breaker.counts(&v7()).calls, 0);
+    assert_eq!(bench.serving(), "v7");
+}
+
+#[test]
+fn failures_inside_an_http_200_count() {
+    let breaker = rate_only();
+    let bench = Bench::new(Arc::clone(&breaker));
+    for reason in [
+        "length",
+        "refusal",
+        "content_filter",
+        "model_context_window_exceeded",
+        "stop",
+    ] {
+        let _ = bench
+            .permit("invoice")
+            .answer(Report::new().finish_reason(reason));
+    }
+    let counts = breaker.counts(&v7());
+    assert_eq!((counts.calls, counts.errors), (5, 4));
+}
+
+#[test]
+fn abandoned_calls_have_a_rate_and_a_page_of_their_own() {
+    let breaker = rate_only();
+    let bench = Bench::new(Arc::clone(&breaker));
+    bench.answer(95);
+    for _ in 0..5 {
+        drop(bench.permit("invoice"));
+    }
+    assert_eq!(bench.pages(), []);
+    drop(bench.permit("invoice"));
+    assert!(matches!(
+        &bench.pages()[..],
+        [EventKind::AbandonedRateExceeded {
+            abandoned: 6,
+            calls: 101,
+            ..
+        }]
+    ));
+    drop(bench.permit("invoice"));
+    assert_eq!(bench.pages(), [], "once");
+    assert_eq!(
+        bench.serving(),
+        "v7",
+        "abandoned calls are neither good nor bad"
+    );
+}
+
+#[test]
+fn the_ticket_says_that_the_fallback_serves() {
+    let bench = Bench::new(rate_only());
+    bench.fail(100);
+    let permit = bench.permit("invoice");
+    assert_eq!(permit.ticket().role(), Role::Previous);
+    permit.release();
+}
+
+#[test]
+fn a_dry_run_reports_and_never_acts() {
+    use fusebox::Guard;
+    let bench = Bench::with(line_up(), |builder| {
+        builder.guard(
+            ErrorRateBreaker::builder()
+                .consecutive_failures(None)
+                .build()
+                .unwrap()
+                .dry_run(),
+        )
+    });
+    bench.fail(100);
+    assert_eq!(bench.serving(), "v7");
+    let events = bench.events();
+    assert!(
+        events
+            .iter()
+            .all(|event| event.dry_run && event.severity < fusebox::Severity::Page)
+    );
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event.kind, EventKind::ErrorRateExceeded { .. }))
+    );
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event.kind, EventKind::WouldAct { .. }))
+    );
+}
+
+proptest! {
+    /// Against the rule in one sentence: more than `num/den` of at least `min` calls, looked at after each.
+    #[test]
+    fn it_trips_when_the_rule_says_so(
+        outcomes in prop::collection::vec(any::<bool>(), 1..120),
+        min in 1_u64..40,
+        percent in 1_u32..99,
+    ) {
+        let breaker = ErrorRateBreaker::builder()
+            .min_calls(min)
+            .threshold(Ratio::percent(percent))
+            .consecutive_failures(None)
+            .build()
+            .unwrap();
+        let bench = Bench::new(breaker);
+        let (mut calls, mut errors, mut tripped) = (0_u64, 0_u64, false);
+        for ok in outcomes {
+            prop_assert_eq!(bench.serving(), if tripped { "v6" } else { "v7" });
+            if tripped {
+                break;
+            }
+            if ok { bench.answer(1) } else { bench.fail(1) }
+            calls += 1;
+            errors += u64::from(!ok);
+            tripped = calls >= min && errors * 100 > calls * u64::from(percent);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Behaviour through the public API: a module per promise, and one for each law.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod bad_input;
+mod cancellation;
+mod drill;
+mod error_rate;
+mod laws;
+mod layering;
+mod ledger;
+mod public_api;
+mod restart;
+mod sinks;
+mod support;
+mod tokens;

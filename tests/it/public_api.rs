@@ -1,0 +1,143 @@
+//! What users rely on: types that cross threads, traits that can be boxed, formats that can be read again.
+
+use std::sync::Arc;
+
+use fusebox::sink::{ChannelSink, EventReceiver, Fanout, Filter, JsonLines, MemorySink};
+use fusebox::{
+    Admission, Builder, Call, Clock, Drill, DrillReport, Event, EventKind, Guard, LineUp,
+    MockClock, Permit, Pipeline, Reason, Report, RouteLedger, Served, Settlement, Severity, Signal,
+    Sink, Snapshot, SystemClock, Ticket, Timestamp, TokenBudget, TokenCounter, Verdict,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::support::{Bench, EVENING};
+
+#[test]
+fn public_types_are_send_and_sync() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<Admission>();
+    check::<Builder>();
+    check::<Call>();
+    check::<ChannelSink>();
+    check::<Drill>();
+    check::<DrillReport>();
+    check::<Event>();
+    check::<Fanout>();
+    check::<Filter<MemorySink>>();
+    check::<fusebox::Error>();
+    check::<fusebox::ErrorRateBreaker>();
+    check::<JsonLines<Vec<u8>>>();
+    check::<LineUp>();
+    check::<MemorySink>();
+    check::<MockClock>();
+    check::<Permit>();
+    check::<Pipeline>();
+    check::<Report>();
+    check::<RouteLedger>();
+    check::<Served<String>>();
+    check::<Settlement>();
+    check::<Signal>();
+    check::<Snapshot>();
+    check::<SystemClock>();
+    check::<Ticket>();
+    check::<TokenBudget>();
+    check::<Verdict>();
+    fn moves_to_its_thread<T: Send + 'static>() {}
+    moves_to_its_thread::<EventReceiver>();
+}
+
+#[test]
+fn traits_are_object_safe_and_pointers_pass_them_on() {
+    let _: Option<Box<dyn Clock>> = None;
+    let _: Option<Box<dyn Sink>> = None;
+    let _: Option<Box<dyn TokenCounter>> = None;
+    let boxed: Box<dyn Guard> = Box::new(RouteLedger::default());
+    let shared: Arc<dyn Guard> = Arc::new(boxed);
+    assert_eq!(Some(shared).name(), "ledger");
+    assert_eq!(None::<RouteLedger>.name(), "none");
+}
+
+fn read_again<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) -> Value {
+    let written = serde_json::to_value(value).unwrap();
+    let read: T = serde_json::from_value(written.clone()).unwrap();
+    assert_eq!(read, *value);
+    written
+}
+
+#[test]
+fn a_ticket_is_read_again_and_has_a_format() {
+    let bench = Bench::new(RouteLedger::default());
+    let ticket = bench.permit("invoice").release();
+    let mut written = read_again(&ticket);
+    let id = written["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        written,
+        json!({
+            "format": 1, "id": id, "document": "invoice-1", "document_type": "invoice", "version": "v7", "role": "stable",
+            "model": "gpt-4o", "stage": null, "admitted_at": EVENING.as_millis(),
+        })
+    );
+    written["format"] = json!(2);
+    let error = serde_json::from_value::<Ticket>(written)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("format 2 is not known here") && error.contains("reads format 1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn events_are_flat_versioned_and_one_line_for_a_person() {
+    let kind = EventKind::Overdue {
+        ticket: "00000000000000ff-7".parse().unwrap(),
+        document: fusebox::DocumentId::new("inv\u{1b}[31m-1\n").unwrap(),
+        document_type: fusebox::DocumentType::new("invoice").unwrap(),
+        open_for: std::time::Duration::from_secs(601),
+    };
+    let event = Event::new(EVENING, "ledger", Severity::Page, kind);
+    assert_eq!(
+        read_again(&event),
+        json!({
+            "format": 1, "at": EVENING.as_millis(), "guard": "ledger", "severity": "page", "dry_run": false, "event": "overdue",
+            "ticket": "00000000000000ff-7", "document": "inv\u{1b}[31m-1\n", "document_type": "invoice", "open_for": 601_000,
+        })
+    );
+    let line = event.to_string();
+    assert!(!line.chars().any(char::is_control), "{line:?}");
+    assert!(
+        line.starts_with("2026-03-13T21:00:00.000Z page    ledger: "),
+        "{line}"
+    );
+    assert!(line.contains("has been open for 10m 1s"), "{line}");
+}
+
+#[test]
+fn signals_reasons_and_snapshots_are_read_again() {
+    let bench = Bench::new(RouteLedger::default());
+    let ticket = bench.permit("invoice").release();
+    read_again(&Signal::corrected(
+        ticket,
+        fusebox::Field::new("total").unwrap(),
+    ));
+    read_again(&Reason::OverBudget {
+        version: fusebox::VersionId::new("v7").unwrap(),
+        tokens: 9_001,
+        limit: 9_000,
+        window: 10_000,
+    });
+    let mut written = read_again(&bench.pipeline.snapshot());
+    written["format"] = json!(9);
+    assert!(serde_json::from_value::<Snapshot>(written).is_err());
+}
+
+#[test]
+fn a_timestamp_prints_whatever_it_is() {
+    assert_eq!(Timestamp::EPOCH.to_string(), "1970-01-01T00:00:00.000Z");
+    assert_eq!(
+        Timestamp::from_millis(u64::MAX).to_string(),
+        "9999-12-31T23:59:59.999Z"
+    );
+}

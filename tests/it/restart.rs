@@ -1,0 +1,154 @@
+//! A restart loses nothing: states go on, calls that were open are reported, time does not go back.
+
+use std::sync::Arc;
+
+use fusebox::sink::MemorySink;
+use fusebox::{
+    BreakerState, Call, ErrorKind, ErrorRateBreaker, EventKind, MockClock, Pipeline, RouteLedger,
+    Snapshot, Timestamp, VersionId,
+};
+use serde_json::json;
+
+use crate::support::{Bench, EVENING, line_up, minutes};
+
+fn rate_only() -> Arc<ErrorRateBreaker> {
+    Arc::new(
+        ErrorRateBreaker::builder()
+            .consecutive_failures(None)
+            .build()
+            .unwrap(),
+    )
+}
+
+/// The same pipeline in a new process, which read the snapshot from a file.
+fn restarted(bench: &Bench, guard: impl fusebox::Guard + 'static) -> Bench {
+    let stored = serde_json::to_string(&bench.pipeline.snapshot()).unwrap();
+    let snapshot: Snapshot = serde_json::from_str(&stored).unwrap();
+    let next = Bench::new(guard);
+    next.pipeline.restore(&snapshot).unwrap();
+    next
+}
+
+#[test]
+fn a_latched_breaker_stays_latched() {
+    let bench = Bench::new(rate_only());
+    bench.fail(100);
+    let next = restarted(&bench, rate_only());
+    assert_eq!(next.serving(), "v6");
+    assert_eq!(next.pages(), [], "and pages nobody again");
+}
+
+#[test]
+fn a_half_full_window_goes_on() {
+    let bench = Bench::new(rate_only());
+    bench.fail(6);
+    bench.answer(93);
+    let next = restarted(&bench, rate_only());
+    assert_eq!(next.serving(), "v7");
+    next.answer(1);
+    assert_eq!(next.serving(), "v6");
+}
+
+#[test]
+fn a_breaker_with_another_window_keeps_its_state_and_starts_to_count_anew() {
+    let bench = Bench::new(rate_only());
+    bench.fail(100);
+    let other = Arc::new(
+        ErrorRateBreaker::builder()
+            .window(minutes(5))
+            .build()
+            .unwrap(),
+    );
+    let next = restarted(&bench, Arc::clone(&other));
+    let v7 = VersionId::new("v7").unwrap();
+    assert_eq!(other.state(&v7), BreakerState::Latched);
+    assert_eq!(other.counts(&v7).calls, 0);
+    assert_eq!(next.serving(), "v6");
+}
+
+#[test]
+fn calls_that_were_open_are_reported_as_lost() {
+    let bench = Bench::new(RouteLedger::default());
+    bench.answer(1);
+    let open = [bench.permit("invoice"), bench.permit("invoice")];
+    let ledger = Arc::new(RouteLedger::default());
+    let next = restarted(&bench, Arc::clone(&ledger));
+    let ends = ledger.report().of("invoice");
+    assert_eq!(
+        (ends.accepted, ends.lost, ledger.report().open()),
+        (1, 2, 0)
+    );
+    let events = next.events();
+    assert_eq!(
+        events
+            .iter()
+            .filter(|event| matches!(event.kind, EventKind::LostInRestart { .. }))
+            .count(),
+        2
+    );
+    drop(open);
+}
+
+#[test]
+fn time_goes_on_from_the_snapshot_even_if_the_clock_is_behind() {
+    let bench = Bench::new(RouteLedger::default());
+    bench.clock.advance(minutes(60));
+    let snapshot = bench.pipeline.snapshot();
+    let pipeline = Pipeline::builder(line_up())
+        .guard(RouteLedger::default())
+        .clock(MockClock::at(Timestamp::EPOCH))
+        .build()
+        .unwrap();
+    pipeline.restore(&snapshot).unwrap();
+    let admission = pipeline.admit(&Call::new("a", "invoice").unwrap());
+    assert_eq!(admission.ticket().admitted_at(), EVENING + minutes(60));
+}
+
+#[test]
+fn tickets_of_two_processes_differ() {
+    let build = || {
+        Pipeline::builder(line_up())
+            .guard(RouteLedger::default())
+            .build()
+            .unwrap()
+    };
+    let ticket = |pipeline: &Pipeline| {
+        pipeline
+            .admit(&Call::new("a", "invoice").unwrap())
+            .ticket()
+            .id()
+    };
+    assert_ne!(ticket(&build()), ticket(&build()));
+}
+
+#[test]
+fn a_state_that_cannot_be_read_is_an_error_that_names_the_guard() {
+    let bench = Bench::new(rate_only());
+    bench.fail(100);
+    let mut stored = serde_json::to_value(bench.pipeline.snapshot()).unwrap();
+    stored["guards"]["error-rate"]["format"] = json!(7);
+    let snapshot: Snapshot = serde_json::from_value(stored).unwrap();
+    let next = Bench::with(line_up(), |builder| {
+        builder.guard(rate_only()).sink(MemorySink::new())
+    });
+    let error = next.pipeline.restore(&snapshot).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::State);
+    assert!(
+        error
+            .to_string()
+            .starts_with("state of `error-rate`: format 7 is not known here"),
+        "{error}"
+    );
+    assert_eq!(next.serving(), "v7", "the guard is as it was");
+}
+
+#[test]
+fn the_state_of_a_guard_that_is_gone_is_left_alone() {
+    let bench = Bench::new(rate_only());
+    let next = Bench::new(RouteLedger::default());
+    next.pipeline.restore(&bench.pipeline.snapshot()).unwrap();
+    assert_eq!(
+        bench.pipeline.snapshot().guards().collect::<Vec<_>>(),
+        ["error-rate"]
+    );
+}
