@@ -32,6 +32,9 @@ pub use error::{Error, ErrorKind};
 pub use event::{Event, EventKind, Severity};
 pub use failure::{Cause, Classify, FailureKind};
 pub use guard::{Cx, DryRun, Guard, Named, OnlyFor, State};
+pub use guards::{
+    ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, ConfidenceMeans, DriftState,
+};
 pub use name::{DocumentId, DocumentType, Field, ModelName, QueueName, VersionId};
 pub use outbox::Outbox;
 pub use permit::{Admission, Permit, Settlement};
