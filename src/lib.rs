@@ -33,7 +33,8 @@ pub use event::{Event, EventKind, Severity};
 pub use failure::{Cause, Classify, FailureKind};
 pub use guard::{Cx, DryRun, Guard, Named, OnlyFor, State};
 pub use guards::{
-    ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, ConfidenceMeans, DriftState,
+    ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, ConfidenceMeans, Divergence, DriftState,
+    ShadowComparator, ShadowComparatorBuilder, ShadowCounts, ShadowReport, ShadowVerdict, Shadowed,
 };
 pub use name::{DocumentId, DocumentType, Field, ModelName, QueueName, VersionId};
 pub use outbox::Outbox;

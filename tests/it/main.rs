@@ -7,3 +7,4 @@
 )]
 
 mod confidence_drift;
+mod shadow;
