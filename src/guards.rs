@@ -1,9 +1,18 @@
 //! The guards: state machines without I/O, one file or folder each.
 
+mod confidence_drift;
 mod error_rate;
 mod ledger;
+mod shadow;
 mod token_budget;
 
+pub use confidence_drift::{
+    ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, ConfidenceMeans, DriftState,
+};
 pub use error_rate::{BreakerState, ErrorRateBreaker, ErrorRateBreakerBuilder, VersionCounts};
 pub use ledger::{Ends, LedgerReport, RouteLedger, RouteLedgerBuilder};
+pub use shadow::{
+    Divergence, ShadowComparator, ShadowComparatorBuilder, ShadowCounts, ShadowReport,
+    ShadowVerdict, Shadowed,
+};
 pub use token_budget::{TokenBudget, TokenBudgetBuilder};

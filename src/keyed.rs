@@ -75,6 +75,15 @@ impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
         }
     }
 
+    /// Whether a key has an entry of its own.
+    pub(crate) fn has_own<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.entries.contains_key(key)
+    }
+
     /// Every key with an entry of its own.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter()

@@ -13,6 +13,8 @@ use crate::error::Error;
 const LONGEST: usize = 256;
 /// How much of a longer name is kept before its hash.
 const KEPT: usize = 200;
+/// What keys past a limit are called together.
+const OTHER: &str = "other";
 
 fn shared(what: &'static str, text: &str) -> Result<Arc<str>, Error> {
     if text.is_empty() {
@@ -112,10 +114,24 @@ name! {
     /// What kind of document it is (`invoice`, `contract`): guards keep their numbers per type.
     DocumentType, "document type"
 }
+impl DocumentType {
+    /// The name under which types past a guard's limit are reported together.
+    pub(crate) fn other() -> Self {
+        Self(Arc::from(OTHER))
+    }
+}
+
 name! {
     /// A field of the answer (`total`, `vendor`) that has a confidence or was corrected.
     Field, "field"
 }
+impl Field {
+    /// The name under which fields past a guard's limit are reported together.
+    pub(crate) fn other() -> Self {
+        Self(Arc::from(OTHER))
+    }
+}
+
 name! {
     /// A model, named exactly as the API names it.
     ModelName, "model"

@@ -410,7 +410,7 @@ struct Turn<'a>(&'a AtomicBool);
 
 impl<'a> Turn<'a> {
     fn take(taken: &'a AtomicBool) -> Option<Self> {
-        (!taken.swap(true, Ordering::SeqCst)).then_some(Self(taken))
+        (!taken.swap(true, Ordering::SeqCst)).then(|| Self(taken))
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use twox_hash::XxHash3_64;
 
 use super::{BEGIN, Fault, TICK_EVERY, Traffic};
 use crate::call::Call;
@@ -70,9 +69,23 @@ struct Simulation {
 enum Step {
     Arrive(Traffic),
     Break(Fault),
-    Complete(Permit, Traffic),
+    Complete(Permit, Traffic, Document),
     Correct(Ticket, Traffic),
     Tick,
+}
+
+/// The number of a document: it decides what happens to it.
+#[derive(Clone, Copy)]
+struct Document(u64);
+
+impl Document {
+    /// Whether it is among a share of all, spread evenly over them: the multiples of the golden ratio leave no gaps and
+    /// no clusters (Knuth, The Art of Computer Programming, volume 3, section 6.4).
+    fn is_among(self, share: Ratio) -> bool {
+        const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
+        let point = self.0.wrapping_mul(GOLDEN_RATIO);
+        (u128::from(point) * u128::from(share.denominator())) >> 64 < u128::from(share.numerator())
+    }
 }
 
 impl Simulation {
@@ -98,7 +111,9 @@ impl Simulation {
             Step::Arrive(traffic) => self.arrive(now, traffic)?,
             Step::Break(Fault::Deploy(line_up)) => self.pipeline.deploy(line_up)?,
             Step::Break(fault) => self.broken.push(fault),
-            Step::Complete(permit, traffic) => self.complete(now, permit, traffic),
+            Step::Complete(permit, traffic, document) => {
+                self.complete(now, permit, traffic, document);
+            }
             Step::Correct(ticket, traffic) => {
                 self.pipeline
                     .observe(&Signal::corrected(ticket, traffic.field));
@@ -117,34 +132,34 @@ impl Simulation {
             return Ok(());
         }
         self.documents += 1;
-        let document = DocumentId::new(format!("{}-{}", traffic.document_type, self.documents))?;
-        let call =
-            Call::of(document, traffic.document_type.clone()).with_document_tokens(traffic.tokens);
+        let document = Document(self.documents);
+        let id = DocumentId::new(format!("{}-{}", traffic.document_type, self.documents))?;
+        let call = Call::of(id, traffic.document_type.clone()).with_document_tokens(traffic.tokens);
         if let Some(permit) = self.pipeline.admit(&call).permit() {
             self.plan(
                 now + traffic.latency,
-                Step::Complete(permit, traffic.clone()),
+                Step::Complete(permit, traffic.clone(), document),
             );
         }
         self.plan(now + traffic.gap, Step::Arrive(traffic));
         Ok(())
     }
 
-    fn complete(&mut self, now: Timestamp, permit: Permit, traffic: Traffic) {
+    fn complete(&mut self, now: Timestamp, permit: Permit, traffic: Traffic, document: Document) {
         let ticket = permit.ticket().clone();
-        if self.hangs(&ticket) {
+        if self.hangs(document) {
             const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
-            self.plan(NEVER, Step::Complete(permit, traffic));
+            self.plan(NEVER, Step::Complete(permit, traffic, document));
             return;
         }
-        if let Some(kind) = self.failure(&ticket) {
+        if let Some(kind) = self.failure(&ticket, document) {
             permit.fail(kind);
             return;
         }
         let lost: u32 = self.broken.iter().map(lowered).sum();
         let confidence = f64::from(traffic.confidence.as_millionths().saturating_sub(lost)) / 1e6;
         let settlement = permit.answer(Report::new().confidence(&traffic.field, confidence));
-        let corrected = self.is_corrected(&ticket, traffic.corrections);
+        let corrected = self.is_corrected(&ticket, document, traffic.corrections);
         if corrected && !matches!(settlement, Settlement::Failed { .. }) {
             self.plan(
                 now + traffic.correction_delay,
@@ -153,12 +168,13 @@ impl Simulation {
         }
     }
 
-    fn hangs(&self, ticket: &Ticket) -> bool {
-        let hangs = |fault: &Fault| matches!(fault, Fault::Hang { share } if falls_on(ticket, "hang", *share));
+    fn hangs(&self, document: Document) -> bool {
+        let hangs =
+            |fault: &Fault| matches!(fault, Fault::Hang { share } if document.is_among(*share));
         self.broken.iter().any(hangs)
     }
 
-    fn failure(&self, ticket: &Ticket) -> Option<FailureKind> {
+    fn failure(&self, ticket: &Ticket, document: Document) -> Option<FailureKind> {
         self.broken.iter().find_map(|fault| match fault {
             Fault::Fail {
                 kind,
@@ -168,18 +184,18 @@ impl Simulation {
                 let concerned = version
                     .as_ref()
                     .is_none_or(|version| version == ticket.version());
-                (concerned && falls_on(ticket, "fail", *share)).then_some(*kind)
+                (concerned && document.is_among(*share)).then_some(*kind)
             }
             _ => None,
         })
     }
 
-    fn is_corrected(&self, ticket: &Ticket, usual: Ratio) -> bool {
+    fn is_corrected(&self, ticket: &Ticket, document: Document, usual: Ratio) -> bool {
         let share = self.broken.iter().find_map(|fault| match fault {
             Fault::Corrections { version, share } if version == ticket.version() => Some(*share),
             _ => None,
         });
-        falls_on(ticket, "correct", share.unwrap_or(usual))
+        document.is_among(share.unwrap_or(usual))
     }
 }
 
@@ -188,10 +204,4 @@ fn lowered(fault: &Fault) -> u32 {
         Fault::LowerConfidence { by } => by.as_millionths(),
         _ => 0,
     }
-}
-
-/// Whether a document is among a share of all; the same on every machine.
-fn falls_on(ticket: &Ticket, what: &str, share: Ratio) -> bool {
-    let hash = XxHash3_64::oneshot(format!("{what} {}", ticket.document()).as_bytes());
-    (u128::from(hash) * u128::from(share.denominator())) >> 64 < u128::from(share.numerator())
 }

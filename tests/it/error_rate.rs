@@ -191,7 +191,7 @@ fn a_failing_candidate_gives_way_to_production() {
     #[derive(Debug)]
     struct Everything;
     impl fusebox::Guard for Everything {
-        fn name(&self) -> &str {
+        fn name(&self) -> &'static str {
             "everything-to-the-candidate"
         }
         fn route(&self, _: &fusebox::Call, _: &mut fusebox::Cx<'_>) -> fusebox::Route {

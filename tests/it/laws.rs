@@ -120,13 +120,13 @@ proptest! {
             }
             prop_assert_eq!(counter.settled.load(Ordering::Relaxed) + held.len(), n + 1);
         }
-        prop_assert_eq!(ledger.report().open() as usize, held.len());
+        prop_assert_eq!(ledger.report().open(), held.len() as u64);
         while let Some(permit) = held.pop() {
             permit.fail(FailureKind::Unknown);
         }
         prop_assert_eq!(counter.settled.load(Ordering::Relaxed), ends.len());
         prop_assert_eq!(counter.opened.load(Ordering::Relaxed), ends.len());
-        prop_assert_eq!(ledger.report().total().total() as usize, ends.len());
+        prop_assert_eq!(ledger.report().total().total(), ends.len() as u64);
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod cancellation;
+mod confidence_drift;
 mod drill;
 mod error_rate;
 mod laws;
@@ -15,6 +16,7 @@ mod layering;
 mod ledger;
 mod public_api;
 mod restart;
+mod shadow;
 mod sinks;
 mod support;
 mod tokens;

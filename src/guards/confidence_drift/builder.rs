@@ -1,0 +1,207 @@
+//! Configuring a drift monitor, and the default numbers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::watch::{MOST_DOCUMENTS, Sums, Watch};
+use super::{ConfidenceDriftMonitor, Core, Key, Rule};
+use crate::error::Error;
+use crate::keyed::{DEFAULT_KEYS, Keyed};
+use crate::name::{DocumentType, Field};
+use crate::signal::Confidence;
+use crate::time::{Timestamp, hours};
+use crate::window::Span;
+
+const BASELINE_DOCUMENTS: u64 = 100;
+const MAX_DROP: Confidence = Confidence::percent(5);
+const MAX_THRESHOLD: Confidence = Confidence::percent(95);
+const MIN_DOCUMENTS: u64 = 30;
+const STEP: Confidence = Confidence::percent(5);
+const THRESHOLD: Confidence = Confidence::percent(80);
+const WINDOW: Duration = hours(4);
+const BUCKETS: u32 = 48;
+
+/// Configures a [`ConfidenceDriftMonitor`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is watched before `build`"]
+pub struct ConfidenceDriftMonitorBuilder {
+    baseline_documents: u64,
+    baselines: BTreeMap<Key, (Confidence, u64)>,
+    buckets: u32,
+    max_drop: Confidence,
+    max_keys: usize,
+    max_threshold: Confidence,
+    min_documents: u64,
+    step: Confidence,
+    threshold: Confidence,
+    window: Duration,
+}
+
+impl ConfidenceDriftMonitorBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            baseline_documents: BASELINE_DOCUMENTS,
+            baselines: BTreeMap::new(),
+            buckets: BUCKETS,
+            max_drop: MAX_DROP,
+            max_keys: DEFAULT_KEYS,
+            max_threshold: MAX_THRESHOLD,
+            min_documents: MIN_DOCUMENTS,
+            step: STEP,
+            threshold: THRESHOLD,
+            window: WINDOW,
+        }
+    }
+
+    /// The acceptance threshold of every field while nothing has shifted (0.80 by default).
+    pub fn threshold(mut self, threshold: Confidence) -> Self {
+        self.threshold = threshold;
+        self
+    }
+
+    /// By how much the threshold of a field rises when its confidence has fallen (0.05 by default).
+    pub fn step(mut self, step: Confidence) -> Self {
+        self.step = step;
+        self
+    }
+
+    /// How high a threshold may rise (0.95 by default).
+    pub fn max_threshold(mut self, threshold: Confidence) -> Self {
+        self.max_threshold = threshold;
+        self
+    }
+
+    /// How far the mean of the window may be below the baseline (0.05 by default); more is a shift.
+    pub fn max_drop(mut self, drop: Confidence) -> Self {
+        self.max_drop = drop;
+        self
+    }
+
+    /// How far back the window looks (4 hours by default).
+    pub fn window(mut self, window: Duration) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// In how many steps the window slides (48 by default); the window must be a multiple of it.
+    pub fn buckets(mut self, buckets: u32) -> Self {
+        self.buckets = buckets;
+        self
+    }
+
+    /// How many documents must be in the window before its mean means anything (30 by default, at least 1).
+    pub fn min_documents(mut self, documents: u64) -> Self {
+        self.min_documents = documents;
+        self
+    }
+
+    /// From how many documents a baseline is learnt (100 by default, at least 1).
+    pub fn baseline_documents(mut self, documents: u64) -> Self {
+        self.baseline_documents = documents;
+        self
+    }
+
+    /// A baseline that is known already, and the number of documents that it was measured on; nothing is learnt for
+    /// this field. Given twice, the last one counts.
+    ///
+    /// After a restart it replaces the stored baseline only if it differs from the one that was given then.
+    pub fn baseline(
+        mut self,
+        document_type: DocumentType,
+        field: Field,
+        mean: Confidence,
+        documents: u64,
+    ) -> Self {
+        let key = Key {
+            document_type,
+            field,
+        };
+        self.baselines.insert(key, (mean, documents));
+        self
+    }
+
+    /// How many pairs of document type and field are watched apart (10,000 by default, about a kilobyte each); past it
+    /// new ones share one entry, `other`.
+    pub fn max_keys(mut self, keys: usize) -> Self {
+        self.max_keys = keys;
+        self
+    }
+
+    /// The monitor; an error when a number is outside its range.
+    pub fn build(self) -> Result<ConfidenceDriftMonitor, Error> {
+        let nothing = Confidence::percent(0);
+        if self.threshold == nothing || self.threshold >= self.max_threshold {
+            return Err(Error::invalid(
+                "drift threshold",
+                self.threshold,
+                format!(
+                    "more than 0 and less than max_threshold {}",
+                    self.max_threshold
+                ),
+            ));
+        }
+        for (field, value) in [("drift step", self.step), ("drift max_drop", self.max_drop)] {
+            if value == nothing || value == Confidence::CERTAIN {
+                return Err(Error::invalid(field, value, "more than 0 and less than 1"));
+            }
+        }
+        if self.min_documents == 0 {
+            let field = "drift min_documents";
+            return Err(Error::invalid(field, self.min_documents, "at least 1"));
+        }
+        let given = self
+            .baselines
+            .iter()
+            .map(|(key, (_, documents))| (format!("drift baseline of {key}"), *documents));
+        let learnt = (
+            "drift baseline_documents".to_owned(),
+            self.baseline_documents,
+        );
+        for (field, documents) in given.chain([learnt]) {
+            if documents == 0 || documents > MOST_DOCUMENTS {
+                let allowed = format!("1 to {MOST_DOCUMENTS} documents");
+                return Err(Error::invalid(field, documents, allowed));
+            }
+        }
+        if self.max_keys == 0 || self.max_keys < self.baselines.len() {
+            let allowed = format!(
+                "at least 1, and no fewer than the {} baselines that are given",
+                self.baselines.len()
+            );
+            return Err(Error::invalid("drift max_keys", self.max_keys, allowed));
+        }
+        let span = Span::new("drift window", self.window, self.buckets)?;
+        Ok(self.with_span(span))
+    }
+
+    /// The monitor with the default window.
+    pub(super) fn into_monitor(self) -> ConfidenceDriftMonitor {
+        self.with_span(Span::fixed(WINDOW, BUCKETS))
+    }
+
+    fn with_span(self, span: Span) -> ConfidenceDriftMonitor {
+        let mut watches = Keyed::new(self.max_keys);
+        let given = self.baselines.into_iter().map(|(key, (mean, documents))| {
+            let baseline = Sums::of(mean, documents);
+            (key, Watch::with_baseline(span, baseline))
+        });
+        watches.refill(given, None);
+        ConfidenceDriftMonitor {
+            rule: Rule {
+                threshold: self.threshold,
+                raised: self.threshold.raised_by(self.step, self.max_threshold),
+                max_drop: self.max_drop,
+                span,
+                min_documents: self.min_documents,
+                baseline_documents: self.baseline_documents,
+            },
+            core: Mutex::new(Core {
+                watches,
+                commands: Vec::new(),
+                latest: Timestamp::EPOCH,
+            }),
+        }
+    }
+}

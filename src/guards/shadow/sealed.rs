@@ -1,0 +1,102 @@
+//! A candidate's output that can be compared and nothing else.
+
+use std::any::type_name;
+use std::fmt;
+
+use crate::signal::Comparison;
+
+/// The output of a candidate in a shadow run: it can be compared with production's, and cannot be acted on.
+///
+/// There is no way to read it, clone it, serialise it or turn it into something else; printing it shows its type only.
+/// [`compare`](Self::compare) uses it up, and what comes out is a [`Comparison`]. Wrap the output where the candidate's
+/// call returns, and the rest of the program cannot mistake it for an answer.
+///
+/// ```
+/// use fusebox::{Comparison, Field, Shadowed};
+///
+/// # fn main() -> Result<(), fusebox::Error> {
+/// let total = Field::new("total")?;
+/// let shadowed = Shadowed::new("12.50".to_owned());
+/// let comparison = shadowed.compare("12.05", |production: &str, candidate| {
+///     if production == candidate {
+///         Comparison::Match
+///     } else {
+///         Comparison::Diverged(vec![total.clone()])
+///     }
+/// });
+/// assert_eq!(comparison, Comparison::Diverged(vec![total]));
+/// # Ok(()) }
+/// ```
+///
+/// # What the compiler refuses
+/// Reading the value:
+/// ```compile_fail,E0616
+/// let shadowed = fusebox::Shadowed::new(String::from("12.50"));
+/// println!("{}", shadowed.0);
+/// ```
+/// Using it as what it wraps:
+/// ```compile_fail,E0614
+/// let shadowed = fusebox::Shadowed::new(String::from("12.50"));
+/// println!("{}", *shadowed);
+/// ```
+/// ```compile_fail,E0277
+/// let shadowed = fusebox::Shadowed::new(String::from("12.50"));
+/// let value: String = shadowed.into();
+/// ```
+/// Cloning it:
+/// ```compile_fail,E0599
+/// let shadowed = fusebox::Shadowed::new(String::from("12.50"));
+/// let copy = shadowed.clone();
+/// ```
+/// Storing it:
+/// ```compile_fail,E0277
+/// let shadowed = fusebox::Shadowed::new(String::from("12.50"));
+/// let text = serde_json::to_string(&shadowed);
+/// ```
+/// Comparing it twice:
+/// ```compile_fail,E0382
+/// use fusebox::Comparison;
+/// let shadowed = fusebox::Shadowed::new(String::from("12.50"));
+/// let comparison = shadowed.compare("12.50", |_: &str, _| Comparison::Match);
+/// let comparison = shadowed.compare("12.50", |_: &str, _| Comparison::Match);
+/// ```
+/// Carrying a borrow out of the comparison:
+/// ```compile_fail,E0521
+/// use fusebox::Comparison;
+/// let shadowed = fusebox::Shadowed::new(String::from("12.50"));
+/// let mut stolen: Option<&String> = None;
+/// let comparison = shadowed.compare("12.50", |_: &str, candidate| {
+///     stolen = Some(candidate);
+///     Comparison::Match
+/// });
+/// ```
+///
+/// # What it cannot do
+/// Rust has no effect system: the closure sees the value, and can copy it somewhere or act on it while it runs. What is
+/// ruled out is using the output by accident; keep the closures that compare few, small and in one place.
+#[must_use = "a shadow output that is never compared looks like agreement"]
+pub struct Shadowed<T>(T);
+
+impl<T> Shadowed<T> {
+    /// Seals an output.
+    pub const fn new(output: T) -> Self {
+        Self(output)
+    }
+
+    /// Compares it with production's answer and drops it.
+    ///
+    /// A panic in `compare` passes through; then no comparison exists, and nothing is counted.
+    pub fn compare<P: ?Sized>(
+        self,
+        production: &P,
+        compare: impl for<'a> FnOnce(&'a P, &'a T) -> Comparison,
+    ) -> Comparison {
+        compare(production, &self.0)
+    }
+}
+
+impl<T> fmt::Debug for Shadowed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shadowed<{}>", type_name::<T>())
+    }
+}
