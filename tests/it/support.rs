@@ -9,47 +9,47 @@ use fusebox::{
 };
 
 /// 2026-03-13 21:00 UTC.
-pub const EVENING: Timestamp = Timestamp::from_millis(1_773_435_600_000);
+pub(crate) const EVENING: Timestamp = Timestamp::from_millis(1_773_435_600_000);
 
-pub const fn minutes(n: u64) -> Duration {
+pub(crate) const fn minutes(n: u64) -> Duration {
     Duration::from_secs(60 * n)
 }
 
-pub const fn seconds(n: u64) -> Duration {
+pub(crate) const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-pub fn version(id: &str) -> Version {
+pub(crate) fn version(id: &str) -> Version {
     Version::new(id, "gpt-4o")
         .unwrap()
         .with_system_prompt_tokens(1_000)
         .with_reserved_answer_tokens(1_000)
 }
 
-pub fn line_up() -> LineUp {
+pub(crate) fn line_up() -> LineUp {
     LineUp::new(version("v7")).with_previous(version("v6"))
 }
 
-pub fn call(document: &str, document_type: &str) -> Call {
+pub(crate) fn call(document: &str, document_type: &str) -> Call {
     Call::new(document, document_type)
         .unwrap()
         .with_document_tokens(500)
 }
 
 /// A pipeline on a mock clock, with everything that it told.
-pub struct Bench {
-    pub pipeline: Pipeline,
-    pub clock: MockClock,
-    pub sink: MemorySink,
+pub(crate) struct Bench {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) clock: MockClock,
+    pub(crate) sink: MemorySink,
     documents: std::cell::Cell<u64>,
 }
 
 impl Bench {
-    pub fn new(guard: impl Guard + 'static) -> Self {
+    pub(crate) fn new(guard: impl Guard + 'static) -> Self {
         Self::with(line_up(), |builder| builder.guard(guard))
     }
 
-    pub fn with(line_up: LineUp, configure: impl FnOnce(Builder) -> Builder) -> Self {
+    pub(crate) fn with(line_up: LineUp, configure: impl FnOnce(Builder) -> Builder) -> Self {
         let clock = MockClock::at(EVENING);
         let sink = MemorySink::new();
         let builder = Pipeline::builder(line_up)
@@ -65,51 +65,51 @@ impl Bench {
         }
     }
 
-    pub fn admit(&self, document_type: &str) -> Admission {
+    pub(crate) fn admit(&self, document_type: &str) -> Admission {
         let n = self.documents.get() + 1;
         self.documents.set(n);
         self.pipeline
             .admit(&call(&format!("{document_type}-{n}"), document_type))
     }
 
-    pub fn permit(&self, document_type: &str) -> Permit {
+    pub(crate) fn permit(&self, document_type: &str) -> Permit {
         match self.admit(document_type) {
             Admission::Admitted(permit) => permit,
             Admission::Diverted(diversion) => panic!("{diversion}"),
         }
     }
 
-    pub fn answer(&self, n: usize) {
+    pub(crate) fn answer(&self, n: usize) {
         for _ in 0..n {
             let _ = self.permit("invoice").answer(Report::new());
         }
     }
 
-    pub fn fail(&self, n: usize) {
+    pub(crate) fn fail(&self, n: usize) {
         for _ in 0..n {
             self.permit("invoice").fail(FailureKind::ServerError);
         }
     }
 
     /// The version that serves the next document.
-    pub fn serving(&self) -> String {
+    pub(crate) fn serving(&self) -> String {
         let permit = self.permit("invoice");
         let version = permit.ticket().version().to_string();
         permit.release();
         version
     }
 
-    pub fn tick_after(&self, duration: Duration) {
+    pub(crate) fn tick_after(&self, duration: Duration) {
         self.clock.advance(duration);
         self.pipeline.tick();
     }
 
-    pub fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<Event> {
         self.sink.take()
     }
 
     /// The pages since the last look at the events.
-    pub fn pages(&self) -> Vec<EventKind> {
+    pub(crate) fn pages(&self) -> Vec<EventKind> {
         let pages = self
             .sink
             .take()
@@ -120,6 +120,6 @@ impl Bench {
 }
 
 /// The ticket of an answer given now.
-pub fn answered(permit: Permit, report: Report) -> Ticket {
+pub(crate) fn answered(permit: Permit, report: Report) -> Ticket {
     permit.answer(report).ticket().clone()
 }
