@@ -55,7 +55,10 @@ impl<T> Reply<T> {
 /// What came of a guarded call that your client made without an error of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a diverted document must be sent on, and an answer that needs review must not be acted on"]
-#[non_exhaustive]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a new end must be a compile error for whoever handles the others"
+)]
 pub enum Served<T> {
     /// Act on it.
     Accepted {
