@@ -3,6 +3,7 @@
 mod confidence_drift;
 mod error_rate;
 mod ledger;
+mod rollout;
 mod shadow;
 mod token_budget;
 
@@ -11,6 +12,10 @@ pub use confidence_drift::{
 };
 pub use error_rate::{BreakerState, ErrorRateBreaker, ErrorRateBreakerBuilder, VersionCounts};
 pub use ledger::{Ends, LedgerReport, RouteLedger, RouteLedgerBuilder};
+pub use rollout::{
+    BlueGreenPolicy, BlueGreenPolicyBuilder, CanaryPolicy, CanaryPolicyBuilder, Decision, Evidence,
+    HoldReason, RolloutState, RolloutStatus,
+};
 pub use shadow::{
     Divergence, ShadowComparator, ShadowComparatorBuilder, ShadowCounts, ShadowReport,
     ShadowVerdict, Shadowed,

@@ -104,10 +104,12 @@ pub use event::{Event, EventKind, Severity};
 pub use failure::{Cause, Classify, FailureKind};
 pub use guard::{Cx, DryRun, Guard, Named, OnlyFor, State};
 pub use guards::{
-    BreakerState, ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, ConfidenceMeans,
-    Divergence, DriftState, Ends, ErrorRateBreaker, ErrorRateBreakerBuilder, LedgerReport,
-    RouteLedger, RouteLedgerBuilder, ShadowComparator, ShadowComparatorBuilder, ShadowCounts,
-    ShadowReport, ShadowVerdict, Shadowed, TokenBudget, TokenBudgetBuilder, VersionCounts,
+    BlueGreenPolicy, BlueGreenPolicyBuilder, BreakerState, CanaryPolicy, CanaryPolicyBuilder,
+    ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, ConfidenceMeans, Decision, Divergence,
+    DriftState, Ends, ErrorRateBreaker, ErrorRateBreakerBuilder, Evidence, HoldReason,
+    LedgerReport, RolloutState, RolloutStatus, RouteLedger, RouteLedgerBuilder, ShadowComparator,
+    ShadowComparatorBuilder, ShadowCounts, ShadowReport, ShadowVerdict, Shadowed, TokenBudget,
+    TokenBudgetBuilder, VersionCounts,
 };
 pub use name::{DocumentId, DocumentType, Field, ModelName, QueueName, VersionId};
 pub use outbox::Outbox;

@@ -7,6 +7,8 @@
 )]
 
 mod bad_input;
+mod blue_green;
+mod canary;
 mod cancellation;
 mod confidence_drift;
 mod drill;

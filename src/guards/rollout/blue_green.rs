@@ -1,0 +1,163 @@
+//! P5: two versions live side by side, long enough for types that only come on some days.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::guard_by_rollout;
+use super::plan::{Coverage, Plan, Stage};
+use super::stages::Rollout;
+use crate::error::Error;
+use crate::name::DocumentType;
+use crate::ratio::Ratio;
+use crate::time::hours;
+
+const SHARE: Ratio = Ratio::percent(10);
+const WINDOW: Duration = hours(48);
+const LONGEST: Duration = hours(35 * 24);
+const MAX_RATIO: Ratio = Ratio::percent(150);
+const MIN_DOCUMENTS: u64 = 20;
+
+/// Keeps two versions live and compares them per document type, until every type was seen.
+///
+/// # What it watches
+/// How many answers of the candidate and of production people correct, per document type, by ticket.
+///
+/// # When it acts
+/// It starts when a candidate is deployed. It rolls back at any moment when the candidate is corrected more than 1.5 times
+/// as often and the evidence is strong: over all types together (e-value of at least 20), or for one type alone (20 times
+/// the number of types, because with many types one looks bad by chance). It promotes when 48 hours are over, every
+/// expected type was answered at least 20 times by the candidate, and the candidate is above 1.5 times with a probability
+/// of at most 5 %. After 35 days it asks a person, and names the types that were not seen.
+///
+/// # What it does
+/// Votes for the candidate on 10 % of the documents, always the same ones. Rolling back means that production serves
+/// everything, at once, and one page.
+///
+/// # What it cannot see
+/// Types that never come: declare them with [`expect_types`](BlueGreenPolicyBuilder::expect_types), or only types that
+/// production answered meanwhile are expected. A window of 48 hours meets a type that comes on one day of the week with a
+/// probability of 43 %, and one that comes on one day of the month with 10 %.
+///
+/// # Defaults and why
+/// 10 % for 48 hours; at least 20 documents of each type; 35 days, so that a month's end is in it.
+///
+/// # Events
+/// [`StageStarted`](crate::EventKind::StageStarted), [`RolloutPromoted`](crate::EventKind::RolloutPromoted),
+/// [`RolledBack`](crate::EventKind::RolledBack) (page), [`RolloutEscalated`](crate::EventKind::RolloutEscalated) (page).
+///
+/// # Example
+/// ```
+/// use fusebox::{BlueGreenPolicy, DocumentType};
+///
+/// let policy = BlueGreenPolicy::builder()
+///     .expect_types([DocumentType::new("invoice")?, DocumentType::new("monthly_statement")?])
+///     .build()?;
+/// assert_eq!(policy.status().candidate, None); // nothing is on trial yet
+/// # Ok::<(), fusebox::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct BlueGreenPolicy(Rollout);
+
+guard_by_rollout!(BlueGreenPolicy);
+
+impl BlueGreenPolicy {
+    /// A comparison with the default numbers.
+    pub fn builder() -> BlueGreenPolicyBuilder {
+        BlueGreenPolicyBuilder {
+            share: SHARE,
+            window: WINDOW,
+            longest: LONGEST,
+            max_ratio: MAX_RATIO,
+            expected: BTreeSet::new(),
+            min_documents: MIN_DOCUMENTS,
+        }
+    }
+}
+
+impl Default for BlueGreenPolicy {
+    fn default() -> Self {
+        Self(Rollout::new(Self::builder().into_plan()))
+    }
+}
+
+/// Configures a [`BlueGreenPolicy`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is exposed before `build`"]
+pub struct BlueGreenPolicyBuilder {
+    share: Ratio,
+    window: Duration,
+    longest: Duration,
+    max_ratio: Ratio,
+    expected: BTreeSet<DocumentType>,
+    min_documents: u64,
+}
+
+impl BlueGreenPolicyBuilder {
+    /// The candidate's share (10 % by default; between 0 % and 100 %).
+    pub fn share(mut self, share: Ratio) -> Self {
+        self.share = share;
+        self
+    }
+
+    /// How long both versions are live at least (48 hours by default).
+    pub fn window(mut self, window: Duration) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// After how long a person is asked (35 days by default; not shorter than the window).
+    pub fn longest(mut self, longest: Duration) -> Self {
+        self.longest = longest;
+        self
+    }
+
+    /// How many times as often as production the candidate may be corrected (150 % by default, more than 100 %).
+    pub fn max_ratio(mut self, ratio: Ratio) -> Self {
+        self.max_ratio = ratio;
+        self
+    }
+
+    /// The types that must have been seen (by default those that production answers meanwhile).
+    pub fn expect_types(mut self, types: impl IntoIterator<Item = DocumentType>) -> Self {
+        self.expected.extend(types);
+        self
+    }
+
+    /// How many documents of a type the candidate must have answered (20 by default).
+    pub fn min_documents(mut self, documents: u64) -> Self {
+        self.min_documents = documents;
+        self
+    }
+
+    /// The policy. An error when the share is not between 0 % and 100 %, when the window is zero or longer than the
+    /// longest, or when the ratio is not above 100 %.
+    pub fn build(self) -> Result<BlueGreenPolicy, Error> {
+        if self.longest < self.window {
+            let allowed = format!(
+                "at least the window, {}",
+                humantime::format_duration(self.window)
+            );
+            let shown = humantime::format_duration(self.longest);
+            return Err(Error::invalid("blue-green longest", shown, allowed));
+        }
+        let plan = self.into_plan();
+        plan.validate()?;
+        Ok(BlueGreenPolicy(Rollout::new(plan)))
+    }
+
+    fn into_plan(self) -> Plan {
+        Plan {
+            name: "blue-green",
+            stages: vec![Stage {
+                share: self.share,
+                at_least: self.window,
+            }],
+            max_ratio: self.max_ratio,
+            longest: Some(self.longest),
+            coverage: Some(Coverage {
+                expected: self.expected,
+                min_documents: self.min_documents,
+            }),
+        }
+    }
+}

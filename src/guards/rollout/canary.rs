@@ -1,0 +1,128 @@
+//! P4: small shares first.
+
+use std::time::Duration;
+
+use super::guard_by_rollout;
+use super::plan::{Plan, Stage};
+use super::stages::Rollout;
+use crate::error::Error;
+use crate::ratio::Ratio;
+use crate::time::hours;
+
+const STAGES: [Stage; 2] = [
+    Stage {
+        share: Ratio::percent(5),
+        at_least: hours(2),
+    },
+    Stage {
+        share: Ratio::percent(25),
+        at_least: hours(4),
+    },
+];
+const MAX_RATIO: Ratio = Ratio::percent(150);
+
+/// Exposes a new version in steps, and rolls it back when people must correct its answers too often.
+///
+/// # What it watches
+/// How many answers of the candidate and of production people correct, per stage and document type. Corrections count for
+/// the version and the stage that their ticket names, however late they come.
+///
+/// # When it acts
+/// It starts when a candidate is deployed. It rolls back at any moment when the candidate is corrected more than 1.5 times
+/// as often as production *and* the evidence against "no worse" is strong (e-value of at least 20). It goes on when the
+/// time of the stage is over, there were enough corrections to tell (three, then six, to be expected at 1.5 times), and
+/// the candidate is above 1.5 times with a probability of at most 20 %, then 5 %. Otherwise it holds, and after four times
+/// the length of a stage it asks a person.
+///
+/// # What it does
+/// Votes for the candidate on a share of the documents, always the same ones: a retried document gets the same version,
+/// and a document in at 5 % is in at 25 %. Rolling back means that production serves everything, at once, and one page.
+///
+/// # What it cannot see
+/// Whether answers that nobody corrected are right; whether corrections are still to come: it holds while there are
+/// none, and never promotes for lack of evidence. Answers that fail are the breaker's.
+///
+/// # Defaults and why
+/// 5 % for 2 hours, 25 % for 4 hours, then everything; 1.5 times. The plain comparison of two rates rolls back an equal
+/// candidate in a quarter of all cases at 50 documents, and in half of them when looked at every five minutes; an e-value
+/// may be looked at as often as one likes, and is wrong in at most 5 %.
+///
+/// # Events
+/// [`StageStarted`](crate::EventKind::StageStarted), [`RolloutPromoted`](crate::EventKind::RolloutPromoted),
+/// [`RolledBack`](crate::EventKind::RolledBack) (page), [`RolloutEscalated`](crate::EventKind::RolloutEscalated) (page).
+///
+/// # Example
+/// ```
+/// use std::sync::Arc;
+/// use fusebox::{Call, CanaryPolicy, LineUp, Pipeline, Ratio, RolloutState, Version};
+///
+/// let canary = Arc::new(CanaryPolicy::default());
+/// let line_up = LineUp::new(Version::new("v7", "gpt-4o")?).with_candidate(Version::new("v8", "gpt-4o")?);
+/// let pipeline = Pipeline::builder(line_up).guard(Arc::clone(&canary)).build()?;
+///
+/// let permit = pipeline.admit(&Call::new("inv-1", "invoice")?).permit();
+/// assert_eq!(permit.and_then(|permit| permit.ticket().stage()), Some(0));
+/// assert_eq!(canary.status().share, Ratio::percent(5));
+/// assert_eq!(canary.status().state, RolloutState::Running);
+/// # Ok::<(), fusebox::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct CanaryPolicy(Rollout);
+
+guard_by_rollout!(CanaryPolicy);
+
+impl CanaryPolicy {
+    /// A canary with stages of your own.
+    pub fn builder() -> CanaryPolicyBuilder {
+        CanaryPolicyBuilder {
+            stages: Vec::new(),
+            max_ratio: MAX_RATIO,
+        }
+    }
+}
+
+impl Default for CanaryPolicy {
+    fn default() -> Self {
+        Self(Rollout::new(plan(STAGES.to_vec(), MAX_RATIO)))
+    }
+}
+
+fn plan(stages: Vec<Stage>, max_ratio: Ratio) -> Plan {
+    Plan {
+        name: "canary",
+        stages,
+        max_ratio,
+        longest: None,
+        coverage: None,
+    }
+}
+
+/// Configures a [`CanaryPolicy`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is exposed before `build`"]
+pub struct CanaryPolicyBuilder {
+    stages: Vec<Stage>,
+    max_ratio: Ratio,
+}
+
+impl CanaryPolicyBuilder {
+    /// Adds a stage: this share of the documents, for at least so long. After the last the candidate serves everything.
+    pub fn stage(mut self, share: Ratio, at_least: Duration) -> Self {
+        self.stages.push(Stage { share, at_least });
+        self
+    }
+
+    /// How many times as often as production the candidate may be corrected (150 % by default, more than 100 %).
+    pub fn max_ratio(mut self, ratio: Ratio) -> Self {
+        self.max_ratio = ratio;
+        self
+    }
+
+    /// The canary. An error when there is no stage, when shares do not rise within 0 % and 100 %, when a stage has no time,
+    /// or when the ratio is not above 100 %.
+    pub fn build(self) -> Result<CanaryPolicy, Error> {
+        let plan = plan(self.stages, self.max_ratio);
+        plan.validate()?;
+        Ok(CanaryPolicy(Rollout::new(plan)))
+    }
+}

@@ -1,0 +1,80 @@
+//! Which documents a candidate gets: always the same ones, and more of them when the share grows.
+
+use twox_hash::XxHash3_64;
+
+use crate::name::{DocumentId, VersionId};
+use crate::ratio::Ratio;
+
+/// Whether a document is in the candidate's share.
+///
+/// The point of a document between 0 and 1 comes from its id, salted with the policy and the candidate, so that a retried
+/// document stays where it was, a document in at 5 % is in at 25 %, and the same documents are not first every time.
+pub(super) fn is_exposed(
+    policy: &str,
+    candidate: &VersionId,
+    document: &DocumentId,
+    share: Ratio,
+) -> bool {
+    let salt = XxHash3_64::oneshot_with_seed(policy.len() as u64, candidate.as_str().as_bytes())
+        ^ XxHash3_64::oneshot(policy.as_bytes());
+    let point = XxHash3_64::oneshot_with_seed(salt, document.as_str().as_bytes());
+    (u128::from(point) * u128::from(share.denominator())) >> 64 < u128::from(share.numerator())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exposed(candidate: &str, share: Ratio) -> Vec<bool> {
+        let candidate = VersionId::new(candidate).unwrap();
+        (0..20_000)
+            .map(|n| {
+                is_exposed(
+                    "canary",
+                    &candidate,
+                    &DocumentId::new(format!("doc-{n}")).unwrap(),
+                    share,
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_larger_share_keeps_every_document() {
+        let shares = [
+            Ratio::ZERO,
+            Ratio::percent(5),
+            Ratio::new(1, 7).unwrap(),
+            Ratio::basis_points(2_500),
+            Ratio::ONE,
+        ];
+        for pair in shares.windows(2) {
+            let (few, more) = (exposed("v8", pair[0]), exposed("v8", pair[1]));
+            assert!(few.iter().zip(&more).all(|(few, more)| more >= few));
+        }
+        assert!(exposed("v8", Ratio::ONE).iter().all(|exposed| *exposed));
+        assert!(!exposed("v8", Ratio::ZERO).iter().any(|exposed| *exposed));
+    }
+
+    /// Of 20,000 documents at 5 % four standard deviations of the binomial are 123.
+    #[test]
+    fn the_share_is_met_and_depends_on_the_candidate() {
+        let count = |exposed: &[bool]| exposed.iter().filter(|exposed| **exposed).count();
+        let (one, other) = (
+            exposed("v8", Ratio::percent(5)),
+            exposed("v9", Ratio::percent(5)),
+        );
+        for exposed in [&one, &other] {
+            assert!(count(exposed).abs_diff(1_000) < 123, "{}", count(exposed));
+        }
+        let both = one
+            .iter()
+            .zip(&other)
+            .filter(|(one, other)| **one && **other)
+            .count();
+        assert!(
+            both < 100,
+            "two candidates get different documents: {both} in common, 50 expected by chance"
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! P5: two versions are compared per document type, over a window long enough for types that seldom come.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fusebox::{
+    BlueGreenPolicy, Decision, DocumentType, EventKind, HoldReason, Ratio, RolloutState,
+};
+
+use crate::canary::{answers, correct};
+use crate::support::{Bench, line_up, minutes, version};
+
+const fn hours(n: u64) -> Duration {
+    minutes(60 * n)
+}
+
+fn running(policy: BlueGreenPolicy) -> (Bench, Arc<BlueGreenPolicy>) {
+    let policy = Arc::new(policy);
+    let line_up = line_up().with_candidate(version("v8"));
+    let bench = Bench::with(line_up, |builder| builder.guard(Arc::clone(&policy)));
+    bench.pipeline.tick();
+    (bench, policy)
+}
+
+fn experience(bench: &Bench, document_type: &str, (x, n): (usize, usize), (y, m): (usize, usize)) {
+    let (candidates, stables) = answers(bench, document_type, n, m);
+    correct(bench, &stables, y);
+    correct(bench, &candidates, x);
+}
+
+fn name(text: &str) -> DocumentType {
+    DocumentType::new(text).unwrap()
+}
+
+#[test]
+fn ten_percent_for_forty_eight_hours() {
+    let (bench, policy) = running(BlueGreenPolicy::default());
+    assert_eq!(policy.status().share, Ratio::percent(10));
+    experience(&bench, "invoice", (30, 1_000), (270, 9_000));
+    bench.tick_after(minutes(60 * 48 - 1));
+    assert_eq!(
+        policy.status().decision,
+        Some(Decision::Hold(HoldReason::NotDue))
+    );
+    bench.tick_after(minutes(1));
+    assert_eq!(
+        (policy.status().state, policy.status().share),
+        (RolloutState::Promoted, Ratio::ONE)
+    );
+    assert_eq!(bench.pages(), []);
+}
+
+#[test]
+fn it_waits_for_types_that_were_not_seen_often_enough() {
+    let policy = BlueGreenPolicy::builder()
+        .expect_types([name("invoice"), name("month_end")])
+        .build()
+        .unwrap();
+    let (bench, policy) = running(policy);
+    experience(&bench, "invoice", (30, 1_000), (270, 9_000));
+    experience(&bench, "month_end", (0, 19), (5, 171));
+    bench.tick_after(hours(48));
+    assert_eq!(
+        policy.status().decision,
+        Some(Decision::Hold(HoldReason::Coverage))
+    );
+    assert_eq!(policy.status().uncovered, [name("month_end")]);
+    experience(&bench, "month_end", (0, 1), (0, 0));
+    bench.pipeline.tick();
+    assert_eq!(
+        policy.status().state,
+        RolloutState::Promoted,
+        "the twentieth"
+    );
+}
+
+#[test]
+fn undeclared_types_that_production_answered_are_expected() {
+    let (bench, policy) = running(BlueGreenPolicy::default());
+    experience(&bench, "invoice", (30, 1_000), (270, 9_000));
+    experience(&bench, "rare", (0, 0), (0, 5));
+    bench.tick_after(hours(48));
+    assert_eq!(policy.status().uncovered, [name("rare")]);
+    assert_eq!(policy.status().state, RolloutState::Running);
+}
+
+#[test]
+fn after_thirty_five_days_a_person_is_asked_and_told_what_is_missing() {
+    let policy = BlueGreenPolicy::builder()
+        .expect_types([name("year_end")])
+        .build()
+        .unwrap();
+    let (bench, policy) = running(policy);
+    experience(&bench, "invoice", (30, 1_000), (270, 9_000));
+    bench.tick_after(minutes(60 * 35 * 24 - 1));
+    assert_eq!(bench.pages(), []);
+    bench.tick_after(minutes(1));
+    let pages = bench.pages();
+    let [EventKind::RolloutEscalated { evidence, .. }] = &pages[..] else {
+        panic!("{pages:?}")
+    };
+    assert!(
+        evidence.ends_with("not seen often enough: year_end"),
+        "{evidence}"
+    );
+    assert_eq!(policy.status().share, Ratio::percent(10));
+}
+
+#[test]
+fn one_type_that_is_worse_alone_rolls_back() {
+    let (bench, policy) = running(BlueGreenPolicy::default());
+    experience(&bench, "invoice", (40, 2_000), (720, 18_000));
+    experience(&bench, "contract", (20, 100), (20, 900));
+    assert_eq!(policy.status().state, RolloutState::RolledBack);
+    assert!(
+        !policy.status().evidence.exceeds,
+        "all types together look fine: {}",
+        policy.status().evidence
+    );
+    let pages = bench.pages();
+    let [EventKind::RolledBack { evidence, .. }] = &pages[..] else {
+        panic!("{pages:?}")
+    };
+    assert!(evidence.starts_with("contract: corrected "), "{evidence}");
+}
+
+#[test]
+fn numbers_that_cannot_work_are_refused() {
+    let refused = |policy: Result<BlueGreenPolicy, fusebox::Error>, message: &str| {
+        assert_eq!(policy.unwrap_err().to_string(), message);
+    };
+    refused(
+        BlueGreenPolicy::builder().share(Ratio::ONE).build(),
+        "blue-green stage 1: share: `100 %` is not allowed; more than 0 % and less than 100 %",
+    );
+    refused(
+        BlueGreenPolicy::builder().window(Duration::ZERO).build(),
+        "blue-green stage 1: time: `0s` is not allowed; longer than zero",
+    );
+    refused(
+        BlueGreenPolicy::builder().longest(hours(47)).build(),
+        "blue-green longest: `1day 23h` is not allowed; at least the window, 2days",
+    );
+}
