@@ -18,7 +18,7 @@ fn with_candidate() -> LineUp {
     line_up().with_candidate(version("v8"))
 }
 
-fn canary() -> (Bench, Arc<CanaryPolicy>) {
+fn running() -> (Bench, Arc<CanaryPolicy>) {
     let canary = Arc::new(CanaryPolicy::default());
     let bench = Bench::with(with_candidate(), |builder| {
         builder.guard(Arc::clone(&canary))
@@ -72,7 +72,7 @@ fn share(canary: &CanaryPolicy) -> Ratio {
 
 #[test]
 fn it_goes_from_five_percent_in_two_hours_to_twenty_five_in_four_to_everything() {
-    let (bench, canary) = canary();
+    let (bench, canary) = running();
     experience(&bench, (30, 1_000), (570, 19_000));
     assert_eq!(share(&canary), Ratio::percent(5));
     bench.tick_after(minutes(60 * 2 - 1));
@@ -102,7 +102,7 @@ fn it_goes_from_five_percent_in_two_hours_to_twenty_five_in_four_to_everything()
 
 #[test]
 fn the_share_is_what_the_documents_see() {
-    let (bench, _canary) = canary();
+    let (bench, _canary) = running();
     let served = (0..4_000).filter(|_| {
         let ticket = bench.permit("invoice").release();
         ticket.role() == Role::Candidate
@@ -114,7 +114,7 @@ fn the_share_is_what_the_documents_see() {
 
 #[test]
 fn a_retried_document_gets_the_same_version_and_keeps_it_when_the_share_grows() {
-    let (bench, canary) = canary();
+    let (bench, canary) = running();
     let role = |n: u32| {
         let call = fusebox::Call::new(format!("retried-{n}"), "invoice").unwrap();
         bench.pipeline.admit(&call).ticket().role()
@@ -132,7 +132,7 @@ fn a_retried_document_gets_the_same_version_and_keeps_it_when_the_share_grows() 
 
 #[test]
 fn twice_the_corrections_roll_back_before_the_stage_is_over() {
-    let (bench, canary) = canary();
+    let (bench, canary) = running();
     experience(&bench, (60, 1_000), (570, 19_000));
     assert_eq!(
         (canary.status().state, share(&canary)),
@@ -150,7 +150,7 @@ fn twice_the_corrections_roll_back_before_the_stage_is_over() {
 
 #[test]
 fn one_and_a_half_times_holds_and_a_little_more_with_much_data_rolls_back() {
-    let (bench, canary) = canary();
+    let (bench, canary) = running();
     experience(&bench, (45, 1_000), (570, 19_000));
     bench.tick_after(hours(2));
     assert_eq!(
@@ -159,7 +159,7 @@ fn one_and_a_half_times_holds_and_a_little_more_with_much_data_rolls_back() {
     );
     assert_eq!(canary.status().state, RolloutState::Running);
 
-    let (bench, canary) = self::canary();
+    let (bench, canary) = running();
     experience(&bench, (226, 5_000), (2_850, 95_000));
     assert_eq!(
         canary.status().state,
@@ -170,7 +170,7 @@ fn one_and_a_half_times_holds_and_a_little_more_with_much_data_rolls_back() {
 
 #[test]
 fn without_corrections_it_holds_and_then_asks_a_person() {
-    let (bench, canary) = canary();
+    let (bench, canary) = running();
     experience(&bench, (0, 1_000), (0, 19_000));
     bench.tick_after(minutes(60 * 8 - 1));
     assert_eq!(
@@ -197,14 +197,14 @@ fn without_corrections_it_holds_and_then_asks_a_person() {
 
 #[test]
 fn production_without_a_single_correction_does_not_divide_by_zero() {
-    let (bench, canary) = canary();
+    let (bench, canary) = running();
     experience(&bench, (5, 100), (0, 1_900));
     assert_eq!(canary.status().state, RolloutState::RolledBack);
 }
 
 #[test]
 fn a_candidate_that_waits_for_a_person_is_still_rolled_back() {
-    let (bench, canary) = canary();
+    let (bench, canary) = running();
     let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
     bench.tick_after(hours(8));
     assert_eq!(canary.status().state, RolloutState::Escalated);
@@ -215,7 +215,7 @@ fn a_candidate_that_waits_for_a_person_is_still_rolled_back() {
 
 #[test]
 fn late_corrections_count_for_the_stage_of_their_ticket() {
-    let (bench, canary) = canary();
+    let (bench, canary) = running();
     let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
     canary.promote();
     bench.tick_after(hours(3));
@@ -234,7 +234,7 @@ fn late_corrections_count_for_the_stage_of_their_ticket() {
 
 #[test]
 fn a_document_counts_once_however_many_fields_are_corrected() {
-    let (bench, canary) = canary();
+    let (bench, canary) = running();
     let (candidates, _) = answers(&bench, "invoice", 10, 10);
     for field in ["total", "vendor", "date"] {
         let field = Field::new(field).unwrap();
@@ -247,7 +247,7 @@ fn a_document_counts_once_however_many_fields_are_corrected() {
 
 #[test]
 fn what_the_rollout_did_not_serve_is_not_its_evidence() {
-    let (bench, canary) = canary();
+    let (bench, canary) = running();
     let (candidates, _) = answers(&bench, "invoice", 10, 10);
     bench
         .pipeline
@@ -273,7 +273,7 @@ fn what_the_rollout_did_not_serve_is_not_its_evidence() {
 
 #[test]
 fn failed_and_abandoned_calls_are_not_answers() {
-    let (bench, canary) = canary();
+    let (bench, canary) = running();
     for _ in 0..50 {
         bench.permit("invoice").fail(fusebox::FailureKind::Refusal);
         drop(bench.permit("invoice"));
@@ -283,14 +283,14 @@ fn failed_and_abandoned_calls_are_not_answers() {
 
 #[test]
 fn a_restart_repeats_no_stage_and_skips_none() {
-    let (bench, _canary) = canary();
+    let (bench, _canary) = running();
     experience(&bench, (30, 1_000), (570, 19_000));
     bench.tick_after(hours(2));
     bench.clock.advance(hours(1));
     let stored = serde_json::to_string(&bench.pipeline.snapshot()).unwrap();
     let snapshot: Snapshot = serde_json::from_str(&stored).unwrap();
 
-    let (next, canary) = canary();
+    let (next, canary) = running();
     next.pipeline.restore(&snapshot).unwrap();
     let status = canary.status();
     assert_eq!(
@@ -309,7 +309,7 @@ fn a_restart_repeats_no_stage_and_skips_none() {
         "the stage was over while it was down"
     );
 
-    let (next, canary) = canary();
+    let (next, canary) = running();
     let two_stages_behind = serde_json::to_value(&snapshot).unwrap();
     let mut first_stage = two_stages_behind;
     first_stage["guards"]["canary"]["trial"]["stage"] = serde_json::json!(0);
@@ -327,7 +327,7 @@ fn a_restart_repeats_no_stage_and_skips_none() {
 
 #[test]
 fn a_stage_that_the_plan_does_not_have_is_refused() {
-    let (bench, _canary) = canary();
+    let (bench, _canary) = running();
     let mut stored = serde_json::to_value(bench.pipeline.snapshot()).unwrap();
     stored["guards"]["canary"]["trial"]["stage"] = serde_json::json!(7);
     let error = bench
@@ -342,7 +342,7 @@ fn a_stage_that_the_plan_does_not_have_is_refused() {
 
 #[test]
 fn abort_takes_the_candidate_out_and_wakes_nobody() {
-    let (bench, canary) = canary();
+    let (bench, canary) = running();
     canary.abort();
     bench.pipeline.tick();
     assert_eq!(share(&canary), Ratio::ZERO);
