@@ -1,6 +1,7 @@
 //! Everything that can be told to an operator.
 
 mod kind;
+mod text;
 
 use std::fmt;
 

@@ -1,0 +1,291 @@
+//! Each kind of event as one line for a person.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::kind::EventKind;
+use crate::verdict::Reason;
+
+impl fmt::Display for EventKind {
+    #[allow(clippy::too_many_lines, reason = "one line of text for each kind")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Abandoned {
+                document, version, ..
+            } => {
+                write!(
+                    f,
+                    "{document} was abandoned: its call to {version} ended without a word"
+                )
+            }
+            Self::AbandonedRateExceeded {
+                version,
+                abandoned,
+                calls,
+                threshold,
+            } => {
+                write!(
+                    f,
+                    "{abandoned} of {calls} calls to {version} were abandoned (threshold {threshold})"
+                )
+            }
+            Self::BudgetAlarm {
+                document_type,
+                version,
+                documents,
+                within,
+                tokens,
+                limit,
+            } => {
+                let within = humantime::format_duration(*within);
+                write!(
+                    f,
+                    "{documents} documents of type {document_type} over the token budget within {within} "
+                )?;
+                match tokens {
+                    Some(tokens) => write!(
+                        f,
+                        "with {version}: the last needs {tokens} tokens, the limit is {limit}"
+                    ),
+                    None => write!(f, "with {version}: the last was not measured"),
+                }
+            }
+            Self::Deployed {
+                stable,
+                previous,
+                candidate,
+            } => {
+                write!(f, "{stable} serves")?;
+                if let Some(previous) = previous {
+                    write!(f, ", {previous} is kept to fall back to")?;
+                }
+                if let Some(candidate) = candidate {
+                    write!(f, ", {candidate} is on trial")?;
+                }
+                Ok(())
+            }
+            Self::Diverted {
+                document,
+                destination,
+                reasons,
+                ..
+            } => {
+                write!(f, "{document} goes to {destination}: {}", Listed(reasons))
+            }
+            Self::DriftDetected {
+                document_type,
+                field,
+                baseline,
+                mean,
+                documents,
+                threshold,
+            } => write!(
+                f,
+                "confidence of {document_type}.{field} fell from {baseline} to {mean} over {documents} documents; \
+                 answers below {threshold} now go to people"
+            ),
+            Self::DriftResolved {
+                document_type,
+                field,
+                threshold,
+            } => {
+                write!(
+                    f,
+                    "shift of {document_type}.{field} resolved; the threshold is {threshold} again"
+                )
+            }
+            Self::ErrorRateExceeded {
+                version,
+                errors,
+                calls,
+                threshold,
+                kinds,
+                fallback,
+            } => {
+                write!(
+                    f,
+                    "{errors} of {calls} calls to {version} failed (threshold {threshold}"
+                )?;
+                for (kind, count) in kinds {
+                    write!(f, ", {count} {kind}")?;
+                }
+                match fallback {
+                    Some(fallback) => write!(f, "); {fallback} serves now"),
+                    None => write!(
+                        f,
+                        "); there is no version to fall back to, so it still serves"
+                    ),
+                }
+            }
+            Self::Exhausted {
+                version,
+                errors,
+                calls,
+            } => write!(
+                f,
+                "{errors} of {calls} calls to {version} failed as well: falling back did not help, \
+                 documents go to human review"
+            ),
+            Self::GuardPanicked { guard } => write!(
+                f,
+                "guard {guard} panicked; its word counts as the strictest"
+            ),
+            Self::InvalidConfidence {
+                document, field, ..
+            } => {
+                write!(
+                    f,
+                    "the confidence of {field} in {document} is not a number from 0 to 1"
+                )
+            }
+            Self::KeysExhausted { limit, first } => {
+                write!(
+                    f,
+                    "{limit} keys are watched, from `{first}` on all new ones are watched as one"
+                )
+            }
+            Self::LargerModel {
+                document,
+                version,
+                model,
+                ..
+            } => {
+                write!(
+                    f,
+                    "{document} goes to {model}: too large for the model of {version}"
+                )
+            }
+            Self::LostInRestart {
+                document, ticket, ..
+            } => {
+                write!(
+                    f,
+                    "{document} was open when the process ended (ticket {ticket}): its end is not known"
+                )
+            }
+            Self::NothingComesOut {
+                document_type,
+                arrived,
+                silent_for,
+            } => {
+                let silent_for = humantime::format_duration(*silent_for);
+                write!(
+                    f,
+                    "{arrived} documents of type {document_type} arrived, and no answer came out for {silent_for}"
+                )
+            }
+            Self::Overdue {
+                document,
+                ticket,
+                open_for,
+                ..
+            } => {
+                let open_for = humantime::format_duration(*open_for);
+                write!(
+                    f,
+                    "{document} has been open for {open_for} (ticket {ticket})"
+                )
+            }
+            Self::Rearmed { version } => write!(f, "{version} may serve again"),
+            Self::ReviewRequested {
+                candidate,
+                diverged,
+                compared,
+                threshold,
+            } => write!(
+                f,
+                "{diverged} of {compared} shadow answers of {candidate} diverge (threshold {threshold}): please look"
+            ),
+            Self::RolloutEscalated {
+                candidate,
+                stage,
+                evidence,
+            } => {
+                write!(
+                    f,
+                    "{candidate} waits for a decision at stage {}: {evidence}",
+                    stage + 1
+                )
+            }
+            Self::RolloutPromoted {
+                candidate,
+                evidence,
+            } => write!(f, "{candidate} serves everything: {evidence}"),
+            Self::RolledBack {
+                candidate,
+                stage,
+                evidence,
+            } => {
+                write!(
+                    f,
+                    "{candidate} rolled back at stage {}: {evidence}",
+                    stage + 1
+                )
+            }
+            Self::ShadowFinished {
+                candidate,
+                diverged,
+                compared,
+                not_comparable,
+            } => write!(
+                f,
+                "shadow run of {candidate} is over: {diverged} of {compared} diverge, {not_comparable} not comparable"
+            ),
+            Self::Silent {
+                document_type,
+                last_seen,
+                silent_for,
+            } => {
+                let silent_for = humantime::format_duration(*silent_for);
+                write!(
+                    f,
+                    "no document of type {document_type} for {silent_for}, the last at {last_seen}"
+                )
+            }
+            Self::StageStarted {
+                candidate,
+                stage,
+                share,
+                evidence,
+            } => {
+                write!(
+                    f,
+                    "{candidate} gets {share} of the documents (stage {}): {evidence}",
+                    stage + 1
+                )
+            }
+            Self::UrgentFailure { version, failure } => {
+                write!(
+                    f,
+                    "a call to {version} failed with `{failure}`: a person must act"
+                )
+            }
+            Self::WouldAct {
+                document,
+                route,
+                reasons,
+                ..
+            } => match route {
+                Some(route) => write!(f, "{document} would have been routed to {route}"),
+                None => write!(
+                    f,
+                    "{document} would have been held back: {}",
+                    Listed(reasons)
+                ),
+            },
+            Self::Custom { name, message } => write!(f, "{name}: {message}"),
+        }
+    }
+}
+
+struct Listed<'a>(&'a BTreeSet<Reason>);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, reason) in self.0.iter().enumerate() {
+            let separator = if at == 0 { "" } else { "; " };
+            write!(f, "{separator}{reason}")?;
+        }
+        Ok(())
+    }
+}
