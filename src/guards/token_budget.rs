@@ -163,9 +163,7 @@ impl TokenBudget {
         }
         over.window.add(cx.now(), [1]);
         let [documents] = over.window.total(cx.now());
-        if documents < ALARM_DOCUMENTS {
-            over.alarmed &= documents > 1;
-        } else if !over.alarmed {
+        if documents >= ALARM_DOCUMENTS && !over.alarmed {
             over.alarmed = true;
             let window = self.window(version.model()).unwrap_or(0);
             let kind = EventKind::BudgetAlarm {

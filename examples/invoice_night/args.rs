@@ -1,0 +1,52 @@
+//! The command line.
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Watch the outage that started fusebox, without guards and with them.
+#[derive(Debug, Parser)]
+#[command(name = "invoice_night")]
+pub(crate) struct Args {
+    /// A folder of text files to use instead of the example's own; a sub-folder is a document type
+    #[arg(long, value_name = "DIR")]
+    documents: Option<PathBuf>,
+    /// Replay arrivals and token counts (columns TIMESTAMP,ContextTokens,GeneratedTokens) instead of documents
+    #[arg(long, value_name = "FILE.csv", conflicts_with = "documents")]
+    pub(crate) trace: Option<PathBuf>,
+    /// The model's context window
+    #[arg(long, value_name = "TOKENS", default_value = "32000")]
+    pub(crate) window: NonZeroU64,
+    /// The model that both prompt versions call
+    #[arg(long, default_value = "gpt-4o-mini")]
+    pub(crate) model: String,
+    /// Which calls fail in the third act: those with version 7's prompt, or all of them
+    #[arg(long, value_enum, default_value_t = FaultOf::Prompt)]
+    pub(crate) fault: FaultOf,
+    /// One JSON object for machines
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// One line for each document, and every event
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+    /// With a key, the same code calls that service: each document once
+    #[arg(long, env = "OPENAI_API_KEY", hide_env_values = true, hide = true)]
+    pub(crate) api_key: Option<String>,
+    /// Where that service is
+    #[arg(long, env = "OPENAI_BASE_URL", hide = true)]
+    pub(crate) base_url: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FaultOf {
+    Prompt,
+    Provider,
+}
+
+impl Args {
+    pub(crate) fn folder(&self) -> PathBuf {
+        let own = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/documents"));
+        self.documents.clone().unwrap_or_else(own)
+    }
+}

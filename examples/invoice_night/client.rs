@@ -1,0 +1,140 @@
+//! The service's own client: `async-openai`, and what its errors mean.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use async_openai::Client;
+use async_openai::config::OpenAIConfig;
+use async_openai::error::OpenAIError;
+use async_openai::middleware::ReqwestService;
+use async_openai::types::chat::{
+    ChatCompletionRequestSystemMessageArgs, ChatCompletionRequestUserMessageArgs,
+    CreateChatCompletionRequestArgs, FinishReason,
+};
+use fusebox::{Classify, FailureKind, ModelName, Reply, VersionId};
+use serde::Deserialize;
+
+use crate::args::Args;
+use crate::versions::{ANSWER_TOKENS, prompt};
+
+#[derive(Debug)]
+pub(crate) struct Extractor(Client<OpenAIConfig>);
+
+/// What the model is asked to answer with.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    fields: BTreeMap<String, String>,
+    confidence: BTreeMap<String, f64>,
+}
+
+#[derive(Debug)]
+pub(crate) enum ExtractError {
+    Api(OpenAIError),
+    Empty,
+    Malformed,
+}
+
+impl Extractor {
+    /// Of the server that the example starts itself.
+    pub(crate) fn of_server(address: SocketAddr) -> Self {
+        let config = OpenAIConfig::new()
+            .with_api_base(format!("http://{address}/v1"))
+            .with_api_key("not-needed");
+        Self::with(config)
+    }
+
+    /// Of a real service, if there is a key for one.
+    pub(crate) fn of_service(args: &Args) -> Option<Self> {
+        let key = args.api_key.as_deref().filter(|key| !key.is_empty())?;
+        let mut config = OpenAIConfig::new().with_api_key(key);
+        if let Some(url) = args.base_url.as_deref().filter(|url| !url.is_empty()) {
+            config = config.with_api_base(url);
+        }
+        Some(Self::with(config))
+    }
+
+    /// Without the client's own retries: a failure that is retried in silence is seen by no guard.
+    fn with(config: OpenAIConfig) -> Self {
+        let service = ReqwestService::new(reqwest::Client::new());
+        Self(Client::with_config(config).with_http_service(service))
+    }
+
+    /// Reads the fields of one document.
+    pub(crate) async fn extract(
+        &self,
+        version: &VersionId,
+        model: &ModelName,
+        text: &str,
+    ) -> Result<Reply<BTreeMap<String, String>>, ExtractError> {
+        let system = ChatCompletionRequestSystemMessageArgs::default()
+            .content(prompt(version))
+            .build()?;
+        let user = ChatCompletionRequestUserMessageArgs::default()
+            .content(text)
+            .build()?;
+        let request = CreateChatCompletionRequestArgs::default()
+            .model(model.as_str())
+            .messages([system.into(), user.into()])
+            .max_completion_tokens(ANSWER_TOKENS)
+            .build()?;
+        let response = self.0.chat().create(request).await?;
+        let choice = response
+            .choices
+            .into_iter()
+            .next()
+            .ok_or(ExtractError::Empty)?;
+        let content = choice
+            .message
+            .content
+            .filter(|content| !content.is_empty())
+            .ok_or(ExtractError::Empty)?;
+        let answer: Answer = serde_json::from_str(&content).map_err(|_| ExtractError::Malformed)?;
+        let mut reply = Reply::new(answer.fields).finish_reason(match choice.finish_reason {
+            Some(FinishReason::Length) => "length",
+            Some(FinishReason::ContentFilter) => "content_filter",
+            _ => "stop",
+        });
+        if let Some(usage) = response.usage {
+            reply = reply.usage(usage.prompt_tokens.into(), usage.completion_tokens.into());
+        }
+        for (field, confidence) in answer.confidence {
+            reply = reply.confidence(field, confidence);
+        }
+        Ok(reply)
+    }
+}
+
+impl Classify for ExtractError {
+    fn failure_kind(&self) -> FailureKind {
+        match self {
+            Self::Empty => FailureKind::EmptyOutput,
+            Self::Malformed | Self::Api(OpenAIError::JSONDeserialize(..)) => {
+                FailureKind::MalformedOutput
+            }
+            Self::Api(OpenAIError::ApiError(response)) => {
+                let code = response.api_error.code.as_deref();
+                match (response.status_code.as_u16(), code) {
+                    (_, Some("context_length_exceeded")) => FailureKind::ContextLengthExceeded,
+                    (_, Some("insufficient_quota")) => FailureKind::QuotaExhausted,
+                    (_, Some("content_filter")) => FailureKind::ContentFiltered,
+                    (401 | 403, _) => FailureKind::Auth,
+                    (404, _) => FailureKind::NotFound,
+                    (429, _) => FailureKind::Throttled,
+                    (503 | 529, _) => FailureKind::Overloaded,
+                    (500.., _) => FailureKind::ServerError,
+                    (400.., _) => FailureKind::InvalidRequest,
+                    _ => FailureKind::Unknown,
+                }
+            }
+            Self::Api(OpenAIError::Reqwest(error)) if error.is_timeout() => FailureKind::Timeout,
+            Self::Api(OpenAIError::Reqwest(_)) => FailureKind::Transport,
+            Self::Api(_) => FailureKind::Unknown,
+        }
+    }
+}
+
+impl From<OpenAIError> for ExtractError {
+    fn from(error: OpenAIError) -> Self {
+        Self::Api(error)
+    }
+}

@@ -1,0 +1,84 @@
+//! The two prompt versions of the story, and the pipeline around them.
+
+use fusebox::sink::MemorySink;
+use fusebox::tokens::{Tiktoken, TokenCounter};
+use fusebox::{
+    Clock, ConfidenceDriftMonitor, ErrorRateBreaker, Guard, LineUp, Model, Pipeline, TokenBudget,
+    Version, VersionId,
+};
+
+use crate::AnyError;
+use crate::args::Args;
+
+const V6_PROMPT: &str = include_str!("prompts/v6.txt");
+const V7_ADDED: &str = include_str!("prompts/v7_added.txt");
+/// Where documents go that are too large for the model.
+const LARGER_MODEL: &str = "gpt-4.1";
+const LARGER_WINDOW: u64 = 1_047_576;
+/// Tokens kept free for the answer, and asked for as its limit.
+pub(crate) const ANSWER_TOKENS: u32 = 800;
+
+#[derive(Debug)]
+pub(crate) struct Versions {
+    pub(crate) v6: Version,
+    pub(crate) v7: Version,
+    pub(crate) model: Model,
+    pub(crate) larger: Model,
+}
+
+impl Versions {
+    pub(crate) fn new(args: &Args) -> Result<Self, AnyError> {
+        let counter = Tiktoken::o200k_base();
+        let version = |id: &str| -> Result<Version, AnyError> {
+            let tokens = counter.count(&prompt(&VersionId::new(id)?))?.upper();
+            let version = Version::new(id, &args.model)?.with_system_prompt_tokens(tokens);
+            Ok(version.with_reserved_answer_tokens(ANSWER_TOKENS.into()))
+        };
+        Ok(Self {
+            v6: version("v6")?,
+            v7: version("v7")?,
+            model: Model::new(&args.model, args.window.get())?,
+            larger: Model::new(LARGER_MODEL, LARGER_WINDOW)?,
+        })
+    }
+
+    /// Version 6 alone, as it was before 22:00.
+    pub(crate) fn before(&self) -> LineUp {
+        LineUp::new(self.v6.clone())
+    }
+
+    /// Version 7, with 6 to fall back to.
+    pub(crate) fn after(&self) -> LineUp {
+        LineUp::new(self.v7.clone()).with_previous(self.v6.clone())
+    }
+
+    /// The pipeline that a service would build, on a clock of the story's.
+    pub(crate) fn pipeline(
+        &self,
+        ledger: impl Guard + 'static,
+        clock: impl Clock + 'static,
+        sink: MemorySink,
+    ) -> Result<Pipeline, AnyError> {
+        let budget = TokenBudget::builder()
+            .model(self.model.clone())
+            .fallback(self.larger.clone())
+            .build()?;
+        let pipeline = Pipeline::builder(self.before())
+            .guard(budget)
+            .guard(ErrorRateBreaker::default())
+            .guard(ConfidenceDriftMonitor::default())
+            .guard(ledger)
+            .clock(clock)
+            .sink(sink)
+            .build()?;
+        Ok(pipeline)
+    }
+}
+
+/// The system prompt of a version.
+pub(crate) fn prompt(version: &VersionId) -> String {
+    match version.as_str() {
+        "v7" => format!("{V6_PROMPT}{V7_ADDED}"),
+        _ => V6_PROMPT.to_owned(),
+    }
+}
