@@ -1,6 +1,6 @@
 //! P1: tokens are measured before every call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -19,6 +19,8 @@ use crate::window::{Span, Window};
 
 const LIMIT: Ratio = Ratio::percent(90);
 const ALARM_DOCUMENTS: u64 = 3;
+/// For so many versions a type is not reported again.
+const REMEMBERED_VERSIONS: usize = 8;
 const ALARM_WITHIN: Span = Span::fixed(Duration::from_secs(15 * 60), 15);
 
 /// Sends a document that does not fit into the model's context window to a larger model or to a person, before the call
@@ -83,7 +85,28 @@ pub struct TokenBudget {
 struct OverBudget {
     window: Window<1>,
     version: VersionId,
-    alarmed: bool,
+    /// The versions that an alarm was raised for, the latest of them.
+    alarmed: VecDeque<VersionId>,
+}
+
+impl OverBudget {
+    fn of(version: &VersionId) -> Self {
+        Self {
+            window: Window::new(ALARM_WITHIN),
+            version: version.clone(),
+            alarmed: VecDeque::new(),
+        }
+    }
+
+    /// Whether no alarm was raised yet for the version that serves now; after this one was.
+    fn is_news(&mut self) -> bool {
+        if self.alarmed.contains(&self.version) {
+            return false;
+        }
+        self.alarmed.truncate(REMEMBERED_VERSIONS - 1);
+        self.alarmed.push_front(self.version.clone());
+        true
+    }
 }
 
 impl TokenBudget {
@@ -145,26 +168,18 @@ impl TokenBudget {
     fn note(&self, call: &Call, version: &Version, severity: Severity, cx: &mut Cx<'_>) {
         let mut types = self.over_budget.lock();
         let limit = types.limit();
-        let (over, place) = types.entry(call.document_type(), || OverBudget {
-            window: Window::new(ALARM_WITHIN),
-            version: version.id().clone(),
-            alarmed: false,
-        });
+        let (over, place) = types.entry(call.document_type(), || OverBudget::of(version.id()));
         if place == Place::FirstOfOthers {
             let first = call.document_type().to_string();
             cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
         }
         if over.version != *version.id() {
-            *over = OverBudget {
-                window: Window::new(ALARM_WITHIN),
-                version: version.id().clone(),
-                alarmed: false,
-            };
+            over.version = version.id().clone();
+            over.window.clear();
         }
         over.window.add(cx.now(), [1]);
         let [documents] = over.window.total(cx.now());
-        if documents >= ALARM_DOCUMENTS && !over.alarmed {
-            over.alarmed = true;
+        if documents >= ALARM_DOCUMENTS && over.is_news() {
             let window = self.window(version.model()).unwrap_or(0);
             let kind = EventKind::BudgetAlarm {
                 document_type: call.document_type().clone(),

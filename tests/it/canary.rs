@@ -249,12 +249,16 @@ fn a_document_counts_once_however_many_fields_are_corrected() {
 fn what_the_rollout_did_not_serve_is_not_its_evidence() {
     let (bench, canary) = running();
     let (candidates, _) = answers(&bench, "invoice", 10, 10);
+    let open = bench.permit("invoice");
+    bench.clock.advance(minutes(1));
     bench
         .pipeline
         .deploy(line_up().with_candidate(version("v9")))
         .unwrap();
-    bench.clock.advance(minutes(1));
     bench.pipeline.tick();
+    answered(open, Report::new());
+    let stable = canary.status().evidence.stable_answered;
+    assert_eq!(stable, 0, "it was admitted before this rollout");
     correct(&bench, &candidates, 10);
     let status = canary.status();
     assert_eq!(status.candidate.unwrap(), "v9");
@@ -460,4 +464,18 @@ fn simulated(run: u64, candidate: u64, stable: u64) -> bool {
         }
     }
     false
+}
+
+#[test]
+fn a_correction_without_its_answer_is_not_counted() {
+    let (bench, canary) = running();
+    let ticket = bench.permit("invoice").fail(fusebox::FailureKind::Refusal);
+    bench
+        .pipeline
+        .observe(&Signal::corrected(ticket, Field::new("total").unwrap()));
+    let evidence = canary.status().evidence;
+    assert_eq!(
+        (evidence.stable_answered, evidence.stable_corrected),
+        (0, 0)
+    );
 }

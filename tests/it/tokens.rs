@@ -154,6 +154,20 @@ fn three_documents_of_a_type_in_a_quarter_of_an_hour_page_once() {
         divert("invoice");
     }
     assert_eq!(bench.pages(), [], "one page for the type and the version");
+    for (version, pages) in [("v8", 1), ("v7", 0), ("v8", 0)] {
+        let other = Version::new(version, "small")
+            .unwrap()
+            .with_system_prompt_tokens(2_000);
+        bench.pipeline.deploy(LineUp::new(other)).unwrap();
+        for _ in 0..3 {
+            divert("invoice");
+        }
+        assert_eq!(
+            bench.pages().len(),
+            pages,
+            "{version}: once for each version, whichever serves in between"
+        );
+    }
 }
 
 #[test]
