@@ -142,3 +142,16 @@ fn numbers_that_cannot_work_are_refused() {
         "blue-green longest: `1day 23h` is not allowed; at least the window, 2days",
     );
 }
+
+#[test]
+fn what_is_not_clear_after_four_windows_is_a_person_s_to_decide() {
+    let (bench, _policy) = running(BlueGreenPolicy::default());
+    experience(&bench, "invoice", (0, 100), (0, 900));
+    bench.tick_after(minutes(60 * 48 * 4 - 1));
+    assert_eq!(bench.pages(), []);
+    bench.tick_after(minutes(1));
+    assert!(matches!(
+        &bench.pages()[..],
+        [EventKind::RolloutEscalated { .. }]
+    ));
+}

@@ -407,7 +407,7 @@ fn a_plan_says_what_is_wrong_with_it() {
         .build();
     assert_eq!(
         ratio.unwrap_err().to_string(),
-        "canary max_ratio: `100 %` is not allowed; more than 100 %"
+        "canary max_ratio: `100 %` is not allowed; more than 100 % and at most 400 %"
     );
 }
 
@@ -477,5 +477,34 @@ fn a_correction_without_its_answer_is_not_counted() {
     assert_eq!(
         (evidence.stable_answered, evidence.stable_corrected),
         (0, 0)
+    );
+}
+
+#[test]
+fn a_rejected_candidate_stays_rejected_when_it_or_production_is_deployed_again() {
+    let (bench, canary) = running();
+    canary.abort();
+    bench.pipeline.tick();
+    for stable in ["v7", "v7.1"] {
+        for candidate in [None, Some("v8")] {
+            let line_up = LineUp::new(version(stable));
+            let line_up = match candidate {
+                Some(candidate) => line_up.with_candidate(version(candidate)),
+                None => line_up,
+            };
+            bench.pipeline.deploy(line_up).unwrap();
+            bench.pipeline.tick();
+            assert_eq!(share(&canary), Ratio::ZERO, "{stable} {candidate:?}");
+        }
+    }
+    bench
+        .pipeline
+        .deploy(line_up().with_candidate(version("v9")))
+        .unwrap();
+    bench.pipeline.tick();
+    assert_eq!(
+        share(&canary),
+        Ratio::percent(5),
+        "another one gets its chance"
     );
 }

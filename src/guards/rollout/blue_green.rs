@@ -27,7 +27,8 @@ const MIN_DOCUMENTS: u64 = 20;
 /// as often and the evidence is strong: over all types together (e-value of at least 20), or for one type alone (20 times
 /// the number of types, because with many types one looks bad by chance). It promotes when 48 hours are over, every
 /// expected type was answered at least 20 times by the candidate, and the candidate is above 1.5 times with a probability
-/// of at most 5 %. After 35 days it asks a person, and names the types that were not seen.
+/// of at most 5 %. It asks a person when that is not clear after four times the window, or when types were not seen after
+/// 35 days, and names them.
 ///
 /// # What it does
 /// Votes for the candidate on 10 % of the documents, always the same ones. Rolling back means that production serves
@@ -105,13 +106,13 @@ impl BlueGreenPolicyBuilder {
         self
     }
 
-    /// After how long a person is asked (35 days by default; not shorter than the window).
+    /// How long to wait for types that were not seen, before a person is asked (35 days by default; not shorter than the window).
     pub fn longest(mut self, longest: Duration) -> Self {
         self.longest = longest;
         self
     }
 
-    /// How many times as often as production the candidate may be corrected (150 % by default, more than 100 %).
+    /// How many times as often as production the candidate may be corrected (150 % by default, more than 100 % and at most 400 %).
     pub fn max_ratio(mut self, ratio: Ratio) -> Self {
         self.max_ratio = ratio;
         self

@@ -112,14 +112,14 @@ impl CanaryPolicyBuilder {
         self
     }
 
-    /// How many times as often as production the candidate may be corrected (150 % by default, more than 100 %).
+    /// How many times as often as production the candidate may be corrected (150 % by default, more than 100 % and at most 400 %).
     pub fn max_ratio(mut self, ratio: Ratio) -> Self {
         self.max_ratio = ratio;
         self
     }
 
     /// The canary. An error when there is no stage, when shares do not rise within 0 % and 100 %, when a stage has no time,
-    /// or when the ratio is not above 100 %.
+    /// or when the ratio is out of its range.
     pub fn build(self) -> Result<CanaryPolicy, Error> {
         let plan = plan(self.stages, self.max_ratio);
         plan.validate()?;

@@ -27,8 +27,8 @@ pub(super) struct Arm {
 impl Arm {
     pub(super) fn plus(self, other: Self) -> Self {
         Self {
-            answered: self.answered + other.answered,
-            corrected: self.corrected + other.corrected,
+            answered: self.answered.saturating_add(other.answered),
+            corrected: self.corrected.saturating_add(other.corrected),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::stages::HoldReason;
 use crate::error::Error;
 use crate::name::DocumentType;
 use crate::ratio::Ratio;
@@ -12,6 +13,8 @@ use crate::ratio::Ratio;
 pub(super) const E_VALUE: f64 = 20.0;
 /// A stage that is not clear after so many times its own length waits for a person.
 const PATIENCE: u32 = 4;
+/// The grid of ratios that evidence is weighed on ends at 8.
+const LARGEST_MAX_RATIO: Ratio = Ratio::percent(400);
 
 /// A share of the documents, for a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +28,7 @@ pub(super) struct Plan {
     pub(super) name: &'static str,
     pub(super) stages: Vec<Stage>,
     pub(super) max_ratio: Ratio,
-    /// When a stage waits for a person, if not after four times its length.
+    /// How long a stage waits for document types to be seen, if not four times its length.
     pub(super) longest: Option<Duration>,
     pub(super) coverage: Option<Coverage>,
 }
@@ -83,11 +86,12 @@ impl Plan {
             }
             before = stage.share;
         }
-        if self.max_ratio <= Ratio::ONE {
+        if self.max_ratio <= Ratio::ONE || self.max_ratio > LARGEST_MAX_RATIO {
+            let allowed = format!("more than 100 % and at most {LARGEST_MAX_RATIO}");
             return Err(Error::invalid(
                 format!("{name} max_ratio"),
                 self.max_ratio,
-                "more than 100 %",
+                allowed,
             ));
         }
         Ok(())
@@ -98,21 +102,19 @@ impl Plan {
     }
 
     pub(super) fn bar(&self, number: u8) -> Bar {
-        if usize::from(number) + 1 == self.stages.len() {
-            Bar {
-                risk: 0.05,
-                information: 6.0,
-            }
-        } else {
-            Bar {
-                risk: 0.20,
-                information: 3.0,
-            }
+        let is_last = usize::from(number) + 1 == self.stages.len();
+        Bar {
+            risk: if is_last { 0.05 } else { 0.20 },
+            information: if number == 0 && !is_last { 3.0 } else { 6.0 },
         }
     }
 
-    pub(super) fn patience(&self, stage: &Stage) -> Duration {
-        self.longest
-            .unwrap_or_else(|| stage.at_least.saturating_mul(PATIENCE))
+    /// After how long a stage that does not come to an end waits for a person.
+    pub(super) fn patience(&self, stage: &Stage, reason: HoldReason) -> Duration {
+        let usual = stage.at_least.saturating_mul(PATIENCE);
+        match (reason, self.longest) {
+            (HoldReason::Coverage, Some(longest)) => longest,
+            _ => usual,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The stage machine: expose a share, for a time, under conditions, then promote, hold, roll back or escalate.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use parking_lot::Mutex;
@@ -19,6 +20,9 @@ use crate::ratio::Ratio;
 use crate::signal::{Outcome, Signal};
 use crate::time::Timestamp;
 use crate::verdict::Route;
+
+/// So many rejected candidates are remembered.
+const REJECTED: usize = 100;
 
 /// Where a rollout stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -105,6 +109,8 @@ pub(super) struct Rollout {
 #[derive(Debug, Default)]
 struct Core {
     trial: Option<Trial>,
+    /// Candidates that were taken out of service: deploying one again exposes nobody to it.
+    rejected: VecDeque<VersionId>,
     commands: Vec<Command>,
     latest: Timestamp,
 }
@@ -213,6 +219,7 @@ impl Rollout {
             }
             Signal::Corrected { ticket, .. } if trial.corrected(ticket) => {
                 self.look(trial, latest, cx);
+                Self::remember(&mut core);
             }
             _ => {}
         }
@@ -225,6 +232,7 @@ impl Rollout {
         if let Some(trial) = &mut core.trial {
             self.look(trial, latest, cx);
         }
+        Self::remember(&mut core);
     }
 
     pub(super) fn snapshot(&self) -> Option<State> {
@@ -232,6 +240,7 @@ impl Rollout {
         State::of(&Stored {
             format: Format,
             trial: core.trial.as_ref().map(StoredTrial::from),
+            rejected: core.rejected.clone(),
         })
     }
 
@@ -248,8 +257,25 @@ impl Rollout {
             );
             return Err(Error::state(self.plan.name, reason));
         }
-        self.core.lock().trial = trial;
+        let mut core = self.core.lock();
+        core.trial = trial;
+        core.rejected = stored.rejected;
         Ok(())
+    }
+
+    /// Remembers a candidate that has just been taken out of service.
+    fn remember(core: &mut Core) {
+        let Some(trial) = core
+            .trial
+            .as_ref()
+            .filter(|trial| trial.state == RolloutState::RolledBack)
+        else {
+            return;
+        };
+        if !core.rejected.contains(&trial.candidate) {
+            core.rejected.truncate(REJECTED - 1);
+            core.rejected.push_front(trial.candidate.clone());
+        }
     }
 
     /// The share that the candidate gets now.
@@ -274,9 +300,7 @@ impl Rollout {
                 let goes_on =
                     |trial: &Trial| trial.candidate == *candidate.id() && trial.stable == *stable;
                 if !core.trial.as_ref().is_some_and(goes_on) {
-                    let trial = Trial::new(candidate.id().clone(), stable.clone(), core.latest);
-                    self.announce(&trial, "the first stage begins".to_owned(), cx);
-                    core.trial = Some(trial);
+                    core.trial = Some(self.begin(candidate.id(), stable, core, cx));
                 }
             }
         }
@@ -296,6 +320,17 @@ impl Rollout {
                 Command::Promote => self.go_on(trial, latest, "by a person".to_owned(), cx),
             }
         }
+        Self::remember(core);
+    }
+
+    fn begin(&self, candidate: &VersionId, stable: &VersionId, core: &Core, cx: &Cx<'_>) -> Trial {
+        let mut trial = Trial::new(candidate.clone(), stable.clone(), core.latest);
+        if core.rejected.contains(candidate) {
+            trial.state = RolloutState::RolledBack;
+        } else {
+            self.announce(&trial, "the first stage begins".to_owned(), cx);
+        }
+        trial
     }
 
     fn look(&self, trial: &mut Trial, now: Timestamp, cx: &Cx<'_>) {
@@ -390,4 +425,5 @@ impl Rollout {
 struct Stored {
     format: Format<1>,
     trial: Option<StoredTrial>,
+    rejected: VecDeque<VersionId>,
 }

@@ -189,7 +189,7 @@ impl Trial {
         } else {
             HoldReason::Unclear
         };
-        if self.state == RolloutState::Escalated || waited >= plan.patience(stage) {
+        if self.state == RolloutState::Escalated || waited >= plan.patience(stage, reason) {
             return Decision::Escalate;
         }
         Decision::Hold(reason)

@@ -1,0 +1,201 @@
+//! What a guarded call costs beside its own work: admit and answer in the healthy state, with the peers in the same run.
+//!
+//! Every contender does the same: ask for permission, do nothing, record a success. Ids are `area/case/who`;
+//! `cargo run --release --example ratios` prints the ratios.
+
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    reason = "a bench measures real time and may fail to start"
+)]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use criterion::{
+    BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
+};
+use failsafe::CircuitBreaker;
+use fusebox::{
+    BlueGreenPolicy, Builder, Call, CanaryPolicy, ConfidenceDriftMonitor, DocumentId, DocumentType,
+    ErrorRateBreaker, Guard, LineUp, Pipeline, Report, RouteLedger, ShadowComparator, TokenBudget,
+    Version, VersionId,
+};
+use recloser::Recloser;
+use tower::{Service, ServiceExt, service_fn};
+use tower_resilience_circuitbreaker::{CircuitBreakerLayer, SlidingWindowType};
+
+const WINDOW: Duration = Duration::from_secs(15 * 60);
+/// What a service with ten calls a second has in its window of 15 minutes.
+const RECORDS: usize = 9_000;
+
+fn line_up() -> LineUp {
+    let version = |id: &str| {
+        Version::new(id, "gpt-4o").map(|version| version.with_system_prompt_tokens(1_000))
+    };
+    match (version("v7"), version("v6")) {
+        (Ok(stable), Ok(previous)) => LineUp::new(stable).with_previous(previous),
+        _ => unreachable!("the names are not empty"),
+    }
+}
+
+fn pipeline(add: impl FnOnce(Builder) -> Builder) -> Pipeline {
+    add(Pipeline::builder(line_up()))
+        .build()
+        .expect("a pipeline that can be built")
+}
+
+fn one_guard() -> Pipeline {
+    pipeline(|builder| builder.guard(ErrorRateBreaker::default()))
+}
+
+/// All seven, as a service would have them: no rollout is on, the shadow run has a candidate.
+fn all_guards() -> Pipeline {
+    let candidate = VersionId::new("v8").expect("a name");
+    pipeline(|builder| {
+        builder
+            .guard(TokenBudget::builder().build().expect("default numbers"))
+            .guard(ErrorRateBreaker::default())
+            .guard(ConfidenceDriftMonitor::default())
+            .guard(CanaryPolicy::default())
+            .guard(BlueGreenPolicy::default().dry_run())
+            .guard(
+                ShadowComparator::builder(candidate)
+                    .build()
+                    .expect("default numbers"),
+            )
+            .guard(RouteLedger::default())
+    })
+}
+
+fn call() -> Call {
+    let (id, document_type) = (DocumentId::new("inv-1"), DocumentType::new("invoice"));
+    match (id, document_type) {
+        (Ok(id), Ok(document_type)) => Call::of(id, document_type).with_document_tokens(3_000),
+        _ => unreachable!("the names are not empty"),
+    }
+}
+
+fn admit_and_answer(pipeline: &Pipeline, call: &Call) {
+    if let Some(permit) = pipeline.admit(black_box(call)).permit() {
+        let _ = black_box(permit.answer(Report::new()));
+    }
+}
+
+fn recloser() -> Recloser {
+    Recloser::custom()
+        .error_rate(0.05)
+        .closed_len(RECORDS)
+        .build()
+}
+
+fn failsafe() -> impl CircuitBreaker + Send + Sync + Clone {
+    let backoff = failsafe::backoff::constant(Duration::from_secs(60));
+    let policy =
+        failsafe::failure_policy::success_rate_over_time_window(0.95, 100, WINDOW, backoff);
+    failsafe::Config::new().failure_policy(policy).build()
+}
+
+/// One call of the two threads each, as often as the bench asks: the time of all calls.
+fn on_two_threads(iterations: u64, step: impl Fn() + Send + Sync) -> Duration {
+    let begin = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (0..iterations.div_ceil(2)).for_each(|_| step()));
+        }
+    });
+    begin.elapsed()
+}
+
+fn compare(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    threads: u8,
+    who: &str,
+    step: impl Fn() + Send + Sync,
+) {
+    group.bench_function(who, |bencher| {
+        if threads == 1 {
+            bencher.iter(&step);
+        } else {
+            bencher.iter_custom(|iterations| on_two_threads(iterations, &step));
+        }
+    });
+}
+
+fn tower_resilience(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let mut group = criterion.benchmark_group("pipeline/one-guard-1-thread");
+    // The runtime alone, to be subtracted from the two below: entering it and polling a service that is ready.
+    let mut bare = service_fn(|(): ()| async { Ok::<(), ()>(()) });
+    group.bench_function("tokio-block-on-alone", |bencher| {
+        bencher.iter(|| runtime.block_on(async { bare.ready().await?.call(()).await }));
+    });
+    for (who, window) in [
+        ("tower-resilience-count", SlidingWindowType::CountBased),
+        ("tower-resilience-15-min", SlidingWindowType::TimeBased),
+    ] {
+        let layer = CircuitBreakerLayer::builder()
+            .failure_rate_threshold(0.05)
+            .sliding_window_type(window)
+            .sliding_window_size(100)
+            .sliding_window_duration(WINDOW)
+            .minimum_number_of_calls(100)
+            .build()
+            .expect("a layer");
+        let mut service = layer.layer_fn(service_fn(|(): ()| async { Ok::<(), ()>(()) }));
+        let once = |service: &mut _| runtime.block_on(async { ready_call(service).await });
+        for _ in 0..RECORDS {
+            let _ = once(&mut service);
+        }
+        group.sample_size(20);
+        group.bench_function(who, |bencher| {
+            bencher.iter(|| black_box(once(&mut service)));
+        });
+    }
+    group.finish();
+}
+
+async fn ready_call<S: Service<(), Response = ()>>(service: &mut S) -> Result<(), S::Error> {
+    service.ready().await?.call(()).await
+}
+
+fn hot_path(criterion: &mut Criterion) {
+    let call = Arc::new(call());
+    for threads in [1, 2] {
+        let plural = if threads == 1 { "thread" } else { "threads" };
+        let mut group = criterion.benchmark_group(format!("pipeline/one-guard-{threads}-{plural}"));
+        let pipeline = one_guard();
+        compare(&mut group, threads, "fusebox", || {
+            admit_and_answer(&pipeline, &call);
+        });
+        let peer = recloser();
+        (0..RECORDS).for_each(|_| drop(peer.call(|| Ok::<(), ()>(()))));
+        compare(&mut group, threads, "recloser", || {
+            drop(black_box(peer.call(|| Ok::<(), ()>(()))));
+        });
+        let peer = failsafe();
+        compare(&mut group, threads, "failsafe", || {
+            drop(black_box(peer.call(|| Ok::<(), ()>(()))));
+        });
+        group.finish();
+        let mut group =
+            criterion.benchmark_group(format!("pipeline/all-guards-{threads}-{plural}"));
+        let pipeline = all_guards();
+        compare(&mut group, threads, "fusebox", || {
+            admit_and_answer(&pipeline, &call);
+        });
+        group.finish();
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    targets = hot_path, tower_resilience
+}
+criterion_main!(benches);

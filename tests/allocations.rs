@@ -1,0 +1,48 @@
+//! A healthy call allocates nothing: what it needs, its ticket owns already.
+
+use std::sync::Arc;
+
+use fusebox::{
+    BlueGreenPolicy, Call, CanaryPolicy, ConfidenceDriftMonitor, DocumentId, DocumentType,
+    ErrorRateBreaker, LineUp, Pipeline, Report, RouteLedger, ShadowComparator, TokenBudget,
+    Version, VersionId,
+};
+
+const CALLS: u64 = 1_000;
+
+fn pipeline() -> Result<Pipeline, fusebox::Error> {
+    let version = Version::new("v7", "gpt-4o")?.with_system_prompt_tokens(1_000);
+    Pipeline::builder(LineUp::new(version))
+        .guard(TokenBudget::builder().build()?)
+        .guard(ErrorRateBreaker::default())
+        .guard(Arc::new(ConfidenceDriftMonitor::default()))
+        .guard(CanaryPolicy::default())
+        .guard(BlueGreenPolicy::default())
+        .guard(ShadowComparator::builder(VersionId::new("v8")?).build()?)
+        .guard(RouteLedger::default())
+        .build()
+}
+
+#[test]
+fn admit_and_answer_of_a_healthy_call_allocate_nothing() -> Result<(), fusebox::Error> {
+    let pipeline = pipeline()?;
+    let call = Call::of(DocumentId::new("inv-1")?, DocumentType::new("invoice")?)
+        .with_document_tokens(500);
+    let calls = || {
+        for _ in 0..CALLS {
+            let permit = pipeline.admit(&call).permit();
+            drop(permit.map(|permit| permit.answer(Report::new())));
+        }
+    };
+    // The first calls make the entries for their version and document type.
+    calls();
+    let counted = allocation_counter::measure(calls);
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+    Ok(())
+}
+
+#[test]
+fn the_counter_counts() {
+    let counted = allocation_counter::measure(|| drop(std::hint::black_box(vec![1_u8; 100])));
+    assert_eq!(counted.count_total, 1);
+}
