@@ -8,6 +8,10 @@ pub mod architecture {}
 #[doc = include_str!("../docs/design.md")]
 pub mod design {}
 
+/// Incidents as data.
+#[doc = include_str!("../docs/traces.md")]
+pub mod traces {}
+
 /// What changed.
 #[doc = include_str!("../CHANGELOG.md")]
 pub mod changelog {}

@@ -100,7 +100,7 @@ pub use call::{Call, Measured, TokenCount};
 pub use clock::{Clock, MockClock, SystemClock};
 pub use drill::{Drill, DrillReport, Fault, Traffic};
 pub use error::{Error, ErrorKind};
-pub use event::{Event, EventKind, Severity};
+pub use event::{Event, EventKind, Severity, TripReason};
 pub use failure::{Cause, Classify, FailureKind};
 pub use guard::{Cx, DryRun, Guard, Named, OnlyFor, State};
 pub use guards::{

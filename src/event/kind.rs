@@ -77,6 +77,7 @@ pub enum EventKind {
     /// A version's error rate is above the threshold. It serves no more until it is armed again.
     ErrorRateExceeded {
         version: VersionId,
+        reason: TripReason,
         errors: u64,
         calls: u64,
         threshold: Ratio,
@@ -188,6 +189,17 @@ pub enum EventKind {
     },
     /// An event of a guard of your own.
     Custom { name: String, message: String },
+}
+
+/// Which rule of an error-rate breaker a version broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TripReason {
+    /// Too many failures in a row, while there were too few calls for a rate.
+    ConsecutiveFailures,
+    /// Too large a share of the calls failed.
+    ErrorRate,
 }
 
 impl EventKind {

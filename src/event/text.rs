@@ -101,6 +101,7 @@ impl fmt::Display for EventKind {
                 threshold,
                 kinds,
                 fallback,
+                ..
             } => {
                 write!(
                     f,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
 use crate::error::Error;
-use crate::event::{EventKind, Severity};
+use crate::event::{EventKind, Severity, TripReason};
 use crate::failure::Cause;
 use crate::format::Format;
 use crate::guard::{Cx, Guard, State};
@@ -203,6 +203,11 @@ impl ErrorRateBreaker {
         let (errors, calls) = (counts.errors, counts.calls);
         let exceeded = |fallback| EventKind::ErrorRateExceeded {
             version: version.clone(),
+            reason: if self.rule.is_exceeded_by(errors, calls) {
+                TripReason::ErrorRate
+            } else {
+                TripReason::ConsecutiveFailures
+            },
             errors,
             calls,
             threshold: self.rule.threshold,

@@ -22,3 +22,5 @@ mod shadow;
 mod sinks;
 mod support;
 mod tokens;
+#[cfg(feature = "tiktoken")]
+mod traces;

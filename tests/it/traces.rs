@@ -1,0 +1,106 @@
+//! Recorded cases replay as they say, and a trace that is wrong says where.
+
+#[path = "../../examples/trace/replay/mod.rs"]
+mod replay;
+
+use std::path::Path;
+
+#[test]
+fn every_recorded_case_replays() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/traces");
+    let mut cases = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        for result in replay::file(&path).unwrap() {
+            assert!(
+                result.passed,
+                "{} {}: {:?}",
+                path.display(),
+                result.id,
+                result.failures
+            );
+            assert!(!result.observed.is_empty());
+            cases += 1;
+        }
+    }
+    assert!(cases >= 20, "{cases} cases");
+}
+
+fn breaker(steps: &str) -> String {
+    format!(
+        r#"{{"guard": "breaker", "id": "X", "title": "x", "config": {{"window_ms": 1000, "buckets": 10, "min_calls": 2,
+            "threshold": [1, 2]}}, "steps": [{steps}]}}"#
+    )
+}
+
+#[test]
+fn an_expectation_that_is_not_met_is_reported() {
+    let case = breaker(
+        r#"{"op": "call", "t": 0, "outcome": "ok", "state": "open", "total": 1, "route": "fallback"}"#,
+    );
+    let result = &replay::cases(&case).unwrap()[0];
+    assert!(!result.passed);
+    let failures: Vec<_> = result
+        .failures
+        .iter()
+        .map(|failure| (failure.step, failure.key.as_str()))
+        .collect();
+    assert_eq!(failures, [(1, "state"), (1, "route")]);
+    let line = serde_json::to_string(result).unwrap();
+    assert!(
+        line.contains(r#"{"step":1,"key":"state","expected":"open","got":"closed"}"#),
+        "{line}"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    for (case, message) in [
+        ("{", "not JSON: "),
+        ("[1]", "case: give an object"),
+        (r#"{"guard": "breaker"}"#, "id: is missing"),
+        (
+            r#"{"guard": "x", "id": "1", "title": "", "config": {}, "steps": []}"#,
+            "case 1: guard: `x` is not known",
+        ),
+        (
+            r#"{"guard": "drift", "id": "1", "title": "", "config": {}, "steps": []}"#,
+            "case 1: guard `drift` is not replayed yet",
+        ),
+        (
+            &breaker(r#"{"op": "tick", "t": 0, "stat": "open"}"#),
+            "case X: step 1: key `stat` is not known here; op, t, state, total",
+        ),
+        (
+            &breaker(r#"{"op": "force_open", "t": 0}"#),
+            "operation `force_open` of this guard is not replayed yet",
+        ),
+        (
+            &breaker(r#"{"op": "explode", "t": 0}"#),
+            "op: `explode` is not an operation of this guard",
+        ),
+        (
+            &breaker(r#"{"op": "call", "t": -1, "outcome": "ok"}"#),
+            "t: give a whole number from 0 on",
+        ),
+        (
+            &breaker(r#"{"op": "call", "t": 0, "outcome": "drop"}"#),
+            "outcome: `drop` is not known; ok, err, ignore",
+        ),
+        (
+            &breaker(r#"{"op": "done", "t": 0, "id": "p", "outcome": "ok"}"#),
+            "id: `p` was not acquired",
+        ),
+        (
+            &breaker("").replace(r#""min_calls": 2"#, r#""min_calls": 2, "recovery": "wait""#),
+            "recovery: `wait` is not replayed yet; latch",
+        ),
+        (
+            &breaker("").replace("1000", "0"),
+            "error rate window: `0s` is not allowed; longer than zero",
+        ),
+    ] {
+        let problem = replay::cases(case).unwrap_err();
+        assert!(problem.contains(message), "{problem}");
+    }
+}
