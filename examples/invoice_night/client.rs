@@ -14,6 +14,7 @@ use async_openai::types::chat::{
 use fusebox::{Classify, FailureKind, ModelName, Reply, VersionId};
 use serde::Deserialize;
 
+use crate::AnyError;
 use crate::args::Args;
 use crate::versions::{ANSWER_TOKENS, prompt};
 
@@ -35,12 +36,13 @@ pub(crate) enum ExtractError {
 }
 
 impl Extractor {
-    /// Of the server that the example starts itself.
-    pub(crate) fn of_server(address: SocketAddr) -> Self {
+    /// Of the server that the example starts itself: past any proxy that is set for the network.
+    pub(crate) fn of_server(address: SocketAddr) -> Result<Self, AnyError> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
         let config = OpenAIConfig::new()
             .with_api_base(format!("http://{address}/v1"))
             .with_api_key("not-needed");
-        Self::with(config)
+        Ok(Self::with(config, http))
     }
 
     /// Of a real service, if there is a key for one.
@@ -50,13 +52,12 @@ impl Extractor {
         if let Some(url) = args.base_url.as_deref().filter(|url| !url.is_empty()) {
             config = config.with_api_base(url);
         }
-        Some(Self::with(config))
+        Some(Self::with(config, reqwest::Client::new()))
     }
 
     /// Without the client's own retries: a failure that is retried in silence is seen by no guard.
-    fn with(config: OpenAIConfig) -> Self {
-        let service = ReqwestService::new(reqwest::Client::new());
-        Self(Client::with_config(config).with_http_service(service))
+    fn with(config: OpenAIConfig, http: reqwest::Client) -> Self {
+        Self(Client::with_config(config).with_http_service(ReqwestService::new(http)))
     }
 
     /// Reads the fields of one document.

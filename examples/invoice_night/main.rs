@@ -71,7 +71,7 @@ async fn run(args: &Args) -> Result<Story, AnyError> {
         return Ok(story);
     }
     let server = server::start(&documents, &versions).await?;
-    let extractor = Extractor::of_server(server.address);
+    let extractor = Extractor::of_server(server.address)?;
     let quiet = Night::quiet();
     story
         .acts
