@@ -71,7 +71,7 @@ fn all_guards() -> Pipeline {
     })
 }
 
-fn call() -> Call {
+fn call() -> Call<'static> {
     let (id, document_type) = (DocumentId::new("inv-1"), DocumentType::new("invoice"));
     match (id, document_type) {
         (Ok(id), Ok(document_type)) => Call::of(id, document_type).with_document_tokens(3_000),
@@ -79,7 +79,7 @@ fn call() -> Call {
     }
 }
 
-fn admit_and_answer(pipeline: &Pipeline, call: &Call) {
+fn admit_and_answer(pipeline: &Pipeline, call: &Call<'_>) {
     if let Some(permit) = pipeline.admit(black_box(call)).permit() {
         let _ = black_box(permit.answer(Report::new()));
     }

@@ -1,90 +1,54 @@
-//! What guards may know about a call before it is made: which document, of what type, and how many tokens.
+//! What guards may know about a call before it is made: which document, of what type, and what is to be read.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
+use crate::conversation::Conversation;
 use crate::error::Error;
+use crate::image::Image;
 use crate::name::{DocumentId, DocumentType};
+use crate::token_count::{Measured, TokenCount};
 
-/// How many tokens a text has, and whether that is exact or an upper bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct TokenCount {
-    tokens: u64,
-    exact: bool,
-}
-
-impl TokenCount {
-    /// Exactly this many tokens.
-    pub const fn exact(tokens: u64) -> Self {
-        Self {
-            tokens,
-            exact: true,
-        }
-    }
-
-    /// This many tokens or fewer.
-    pub const fn at_most(tokens: u64) -> Self {
-        Self {
-            tokens,
-            exact: false,
-        }
-    }
-
-    /// The most tokens that it can be: what a budget is judged by.
-    pub const fn upper(self) -> u64 {
-        self.tokens
-    }
-
-    /// Whether the count is exact.
-    pub const fn is_exact(self) -> bool {
-        self.exact
-    }
-}
-
-/// What came of counting a text: a number, a [`TokenCount`], or nothing.
+/// A call that is about to be made for a document: the texts to be read, or how many tokens they have.
 ///
-/// You never name this type; it is what lets [`Call::with_document_tokens`] take `3_180`, a count, or an `Option` of one.
-#[derive(Clone, Copy, Debug)]
-pub struct Measured(Option<TokenCount>);
-
-impl From<u64> for Measured {
-    fn from(tokens: u64) -> Self {
-        Self(Some(TokenCount::exact(tokens)))
-    }
-}
-
-impl From<TokenCount> for Measured {
-    fn from(count: TokenCount) -> Self {
-        Self(Some(count))
-    }
-}
-
-impl From<Option<TokenCount>> for Measured {
-    fn from(count: Option<TokenCount>) -> Self {
-        Self(count)
-    }
-}
-
-/// A call that is about to be made for a document. It holds counts, not texts.
-///
-/// Nothing is measured until you say so, and an unmeasured call is over every token budget.
+/// It borrows texts and copies none. Nothing is measured until you say so, and an unmeasured call is over every token
+/// budget. A text that you give is counted only as far as a guard needs it; a number is taken at its word.
 ///
 /// ```
 /// use fusebox::Call;
 ///
-/// let call = Call::new("inv-2026-0417", "invoice")?.with_document_tokens(3_180);
+/// let text = "Invoice 2026-0417 ..";
+/// let call = Call::new("inv-2026-0417", "invoice")?.with_document(text);
+/// let counted_elsewhere = Call::new("inv-2026-0418", "invoice")?.with_document_tokens(3_180);
 /// # Ok::<(), fusebox::Error>(())
 /// ```
-///
-/// [`Call::measure`] counts a text with a [`TokenCounter`](crate::TokenCounter).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+#[derive(Clone, Debug)]
+pub struct Call<'t> {
     document: DocumentId,
     document_type: DocumentType,
-    document_tokens: Option<TokenCount>,
-    history_tokens: Option<TokenCount>,
+    content: Content<'t>,
+    history: History<'t>,
+    images: Vec<Image>,
 }
 
-impl Call {
+/// The document itself.
+#[derive(Clone, Debug)]
+pub(crate) enum Content<'t> {
+    Unmeasured,
+    Counted(TokenCount),
+    Text(Cow<'t, str>),
+    /// It is one of the messages of the conversation.
+    InHistory,
+}
+
+/// The conversation that goes with it.
+#[derive(Clone, Debug)]
+pub(crate) enum History<'t> {
+    Unmeasured,
+    Counted(TokenCount),
+    Messages(Cow<'t, Conversation>),
+}
+
+impl<'t> Call<'t> {
     /// A call for the document with this id and type; an error when either is empty.
     pub fn new(document: impl AsRef<str>, document_type: impl AsRef<str>) -> Result<Self, Error> {
         Ok(Self::of(
@@ -98,20 +62,52 @@ impl Call {
         Self {
             document,
             document_type,
-            document_tokens: None,
-            history_tokens: Some(TokenCount::exact(0)),
+            content: Content::Unmeasured,
+            history: History::Counted(TokenCount::ZERO),
+            images: Vec::new(),
         }
+    }
+
+    /// The document's text.
+    pub fn with_document(mut self, text: impl Into<Cow<'t, str>>) -> Self {
+        self.content = Content::Text(text.into());
+        self
     }
 
     /// How many tokens the document has; `None` when they could not be counted.
     pub fn with_document_tokens(mut self, tokens: impl Into<Measured>) -> Self {
-        self.document_tokens = tokens.into().0;
+        self.content = tokens
+            .into()
+            .0
+            .map_or(Content::Unmeasured, Content::Counted);
         self
     }
 
-    /// How many tokens of conversation go with it (none by default); `None` when they could not be counted.
+    /// Everything that is sent after the version's system prompt, as messages: the document is among them.
+    pub fn with_messages(mut self, conversation: &'t Conversation) -> Self {
+        self.content = Content::InHistory;
+        self.with_history(conversation)
+    }
+
+    /// The conversation that goes with it (none by default).
+    pub fn with_history(mut self, conversation: &'t Conversation) -> Self {
+        self.history = History::Messages(Cow::Borrowed(conversation));
+        self
+    }
+
+    /// How many tokens the conversation has, with what the API adds to its messages; `None` when they could not be
+    /// counted.
     pub fn with_history_tokens(mut self, tokens: impl Into<Measured>) -> Self {
-        self.history_tokens = tokens.into().0;
+        self.history = tokens
+            .into()
+            .0
+            .map_or(History::Unmeasured, History::Counted);
+        self
+    }
+
+    /// An image that is part of the document.
+    pub fn with_image(mut self, image: Image) -> Self {
+        self.images.push(image);
         self
     }
 
@@ -125,9 +121,52 @@ impl Call {
         &self.document_type
     }
 
-    /// The most tokens that document and conversation can have; `None` when either was not measured.
-    pub fn tokens(&self) -> Option<u64> {
-        let document = self.document_tokens?.upper();
-        Some(document.saturating_add(self.history_tokens?.upper()))
+    /// The document's text, if it was given.
+    pub fn document_text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The same call with texts of its own, to be moved into a task.
+    pub fn into_owned(self) -> Call<'static> {
+        Call {
+            document: self.document,
+            document_type: self.document_type,
+            content: match self.content {
+                Content::Text(text) => Content::Text(Cow::Owned(text.into_owned())),
+                Content::Counted(count) => Content::Counted(count),
+                Content::Unmeasured => Content::Unmeasured,
+                Content::InHistory => Content::InHistory,
+            },
+            history: match self.history {
+                History::Messages(messages) => History::Messages(Cow::Owned(messages.into_owned())),
+                History::Counted(count) => History::Counted(count),
+                History::Unmeasured => History::Unmeasured,
+            },
+            images: self.images,
+        }
+    }
+
+    /// Bytes of text that a guard may have to count.
+    pub fn text_bytes(&self) -> usize {
+        let history = match &self.history {
+            History::Messages(messages) => messages.bytes(),
+            _ => 0,
+        };
+        self.document_text().map_or(0, str::len) + history
+    }
+
+    pub(crate) fn content(&self) -> &Content<'t> {
+        &self.content
+    }
+
+    pub(crate) fn history(&self) -> &History<'t> {
+        &self.history
+    }
+
+    pub(crate) fn images(&self) -> &[Image] {
+        &self.images
     }
 }

@@ -1,8 +1,12 @@
 //! The ways in which a call to a language model fails, failures inside an HTTP 200 included.
 
+mod overflow;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use overflow::Overflow;
 
 /// How a call failed.
 ///
@@ -156,4 +160,10 @@ impl fmt::Display for FailureKind {
 pub trait Classify {
     /// The kind; [`FailureKind::Unknown`] if it cannot be told.
     fn failure_kind(&self) -> FailureKind;
+
+    /// How many tokens the prompt had, if the error says so: a prompt that was too long is counted exactly by the API
+    /// that refuses it. [`Overflow::parse`] reads it from the message.
+    fn input_tokens(&self) -> Option<u64> {
+        None
+    }
 }

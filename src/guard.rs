@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::account::Measurement;
 use crate::call::Call;
 use crate::error::Error;
 use crate::event::{Event, EventKind, Severity};
@@ -54,12 +55,12 @@ pub trait Guard: fmt::Debug + Send + Sync {
     fn name(&self) -> &str;
 
     /// **When:** once per call, before it. The vote on which version serves; it must not count the call as made.
-    fn route(&self, _call: &Call, _cx: &mut Cx<'_>) -> Route {
+    fn route(&self, _call: &Call<'_>, _cx: &mut Cx<'_>) -> Route {
         Route::Abstain
     }
 
     /// **When:** once per call, after the version is chosen. May that version take it?
-    fn check(&self, _call: &Call, _version: &Version, _cx: &mut Cx<'_>) -> Verdict {
+    fn check(&self, _call: &Call<'_>, _version: &Version, _cx: &mut Cx<'_>) -> Verdict {
         Verdict::Proceed
     }
 
@@ -123,6 +124,7 @@ pub struct Cx<'a> {
     guard: &'a str,
     dry_run: bool,
     stage: Option<u8>,
+    measurement: Option<Measurement>,
 }
 
 impl<'a> Cx<'a> {
@@ -135,6 +137,7 @@ impl<'a> Cx<'a> {
             guard,
             dry_run: false,
             stage: None,
+            measurement: None,
         }
     }
 
@@ -167,10 +170,20 @@ impl<'a> Cx<'a> {
         self.stage
     }
 
+    /// Puts on the ticket what was measured; of several the latest stays.
+    pub(crate) fn mark_measurement(&mut self, measurement: Measurement) {
+        self.measurement = Some(measurement);
+    }
+
+    pub(crate) fn take_measurement(&mut self) -> Option<Measurement> {
+        self.measurement.take()
+    }
+
     /// The same for a guard that only watches.
-    pub(crate) fn watching(&self) -> Cx<'_> {
-        Cx {
+    pub(crate) fn watching(&self) -> Self {
+        Self {
             dry_run: true,
+            measurement: None,
             ..*self
         }
     }
@@ -215,11 +228,11 @@ macro_rules! forward_to_inner {
                 (**self).name()
             }
 
-            fn route(&self, call: &Call, cx: &mut Cx<'_>) -> Route {
+            fn route(&self, call: &Call<'_>, cx: &mut Cx<'_>) -> Route {
                 (**self).route(call, cx)
             }
 
-            fn check(&self, call: &Call, version: &Version, cx: &mut Cx<'_>) -> Verdict {
+            fn check(&self, call: &Call<'_>, version: &Version, cx: &mut Cx<'_>) -> Verdict {
                 (**self).check(call, version, cx)
             }
 
@@ -260,12 +273,12 @@ impl<G: Guard> Guard for Option<G> {
         self.as_ref().map_or(ABSENT, Guard::name)
     }
 
-    fn route(&self, call: &Call, cx: &mut Cx<'_>) -> Route {
+    fn route(&self, call: &Call<'_>, cx: &mut Cx<'_>) -> Route {
         self.as_ref()
             .map_or(Route::Abstain, |guard| guard.route(call, cx))
     }
 
-    fn check(&self, call: &Call, version: &Version, cx: &mut Cx<'_>) -> Verdict {
+    fn check(&self, call: &Call<'_>, version: &Version, cx: &mut Cx<'_>) -> Verdict {
         self.as_ref()
             .map_or(Verdict::Proceed, |guard| guard.check(call, version, cx))
     }

@@ -20,4 +20,6 @@ pub use shadow::{
     Divergence, ShadowComparator, ShadowComparatorBuilder, ShadowCounts, ShadowReport,
     ShadowVerdict, Shadowed,
 };
-pub use token_budget::{TokenBudget, TokenBudgetBuilder};
+pub use token_budget::{
+    AtLeast, CoverageReport, Headroom, TokenBudget, TokenBudgetBuilder, WhatIf,
+};

@@ -78,8 +78,26 @@ impl Permit {
     }
 
     /// The call failed.
-    pub fn fail(mut self, kind: FailureKind) -> Ticket {
-        self.settle(Outcome::Failed(kind), Report::new()).0
+    pub fn fail(self, kind: FailureKind) -> Ticket {
+        self.fail_with(kind, Report::new())
+    }
+
+    /// The call failed, and the error says more: how many tokens the prompt had, if it was too long.
+    ///
+    /// ```
+    /// use fusebox::{Call, FailureKind, LineUp, Overflow, Pipeline, Report, TokenBudget, Version};
+    ///
+    /// # let version = Version::new("v7", "claude-sonnet-5")?.with_system_prompt_tokens(900);
+    /// # let pipeline = Pipeline::builder(LineUp::new(version)).guard(TokenBudget::builder().build()?).build()?;
+    /// # let permit = pipeline.admit(&Call::new("a", "contract")?.with_document("..")).permit().unwrap();
+    /// let message = "prompt is too long: 200251 tokens > 200000 maximum";
+    /// let tokens = Overflow::parse(message).and_then(|overflow| overflow.prompt_tokens());
+    /// let report = tokens.map_or(Report::new(), |tokens| Report::new().usage(tokens, 0));
+    /// permit.fail_with(FailureKind::ContextLengthExceeded, report);
+    /// # Ok::<(), fusebox::Error>(())
+    /// ```
+    pub fn fail_with(mut self, kind: FailureKind, report: Report) -> Ticket {
+        self.settle(Outcome::Failed(kind), report).0
     }
 
     /// The call was never made: it counts neither as an answer nor as a failure.

@@ -85,7 +85,7 @@ impl Pipeline {
     ///
     /// Admitted: make the call with the version and model of the permit's ticket, and say how it ended. Diverted: do not;
     /// the document goes where the diversion says. The call costs no token and no wait.
-    pub fn admit(&self, call: &Call) -> Admission {
+    pub fn admit(&self, call: &Call<'_>) -> Admission {
         let line_up = self.line_up();
         let now = self.0.now();
         let admission = self.0.admit(self, call, &line_up, now);
@@ -206,7 +206,7 @@ impl Inner {
     fn admit(
         &self,
         pipeline: &Pipeline,
-        call: &Call,
+        call: &Call<'_>,
         line_up: &LineUp,
         now: Timestamp,
     ) -> Admission {
@@ -227,6 +227,7 @@ impl Inner {
             (None, Some(guard)) => human_review(guard_failed(guard)),
             (None, None) => human_review(Reason::NoVersionLeft),
         };
+        let mut measurement = None;
         for member in &self.guards {
             let strictest = || human_review(guard_failed(member.guard.name()));
             let mut cx = Cx::new(now, line_up, &self.outbox, member.guard.name());
@@ -234,42 +235,31 @@ impl Inner {
                 Some(guard.check(call, version, cx))
             });
             verdict = verdict.stricter(word.unwrap_or_else(strictest));
+            measurement = cx.take_measurement().or(measurement);
         }
         let (model, divert) = match verdict {
             Verdict::Proceed => (version.model().clone(), None),
             Verdict::UseModel(model) => (model.name().clone(), None),
             Verdict::Divert(divert) => (version.model().clone(), Some(divert)),
         };
-        let ticket = self.ticket(call, version, role, model, stage, now);
+        let service = Service {
+            version: version.id().clone(),
+            role,
+            model,
+            stage,
+            measurement,
+        };
+        let ticket = self.ticket(call, service, now);
         match divert {
             None => self.open(pipeline, ticket, version, line_up, now),
             Some(divert) => self.divert(ticket, divert, line_up, now),
         }
     }
 
-    fn ticket(
-        &self,
-        call: &Call,
-        version: &Version,
-        role: Role,
-        model: crate::ModelName,
-        stage: Option<u8>,
-        now: Timestamp,
-    ) -> Ticket {
+    fn ticket(&self, call: &Call<'_>, service: Service, now: Timestamp) -> Ticket {
         let id = TicketId::new(self.instance, self.sequence.fetch_add(1, Ordering::Relaxed));
-        let service = Service {
-            version: version.id().clone(),
-            role,
-            model,
-            stage,
-        };
-        Ticket::new(
-            id,
-            call.document().clone(),
-            call.document_type().clone(),
-            service,
-            now,
-        )
+        let (document, document_type) = (call.document().clone(), call.document_type().clone());
+        Ticket::new(id, document, document_type, service, now)
     }
 
     fn open(

@@ -11,6 +11,10 @@ use crate::signal::Report;
 use crate::ticket::Ticket;
 use crate::verdict::{Diversion, Reason};
 
+/// Texts of more bytes than this are counted on the blocking pool: 64 KB, about 2 ms of counting.
+#[cfg(feature = "tokio")]
+const COUNTED_IN_PLACE: usize = 64 << 10;
+
 /// An answer and what is to be said of it.
 #[derive(Clone, Debug)]
 pub struct Reply<T> {
@@ -36,6 +40,12 @@ impl<T> Reply<T> {
     /// Tokens read and written; see [`Report::usage`].
     pub fn usage(mut self, input: u64, output: u64) -> Self {
         self.report = self.report.usage(input, output);
+        self
+    }
+
+    /// Tokens read besides, from a cache or into it; see [`Report::cached_input`].
+    pub fn cached_input(mut self, creation: u64, read: u64) -> Self {
+        self.report = self.report.cached_input(creation, read);
         self
     }
 
@@ -129,7 +139,7 @@ impl Pipeline {
     /// # struct Answer { text: String, score: f64 }
     /// # impl Client { async fn complete(&self, _prompt: &str, _text: &str) -> Result<Answer, ClientError> {
     /// #     Ok(Answer { text: "12.50".into(), score: 0.93 }) } }
-    /// # async fn example(pipeline: Pipeline, client: Client, call: Call, text: &str) -> Result<(), ClientError> {
+    /// # async fn example(pipeline: Pipeline, client: Client, call: Call<'_>, text: &str) -> Result<(), ClientError> {
     /// let served = pipeline.run(&call, |ticket| {
     ///     let client = &client;
     ///     async move {
@@ -141,16 +151,21 @@ impl Pipeline {
     /// # Ok(()) }
     /// ```
     ///
+    /// Counting a text takes some 30 ms for a megabyte. With feature `tokio`, texts of more than 64 KB are counted on
+    /// tokio's blocking pool, so that other tasks go on meanwhile.
+    ///
     /// # Cancel safety
     /// Dropping the future before the call is admitted leaves no trace; dropping it later records
-    /// [`Abandoned`](crate::Outcome::Abandoned). A panic in `call_model` does the same.
-    pub async fn run<T, E, F, Fut>(&self, call: &Call, call_model: F) -> Result<Served<T>, E>
+    /// [`Abandoned`](crate::Outcome::Abandoned), as does dropping it while a large text is counted. A panic in
+    /// `call_model` does the same.
+    pub async fn run<T, E, F, Fut>(&self, call: &Call<'_>, call_model: F) -> Result<Served<T>, E>
     where
         F: FnOnce(Ticket) -> Fut,
         Fut: Future<Output = Result<Reply<T>, E>>,
         E: Classify,
     {
-        self.run_with(call, E::failure_kind, call_model).await
+        let classify = |error: &E| (error.failure_kind(), error.input_tokens());
+        self.serve(call, classify, call_model).await
     }
 
     /// The same for an error type of somebody else's: `classify` says what kind of failure an error is.
@@ -159,7 +174,7 @@ impl Pipeline {
     /// As for [`run`](Self::run).
     pub async fn run_with<T, E, C, F, Fut>(
         &self,
-        call: &Call,
+        call: &Call<'_>,
         classify: C,
         call_model: F,
     ) -> Result<Served<T>, E>
@@ -168,16 +183,53 @@ impl Pipeline {
         F: FnOnce(Ticket) -> Fut,
         Fut: Future<Output = Result<Reply<T>, E>>,
     {
-        let permit = match self.admit(call) {
+        let classify = |error: &E| (classify(error), None);
+        self.serve(call, classify, call_model).await
+    }
+
+    async fn serve<T, E, C, F, Fut>(
+        &self,
+        call: &Call<'_>,
+        classify: C,
+        call_model: F,
+    ) -> Result<Served<T>, E>
+    where
+        C: FnOnce(&E) -> (FailureKind, Option<u64>),
+        F: FnOnce(Ticket) -> Fut,
+        Fut: Future<Output = Result<Reply<T>, E>>,
+    {
+        let permit = match self.admit_off_the_runtime(call).await {
             Admission::Admitted(permit) => permit,
             Admission::Diverted(diversion) => return Ok(Served::Diverted(diversion)),
         };
         match call_model(permit.ticket().clone()).await {
             Ok(Reply { value, report }) => Ok(Served::new(value, permit.answer(report))),
             Err(error) => {
-                permit.fail(classify(&error));
+                let (kind, tokens) = classify(&error);
+                let report = tokens.map_or(Report::new(), |tokens| Report::new().usage(tokens, 0));
+                permit.fail_with(kind, report);
                 Err(error)
             }
         }
+    }
+
+    /// Asks the guards; large texts are counted where they hold up no other task.
+    #[cfg(feature = "tokio")]
+    async fn admit_off_the_runtime(&self, call: &Call<'_>) -> Admission {
+        if call.text_bytes() > COUNTED_IN_PLACE {
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                let (pipeline, owned) = (self.clone(), call.clone().into_owned());
+                let admission = runtime.spawn_blocking(move || pipeline.admit(&owned)).await;
+                // The runtime is shutting down if there is none; the document must end somewhere all the same.
+                return admission.unwrap_or_else(|_| self.admit(call));
+            }
+        }
+        self.admit(call)
+    }
+
+    #[cfg(not(feature = "tokio"))]
+    #[allow(clippy::unused_async, reason = "with feature `tokio` it awaits")]
+    async fn admit_off_the_runtime(&self, call: &Call<'_>) -> Admission {
+        self.admit(call)
     }
 }

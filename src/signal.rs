@@ -109,6 +109,8 @@ pub struct Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Usage {
     input: u64,
+    #[serde(default)]
+    cached: u64,
     output: u64,
 }
 
@@ -129,9 +131,32 @@ impl Report {
         self
     }
 
-    /// Tokens that the API says it read (all of them, cached ones too) and wrote.
+    /// Tokens that the API says it read and wrote.
+    ///
+    /// All that it read: where an API counts cached input apart, as Anthropic's does, add it with
+    /// [`cached_input`](Self::cached_input). OpenAI's `prompt_tokens` are all already.
     pub fn usage(mut self, input: u64, output: u64) -> Self {
-        self.usage = Some(Usage { input, output });
+        let cached = self.usage.map_or(0, |usage| usage.cached);
+        self.usage = Some(Usage {
+            input,
+            cached,
+            output,
+        });
+        self
+    }
+
+    /// Tokens that the API says it read besides, from a cache or into it: `cache_creation_input_tokens` and
+    /// `cache_read_input_tokens`.
+    pub fn cached_input(mut self, creation: u64, read: u64) -> Self {
+        let usage = self.usage.unwrap_or(Usage {
+            input: 0,
+            cached: 0,
+            output: 0,
+        });
+        self.usage = Some(Usage {
+            cached: creation.saturating_add(read),
+            ..usage
+        });
         self
     }
 
@@ -152,9 +177,10 @@ impl Report {
         &self.confidences
     }
 
-    /// Tokens read, as the API says.
+    /// Tokens read, as the API says, cached ones among them.
     pub fn input_tokens(&self) -> Option<u64> {
-        self.usage.map(|usage| usage.input)
+        self.usage
+            .map(|usage| usage.input.saturating_add(usage.cached))
     }
 
     /// Tokens written, as the API says.

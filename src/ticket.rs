@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::account::Measurement;
 use crate::format::Format;
 use crate::name::{DocumentId, DocumentType, ModelName, VersionId};
 use crate::time::Timestamp;
@@ -85,6 +86,8 @@ pub struct Ticket {
     model: ModelName,
     stage: Option<u8>,
     admitted_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    measurement: Option<Measurement>,
 }
 
 /// What a ticket says beside its id and the document; put together by the pipeline.
@@ -94,6 +97,7 @@ pub(crate) struct Service {
     pub(crate) role: Role,
     pub(crate) model: ModelName,
     pub(crate) stage: Option<u8>,
+    pub(crate) measurement: Option<Measurement>,
 }
 
 impl Ticket {
@@ -114,6 +118,7 @@ impl Ticket {
             model: service.model,
             stage: service.stage,
             admitted_at,
+            measurement: service.measurement,
         }
     }
 
@@ -151,6 +156,11 @@ impl Ticket {
     /// The stage of the rollout that was on when the call was admitted, counted from 0.
     pub fn stage(&self) -> Option<u8> {
         self.stage
+    }
+
+    /// How many tokens a token budget found in the prompt, if there is one in the pipeline.
+    pub fn measurement(&self) -> Option<&Measurement> {
+        self.measurement.as_ref()
     }
 
     /// When the call was admitted.

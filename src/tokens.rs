@@ -1,46 +1,101 @@
-//! Counting tokens: the seam, and the counters that come with the crate.
+//! Counting tokens: the seam, the counters that come with the crate, and the catalogue of models.
 
+#[cfg(feature = "bpe")]
+mod bpe;
 mod byte_bound;
+mod calibration;
 mod catalogue;
 #[cfg(feature = "tiktoken")]
+mod chunks;
+mod encoding;
+mod images;
+mod messages;
+mod provider;
+#[cfg(feature = "tiktoken")]
 mod tiktoken;
+mod tools;
 
 use std::fmt;
 
-use crate::call::{Call, TokenCount};
 use crate::error::Error;
+use crate::token_count::TokenCount;
 
+#[cfg(feature = "bpe")]
+pub use bpe::Bpe;
 pub use byte_bound::ByteBound;
-pub(crate) use catalogue::context_window;
+pub(crate) use calibration::{Calibration, Coverage, Factor};
+pub use catalogue::Catalogue;
+pub(crate) use encoding::proxy;
+pub(crate) use images::image_tokens;
+pub(crate) use messages::{message_tally, reply_framing, role_framing};
+pub use provider::ProviderCounts;
 #[cfg(feature = "tiktoken")]
 pub use tiktoken::Tiktoken;
+pub(crate) use tools::tool_tokens;
 
-/// Counts the tokens of a text for one model, or gives an upper bound.
+/// Texts longer than this are judged by their bounds alone: 16 MB.
+#[cfg(any(feature = "tiktoken", feature = "bpe"))]
+const LONGEST_COUNTED: usize = 16 << 20;
+
+/// Counts the tokens of a text for one tokenizer, or says between which bounds they lie.
 ///
-/// It must never give too small a number: where it cannot count, it gives an error, and the call counts as unmeasured.
+/// An answer must hold: never a number that is too small, never a guess that looks exact. Where it cannot count, it gives
+/// an error; the call is then unmeasured, and the document goes to a person.
+///
+/// ```
+/// use fusebox::{Error, TokenCount, TokenCounter};
+///
+/// /// One token for each character, as some character-level models read.
+/// #[derive(Debug)]
+/// struct Characters;
+///
+/// impl TokenCounter for Characters {
+///     fn name(&self) -> &str { "characters" }
+///     fn count(&self, text: &str) -> Result<TokenCount, Error> {
+///         Ok(TokenCount::exact(text.chars().count() as u64))
+///     }
+///     fn bounds(&self, text: &str) -> TokenCount {
+///         TokenCount::between(text.len() as u64 / 4, text.len() as u64)
+///     }
+/// }
+/// ```
 pub trait TokenCounter: fmt::Debug + Send + Sync {
+    /// Which tokenizer: counts of two counters with one name are taken to be the same.
+    fn name(&self) -> &str;
+
     /// The tokens of `text` as ordinary text: what looks like a special token in a document is not one.
     fn count(&self, text: &str) -> Result<TokenCount, Error>;
-}
 
-impl Call {
-    /// Counts the document's text. If the counter fails, the call stays unmeasured and goes to a person.
-    ///
-    /// The work grows with the text; a megabyte takes tens of milliseconds, so count large texts off an async runtime.
-    ///
-    /// ```
-    /// use fusebox::{Call, tokens::ByteBound};
-    ///
-    /// let call = Call::new("inv-1", "invoice")?.measure(&ByteBound, "Total: 12.50 EUR");
-    /// assert_eq!(call.tokens(), Some(16)); // a token has at least one byte
-    /// # Ok::<(), fusebox::Error>(())
-    /// ```
-    pub fn measure(self, counter: &dyn TokenCounter, document: &str) -> Self {
-        self.with_document_tokens(counter.count(document).ok())
+    /// What the length of `text` alone says, at no cost (nothing, by default).
+    fn bounds(&self, _text: &str) -> TokenCount {
+        TokenCount::at_least(0)
     }
 
-    /// Counts the conversation that goes with the document, in the same way.
-    pub fn measure_history(self, counter: &dyn TokenCounter, history: &str) -> Self {
-        self.with_history_tokens(counter.count(history).ok())
+    /// As [`count`](Self::count), but it may stop as soon as it is known whether there are more than `limit` tokens: the
+    /// answer is either certain to be at most `limit`, or its lower end is above it, or it is the full count.
+    fn count_up_to(&self, text: &str, limit: u64) -> Result<TokenCount, Error> {
+        let bounds = self.bounds(text);
+        if bounds.fits(limit) || bounds.lower() > limit {
+            return Ok(bounds);
+        }
+        self.count(text)
+    }
+}
+
+impl<C: TokenCounter + ?Sized> TokenCounter for std::sync::Arc<C> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn count(&self, text: &str) -> Result<TokenCount, Error> {
+        (**self).count(text)
+    }
+
+    fn bounds(&self, text: &str) -> TokenCount {
+        (**self).bounds(text)
+    }
+
+    fn count_up_to(&self, text: &str, limit: u64) -> Result<TokenCount, Error> {
+        (**self).count_up_to(text, limit)
     }
 }

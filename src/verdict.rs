@@ -5,10 +5,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::account::Account;
+use crate::model::Model;
 use crate::name::{Field, QueueName, VersionId};
 use crate::signal::Confidence;
 use crate::ticket::Ticket;
-use crate::version::{Model, Role};
+use crate::token_count::TokenCount;
+use crate::version::Role;
 
 /// A guard's vote on which version serves a call. Ordered by caution: of several votes the greatest wins, whatever
 /// their order.
@@ -211,16 +214,23 @@ pub enum Reason {
     NoVersionLeft,
     /// A reason of a guard of your own.
     Other(String),
-    /// Prompt, document, history and reserved answer need more than the model's limit allows.
+    /// The prompt may need more than the limit allows.
     OverBudget {
         /// The version that was judged.
         version: VersionId,
-        /// What the call needs.
-        tokens: u64,
+        /// What the call needs, part by part.
+        account: Box<Account>,
         /// What the limit allows.
         limit: u64,
-        /// The whole context window.
-        window: u64,
+        /// The most that the model reads beside the reserved answer.
+        largest_prompt: u64,
+    },
+    /// The API read fewer tokens than the prompt has: the service cut it.
+    PromptCut {
+        /// What was counted.
+        counted: TokenCount,
+        /// What the API says it read.
+        reported: u64,
     },
     /// Nobody counted the document's tokens.
     Unmeasured,
@@ -242,13 +252,28 @@ impl fmt::Display for Reason {
             Self::Other(reason) => f.write_str(reason),
             Self::OverBudget {
                 version,
-                tokens,
+                account,
                 limit,
-                window,
-            } => write!(
-                f,
-                "{version} needs {tokens} tokens, above {limit} of a window of {window}"
-            ),
+                largest_prompt,
+            } => {
+                let verb = if account.prompt().lower() > *largest_prompt {
+                    "cannot fit"
+                } else if account.prompt().is_exact() {
+                    "needs"
+                } else {
+                    "may need"
+                };
+                write!(
+                    f,
+                    "{version} {verb} {account}; the limit is {limit} of {largest_prompt}"
+                )
+            }
+            Self::PromptCut { counted, reported } => {
+                write!(
+                    f,
+                    "the service read {reported} of {counted}: it cut the prompt"
+                )
+            }
             Self::Unmeasured => f.write_str("the tokens were not counted"),
         }
     }

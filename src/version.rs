@@ -1,55 +1,24 @@
-//! Prompt versions, the models they call, and the line-up of versions that are live.
+//! Prompt versions, and the line-up of versions that are live.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::Error;
 use crate::name::{ModelName, VersionId};
 
-/// A model that can be called: its exact name and how much it can read and write in one call.
-///
-/// Ordered by context window, then by name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Model {
-    context_window: u64,
-    name: ModelName,
-}
-
-impl Model {
-    /// The model `name` with a context window of so many tokens (prompt and answer together); an error when the name
-    /// is empty or the window zero.
-    pub fn new(name: impl AsRef<str>, context_window: u64) -> Result<Self, Error> {
-        let name = ModelName::new(name)?;
-        if context_window == 0 {
-            let field = format!("context window of model `{name}`");
-            return Err(Error::invalid(field, context_window, "at least 1 token"));
-        }
-        Ok(Self {
-            context_window,
-            name,
-        })
-    }
-
-    /// The name, as the API knows it.
-    pub fn name(&self) -> &ModelName {
-        &self.name
-    }
-
-    /// Tokens of prompt and answer together.
-    pub fn context_window(&self) -> u64 {
-        self.context_window
-    }
-}
-
-/// A prompt version: what is deployed, compared, rolled back. It names the model that it calls and says how many tokens
-/// it needs before a document is added.
+/// A prompt version: what is deployed, compared, rolled back. It names the model that it calls and says what is sent
+/// before a document is added.
 ///
 /// ```
 /// use fusebox::Version;
+/// use serde_json::json;
 ///
 /// let v7 = Version::new("v7", "gpt-4o-mini")?
-///     .with_system_prompt_tokens(1_012)
+///     .with_system_prompt("You read invoices. Answer with ..")
+///     .with_tools(json!([{ "type": "function", "function": { "name": "find_supplier" } }]))
 ///     .with_reserved_answer_tokens(800);
 /// # Ok::<(), fusebox::Error>(())
 /// ```
@@ -57,8 +26,24 @@ impl Model {
 pub struct Version {
     id: VersionId,
     model: ModelName,
-    system_prompt_tokens: Option<u64>,
+    #[serde(default)]
+    system_prompt: SystemPrompt,
+    #[serde(default)]
+    tools: Option<Arc<Value>>,
     reserved_answer_tokens: u64,
+}
+
+/// What is known of a version's system prompt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SystemPrompt {
+    /// Nothing: nobody counted it.
+    #[default]
+    Unmeasured,
+    /// A number, taken at its word.
+    Counted(u64),
+    /// The text itself.
+    Text(Arc<str>),
 }
 
 impl Version {
@@ -67,14 +52,28 @@ impl Version {
         Ok(Self {
             id: VersionId::new(id)?,
             model: ModelName::new(model)?,
-            system_prompt_tokens: None,
+            system_prompt: SystemPrompt::Unmeasured,
+            tools: None,
             reserved_answer_tokens: 0,
         })
     }
 
-    /// How many tokens the system prompt has. [`TokenBudget`](crate::TokenBudget) refuses a version that does not say.
+    /// The system prompt. It is counted once for each model that may read it, when the version is declared. Without a
+    /// prompt, say so with an empty text; [`TokenBudget`](crate::TokenBudget) refuses a version that says nothing.
+    pub fn with_system_prompt(mut self, text: impl Into<Arc<str>>) -> Self {
+        self.system_prompt = SystemPrompt::Text(text.into());
+        self
+    }
+
+    /// How many tokens the system prompt has, when the text itself is elsewhere.
     pub fn with_system_prompt_tokens(mut self, tokens: u64) -> Self {
-        self.system_prompt_tokens = Some(tokens);
+        self.system_prompt = SystemPrompt::Counted(tokens);
+        self
+    }
+
+    /// The definitions of the tools that are sent with every call, as the API takes them: a list.
+    pub fn with_tools(mut self, tools: Value) -> Self {
+        self.tools = Some(Arc::new(tools));
         self
     }
 
@@ -94,14 +93,41 @@ impl Version {
         &self.model
     }
 
-    /// Tokens of the system prompt; `None` when nobody counted them.
-    pub fn system_prompt_tokens(&self) -> Option<u64> {
-        self.system_prompt_tokens
-    }
-
     /// Tokens kept free for the answer.
     pub fn reserved_answer_tokens(&self) -> u64 {
         self.reserved_answer_tokens
+    }
+
+    pub(crate) fn system_prompt(&self) -> &SystemPrompt {
+        &self.system_prompt
+    }
+
+    /// Whether there is a text to be counted.
+    pub(crate) fn has_text(&self) -> bool {
+        matches!(self.system_prompt, SystemPrompt::Text(_)) || self.tools.is_some()
+    }
+
+    pub(crate) fn tools(&self) -> Option<&Value> {
+        self.tools.as_deref()
+    }
+
+    /// Whether both send the same before a document is added. Clones are known by their address.
+    pub(crate) fn sends_the_same_as(&self, other: &Self) -> bool {
+        let same_prompt = match (&self.system_prompt, &other.system_prompt) {
+            (SystemPrompt::Text(one), SystemPrompt::Text(other)) => {
+                Arc::ptr_eq(one, other) || one == other
+            }
+            (one, other) => one == other,
+        };
+        let same_tools = match (&self.tools, &other.tools) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        same_prompt
+            && same_tools
+            && self.id == other.id
+            && self.model == other.model
+            && self.reserved_answer_tokens == other.reserved_answer_tokens
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fusebox::tokens::{Tiktoken, TokenCounter};
-use fusebox::{DocumentType, TokenCount};
+use fusebox::{DocumentType, Encoding};
 
 use crate::AnyError;
 
@@ -14,7 +14,8 @@ pub(crate) struct Document {
     pub(crate) name: String,
     pub(crate) kind: DocumentType,
     pub(crate) text: String,
-    pub(crate) tokens: Option<TokenCount>,
+    /// What the server counts it as; the guards count for themselves.
+    pub(crate) tokens: u64,
     /// What the document says, for the model that stands in for a real one.
     pub(crate) fields: BTreeMap<String, String>,
 }
@@ -28,7 +29,7 @@ pub(crate) struct Documents {
 
 /// Reads every text file of a folder; a sub-folder is a document type.
 pub(crate) fn load(folder: &Path) -> Result<Documents, AnyError> {
-    let counter = Tiktoken::o200k_base();
+    let counter = Tiktoken::new(Encoding::O200kBase);
     let mut documents = Documents {
         all: Vec::new(),
         unreadable: Vec::new(),
@@ -106,7 +107,7 @@ fn read(
             .to_string_lossy()
             .into_owned(),
         kind: DocumentType::new(document_type)?,
-        tokens: counter.count(&text).ok(),
+        tokens: counter.count(&text)?.lower(),
         fields: serde_json::from_slice(&expected).unwrap_or_default(),
         text,
     })

@@ -37,7 +37,7 @@ pub(crate) async fn run(
             pipeline.deploy(versions.after())?;
         }
         let document = arrival.document;
-        let call = Call::new(&arrival.id, &document.kind)?.with_document_tokens(document.tokens);
+        let call = Call::new(&arrival.id, &document.kind)?.with_document(&document.text);
         let served = pipeline
             .run(&call, async |ticket| {
                 extractor

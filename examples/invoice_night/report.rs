@@ -114,8 +114,8 @@ impl Story {
     pub(crate) fn new(versions: &Versions, documents: &Documents) -> Self {
         let prompts = format!(
             "prompt v6 {} tokens, v7 {} tokens; model {} with a window of {} tokens; {} documents",
-            versions.v6.system_prompt_tokens().unwrap_or(0),
-            versions.v7.system_prompt_tokens().unwrap_or(0),
+            versions.prompt_tokens(&versions.v6),
+            versions.prompt_tokens(&versions.v7),
             versions.model.name(),
             versions.model.context_window(),
             documents.all.len(),

@@ -13,6 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use fusebox::Encoding;
 use fusebox::tokens::{Tiktoken, TokenCounter};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -65,11 +66,13 @@ struct Message {
 
 /// Starts the server on a free port. It ends with the program.
 pub(crate) async fn start(documents: &Documents, versions: &Versions) -> Result<Server, AnyError> {
-    let counter = Tiktoken::o200k_base();
+    let counter = Tiktoken::new(Encoding::O200kBase);
     let models = [&versions.model, &versions.larger];
     let known = documents.all.iter().map(|document| {
-        let tokens = document.tokens.map_or(0, fusebox::TokenCount::upper);
-        (document.text.clone(), (document.fields.clone(), tokens))
+        (
+            document.text.clone(),
+            (document.fields.clone(), document.tokens),
+        )
     });
     let state = Arc::new(Shared {
         windows: models
@@ -195,7 +198,7 @@ impl Shared {
         let counted = || {
             self.counter
                 .count(text)
-                .map_or(text.len() as u64, fusebox::TokenCount::upper)
+                .map_or(text.len() as u64, fusebox::TokenCount::lower)
         };
         self.known
             .get(text)

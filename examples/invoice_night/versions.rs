@@ -1,10 +1,10 @@
 //! The two prompt versions of the story, and the pipeline around them.
 
 use fusebox::sink::MemorySink;
-use fusebox::tokens::{Tiktoken, TokenCounter};
+use fusebox::tokens::Catalogue;
 use fusebox::{
-    Clock, ConfidenceDriftMonitor, ErrorRateBreaker, Guard, LineUp, Model, Pipeline, TokenBudget,
-    Version, VersionId,
+    Call, Clock, ConfidenceDriftMonitor, Encoding, ErrorRateBreaker, Guard, LineUp, Model,
+    Pipeline, TokenBudget, Version, VersionId,
 };
 
 use crate::AnyError;
@@ -28,18 +28,29 @@ pub(crate) struct Versions {
 
 impl Versions {
     pub(crate) fn new(args: &Args) -> Result<Self, AnyError> {
-        let counter = Tiktoken::o200k_base();
         let version = |id: &str| -> Result<Version, AnyError> {
-            let tokens = counter.count(&prompt(&VersionId::new(id)?))?.upper();
-            let version = Version::new(id, &args.model)?.with_system_prompt_tokens(tokens);
+            let prompt = prompt(&VersionId::new(id)?);
+            let version = Version::new(id, &args.model)?.with_system_prompt(prompt);
             Ok(version.with_reserved_answer_tokens(ANSWER_TOKENS.into()))
+        };
+        let model = |name: &str, window: u64| {
+            let model = Model::new(name, window)?.with_encoding(Encoding::O200kBase);
+            Catalogue::bundled().of_family(model, "gpt-4o")
         };
         Ok(Self {
             v6: version("v6")?,
             v7: version("v7")?,
-            model: Model::new(&args.model, args.window.get())?,
-            larger: Model::new(LARGER_MODEL, LARGER_WINDOW)?,
+            model: model(&args.model, args.window.get())?,
+            larger: model(LARGER_MODEL, LARGER_WINDOW)?,
         })
+    }
+
+    /// How many tokens the prompt of a version has.
+    pub(crate) fn prompt_tokens(&self, version: &Version) -> u64 {
+        let budget = TokenBudget::builder().model(self.model.clone()).build();
+        let empty = Call::new("none", "none").map(|call| call.with_document(""));
+        let account = budget.and_then(|budget| budget.count(&empty?, version));
+        account.map_or(0, |account| account.system.lower())
     }
 
     /// Version 6 alone, as it was before 22:00.

@@ -11,6 +11,7 @@ use crate::ratio::Ratio;
 use crate::signal::Confidence;
 use crate::ticket::TicketId;
 use crate::time::Timestamp;
+use crate::token_count::TokenCount;
 use crate::verdict::{Destination, Reason, Route};
 
 /// What happened. Durations are serialised in milliseconds, rates as counts, so that nothing is lost by rounding.
@@ -42,8 +43,25 @@ pub enum EventKind {
         documents: u64,
         #[serde(with = "millis")]
         within: Duration,
-        tokens: Option<u64>,
+        tokens: Option<TokenCount>,
         limit: u64,
+    },
+    /// An API reported another number of tokens than was counted, or refused a prompt that should fit: the guard itself
+    /// is wrong.
+    CountWrong {
+        document: DocumentId,
+        document_type: DocumentType,
+        version: VersionId,
+        model: ModelName,
+        counted: TokenCount,
+        reported: Option<u64>,
+    },
+    /// More documents than promised have more tokens than the bound that was learnt for their type.
+    CoverageFell {
+        document_type: DocumentType,
+        model: ModelName,
+        misses: u64,
+        documents: u64,
     },
     /// The versions that are live from now on.
     Deployed {
@@ -107,12 +125,22 @@ pub enum EventKind {
         version: VersionId,
         model: ModelName,
     },
+    /// Documents of a type have little room left in what the model can read.
+    LittleHeadroom {
+        document_type: DocumentType,
+        version: VersionId,
+        documents: u64,
+        p99: u64,
+        largest_prompt: u64,
+    },
     /// A call was open when the process ended; how it ended is not known.
     LostInRestart {
         ticket: TicketId,
         document: DocumentId,
         document_type: DocumentType,
     },
+    /// The provider switches a model off soon, or has done so.
+    ModelEnds { model: ModelName, at: Timestamp },
     /// Documents of a type arrive, and no answer comes out: the queue behind is empty.
     NothingComesOut {
         document_type: DocumentType,
@@ -127,6 +155,14 @@ pub enum EventKind {
         document_type: DocumentType,
         #[serde(with = "millis")]
         open_for: Duration,
+    },
+    /// A service read fewer tokens than the prompt has: it cut the prompt, and the answer is not accepted.
+    PromptCut {
+        document: DocumentId,
+        document_type: DocumentType,
+        model: ModelName,
+        counted: TokenCount,
+        reported: u64,
     },
     /// A version may serve again.
     Rearmed { version: VersionId },

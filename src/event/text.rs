@@ -45,11 +45,38 @@ impl fmt::Display for EventKind {
                 match tokens {
                     Some(tokens) => write!(
                         f,
-                        "with {version}: the last needs {tokens} tokens, the limit is {limit}"
+                        "with {version}: the last needs {tokens}, the limit is {limit}"
                     ),
                     None => write!(f, "with {version}: the last was not measured"),
                 }
             }
+            Self::CountWrong {
+                document,
+                version,
+                model,
+                counted,
+                reported,
+                ..
+            } => {
+                write!(
+                    f,
+                    "the token budget counted {counted} for {document} with {version}, and {model} "
+                )?;
+                match reported {
+                    Some(reported) => write!(f, "reports {reported}: the guard counts wrong"),
+                    None => f.write_str("says that it is too long: the guard counts wrong"),
+                }
+            }
+            Self::CoverageFell {
+                document_type,
+                model,
+                misses,
+                documents,
+            } => write!(
+                f,
+                "{misses} of {documents} documents of type {document_type} had more tokens than the bound learnt for \
+                 {model}; it is following"
+            ),
             Self::Deployed {
                 stable,
                 previous,
@@ -156,6 +183,17 @@ impl fmt::Display for EventKind {
                     "{document} goes to {model}: too large for the model of {version}"
                 )
             }
+            Self::LittleHeadroom {
+                document_type,
+                version,
+                documents,
+                p99,
+                largest_prompt,
+            } => write!(
+                f,
+                "one in a hundred of {documents} documents of type {document_type} needs {p99} tokens or more with \
+                 {version}, of {largest_prompt} that the model reads"
+            ),
             Self::LostInRestart {
                 document, ticket, ..
             } => {
@@ -163,6 +201,9 @@ impl fmt::Display for EventKind {
                     f,
                     "{document} was open when the process ended (ticket {ticket}): its end is not known"
                 )
+            }
+            Self::ModelEnds { model, at } => {
+                write!(f, "the provider switches {model} off at {at}")
             }
             Self::NothingComesOut {
                 document_type,
@@ -187,6 +228,16 @@ impl fmt::Display for EventKind {
                     "{document} has been open for {open_for} (ticket {ticket})"
                 )
             }
+            Self::PromptCut {
+                document,
+                model,
+                counted,
+                reported,
+                ..
+            } => write!(
+                f,
+                "{model} read {reported} tokens of {document}, which has {counted}: the service cut the prompt"
+            ),
             Self::Rearmed { version } => write!(f, "{version} may serve again"),
             Self::ReviewRequested {
                 candidate,

@@ -31,7 +31,7 @@ impl<G: Guard> Guard for OnlyFor<G> {
         self.inner.name()
     }
 
-    fn route(&self, call: &Call, cx: &mut Cx<'_>) -> Route {
+    fn route(&self, call: &Call<'_>, cx: &mut Cx<'_>) -> Route {
         if *call.document_type() == self.document_type {
             self.inner.route(call, cx)
         } else {
@@ -39,7 +39,7 @@ impl<G: Guard> Guard for OnlyFor<G> {
         }
     }
 
-    fn check(&self, call: &Call, version: &Version, cx: &mut Cx<'_>) -> Verdict {
+    fn check(&self, call: &Call<'_>, version: &Version, cx: &mut Cx<'_>) -> Verdict {
         if *call.document_type() == self.document_type {
             self.inner.check(call, version, cx)
         } else {
@@ -96,7 +96,7 @@ impl<G: Guard> Guard for DryRun<G> {
         self.0.name()
     }
 
-    fn route(&self, call: &Call, cx: &mut Cx<'_>) -> Route {
+    fn route(&self, call: &Call<'_>, cx: &mut Cx<'_>) -> Route {
         let mut watching = cx.watching();
         let route = watched(&mut watching, |cx| self.0.route(call, cx));
         if route > Route::Stable {
@@ -109,9 +109,13 @@ impl<G: Guard> Guard for DryRun<G> {
         Route::Abstain
     }
 
-    fn check(&self, call: &Call, version: &Version, cx: &mut Cx<'_>) -> Verdict {
+    fn check(&self, call: &Call<'_>, version: &Version, cx: &mut Cx<'_>) -> Verdict {
         let mut watching = cx.watching();
-        let (route, reasons) = match watched(&mut watching, |cx| self.0.check(call, version, cx)) {
+        let verdict = watched(&mut watching, |cx| self.0.check(call, version, cx));
+        if let Some(measurement) = watching.take_measurement() {
+            cx.mark_measurement(measurement);
+        }
+        let (route, reasons) = match verdict {
             Verdict::Proceed => return Verdict::Proceed,
             Verdict::UseModel(model) => (
                 Some(model.name().to_string()),
@@ -193,11 +197,11 @@ impl<G: Guard> Guard for Named<G> {
         &self.name
     }
 
-    fn route(&self, call: &Call, cx: &mut Cx<'_>) -> Route {
+    fn route(&self, call: &Call<'_>, cx: &mut Cx<'_>) -> Route {
         self.inner.route(call, cx)
     }
 
-    fn check(&self, call: &Call, version: &Version, cx: &mut Cx<'_>) -> Verdict {
+    fn check(&self, call: &Call<'_>, version: &Version, cx: &mut Cx<'_>) -> Verdict {
         self.inner.check(call, version, cx)
     }
 

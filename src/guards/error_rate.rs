@@ -289,7 +289,7 @@ impl Guard for ErrorRateBreaker {
         NAME
     }
 
-    fn route(&self, _call: &Call, cx: &mut Cx<'_>) -> Route {
+    fn route(&self, _call: &Call<'_>, cx: &mut Cx<'_>) -> Route {
         if !self.attention.load(Ordering::Acquire) {
             return Route::Abstain;
         }

@@ -26,7 +26,7 @@ macro_rules! guard_by_rollout {
 
             fn route(
                 &self,
-                call: &$crate::call::Call,
+                call: &$crate::call::Call<'_>,
                 cx: &mut $crate::guard::Cx<'_>,
             ) -> $crate::verdict::Route {
                 self.0.route(call, cx)

@@ -1,205 +1,333 @@
 //! P1: tokens are measured before every call.
 
-use std::collections::{BTreeSet, VecDeque};
+mod alarm;
+mod audit;
+mod builder;
+mod forecast;
+mod learnt;
+mod models;
+mod reader;
+mod sizes;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
+use crate::account::{Account, Measurement};
 use crate::call::Call;
 use crate::error::Error;
 use crate::event::{EventKind, Severity};
-use crate::guard::{Cx, Guard};
-use crate::keyed::{DEFAULT_KEYS, Keyed, Place};
-use crate::name::{DocumentType, ModelName, VersionId};
+use crate::failure::FailureKind;
+use crate::format::Format;
+use crate::guard::{Cx, Guard, State};
+use crate::model::Model;
+use crate::name::ModelName;
 use crate::ratio::Ratio;
-use crate::tokens::context_window;
-use crate::verdict::{Destination, Reason, Verdict};
-use crate::version::{LineUp, Model, Version};
-use crate::window::{Span, Window};
+use crate::signal::{Outcome, Report, Signal};
+use crate::ticket::Ticket;
+use crate::time::Timestamp;
+use crate::tokens::Factor;
+use crate::verdict::{Acceptance, Destination, Reason, Verdict};
+use crate::version::{LineUp, Version};
+
+use alarm::{Alarmed, Alarms};
+use audit::{Finding, Told};
+use learnt::{Learnt, Space};
+use models::{Models, Readers};
+use reader::{Reader, Reading};
+
+pub use builder::TokenBudgetBuilder;
+pub use forecast::{CoverageReport, WhatIf};
+pub use sizes::{AtLeast, Headroom};
 
 const LIMIT: Ratio = Ratio::percent(90);
-const ALARM_DOCUMENTS: u64 = 3;
-/// For so many versions a type is not reported again.
-const REMEMBERED_VERSIONS: usize = 8;
-const ALARM_WITHIN: Span = Span::fixed(Duration::from_secs(15 * 60), 15);
+/// An announced end of life is told of from so long before on ..
+const END_IN_SIGHT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// .. once in so long.
+const TOLD_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Sends a document that does not fit into the model's context window to a larger model or to a person, before the call
-/// is made.
+/// Sends a document that does not fit into what the model can read to a larger model or to a person, before the call is
+/// made.
 ///
 /// # What it watches
-/// The tokens of the version that will serve: its system prompt, the document, the conversation, and what is reserved
-/// for the answer. A longer prompt is therefore seen at the first document that no longer fits.
+/// The tokens of the version that will serve: its system prompt and tools, the document, the conversation, images, and
+/// what the API adds to messages. A longer prompt is therefore seen at the first document that no longer fits. After the
+/// call it holds what the API reports against what it counted.
 ///
 /// # When it acts
-/// When these are more than 90 % of the model's context window; exactly 90 % still goes through. A call that nobody
-/// measured is over budget.
+/// When the prompt may need more than 90 % of what the model can read beside the reserved answer:
+/// `min(largest input, context window - reserved answer)`; exactly 90 % still goes through. The upper end of a count
+/// decides. A call that nobody measured, or that cannot be measured, is over budget.
+///
+/// It counts no further than it must: a text with fewer bytes than tokens are left fits, whatever its content, and a
+/// count stops once it is over.
 ///
 /// # What it does
-/// Chooses the smallest declared fallback model that is larger than the version's and that the same call fits into with
-/// the same limit; if there is none, or the call was not measured, diverts the document to human review. When three
-/// documents of a type were over the budget of one version within 15 minutes, it pages once for that type and version.
+/// Chooses the cheapest declared fallback model that the same call fits into, counted with that model's own tokenizer; if
+/// there is none, diverts the document to human review with the count of each part. When three documents of a type were
+/// over the budget of one version within 15 minutes, it pages once for that type and version.
+///
+/// An answer to a prompt of which the API read less than there was is not accepted: the service cut it.
+///
+/// # How it counts
+/// - With the model's encoding, if that is published and its feature is on: exactly.
+/// - With a counter of yours ([`TokenBudgetBuilder::counter`]).
+/// - Otherwise with another tokenizer and a factor: first one that is above every understatement that was published, then
+///   one learnt for each type of document from the usage that you report, so that 99 % of the documents lie at or below
+///   the bound ([`coverage`](Self::coverage) says how many did).
 ///
 /// # What it cannot see
-/// The framing that a chat API adds to each message (a few tokens), tool schemas and images: leave room for them in the
-/// limit. A fallback model is judged with the same counts, so declare only models with the same tokenizer or a leaner
-/// one.
+/// Whether a service cut a prompt that was only bounded by its length: [`measure_every_document`] counts all of them. The
+/// coverage of a learnt factor holds for documents like those it was learnt from.
+///
+/// [`measure_every_document`]: TokenBudgetBuilder::measure_every_document
 ///
 /// # Defaults and why
-/// 90 %: room for framing and for an estimate that is a little low. Three documents in 15 minutes: one odd document wakes
-/// nobody, a type that stopped fitting is known long before half an hour is over.
+/// 90 %: room for what a provider counts otherwise. Three documents in 15 minutes: one odd document wakes nobody, a type
+/// that stopped fitting is known long before half an hour is over. A report that is more than 2 % (and 16 tokens) off the
+/// count is an error of the guard's; a type whose 99th percentile is above 80 % of the window has little room left.
 ///
 /// # Events
-/// [`BudgetAlarm`](EventKind::BudgetAlarm) (page). Each diverted document is an event of the pipeline.
+/// [`BudgetAlarm`](EventKind::BudgetAlarm) (page), [`PromptCut`](EventKind::PromptCut) and
+/// [`CountWrong`](EventKind::CountWrong) (a page, then for an hour warnings), [`LittleHeadroom`](EventKind::LittleHeadroom),
+/// [`CoverageFell`](EventKind::CoverageFell), [`ModelEnds`](EventKind::ModelEnds) (warnings). Each diverted document is an
+/// event of the pipeline.
 ///
 /// # Example
 /// ```
-/// use fusebox::{Admission, Call, LineUp, Model, Pipeline, TokenBudget, Version};
+/// use fusebox::{Admission, Call, Framing, LineUp, Model, Pipeline, TokenBudget, Version};
 ///
-/// let v7 = Version::new("v7", "local-small")?.with_system_prompt_tokens(1_000).with_reserved_answer_tokens(500);
+/// let v7 = Version::new("v7", "local-small")?.with_system_prompt_tokens(1_000).with_reserved_answer_tokens(1_000);
 /// let budget = TokenBudget::builder()
-///     .model(Model::new("local-small", 16_000)?)
-///     .fallback(Model::new("gpt-4.1", 1_047_576)?)
+///     .model(Model::new("local-small", 16_000)?.with_framing(Framing::NONE))
+///     .fallback(Model::new("local-large", 128_000)?.with_framing(Framing::NONE))
 ///     .build()?;
 /// let pipeline = Pipeline::builder(LineUp::new(v7)).guard(budget).build()?;
 ///
-/// let fits = pipeline.admit(&Call::new("a", "invoice")?.with_document_tokens(12_900));
-/// assert_eq!(*fits.ticket().model(), "local-small"); // 1,000 + 12,900 + 500 = 14,400 of 16,000: exactly 90 %
-/// let large = pipeline.admit(&Call::new("b", "invoice")?.with_document_tokens(12_901));
-/// assert_eq!(*large.ticket().model(), "gpt-4.1");
-/// let unmeasured = pipeline.admit(&Call::new("c", "invoice")?);
+/// let fits = pipeline.admit(&Call::new("a", "invoice")?.with_document_tokens(12_500));
+/// assert_eq!(*fits.ticket().model(), "local-small"); // 1,000 + 12,500 = 13,500 of 15,000: exactly 90 %
+/// let large = pipeline.admit(&Call::new("b", "invoice")?.with_document_tokens(12_501));
+/// assert_eq!(*large.ticket().model(), "local-large");
+/// let short = pipeline.admit(&Call::new("c", "invoice")?.with_document("Total: 12.50 EUR"));
+/// assert_eq!(*short.ticket().model(), "local-small");
+/// let unmeasured = pipeline.admit(&Call::new("d", "invoice")?);
 /// assert!(matches!(unmeasured, Admission::Diverted(_)));
 /// # Ok::<(), fusebox::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct TokenBudget {
-    limit: Ratio,
-    models: BTreeSet<Model>,
-    fallbacks: BTreeSet<Model>,
+    models: Models,
     otherwise: Destination,
     larger_model_alarm: Severity,
-    over_budget: Mutex<Keyed<DocumentType, OverBudget>>,
+    measure_all: bool,
+    alarms: Mutex<Alarms>,
+    told: Mutex<Told>,
+    learnt: Mutex<Learnt>,
+    ends_told: Mutex<BTreeMap<ModelName, Timestamp>>,
 }
 
-/// The documents of one type that were over budget lately.
-#[derive(Debug)]
-struct OverBudget {
-    window: Window<1>,
-    version: VersionId,
-    /// The versions that an alarm was raised for, the latest of them.
-    alarmed: VecDeque<VersionId>,
-}
-
-impl OverBudget {
-    fn of(version: &VersionId) -> Self {
-        Self {
-            window: Window::new(ALARM_WITHIN),
-            version: version.clone(),
-            alarmed: VecDeque::new(),
-        }
-    }
-
-    /// Whether no alarm was raised yet for the version that serves now; after this one was.
-    fn is_news(&mut self) -> bool {
-        if self.alarmed.contains(&self.version) {
-            return false;
-        }
-        self.alarmed.truncate(REMEMBERED_VERSIONS - 1);
-        self.alarmed.push_front(self.version.clone());
-        true
-    }
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    format: Format<1>,
+    alarmed: Vec<Alarmed>,
+    learnt: learnt::Stored,
+    ends_told: Vec<(ModelName, Timestamp)>,
 }
 
 impl TokenBudget {
     /// A budget with the default numbers.
     pub fn builder() -> TokenBudgetBuilder {
-        TokenBudgetBuilder {
-            limit: LIMIT,
-            models: Vec::new(),
-            fallbacks: Vec::new(),
-            otherwise: Destination::HumanReview,
-            larger_model_alarm: Severity::Page,
+        TokenBudgetBuilder::new()
+    }
+
+    fn of(
+        models: Models,
+        otherwise: Destination,
+        larger_model_alarm: Severity,
+        measure_all: bool,
+    ) -> Self {
+        Self {
+            models,
+            otherwise,
+            larger_model_alarm,
+            measure_all,
+            alarms: Mutex::new(Alarms::new()),
+            told: Mutex::new(Told::default()),
+            learnt: Mutex::new(Learnt::new()),
+            ends_told: Mutex::new(BTreeMap::new()),
         }
     }
 
-    /// The context window of a model: as declared, or as known.
-    fn window(&self, model: &ModelName) -> Option<u64> {
-        let declared = self
-            .models
-            .iter()
-            .chain(&self.fallbacks)
-            .find(|known| known.name() == model);
-        declared
-            .map(Model::context_window)
-            .or_else(|| context_window(model.as_str()))
+    /// What a call needs with a version, every part counted in full; an error when a part cannot be counted.
+    ///
+    /// The work grows with the texts: a megabyte takes tens of milliseconds.
+    pub fn count(&self, call: &Call<'_>, version: &Version) -> Result<Account, Error> {
+        let readers = self.models.readers(version)?;
+        let reading = self.measure(&readers.own, call, None);
+        let reading = reading.ok_or_else(|| {
+            let reason = "the document, an image or a message of this call cannot be counted";
+            Error::count(readers.own.tokenizer.counter.name(), reason)
+        })?;
+        Ok(reading.account)
     }
 
-    fn smallest_fallback(&self, larger_than: u64, tokens: u64) -> Option<&Model> {
-        let larger = self
-            .fallbacks
-            .iter()
-            .filter(|model| model.context_window() > larger_than);
-        larger
-            .into_iter()
-            .find(|model| !self.limit.is_exceeded_by(tokens, model.context_window()))
+    fn measure(&self, reader: &Reader, call: &Call<'_>, limit: Option<u64>) -> Option<Reading> {
+        let learnt = if reader.tokenizer.is_own {
+            None
+        } else {
+            let learnt = self.learnt.lock();
+            learnt.factor(call.document_type(), reader.model.name())
+        };
+        reader.measure(call, limit, learnt, self.models.assumed_factor())
     }
 
-    fn judge(&self, call: &Call, version: &Version) -> Verdict {
-        let Some(window) = self.window(version.model()) else {
+    fn judge(&self, call: &Call<'_>, readers: &Readers, cx: &mut Cx<'_>) -> Verdict {
+        let own = &readers.own;
+        let limit = (!self.measure_all).then_some(own.limit);
+        let Some(reading) = self.measure(own, call, limit) else {
             return Verdict::divert(self.otherwise.clone(), Reason::Unmeasured);
         };
-        let Some(tokens) = needed(call, version) else {
-            return Verdict::divert(self.otherwise.clone(), Reason::Unmeasured);
-        };
-        if !self.limit.is_exceeded_by(tokens, window) {
+        if reading.account.prompt().fits(own.limit) {
+            cx.mark_measurement(measurement(own, own, &reading, &reading));
             return Verdict::Proceed;
         }
-        if let Some(model) = self.smallest_fallback(window, tokens) {
-            return Verdict::UseModel(model.clone());
+        for fallback in &readers.fallbacks {
+            let fits = self.measure(fallback, call, Some(fallback.limit));
+            if let Some(fits) = fits.filter(|fits| fits.account.prompt().fits(fallback.limit)) {
+                cx.mark_measurement(measurement(own, fallback, &reading, &fits));
+                return Verdict::UseModel(fallback.model.clone());
+            }
         }
+        cx.mark_measurement(measurement(own, own, &reading, &reading));
         let reason = Reason::OverBudget {
-            version: version.id().clone(),
-            tokens,
-            limit: self.limit.of(window),
-            window,
+            version: readers.version.id().clone(),
+            account: Box::new(reading.account),
+            limit: own.limit,
+            largest_prompt: own.largest_prompt,
         };
         Verdict::divert(self.otherwise.clone(), reason)
     }
 
-    fn note(&self, call: &Call, version: &Version, severity: Severity, cx: &mut Cx<'_>) {
-        let mut types = self.over_budget.lock();
-        let limit = types.limit();
-        let (over, place) = types.entry(call.document_type(), || OverBudget::of(version.id()));
-        if place == Place::FirstOfOthers {
-            let first = call.document_type().to_string();
-            cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
+    fn settled(&self, ticket: &Ticket, outcome: &Outcome, report: &Report, cx: &Cx<'_>) {
+        let served = ticket.measurement();
+        let served = served.filter(|measurement| measurement.model == *ticket.model());
+        let Some(measurement) = served else { return };
+        let mut reported = report.input_tokens();
+        if *outcome == Outcome::Failed(FailureKind::ContextLengthExceeded) {
+            self.told
+                .lock()
+                .count_wrong(ticket, measurement, reported, cx);
+        } else if let Some(tokens) = reported {
+            match audit::compare(measurement, tokens) {
+                Finding::Agrees => {}
+                Finding::Wrong => self
+                    .told
+                    .lock()
+                    .count_wrong(ticket, measurement, reported, cx),
+                Finding::Cut => {
+                    self.told.lock().prompt_cut(ticket, measurement, tokens, cx);
+                    // What was cut says nothing about the whole.
+                    reported = None;
+                }
+            }
         }
-        if over.version != *version.id() {
-            over.version = version.id().clone();
-            over.window.clear();
+        let mut learnt = self.learnt.lock();
+        if let Some(tokens) = reported {
+            learnt.calibrate(
+                ticket,
+                measurement,
+                tokens,
+                self.models.assumed_factor(),
+                cx,
+            );
         }
-        over.window.add(cx.now(), [1]);
-        let [documents] = over.window.total(cx.now());
-        if documents >= ALARM_DOCUMENTS && over.is_news() {
-            let window = self.window(version.model()).unwrap_or(0);
-            let kind = EventKind::BudgetAlarm {
-                document_type: call.document_type().clone(),
-                version: version.id().clone(),
-                documents,
-                within: ALARM_WITHIN.length(),
-                tokens: needed(call, version),
-                limit: self.limit.of(window),
+        if let Some(space) = self.space(ticket, measurement, cx) {
+            let (document_type, version) = (ticket.document_type(), ticket.version());
+            learnt.size(document_type, version, measurement, reported, space, cx);
+        }
+    }
+
+    /// What the version of a ticket leaves of its model's window; `None` when it is not live any more.
+    fn space(&self, ticket: &Ticket, measurement: &Measurement, cx: &Cx<'_>) -> Option<Space> {
+        let mut versions = cx.line_up().versions();
+        let version = versions.find(|version| {
+            version.id() == ticket.version() && *version.model() == measurement.version_model
+        })?;
+        let readers = self.models.readers(version).ok()?;
+        Some(space(&readers.own, self.models.assumed_factor()))
+    }
+
+    fn tell_of_ends(&self, cx: &Cx<'_>) {
+        for version in cx.line_up().versions() {
+            let Ok(readers) = self.models.readers(version) else {
+                continue;
             };
-            cx.emit(severity, kind);
+            let fallbacks = readers.fallbacks.iter();
+            for reader in fallbacks.chain([&readers.own]) {
+                self.tell_of_end(&reader.model, cx);
+            }
         }
+    }
+
+    fn tell_of_end(&self, model: &Model, cx: &Cx<'_>) {
+        let in_sight = |end: &Timestamp| end.since(cx.now()) < END_IN_SIGHT;
+        let Some(end) = model.end_of_life().filter(in_sight) else {
+            return;
+        };
+        let mut told = self.ends_told.lock();
+        let last = told.get(model.name());
+        if last.is_some_and(|last| cx.now().since(*last) < TOLD_EVERY) {
+            return;
+        }
+        told.insert(model.name().clone(), cx.now());
+        let kind = EventKind::ModelEnds {
+            model: model.name().clone(),
+            at: end,
+        };
+        cx.emit(Severity::Warning, kind);
+    }
+
+    fn note_over_budget(
+        &self,
+        call: &Call<'_>,
+        version: &Version,
+        tokens: Option<&Account>,
+        limit: u64,
+        severity: Severity,
+        cx: &Cx<'_>,
+    ) {
+        let tokens = tokens.map(Account::prompt);
+        let mut alarms = self.alarms.lock();
+        alarms.note(
+            call.document_type(),
+            version.id(),
+            tokens,
+            limit,
+            severity,
+            cx,
+        );
     }
 }
 
-/// What a call needs with this version; `None` when something was not measured.
-fn needed(call: &Call, version: &Version) -> Option<u64> {
-    let prompt = version
-        .system_prompt_tokens()?
-        .saturating_add(call.tokens()?);
-    Some(prompt.saturating_add(version.reserved_answer_tokens()))
+fn space(reader: &Reader, assumed: Factor) -> Space {
+    let own = reader.own_tokens(assumed);
+    Space {
+        largest_prompt: reader.largest_prompt,
+        limit: reader.limit,
+        own: own.upper().unwrap_or(u64::MAX),
+    }
+}
+
+fn measurement(own: &Reader, served: &Reader, reading: &Reading, fits: &Reading) -> Measurement {
+    Measurement {
+        model: served.model.name().clone(),
+        prompt: fits.account.prompt(),
+        raw: fits.raw,
+        version_model: own.model.name().clone(),
+        brought: reading.account.brought(),
+    }
 }
 
 impl Guard for TokenBudget {
@@ -207,118 +335,83 @@ impl Guard for TokenBudget {
         "token-budget"
     }
 
-    fn check(&self, call: &Call, version: &Version, cx: &mut Cx<'_>) -> Verdict {
-        let verdict = self.judge(call, version);
+    fn check(&self, call: &Call<'_>, version: &Version, cx: &mut Cx<'_>) -> Verdict {
+        let Ok(readers) = self.models.readers(version) else {
+            self.note_over_budget(call, version, None, 0, Severity::Page, cx);
+            return Verdict::divert(self.otherwise.clone(), Reason::Unmeasured);
+        };
+        let verdict = self.judge(call, &readers, cx);
+        let limit = readers.own.limit;
         match &verdict {
             Verdict::Proceed => {}
-            Verdict::UseModel(_) => self.note(call, version, self.larger_model_alarm, cx),
-            Verdict::Divert(_) => self.note(call, version, Severity::Page, cx),
+            Verdict::UseModel(_) => {
+                let severity = self.larger_model_alarm;
+                let account = self.measure(&readers.own, call, Some(limit));
+                let account = account.map(|reading| reading.account);
+                self.note_over_budget(call, version, account.as_ref(), limit, severity, cx);
+            }
+            Verdict::Divert(divert) => {
+                let account = divert.reasons().iter().find_map(|reason| match reason {
+                    Reason::OverBudget { account, .. } => Some(&**account),
+                    _ => None,
+                });
+                self.note_over_budget(call, version, account, limit, Severity::Page, cx);
+            }
         }
         verdict
     }
 
+    fn judge(&self, ticket: &Ticket, report: &Report, _cx: &mut Cx<'_>) -> Acceptance {
+        let served = ticket.measurement();
+        let served = served.filter(|measurement| measurement.model == *ticket.model());
+        let Some((measurement, reported)) = served.zip(report.input_tokens()) else {
+            return Acceptance::Accept;
+        };
+        if audit::compare(measurement, reported) == Finding::Cut {
+            return Acceptance::review(Reason::PromptCut {
+                counted: measurement.prompt,
+                reported,
+            });
+        }
+        Acceptance::Accept
+    }
+
+    fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
+        if let Signal::Settled {
+            ticket,
+            outcome,
+            report,
+        } = signal
+        {
+            self.settled(ticket, outcome, report, cx);
+        }
+    }
+
+    fn tick(&self, cx: &mut Cx<'_>) {
+        self.tell_of_ends(cx);
+    }
+
     fn check_line_up(&self, line_up: &LineUp) -> Result<(), Error> {
         for version in line_up.versions() {
-            let Some(window) = self.window(version.model()) else {
-                let field = format!("model of version `{}`", version.id());
-                let allowed = "a model whose context window is known or declared with `.model(Model::new(name, window)?)`";
-                return Err(Error::invalid(field, version.model(), allowed));
-            };
-            if version.system_prompt_tokens().is_none() {
-                let field = format!("system prompt tokens of version `{}`", version.id());
-                let allowed = "count the prompt and say so with `.with_system_prompt_tokens(..)`";
-                return Err(Error::invalid(field, "not counted", allowed));
-            }
-            if version.reserved_answer_tokens() >= window {
-                let field = format!("reserved answer tokens of version `{}`", version.id());
-                let allowed = format!(
-                    "fewer than the context window of `{}`, {window}",
-                    version.model()
-                );
-                return Err(Error::invalid(
-                    field,
-                    version.reserved_answer_tokens(),
-                    allowed,
-                ));
-            }
+            self.models.readers(version)?;
         }
-        Ok(())
-    }
-}
-
-/// Puts a [`TokenBudget`] together.
-#[derive(Clone, Debug)]
-#[must_use = "nothing is guarded before `build`"]
-pub struct TokenBudgetBuilder {
-    limit: Ratio,
-    models: Vec<Model>,
-    fallbacks: Vec<Model>,
-    otherwise: Destination,
-    larger_model_alarm: Severity,
-}
-
-impl TokenBudgetBuilder {
-    /// The share of the context window that a call may need (90 % by default, at most 100 %).
-    pub fn limit(mut self, limit: Ratio) -> Self {
-        self.limit = limit;
-        self
+        self.models.check_fallbacks(line_up.versions())
     }
 
-    /// Declares the context window of a model that versions call. Well-known models of OpenAI need no declaration.
-    pub fn model(mut self, model: Model) -> Self {
-        self.models.push(model);
-        self
-    }
-
-    /// Declares a model that documents may move to when they are too large for their version's.
-    pub fn fallback(mut self, model: Model) -> Self {
-        self.fallbacks.push(model);
-        self
-    }
-
-    /// Where a document goes that fits nowhere (human review by default).
-    pub fn otherwise(mut self, destination: Destination) -> Self {
-        self.otherwise = destination;
-        self
-    }
-
-    /// How urgent it is when a type of document moves to a larger model (a page by default): a warning, if that is how
-    /// your pipeline is meant to work.
-    pub fn larger_model_alarm(mut self, severity: Severity) -> Self {
-        self.larger_model_alarm = severity;
-        self
-    }
-
-    /// The budget. An error when the limit is not above 0 % and at most 100 %, or when one model is declared with two
-    /// context windows.
-    pub fn build(self) -> Result<TokenBudget, Error> {
-        if self.limit == Ratio::ZERO || self.limit > Ratio::ONE {
-            return Err(Error::invalid(
-                "token budget limit",
-                self.limit,
-                "more than 0 % and at most 100 %",
-            ));
-        }
-        let declared: BTreeSet<&Model> = self.models.iter().chain(&self.fallbacks).collect();
-        let mut names = BTreeSet::new();
-        if let Some(twice) = declared
-            .into_iter()
-            .find(|model| !names.insert(model.name()))
-        {
-            let field = format!("context window of model `{}`", twice.name());
-            return Err(Error::invalid(
-                field,
-                twice.context_window(),
-                "one window for each model",
-            ));
-        }
-        Ok(TokenBudget {
-            limit: self.limit,
-            models: self.models.into_iter().collect(),
-            fallbacks: self.fallbacks.into_iter().collect(),
-            otherwise: self.otherwise,
-            larger_model_alarm: self.larger_model_alarm,
-            over_budget: Mutex::new(Keyed::new(DEFAULT_KEYS)),
+    fn snapshot(&self) -> Option<State> {
+        State::of(&Stored {
+            format: Format,
+            alarmed: self.alarms.lock().stored(),
+            learnt: self.learnt.lock().stored(),
+            ends_told: self.ends_told.lock().clone().into_iter().collect(),
         })
+    }
+
+    fn restore(&self, state: &State, _cx: &mut Cx<'_>) -> Result<(), Error> {
+        let stored: Stored = state.read(self.name())?;
+        self.alarms.lock().restore(stored.alarmed);
+        self.learnt.lock().restore(stored.learnt);
+        *self.ends_told.lock() = stored.ends_told.into_iter().collect();
+        Ok(())
     }
 }

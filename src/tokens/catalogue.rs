@@ -1,27 +1,243 @@
-//! Context windows of models that need no declaration.
+//! What is known of models: as data, with a source and a date for each row.
 
-/// Exact model names and the most tokens that a call can read, from the providers' model pages as collected in the model
-/// table of the Python package litellm 1.109.1 (MIT licence). For models whose largest input is smaller than their
-/// window, the smaller number stands here.
-const WINDOWS: [(&str, u64); 12] = [
-    ("gpt-3.5-turbo", 16_385),
-    ("gpt-4", 8_192),
-    ("gpt-4.1", 1_047_576),
-    ("gpt-4.1-mini", 1_047_576),
-    ("gpt-4.1-nano", 1_047_576),
-    ("gpt-4o", 128_000),
-    ("gpt-4o-mini", 128_000),
-    ("gpt-5", 272_000),
-    ("gpt-5-mini", 272_000),
-    ("gpt-5.1", 272_000),
-    ("o3", 200_000),
-    ("o4-mini", 200_000),
-];
+use std::collections::BTreeMap;
 
-/// The context window of a well-known model; only exact names are known, because a guess by prefix is silently wrong.
-pub(crate) fn context_window(model: &str) -> Option<u64> {
-    WINDOWS
-        .iter()
-        .find(|(name, _)| *name == model)
-        .map(|(_, window)| *window)
+use serde::Deserialize;
+
+use super::calibration::Factor;
+use crate::error::Error;
+use crate::model::{Encoding, Framing, ImageRule, Model, ToolRule};
+use crate::time::Timestamp;
+
+const BUNDLED: &str = include_str!("catalogue.json");
+
+/// What is known of models: context window, largest input and answer, encoding, what the API adds to messages, tools and
+/// images, and the announced end of life.
+///
+/// A model is found by its exact name, `gpt-4o`, or with its provider, `azure/gpt-4o`; nothing is guessed from the
+/// beginning of a name, because such guesses are silently wrong. Rows of your own win over the bundled ones:
+///
+/// ```
+/// use fusebox::{TokenBudget, tokens::Catalogue};
+///
+/// let ours = Catalogue::from_json(r#"{ "models": [
+///     { "provider": "ours", "name": "gpt-4o", "context_window": 64000, "encoding": "o200k_base", "family": "gpt-4o",
+///       "source": "our gateway cuts at 64,000", "date": "2026-11-23" }
+/// ] }"#)?;
+/// let catalogue = Catalogue::bundled().with(ours);
+/// assert_eq!(catalogue.model("gpt-4o").map(|model| model.context_window()), Some(64_000));
+/// let budget = TokenBudget::builder().catalogue(catalogue).build()?;
+/// # Ok::<(), fusebox::Error>(())
+/// ```
+///
+/// # The file
+/// An object with `models`, and optionally `families` and `assumed_factor`; `catalogue.json` beside the source is the
+/// bundled one. A model has `provider`, `name`, `context_window`, `source`, `date`, and optionally `largest_input`,
+/// `largest_answer`, `encoding`, `family`, `end_of_life` (a date). A family has `family`, `source`, `date`, and
+/// optionally `framing`, `tools` and `images`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Catalogue {
+    models: BTreeMap<String, Model>,
+    families: BTreeMap<String, Family>,
+    assumed: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    assumed_factor: Option<AssumedFactor>,
+    #[serde(default)]
+    families: Vec<Family>,
+    models: Vec<Row>,
+}
+
+/// By how much another tokenizer may understate, before anything is learnt.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AssumedFactor {
+    thousandths: u32,
+    #[serde(rename = "source")]
+    _source: String,
+    date: String,
+}
+
+/// What several models have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Family {
+    #[serde(rename = "family")]
+    name: String,
+    framing: Option<Framing>,
+    tools: Option<ToolRule>,
+    images: Option<ImageRule>,
+    #[serde(rename = "source")]
+    _source: String,
+    date: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    provider: String,
+    name: String,
+    context_window: u64,
+    largest_input: Option<u64>,
+    largest_answer: Option<u64>,
+    encoding: Option<Encoding>,
+    family: Option<String>,
+    end_of_life: Option<String>,
+    #[serde(rename = "source")]
+    _source: String,
+    date: String,
+}
+
+impl Catalogue {
+    /// What comes with the crate: current models of OpenAI, Anthropic, Google, Mistral, Meta, Cohere and Amazon.
+    pub fn bundled() -> Self {
+        // The bundled file is read in a test; were it unreadable, no model would be known, and every build would say so.
+        Self::from_json(BUNDLED).unwrap_or_else(|_| Self::empty())
+    }
+
+    /// Nothing: every model must be declared.
+    pub fn empty() -> Self {
+        Self {
+            models: BTreeMap::new(),
+            families: BTreeMap::new(),
+            assumed: u32::MAX,
+        }
+    }
+
+    /// From a file's text. An error names the row and what is wrong with it. A family that the file does not have is
+    /// looked for in the bundled one.
+    pub fn from_json(text: &str) -> Result<Self, Error> {
+        let file: File =
+            serde_json::from_str(text).map_err(|error| Error::unreadable("catalogue", error))?;
+        let mut catalogue = Self::empty();
+        if let Some(factor) = file.assumed_factor {
+            moment("date of the assumed factor", &factor.date)?;
+            if factor.thousandths < 1_000 {
+                let allowed = "1000 thousandths or more";
+                return Err(Error::invalid(
+                    "assumed factor",
+                    factor.thousandths,
+                    allowed,
+                ));
+            }
+            catalogue.assumed = factor.thousandths;
+        }
+        for family in file.families {
+            moment(&format!("date of family `{}`", family.name), &family.date)?;
+            catalogue.families.insert(family.name.clone(), family);
+        }
+        let bundled = if text == BUNDLED {
+            Self::empty()
+        } else {
+            Self::bundled()
+        };
+        for row in file.models {
+            let (provider, name) = (row.provider.clone(), row.name.clone());
+            let model = catalogue.read(&row, &bundled)?;
+            catalogue
+                .models
+                .insert(format!("{provider}/{name}"), model.clone());
+            if provider != "azure" {
+                catalogue.models.insert(name, model);
+            }
+        }
+        Ok(catalogue)
+    }
+
+    /// With the rows of another one; where both have a model, the other's stands.
+    pub fn with(mut self, other: Self) -> Self {
+        self.models.extend(other.models);
+        self.families.extend(other.families);
+        if other.assumed != u32::MAX {
+            self.assumed = other.assumed;
+        }
+        self
+    }
+
+    /// The model of this exact name, with or without its provider.
+    pub fn model(&self, name: &str) -> Option<&Model> {
+        self.models.get(name)
+    }
+
+    /// Every model, by its name with and without its provider.
+    pub fn models(&self) -> impl Iterator<Item = (&str, &Model)> {
+        self.models
+            .iter()
+            .map(|(name, model)| (name.as_str(), model))
+    }
+
+    /// A model with what is known of a family: how the API frames messages, counts tools and images. An error when there
+    /// is no such family.
+    pub fn of_family(&self, model: Model, family: &str) -> Result<Model, Error> {
+        let Some(family) = self.families.get(family) else {
+            let known: Vec<_> = self.families.keys().map(String::as_str).collect();
+            let allowed = format!("one of {}", known.join(", "));
+            let field = format!("family of model `{}`", model.name());
+            return Err(Error::invalid(field, family, allowed));
+        };
+        Ok(family.applied_to(model))
+    }
+
+    pub(crate) fn assumed_factor(&self) -> Factor {
+        Factor::assumed(self.assumed)
+    }
+
+    fn read(&self, row: &Row, bundled: &Self) -> Result<Model, Error> {
+        let field = |what: &str| format!("{what} of model `{}`", row.name);
+        let mut model = Model::new(&row.name, row.context_window)?;
+        moment(&field("date"), &row.date)?;
+        let limits = [
+            ("largest input", row.largest_input),
+            ("largest answer", row.largest_answer),
+        ];
+        for (what, tokens) in limits {
+            if tokens.is_some_and(|tokens| tokens == 0 || tokens > row.context_window) {
+                let allowed = format!("1 to the context window, {}", row.context_window);
+                return Err(Error::invalid(field(what), tokens.unwrap_or(0), allowed));
+            }
+        }
+        if let Some(tokens) = row.largest_input {
+            model = model.with_largest_input(tokens);
+        }
+        if let Some(tokens) = row.largest_answer {
+            model = model.with_largest_answer(tokens);
+        }
+        if let Some(encoding) = row.encoding {
+            model = model.with_encoding(encoding);
+        }
+        if let Some(date) = &row.end_of_life {
+            model = model.with_end_of_life(moment(&field("end of life"), date)?);
+        }
+        match &row.family {
+            None => Ok(model),
+            Some(family) if self.families.contains_key(family) => self.of_family(model, family),
+            Some(family) => bundled.of_family(model, family),
+        }
+    }
+}
+
+impl Family {
+    fn applied_to(&self, mut model: Model) -> Model {
+        if let Some(framing) = self.framing {
+            model = model.with_framing(framing);
+        }
+        if let Some(tools) = self.tools {
+            model = model.with_tool_rule(tools);
+        }
+        if let Some(images) = self.images {
+            model = model.with_image_rule(images);
+        }
+        model
+    }
+}
+
+/// The beginning of a day, `2026-11-30`.
+fn moment(field: &str, date: &str) -> Result<Timestamp, Error> {
+    let time = humantime::parse_rfc3339(&format!("{date}T00:00:00Z"));
+    time.map(Timestamp::from)
+        .map_err(|_| Error::invalid(field.to_owned(), date, "a date such as 2026-11-30"))
 }

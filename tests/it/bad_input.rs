@@ -122,8 +122,8 @@ fn a_token_budget_says_what_is_missing() {
     );
     refused(
         build(Version::new("v7", "gpt-4").unwrap()),
-        "system prompt tokens of version `v7`: `not counted` is not allowed; count the prompt and say so with \
-         `.with_system_prompt_tokens(..)`",
+        "system prompt of version `v7`: `not counted` is not allowed; give it with `.with_system_prompt(..)`, or its \
+         tokens with `.with_system_prompt_tokens(..)`",
     );
     refused(
         build(version("v7").with_reserved_answer_tokens(128_000)),
@@ -144,7 +144,7 @@ fn a_token_budget_says_what_is_missing() {
         .fallback(Model::new("a", 2).unwrap());
     refused(
         twice.build(),
-        "context window of model `a`: `2` is not allowed; one window for each model",
+        "context window of model `a`: `2` is not allowed; one declaration for each model",
     );
 }
 
@@ -260,12 +260,12 @@ impl Guard for Panics {
         "panics"
     }
 
-    fn route(&self, call: &Call, _: &mut fusebox::Cx<'_>) -> fusebox::Route {
+    fn route(&self, call: &Call<'_>, _: &mut fusebox::Cx<'_>) -> fusebox::Route {
         assert!(*call.document_type() != "route");
         fusebox::Route::Abstain
     }
 
-    fn check(&self, call: &Call, _: &Version, _: &mut fusebox::Cx<'_>) -> fusebox::Verdict {
+    fn check(&self, call: &Call<'_>, _: &Version, _: &mut fusebox::Cx<'_>) -> fusebox::Verdict {
         assert!(*call.document_type() != "check");
         fusebox::Verdict::Proceed
     }

@@ -194,7 +194,7 @@ fn a_failing_candidate_gives_way_to_production() {
         fn name(&self) -> &'static str {
             "everything-to-the-candidate"
         }
-        fn route(&self, _: &fusebox::Call, _: &mut fusebox::Cx<'_>) -> fusebox::Route {
+        fn route(&self, _: &fusebox::Call<'_>, _: &mut fusebox::Cx<'_>) -> fusebox::Route {
             fusebox::Route::Candidate
         }
     }

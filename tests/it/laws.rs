@@ -220,11 +220,11 @@ impl Guard for Says {
         &self.name
     }
 
-    fn route(&self, _: &Call, _: &mut Cx<'_>) -> Route {
+    fn route(&self, _: &Call<'_>, _: &mut Cx<'_>) -> Route {
         self.route
     }
 
-    fn check(&self, _: &Call, _: &Version, _: &mut Cx<'_>) -> Verdict {
+    fn check(&self, _: &Call<'_>, _: &Version, _: &mut Cx<'_>) -> Verdict {
         self.verdict.clone()
     }
 }

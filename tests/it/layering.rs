@@ -7,13 +7,31 @@ use std::path::{Path, PathBuf};
 /// Layers from the top down; a module may use its own layer and those before it.
 const LAYERS: [&[&str]; 5] = [
     &[
-        "call", "error", "event", "failure", "format", "name", "outbox", "ratio", "signal",
-        "ticket", "time", "verdict", "version",
+        "account",
+        "call",
+        "conversation",
+        "error",
+        "event",
+        "failure",
+        "format",
+        "image",
+        "model",
+        "name",
+        "outbox",
+        "ratio",
+        "signal",
+        "ticket",
+        "time",
+        "token_count",
+        "verdict",
+        "version",
     ],
-    &["keyed", "stats", "window"],
+    &["histogram", "keyed", "stats", "window"],
     &["tokens"],
     &["guard", "guards"],
-    &["clock", "drill", "permit", "pipeline", "run", "sink"],
+    &[
+        "clock", "drill", "permit", "pipeline", "remote", "run", "sink",
+    ],
 ];
 
 fn sources() -> Vec<PathBuf> {

@@ -19,7 +19,7 @@ fn public_types_are_send_and_sync() {
     fn check<T: Send + Sync + 'static>() {}
     check::<Admission>();
     check::<Builder>();
-    check::<Call>();
+    check::<Call<'_>>();
     check::<ChannelSink>();
     check::<Drill>();
     check::<DrillReport>();
@@ -126,11 +126,9 @@ fn signals_reasons_and_snapshots_are_read_again() {
         ticket,
         fusebox::Field::new("total").unwrap(),
     ));
-    read_again(&Reason::OverBudget {
-        version: fusebox::VersionId::new("v7").unwrap(),
-        tokens: 9_001,
-        limit: 9_000,
-        window: 10_000,
+    read_again(&Reason::PromptCut {
+        counted: fusebox::TokenCount::between(9_001, 12_000),
+        reported: 2_051,
     });
     let mut written = read_again(&bench.pipeline.snapshot());
     written["format"] = json!(9);

@@ -30,7 +30,7 @@ pub(crate) fn line_up() -> LineUp {
     LineUp::new(version("v7")).with_previous(version("v6"))
 }
 
-pub(crate) fn call(document: &str, document_type: &str) -> Call {
+pub(crate) fn call(document: &str, document_type: &str) -> Call<'static> {
     Call::new(document, document_type)
         .unwrap()
         .with_document_tokens(500)

@@ -1,7 +1,10 @@
 //! `"guard": "tokens"`: the token budget.
 
-use fusebox::tokens::{Tiktoken, TokenCounter};
-use fusebox::{Admission, Call, LineUp, Model, Pipeline, Ratio, TokenBudget, TokenCount, Version};
+use fusebox::tokens::Catalogue;
+use fusebox::{
+    Account, Admission, Call, Conversation, Encoding, Framing, LineUp, Message, Model, Pipeline,
+    Ratio, TokenBudget, TokenCount, Version,
+};
 use serde_json::{Map, Value, json};
 
 use super::input::Fields;
@@ -11,9 +14,9 @@ use super::{Guarded, Operation, Problem};
 const ANY_MODEL: &str = "any-model";
 
 pub(super) struct Tokens {
-    counter: Tiktoken,
-    model: String,
-    window: u64,
+    model: Model,
+    /// The same model as an API frames messages for it; `check` and `count` judge bare texts.
+    chat: Model,
     limit: Ratio,
     reserved: u64,
     fallbacks: Vec<Model>,
@@ -29,32 +32,46 @@ impl Tokens {
             "reserved",
             "fallbacks",
         ])?;
-        let model = config.optional("model", Fields::text)?;
-        let encoding = match (config.optional("encoding", Fields::text)?, model) {
-            (Some(encoding), _) => encoding,
-            (None, Some(model)) => encoding_of(model)?,
+        let catalogue = Catalogue::bundled();
+        let name = config.optional("model", Fields::text)?;
+        let encoding = match config.optional("encoding", Fields::text)? {
+            Some(encoding) => Some(named(encoding)?),
+            None => None,
+        };
+        let (name, encoding) = match (name, encoding) {
             (None, None) => return Err("config: give a model or an encoding".to_owned()),
+            (name, Some(encoding)) => (name.unwrap_or(ANY_MODEL), Some(encoding)),
+            (Some(name), None) => (name, encoding_of(name, &catalogue)?),
         };
-        let counter = match encoding {
-            "o200k_base" => Tiktoken::o200k_base(),
-            "cl100k_base" => Tiktoken::cl100k_base(),
-            other => {
-                return Err(format!(
-                    "encoding: `{other}` is not known; o200k_base or cl100k_base"
-                ));
-            }
+        let window = match config.optional("window", Fields::number)? {
+            Some(window) => window,
+            None => catalogue
+                .model(name)
+                .ok_or("window: is missing, and the model is not in the catalogue")?
+                .context_window(),
         };
+        let bare = |name: &str, window: u64, encoding: Option<Encoding>| {
+            let model = Model::new(name, window).map_err(text)?;
+            let model = model.with_framing(Framing::NONE);
+            Ok::<_, Problem>(match encoding {
+                Some(encoding) => model.with_encoding(encoding),
+                None => model,
+            })
+        };
+        let model = bare(name, window, encoding)?;
+        let family = family_of(name, encoding);
         let fallback = |fields: Fields<'_>| {
             fields.only(&["model", "window"])?;
-            Model::new(fields.text("model")?, fields.number("window")?).map_err(text)
+            let name = fields.text("model")?;
+            let encoding = encoding_of(name, &catalogue).unwrap_or(encoding);
+            bare(name, fields.number("window")?, encoding)
         };
         let fallbacks = config
             .optional("fallbacks", Fields::objects)?
             .unwrap_or_default();
         Ok(Self {
-            counter,
-            model: model.unwrap_or(ANY_MODEL).to_owned(),
-            window: config.number("window")?,
+            chat: catalogue.of_family(model.clone(), family).map_err(text)?,
+            model,
             limit: Ratio::basis_points(
                 config.optional("limit_bp", Fields::small)?.unwrap_or(9_000),
             ),
@@ -67,54 +84,76 @@ impl Tokens {
     }
 
     fn check(&self, fields: &Fields<'_>) -> Result<Map<String, Value>, Problem> {
-        let system = self.count(
-            &fields
-                .optional("system", Fields::long_text)?
-                .unwrap_or_default(),
-        )?;
-        let document = self.count(&fields.long_text("document")?)?;
-        let mut history = TokenCount::exact(0);
-        for turn in fields
-            .optional("history", Fields::long_texts)?
-            .unwrap_or_default()
-        {
-            history = plus(history, self.count(&turn)?);
-        }
-        let version = Version::new("current", &self.model).map_err(text)?;
-        let version = version
-            .with_system_prompt_tokens(system.upper())
-            .with_reserved_answer_tokens(self.reserved);
-        let mut budget = TokenBudget::builder()
-            .limit(self.limit)
-            .model(Model::new(&self.model, self.window).map_err(text)?);
-        for fallback in &self.fallbacks {
-            budget = budget.fallback(fallback.clone());
-        }
-        let budget = budget.build().map_err(text)?;
+        let system = fields.optional("system", Fields::long_text)?;
+        let turns = fields.optional("history", Fields::long_texts)?;
+        let turns = turns.unwrap_or_default();
+        let history: Conversation = turns.into_iter().map(Message::user).collect();
+        let document = fields.long_text("document")?;
+        let call = call()?.with_document(document).with_history(&history);
+        self.judge(&self.model, &system.unwrap_or_default(), None, &call)
+    }
+
+    fn messages(&self, fields: &Fields<'_>) -> Result<Map<String, Value>, Problem> {
+        let messages = Conversation::from_json(fields.get("messages")?).map_err(text)?;
+        let tools = fields.optional("tools", Fields::get)?;
+        let call = call()?.with_messages(&messages);
+        self.judge(&self.chat, "", tools.cloned(), &call)
+    }
+
+    fn count(&self, fields: &Fields<'_>) -> Result<Map<String, Value>, Problem> {
+        let document = fields.long_text("text")?;
+        let call = call()?.with_document(document);
+        let account = self
+            .budget(&self.model)?
+            .count(&call, &self.version("", None)?);
+        Ok(counted(account.map_err(text)?.document))
+    }
+
+    fn judge(
+        &self,
+        model: &Model,
+        system: &str,
+        tools: Option<Value>,
+        call: &Call<'_>,
+    ) -> Result<Map<String, Value>, Problem> {
+        let version = self.version(system, tools)?;
+        let account = self.budget(model)?.count(call, &version);
+        let tokens = account.as_ref().map(Account::prompt).ok();
         let pipeline = Pipeline::builder(LineUp::new(version))
-            .guard(budget)
+            .guard(self.budget(model)?)
             .build()
             .map_err(text)?;
-        let call = Call::new("document", "trace").map_err(text)?;
-        let admission = pipeline.admit(
-            &call
-                .with_document_tokens(document)
-                .with_history_tokens(history),
-        );
+        let admission = pipeline.admit(call);
         let route = match &admission {
             Admission::Diverted(_) => "human_review".to_owned(),
-            Admission::Admitted(permit) if *permit.ticket().model() == *self.model => {
+            Admission::Admitted(permit) if permit.ticket().model() == model.name() => {
                 "primary".to_owned()
             }
             Admission::Admitted(permit) => format!("fallback:{}", permit.ticket().model()),
         };
-        let mut seen = counted(plus(plus(system, document), history));
+        let mut seen = tokens.map(counted).unwrap_or_default();
         seen.insert("route".to_owned(), json!(route));
         Ok(seen)
     }
 
-    fn count(&self, document: &str) -> Result<TokenCount, Problem> {
-        self.counter.count(document).map_err(text)
+    fn version(&self, system: &str, tools: Option<Value>) -> Result<Version, Problem> {
+        let version = Version::new("current", self.model.name()).map_err(text)?;
+        let version = version
+            .with_system_prompt(system)
+            .with_reserved_answer_tokens(self.reserved);
+        Ok(match tools {
+            Some(tools) => version.with_tools(tools),
+            None => version,
+        })
+    }
+
+    fn budget(&self, model: &Model) -> Result<TokenBudget, Problem> {
+        let budget = TokenBudget::builder()
+            .limit(self.limit)
+            .model(model.clone());
+        let fallbacks = self.fallbacks.iter().cloned();
+        let budget = fallbacks.fold(budget, fusebox::TokenBudgetBuilder::fallback);
+        budget.build().map_err(text)
     }
 }
 
@@ -123,14 +162,15 @@ impl Guarded for Tokens {
         match op {
             "check" => Operation::Known(&["t", "system", "document", "history"]),
             "count" => Operation::Known(&["t", "text"]),
-            "messages" => Operation::NotYet,
+            "messages" => Operation::Known(&["t", "messages", "tools"]),
             _ => Operation::Unknown,
         }
     }
 
     fn step(&mut self, op: &str, fields: &Fields<'_>) -> Result<Map<String, Value>, Problem> {
         match op {
-            "count" => Ok(counted(self.count(&fields.long_text("text")?)?)),
+            "count" => self.count(fields),
+            "messages" => self.messages(fields),
             _ => self.check(fields),
         }
     }
@@ -140,6 +180,10 @@ impl Guarded for Tokens {
     }
 }
 
+fn call() -> Result<Call<'static>, Problem> {
+    Call::new("document", "trace").map_err(text)
+}
+
 fn counted(count: TokenCount) -> Map<String, Value> {
     let mut seen = Map::new();
     seen.insert("tokens".to_owned(), json!(count.upper()));
@@ -147,25 +191,39 @@ fn counted(count: TokenCount) -> Map<String, Value> {
     seen
 }
 
-fn plus(one: TokenCount, other: TokenCount) -> TokenCount {
-    let sum = one.upper() + other.upper();
-    if one.is_exact() && other.is_exact() {
-        TokenCount::exact(sum)
-    } else {
-        TokenCount::at_most(sum)
-    }
+fn named(encoding: &str) -> Result<Encoding, Problem> {
+    serde_json::from_value(json!(encoding)).map_err(|_| {
+        format!(
+            "encoding: `{encoding}` is not known; o200k_base, o200k_harmony, cl100k_base, p50k_base, p50k_edit or \
+             r50k_base"
+        )
+    })
 }
 
-fn encoding_of(model: &str) -> Result<&'static str, Problem> {
+/// The encoding of a model: as the catalogue says, or as models of that line have it; `None` when it is not published.
+fn encoding_of(model: &str, catalogue: &Catalogue) -> Result<Option<Encoding>, Problem> {
+    if let Some(known) = catalogue.model(model) {
+        return Ok(known.encoding());
+    }
     let is = |prefix: &str| model.starts_with(prefix);
     match model {
         _ if is("gpt-4o") || is("gpt-4.1") || is("gpt-5") || is("o1") || is("o3") || is("o4") => {
-            Ok("o200k_base")
+            Ok(Some(Encoding::O200kBase))
         }
-        _ if is("gpt-4") || is("gpt-3.5") => Ok("cl100k_base"),
+        _ if is("gpt-4") || is("gpt-3.5") => Ok(Some(Encoding::Cl100kBase)),
         _ => Err(format!(
             "model: the encoding of `{model}` is not known; give an encoding"
         )),
+    }
+}
+
+/// How the API frames messages for a model: as documented for its line, or for the encoding.
+fn family_of(model: &str, encoding: Option<Encoding>) -> &'static str {
+    match model {
+        "gpt-3.5-turbo-0301" => "gpt-3.5-turbo-0301",
+        _ if model.starts_with("gpt-4o-mini") => "gpt-4o-mini",
+        _ if encoding == Some(Encoding::Cl100kBase) => "gpt-4",
+        _ => "gpt-4o",
     }
 }
 

@@ -174,7 +174,7 @@ impl Rollout {
         }
     }
 
-    pub(super) fn route(&self, call: &Call, cx: &mut Cx<'_>) -> Route {
+    pub(super) fn route(&self, call: &Call<'_>, cx: &mut Cx<'_>) -> Route {
         if cx.line_up().candidate().is_none() {
             return Route::Abstain;
         }

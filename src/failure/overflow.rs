@@ -1,0 +1,111 @@
+//! What an API says when a prompt is too long: often the exact number of its tokens.
+
+/// An error message about a prompt that is too long, read for the numbers in it.
+///
+/// The number of tokens is an exact count that costs nothing: give it to [`Permit::fail_with`](crate::Permit::fail_with),
+/// or through [`Classify::input_tokens`](crate::Classify::input_tokens). Read only what came with a status of 400, 413 or
+/// 422, or inside a stream: a document may quote such a message.
+///
+/// ```
+/// use fusebox::Overflow;
+///
+/// let overflow = Overflow::parse("prompt is too long: 200251 tokens > 200000 maximum").unwrap();
+/// assert_eq!(overflow.prompt_tokens(), Some(200_251));
+/// assert_eq!(overflow.limit(), Some(200_000));
+/// assert_eq!(Overflow::parse("Invalid value for `temperature`"), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overflow {
+    prompt_tokens: Option<u64>,
+    limit: Option<u64>,
+}
+
+/// How messages say it: words that must stand there, the words before the number of tokens, the words before the limit.
+/// From the messages of OpenAI, Azure, vLLM, `SGLang`, Anthropic, Bedrock and Gemini.
+const WORDINGS: [(&str, &[&str], &str); 8] = [
+    (
+        "prompt is too long",
+        &["prompt is too long: "],
+        " tokens > ",
+    ),
+    (
+        "maximum context length is",
+        &["however, you requested ", "resulted in ", "requested "],
+        "maximum context length is ",
+    ),
+    (
+        "exceed the configured limit",
+        &["resulted in "],
+        "configured limit of ",
+    ),
+    (
+        "input token count",
+        &["input token count (", "input token count "],
+        "tokens allowed ",
+    ),
+    (
+        "is longer than the model's context length",
+        &["input ("],
+        "context length (",
+    ),
+    (
+        "prompt token count of",
+        &["prompt token count of "],
+        "exceeds the limit of ",
+    ),
+    ("exceed context limit", &["exceed context limit: "], " > "),
+    ("context_length_exceeded", &[], "maximum context length is "),
+];
+/// No message that matters is longer.
+const READ: usize = 4_096;
+
+impl Overflow {
+    /// Reads a message; `None` when it is about something else. Never panics, whatever the message.
+    pub fn parse(message: &str) -> Option<Self> {
+        let text: String = message
+            .chars()
+            .take(READ)
+            .map(|c| c.to_ascii_lowercase())
+            .collect();
+        let (_, before_tokens, before_limit) =
+            WORDINGS.iter().find(|(words, _, _)| text.contains(words))?;
+        let in_messages = number_before(&text, " in the messages");
+        let mut counted = before_tokens.iter();
+        Some(Self {
+            prompt_tokens: in_messages
+                .or_else(|| counted.find_map(|words| number_after(&text, words))),
+            limit: number_after(&text, before_limit),
+        })
+    }
+
+    /// How many tokens the prompt had, if the message says so.
+    pub fn prompt_tokens(self) -> Option<u64> {
+        self.prompt_tokens
+    }
+
+    /// How many the model takes, if the message says so.
+    pub fn limit(self) -> Option<u64> {
+        self.limit
+    }
+}
+
+fn number_after(text: &str, words: &str) -> Option<u64> {
+    let (_, after) = text.split_once(words)?;
+    let after = after.trim_start_matches('(');
+    let end = after
+        .find(|c: char| !c.is_ascii_digit() && c != ',')
+        .unwrap_or(after.len());
+    number(after.get(..end)?)
+}
+
+fn number_before(text: &str, words: &str) -> Option<u64> {
+    let (before, _) = text.split_once(words)?;
+    let start = before
+        .rfind(|c: char| !c.is_ascii_digit() && c != ',')
+        .map_or(0, |at| at + 1);
+    number(before.get(start..)?)
+}
+
+fn number(digits: &str) -> Option<u64> {
+    digits.replace(',', "").parse().ok()
+}

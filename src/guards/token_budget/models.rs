@@ -1,0 +1,202 @@
+//! Which models there are, and how a version reads with each of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use super::reader::Reader;
+use crate::error::Error;
+use crate::model::{Encoding, Model};
+use crate::name::ModelName;
+use crate::ratio::Ratio;
+use crate::tokens::{ByteBound, Catalogue, Factor, TokenCounter, proxy};
+use crate::version::Version;
+
+/// Versions whose prompts stay counted.
+const REMEMBERED_VERSIONS: usize = 32;
+
+/// The models that versions may call, and the versions as these read them.
+#[derive(Debug)]
+pub(super) struct Models {
+    limit: Ratio,
+    catalogue: Catalogue,
+    declared: Vec<Model>,
+    /// Cheapest first.
+    fallbacks: Vec<Model>,
+    counters: BTreeMap<ModelName, Arc<dyn TokenCounter>>,
+    readers: RwLock<Vec<Arc<Readers>>>,
+}
+
+/// A version as its own model reads it, and as each fallback would.
+#[derive(Debug)]
+pub(super) struct Readers {
+    pub(super) version: Version,
+    pub(super) own: Reader,
+    pub(super) fallbacks: Vec<Reader>,
+}
+
+/// What counts a model's texts, and whether it is the model's own tokenizer.
+#[derive(Clone, Debug)]
+pub(super) struct Tokenizer {
+    pub(super) counter: Arc<dyn TokenCounter>,
+    pub(super) is_own: bool,
+}
+
+impl Models {
+    pub(super) fn new(
+        limit: Ratio,
+        catalogue: Catalogue,
+        declared: Vec<Model>,
+        mut fallbacks: Vec<Model>,
+        counters: BTreeMap<ModelName, Arc<dyn TokenCounter>>,
+    ) -> Result<Self, Error> {
+        let all = declared.iter().chain(&fallbacks);
+        let distinct: BTreeSet<&Model> = all.collect();
+        let mut names = BTreeSet::new();
+        for model in distinct {
+            if !names.insert(model.name()) {
+                let field = format!("context window of model `{}`", model.name());
+                let allowed = "one declaration for each model";
+                return Err(Error::invalid(field, model.context_window(), allowed));
+            }
+            if let Some(encoding) = model.encoding() {
+                if !counters.contains_key(model.name()) {
+                    encoding.counter()?;
+                }
+            }
+        }
+        fallbacks.sort_by_key(Model::cost);
+        Ok(Self {
+            limit,
+            catalogue,
+            declared,
+            fallbacks,
+            counters,
+            readers: RwLock::new(Vec::new()),
+        })
+    }
+
+    /// A version as its models read it; counted when it is first asked for. An error when its model is not known, its
+    /// prompt not counted, or its reserve too large.
+    pub(super) fn readers(&self, version: &Version) -> Result<Arc<Readers>, Error> {
+        let known = |readers: &&Arc<Readers>| readers.version.sends_the_same_as(version);
+        if let Some(readers) = self.readers.read().iter().find(known) {
+            return Ok(Arc::clone(readers));
+        }
+        let readers = Arc::new(self.read(version)?);
+        let mut all = self.readers.write();
+        if all.len() >= REMEMBERED_VERSIONS {
+            all.remove(0);
+        }
+        all.push(Arc::clone(&readers));
+        Ok(readers)
+    }
+
+    fn read(&self, version: &Version) -> Result<Readers, Error> {
+        let of = |what: &str| format!("{what} of version `{}`", version.id());
+        let Some(model) = self.model(version.model()) else {
+            let allowed = "a model whose context window is known or declared with `.model(Model::new(name, window)?)`";
+            return Err(Error::invalid(of("model"), version.model(), allowed));
+        };
+        let reserved = version.reserved_answer_tokens();
+        if reserved >= model.context_window() {
+            let (name, window) = (model.name(), model.context_window());
+            let allowed = format!("fewer than the context window of `{name}`, {window}");
+            return Err(Error::invalid(
+                of("reserved answer tokens"),
+                reserved,
+                allowed,
+            ));
+        }
+        if let Some(largest) = model.largest_answer().filter(|largest| reserved > *largest) {
+            let allowed = format!(
+                "at most the largest answer of `{}`, {largest}",
+                model.name()
+            );
+            return Err(Error::invalid(
+                of("reserved answer tokens"),
+                reserved,
+                allowed,
+            ));
+        }
+        let tokenizer = self.tokenizer(model, version)?;
+        let counted_by = Some(&*tokenizer.counter);
+        let own = Reader::new(version, model, tokenizer.clone(), counted_by, self.limit)?;
+        let usable = |fallback: &&Model| {
+            fallback.name() != model.name() && reserved < fallback.context_window()
+        };
+        let fallbacks = self.fallbacks.iter().filter(usable).map(|fallback| {
+            let tokenizer = self.tokenizer(fallback, version)?;
+            Reader::new(version, fallback, tokenizer, counted_by, self.limit)
+        });
+        let fallbacks = fallbacks.collect::<Result<_, _>>()?;
+        Ok(Readers {
+            version: version.clone(),
+            own,
+            fallbacks,
+        })
+    }
+
+    /// A fallback that is smaller than the model of every version helps nobody.
+    pub(super) fn check_fallbacks<'a>(
+        &self,
+        versions: impl Iterator<Item = &'a Version>,
+    ) -> Result<(), Error> {
+        let models = versions.filter_map(|version| self.model(version.model()));
+        let Some(smallest) = models.min_by_key(|model| model.largest_prompt(0)) else {
+            return Ok(());
+        };
+        let needed = smallest.largest_prompt(0);
+        let too_small = |fallback: &&Model| fallback.largest_prompt(0) < needed;
+        match self.fallbacks.iter().find(too_small) {
+            Some(fallback) => {
+                let field = format!("context window of fallback `{}`", fallback.name());
+                let allowed = format!("at least that of `{}`, {needed}", smallest.name());
+                Err(Error::invalid(field, fallback.largest_prompt(0), allowed))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The model of this name: as declared, or as known.
+    pub(super) fn model(&self, name: &ModelName) -> Option<&Model> {
+        let mut declared = self.declared.iter().chain(&self.fallbacks);
+        declared
+            .find(|known| known.name() == name)
+            .or_else(|| self.catalogue.model(name.as_str()))
+    }
+
+    /// The tokenizer of a model by its name, for comparing sizes that different models read.
+    pub(super) fn tokenizer_name(&self, name: &ModelName) -> Option<String> {
+        if let Some(counter) = self.counters.get(name) {
+            return Some(counter.name().to_owned());
+        }
+        let encoding = self.model(name)?.encoding()?;
+        Some(encoding.name().to_owned())
+    }
+
+    pub(super) fn assumed_factor(&self) -> Factor {
+        self.catalogue.assumed_factor()
+    }
+
+    fn tokenizer(&self, model: &Model, version: &Version) -> Result<Tokenizer, Error> {
+        let own = |counter| Tokenizer {
+            counter,
+            is_own: true,
+        };
+        if let Some(counter) = self.counters.get(model.name()) {
+            return Ok(own(Arc::clone(counter)));
+        }
+        match model.encoding().map(Encoding::counter) {
+            Some(Ok(counter)) => Ok(own(counter)),
+            // With nothing but numbers to add up no tokenizer is needed; a text that comes all the same is bounded.
+            Some(Err(_)) if !version.has_text() => Ok(own(Arc::new(ByteBound))),
+            Some(Err(error)) => Err(error),
+            None => Ok(Tokenizer {
+                counter: proxy(),
+                is_own: false,
+            }),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Sizes as a histogram that stays small and adds up.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Bits of a number that are kept: buckets are 1/32 wide or less, so an edge is off by 3.2 % at most.
+const PRECISION: u32 = 5;
+
+/// How often sizes came, in buckets that grow with the size; below 64 every number has its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Histogram(BTreeMap<u16, u64>);
+
+impl Histogram {
+    pub(crate) fn add(&mut self, size: u64) {
+        *self.0.entry(bucket(size)).or_default() += 1;
+    }
+
+    /// Adds what another one holds.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (bucket, count) in &other.0 {
+            *self.0.entry(*bucket).or_default() += count;
+        }
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// The largest size that the q-th of the sizes, `percent` of 100, can have; `None` when there is none.
+    pub(crate) fn percentile(&self, percent: u64) -> Option<u64> {
+        let rank = (self.count() * percent).div_ceil(100).max(1);
+        let mut seen = 0;
+        let mut buckets = self.0.iter();
+        let found = buckets.find(|(_, count)| {
+            seen += **count;
+            seen >= rank
+        });
+        found.map(|(bucket, _)| edges(*bucket).1)
+    }
+
+    /// How many sizes are above `limit`: for certain, and at most.
+    pub(crate) fn above(&self, limit: u64) -> (u64, u64) {
+        let mut found = (0, 0);
+        for (bucket, count) in &self.0 {
+            let (smallest, largest) = edges(*bucket);
+            found.0 += if smallest > limit { *count } else { 0 };
+            found.1 += if largest > limit { *count } else { 0 };
+        }
+        found
+    }
+
+    /// The mean, taking each size as the middle of its bucket; `None` when there is none.
+    pub(crate) fn mean(&self) -> Option<u64> {
+        let sum: u128 = self
+            .0
+            .iter()
+            .map(|(bucket, count)| {
+                let (smallest, largest) = edges(*bucket);
+                u128::from(smallest.midpoint(largest)) * u128::from(*count)
+            })
+            .sum();
+        let mean = sum.checked_div(u128::from(self.count()))?;
+        u64::try_from(mean).ok()
+    }
+}
+
+fn bucket(size: u64) -> u16 {
+    let octave = size.checked_ilog2().unwrap_or(0).saturating_sub(PRECISION);
+    let bucket = (u64::from(octave) << PRECISION) + (size >> octave);
+    u16::try_from(bucket).unwrap_or(u16::MAX)
+}
+
+/// The smallest and the largest size of a bucket.
+fn edges(bucket: u16) -> (u64, u64) {
+    let bucket = u64::from(bucket);
+    let octave = (bucket >> PRECISION)
+        .saturating_sub(1)
+        .min(63 - u64::from(PRECISION));
+    let smallest = (bucket - (octave << PRECISION)) << octave;
+    (smallest, smallest + ((1 << octave) - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_size_lies_between_the_edges_of_its_bucket(size in any::<u64>(), shift in 0_u32..64) {
+            let size = size >> shift;
+            let (smallest, largest) = edges(bucket(size));
+            prop_assert!((smallest..=largest).contains(&size), "{size} {smallest} {largest}");
+            prop_assert!(largest - smallest <= size / 32, "{size} {smallest} {largest}");
+        }
+
+        #[test]
+        fn parts_add_up(sizes in prop::collection::vec(0_u64..3_000_000, 1..200), cut in 0_usize..200) {
+            let of = |sizes: &[u64]| {
+                let mut histogram = Histogram::default();
+                for size in sizes {
+                    histogram.add(*size);
+                }
+                histogram
+            };
+            let cut = cut.min(sizes.len());
+            let mut merged = of(&sizes[..cut]);
+            merged.merge(&of(&sizes[cut..]));
+            prop_assert_eq!(merged, of(&sizes));
+        }
+
+        #[test]
+        fn percentiles_and_shares_hold(mut sizes in prop::collection::vec(0_u64..300_000, 1..200), limit in 0_u64..300_000) {
+            let mut histogram = Histogram::default();
+            for size in &sizes {
+                histogram.add(*size);
+            }
+            sizes.sort_unstable();
+            for percent in [50_usize, 95, 99] {
+                let rank = (sizes.len() * percent).div_ceil(100);
+                let (exact, found) = (sizes[rank - 1], histogram.percentile(percent as u64).unwrap());
+                prop_assert!(exact <= found && found <= exact + exact / 31, "{exact} {found}");
+            }
+            let above = sizes.iter().filter(|size| **size > limit).count() as u64;
+            let (least, most) = histogram.above(limit);
+            prop_assert!(least <= above && above <= most);
+        }
+    }
+
+    #[test]
+    fn nothing_has_no_percentile() {
+        assert_eq!(Histogram::default().percentile(99), None);
+        assert_eq!(Histogram::default().mean(), None);
+    }
+}

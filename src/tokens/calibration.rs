@@ -1,0 +1,323 @@
+//! An upper bound learnt from what the API reports, for models whose tokenizer is not published.
+//!
+//! The score of a document is the ratio of the tokens that the API reports to those that another tokenizer counts. The
+//! bound is the k-th smallest ratio of the last n documents, k = ceil((n + 1)(1 - a)): of documents like these, a share of
+//! 1 - a lies at or below it (split conformal prediction; Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random
+//! World", 2005). After each document a moves by 0.005 (a0 - miss), so that the share is kept when the documents or the
+//! tokenizer change (adaptive conformal inference; Gibbs and Candes, 2021, equation 2).
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::token_count::Provenance;
+
+/// Ratios are kept in millionths.
+const UNIT: u64 = 1_000_000;
+/// The last so many documents are learnt from.
+const WINDOW: usize = 400;
+/// From so many on the bound covers 99 %: with fewer, its rank would be past the largest.
+const ENOUGH: usize = 99;
+/// From so many on it covers 95 %.
+const FEW: usize = 19;
+const MISSES: f64 = 0.01;
+const MISSES_OF_FEW: f64 = 0.05;
+const STEP: f64 = 0.005;
+/// The share of misses among the last documents from which on coverage has fallen, in percent ..
+const TOO_MANY_MISSES: (usize, usize) = (35, 1_000);
+/// .. of so many documents at least ..
+const JUDGED: usize = 100;
+/// .. and so many at most; and the share from which on it is back.
+const JUDGED_AT_MOST: usize = 200;
+const FEW_ENOUGH_MISSES: (usize, usize) = (15, 1_000);
+
+/// What has been learnt for one model and one type of document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Calibration {
+    ratios: VecDeque<u64>,
+    misses: VecDeque<bool>,
+    alpha: f64,
+    fallen: bool,
+    #[serde(skip)]
+    bound: Option<Bound>,
+}
+
+/// The bound as it stands: computed when something was learnt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Bound {
+    ratio: u64,
+    smallest: u64,
+    coverage_bp: u16,
+}
+
+/// By how much another tokenizer's count is multiplied, and how far that can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Factor {
+    pub(crate) upper: u64,
+    pub(crate) lower: u64,
+    pub(crate) provenance: Provenance,
+}
+
+/// That the share of documents below the bound has changed so much that somebody should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coverage {
+    Fell { misses: u64, documents: u64 },
+    Unchanged,
+}
+
+impl Default for Calibration {
+    fn default() -> Self {
+        Self {
+            ratios: VecDeque::new(),
+            misses: VecDeque::new(),
+            alpha: MISSES,
+            fallen: false,
+            bound: None,
+        }
+    }
+}
+
+impl Calibration {
+    /// Learns that a text that another tokenizer counts as `raw` tokens has `tokens`. `assumed` is the factor before
+    /// there is a bound.
+    pub(crate) fn learn(&mut self, raw: u64, tokens: u64, assumed: Factor) -> Coverage {
+        let ratio = tokens.saturating_mul(UNIT).div_ceil(raw.max(1));
+        if self.samples() >= ENOUGH {
+            let missed = ratio > self.factor().unwrap_or(assumed).upper;
+            let error = if missed { 1.0 } else { 0.0 };
+            self.alpha = (self.alpha + STEP * (MISSES - error)).clamp(0.0, MISSES_OF_FEW);
+            self.misses.push_back(missed);
+            if self.misses.len() > JUDGED_AT_MOST {
+                self.misses.pop_front();
+            }
+        }
+        self.ratios.push_back(ratio);
+        if self.ratios.len() > WINDOW {
+            self.ratios.pop_front();
+        }
+        self.bound = self.computed();
+        self.judged()
+    }
+
+    /// The bound, once there is enough to learn from.
+    pub(crate) fn factor(&self) -> Option<Factor> {
+        self.bound.map(|bound| Factor {
+            upper: bound.ratio,
+            // Half of the smallest ratio ever seen: what lies below it was not the whole text.
+            lower: bound.smallest / 2,
+            provenance: Provenance::Calibrated {
+                coverage_bp: bound.coverage_bp,
+                samples: u32::try_from(self.samples()).unwrap_or(u32::MAX),
+            },
+        })
+    }
+
+    /// Whether the bound covers 99 %.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.samples() >= ENOUGH
+    }
+
+    /// How many documents were learnt from.
+    pub(crate) fn samples(&self) -> usize {
+        self.ratios.len()
+    }
+
+    /// Of the last documents how many there were, and how many were above the bound that held then.
+    pub(crate) fn observed(&self) -> (u64, u64) {
+        (self.misses.len() as u64, self.missed() as u64)
+    }
+
+    /// Puts the bound back that is not stored.
+    pub(crate) fn restored(mut self) -> Self {
+        self.bound = self.computed();
+        self
+    }
+
+    fn missed(&self) -> usize {
+        self.misses.iter().filter(|missed| **missed).count()
+    }
+
+    fn computed(&self) -> Option<Bound> {
+        let samples = self.samples();
+        if samples < FEW {
+            return None;
+        }
+        let (alpha, coverage_bp) = if samples < ENOUGH {
+            (MISSES_OF_FEW, 9_500)
+        } else {
+            (self.alpha, 9_900)
+        };
+        let mut sorted: Vec<u64> = self.ratios.iter().copied().collect();
+        sorted.sort_unstable();
+        let largest = sorted.last().copied()?;
+        // Past the largest there is no rank: a tenth more than the largest, until a has grown again.
+        let ratio = sorted
+            .get(rank(samples, alpha) - 1)
+            .copied()
+            .unwrap_or(largest.saturating_add(largest / 10));
+        Some(Bound {
+            ratio,
+            smallest: sorted.first().copied()?,
+            coverage_bp,
+        })
+    }
+
+    fn judged(&mut self) -> Coverage {
+        let (documents, misses) = (self.misses.len(), self.missed());
+        let exceeds = |share: (usize, usize)| misses * share.1 > share.0 * documents;
+        if documents < JUDGED {
+            return Coverage::Unchanged;
+        }
+        if self.fallen {
+            self.fallen = exceeds(FEW_ENOUGH_MISSES);
+            return Coverage::Unchanged;
+        }
+        self.fallen = exceeds(TOO_MANY_MISSES);
+        if self.fallen {
+            return Coverage::Fell {
+                misses: misses as u64,
+                documents: documents as u64,
+            };
+        }
+        Coverage::Unchanged
+    }
+}
+
+/// ceil((n + 1)(1 - a)), at least 1.
+fn rank(samples: usize, alpha: f64) -> usize {
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "at most 400 samples and a share from 0 to 1"
+    )]
+    // The small term keeps 100 * 0.99 at 99 and 20 * 0.95 at 19.
+    let rank = ((samples as f64 + 1.0) * (1.0 - alpha) - 1e-9).ceil() as usize;
+    rank.max(1)
+}
+
+impl Factor {
+    /// Before anything is learnt: so many thousandths of what another tokenizer counts, or fewer.
+    pub(crate) const fn assumed(thousandths: u32) -> Self {
+        Self {
+            upper: thousandths as u64 * (UNIT / 1_000),
+            lower: 0,
+            provenance: Provenance::Assumed,
+        }
+    }
+
+    /// The most tokens of a text that another tokenizer counts as `raw`.
+    pub(crate) fn most(self, raw: u64) -> u64 {
+        scaled(raw, self.upper, UNIT - 1)
+    }
+
+    /// The fewest.
+    pub(crate) fn least(self, raw: u64) -> u64 {
+        scaled(raw, self.lower, 0)
+    }
+
+    /// The largest raw count that is certain to be at most `tokens`.
+    pub(crate) fn raw_of(self, tokens: u64) -> u64 {
+        let raw = u128::from(tokens) * u128::from(UNIT) / u128::from(self.upper.max(1));
+        u64::try_from(raw).unwrap_or(u64::MAX)
+    }
+}
+
+fn scaled(raw: u64, ratio: u64, round: u64) -> u64 {
+    let product = u128::from(raw) * u128::from(ratio) + u128::from(round);
+    u64::try_from(product / u128::from(UNIT)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASSUMED: Factor = Factor::assumed(2_200);
+
+    fn learnt(ratios: impl IntoIterator<Item = u64>) -> Calibration {
+        let mut calibration = Calibration::default();
+        for ratio in ratios {
+            calibration.learn(1_000, ratio, ASSUMED);
+        }
+        calibration
+    }
+
+    /// By hand: of 19 ratios 1.001 to 1.019 the rank is ceil(20 * 0.95) = 19, the largest; of 98 it is
+    /// ceil(99 * 0.95) = 95; of 99 it is ceil(100 * 0.99) = 99.
+    #[test]
+    fn ranks_of_the_first_samples() {
+        assert_eq!(learnt(1_001..=1_018).factor(), None);
+        let upper = |last| learnt(1_001..=last).factor().unwrap().upper;
+        assert_eq!(upper(1_019), 1_019_000);
+        assert_eq!(upper(1_098), 1_095_000);
+        assert_eq!(upper(1_099), 1_099_000);
+        let settled = learnt(1_001..=1_099);
+        assert!(settled.is_settled());
+        let provenance = settled.factor().unwrap().provenance;
+        assert_eq!(
+            provenance,
+            Provenance::Calibrated {
+                coverage_bp: 9_900,
+                samples: 99
+            }
+        );
+    }
+
+    #[test]
+    fn the_order_of_what_is_learnt_does_not_matter_at_first() {
+        let backwards = learnt((1_001..=1_050).rev());
+        assert_eq!(backwards.factor(), learnt(1_001..=1_050).factor());
+    }
+
+    /// A tokenizer that gives 1.3 times as many tokens from one day on: the bound follows up, and down again.
+    #[test]
+    fn follows_a_change_of_tokenizer_both_ways() {
+        let spread = |centre: u64| (0..400).map(move |i| centre + i * 37 % 50);
+        let mut calibration = learnt(spread(1_000));
+        let before = calibration.factor().unwrap().upper;
+        assert!((1_040_000..1_050_000).contains(&before), "{before}");
+        for ratio in spread(1_300) {
+            calibration.learn(1_000, ratio, ASSUMED);
+        }
+        let (judged, above) = calibration.observed();
+        assert_eq!(judged, 200);
+        assert!(above <= 4, "{above} of the last 200");
+        let after = calibration.factor().unwrap().upper;
+        assert!((1_340_000..1_350_000).contains(&after), "{after}");
+        for ratio in spread(1_000).chain(spread(1_000)) {
+            calibration.learn(1_000, ratio, ASSUMED);
+        }
+        let back = calibration.factor().unwrap().upper;
+        assert!((1_040_000..1_050_000).contains(&back), "{back}");
+    }
+
+    /// One document in twenty has a larger ratio than any before: no bound learnt from the past covers them.
+    #[test]
+    fn coverage_that_falls_is_said_once() {
+        let mut calibration = learnt((0..100).map(|i| 1_000 + i % 10));
+        let mut said = Vec::new();
+        for i in 0..400 {
+            let ratio = if i % 20 == 0 {
+                2_000 << (i / 20)
+            } else {
+                1_000
+            };
+            if let Coverage::Fell { misses, documents } = calibration.learn(1_000, ratio, ASSUMED) {
+                said.push((misses, documents));
+            }
+        }
+        assert_eq!(said, [(5, 100)]);
+    }
+
+    #[test]
+    fn factors_round_away_from_trust() {
+        let factor = Factor {
+            upper: 1_333_333,
+            lower: 666_666,
+            provenance: Provenance::Assumed,
+        };
+        assert_eq!((factor.least(10), factor.most(10)), (6, 14));
+        assert_eq!(factor.most(factor.raw_of(1_000)), 1_000);
+        assert_eq!(factor.most(u64::MAX), u64::MAX);
+    }
+}
