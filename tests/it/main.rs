@@ -21,6 +21,8 @@ mod restart;
 mod shadow;
 mod sinks;
 mod support;
+mod token_counts;
+mod token_usage;
 mod tokens;
 #[cfg(feature = "tiktoken")]
 mod traces;

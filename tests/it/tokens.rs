@@ -1,8 +1,12 @@
 //! P1: tokens are measured before every call, and no document goes into silence.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use fusebox::{
-    Account, Admission, Call, Destination, EventKind, Framing, LineUp, Model, QueueName, Ratio,
-    Reason, Severity, TokenBudget, TokenCount, Version,
+    Account, Admission, Call, Conversation, Destination, Error, EventKind, Framing, LineUp,
+    Message, Model, QueueName, Ratio, Reason, Severity, TokenBudget, TokenCount, TokenCounter,
+    Version,
 };
 
 use crate::support::{Bench, minutes};
@@ -254,4 +258,352 @@ fn absurd_numbers_do_not_overflow() {
     let bench = bench(only_small());
     let absurd = call(u64::MAX).with_history_tokens(u64::MAX);
     assert!(bench.pipeline.admit(&absurd).permit().is_none());
+}
+
+/// One token a byte; it counts how often it is asked, and can fail.
+#[derive(Debug, Clone, Default)]
+struct Watched {
+    asked: Arc<AtomicU64>,
+    bytes: Arc<AtomicU64>,
+    fails: bool,
+}
+
+impl TokenCounter for Watched {
+    fn name(&self) -> &'static str {
+        "watched"
+    }
+
+    fn count(&self, text: &str) -> Result<TokenCount, Error> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(text.len() as u64, Ordering::Relaxed);
+        if self.fails {
+            return Err(Error::count("watched", "broken"));
+        }
+        Ok(TokenCount::exact(text.len() as u64 / 4))
+    }
+
+    fn bounds(&self, text: &str) -> TokenCount {
+        TokenCount::between(text.len() as u64 / 128, text.len() as u64)
+    }
+}
+
+impl Watched {
+    fn taken(&self) -> (u64, u64) {
+        (
+            self.asked.swap(0, Ordering::Relaxed),
+            self.bytes.swap(0, Ordering::Relaxed),
+        )
+    }
+}
+
+fn watched_bench(counter: &Watched) -> Bench {
+    let budget = TokenBudget::builder()
+        .model(small())
+        .counter("small", counter.clone())
+        .build()
+        .unwrap();
+    let version = Version::new("v7", "small")
+        .unwrap()
+        .with_system_prompt("p".repeat(4_000))
+        .with_reserved_answer_tokens(1_000);
+    Bench::with(LineUp::new(version), |builder| builder.guard(budget))
+}
+
+fn document(text: &str) -> Call<'_> {
+    Call::new("doc", "invoice").unwrap().with_document(text)
+}
+
+/// 9,000 tokens are left, 1,000 of them for the prompt's 4,000 bytes.
+#[test]
+fn a_text_is_counted_only_where_its_length_does_not_decide() {
+    let counter = Watched::default();
+    let bench = watched_bench(&counter);
+    assert_eq!(counter.taken(), (1, 4_000), "the prompt, once");
+    let (fits, grey, over) = ("x".repeat(8_000), "x".repeat(32_000), "x".repeat(1_024_128));
+    assert!(bench.pipeline.admit(&document(&fits)).permit().is_some());
+    assert_eq!(
+        counter.taken(),
+        (0, 0),
+        "8,000 bytes fit, whatever they are"
+    );
+    assert!(bench.pipeline.admit(&document(&over)).permit().is_none());
+    assert_eq!(counter.taken(), (0, 0), "8,001 tokens at least");
+    assert!(bench.pipeline.admit(&document(&grey)).permit().is_some());
+    assert_eq!(
+        counter.taken(),
+        (1, 32_000),
+        "8,000 tokens: exactly the limit"
+    );
+    let one_more = "x".repeat(32_004);
+    assert!(
+        bench
+            .pipeline
+            .admit(&document(&one_more))
+            .permit()
+            .is_none()
+    );
+}
+
+#[test]
+fn a_prompt_is_counted_once_for_each_version_and_model() {
+    let counter = Watched::default();
+    let bench = watched_bench(&counter);
+    counter.taken();
+    for _ in 0..3 {
+        bench
+            .pipeline
+            .deploy((*bench.pipeline.line_up()).clone())
+            .unwrap();
+        let _ = bench.pipeline.admit(&document("short"));
+    }
+    assert_eq!(counter.taken(), (0, 0));
+    let longer = Version::new("v7", "small")
+        .unwrap()
+        .with_system_prompt("q".repeat(4_004));
+    bench.pipeline.deploy(LineUp::new(longer)).unwrap();
+    assert_eq!(
+        counter.taken(),
+        (1, 4_004),
+        "the same name with another prompt"
+    );
+}
+
+#[test]
+fn a_turn_costs_its_own_length() {
+    fn call(conversation: &Conversation) -> Call<'_> {
+        document("short").with_history(conversation)
+    }
+
+    let counter = Watched::default();
+    let bench = watched_bench(&counter);
+    counter.taken();
+    let mut conversation: Conversation = (0..30).map(|_| Message::user("u".repeat(400))).collect();
+    assert!(
+        bench
+            .pipeline
+            .admit(&call(&conversation))
+            .permit()
+            .is_some()
+    );
+    assert_eq!(
+        counter.taken(),
+        (30, 12_000),
+        "12,000 bytes may be 12,000 tokens: each message is counted; then the document fits by its length"
+    );
+    conversation.push(Message::assistant("a".repeat(500)));
+    assert!(
+        bench
+            .pipeline
+            .admit(&call(&conversation))
+            .permit()
+            .is_some()
+    );
+    assert_eq!(counter.taken(), (1, 500), "the new message alone");
+    let copy = conversation.clone();
+    assert!(bench.pipeline.admit(&call(&copy)).permit().is_some());
+    assert_eq!(counter.taken(), (0, 0));
+}
+
+#[test]
+fn a_short_conversation_is_not_counted_at_all() {
+    let counter = Watched::default();
+    let bench = watched_bench(&counter);
+    counter.taken();
+    let conversation: Conversation = (0..10).map(|_| Message::user("u".repeat(40))).collect();
+    let call = document("short").with_history(&conversation);
+    assert!(bench.pipeline.admit(&call).permit().is_some());
+    assert_eq!(counter.taken(), (0, 0));
+}
+
+#[test]
+fn a_counter_that_fails_sends_the_document_to_a_person() {
+    let counter = Watched {
+        fails: true,
+        ..Watched::default()
+    };
+    let budget = TokenBudget::builder()
+        .model(small())
+        .counter("small", counter)
+        .build()
+        .unwrap();
+    let bench = bench(budget);
+    let grey = "x".repeat(20_000);
+    let Admission::Diverted(diversion) = bench.pipeline.admit(&document(&grey)) else {
+        panic!("sent on trust");
+    };
+    assert!(diversion.reasons().contains(&Reason::Unmeasured));
+    assert!(
+        bench.pipeline.admit(&document("short")).permit().is_some(),
+        "no count is needed"
+    );
+}
+
+/// A token for each byte.
+#[derive(Debug)]
+struct Fine;
+
+impl TokenCounter for Fine {
+    fn name(&self) -> &'static str {
+        "fine"
+    }
+
+    fn count(&self, text: &str) -> Result<TokenCount, Error> {
+        Ok(TokenCount::exact(text.len() as u64))
+    }
+}
+
+#[test]
+fn a_fallback_is_judged_with_its_own_tokenizer() {
+    let counter = Watched::default();
+    let budget = TokenBudget::builder()
+        .model(small())
+        .counter("small", counter)
+        .fallback(model("fine", 31_000))
+        .counter("fine", Fine)
+        .fallback(model("huge", 1_000_000))
+        .counter("huge", Watched::default())
+        .build()
+        .unwrap();
+    let version = Version::new("v7", "small")
+        .unwrap()
+        .with_system_prompt("p".repeat(400))
+        .with_reserved_answer_tokens(1_000);
+    let bench = Bench::with(LineUp::new(version), |builder| builder.guard(budget));
+    // 9,000 tokens are left in the small model, 27,000 in the fine one, of which the prompt needs 100 and 400.
+    for (bytes, expected) in [(35_600, "small"), (35_604, "huge")] {
+        let text = "x".repeat(bytes);
+        let admission = bench.pipeline.admit(&document(&text));
+        assert_eq!(*admission.ticket().model(), expected, "{bytes} bytes");
+        let measurement = admission.ticket().measurement().unwrap();
+        assert_eq!(*measurement.model(), expected);
+        drop(admission);
+    }
+}
+
+#[test]
+fn a_number_counted_for_another_tokenizer_is_not_taken_at_its_word() {
+    let budget = TokenBudget::builder()
+        .model(small())
+        .fallback(model("fine", 21_000))
+        .counter("fine", Fine)
+        .fallback(model("huge", 1_000_000))
+        .build()
+        .unwrap();
+    let bench = bench(budget);
+    // 8,000 + 2,000 tokens fit into 18,000, but may be 2.2 times as many in the fine model.
+    let admission = bench.pipeline.admit(&call(8_000));
+    assert_eq!(*admission.ticket().model(), "huge");
+    drop(admission);
+}
+
+#[test]
+fn the_cheapest_model_that_fits_is_taken() {
+    let budget = TokenBudget::builder()
+        .model(small())
+        .fallback(model("middle", 30_000).with_input_price(300))
+        .fallback(model("huge", 1_000_000).with_input_price(40))
+        .fallback(model("unpriced", 20_000))
+        .build()
+        .unwrap();
+    let admission = bench(budget).pipeline.admit(&call(8_000));
+    assert_eq!(*admission.ticket().model(), "huge");
+    drop(admission);
+}
+
+#[test]
+fn the_largest_input_limits_where_the_window_does_not() {
+    let reads_less = model("small", 40_000).with_largest_input(10_000);
+    let budget = TokenBudget::builder().model(reads_less).build().unwrap();
+    let bench = bench(budget);
+    assert!(bench.pipeline.admit(&call(7_000)).permit().is_some());
+    assert!(bench.pipeline.admit(&call(7_001)).permit().is_none());
+}
+
+#[test]
+fn what_cannot_fit_is_told_from_what_may_not_fit() {
+    let counter = Watched::default();
+    let bench = watched_bench(&counter);
+    let reason = |text: &str| match bench.pipeline.admit(&document(text)) {
+        Admission::Diverted(diversion) => diversion.to_string(),
+        Admission::Admitted(_) => panic!("admitted"),
+    };
+    let surely = reason(&"x".repeat(2_000_000));
+    assert!(
+        surely.contains("v7 cannot fit 16625 to 2001000 tokens"),
+        "{surely}"
+    );
+    let barely = reason(&"x".repeat(32_004));
+    assert!(barely.contains("v7 needs 9001 tokens"), "{barely}");
+}
+
+#[test]
+fn exact_numbers_are_there_for_who_asks() {
+    let counter = Watched::default();
+    let budget = TokenBudget::builder()
+        .model(small())
+        .counter("small", counter)
+        .build()
+        .unwrap();
+    let version = v7(2_000);
+    let account = budget.count(&document("eight by"), &version).unwrap();
+    assert_eq!(
+        (account.system, account.document),
+        (TokenCount::exact(2_000), TokenCount::exact(2))
+    );
+    assert!(
+        budget
+            .count(&Call::new("doc", "invoice").unwrap(), &version)
+            .is_err()
+    );
+}
+
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn a_large_text_is_counted_on_another_thread() {
+    #[derive(Debug)]
+    struct WhereItCounts(std::thread::ThreadId, Arc<AtomicU64>);
+
+    impl TokenCounter for WhereItCounts {
+        fn name(&self) -> &'static str {
+            "where"
+        }
+
+        fn count(&self, text: &str) -> Result<TokenCount, Error> {
+            if std::thread::current().id() != self.0 {
+                self.1.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(TokenCount::exact(text.len() as u64 / 100))
+        }
+    }
+
+    let elsewhere = Arc::new(AtomicU64::new(0));
+    let counter = WhereItCounts(std::thread::current().id(), Arc::clone(&elsewhere));
+    let budget = TokenBudget::builder()
+        .model(small())
+        .counter("small", counter)
+        .build()
+        .unwrap();
+    let bench = bench(budget);
+    for (bytes, counted_elsewhere) in [(64 << 10, 0), ((64 << 10) + 1, 1)] {
+        let text = "x".repeat(bytes);
+        let answer = async |_: fusebox::Ticket| Ok::<_, Never>(fusebox::Reply::new(()));
+        let served = bench.pipeline.run(&document(&text), answer).await.unwrap();
+        assert!(matches!(served, fusebox::Served::Accepted { .. }));
+        assert_eq!(
+            elsewhere.load(Ordering::Relaxed),
+            counted_elsewhere,
+            "{bytes} bytes"
+        );
+    }
+}
+
+#[cfg(feature = "tokio")]
+#[derive(Debug)]
+enum Never {}
+
+#[cfg(feature = "tokio")]
+impl fusebox::Classify for Never {
+    fn failure_kind(&self) -> fusebox::FailureKind {
+        fusebox::FailureKind::Unknown
+    }
 }

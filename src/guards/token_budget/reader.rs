@@ -114,7 +114,13 @@ impl Reader {
             model: model.clone(),
             largest_prompt,
             limit: limit.of(largest_prompt),
-            key: format!("{}/{}", model.name(), counter.name()),
+            key: format!(
+                "{} {} {:?} {:?}",
+                model.name(),
+                counter.name(),
+                model.framing(),
+                model.image_rule()
+            ),
             system: Size::NOTHING,
             tools: version.tools().map_or(TokenCount::ZERO, |tools| {
                 tool_tokens(tools, model.tool_rule(), counter)

@@ -11,7 +11,7 @@ use crate::token_count::{Provenance, TokenCount};
 
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 /// Today and the seven days before.
-const DAYS: usize = 8;
+const DAYS: u64 = 8;
 
 /// The documents of one type, as one model reads them, day by day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,9 +101,7 @@ impl Sizes {
                 number,
                 ..Day::default()
             });
-            while self.days.len() > DAYS {
-                self.days.pop_front();
-            }
+            self.days.retain(|day| day.number + DAYS > number);
         }
         let Some(day) = self.days.back_mut() else {
             return;
