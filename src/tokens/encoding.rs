@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::TokenCounter;
 use crate::error::Error;
 use crate::model::Encoding;
+use crate::token_count::TokenCount;
 
 impl Encoding {
     /// The counter for this encoding; an error that names the feature to enable when there is none.
@@ -39,5 +40,23 @@ impl Encoding {
 pub(crate) fn proxy() -> Arc<dyn TokenCounter> {
     Encoding::O200kBase
         .counter()
-        .unwrap_or_else(|_| Arc::new(super::ByteBound))
+        .unwrap_or_else(|_| Arc::new(Bytes))
+}
+
+/// Bytes as units to be multiplied by a factor, where no tokenizer was compiled in.
+#[derive(Debug)]
+struct Bytes;
+
+impl TokenCounter for Bytes {
+    fn name(&self) -> &'static str {
+        "bytes"
+    }
+
+    fn count(&self, text: &str) -> Result<TokenCount, Error> {
+        Ok(self.bounds(text))
+    }
+
+    fn bounds(&self, text: &str) -> TokenCount {
+        TokenCount::exact(text.len() as u64)
+    }
 }
