@@ -10,15 +10,19 @@ use crate::token_count::TokenCount;
 /// The tokens that a call needs, part by part, so that a reader sees which part grew.
 ///
 /// ```
+/// # #[cfg(any(feature = "tiktoken", feature = "bpe"))]
+/// # fn main() -> Result<(), fusebox::Error> {
 /// use fusebox::{Call, TokenBudget, Version};
 ///
 /// let version = Version::new("v7", "gpt-4o")?.with_system_prompt("You read invoices.").with_reserved_answer_tokens(800);
 /// let budget = TokenBudget::builder().build()?;
 /// let call = Call::new("inv-1", "invoice")?.with_document("Total: 12.50 EUR");
 /// let account = budget.count(&call, &version)?;
-/// # #[cfg(any(feature = "tiktoken", feature = "bpe"))]
 /// assert_eq!(account.to_string(), "22 tokens (system prompt 4, document 7, framing 11), 800 for the answer");
-/// # Ok::<(), fusebox::Error>(())
+/// # Ok(())
+/// # }
+/// # #[cfg(not(any(feature = "tiktoken", feature = "bpe")))]
+/// # fn main() {}
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]

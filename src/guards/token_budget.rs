@@ -185,6 +185,16 @@ impl TokenBudget {
 
     fn judge(&self, call: &Call<'_>, readers: &Readers, cx: &mut Cx<'_>) -> Verdict {
         let own = &readers.own;
+        if let Some((prompt, brought)) = own.fits_at_once(call).filter(|_| !self.measure_all) {
+            cx.mark_measurement(Measurement {
+                model: own.model.name().clone(),
+                prompt,
+                raw: None,
+                version_model: own.model.name().clone(),
+                brought,
+            });
+            return Verdict::Proceed;
+        }
         let limit = (!self.measure_all).then_some(own.limit);
         let Some(reading) = self.measure(own, call, limit) else {
             return Verdict::divert(self.otherwise.clone(), Reason::Unmeasured);

@@ -34,6 +34,8 @@ pub(super) struct Reader {
     answer: u64,
     /// Whether numbers that the caller gives were counted for another tokenizer.
     numbers_are_foreign: bool,
+    /// What the version needs beside a document, for the model's own tokenizer.
+    plain: Option<TokenCount>,
 }
 
 /// What came of measuring a call.
@@ -129,6 +131,7 @@ impl Reader {
             document_framing: role_framing("user", model, counter),
             answer,
             numbers_are_foreign: is_foreign,
+            plain: None,
             tokenizer,
         };
         let counter = &*reader.tokenizer.counter;
@@ -150,7 +153,29 @@ impl Reader {
         if has_prompt {
             reader.framing = reader.framing + role_framing("system", model, counter);
         }
+        if reader.tokenizer.is_own && !is_foreign {
+            // No factor is asked for when the tokenizer is the model's own.
+            reader.plain = Some(reader.own_tokens(Factor::assumed(1_000)));
+        }
         Ok(reader)
+    }
+
+    /// The prompt and what the caller brings to it, where a document alone surely fits: the everyday case, in which no
+    /// part must be looked at.
+    pub(super) fn fits_at_once(&self, call: &Call<'_>) -> Option<(TokenCount, TokenCount)> {
+        let plain = self.plain?;
+        let document = match call.content() {
+            Content::Text(text) => self.tokenizer.counter.bounds(text),
+            Content::Counted(count) => *count,
+            Content::Unmeasured | Content::InHistory => return None,
+        };
+        let history = match call.history() {
+            History::Counted(count) => *count,
+            History::Unmeasured | History::Messages(_) => return None,
+        };
+        let brought = document + history;
+        let prompt = plain + brought;
+        (call.images().is_empty() && prompt.fits(self.limit)).then_some((prompt, brought))
     }
 
     /// What a call needs, counted as far as is needed to tell whether that is more than `limit`; all of it, if there is

@@ -1,0 +1,204 @@
+//! What counting and judging costs: full counts with the tokenizers as they are in the same run, texts that tokenizers
+//! stumble over, and decisions that need no count or only a part of one.
+//!
+//! `fusebox` is the counter that `Encoding::counter` gives: with feature `bpe` that is `Bpe`, and `fusebox-tiktoken` is
+//! the other one. Ids are `area/case/who`; `cargo run --release --example ratios` prints the ratios.
+
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    reason = "a bench may fail to start"
+)]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use fusebox::tokens::Tiktoken;
+use fusebox::{
+    Call, Conversation, Cx, Encoding, Guard, LineUp, Message, Model, Outbox, Timestamp,
+    TokenBudget, TokenCounter, Version,
+};
+
+const KB: usize = 1_000;
+const PROSE: &str = include_str!("../docs/design.md");
+const CJK: &str = "发票编号二〇二六第四一七号，供应商为株式会社山田製作所。請求書の合計金額は税込みで十二万三千四百五十円です。송장 번호와 합계 \
+                   금액을 확인해 주세요。付款期限為收到發票後三十天內，逾期將收取利息。";
+
+fn counter() -> Arc<dyn TokenCounter> {
+    Encoding::O200kBase.counter().expect("a tokenizer")
+}
+
+fn filled(text: &str, bytes: usize) -> String {
+    text.chars()
+        .cycle()
+        .scan(0, |length, c| {
+            *length += c.len_utf8();
+            (*length <= bytes).then_some(c)
+        })
+        .collect()
+}
+
+fn json_lines(bytes: usize) -> String {
+    let lines = (0_u64..).map(|n| {
+        let total = n * 7_919 % 100_000;
+        format!(
+            "{{\"id\":\"inv-{n:06}\",\"vendor\":\"Vendor {}\",\"lines\":[{{\"sku\":\"{:08x}\",\"quantity\":{},\"price\":\"{}.{:02}\"}}],\"due\":\"2026-{:02}-{:02}\"}}\n",
+            n % 97, n.wrapping_mul(2_654_435_761) % 0xffff_ffff, n % 13, total / 100, total % 100, n % 12 + 1, n % 28 + 1
+        )
+    });
+    let mut text = String::new();
+    for line in lines {
+        if text.len() + line.len() > bytes {
+            break;
+        }
+        text += &line;
+    }
+    text
+}
+
+fn random_letters(bytes: usize) -> String {
+    let mut state = 7_u64;
+    let letters = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        char::from(b'a' + u8::try_from((state >> 33) % 26).unwrap_or(0))
+    });
+    letters.take(bytes).collect()
+}
+
+/// Every contender counts the whole text.
+fn full_count(c: &mut Criterion, case: &str, text: &str, tiktoken_survives: bool) {
+    let mut group = c.benchmark_group(format!("tokens/{case}"));
+    group
+        .throughput(Throughput::Bytes(text.len() as u64))
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(2));
+    let own = counter();
+    group.bench_function("fusebox", |b| b.iter(|| own.count(black_box(text))));
+    if cfg!(feature = "bpe") {
+        let tiktoken = Tiktoken::new(Encoding::O200kBase);
+        group.bench_function("fusebox-tiktoken", |b| {
+            b.iter(|| tiktoken.count(black_box(text)));
+        });
+    }
+    if tiktoken_survives {
+        let peer = tiktoken_rs::o200k_base_singleton();
+        group.bench_function("tiktoken-rs", |b| {
+            b.iter(|| peer.count_ordinary(black_box(text)));
+        });
+    }
+    let peer = bpe_openai::o200k_base();
+    group.bench_function("bpe-openai", |b| b.iter(|| peer.count(black_box(text))));
+    group.finish();
+}
+
+fn documents(c: &mut Criterion) {
+    for (case, text) in [
+        ("english-200k", filled(PROSE, 200 * KB)),
+        ("cjk-200k", filled(CJK, 200 * KB)),
+        ("json-200k", json_lines(200 * KB)),
+    ] {
+        full_count(c, case, &text, true);
+    }
+}
+
+fn pathological(c: &mut Criterion) {
+    for (case, text) in [
+        ("spaces-1m", " ".repeat(1_000 * KB)),
+        ("one-letter-1m", "a".repeat(1_000 * KB)),
+        ("digits-1m", "7".repeat(1_000 * KB)),
+        ("equals-1m", "=".repeat(1_000 * KB)),
+        ("ideograph-1m", "漢".repeat(1_000 * KB / 3)),
+        ("random-letters-1m", random_letters(1_000 * KB)),
+    ] {
+        full_count(c, case, &text, case != "spaces-1m");
+    }
+}
+
+/// A budget for a model of our own with OpenAI's encoding, and the line-up that it judges.
+fn budget(window: u64) -> (TokenBudget, LineUp) {
+    let model = Model::new("ours", window).map(|model| model.with_encoding(Encoding::O200kBase));
+    let budget = TokenBudget::builder().model(model.expect("a model"));
+    let version = Version::new("v7", "ours").expect("a version");
+    let line_up = LineUp::new(version.with_system_prompt(filled(PROSE, 4 * KB)));
+    let budget = budget.build().expect("default numbers");
+    budget.check_line_up(&line_up).expect("a version that fits");
+    (budget, line_up)
+}
+
+fn judge(c: &mut Criterion, case: &str, window: u64, call: &Call<'_>) {
+    let (budget, line_up) = budget(window);
+    let outbox = Outbox::new();
+    let mut cx = Cx::new(Timestamp::EPOCH, &line_up, &outbox, "token-budget");
+    let mut group = c.benchmark_group(format!("tokens/{case}"));
+    group.bench_function("fusebox", |b| {
+        b.iter(|| budget.check(black_box(call), line_up.stable(), &mut cx));
+    });
+    group.finish();
+}
+
+fn document(text: &str) -> Call<'_> {
+    let call = Call::new("doc", "invoice").expect("a call");
+    call.with_document(text)
+}
+
+fn decisions(c: &mut Criterion) {
+    let fits = filled(PROSE, 200 * KB);
+    judge(
+        c,
+        "clear-fit-200k-of-1m-window",
+        1_000_000,
+        &document(&fits),
+    );
+    let over = filled(PROSE, 10_000 * KB);
+    judge(
+        c,
+        "clear-overflow-10m-of-32k-window",
+        32_000,
+        &document(&over),
+    );
+    let grey = filled(PROSE, 2_000 * KB);
+    judge(c, "overflow-2m-of-32k-window", 32_000, &document(&grey));
+
+    // What 32,000 tokens take to count: the measure of the two above.
+    let counter = counter();
+    let text = filled(PROSE, 140 * KB);
+    let mut group = c.benchmark_group("tokens/count-32k-tokens");
+    group.bench_function("fusebox", |b| b.iter(|| counter.count(black_box(&text))));
+    group.finish();
+}
+
+/// The next turn of 500 bytes in a conversation of 100,000 tokens.
+fn next_turn(c: &mut Criterion) {
+    let (budget, line_up) = budget(128_000);
+    let outbox = Outbox::new();
+    let mut cx = Cx::new(Timestamp::EPOCH, &line_up, &outbox, "token-budget");
+    let turn = filled(PROSE, 500);
+    let conversation: Conversation = (0..900).map(|_| Message::user(turn.as_str())).collect();
+    let question = document(&turn).with_history(&conversation);
+    let _ = budget.check(&question, line_up.stable(), &mut cx);
+    let mut group = c.benchmark_group("tokens/next-turn-of-100k-tokens");
+    group.bench_function("fusebox", |b| {
+        b.iter_batched(
+            || {
+                let mut next = conversation.clone();
+                next.push(Message::assistant(turn.as_str()));
+                next
+            },
+            |next| {
+                let question = document(&turn).with_history(&next);
+                let _ = black_box(budget.check(&question, line_up.stable(), &mut cx));
+                next
+            },
+            criterion::BatchSize::SmallInput,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(benches, documents, pathological, decisions, next_turn);
+criterion_main!(benches);
