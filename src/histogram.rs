@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Bits of a number that are kept: buckets are 1/32 wide or less, so an edge is off by 3.2 % at most.
-const PRECISION: u32 = 5;
+/// Bits of a number that are kept: buckets are 1/128 wide or less, so an edge is off by 0.8 % at most.
+const PRECISION: u32 = 7;
 
-/// How often sizes came, in buckets that grow with the size; below 64 every number has its own.
+/// How often sizes came, in buckets that grow with the size; below 256 every number has its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Histogram(BTreeMap<u16, u64>);
@@ -94,7 +94,7 @@ mod tests {
             let size = size >> shift;
             let (smallest, largest) = edges(bucket(size));
             prop_assert!((smallest..=largest).contains(&size), "{size} {smallest} {largest}");
-            prop_assert!(largest - smallest <= size / 32, "{size} {smallest} {largest}");
+            prop_assert!(largest - smallest <= size / 128, "{size} {smallest} {largest}");
         }
 
         #[test]
@@ -122,7 +122,7 @@ mod tests {
             for percent in [50_usize, 95, 99] {
                 let rank = (sizes.len() * percent).div_ceil(100);
                 let (exact, found) = (sizes[rank - 1], histogram.percentile(percent as u64).unwrap());
-                prop_assert!(exact <= found && found <= exact + exact / 31, "{exact} {found}");
+                prop_assert!(exact <= found && found <= exact + exact / 128, "{exact} {found}");
             }
             let above = sizes.iter().filter(|size| **size > limit).count() as u64;
             let (least, most) = histogram.above(limit);

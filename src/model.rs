@@ -48,14 +48,9 @@ impl Model {
     /// The model `name` with a context window of so many tokens (prompt and answer together); an error when the name
     /// is empty or the window zero.
     pub fn new(name: impl AsRef<str>, context_window: u64) -> Result<Self, Error> {
-        let name = ModelName::new(name)?;
-        if context_window == 0 {
-            let field = format!("context window of model `{name}`");
-            return Err(Error::invalid(field, context_window, "at least 1 token"));
-        }
-        Ok(Self {
+        let model = Self {
             context_window,
-            name,
+            name: ModelName::new(name)?,
             largest_input: None,
             largest_answer: None,
             encoding: None,
@@ -64,7 +59,18 @@ impl Model {
             images: None,
             input_price: None,
             end_of_life: None,
-        })
+        };
+        model.with_context_window(context_window)
+    }
+
+    /// The same model behind something that lets less through, or more; an error when the window is zero.
+    pub fn with_context_window(mut self, tokens: u64) -> Result<Self, Error> {
+        if tokens == 0 {
+            let field = format!("context window of model `{}`", self.name);
+            return Err(Error::invalid(field, tokens, "at least 1 token"));
+        }
+        self.context_window = tokens;
+        Ok(self)
     }
 
     /// The most tokens that it reads in one call, where that is less than the context window.

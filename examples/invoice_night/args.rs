@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
+use crate::folder;
+
 /// Watch the outage that started fusebox, without guards and with them.
 #[derive(Debug, Parser)]
 #[command(name = "invoice_night")]
@@ -46,7 +48,6 @@ pub(crate) enum FaultOf {
 
 impl Args {
     pub(crate) fn folder(&self) -> PathBuf {
-        let own = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/documents"));
-        self.documents.clone().unwrap_or_else(own)
+        self.documents.clone().unwrap_or_else(folder::own)
     }
 }

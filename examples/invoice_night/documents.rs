@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fusebox::tokens::{Tiktoken, TokenCounter};
 use fusebox::{DocumentType, Encoding};
 
 use crate::AnyError;
+use crate::folder::{self, TextFile};
 
 #[derive(Debug)]
 pub(crate) struct Document {
@@ -27,88 +28,31 @@ pub(crate) struct Documents {
     pub(crate) unreadable: Vec<String>,
 }
 
-/// Reads every text file of a folder; a sub-folder is a document type.
-pub(crate) fn load(folder: &Path) -> Result<Documents, AnyError> {
+pub(crate) fn load(path: &Path) -> Result<Documents, AnyError> {
     let counter = Tiktoken::new(Encoding::O200kBase);
-    let mut documents = Documents {
-        all: Vec::new(),
-        unreadable: Vec::new(),
-    };
-    let entries =
-        listed(folder).map_err(|error| format!("folder {}: {error}", folder.display()))?;
-    for entry in entries {
-        if entry.is_dir() {
-            let name = entry
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            for file in listed(&entry)? {
-                documents.read(&file, &name, &counter);
-            }
-        } else if !is_readme(&entry) {
-            documents.read(&entry, "document", &counter);
-        }
-    }
-    if documents.all.is_empty() {
-        let tried = documents.unreadable.join("\n  ");
-        return Err(format!(
-            "folder {}: no text file that can be used\n  {tried}",
-            folder.display()
-        )
-        .into());
-    }
-    Ok(documents)
+    let folder = folder::read(path)?;
+    let documents = folder
+        .files
+        .into_iter()
+        .map(|file| document(file, &counter));
+    Ok(Documents {
+        all: documents.collect::<Result<_, _>>()?,
+        unreadable: folder.unreadable,
+    })
 }
 
-fn listed(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut paths: Vec<_> = fs::read_dir(folder)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect();
-    paths.sort();
-    Ok(paths)
-}
-
-fn is_readme(path: &Path) -> bool {
-    path.file_stem()
-        .is_some_and(|stem| stem.eq_ignore_ascii_case("readme"))
-}
-
-impl Documents {
-    fn read(&mut self, file: &Path, document_type: &str, counter: &dyn TokenCounter) {
-        if file
-            .extension()
-            .is_some_and(|extension| extension == "json")
-            || file.is_dir()
-        {
-            return;
-        }
-        match read(file, document_type, counter) {
-            Ok(document) => self.all.push(document),
-            Err(error) => self.unreadable.push(format!("{}: {error}", file.display())),
-        }
-    }
-}
-
-fn read(
-    file: &Path,
-    document_type: &str,
-    counter: &dyn TokenCounter,
-) -> Result<Document, AnyError> {
-    let text = String::from_utf8(fs::read(file)?).map_err(|_| "not UTF-8 text")?;
-    if text.trim().is_empty() {
-        return Err("empty".into());
-    }
-    let expected = fs::read(file.with_extension("json")).unwrap_or_default();
+fn document(file: TextFile, counter: &dyn TokenCounter) -> Result<Document, AnyError> {
+    let expected = fs::read(file.path.with_extension("json")).unwrap_or_default();
     Ok(Document {
         name: file
+            .path
             .file_stem()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned(),
-        kind: DocumentType::new(document_type)?,
-        tokens: counter.count(&text)?.lower(),
+        kind: file.document_type,
+        tokens: counter.count(&file.text)?.lower(),
         fields: serde_json::from_slice(&expected).unwrap_or_default(),
-        text,
+        text: file.text,
     })
 }

@@ -4,8 +4,12 @@
 //! `cargo run --release --example invoice_night -- --help` says what else it can do.
 
 mod args;
+#[path = "../shared/arrivals.rs"]
+mod arrivals;
 mod client;
 mod documents;
+#[path = "../shared/folder.rs"]
+mod folder;
 mod guarded;
 mod naive;
 mod report;

@@ -191,8 +191,8 @@ impl fmt::Display for EventKind {
                 largest_prompt,
             } => write!(
                 f,
-                "one in a hundred of {documents} documents of type {document_type} needs {p99} tokens or more with \
-                 {version}, of {largest_prompt} that the model reads"
+                "99 % of {documents} documents of type {document_type} need up to {p99} tokens with {version}, which is \
+                 more than 80 % of the {largest_prompt} that the model reads"
             ),
             Self::LostInRestart {
                 document, ticket, ..

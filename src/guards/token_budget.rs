@@ -34,9 +34,10 @@ use crate::version::{LineUp, Version};
 
 use alarm::{Alarmed, Alarms};
 use audit::{Finding, Told};
-use learnt::{Learnt, Space};
+use learnt::Learnt;
 use models::{Models, Readers};
 use reader::{Reader, Reading};
+use sizes::Space;
 
 pub use builder::TokenBudgetBuilder;
 pub use forecast::{CoverageReport, WhatIf};
@@ -165,12 +166,14 @@ impl TokenBudget {
     /// The work grows with the texts: a megabyte takes tens of milliseconds.
     pub fn count(&self, call: &Call<'_>, version: &Version) -> Result<Account, Error> {
         let readers = self.models.readers(version)?;
-        let reading = self.measure(&readers.own, call, None);
-        let reading = reading.ok_or_else(|| {
+        Ok(self.count_in_full(&readers.own, call)?.account)
+    }
+
+    fn count_in_full(&self, reader: &Reader, call: &Call<'_>) -> Result<Reading, Error> {
+        self.measure(reader, call, None).ok_or_else(|| {
             let reason = "the document, an image or a message of this call cannot be counted";
-            Error::count(readers.own.tokenizer.counter.name(), reason)
-        })?;
-        Ok(reading.account)
+            Error::count(reader.tokenizer.counter.name(), reason)
+        })
     }
 
     fn measure(&self, reader: &Reader, call: &Call<'_>, limit: Option<u64>) -> Option<Reading> {
@@ -255,6 +258,8 @@ impl TokenBudget {
         }
         if let Some(space) = self.space(ticket, measurement, cx) {
             let (document_type, version) = (ticket.document_type(), ticket.version());
+            let (served_by, own) = (&measurement.model, &measurement.version_model);
+            let reported = reported.filter(|_| self.models.read_alike(served_by, own));
             learnt.size(document_type, version, measurement, reported, space, cx);
         }
     }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use fusebox::tokens::{ByteBound, Catalogue};
 use fusebox::{
-    Admission, AtLeast, Call, EventKind, FailureKind, Framing, LineUp, Model, Permit, Provenance,
-    Reason, Report, Settlement, Severity, Ticket, TokenBudget, TokenCount, Version,
+    Admission, AtLeast, Call, Error, EventKind, FailureKind, Framing, LineUp, Model, Permit,
+    Provenance, Reason, Report, Settlement, Severity, Ticket, TokenBudget, TokenCount,
+    TokenCounter, Version,
 };
 
 use crate::support::{Bench, EVENING, minutes};
@@ -441,15 +442,15 @@ fn headroom_says_how_large_documents_are_and_how_many_fit() {
         (headroom.p99, 99_000),
     ] {
         assert!(
-            (exact..exact * 104 / 100).contains(&percentile),
+            (exact..exact * 1_008 / 1_000).contains(&percentile),
             "{percentile} for {exact}"
         );
     }
-    // 90,000 to 100,000 are eleven documents; buckets are 2,048 wide there, and 88,064 to 90,111 is one of them.
+    // 90,000 to 100,000 are eleven documents; buckets are 512 wide there, and 88,576 to 89,087 is one of them.
     assert_eq!(
         headroom.over,
         AtLeast {
-            at_least: 10,
+            at_least: 11,
             at_most: 12
         }
     );
@@ -496,7 +497,7 @@ fn what_if_says_what_a_longer_prompt_a_smaller_model_or_a_larger_answer_would_di
             over.at_least <= exactly && exactly <= over.at_most,
             "{over:?}"
         );
-        assert!(over.at_most - over.at_least <= 2, "{over:?}");
+        assert!(over.at_most - over.at_least <= 1, "{over:?}");
     }
     assert!(budget.what_if(&version("no-such-model", 1)).is_err());
 }
@@ -516,7 +517,7 @@ fn what_if_tells_a_fallback_from_a_person() {
     evenly(&budget, 160);
     let all = budget.what_if(&version("exact", 1_000)).unwrap();
     // 90,000 to 160,000 are over, of which those above 134,000 fit nowhere.
-    assert_eq!(all[0].over.at_most - all[0].over.at_least, 2);
+    assert!(all[0].over.at_most - all[0].over.at_least <= 1, "{all:?}");
     assert!(
         all[0].over.at_least <= 71 && 71 <= all[0].over.at_most,
         "{all:?}"
@@ -545,6 +546,20 @@ fn another_tokenizer_makes_the_forecast_an_interval() {
     assert!((39..=42).contains(&all[0].over.at_most), "{all:?}");
 }
 
+/// A document of one long word has fewer bytes than twice its tokens, one of short words more.
+#[test]
+fn a_recorded_document_has_a_size_whatever_the_tokenizer() {
+    let model = Model::new("unpublished", 100_000).unwrap();
+    let budget = TokenBudget::builder().model(model).build().unwrap();
+    for text in ["a ".repeat(20_000), "~^".repeat(20_000)] {
+        let call = Call::new("doc", "invoice").unwrap().with_document(&text);
+        let version = version("unpublished", 1_000);
+        budget.record(&call, &version, EVENING).unwrap();
+    }
+    let all = budget.headroom();
+    assert_eq!((all[0].documents, all[0].unmeasured), (2, 0), "{all:?}");
+}
+
 #[test]
 fn sizes_come_from_reported_usage_where_only_the_length_was_looked_at() {
     let model = Model::new("exact", 1_000_000)
@@ -566,7 +581,53 @@ fn sizes_come_from_reported_usage_where_only_the_length_was_looked_at() {
     let _ = permit(&bench, &call).answer(Report::new().usage(11_000, 10));
     let all = budget.headroom();
     assert_eq!((all[0].documents, all[0].unmeasured), (1, 1));
-    assert!((10_000..10_320).contains(&all[0].p99), "{all:?}");
+    assert!((10_000..10_080).contains(&all[0].p99), "{all:?}");
+}
+
+/// The larger model has the same tokenizer, so what it read is what the version's model would have read.
+#[test]
+fn sizes_come_from_the_usage_of_a_larger_model_too() {
+    let (reads_alike, other) = (["same"; 2], ["same", "another"]);
+    for (tokenizers, size) in [(reads_alike, 6_000..6_048), (other, 8_000..8_064)] {
+        let [own, larger] = tokenizers.map(Named);
+        let model = |name, window| {
+            Model::new(name, window)
+                .unwrap()
+                .with_framing(Framing::NONE)
+        };
+        let budget = std::sync::Arc::new(
+            TokenBudget::builder()
+                .model(model("small", 6_000))
+                .fallback(model("large", 60_000))
+                .counter("small", own)
+                .counter("large", larger)
+                .build()
+                .unwrap(),
+        );
+        let version = Version::new("v7", "small").unwrap().with_system_prompt("");
+        let bench = Bench::with(LineUp::new(version), |builder| {
+            builder.guard(std::sync::Arc::clone(&budget))
+        });
+        let text = "x".repeat(8_000);
+        let call = Call::new("doc", "invoice").unwrap().with_document(&text);
+        let _ = permit(&bench, &call).answer(Report::new().usage(6_000, 10));
+        let all = budget.headroom();
+        assert!(size.contains(&all[0].p50), "{all:?}");
+    }
+}
+
+/// Knows no more than that a text has at most a token for each byte, and more than its limit.
+#[derive(Debug)]
+struct Named(&'static str);
+
+impl TokenCounter for Named {
+    fn name(&self) -> &str {
+        self.0
+    }
+
+    fn count(&self, text: &str) -> Result<TokenCount, Error> {
+        Ok(TokenCount::between(5_500, text.len() as u64))
+    }
 }
 
 #[test]

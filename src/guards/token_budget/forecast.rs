@@ -4,14 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::models::Readers;
 use super::sizes::{AtLeast, Headroom, Sizes};
-use super::{TokenBudget, measurement, space};
+use super::{TokenBudget, space};
 use crate::call::Call;
 use crate::error::Error;
-use crate::guard::Cx;
 use crate::name::{DocumentType, ModelName};
-use crate::outbox::Outbox;
 use crate::time::Timestamp;
-use crate::version::{LineUp, Version};
+use crate::version::Version;
 
 /// What a version would do with the documents of one type: what [`TokenBudget::what_if`] says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,22 +101,12 @@ impl TokenBudget {
     /// Adds a document to what [`headroom`](Self::headroom) and [`what_if`](Self::what_if) know, without a call: from a
     /// folder of documents, or a trace of past traffic. It is counted in full. An error when it cannot be counted.
     pub fn record(&self, call: &Call<'_>, version: &Version, at: Timestamp) -> Result<(), Error> {
-        self.count(call, version)?;
         let readers = self.models.readers(version)?;
-        let Some(reading) = self.measure(&readers.own, call, None) else {
-            return Ok(());
-        };
-        let measurement = measurement(&readers.own, &readers.own, &reading, &reading);
-        let (line_up, outbox) = (LineUp::new(version.clone()), Outbox::new());
-        let cx = Cx::new(at, &line_up, &outbox, "record");
-        self.learnt.lock().size(
-            call.document_type(),
-            version.id(),
-            &measurement,
-            None,
-            space(&readers.own, self.models.assumed_factor()),
-            &cx,
-        );
+        let reading = self.count_in_full(&readers.own, call)?;
+        let space = space(&readers.own, self.models.assumed_factor());
+        let size = reading.account.brought();
+        let mut learnt = self.learnt.lock();
+        learnt.record(call.document_type(), version, size, space, at);
         Ok(())
     }
 
@@ -133,9 +121,7 @@ impl TokenBudget {
         let over = |reader: &super::Reader| {
             let space = space(reader, assumed);
             let room = space.limit.saturating_sub(space.own);
-            let by = self.models.tokenizer_name(measured_by);
-            let same = measured_by == reader.model.name()
-                || by.is_some() && by == self.models.tokenizer_name(reader.model.name());
+            let same = self.models.read_alike(measured_by, reader.model.name());
             let over = if same {
                 sizes.over(room, |room| room, |room| room)
             } else {

@@ -4,24 +4,20 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::sizes::Sizes;
+use super::sizes::{Sizes, Space};
 use crate::account::Measurement;
 use crate::event::{EventKind, Severity};
 use crate::guard::Cx;
 use crate::keyed::{DEFAULT_KEYS, Keyed};
 use crate::name::{DocumentType, ModelName, VersionId};
-use crate::ratio::Ratio;
 use crate::ticket::Ticket;
+use crate::time::Timestamp;
 use crate::token_count::{Provenance, TokenCount};
 use crate::tokens::{Calibration, Coverage, Factor};
+use crate::version::Version;
 
 /// A ratio learnt from a shorter prompt is mostly framing.
 const SHORTEST_SAMPLE: u64 = 500;
-/// A type is warned of when its 99th percentile passes this share of the window ..
-const LITTLE_ROOM: Ratio = Ratio::percent(80);
-/// .. over so many documents at least, looked at after every so many.
-const ENOUGH_DOCUMENTS: u64 = 100;
-const LOOK_EVERY: u64 = 20;
 
 type Key = (DocumentType, ModelName);
 
@@ -38,14 +34,6 @@ pub(super) struct Stored {
     calibrations: Vec<(Key, Calibration)>,
     pooled: Vec<(ModelName, Calibration)>,
     sizes: Vec<(Key, Sizes)>,
-}
-
-/// What a version leaves of a model's window.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Space {
-    pub(super) largest_prompt: u64,
-    pub(super) limit: u64,
-    pub(super) own: u64,
 }
 
 impl Learnt {
@@ -102,7 +90,7 @@ impl Learnt {
         }
     }
 
-    /// A document of this size came, of which `reported` tokens of prompt were read if the API said so.
+    /// A document of this size came, of whose prompt the version's model would read `reported` tokens if the API said so.
     pub(super) fn size(
         &mut self,
         document_type: &DocumentType,
@@ -112,38 +100,43 @@ impl Learnt {
         space: Space,
         cx: &Cx<'_>,
     ) {
+        let model = &measurement.version_model;
+        let sizes = self.sizes_of(document_type, version, model, space);
+        let size = refined(measurement, reported, space);
+        // Of one that is known only by its bytes, and fits, nothing is known.
+        if size.is_exact() || size.provenance() < Provenance::Bound || size.lower() > sizes.room {
+            sizes.add(size, cx.now());
+        } else {
+            sizes.add_unmeasured(cx.now());
+        }
+        sizes.warn_of_little_room(document_type, version, space, cx);
+    }
+
+    /// A document of this size would have come, counted as far as it can be.
+    pub(super) fn record(
+        &mut self,
+        document_type: &DocumentType,
+        version: &Version,
+        size: TokenCount,
+        space: Space,
+        at: Timestamp,
+    ) {
+        let sizes = self.sizes_of(document_type, version.id(), version.model(), space);
+        sizes.add(size, at);
+    }
+
+    fn sizes_of(
+        &mut self,
+        document_type: &DocumentType,
+        version: &VersionId,
+        model: &ModelName,
+        space: Space,
+    ) -> &mut Sizes {
         let room = space.limit.saturating_sub(space.own);
-        let key = (document_type.clone(), measurement.version_model.clone());
+        let key = (document_type.clone(), model.clone());
         let (sizes, _) = self.sizes.entry(&key, || Sizes::new(version, room));
-        if sizes.version != *version {
-            sizes.version = version.clone();
-        }
-        sizes.room = room;
-        sizes.add(refined(measurement, reported), cx.now());
-        let documents = sizes.documents();
-        if documents < ENOUGH_DOCUMENTS
-            || documents % LOOK_EVERY != 0
-            || sizes.warned.as_ref() == Some(version)
-        {
-            return;
-        }
-        let room = LITTLE_ROOM
-            .of(space.largest_prompt)
-            .saturating_sub(space.own);
-        let larger = sizes.over(room, |room| room, |room| room).at_most;
-        if larger > documents - (documents * 99).div_ceil(100) {
-            let p99 = sizes.p99().unwrap_or(0);
-            let prompt = p99.saturating_add(space.own);
-            sizes.warned = Some(version.clone());
-            let kind = EventKind::LittleHeadroom {
-                document_type: document_type.clone(),
-                version: version.clone(),
-                documents,
-                p99: prompt,
-                largest_prompt: space.largest_prompt,
-            };
-            cx.emit(Severity::Warning, kind);
-        }
+        sizes.serves(version, room);
+        sizes
     }
 
     pub(super) fn sizes(&self) -> impl Iterator<Item = (&Key, &Sizes)> {
@@ -180,28 +173,24 @@ impl Learnt {
     }
 }
 
-/// The size of what the caller brought, by what the API reported where that says more.
-fn refined(measurement: &Measurement, reported: Option<u64>) -> TokenCount {
+/// The size of what the caller brought, by what the API reported where that says more. `reported` is in tokens of the
+/// version's model.
+fn refined(measurement: &Measurement, reported: Option<u64>, space: Space) -> TokenCount {
     let brought = measurement.brought;
-    let (Some(reported), true) = (reported, measurement.model == measurement.version_model) else {
+    let Some(reported) = reported.filter(|_| !brought.is_exact()) else {
         return brought;
     };
-    if brought.is_exact() {
-        return brought;
-    }
     let is_scaled = matches!(
         measurement.prompt.provenance(),
         Provenance::Calibrated { .. } | Provenance::Assumed
     );
+    if !is_scaled {
+        return TokenCount::by_provider(reported.saturating_sub(space.own));
+    }
     let (part, whole) = (
         brought.upper().unwrap_or(u64::MAX),
         measurement.prompt.upper().unwrap_or(u64::MAX),
     );
-    let size = if is_scaled {
-        let share = u128::from(reported) * u128::from(part) / u128::from(whole.max(1));
-        u64::try_from(share).unwrap_or(u64::MAX)
-    } else {
-        reported.saturating_sub(whole.saturating_sub(part))
-    };
-    TokenCount::by_provider(size)
+    let share = u128::from(reported) * u128::from(part) / u128::from(whole.max(1));
+    TokenCount::by_provider(u64::try_from(share).unwrap_or(u64::MAX))
 }

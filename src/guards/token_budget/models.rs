@@ -167,8 +167,13 @@ impl Models {
             .or_else(|| self.catalogue.model(name.as_str()))
     }
 
-    /// The tokenizer of a model by its name, for comparing sizes that different models read.
-    pub(super) fn tokenizer_name(&self, name: &ModelName) -> Option<String> {
+    /// Whether two models count texts alike, so that sizes which one has read hold for the other.
+    pub(super) fn read_alike(&self, one: &ModelName, other: &ModelName) -> bool {
+        let of_one = self.tokenizer_name(one);
+        one == other || of_one.is_some() && of_one == self.tokenizer_name(other)
+    }
+
+    fn tokenizer_name(&self, name: &ModelName) -> Option<String> {
         if let Some(counter) = self.counters.get(name) {
             return Some(counter.name().to_owned());
         }
