@@ -52,11 +52,14 @@ impl Tokens {
         };
         let bare = |name: &str, window: u64, encoding: Option<Encoding>| {
             let model = Model::new(name, window).map_err(text)?;
-            let model = model.with_framing(Framing::NONE);
-            Ok::<_, Problem>(match encoding {
-                Some(encoding) => model.with_encoding(encoding),
-                None => model,
-            })
+            let mut model = model.with_framing(Framing::NONE);
+            if let Some(encoding) = encoding {
+                model = model.with_encoding(encoding);
+            }
+            if let Some(tokens) = catalogue.model(name).and_then(Model::largest_input) {
+                model = model.with_largest_input(tokens);
+            }
+            Ok::<_, Problem>(model)
         };
         let model = bare(name, window, encoding)?;
         let family = family_of(name, encoding);
