@@ -112,6 +112,7 @@ fn pathological(c: &mut Criterion) {
         ("one-letter-1m", "a".repeat(1_000 * KB)),
         ("digits-1m", "7".repeat(1_000 * KB)),
         ("equals-1m", "=".repeat(1_000 * KB)),
+        ("dashes-1m", "-".repeat(1_000 * KB)),
         ("ideograph-1m", "漢".repeat(1_000 * KB / 3)),
         ("random-letters-1m", random_letters(1_000 * KB)),
     ] {

@@ -14,6 +14,8 @@ mod provider;
 #[cfg(feature = "tiktoken")]
 mod tiktoken;
 mod tools;
+#[cfg(feature = "bpe")]
+mod vocabulary;
 
 use std::fmt;
 

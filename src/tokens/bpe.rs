@@ -2,17 +2,13 @@
 
 use std::fmt;
 
-use bpe_openai::Tokenizer;
-
 use super::LONGEST_COUNTED;
 use super::byte_bound::byte_bounds;
+use super::vocabulary::Vocabulary;
 use crate::error::Error;
 use crate::model::Encoding;
 use crate::token_count::TokenCount;
 use crate::tokens::TokenCounter;
-
-/// How far past a limit the tokenizer counts: its early exit may come a few tokens before the limit it is given.
-const PAST_LIMIT: usize = 16;
 
 /// Counts exactly with one of OpenAI's encodings, in time that grows with the text and not with its content: a megabyte
 /// of spaces is a few milliseconds. The counts are those of [`Tiktoken`](crate::tokens::Tiktoken); it is faster, and a
@@ -31,26 +27,18 @@ const PAST_LIMIT: usize = 16;
 #[derive(Clone, Copy)]
 pub struct Bpe {
     encoding: Encoding,
-    tokenizer: &'static Tokenizer,
+    vocabulary: &'static Vocabulary,
 }
 
 impl Bpe {
     /// Loads an encoding, unless it is loaded; an error for an encoding that the crate does not have.
     pub fn new(encoding: Encoding) -> Result<Self, Error> {
-        let tokenizer = match encoding {
-            Encoding::Cl100kBase => bpe_openai::cl100k_base(),
-            Encoding::O200kBase | Encoding::O200kHarmony => bpe_openai::o200k_base(),
-            _ => {
-                let allowed = "with feature `bpe` alone cl100k_base, o200k_base or o200k_harmony; \
-                               enable feature `tiktoken` for the others";
-                return Err(Error::invalid("encoding", encoding, allowed));
-            }
-        };
-        // The first use also compiles the regular expression.
-        tokenizer.count("warm up");
+        let allowed = "with feature `bpe` alone cl100k_base, o200k_base or o200k_harmony; enable feature `tiktoken` \
+                       for the others";
+        let vocabulary = Vocabulary::load(encoding);
         Ok(Self {
             encoding,
-            tokenizer,
+            vocabulary: vocabulary.ok_or_else(|| Error::invalid("encoding", encoding, allowed))?,
         })
     }
 }
@@ -64,7 +52,7 @@ impl TokenCounter for Bpe {
         if text.len() > LONGEST_COUNTED {
             return Ok(self.bounds(text));
         }
-        Ok(TokenCount::exact(self.tokenizer.count(text) as u64))
+        Ok(TokenCount::exact(self.vocabulary.count(text) as u64))
     }
 
     fn bounds(&self, text: &str) -> TokenCount {
@@ -76,12 +64,8 @@ impl TokenCounter for Bpe {
         if bounds.fits(limit) || bounds.lower() > limit || text.len() > LONGEST_COUNTED {
             return Ok(bounds);
         }
-        let stop = usize::try_from(limit)
-            .unwrap_or(usize::MAX)
-            .saturating_add(PAST_LIMIT);
-        let counted = self
-            .tokenizer
-            .count_till_limit(&self.tokenizer.normalize(text), stop);
+        let stop = usize::try_from(limit).unwrap_or(usize::MAX);
+        let counted = self.vocabulary.count_up_to(text, stop);
         Ok(counted.map_or(
             TokenCount::between(limit + 1, text.len() as u64),
             |tokens| TokenCount::exact(tokens as u64),

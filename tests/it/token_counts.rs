@@ -120,6 +120,12 @@ fn hostile(bytes: usize) -> Vec<(&'static str, String)> {
         ("spaces and line feeds", repeated(" \n")),
         ("one letter", repeated("a")),
         ("equals signs", repeated("=")),
+        ("dashes", repeated("-")),
+        ("lines of dashes", repeated(&("-".repeat(100) + "\n"))),
+        (
+            "dashes of two kinds",
+            repeated(&("-".repeat(5_000) + &"=".repeat(5_000))),
+        ),
         ("carets", repeated("^")),
         ("underscores", repeated("_")),
         ("digits", repeated("7")),
