@@ -75,7 +75,7 @@ fn full_count(c: &mut Criterion, case: &str, text: &str, tiktoken_survives: bool
     group
         .throughput(Throughput::Bytes(text.len() as u64))
         .sample_size(10)
-        .warm_up_time(Duration::from_millis(300))
+        .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(2));
     let own = counter();
     group.bench_function("fusebox", |b| b.iter(|| own.count(black_box(text))));

@@ -33,12 +33,12 @@
 //! # The flow
 //!
 //! ```text
-//! text --measure--> Call --admit--> route: which version?  check: may it?
-//!                                     |-> Permit      |-> Diversion (a value: send the document on)
-//! your client                         |
-//! answer / fail / release / drop -----+--> guards learn --> events --> sinks
-//! a person's correction, days later ------> guards learn --> events --> sinks
-//! tick, every few seconds ----------------> guards see that time passed
+//! text --> Call --admit--> route: which version?  check: may it?
+//!                            |-> Permit      |-> Diversion (a value: send the document on)
+//! your client                |
+//! answer / fail / drop ------+--> guards learn --> events --> sinks
+//! a correction, days later ------> guards learn --> events --> sinks
+//! tick, every few seconds -------> guards see that time passed
 //! ```
 //!
 //! # Which guard when
@@ -59,7 +59,7 @@
 //!
 //! # What it does not do
 //!
-//! It makes no calls, retries nothing, keeps no texts, starts no threads and needs no runtime. It does not know whether
+//! It makes no calls, retries nothing, keeps no documents, starts no threads and needs no runtime. It does not know whether
 //! an answer is right: it learns that from confidences, comparisons and the corrections of people.
 //!
 //! # Features

@@ -14,8 +14,8 @@ use crate::tokens::TokenCounter;
 /// of spaces is a few milliseconds. The counts are those of [`Tiktoken`](crate::tokens::Tiktoken); it is faster, and a
 /// limit stops it.
 ///
-/// Counts ordinary tokens always. Texts above 16 MB are judged by their bounds. Loading an encoding takes about 70 ms,
-/// once in a process; [`new`](Self::new) does it.
+/// Counts ordinary tokens always. Texts above 16 MB are judged by their bounds. Loading an encoding takes 40 to
+/// 80 ms and 34 to 70 MB, once in a process; [`new`](Self::new) does it.
 ///
 /// ```
 /// use fusebox::{Encoding, TokenCounter, tokens::Bpe};

@@ -21,7 +21,7 @@ const PART: usize = 16 << 10;
 /// Counts ordinary tokens always. Where the tokenizer gives up (its regular expression overflows on a megabyte of
 /// spaces), and for texts above 16 MB, the count is a bound: at most one token a byte, at least one for 128 bytes.
 ///
-/// English prose is counted at about 30 MB/s. Loading an encoding takes 60 to 200 ms and some 60 MB, once in a process;
+/// English prose is counted at about 30 MB/s. Loading an encoding takes 40 to 220 ms and 13 to 46 MB, once in a process;
 /// [`new`](Self::new) does it, so that the first call does not.
 ///
 /// ```

@@ -13,6 +13,9 @@ use crate::model::Encoding;
 /// How far past a limit a piece is counted: the tokenizer's early exit may come a few tokens before the limit it is given.
 const PAST_LIMIT: usize = 16;
 
+/// Longer words are seldom one token, and neither are those of other scripts: looking for them in vain costs more than it
+/// saves.
+const LONGEST_WORD: usize = 16;
 /// Runs of one character of more than so many bytes are shortened.
 const LONG_RUN: usize = 2_048;
 
@@ -23,7 +26,8 @@ static O200K_BASE: LazyLock<Vocabulary> =
 
 pub(super) struct Vocabulary {
     tokenizer: &'static Tokenizer,
-    tokens: HashSet<&'static [u8], FixedState>,
+    /// The short tokens of ASCII.
+    words: HashSet<&'static [u8], FixedState>,
     /// Bytes of the longest token.
     longest: usize,
 }
@@ -42,14 +46,13 @@ impl Vocabulary {
         // The first use compiles the regular expression.
         tokenizer.count("warm up");
         let number = u32::try_from(tokenizer.bpe.num_tokens()).unwrap_or(u32::MAX);
-        let tokens: HashSet<_, _> = (0..number)
-            .map(|token| tokenizer.bpe.token_bytes(token))
-            .collect();
-        let longest = tokens.iter().map(|token| token.len()).max();
+        let tokens = (0..number).map(|token| tokenizer.bpe.token_bytes(token));
+        let longest = tokens.clone().map(<[u8]>::len).max();
+        let words = tokens.filter(|token| token.len() <= LONGEST_WORD && token.is_ascii());
         Self {
             tokenizer,
+            words: words.collect(),
             longest: longest.unwrap_or(0),
-            tokens,
         }
     }
 
@@ -114,7 +117,7 @@ impl Vocabulary {
     }
 
     fn is_token(&self, piece: &[u8]) -> bool {
-        piece.len() <= self.longest && self.tokens.contains(piece)
+        piece.len() <= LONGEST_WORD && piece.is_ascii() && self.words.contains(piece)
     }
 }
 
