@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::format::Format;
 use crate::time::Timestamp;
 
-pub use kind::{EventKind, TripReason};
+pub use kind::{BreakerMode, EventKind, ProbeFailure, TripReason};
 
 /// How much an event wants somebody's attention. Ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

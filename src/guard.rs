@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::event::{Event, EventKind, Severity};
 use crate::outbox::Outbox;
 use crate::signal::{Report, Signal};
-use crate::ticket::Ticket;
+use crate::ticket::{Ticket, TicketId};
 use crate::time::Timestamp;
 use crate::verdict::{Acceptance, Route, Verdict};
 use crate::version::{LineUp, Version};
@@ -122,6 +122,7 @@ pub struct Cx<'a> {
     line_up: &'a LineUp,
     outbox: &'a Outbox,
     guard: &'a str,
+    call: TicketId,
     dry_run: bool,
     stage: Option<u8>,
     measurement: Option<Measurement>,
@@ -135,10 +136,22 @@ impl<'a> Cx<'a> {
             line_up,
             outbox,
             guard,
+            call: TicketId::new(0, 0),
             dry_run: false,
             stage: None,
             measurement: None,
         }
+    }
+
+    /// The same for one call, which gets this ticket.
+    pub(crate) fn for_call(mut self, call: TicketId) -> Self {
+        self.call = call;
+        self
+    }
+
+    /// The ticket that the call gets.
+    pub(crate) fn call(&self) -> TicketId {
+        self.call
     }
 
     /// The time of this decision. It never goes back.

@@ -10,7 +10,10 @@ mod token_budget;
 pub use confidence_drift::{
     ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, ConfidenceMeans, DriftState,
 };
-pub use error_rate::{BreakerState, ErrorRateBreaker, ErrorRateBreakerBuilder, VersionCounts};
+pub use error_rate::{
+    BreakerState, ErrorRateBreaker, ErrorRateBreakerBuilder, Health, Probing, Recovery,
+    VersionCounts,
+};
 pub use ledger::{Ends, LedgerReport, RouteLedger, RouteLedgerBuilder};
 pub use rollout::{
     BlueGreenPolicy, BlueGreenPolicyBuilder, CanaryPolicy, CanaryPolicyBuilder, Decision, Evidence,

@@ -111,17 +111,17 @@ pub use clock::{Clock, MockClock, SystemClock};
 pub use conversation::{Conversation, Message};
 pub use drill::{Drill, DrillReport, Fault, Traffic};
 pub use error::{Error, ErrorKind};
-pub use event::{Event, EventKind, Severity, TripReason};
+pub use event::{BreakerMode, Event, EventKind, ProbeFailure, Severity, TripReason};
 pub use failure::{Cause, Classify, FailureKind, Overflow};
 pub use guard::{Cx, DryRun, Guard, Named, OnlyFor, State};
 pub use guards::{
     AtLeast, BlueGreenPolicy, BlueGreenPolicyBuilder, BreakerState, CanaryPolicy,
     CanaryPolicyBuilder, ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, ConfidenceMeans,
     CoverageReport, Decision, Divergence, DriftState, Ends, ErrorRateBreaker,
-    ErrorRateBreakerBuilder, Evidence, Headroom, HoldReason, LedgerReport, RolloutState,
-    RolloutStatus, RouteLedger, RouteLedgerBuilder, ShadowComparator, ShadowComparatorBuilder,
-    ShadowCounts, ShadowReport, ShadowVerdict, Shadowed, TokenBudget, TokenBudgetBuilder,
-    VersionCounts, WhatIf,
+    ErrorRateBreakerBuilder, Evidence, Headroom, Health, HoldReason, LedgerReport, Probing,
+    Recovery, RolloutState, RolloutStatus, RouteLedger, RouteLedgerBuilder, ShadowComparator,
+    ShadowComparatorBuilder, ShadowCounts, ShadowReport, ShadowVerdict, Shadowed, TokenBudget,
+    TokenBudgetBuilder, VersionCounts, WhatIf,
 };
 pub use image::Image;
 pub use model::{Encoding, Framing, ImageRule, Model, ToolRule};

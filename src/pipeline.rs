@@ -210,9 +210,11 @@ impl Inner {
         line_up: &LineUp,
         now: Timestamp,
     ) -> Admission {
+        let id = TicketId::new(self.instance, self.sequence.fetch_add(1, Ordering::Relaxed));
         let (mut route, mut stage, mut failed) = (Route::Abstain, None, None);
         for member in &self.guards {
-            let mut cx = Cx::new(now, line_up, &self.outbox, member.guard.name());
+            let cx = Cx::new(now, line_up, &self.outbox, member.guard.name());
+            let mut cx = cx.for_call(id);
             let vote = member.shielded(&mut cx, None, |guard, cx| Some(guard.route(call, cx)));
             if vote.is_none() {
                 failed = Some(member.guard.name());
@@ -249,17 +251,12 @@ impl Inner {
             stage,
             measurement,
         };
-        let ticket = self.ticket(call, service, now);
+        let (document, document_type) = (call.document().clone(), call.document_type().clone());
+        let ticket = Ticket::new(id, document, document_type, service, now);
         match divert {
             None => self.open(pipeline, ticket, version, line_up, now),
             Some(divert) => self.divert(ticket, divert, line_up, now),
         }
-    }
-
-    fn ticket(&self, call: &Call<'_>, service: Service, now: Timestamp) -> Ticket {
-        let id = TicketId::new(self.instance, self.sequence.fetch_add(1, Ordering::Relaxed));
-        let (document, document_type) = (call.document().clone(), call.document_type().clone());
-        Ticket::new(id, document, document_type, service, now)
     }
 
     fn open(

@@ -22,6 +22,11 @@ impl TicketId {
     pub(crate) const fn new(instance: u64, sequence: u64) -> Self {
         Self { instance, sequence }
     }
+
+    /// Whether both tickets were given by one pipeline: then the greater one is the later one.
+    pub(crate) fn is_of_pipeline(self, other: Self) -> bool {
+        self.instance == other.instance
+    }
 }
 
 impl fmt::Display for TicketId {

@@ -63,6 +63,10 @@ pub enum EventKind {
         misses: u64,
         documents: u64,
     },
+    /// A breaker puts every version into service again, with empty windows.
+    BreakerReset,
+    /// A breaker was told to do more or less than usual.
+    BreakerSwitched { mode: BreakerMode },
     /// The versions that are live from now on.
     Deployed {
         stable: VersionId,
@@ -156,6 +160,14 @@ pub enum EventKind {
         #[serde(with = "millis")]
         open_for: Duration,
     },
+    /// A version that is tried goes out of service again, and is tried anew later.
+    ProbesFailed {
+        version: VersionId,
+        reason: ProbeFailure,
+        next_at: Timestamp,
+    },
+    /// A version that is out of service is tried with a few calls.
+    ProbesStarted { version: VersionId, probes: u32 },
     /// A service read fewer tokens than the prompt has: it cut the prompt, and the answer is not accepted.
     PromptCut {
         document: DocumentId,
@@ -166,6 +178,8 @@ pub enum EventKind {
     },
     /// A version may serve again.
     Rearmed { version: VersionId },
+    /// A version that was tried is in service again, with an empty window.
+    Recovered { version: VersionId },
     /// A shadow run diverges too much: a person should look.
     ReviewRequested {
         candidate: VersionId,
@@ -223,6 +237,14 @@ pub enum EventKind {
         route: Option<String>,
         reasons: BTreeSet<Reason>,
     },
+    /// A breaker that only watches would have taken a version out of service.
+    WouldTrip {
+        version: VersionId,
+        reason: TripReason,
+        errors: u64,
+        calls: u64,
+        threshold: Ratio,
+    },
     /// An event of a guard of your own.
     Custom { name: String, message: String },
 }
@@ -236,6 +258,33 @@ pub enum TripReason {
     ConsecutiveFailures,
     /// Too large a share of the calls failed.
     ErrorRate,
+}
+
+/// What an error-rate breaker does with what it sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BreakerMode {
+    /// It counts, and takes no version out of service.
+    Disabled,
+    /// It takes versions out of service and falls back.
+    #[default]
+    Enforce,
+    /// Every call is served by the version behind production, until a person says otherwise.
+    ForcedFallback,
+    /// It counts, and says what it would do.
+    ObserveOnly,
+}
+
+/// Why the trial of a version ended badly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ProbeFailure {
+    /// A call failed.
+    CallFailed,
+    /// A call did not end in time.
+    LeaseExpired,
 }
 
 impl EventKind {

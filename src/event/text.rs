@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::kind::EventKind;
+use super::kind::{BreakerMode, EventKind, ProbeFailure};
 use crate::verdict::Reason;
 
 impl fmt::Display for EventKind {
@@ -77,6 +77,10 @@ impl fmt::Display for EventKind {
                 "{misses} of {documents} documents of type {document_type} had more tokens than the bound learnt for \
                  {model}; it is following"
             ),
+            Self::BreakerReset => {
+                f.write_str("every version is in service again, with empty windows")
+            }
+            Self::BreakerSwitched { mode } => write!(f, "the breaker {mode}"),
             Self::Deployed {
                 stable,
                 previous,
@@ -228,6 +232,17 @@ impl fmt::Display for EventKind {
                     "{document} has been open for {open_for} (ticket {ticket})"
                 )
             }
+            Self::ProbesFailed {
+                version,
+                reason,
+                next_at,
+            } => write!(
+                f,
+                "{version} was tried and goes out of service again ({reason}); it is tried anew at {next_at}"
+            ),
+            Self::ProbesStarted { version, probes } => {
+                write!(f, "{version} is tried with {probes} calls")
+            }
             Self::PromptCut {
                 document,
                 model,
@@ -239,6 +254,9 @@ impl fmt::Display for EventKind {
                 "{model} read {reported} tokens of {document}, which has {counted}: the service cut the prompt"
             ),
             Self::Rearmed { version } => write!(f, "{version} may serve again"),
+            Self::Recovered { version } => {
+                write!(f, "{version} was tried and is in service again")
+            }
             Self::ReviewRequested {
                 candidate,
                 diverged,
@@ -325,8 +343,38 @@ impl fmt::Display for EventKind {
                     Listed(reasons)
                 ),
             },
+            Self::WouldTrip {
+                version,
+                errors,
+                calls,
+                threshold,
+                ..
+            } => write!(
+                f,
+                "{errors} of {calls} calls to {version} failed (threshold {threshold}): it would be taken out of service"
+            ),
             Self::Custom { name, message } => write!(f, "{name}: {message}"),
         }
+    }
+}
+
+impl fmt::Display for BreakerMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Disabled => "only counts",
+            Self::Enforce => "acts again",
+            Self::ForcedFallback => "sends every call to the version behind production",
+            Self::ObserveOnly => "only says what it would do",
+        })
+    }
+}
+
+impl fmt::Display for ProbeFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::CallFailed => "a call failed",
+            Self::LeaseExpired => "a call did not end in time",
+        })
     }
 }
 

@@ -2,34 +2,31 @@
 
 mod builder;
 mod line;
+mod lines;
+mod newest;
+mod probing;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
 use crate::error::Error;
-use crate::event::{EventKind, Severity, TripReason};
+use crate::event::BreakerMode;
 use crate::failure::Cause;
-use crate::format::Format;
 use crate::guard::{Cx, Guard, State};
-use crate::keyed::Keyed;
 use crate::name::VersionId;
 use crate::ratio::Ratio;
 use crate::signal::{Outcome, Signal};
-use crate::ticket::Ticket;
-use crate::time::Timestamp;
 use crate::verdict::Route;
-use crate::version::Role;
 use crate::window::Span;
 
 pub use builder::ErrorRateBreakerBuilder;
-pub use line::{BreakerState, VersionCounts};
+pub use line::{BreakerState, Health, VersionCounts};
 use line::{Line, Step};
+use lines::{Command, Lines};
+pub use probing::{Probing, Recovery};
 
-/// Versions are few; this many are kept apart.
-const VERSIONS: usize = 1_000;
 const NAME: &str = "error-rate";
 
 /// Puts the previous prompt version back into service when too many calls of the current one fail.
@@ -44,12 +41,20 @@ const NAME: &str = "error-rate";
 /// # What it does
 /// From the next call on the previous version serves (for a candidate: production), and then one page is sent. The
 /// version stays out of service until a person [arms it again](Self::rearm): an automatic probe would serve a bad prompt
-/// again. If the previous version fails as well, documents go to human review, and a page says that falling back did not
-/// help. With no previous version in the line-up it pages and the version goes on serving.
+/// again. For faults that pass, such as those of a provider, [`Recovery::Probe`] tries it with a few calls after a wait.
+/// If the previous version fails as well, documents go to human review, and a page says that falling back did not help.
+/// With no previous version in the line-up it pages and the version goes on serving.
 ///
 /// Wrong credentials, an unknown model or a used-up quota page at once, at most once in 15 minutes for each kind, and do
 /// not count: no prompt version can cure them. Throttled calls do not count. Calls that were abandoned are neither good
 /// nor bad; when they are more than 5 % of all, that is a page of its own.
+///
+/// A call counts for the state in which it was admitted: what was open when a version was taken out, tried or armed again
+/// changes nothing any more, and is counted as late.
+///
+/// # What a person can do
+/// [`rearm`](Self::rearm) a version, [`reset`](Self::reset) all of them, or [`switch`](Self::switch) the breaker: to force
+/// the fallback, to only watch, or to do nothing but count.
 ///
 /// # What it cannot see
 /// Answers that are wrong without failing, and calls that never end: the ledger sees those. Whether the prompt or the
@@ -61,9 +66,12 @@ const NAME: &str = "error-rate";
 /// left for quiet hours.
 ///
 /// # Events
-/// [`ErrorRateExceeded`](EventKind::ErrorRateExceeded), [`Exhausted`](EventKind::Exhausted),
-/// [`UrgentFailure`](EventKind::UrgentFailure), [`AbandonedRateExceeded`](EventKind::AbandonedRateExceeded) (pages),
-/// [`Rearmed`](EventKind::Rearmed).
+/// [`ErrorRateExceeded`](crate::EventKind::ErrorRateExceeded), [`Exhausted`](crate::EventKind::Exhausted),
+/// [`UrgentFailure`](crate::EventKind::UrgentFailure),
+/// [`AbandonedRateExceeded`](crate::EventKind::AbandonedRateExceeded) (pages);
+/// [`ProbesFailed`](crate::EventKind::ProbesFailed), [`WouldTrip`](crate::EventKind::WouldTrip),
+/// [`BreakerSwitched`](crate::EventKind::BreakerSwitched) (warnings); [`ProbesStarted`](crate::EventKind::ProbesStarted),
+/// [`Recovered`](crate::EventKind::Recovered), [`Rearmed`](crate::EventKind::Rearmed), [`BreakerReset`](crate::EventKind::BreakerReset).
 ///
 /// # Example
 /// ```
@@ -89,7 +97,7 @@ pub struct ErrorRateBreaker {
     rule: Rule,
     /// Whether routing has to look at the lines at all: false while nothing is out of service and no command waits.
     attention: AtomicBool,
-    core: Mutex<Core>,
+    lines: Mutex<Lines>,
 }
 
 /// When a version is taken out of service.
@@ -99,19 +107,13 @@ struct Rule {
     span: Span,
     min_calls: u64,
     consecutive_failures: Option<u32>,
+    recovery: Recovery,
 }
 
 impl Rule {
     fn is_exceeded_by(&self, part: u64, whole: u64) -> bool {
         whole >= self.min_calls && self.threshold.is_exceeded_by(part, whole)
     }
-}
-
-#[derive(Debug)]
-struct Core {
-    lines: Keyed<VersionId, Line>,
-    commands: Vec<VersionId>,
-    latest: Timestamp,
 }
 
 impl ErrorRateBreaker {
@@ -123,159 +125,54 @@ impl ErrorRateBreaker {
     /// Puts a version back into service, with an empty window. Takes effect at the pipeline's next call or tick; what
     /// calls from before report is counted as late.
     pub fn rearm(&self, version: &VersionId) {
-        self.core.lock().commands.push(version.clone());
+        self.command(Command::Rearm(version.clone()));
+    }
+
+    /// Puts every version back into service, with empty windows, and acts as usual from then on. Takes effect at the
+    /// pipeline's next call or tick.
+    pub fn reset(&self) {
+        self.command(Command::Reset);
+    }
+
+    /// Switches what the breaker does with what it sees. Takes effect at the pipeline's next call or tick, for all
+    /// versions at once, and holds until it is switched again or [`reset`](Self::reset).
+    pub fn switch(&self, mode: BreakerMode) {
+        self.command(Command::Switch(mode));
+    }
+
+    fn command(&self, command: Command) {
+        let mut lines = self.lines.lock();
+        lines.commands.push(command);
+        lines.needs_attention = true;
         self.attention.store(true, Ordering::Release);
+    }
+
+    /// What the breaker does with what it sees.
+    pub fn mode(&self) -> BreakerMode {
+        self.lines.lock().mode
     }
 
     /// Whether a version is in service.
     pub fn state(&self, version: &VersionId) -> BreakerState {
-        self.core
-            .lock()
-            .lines
-            .get(version)
+        let lines = self.lines.lock();
+        lines
+            .line(version)
             .map_or(BreakerState::Closed, Line::state)
     }
 
     /// What is in a version's window, as of the last call that was seen.
     pub fn counts(&self, version: &VersionId) -> VersionCounts {
-        let mut core = self.core.lock();
-        let latest = core.latest;
-        core.lines
-            .get_mut(version)
-            .map_or_else(VersionCounts::default, |line| line.counts(latest))
+        self.lines.lock().counts(version, &self.rule)
     }
 
-    /// Takes up commands and the time, and looks whether routing has anything to do.
-    fn settle_in(&self, core: &mut Core, cx: &Cx<'_>) {
-        core.latest = core.latest.max(cx.now());
-        for version in std::mem::take(&mut core.commands) {
-            if let Some(line) = core.lines.get_mut(&version) {
-                *line = Line::new(self.rule.span, core.latest);
-                cx.emit(Severity::Info, EventKind::Rearmed { version });
-            }
-        }
-        let latched = core
-            .lines
-            .iter()
-            .any(|(_, line)| line.state() == BreakerState::Latched);
-        self.attention.store(latched, Ordering::Release);
+    /// Does something under the lock, and remembers whether routing has anything to look at.
+    fn with_lines<T>(&self, step: impl FnOnce(&mut Lines) -> T) -> T {
+        let mut lines = self.lines.lock();
+        let result = step(&mut lines);
+        self.attention
+            .store(lines.needs_attention, Ordering::Release);
+        result
     }
-
-    fn record(&self, core: &mut Core, ticket: &Ticket, step: Step, cx: &Cx<'_>) {
-        let version = ticket.version();
-        let now = core.latest;
-        let is_latched = |core: &Core, version: &VersionId| {
-            core.lines
-                .get(version)
-                .is_some_and(|line| line.state() == BreakerState::Latched)
-        };
-        let Some(role) = role_of(version, cx) else {
-            return;
-        };
-        let behind = behind(role, cx).cloned();
-        let fallback = behind
-            .clone()
-            .filter(|fallback| !is_latched(core, fallback));
-        let stable_is_out = is_latched(core, cx.line_up().stable().id());
-        let (line, _) = core
-            .lines
-            .entry(version, || Line::new(self.rule.span, Timestamp::EPOCH));
-        if line.state() == BreakerState::Latched || ticket.admitted_at() < line.armed_at() {
-            line.count_late();
-            return;
-        }
-        line.record(step, now);
-        let counts = line.counts(now);
-        if line.abandonment_begins(&self.rule, now) {
-            let kind = EventKind::AbandonedRateExceeded {
-                version: version.clone(),
-                abandoned: counts.abandoned,
-                calls: counts.calls + counts.abandoned,
-                threshold: self.rule.threshold,
-            };
-            cx.emit(Severity::Page, kind);
-        }
-        let serves = role != Role::Previous || stable_is_out;
-        if !line.is_failing(&self.rule, now) || !serves {
-            line.recover();
-            return;
-        }
-        let (errors, calls) = (counts.errors, counts.calls);
-        let exceeded = |fallback| EventKind::ErrorRateExceeded {
-            version: version.clone(),
-            reason: if self.rule.is_exceeded_by(errors, calls) {
-                TripReason::ErrorRate
-            } else {
-                TripReason::ConsecutiveFailures
-            },
-            errors,
-            calls,
-            threshold: self.rule.threshold,
-            kinds: line.kinds(),
-            fallback,
-        };
-        if role == Role::Previous || behind.is_some() && fallback.is_none() {
-            let version = version.clone();
-            let exhausted = EventKind::Exhausted {
-                version,
-                errors,
-                calls,
-            };
-            line.latch();
-            self.attention.store(true, Ordering::Release);
-            cx.emit(Severity::Page, exhausted);
-        } else if fallback.is_some() {
-            let event = exceeded(fallback);
-            line.latch();
-            self.attention.store(true, Ordering::Release);
-            cx.emit(Severity::Page, event);
-        } else if line.state() == BreakerState::Closed {
-            let event = exceeded(None);
-            line.alarm();
-            cx.emit(Severity::Page, event);
-        }
-    }
-
-    fn report_urgent(
-        &self,
-        core: &mut Core,
-        ticket: &Ticket,
-        failure: crate::FailureKind,
-        cx: &Cx<'_>,
-    ) {
-        let now = core.latest;
-        let (line, _) = core.lines.entry(ticket.version(), || {
-            Line::new(self.rule.span, Timestamp::EPOCH)
-        });
-        if line.is_news(failure, now, self.rule.span.length()) {
-            let version = ticket.version().clone();
-            cx.emit(
-                Severity::Page,
-                EventKind::UrgentFailure { version, failure },
-            );
-        }
-    }
-}
-
-/// The part that a version plays in the line-up of now.
-fn role_of(version: &VersionId, cx: &Cx<'_>) -> Option<Role> {
-    [Role::Candidate, Role::Stable, Role::Previous]
-        .into_iter()
-        .find(|role| {
-            cx.line_up()
-                .get(*role)
-                .is_some_and(|live| live.id() == version)
-        })
-}
-
-/// The version that takes over from the one in this part.
-fn behind<'a>(role: Role, cx: &Cx<'a>) -> Option<&'a VersionId> {
-    let behind = match role {
-        Role::Candidate => Role::Stable,
-        Role::Stable => Role::Previous,
-        Role::Previous => return None,
-    };
-    cx.line_up().get(behind).map(crate::Version::id)
 }
 
 impl Default for ErrorRateBreaker {
@@ -293,93 +190,74 @@ impl Guard for ErrorRateBreaker {
         if !self.attention.load(Ordering::Acquire) {
             return Route::Abstain;
         }
-        let mut core = self.core.lock();
-        self.settle_in(&mut core, cx);
-        let is_out = |role: Role| {
-            let line = cx
-                .line_up()
-                .get(role)
-                .and_then(|version| core.lines.get(version.id()));
-            line.is_some_and(|line| line.state() == BreakerState::Latched)
-        };
-        if is_out(Role::Stable) {
-            return if is_out(Role::Previous) {
-                Route::HumanReview
-            } else {
-                Route::Previous
-            };
-        }
-        if is_out(Role::Candidate) {
-            Route::Stable
-        } else {
-            Route::Abstain
-        }
-    }
-
-    fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
-        let Signal::Settled {
-            ticket, outcome, ..
-        } = signal
-        else {
-            return;
-        };
-        let step = match outcome {
-            Outcome::Accepted | Outcome::NeedsReview => Step::Answered,
-            Outcome::Failed(kind) => Step::Failed(*kind),
-            Outcome::Abandoned => Step::Abandoned,
-            Outcome::Diverted(_) | Outcome::Released => return,
-        };
-        let mut core = self.core.lock();
-        if core.commands.is_empty() {
-            core.latest = core.latest.max(cx.now());
-        } else {
-            self.settle_in(&mut core, cx);
-        }
-        match step {
-            Step::Failed(kind) if kind.cause() == Cause::Account => {
-                self.report_urgent(&mut core, ticket, kind, cx);
-            }
-            Step::Failed(kind) if kind.cause() == Cause::Pace => {}
-            step => self.record(&mut core, ticket, step, cx),
-        }
-    }
-
-    fn tick(&self, cx: &mut Cx<'_>) {
-        self.settle_in(&mut self.core.lock(), cx);
-    }
-
-    fn snapshot(&self) -> Option<State> {
-        let core = self.core.lock();
-        State::of(&Stored {
-            format: Format,
-            lines: core
-                .lines
-                .iter()
-                .map(|(version, line)| (version.clone(), line.clone()))
-                .collect(),
+        self.with_lines(|lines| {
+            lines.settle_in(&self.rule, cx);
+            lines.route(&self.rule, cx)
         })
     }
 
-    fn restore(&self, state: &State, _cx: &mut Cx<'_>) -> Result<(), Error> {
-        let stored: Stored = state.read(NAME)?;
-        let mut core = self.core.lock();
-        let fits = |line: &Line| line.span() == self.rule.span;
-        let lines = stored.lines.into_iter().map(|(version, line)| {
-            let line = if fits(&line) {
-                line
+    fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
+        let (ticket, outcome) = match signal {
+            Signal::Opened { ticket } => {
+                self.lines.lock().opened(ticket);
+                return;
+            }
+            Signal::Settled {
+                ticket, outcome, ..
+            } => (ticket, outcome),
+            _ => return,
+        };
+        let step = match outcome {
+            Outcome::Accepted | Outcome::NeedsReview => Some(Step::Answered),
+            Outcome::Failed(kind) => Some(Step::Failed(*kind)),
+            Outcome::Abandoned => Some(Step::Abandoned),
+            Outcome::Diverted(_) | Outcome::Released => None,
+        };
+        let urgent = match step {
+            Some(Step::Failed(kind)) if kind.cause() == Cause::Account => Some(kind),
+            _ => None,
+        };
+        // What no version can cure says nothing about one.
+        let counts = |step: &Step| match step {
+            Step::Failed(kind) => !matches!(kind.cause(), Cause::Account | Cause::Pace),
+            Step::Answered | Step::Abandoned => true,
+        };
+        let step = step.filter(counts);
+        if step.is_none() && urgent.is_none() && !self.attention.load(Ordering::Acquire) {
+            return;
+        }
+        let rule = &self.rule;
+        self.with_lines(|lines| {
+            let mut was_probe = false;
+            if lines.needs_attention {
+                lines.settle_in(rule, cx);
+                if matches!(outcome, Outcome::Diverted(_)) {
+                    lines.give_back(ticket, None);
+                }
+                was_probe = lines.record_probe(ticket, step, rule, cx);
             } else {
-                line.with_empty_window(self.rule.span)
-            };
-            (version, line)
+                lines.see_time(cx.now());
+            }
+            if let Some(kind) = urgent {
+                lines.report_urgent(ticket, kind, rule, cx);
+            }
+            if let Some(step) = step.filter(|_| !was_probe) {
+                lines.record(ticket, step, rule, cx);
+            }
         });
-        core.lines.refill(lines, None);
-        self.attention.store(true, Ordering::Release);
+    }
+
+    fn tick(&self, cx: &mut Cx<'_>) {
+        self.with_lines(|lines| lines.settle_in(&self.rule, cx));
+    }
+
+    fn snapshot(&self) -> Option<State> {
+        self.lines.lock().stored()
+    }
+
+    fn restore(&self, state: &State, _cx: &mut Cx<'_>) -> Result<(), Error> {
+        let stored = state.read(NAME)?;
+        self.with_lines(|lines| lines.restore(stored, &self.rule));
         Ok(())
     }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    format: Format<1>,
-    lines: Vec<(VersionId, Line)>,
 }

@@ -16,6 +16,7 @@ mod error_rate;
 mod laws;
 mod layering;
 mod ledger;
+mod probing;
 mod public_api;
 mod restart;
 mod shadow;

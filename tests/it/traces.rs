@@ -72,10 +72,6 @@ fn what_is_wrong_is_named() {
             "case X: step 1: key `stat` is not known here; op, t, state, total",
         ),
         (
-            &breaker(r#"{"op": "force_open", "t": 0}"#),
-            "operation `force_open` of this guard is not replayed yet",
-        ),
-        (
             &breaker(r#"{"op": "explode", "t": 0}"#),
             "op: `explode` is not an operation of this guard",
         ),
@@ -93,7 +89,7 @@ fn what_is_wrong_is_named() {
         ),
         (
             &breaker("").replace(r#""min_calls": 2"#, r#""min_calls": 2, "recovery": "wait""#),
-            "recovery: `wait` is not replayed yet; latch",
+            "wait_ms: is missing",
         ),
         (
             &breaker("").replace("1000", "0"),

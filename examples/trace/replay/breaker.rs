@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use fusebox::sink::MemorySink;
 use fusebox::{
-    BreakerState, Call, ErrorRateBreaker, EventKind, FailureKind, LineUp, MockClock, Permit,
-    Pipeline, Ratio, Report, Role, Timestamp, TripReason, Version, VersionId,
+    BreakerMode, BreakerState, Call, ErrorRateBreaker, EventKind, FailureKind, LineUp, MockClock,
+    Permit, Pipeline, ProbeFailure, Probing, Ratio, Recovery, Report, Role, Timestamp, TripReason,
+    Version, VersionId,
 };
 use serde_json::{Map, Value, json};
 
@@ -43,10 +44,7 @@ impl Breaker {
             "probe_lease_ms",
             "consecutive_failures",
         ])?;
-        match config.optional("recovery", Fields::text)? {
-            None | Some("latch") => {}
-            Some(other) => return Err(format!("recovery: `{other}` is not replayed yet; latch")),
-        }
+        let recovery = recovery(config)?;
         let threshold = config.get("threshold")?.as_array().map(Vec::as_slice);
         let Some([part, whole]) = threshold else {
             return Err("threshold: give [part, whole]".to_owned());
@@ -64,6 +62,7 @@ impl Breaker {
             .buckets(config.small("buckets")?)
             .min_calls(config.number("min_calls")?)
             .consecutive_failures(config.optional("consecutive_failures", Fields::small)?)
+            .recovery(recovery)
             .build()
             .map_err(text)?;
         let breaker = Arc::new(breaker);
@@ -119,7 +118,23 @@ impl Breaker {
                     TripReason::ConsecutiveFailures => "closed->open:consecutive",
                     _ => "closed->open:error_rate",
                 },
+                EventKind::WouldTrip { reason, .. } => match reason {
+                    TripReason::ConsecutiveFailures => "would_trip:consecutive",
+                    _ => "would_trip:error_rate",
+                },
+                EventKind::ProbesStarted { .. } => "open->half_open:wait_elapsed",
+                EventKind::Recovered { .. } => "half_open->closed:probes_ok",
+                EventKind::ProbesFailed { reason, .. } => match reason {
+                    ProbeFailure::LeaseExpired => "half_open->open:probe_lease_expired",
+                    _ => "half_open->open:probe_failed",
+                },
                 EventKind::Rearmed { version } if version == self.current => "rearmed",
+                EventKind::BreakerReset => "reset",
+                EventKind::BreakerSwitched { mode } => match mode {
+                    BreakerMode::ForcedFallback => "forced_open",
+                    BreakerMode::Disabled => "disabled",
+                    _ => "metrics_only",
+                },
                 _ => continue,
             };
             self.transitions.push(transition.to_owned());
@@ -133,8 +148,9 @@ impl Guarded for Breaker {
             "call" => Operation::Known(&["t", "outcome", "n", "every"]),
             "acquire" => Operation::Known(&["t", "id"]),
             "done" => Operation::Known(&["t", "id", "outcome"]),
-            "tick" | "arm_new_version" => Operation::Known(&["t"]),
-            "disable" | "force_open" | "metrics_only" | "reset" => Operation::NotYet,
+            "tick" | "arm_new_version" | "disable" | "force_open" | "metrics_only" | "reset" => {
+                Operation::Known(&["t"])
+            }
             _ => Operation::Unknown,
         }
     }
@@ -163,8 +179,13 @@ impl Guarded for Breaker {
             }
             _ => {
                 self.clock.set(BEGIN + Duration::from_millis(at));
-                if op == "arm_new_version" {
-                    self.guard.rearm(&self.current);
+                match op {
+                    "arm_new_version" => self.guard.rearm(&self.current),
+                    "disable" => self.guard.switch(BreakerMode::Disabled),
+                    "force_open" => self.guard.switch(BreakerMode::ForcedFallback),
+                    "metrics_only" => self.guard.switch(BreakerMode::ObserveOnly),
+                    "reset" => self.guard.reset(),
+                    _ => {}
                 }
                 self.pipeline.tick();
             }
@@ -173,8 +194,12 @@ impl Guarded for Breaker {
         self.pipeline.tick();
         self.take_transitions();
         let counts = self.guard.counts(&self.current);
-        let state = match self.guard.state(&self.current) {
-            BreakerState::Latched => "open",
+        let state = match (self.guard.mode(), self.guard.state(&self.current)) {
+            (BreakerMode::Disabled, _) => "disabled",
+            (BreakerMode::ForcedFallback, _) => "forced_open",
+            (BreakerMode::ObserveOnly, _) => "metrics_only",
+            (_, BreakerState::HalfOpen) => "half_open",
+            (_, BreakerState::Latched | BreakerState::Open) => "open",
             _ => "closed",
         };
         let mut seen = Map::new();
@@ -199,7 +224,37 @@ impl Guarded for Breaker {
     }
 }
 
+/// How a version comes back: `wait` is probing.
+fn recovery(config: &Fields<'_>) -> Result<Recovery, Problem> {
+    match config.optional("recovery", Fields::text)? {
+        None | Some("latch") => return Ok(Recovery::Latch),
+        Some("wait") => {}
+        Some(other) => return Err(format!("recovery: `{other}` is not known; latch or wait")),
+    }
+    let millis = |key| {
+        Ok::<_, Problem>(
+            config
+                .optional(key, Fields::number)?
+                .map(Duration::from_millis),
+        )
+    };
+    let wait = millis("wait_ms")?.ok_or("wait_ms: is missing")?;
+    let mut probing = Probing::after(wait);
+    if let Some(longest) = millis("max_wait_ms")? {
+        probing = probing.with_longest_wait(longest);
+    }
+    if let Some(lease) = millis("probe_lease_ms")? {
+        probing = probing.with_lease(lease);
+    }
+    if let Some(probes) = config.optional("probes", Fields::small)? {
+        probing = probing.with_probes(probes);
+    }
+    Ok(probing.into())
+}
+
+/// Ends a call. What the version behind does is no part of a case, so a call that it serves says nothing of it.
 fn finish(permit: Permit, outcome: &str, allowed: &[&str]) -> Result<(), Problem> {
+    let is_fallback = permit.ticket().role() != Role::Stable;
     match outcome {
         _ if !allowed.contains(&outcome) => {
             return Err(format!(
@@ -207,6 +262,7 @@ fn finish(permit: Permit, outcome: &str, allowed: &[&str]) -> Result<(), Problem
                 allowed.join(", ")
             ));
         }
+        _ if is_fallback => drop(permit.release()),
         "ok" => drop(permit.answer(Report::new())),
         "err" => drop(permit.fail(FailureKind::ServerError)),
         "ignore" => drop(permit.release()),

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{Core, ErrorRateBreaker, Rule, VERSIONS};
+use super::lines::Lines;
+use super::probing::Recovery;
+use super::{ErrorRateBreaker, Rule};
 use crate::error::Error;
-use crate::keyed::Keyed;
+use crate::event::BreakerMode;
 use crate::ratio::Ratio;
-use crate::time::{Timestamp, minutes};
+use crate::time::minutes;
 use crate::window::Span;
 
 const THRESHOLD: Ratio = Ratio::percent(5);
@@ -27,6 +29,8 @@ pub struct ErrorRateBreakerBuilder {
     buckets: u32,
     min_calls: u64,
     consecutive_failures: Option<u32>,
+    recovery: Recovery,
+    mode: BreakerMode,
 }
 
 impl ErrorRateBreakerBuilder {
@@ -37,6 +41,8 @@ impl ErrorRateBreakerBuilder {
             buckets: BUCKETS,
             min_calls: MIN_CALLS,
             consecutive_failures: Some(CONSECUTIVE_FAILURES),
+            recovery: Recovery::Latch,
+            mode: BreakerMode::Enforce,
         }
     }
 
@@ -71,6 +77,18 @@ impl ErrorRateBreakerBuilder {
         self
     }
 
+    /// How a version that was taken out of service comes back ([`Recovery::Latch`] by default).
+    pub fn recovery(mut self, recovery: impl Into<Recovery>) -> Self {
+        self.recovery = recovery.into();
+        self
+    }
+
+    /// What it does with what it sees, at first; see [`ErrorRateBreaker::switch`].
+    pub fn mode(mut self, mode: BreakerMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
     /// The breaker; an error when a number is outside its range.
     pub fn build(self) -> Result<ErrorRateBreaker, Error> {
         self.threshold
@@ -89,6 +107,9 @@ impl ErrorRateBreakerBuilder {
                 "at least 1, or `None`",
             ));
         }
+        if let Recovery::Probe(probing) = &self.recovery {
+            probing.check()?;
+        }
         let span = Span::new("error rate window", self.window, self.buckets)?;
         Ok(self.with_span(span))
     }
@@ -105,13 +126,10 @@ impl ErrorRateBreakerBuilder {
                 span,
                 min_calls: self.min_calls,
                 consecutive_failures: self.consecutive_failures,
+                recovery: self.recovery,
             },
-            attention: AtomicBool::new(false),
-            core: Mutex::new(Core {
-                lines: Keyed::new(VERSIONS),
-                commands: Vec::new(),
-                latest: Timestamp::EPOCH,
-            }),
+            attention: AtomicBool::new(self.mode == BreakerMode::ForcedFallback),
+            lines: Mutex::new(Lines::new(self.mode)),
         }
     }
 }

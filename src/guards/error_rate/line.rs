@@ -6,7 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Rule;
+use super::newest::Newest;
+use super::probing::{Probing, Recovery, Trial};
+use crate::event::TripReason;
 use crate::failure::FailureKind;
+use crate::ticket::Ticket;
 use crate::time::Timestamp;
 use crate::window::{Span, Window};
 
@@ -19,8 +23,12 @@ pub enum BreakerState {
     Alarmed,
     /// In service.
     Closed,
+    /// Tried with a few calls; all others are served by the version behind it.
+    HalfOpen,
     /// Out of service until a person arms it again.
     Latched,
+    /// Out of service until it is tried again.
+    Open,
 }
 
 /// What the calls of one version did within the window.
@@ -33,8 +41,24 @@ pub struct VersionCounts {
     pub errors: u64,
     /// Calls that were abandoned; not among `calls`.
     pub abandoned: u64,
-    /// Calls since the start that ended too late to count: their version was out of service, or was armed again since.
+    /// Calls since the start that ended too late to count: they were admitted before their version was taken out of
+    /// service, tried, or armed again.
     pub late: u64,
+    /// What these say of the version.
+    pub health: Health,
+}
+
+/// What the calls in the window say of a version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Health {
+    /// There are too few calls for a rate.
+    #[default]
+    InsufficientData,
+    /// Not more calls failed than may.
+    Healthy,
+    /// More calls failed than may.
+    Failing,
 }
 
 /// How a call ended, as far as a breaker cares.
@@ -47,29 +71,49 @@ pub(super) enum Step {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Line {
-    state: BreakerState,
+    phase: Phase,
     armed_at: Timestamp,
+    /// Calls up to these belong to an earlier generation.
+    #[serde(skip)]
+    stale: Newest,
     /// Calls, errors, abandoned.
     window: Window<3>,
     span: Span,
     failures_in_a_row: u32,
+    /// How many times it was taken out since it was last in service.
+    times_out: u32,
     late: u64,
     abandonment: bool,
+    /// Whether a breaker that only watches has said that it would take the version out.
+    would_trip: bool,
     /// Failures by kind since the window was last without any.
     kinds: BTreeMap<FailureKind, u64>,
     reported: BTreeMap<FailureKind, Timestamp>,
 }
 
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Phase {
+    Alarmed,
+    Closed,
+    HalfOpen(Trial),
+    Latched,
+    Open { until: Timestamp },
+}
+
 impl Line {
-    pub(super) fn new(span: Span, armed_at: Timestamp) -> Self {
+    pub(super) fn new(span: Span, armed_at: Timestamp, stale: Newest) -> Self {
         Self {
-            state: BreakerState::Closed,
+            phase: Phase::Closed,
             armed_at,
+            stale,
             window: Window::new(span),
             span,
             failures_in_a_row: 0,
+            times_out: 0,
             late: 0,
             abandonment: false,
+            would_trip: false,
             kinds: BTreeMap::new(),
             reported: BTreeMap::new(),
         }
@@ -84,24 +128,51 @@ impl Line {
     }
 
     pub(super) fn state(&self) -> BreakerState {
-        self.state
+        match self.phase {
+            Phase::Alarmed => BreakerState::Alarmed,
+            Phase::Closed => BreakerState::Closed,
+            Phase::HalfOpen(_) => BreakerState::HalfOpen,
+            Phase::Latched => BreakerState::Latched,
+            Phase::Open { .. } => BreakerState::Open,
+        }
     }
 
-    pub(super) fn armed_at(&self) -> Timestamp {
-        self.armed_at
+    /// Whether it serves without restriction.
+    pub(super) fn is_in_service(&self) -> bool {
+        matches!(self.phase, Phase::Alarmed | Phase::Closed)
+    }
+
+    pub(super) fn trial_mut(&mut self) -> Option<&mut Trial> {
+        match &mut self.phase {
+            Phase::HalfOpen(trial) => Some(trial),
+            _ => None,
+        }
+    }
+
+    /// Whether a call was admitted before the last change of state.
+    pub(super) fn is_late(&self, ticket: &Ticket) -> bool {
+        ticket.admitted_at() < self.armed_at || self.stale.covers(ticket.id())
     }
 
     pub(super) fn span(&self) -> Span {
         self.span
     }
 
-    pub(super) fn counts(&mut self, now: Timestamp) -> VersionCounts {
+    pub(super) fn counts(&mut self, rule: &Rule, now: Timestamp) -> VersionCounts {
         let [calls, errors, abandoned] = self.window.total(now);
+        let health = if calls < rule.min_calls {
+            Health::InsufficientData
+        } else if rule.is_exceeded_by(errors, calls) {
+            Health::Failing
+        } else {
+            Health::Healthy
+        };
         VersionCounts {
             calls,
             errors,
             abandoned,
             late: self.late,
+            health,
         }
     }
 
@@ -120,7 +191,7 @@ impl Line {
                 self.window.add(now, [1, 0, 0]);
             }
             Step::Failed(kind) => {
-                if self.counts(now).errors == 0 {
+                if self.window.total(now)[1] == 0 {
                     self.kinds.clear();
                 }
                 *self.kinds.entry(kind).or_default() += 1;
@@ -131,19 +202,25 @@ impl Line {
         }
     }
 
-    pub(super) fn is_failing(&mut self, rule: &Rule, now: Timestamp) -> bool {
-        let counts = self.counts(now);
-        let in_a_row = rule
-            .consecutive_failures
-            .is_some_and(|limit| self.failures_in_a_row >= limit);
-        rule.is_exceeded_by(counts.errors, counts.calls)
-            || in_a_row && counts.calls < rule.min_calls
+    /// Which rule its calls break, if any.
+    pub(super) fn broken_rule(&mut self, rule: &Rule, now: Timestamp) -> Option<TripReason> {
+        let [calls, errors, _] = self.window.total(now);
+        let limit = rule.consecutive_failures;
+        if rule.is_exceeded_by(errors, calls) {
+            Some(TripReason::ErrorRate)
+        } else if calls < rule.min_calls
+            && limit.is_some_and(|limit| self.failures_in_a_row >= limit)
+        {
+            Some(TripReason::ConsecutiveFailures)
+        } else {
+            None
+        }
     }
 
     /// Whether the abandoned calls have just become too many.
     pub(super) fn abandonment_begins(&mut self, rule: &Rule, now: Timestamp) -> bool {
-        let counts = self.counts(now);
-        let exceeded = rule.is_exceeded_by(counts.abandoned, counts.calls + counts.abandoned);
+        let [calls, _, abandoned] = self.window.total(now);
+        let exceeded = rule.is_exceeded_by(abandoned, calls + abandoned);
         let begins = exceeded && !self.abandonment;
         self.abandonment = exceeded;
         begins
@@ -161,17 +238,68 @@ impl Line {
         !known
     }
 
-    pub(super) fn latch(&mut self) {
-        self.state = BreakerState::Latched;
+    /// A breaker that only watches: whether this is the first call since the version was last healthy for which it would
+    /// have acted.
+    pub(super) fn would_trip_first(&mut self, is_broken: bool) -> bool {
+        let first = is_broken && !self.would_trip;
+        self.would_trip = is_broken;
+        first
+    }
+
+    /// Takes it out of service, until a person arms it again or until it is tried.
+    pub(super) fn take_out(&mut self, recovery: &Recovery, now: Timestamp, stale: Newest) {
+        match recovery {
+            Recovery::Latch => {
+                self.stale = stale;
+                self.phase = Phase::Latched;
+            }
+            Recovery::Probe(probing) => {
+                self.open(probing, now, stale);
+            }
+        }
+    }
+
+    /// Takes it out of service; gives the time at which it is tried again.
+    pub(super) fn open(&mut self, probing: &Probing, now: Timestamp, stale: Newest) -> Timestamp {
+        self.times_out = self.times_out.saturating_add(1);
+        let until = now + probing.wait(self.times_out);
+        self.stale = stale;
+        self.phase = Phase::Open { until };
+        until
+    }
+
+    /// Begins the trial if it is time; whether it has begun.
+    pub(super) fn half_open(&mut self, now: Timestamp, stale: &Newest) -> bool {
+        let is_due = matches!(self.phase, Phase::Open { until } if now >= until);
+        if is_due {
+            self.stale = stale.clone();
+            self.phase = Phase::HalfOpen(Trial::default());
+        }
+        is_due
+    }
+
+    /// Back in service after a trial, with an empty window.
+    pub(super) fn close(&mut self, stale: Newest) {
+        let fresh = Self::new(self.span, self.armed_at, stale);
+        *self = Self {
+            late: self.late,
+            reported: std::mem::take(&mut self.reported),
+            ..fresh
+        };
     }
 
     pub(super) fn alarm(&mut self) {
-        self.state = BreakerState::Alarmed;
+        self.phase = Phase::Alarmed;
     }
 
     pub(super) fn recover(&mut self) {
-        if self.state == BreakerState::Alarmed {
-            self.state = BreakerState::Closed;
+        if matches!(self.phase, Phase::Alarmed) {
+            self.phase = Phase::Closed;
         }
+    }
+
+    /// Calls that are open now belong to an earlier generation from here on.
+    pub(super) fn cut_off(&mut self, stale: Newest) {
+        self.stale = stale;
     }
 }

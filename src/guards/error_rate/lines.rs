@@ -1,0 +1,405 @@
+//! All versions of a breaker together: the order of work at each call.
+
+use crate::event::{BreakerMode, EventKind, ProbeFailure, Severity};
+use crate::failure::FailureKind;
+use crate::format::Format;
+use crate::guard::{Cx, State};
+use crate::keyed::Keyed;
+use crate::name::VersionId;
+use crate::ticket::Ticket;
+use crate::time::Timestamp;
+use crate::verdict::Route;
+use crate::version::{Role, Version};
+
+use serde::{Deserialize, Serialize};
+
+use super::Rule;
+use super::line::{BreakerState, Line, Step, VersionCounts};
+use super::newest::Newest;
+use super::probing::{Recovery, Trial};
+
+/// Versions are few; this many are kept apart.
+const VERSIONS: usize = 1_000;
+
+#[derive(Debug)]
+pub(super) struct Lines {
+    by_version: Keyed<VersionId, Line>,
+    pub(super) mode: BreakerMode,
+    pub(super) commands: Vec<Command>,
+    newest: Newest,
+    /// Calls up to these count for no version.
+    stale: Newest,
+    latest: Timestamp,
+    /// Whether routing has anything to look at: false while every version is in service and no command waits.
+    pub(super) needs_attention: bool,
+}
+
+/// What a person asked for; done at the pipeline's next call or tick.
+#[derive(Debug)]
+pub(super) enum Command {
+    Rearm(VersionId),
+    Reset,
+    Switch(BreakerMode),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Stored {
+    format: Format<1>,
+    mode: BreakerMode,
+    lines: Vec<(VersionId, Line)>,
+}
+
+impl Lines {
+    pub(super) fn new(mode: BreakerMode) -> Self {
+        Self {
+            by_version: Keyed::new(VERSIONS),
+            mode,
+            commands: Vec::new(),
+            newest: Newest::default(),
+            stale: Newest::default(),
+            latest: Timestamp::EPOCH,
+            needs_attention: mode == BreakerMode::ForcedFallback,
+        }
+    }
+
+    pub(super) fn line(&self, version: &VersionId) -> Option<&Line> {
+        self.by_version.get(version)
+    }
+
+    pub(super) fn counts(&mut self, version: &VersionId, rule: &Rule) -> VersionCounts {
+        let latest = self.latest;
+        let line = self.by_version.get_mut(version);
+        line.map_or_else(VersionCounts::default, |line| line.counts(rule, latest))
+    }
+
+    /// A call was admitted.
+    pub(super) fn opened(&mut self, ticket: &Ticket) {
+        self.newest.note(ticket.id());
+        if self.needs_attention {
+            self.give_back(ticket, Some(ticket.version()));
+        }
+    }
+
+    pub(super) fn see_time(&mut self, now: Timestamp) {
+        self.latest = self.latest.max(now);
+    }
+
+    /// Which version may serve a call.
+    pub(super) fn route(&mut self, rule: &Rule, cx: &Cx<'_>) -> Route {
+        match self.mode {
+            BreakerMode::Enforce => {}
+            BreakerMode::ForcedFallback => return Route::Previous,
+            BreakerMode::Disabled | BreakerMode::ObserveOnly => return Route::Abstain,
+        }
+        if !self.serves(Role::Stable, rule, cx) {
+            return if self.serves(Role::Previous, rule, cx) {
+                Route::Previous
+            } else {
+                Route::HumanReview
+            };
+        }
+        if self.serves(Role::Candidate, rule, cx) {
+            Route::Abstain
+        } else {
+            Route::Stable
+        }
+    }
+
+    fn serves(&mut self, part: Role, rule: &Rule, cx: &Cx<'_>) -> bool {
+        let version = cx.line_up().get(part).map(Version::id);
+        let Some(line) = version.and_then(|version| self.by_version.get_mut(version)) else {
+            return true;
+        };
+        match (line.trial_mut(), &rule.recovery) {
+            (Some(trial), Recovery::Probe(probing)) => {
+                trial.reserve(cx.call(), probing, self.latest)
+            }
+            _ => line.is_in_service(),
+        }
+    }
+
+    /// Takes up commands and the time, and looks whether routing has anything to do.
+    pub(super) fn settle_in(&mut self, rule: &Rule, cx: &Cx<'_>) {
+        self.see_time(cx.now());
+        for command in std::mem::take(&mut self.commands) {
+            self.obey(command, rule, cx);
+        }
+        if self.mode == BreakerMode::Enforce {
+            self.let_time_pass(rule, cx);
+        }
+        let is_calm = self.by_version.iter().all(|(_, line)| line.is_in_service());
+        self.needs_attention = !is_calm || self.mode == BreakerMode::ForcedFallback;
+    }
+
+    fn obey(&mut self, command: Command, rule: &Rule, cx: &Cx<'_>) {
+        let (latest, newest) = (self.latest, &self.newest);
+        let fresh = || Line::new(rule.span, latest, newest.clone());
+        match command {
+            Command::Rearm(version) => {
+                if let Some(line) = self.by_version.get_mut(&version) {
+                    *line = fresh();
+                    cx.emit(Severity::Info, EventKind::Rearmed { version });
+                }
+            }
+            Command::Reset => {
+                self.mode = BreakerMode::Enforce;
+                self.stale = newest.clone();
+                for (_, line) in self.by_version.iter_mut() {
+                    *line = fresh();
+                }
+                cx.emit(Severity::Info, EventKind::BreakerReset);
+            }
+            Command::Switch(mode) if mode == self.mode => {}
+            Command::Switch(mode) => {
+                self.mode = mode;
+                if mode == BreakerMode::ForcedFallback {
+                    self.stale = newest.clone();
+                    for (_, line) in self.by_version.iter_mut() {
+                        line.cut_off(newest.clone());
+                    }
+                }
+                cx.emit(Severity::Warning, EventKind::BreakerSwitched { mode });
+            }
+        }
+    }
+
+    /// Trials begin, and trials whose calls hang end.
+    fn let_time_pass(&mut self, rule: &Rule, cx: &Cx<'_>) {
+        let Recovery::Probe(probing) = &rule.recovery else {
+            return;
+        };
+        for (version, line) in self.by_version.iter_mut() {
+            let version = || version.clone();
+            if line.half_open(self.latest, &self.newest) {
+                let probes = probing.probes;
+                let kind = EventKind::ProbesStarted {
+                    version: version(),
+                    probes,
+                };
+                cx.emit(Severity::Info, kind);
+            }
+            let expired = |trial: &mut Trial| trial.has_expired(probing, self.latest);
+            if line.trial_mut().is_some_and(expired) {
+                let next_at = line.open(probing, self.latest, self.newest.clone());
+                let (version, reason) = (version(), ProbeFailure::LeaseExpired);
+                cx.emit(
+                    Severity::Warning,
+                    EventKind::ProbesFailed {
+                        version,
+                        reason,
+                        next_at,
+                    },
+                );
+            }
+        }
+    }
+
+    pub(super) fn record(&mut self, ticket: &Ticket, step: Step, rule: &Rule, cx: &Cx<'_>) {
+        let version = ticket.version();
+        let Some(part) = part_of(version, cx) else {
+            return;
+        };
+        let (now, mode) = (self.latest, self.mode);
+        let is_out = |version: &VersionId| {
+            let line = self.by_version.get(version);
+            mode == BreakerMode::Enforce && line.is_some_and(|line| !line.is_in_service())
+        };
+        let behind = behind(part, cx).cloned();
+        let fallback = behind.clone().filter(|fallback| !is_out(fallback));
+        let stable_is_out = is_out(cx.line_up().stable().id());
+        let newest = &self.newest;
+        let (line, _) = self.by_version.entry(version, || {
+            Line::new(rule.span, Timestamp::EPOCH, self.stale.clone())
+        });
+        if line.is_late(ticket) || mode == BreakerMode::Enforce && !line.is_in_service() {
+            line.count_late();
+            return;
+        }
+        line.record(step, now);
+        let counts = line.counts(rule, now);
+        if mode != BreakerMode::Disabled && line.abandonment_begins(rule, now) {
+            let kind = EventKind::AbandonedRateExceeded {
+                version: version.clone(),
+                abandoned: counts.abandoned,
+                calls: counts.calls + counts.abandoned,
+                threshold: rule.threshold,
+            };
+            cx.emit(Severity::Page, kind);
+        }
+        let reason = line.broken_rule(rule, now);
+        let (errors, calls, threshold) = (counts.errors, counts.calls, rule.threshold);
+        match mode {
+            BreakerMode::Enforce => {}
+            BreakerMode::ObserveOnly => {
+                if let (true, Some(reason)) = (line.would_trip_first(reason.is_some()), reason) {
+                    let version = version.clone();
+                    let kind = EventKind::WouldTrip {
+                        version,
+                        reason,
+                        errors,
+                        calls,
+                        threshold,
+                    };
+                    cx.emit(Severity::Warning, kind);
+                }
+                return;
+            }
+            BreakerMode::Disabled | BreakerMode::ForcedFallback => return,
+        }
+        let serves = part != Role::Previous || stable_is_out;
+        let Some(reason) = reason.filter(|_| serves) else {
+            line.recover();
+            return;
+        };
+        let exceeded = |line: &Line, fallback| EventKind::ErrorRateExceeded {
+            version: version.clone(),
+            reason,
+            errors,
+            calls,
+            threshold,
+            kinds: line.kinds(),
+            fallback,
+        };
+        if part == Role::Previous || behind.is_some() && fallback.is_none() {
+            let version = version.clone();
+            line.take_out(&rule.recovery, now, newest.clone());
+            self.needs_attention = true;
+            cx.emit(
+                Severity::Page,
+                EventKind::Exhausted {
+                    version,
+                    errors,
+                    calls,
+                },
+            );
+        } else if fallback.is_some() {
+            line.take_out(&rule.recovery, now, newest.clone());
+            self.needs_attention = true;
+            cx.emit(Severity::Page, exceeded(line, fallback));
+        } else if line.state() == BreakerState::Closed {
+            line.alarm();
+            cx.emit(Severity::Page, exceeded(line, None));
+        }
+    }
+
+    /// What the end of a call says of a trial; whether the call belonged to one.
+    pub(super) fn record_probe(
+        &mut self,
+        ticket: &Ticket,
+        step: Option<Step>,
+        rule: &Rule,
+        cx: &Cx<'_>,
+    ) -> bool {
+        let Recovery::Probe(probing) = &rule.recovery else {
+            return false;
+        };
+        let (now, newest) = (self.latest, &self.newest);
+        let Some(line) = self.by_version.get_mut(ticket.version()) else {
+            return false;
+        };
+        let Some(trial) = line
+            .trial_mut()
+            .filter(|_| self.mode == BreakerMode::Enforce)
+        else {
+            return false;
+        };
+        if !trial.leave(ticket.id()) {
+            return false;
+        }
+        let version = ticket.version().clone();
+        match step {
+            Some(Step::Answered) if trial.pass(probing) => {
+                line.close(newest.clone());
+                cx.emit(Severity::Info, EventKind::Recovered { version });
+            }
+            Some(Step::Failed(_)) => {
+                let next_at = line.open(probing, now, newest.clone());
+                let reason = ProbeFailure::CallFailed;
+                cx.emit(
+                    Severity::Warning,
+                    EventKind::ProbesFailed {
+                        version,
+                        reason,
+                        next_at,
+                    },
+                );
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// Takes a call's places in trials away, but for that of the version that serves it.
+    pub(super) fn give_back(&mut self, ticket: &Ticket, serving: Option<&VersionId>) {
+        for (version, line) in self.by_version.iter_mut() {
+            let trial = line.trial_mut().filter(|_| serving != Some(version));
+            trial.map(|trial| trial.leave(ticket.id()));
+        }
+    }
+
+    pub(super) fn report_urgent(
+        &mut self,
+        ticket: &Ticket,
+        failure: FailureKind,
+        rule: &Rule,
+        cx: &Cx<'_>,
+    ) {
+        let now = self.latest;
+        let (line, _) = self.by_version.entry(ticket.version(), || {
+            Line::new(rule.span, Timestamp::EPOCH, self.stale.clone())
+        });
+        if line.is_news(failure, now, rule.span.length()) {
+            let version = ticket.version().clone();
+            cx.emit(
+                Severity::Page,
+                EventKind::UrgentFailure { version, failure },
+            );
+        }
+    }
+
+    pub(super) fn stored(&self) -> Option<State> {
+        let lines = self.by_version.iter();
+        State::of(&Stored {
+            format: Format,
+            mode: self.mode,
+            lines: lines
+                .map(|(version, line)| (version.clone(), line.clone()))
+                .collect(),
+        })
+    }
+
+    pub(super) fn restore(&mut self, stored: Stored, rule: &Rule) {
+        let lines = stored.lines.into_iter().map(|(version, line)| {
+            let line = if line.span() == rule.span {
+                line
+            } else {
+                line.with_empty_window(rule.span)
+            };
+            (version, line)
+        });
+        self.by_version.refill(lines, None);
+        self.mode = stored.mode;
+        self.needs_attention = true;
+    }
+}
+
+/// The part that a version plays in the line-up of now.
+fn part_of(version: &VersionId, cx: &Cx<'_>) -> Option<Role> {
+    [Role::Candidate, Role::Stable, Role::Previous]
+        .into_iter()
+        .find(|role| {
+            cx.line_up()
+                .get(*role)
+                .is_some_and(|live| live.id() == version)
+        })
+}
+
+/// The version that takes over from the one in this part.
+fn behind<'a>(role: Role, cx: &Cx<'a>) -> Option<&'a VersionId> {
+    let behind = match role {
+        Role::Candidate => Role::Stable,
+        Role::Stable => Role::Previous,
+        Role::Previous => return None,
+    };
+    cx.line_up().get(behind).map(Version::id)
+}
