@@ -292,20 +292,32 @@ fn what_a_person_ordered_survives_a_restart() {
 
 #[test]
 fn two_pipelines_that_share_a_breaker_do_not_make_each_others_calls_late() {
-    let breaker = probing();
-    let (busy, quiet) = (
-        Bench::new(Arc::clone(&breaker)),
-        Bench::new(Arc::clone(&breaker)),
-    );
-    busy.answer(50);
-    let _ = quiet.permit("invoice").answer(Report::new());
-    breaker.reset();
-    busy.pipeline.tick();
-    quiet.answer(3);
-    assert_eq!(
-        (breaker.counts(&v7()).calls, breaker.counts(&v7()).late),
-        (3, 0)
-    );
+    for busy_first in [true, false] {
+        let breaker = probing();
+        let [busy, quiet] = [(); 2].map(|()| Bench::new(Arc::clone(&breaker)));
+        for n in if busy_first { [50, 0] } else { [0, 50] } {
+            busy.answer(n);
+            quiet.answer(1);
+        }
+        breaker.reset();
+        busy.pipeline.tick();
+        busy.answer(3);
+        quiet.answer(3);
+        let counts = breaker.counts(&v7());
+        assert_eq!((counts.calls, counts.late), (6, 0));
+    }
+}
+
+#[test]
+fn coming_back_does_not_repeat_what_was_told() {
+    let bench = Bench::new(probing());
+    bench.permit("invoice").fail(FailureKind::QuotaExhausted);
+    out(&bench);
+    bench.clock.advance(minutes(1));
+    bench.answer(3);
+    bench.pages();
+    bench.permit("invoice").fail(FailureKind::QuotaExhausted);
+    assert_eq!(bench.pages(), [], "at most once in 15 minutes");
 }
 
 #[test]

@@ -72,7 +72,6 @@ pub(super) enum Step {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Line {
     phase: Phase,
-    armed_at: Timestamp,
     /// Calls up to these belong to an earlier generation.
     #[serde(skip)]
     stale: Newest,
@@ -102,10 +101,9 @@ enum Phase {
 }
 
 impl Line {
-    pub(super) fn new(span: Span, armed_at: Timestamp, stale: Newest) -> Self {
+    pub(super) fn new(span: Span, stale: Newest) -> Self {
         Self {
             phase: Phase::Closed,
-            armed_at,
             stale,
             window: Window::new(span),
             span,
@@ -151,7 +149,7 @@ impl Line {
 
     /// Whether a call was admitted before the last change of state.
     pub(super) fn is_late(&self, ticket: &Ticket) -> bool {
-        ticket.admitted_at() < self.armed_at || self.stale.covers(ticket.id())
+        self.stale.covers(ticket.id())
     }
 
     pub(super) fn span(&self) -> Span {
@@ -280,7 +278,7 @@ impl Line {
 
     /// Back in service after a trial, with an empty window.
     pub(super) fn close(&mut self, stale: Newest) {
-        let fresh = Self::new(self.span, self.armed_at, stale);
+        let fresh = Self::new(self.span, stale);
         *self = Self {
             late: self.late,
             reported: std::mem::take(&mut self.reported),

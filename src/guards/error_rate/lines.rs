@@ -132,8 +132,8 @@ impl Lines {
     }
 
     fn obey(&mut self, command: Command, rule: &Rule, cx: &Cx<'_>) {
-        let (latest, newest) = (self.latest, &self.newest);
-        let fresh = || Line::new(rule.span, latest, newest.clone());
+        let newest = &self.newest;
+        let fresh = || Line::new(rule.span, newest.clone());
         match command {
             Command::Rearm(version) => {
                 if let Some(line) = self.by_version.get_mut(&version) {
@@ -208,9 +208,9 @@ impl Lines {
         let fallback = behind.clone().filter(|fallback| !is_out(fallback));
         let stable_is_out = is_out(cx.line_up().stable().id());
         let newest = &self.newest;
-        let (line, _) = self.by_version.entry(version, || {
-            Line::new(rule.span, Timestamp::EPOCH, self.stale.clone())
-        });
+        let (line, _) = self
+            .by_version
+            .entry(version, || Line::new(rule.span, self.stale.clone()));
         if line.is_late(ticket) || mode == BreakerMode::Enforce && !line.is_in_service() {
             line.count_late();
             return;
@@ -346,7 +346,7 @@ impl Lines {
     ) {
         let now = self.latest;
         let (line, _) = self.by_version.entry(ticket.version(), || {
-            Line::new(rule.span, Timestamp::EPOCH, self.stale.clone())
+            Line::new(rule.span, self.stale.clone())
         });
         if line.is_news(failure, now, rule.span.length()) {
             let version = ticket.version().clone();
