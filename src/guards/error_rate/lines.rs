@@ -180,16 +180,12 @@ impl Lines {
             }
             let expired = |trial: &mut Trial| trial.has_expired(probing, self.latest);
             if line.trial_mut().is_some_and(expired) {
-                let next_at = line.open(probing, self.latest, self.newest.clone());
-                let (version, reason) = (version(), ProbeFailure::LeaseExpired);
-                cx.emit(
-                    Severity::Warning,
-                    EventKind::ProbesFailed {
-                        version,
-                        reason,
-                        next_at,
-                    },
-                );
+                let kind = EventKind::ProbesFailed {
+                    version: version(),
+                    reason: ProbeFailure::LeaseExpired,
+                    next_at: line.open(probing, self.latest, self.newest.clone()),
+                };
+                cx.emit(Severity::Warning, kind);
             }
         }
     }
@@ -313,16 +309,12 @@ impl Lines {
                 cx.emit(Severity::Info, EventKind::Recovered { version });
             }
             Some(Step::Failed(_)) => {
-                let next_at = line.open(probing, now, newest.clone());
-                let reason = ProbeFailure::CallFailed;
-                cx.emit(
-                    Severity::Warning,
-                    EventKind::ProbesFailed {
-                        version,
-                        reason,
-                        next_at,
-                    },
-                );
+                let kind = EventKind::ProbesFailed {
+                    version,
+                    reason: ProbeFailure::CallFailed,
+                    next_at: line.open(probing, now, newest.clone()),
+                };
+                cx.emit(Severity::Warning, kind);
             }
             _ => {}
         }
