@@ -1,11 +1,17 @@
 //! The ways in which a call to a language model fails, failures inside an HTTP 200 included.
 
+mod api;
+#[cfg(feature = "async-openai")]
+mod async_openai;
 mod overflow;
+mod table;
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use api::ApiError;
 pub use overflow::Overflow;
 
 /// How a call failed.
@@ -36,6 +42,8 @@ pub enum FailureKind {
     QuotaExhausted,
     /// The model declined to answer.
     Refusal,
+    /// This one request asks for more than the account may use in a minute (429); waiting does not help.
+    RequestAboveRate,
     /// The provider failed (500, 502, an error inside a stream).
     ServerError,
     /// Too many requests (429); waiting helps.
@@ -76,6 +84,7 @@ impl FailureKind {
             | Self::InvalidRequest
             | Self::MalformedOutput
             | Self::Refusal
+            | Self::RequestAboveRate
             | Self::Truncated => Cause::Prompt,
             Self::Overloaded
             | Self::ServerError
@@ -124,6 +133,7 @@ impl fmt::Display for FailureKind {
             Self::Overloaded => "overloaded",
             Self::QuotaExhausted => "quota exhausted",
             Self::Refusal => "refusal",
+            Self::RequestAboveRate => "request above rate",
             Self::ServerError => "server error",
             Self::Throttled => "throttled",
             Self::Timeout => "timeout",
@@ -135,6 +145,8 @@ impl fmt::Display for FailureKind {
 }
 
 /// What kind of failure an error of your client is; [`Pipeline::run`](crate::Pipeline::run) asks it.
+///
+/// [`ApiError`] tells it from a status and a body.
 ///
 /// ```
 /// use fusebox::{Classify, FailureKind};
@@ -164,6 +176,11 @@ pub trait Classify {
     /// How many tokens the prompt had, if the error says so: a prompt that was too long is counted exactly by the API
     /// that refuses it. [`Overflow::parse`] reads it from the message.
     fn input_tokens(&self) -> Option<u64> {
+        None
+    }
+
+    /// How long the API asks to wait, if it does.
+    fn retry_after(&self) -> Option<Duration> {
         None
     }
 }

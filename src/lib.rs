@@ -66,6 +66,7 @@
 //!
 //! - `tiktoken` (default): exact token counts with OpenAI's encodings, [`tokens::Tiktoken`].
 //! - `bpe`: the same counts, faster and in linear time, for `cl100k_base` and `o200k_base`.
+//! - `async-openai`: its errors tell what kind of failure they are ([`Classify`]).
 //! - `tokio`: [`Pipeline::run`] counts texts of more than 64 KB on tokio's blocking pool.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -112,7 +113,7 @@ pub use conversation::{Conversation, Message};
 pub use drill::{Drill, DrillReport, Fault, Traffic};
 pub use error::{Error, ErrorKind};
 pub use event::{BreakerMode, Event, EventKind, ProbeFailure, Severity, TripReason};
-pub use failure::{Cause, Classify, FailureKind, Overflow};
+pub use failure::{ApiError, Cause, Classify, FailureKind, Overflow};
 pub use guard::{Cx, DryRun, Guard, Named, OnlyFor, State};
 pub use guards::{
     AtLeast, BlueGreenPolicy, BlueGreenPolicyBuilder, BreakerState, CanaryPolicy,

@@ -164,7 +164,16 @@ impl Pipeline {
         Fut: Future<Output = Result<Reply<T>, E>>,
         E: Classify,
     {
-        let classify = |error: &E| (error.failure_kind(), error.input_tokens());
+        let classify = |error: &E| {
+            let mut report = Report::new();
+            if let Some(tokens) = error.input_tokens() {
+                report = report.usage(tokens, 0);
+            }
+            if let Some(wait) = error.retry_after() {
+                report = report.retry_after(wait);
+            }
+            (error.failure_kind(), report)
+        };
         self.serve(call, classify, call_model).await
     }
 
@@ -183,7 +192,7 @@ impl Pipeline {
         F: FnOnce(Ticket) -> Fut,
         Fut: Future<Output = Result<Reply<T>, E>>,
     {
-        let classify = |error: &E| (classify(error), None);
+        let classify = |error: &E| (classify(error), Report::new());
         self.serve(call, classify, call_model).await
     }
 
@@ -194,7 +203,7 @@ impl Pipeline {
         call_model: F,
     ) -> Result<Served<T>, E>
     where
-        C: FnOnce(&E) -> (FailureKind, Option<u64>),
+        C: FnOnce(&E) -> (FailureKind, Report),
         F: FnOnce(Ticket) -> Fut,
         Fut: Future<Output = Result<Reply<T>, E>>,
     {
@@ -205,8 +214,7 @@ impl Pipeline {
         match call_model(permit.ticket().clone()).await {
             Ok(Reply { value, report }) => Ok(Served::new(value, permit.answer(report))),
             Err(error) => {
-                let (kind, tokens) = classify(&error);
-                let report = tokens.map_or(Report::new(), |tokens| Report::new().usage(tokens, 0));
+                let (kind, report) = classify(&error);
                 permit.fail_with(kind, report);
                 Err(error)
             }

@@ -1,6 +1,7 @@
 //! What guards learn: how calls ended, and the truth about their answers that comes later.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,7 @@ use crate::error::Error;
 use crate::failure::FailureKind;
 use crate::name::Field;
 use crate::ticket::Ticket;
+use crate::time::millis;
 use crate::verdict::Destination;
 
 /// How sure the model is of one field: a number between 0 and 1, kept in millionths so that comparisons are exact.
@@ -103,6 +105,8 @@ pub struct Report {
     confidences: Vec<(Field, Option<Confidence>)>,
     usage: Option<Usage>,
     failure: Option<FailureKind>,
+    #[serde(default)]
+    retry_after_millis: Option<u64>,
 }
 
 /// Tokens that the API says it read and wrote.
@@ -170,6 +174,17 @@ impl Report {
     pub fn failed(mut self, kind: FailureKind) -> Self {
         self.failure = Some(kind);
         self
+    }
+
+    /// The API asks to wait so long before the next call.
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after_millis = Some(millis(wait));
+        self
+    }
+
+    /// How long the API asks to wait, if it does.
+    pub fn wait(&self) -> Option<Duration> {
+        self.retry_after_millis.map(Duration::from_millis)
     }
 
     /// The confidences as given; `None` where a score was invalid.

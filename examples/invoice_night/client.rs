@@ -11,8 +11,9 @@ use async_openai::types::chat::{
     ChatCompletionRequestSystemMessageArgs, ChatCompletionRequestUserMessageArgs,
     CreateChatCompletionRequestArgs, FinishReason,
 };
-use fusebox::{Classify, FailureKind, ModelName, Reply, VersionId};
+use fusebox::{ApiError, Classify, FailureKind, ModelName, Reply, VersionId};
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::AnyError;
 use crate::args::Args;
@@ -113,19 +114,9 @@ impl Classify for ExtractError {
                 FailureKind::MalformedOutput
             }
             Self::Api(OpenAIError::ApiError(response)) => {
-                let code = response.api_error.code.as_deref();
-                match (response.status_code.as_u16(), code) {
-                    (_, Some("context_length_exceeded")) => FailureKind::ContextLengthExceeded,
-                    (_, Some("insufficient_quota")) => FailureKind::QuotaExhausted,
-                    (_, Some("content_filter")) => FailureKind::ContentFiltered,
-                    (401 | 403, _) => FailureKind::Auth,
-                    (404, _) => FailureKind::NotFound,
-                    (429, _) => FailureKind::Throttled,
-                    (503 | 529, _) => FailureKind::Overloaded,
-                    (500.., _) => FailureKind::ServerError,
-                    (400.., _) => FailureKind::InvalidRequest,
-                    _ => FailureKind::Unknown,
-                }
+                let body = json!({ "error": response.api_error }).to_string();
+                let status = response.status_code.as_u16();
+                ApiError::from_response(status, body.as_bytes()).failure_kind()
             }
             Self::Api(OpenAIError::Reqwest(error)) if error.is_timeout() => FailureKind::Timeout,
             Self::Api(OpenAIError::Reqwest(_)) => FailureKind::Transport,

@@ -18,6 +18,7 @@ use crate::guard::{Cx, Guard, State};
 use crate::name::VersionId;
 use crate::ratio::Ratio;
 use crate::signal::{Outcome, Signal};
+use crate::time::Timestamp;
 use crate::verdict::Route;
 use crate::window::Span;
 
@@ -165,6 +166,12 @@ impl ErrorRateBreaker {
         self.lines.lock().counts(version, &self.rule)
     }
 
+    /// Until when the API of a version asked not to be called, if that is not over: its `retry-after`, as reported with a
+    /// failure. A version that is out of service is not tried before.
+    pub fn retry_at(&self, version: &VersionId) -> Option<Timestamp> {
+        self.lines.lock().retry_at(version)
+    }
+
     /// Does something under the lock, and remembers whether routing has anything to look at.
     fn with_lines<T>(&self, step: impl FnOnce(&mut Lines) -> T) -> T {
         let mut lines = self.lines.lock();
@@ -197,14 +204,16 @@ impl Guard for ErrorRateBreaker {
     }
 
     fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
-        let (ticket, outcome) = match signal {
+        let (ticket, outcome, wait) = match signal {
             Signal::Opened { ticket } => {
                 self.lines.lock().opened(ticket);
                 return;
             }
             Signal::Settled {
-                ticket, outcome, ..
-            } => (ticket, outcome),
+                ticket,
+                outcome,
+                report,
+            } => (ticket, outcome, report.wait()),
             _ => return,
         };
         let step = match outcome {
@@ -223,12 +232,20 @@ impl Guard for ErrorRateBreaker {
             Step::Answered | Step::Abandoned => true,
         };
         let step = step.filter(counts);
-        if step.is_none() && urgent.is_none() && !self.attention.load(Ordering::Acquire) {
+        if step.is_none()
+            && urgent.is_none()
+            && wait.is_none()
+            && !self.attention.load(Ordering::Acquire)
+        {
             return;
         }
         let rule = &self.rule;
         self.with_lines(|lines| {
             let mut was_probe = false;
+            if let Some(wait) = wait {
+                lines.see_time(cx.now());
+                lines.wait(ticket.version(), wait, rule);
+            }
             if lines.needs_attention {
                 lines.settle_in(rule, cx);
                 if matches!(outcome, Outcome::Diverted(_)) {

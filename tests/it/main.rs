@@ -10,6 +10,7 @@ mod bad_input;
 mod blue_green;
 mod canary;
 mod cancellation;
+mod classify;
 mod confidence_drift;
 mod drill;
 mod error_rate;

@@ -88,6 +88,8 @@ pub(super) struct Line {
     /// Failures by kind since the window was last without any.
     kinds: BTreeMap<FailureKind, u64>,
     reported: BTreeMap<FailureKind, Timestamp>,
+    /// Until when the API asked to wait.
+    retry_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -114,6 +116,7 @@ impl Line {
             would_trip: false,
             kinds: BTreeMap::new(),
             reported: BTreeMap::new(),
+            retry_at: None,
         }
     }
 
@@ -176,6 +179,16 @@ impl Line {
 
     pub(super) fn kinds(&self) -> BTreeMap<FailureKind, u64> {
         self.kinds.clone()
+    }
+
+    /// The API asks not to be called before then.
+    pub(super) fn wait_until(&mut self, at: Timestamp) {
+        self.retry_at = self.retry_at.max(Some(at));
+    }
+
+    /// Until when the API asked to wait, if that is not over.
+    pub(super) fn retry_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.retry_at.filter(|at| *at > now)
     }
 
     pub(super) fn count_late(&mut self) {
@@ -260,7 +273,7 @@ impl Line {
     /// Takes it out of service; gives the time at which it is tried again.
     pub(super) fn open(&mut self, probing: &Probing, now: Timestamp, stale: Newest) -> Timestamp {
         self.times_out = self.times_out.saturating_add(1);
-        let until = now + probing.wait(self.times_out);
+        let until = (now + probing.wait(self.times_out)).max(self.retry_at.unwrap_or(now));
         self.stale = stale;
         self.phase = Phase::Open { until };
         until

@@ -1,5 +1,7 @@
 //! All versions of a breaker together: the order of work at each call.
 
+use std::time::Duration;
+
 use crate::event::{BreakerMode, EventKind, ProbeFailure, Severity};
 use crate::failure::FailureKind;
 use crate::format::Format;
@@ -70,6 +72,19 @@ impl Lines {
         let latest = self.latest;
         let line = self.by_version.get_mut(version);
         line.map_or_else(VersionCounts::default, |line| line.counts(rule, latest))
+    }
+
+    pub(super) fn retry_at(&self, version: &VersionId) -> Option<Timestamp> {
+        self.by_version.get(version)?.retry_at(self.latest)
+    }
+
+    /// The API asked to wait.
+    pub(super) fn wait(&mut self, version: &VersionId, wait: Duration, rule: &Rule) {
+        let at = self.latest + wait;
+        let (line, _) = self
+            .by_version
+            .entry(version, || Line::new(rule.span, self.stale.clone()));
+        line.wait_until(at);
     }
 
     /// A call was admitted.

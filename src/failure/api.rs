@@ -1,0 +1,236 @@
+//! Errors of LLM APIs as they come over the wire, read for what a guard must know.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::table::{Said, kind_of};
+use super::{Classify, FailureKind, Overflow};
+
+/// No error that matters is longer.
+const READ: usize = 64 << 10;
+/// Bodies are arrays of errors, and errors are bodies written as text: so deep, and no deeper.
+const DEPTH: u8 = 4;
+/// What a type, a code or a reason stands under.
+const WORD_KEYS: [&str; 6] = ["type", "code", "status", "reason", "error_code", "__type"];
+
+/// An error of an LLM API: what kind of failure it is, how long to wait, and how many tokens the prompt had.
+///
+/// Reads the shapes of OpenAI, Azure, Anthropic, Gemini, Amazon Bedrock and of servers that imitate them: codes that are
+/// numbers, errors inside arrays, errors written as text inside errors, and error events inside a stream. It never fails:
+/// of what it cannot read the status decides.
+///
+/// ```
+/// use fusebox::{ApiError, Classify, FailureKind};
+///
+/// let body = r#"{"type": "error", "error": {"type": "invalid_request_error",
+///     "message": "prompt is too long: 200251 tokens > 200000 maximum"}}"#;
+/// let error = ApiError::from_response(400, body.as_bytes());
+/// assert_eq!(error.failure_kind(), FailureKind::ContextLengthExceeded);
+/// assert_eq!(error.input_tokens(), Some(200_251));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    status: u16,
+    kind: FailureKind,
+    retry_after: Option<Duration>,
+    input_tokens: Option<u64>,
+    message: String,
+}
+
+impl ApiError {
+    /// From the status and the body of a response.
+    pub fn from_response(status: u16, body: &[u8]) -> Self {
+        Self::read(status, &[], body)
+    }
+
+    /// From an event inside a stream that began with a 200: the data of the event, or the event as it came.
+    pub fn from_stream(event: &str) -> Self {
+        Self::read(0, &[], event.as_bytes())
+    }
+
+    /// From a response of Amazon Bedrock, with the header `x-amzn-errortype`.
+    pub fn from_bedrock(status: u16, error_type: &str, body: &[u8]) -> Self {
+        Self::read(status, &[error_type], body)
+    }
+
+    /// With the header `retry-after`: seconds, or a number with a unit such as `644ms`. A date is not read.
+    pub fn with_retry_after(mut self, header: &str) -> Self {
+        self.retry_after = wait(header).or(self.retry_after);
+        self
+    }
+
+    /// The status of the response; 0 for an error inside a stream.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What the API says, at most 4,096 bytes of it.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    fn read(status: u16, words: &[&str], body: &[u8]) -> Self {
+        let body = String::from_utf8_lossy(body.get(..READ).unwrap_or(body));
+        let mut reading = Reading::default();
+        for word in words {
+            reading.word(word);
+        }
+        reading.text(&body, 0);
+        let message = reading.messages.join("; ");
+        let said = Said {
+            status: if (300..600).contains(&status) {
+                status
+            } else {
+                reading.status
+            },
+            words: reading.words,
+            message: message.to_lowercase(),
+        };
+        let kind = kind_of(&said);
+        let overflow =
+            Overflow::parse(&message).filter(|_| kind == FailureKind::ContextLengthExceeded);
+        Self {
+            status,
+            kind,
+            retry_after: reading.retry_after.or_else(|| wait_in(&said.message)),
+            input_tokens: overflow.and_then(Overflow::prompt_tokens),
+            message: cut(message),
+        }
+    }
+}
+
+impl Classify for ApiError {
+    fn failure_kind(&self) -> FailureKind {
+        self.kind
+    }
+
+    fn input_tokens(&self) -> Option<u64> {
+        self.input_tokens
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind)?;
+        if self.status > 0 {
+            write!(f, " (status {})", self.status)?;
+        }
+        write!(f, ": {}", self.message.escape_debug())
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+/// What has been found in a body so far.
+#[derive(Default)]
+struct Reading {
+    /// A status that stands in the body.
+    status: u16,
+    words: Vec<String>,
+    messages: Vec<String>,
+    retry_after: Option<Duration>,
+}
+
+impl Reading {
+    /// A text that may be JSON, or an event of a stream with JSON in it.
+    fn text(&mut self, text: &str, depth: u8) {
+        let text = text.trim();
+        let data = text.lines().find_map(|line| line.strip_prefix("data:"));
+        let json = data.unwrap_or(text).trim();
+        let value = json
+            .starts_with(['{', '['])
+            .then(|| serde_json::from_str(json));
+        match value {
+            Some(Ok(value)) if depth < DEPTH => self.value(&value, depth + 1),
+            _ if text.is_empty() => {}
+            _ => self.messages.push(text.to_owned()),
+        }
+    }
+
+    fn value(&mut self, value: &Value, depth: u8) {
+        if depth > DEPTH {
+            return;
+        }
+        match value {
+            Value::Array(values) => {
+                for value in values.iter().take(8) {
+                    self.value(value, depth + 1);
+                }
+            }
+            Value::String(text) => self.text(text, depth),
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    self.field(key, value, depth);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn field(&mut self, key: &str, value: &Value, depth: u8) {
+        match (key.to_ascii_lowercase().as_str(), value) {
+            ("message" | "detail", Value::String(text)) => self.text(text, depth),
+            ("retrydelay", Value::String(text)) => self.retry_after = wait(text),
+            ("code" | "status", Value::Number(number)) => {
+                let status = number.as_u64().and_then(|code| u16::try_from(code).ok());
+                self.status = status
+                    .filter(|code| (300..600).contains(code))
+                    .unwrap_or(self.status);
+            }
+            (key, Value::String(word)) if WORD_KEYS.contains(&key) => self.word(word),
+            ("error" | "errors" | "details" | "innererror" | "body", value) => {
+                self.value(value, depth + 1);
+            }
+            _ => {}
+        }
+    }
+
+    /// A word as the table has it: without the name space before it and what stands behind a colon.
+    fn word(&mut self, word: &str) {
+        let word = word.rsplit('#').next().unwrap_or(word);
+        let word = word.split(':').next().unwrap_or(word);
+        self.words.push(word.trim().to_ascii_lowercase());
+    }
+}
+
+/// `2`, `0.5`, `644ms`, `23.5s`.
+fn wait(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let (number, unit) = match text.find(|c: char| !c.is_ascii_digit() && c != '.') {
+        None => (text, "s"),
+        Some(at) => (text.get(..at)?, text.get(at..)?),
+    };
+    let number: f64 = number.parse().ok()?;
+    let seconds = match unit.trim().trim_end_matches('.') {
+        "s" | "seconds" | "second" => number,
+        "ms" | "milliseconds" => number / 1_000.0,
+        "m" | "minutes" => number * 60.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// "Please try again in 644ms."
+fn wait_in(message: &str) -> Option<Duration> {
+    let words = ["try again in ", "retry in ", "retry after "];
+    let (_, after) = words.iter().find_map(|words| message.split_once(words))?;
+    let mut parts = after.split_whitespace();
+    let first = parts.next()?;
+    wait(first.trim_end_matches(['.', ',', ';']))
+        .or_else(|| wait(&format!("{first}{}", parts.next()?)))
+}
+
+fn cut(mut text: String) -> String {
+    let mut end = text.len().min(4_096);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
+}

@@ -1,0 +1,201 @@
+//! What the errors of LLM APIs mean: one row for each thing that an API says, the most telling first.
+
+use super::overflow::Overflow;
+use crate::failure::FailureKind;
+
+/// What was read of an error.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// The status of the response; 0 where there is none, as inside a stream.
+    pub(super) status: u16,
+    /// Types, codes and reasons, in small letters.
+    pub(super) words: Vec<String>,
+    /// The messages, in small letters.
+    pub(super) message: String,
+}
+
+/// What a row looks for.
+enum Sign {
+    /// A type, code or reason.
+    Word(&'static [&'static str]),
+    /// Part of the message, whatever the status.
+    Message(&'static [&'static str]),
+    /// The status.
+    Status(&'static [u16]),
+    /// A message about a prompt that is too long, with a status that can mean it.
+    Overflow,
+    /// A message that names a limit and more than that as requested.
+    AboveRate,
+}
+
+use FailureKind as Kind;
+use Sign::{AboveRate, Message, Status, Word};
+
+/// Statuses decide only after every word and message that says more: the quota of Amazon Bedrock is a 400, its broken
+/// models are a 424, and a wrong key of Gemini is a 400.
+const ROWS: &[(Sign, FailureKind)] = &[
+    (
+        Word(&["context_length_exceeded", "model_context_window_exceeded"]),
+        Kind::ContextLengthExceeded,
+    ),
+    (Sign::Overflow, Kind::ContextLengthExceeded),
+    (
+        Word(&[
+            "insufficient_quota",
+            "billing_error",
+            "billing_not_active",
+            "billing_hard_limit_reached",
+            "enforced_spend_limit_reached",
+            "servicequotaexceededexception",
+        ]),
+        Kind::QuotaExhausted,
+    ),
+    (AboveRate, Kind::RequestAboveRate),
+    (
+        Word(&[
+            "api_key_invalid",
+            "authentication_error",
+            "invalid_api_key",
+            "permission_error",
+            "permission_denied",
+            "unauthenticated",
+            "accessdeniedexception",
+            "expiredtokenexception",
+            "unrecognizedclientexception",
+        ]),
+        Kind::Auth,
+    ),
+    (
+        Word(&[
+            "model_not_found",
+            "not_found_error",
+            "deploymentnotfound",
+            "resourcenotfoundexception",
+        ]),
+        Kind::NotFound,
+    ),
+    (
+        Word(&[
+            "content_filter",
+            "content_policy_violation",
+            "responsibleaipolicyviolation",
+        ]),
+        Kind::ContentFiltered,
+    ),
+    (
+        Word(&[
+            "overloaded_error",
+            "unavailable",
+            "modelnotreadyexception",
+            "serviceunavailableexception",
+        ]),
+        Kind::Overloaded,
+    ),
+    (
+        Word(&[
+            "timeout_error",
+            "deadline_exceeded",
+            "modeltimeoutexception",
+        ]),
+        Kind::Timeout,
+    ),
+    (
+        Word(&[
+            "rate_limit_error",
+            "rate_limit_exceeded",
+            "resource_exhausted",
+            "throttlingexception",
+            "too_many_requests",
+        ]),
+        Kind::Throttled,
+    ),
+    (
+        Message(&[
+            "exceeded your current quota",
+            "credit balance is too low",
+            "spend limit",
+            "specified api usage limits",
+        ]),
+        Kind::QuotaExhausted,
+    ),
+    (
+        Word(&[
+            "internalserverexception",
+            "modelerrorexception",
+            "modelstreamerrorexception",
+        ]),
+        Kind::ServerError,
+    ),
+    (Word(&["validationexception"]), Kind::InvalidRequest),
+    (Status(&[401, 403]), Kind::Auth),
+    (Status(&[402]), Kind::QuotaExhausted),
+    (Status(&[404]), Kind::NotFound),
+    (Status(&[408, 504]), Kind::Timeout),
+    (Status(&[429]), Kind::Throttled),
+    (Status(&[503, 529]), Kind::Overloaded),
+    (Status(&[409, 424, 500, 502]), Kind::ServerError),
+    (Status(&[400, 413, 422]), Kind::InvalidRequest),
+    (
+        Word(&["api_error", "server_error", "internal", "internal_error"]),
+        Kind::ServerError,
+    ),
+    (
+        Word(&[
+            "invalid_request_error",
+            "invalid_request",
+            "invalid_argument",
+            "failed_precondition",
+            "badrequesterror",
+            "request_too_large",
+        ]),
+        Kind::InvalidRequest,
+    ),
+    (Word(&["not_found"]), Kind::NotFound),
+];
+
+/// Statuses with which an API says that a prompt is too long; 0 inside a stream.
+const OVERFLOW_STATUSES: [u16; 4] = [0, 400, 413, 422];
+
+/// What kind of failure it is: that of the first row that fits.
+pub(super) fn kind_of(said: &Said) -> FailureKind {
+    let row = ROWS.iter().find(|(sign, _)| sign.is_seen(said));
+    row.map_or_else(|| kind_of_class(said.status), |(_, kind)| *kind)
+}
+
+/// Of a status that no row names, at least the class.
+fn kind_of_class(status: u16) -> FailureKind {
+    match status {
+        400..=499 => FailureKind::InvalidRequest,
+        500..=599 => FailureKind::ServerError,
+        _ => FailureKind::Unknown,
+    }
+}
+
+impl Sign {
+    fn is_seen(&self, said: &Said) -> bool {
+        match self {
+            Word(words) => said.words.iter().any(|word| words.contains(&word.as_str())),
+            Message(parts) => parts.iter().any(|part| said.message.contains(part)),
+            Status(statuses) => statuses.contains(&said.status),
+            Self::Overflow => {
+                OVERFLOW_STATUSES.contains(&said.status) && Overflow::parse(&said.message).is_some()
+            }
+            AboveRate => is_above_rate(&said.message),
+        }
+    }
+}
+
+/// "Limit 30000, Requested 30601": no wait makes room for it. "Limit 30000, Used 29937, Requested 385" is another thing.
+fn is_above_rate(message: &str) -> bool {
+    let number = |word: &str| {
+        let (_, after) = message.split_once(word)?;
+        let digits = after.trim_start_matches([' ', ':']);
+        let end = digits.find(|c: char| !c.is_ascii_digit() && c != ',');
+        let digits = digits.get(..end.unwrap_or(digits.len()))?;
+        digits.replace(',', "").parse::<u64>().ok()
+    };
+    let limits = number("limit ").or_else(|| number("limit:"));
+    limits
+        .zip(number("requested"))
+        .is_some_and(|(limit, requested)| requested > limit)
+}
