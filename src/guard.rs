@@ -154,6 +154,11 @@ impl<'a> Cx<'a> {
         self.call
     }
 
+    /// The name of the guard.
+    pub(crate) fn guard(&self) -> &str {
+        self.guard
+    }
+
     /// The time of this decision. It never goes back.
     pub fn now(&self) -> Timestamp {
         self.now

@@ -96,24 +96,40 @@ pub enum EventKind {
         field: Field,
         threshold: Confidence,
     },
-    /// A version's error rate is above the threshold. It serves no more until it is armed again.
+    /// Too many calls of a version failed. It is out of service from here on, if there is one to fall back to.
+    ///
+    /// `incident` is the same for all that belongs to one outage: use it as the key under which a pager groups. The
+    /// tickets are those of the first and the last call that failed.
     ErrorRateExceeded {
         version: VersionId,
+        incident: String,
         reason: TripReason,
         errors: u64,
         calls: u64,
         threshold: Ratio,
         kinds: BTreeMap<FailureKind, u64>,
+        first_failed: Option<TicketId>,
+        last_failed: Option<TicketId>,
         fallback: Option<VersionId>,
     },
-    /// Falling back did not help: no version is left, and documents go to people.
+    /// Falling back did not help: no version is left, and documents go to people. `incident` is that of the version that
+    /// failed first.
     Exhausted {
         version: VersionId,
+        incident: String,
         errors: u64,
         calls: u64,
     },
     /// A guard panicked; its word was taken as the strictest.
     GuardPanicked { guard: String },
+    /// An outage is over: the version has been well for as long as the breaker waits, a person put it into service again,
+    /// or it is not live any more.
+    IncidentResolved {
+        version: VersionId,
+        incident: String,
+        opened_at: Timestamp,
+        times: u32,
+    },
     /// A confidence was not a number from 0 to 1; the answer goes to a person.
     InvalidConfidence {
         document: DocumentId,

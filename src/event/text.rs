@@ -153,6 +153,7 @@ impl fmt::Display for EventKind {
                 version,
                 errors,
                 calls,
+                ..
             } => write!(
                 f,
                 "{errors} of {calls} calls to {version} failed as well: falling back did not help, \
@@ -161,6 +162,15 @@ impl fmt::Display for EventKind {
             Self::GuardPanicked { guard } => write!(
                 f,
                 "guard {guard} panicked; its word counts as the strictest"
+            ),
+            Self::IncidentResolved {
+                version,
+                opened_at,
+                times,
+                ..
+            } => write!(
+                f,
+                "the outage of {version} that began at {opened_at} is over (it failed {times} times)"
             ),
             Self::InvalidConfidence {
                 document, field, ..

@@ -1,12 +1,14 @@
 //! P3: when too many calls fail, the previous version serves, and then somebody is paged.
 
 mod builder;
+mod incident;
 mod line;
 mod lines;
 mod newest;
 mod probing;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -53,6 +55,10 @@ const NAME: &str = "error-rate";
 /// A call counts for the state in which it was admitted: what was open when a version was taken out, tried or armed again
 /// changes nothing any more, and is counted as late.
 ///
+/// One outage is one page: what happens until a version has been well for 15 minutes belongs to the same incident, whose
+/// key stands in every event of it, and is told without waking anybody again. That falling back did not help is a page of
+/// its own.
+///
 /// # What a person can do
 /// [`rearm`](Self::rearm) a version, [`reset`](Self::reset) all of them, or [`switch`](Self::switch) the breaker: to force
 /// the fallback, to only watch, or to do nothing but count.
@@ -72,7 +78,8 @@ const NAME: &str = "error-rate";
 /// [`AbandonedRateExceeded`](crate::EventKind::AbandonedRateExceeded) (pages);
 /// [`ProbesFailed`](crate::EventKind::ProbesFailed), [`WouldTrip`](crate::EventKind::WouldTrip),
 /// [`BreakerSwitched`](crate::EventKind::BreakerSwitched) (warnings); [`ProbesStarted`](crate::EventKind::ProbesStarted),
-/// [`Recovered`](crate::EventKind::Recovered), [`Rearmed`](crate::EventKind::Rearmed), [`BreakerReset`](crate::EventKind::BreakerReset).
+/// [`Recovered`](crate::EventKind::Recovered), [`IncidentResolved`](crate::EventKind::IncidentResolved), [`Rearmed`](crate::EventKind::Rearmed),
+/// [`BreakerReset`](crate::EventKind::BreakerReset).
 ///
 /// # Example
 /// ```
@@ -109,6 +116,7 @@ struct Rule {
     min_calls: u64,
     consecutive_failures: Option<u32>,
     recovery: Recovery,
+    hold_open: Duration,
 }
 
 impl Rule {

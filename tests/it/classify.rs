@@ -371,6 +371,81 @@ fn errors_inside_a_stream() {
     }
 }
 
+/// Inside a stream there is no status: the word alone decides. The words are those of the providers' own documents.
+#[test]
+fn each_word_alone() {
+    for (words, expected) in [
+        (
+            "context_length_exceeded model_context_window_exceeded",
+            ContextLengthExceeded,
+        ),
+        (
+            "insufficient_quota billing_error billing_not_active billing_hard_limit_reached \
+             enforced_spend_limit_reached ServiceQuotaExceededException",
+            QuotaExhausted,
+        ),
+        (
+            "API_KEY_INVALID authentication_error invalid_api_key permission_error PERMISSION_DENIED UNAUTHENTICATED \
+             AccessDeniedException ExpiredTokenException UnrecognizedClientException",
+            Auth,
+        ),
+        (
+            "model_not_found not_found_error DeploymentNotFound ResourceNotFoundException NOT_FOUND",
+            NotFound,
+        ),
+        (
+            "content_filter content_policy_violation ResponsibleAIPolicyViolation",
+            ContentFiltered,
+        ),
+        (
+            "overloaded_error UNAVAILABLE ModelNotReadyException ServiceUnavailableException",
+            Overloaded,
+        ),
+        (
+            "timeout_error DEADLINE_EXCEEDED ModelTimeoutException",
+            Timeout,
+        ),
+        (
+            "rate_limit_error rate_limit_exceeded RESOURCE_EXHAUSTED ThrottlingException too_many_requests",
+            Throttled,
+        ),
+        (
+            "InternalServerException ModelErrorException ModelStreamErrorException api_error server_error INTERNAL \
+             internal_error",
+            ServerError,
+        ),
+        (
+            "ValidationException invalid_request_error invalid_request INVALID_ARGUMENT FAILED_PRECONDITION \
+             BadRequestError request_too_large",
+            InvalidRequest,
+        ),
+        ("something_new", Unknown),
+    ] {
+        for word in words.split_whitespace() {
+            for key in ["type", "code", "status", "reason", "error_code", "__type"] {
+                let event = format!(r#"{{"error":{{"{key}":"{word}"}}}}"#);
+                assert_eq!(
+                    ApiError::from_stream(&event).failure_kind(),
+                    expected,
+                    "{event}"
+                );
+            }
+        }
+    }
+    for message in [
+        "You exceeded your current quota",
+        "Your credit balance is too low",
+        "This would exceed your organization's spend limit",
+        "You have reached your specified API usage limits",
+    ] {
+        assert_eq!(
+            kind(400, &format!(r#"{{"message":"{message}"}}"#)),
+            QuotaExhausted,
+            "{message}"
+        );
+    }
+}
+
 #[test]
 fn how_long_to_wait() {
     let wait = |body: &str| ApiError::from_response(429, body.as_bytes()).retry_after();

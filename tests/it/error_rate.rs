@@ -179,10 +179,16 @@ fn without_a_previous_version_it_pages_and_serves_on() {
     bench.clock.advance(minutes(16));
     bench.answer(100);
     bench.fail(50);
+    assert_eq!(bench.pages(), [], "the same incident");
+    bench.clock.advance(minutes(16));
+    bench.answer(100);
+    bench.clock.advance(minutes(15));
+    bench.answer(100);
+    bench.fail(50);
     assert_eq!(
         bench.pages().len(),
         1,
-        "a new incident after it was healthy"
+        "a new incident after it was well for 15 minutes"
     );
 }
 

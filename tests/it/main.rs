@@ -14,6 +14,7 @@ mod classify;
 mod confidence_drift;
 mod drill;
 mod error_rate;
+mod incidents;
 mod laws;
 mod layering;
 mod ledger;

@@ -19,6 +19,7 @@ const WINDOW: Duration = minutes(15);
 const BUCKETS: u32 = 60;
 const MIN_CALLS: u64 = 100;
 const CONSECUTIVE_FAILURES: u32 = 5;
+const HOLD_OPEN: Duration = minutes(15);
 
 /// Configures an [`ErrorRateBreaker`].
 #[derive(Clone, Debug)]
@@ -31,6 +32,7 @@ pub struct ErrorRateBreakerBuilder {
     consecutive_failures: Option<u32>,
     recovery: Recovery,
     mode: BreakerMode,
+    hold_open: Duration,
 }
 
 impl ErrorRateBreakerBuilder {
@@ -43,6 +45,7 @@ impl ErrorRateBreakerBuilder {
             consecutive_failures: Some(CONSECUTIVE_FAILURES),
             recovery: Recovery::Latch,
             mode: BreakerMode::Enforce,
+            hold_open: HOLD_OPEN,
         }
     }
 
@@ -80,6 +83,12 @@ impl ErrorRateBreakerBuilder {
     /// How a version that was taken out of service comes back ([`Recovery::Latch`] by default).
     pub fn recovery(mut self, recovery: impl Into<Recovery>) -> Self {
         self.recovery = recovery.into();
+        self
+    }
+
+    /// How long a version must have been well before an incident is over (15 minutes by default).
+    pub fn hold_open(mut self, hold_open: Duration) -> Self {
+        self.hold_open = hold_open;
         self
     }
 
@@ -127,6 +136,7 @@ impl ErrorRateBreakerBuilder {
                 min_calls: self.min_calls,
                 consecutive_failures: self.consecutive_failures,
                 recovery: self.recovery,
+                hold_open: self.hold_open,
             },
             attention: AtomicBool::new(self.mode == BreakerMode::ForcedFallback),
             lines: Mutex::new(Lines::new(self.mode)),

@@ -10,7 +10,7 @@ use super::newest::Newest;
 use super::probing::{Probing, Recovery, Trial};
 use crate::event::TripReason;
 use crate::failure::FailureKind;
-use crate::ticket::Ticket;
+use crate::ticket::{Ticket, TicketId};
 use crate::time::Timestamp;
 use crate::window::{Span, Window};
 
@@ -85,8 +85,9 @@ pub(super) struct Line {
     abandonment: bool,
     /// Whether a breaker that only watches has said that it would take the version out.
     would_trip: bool,
-    /// Failures by kind since the window was last without any.
+    /// Failures by kind since the window was last without any, and the first and the last call that failed.
     kinds: BTreeMap<FailureKind, u64>,
+    failed: Option<(TicketId, TicketId)>,
     reported: BTreeMap<FailureKind, Timestamp>,
     /// Until when the API asked to wait.
     retry_at: Option<Timestamp>,
@@ -115,6 +116,7 @@ impl Line {
             abandonment: false,
             would_trip: false,
             kinds: BTreeMap::new(),
+            failed: None,
             reported: BTreeMap::new(),
             retry_at: None,
         }
@@ -181,6 +183,11 @@ impl Line {
         self.kinds.clone()
     }
 
+    /// The first and the last call that failed.
+    pub(super) fn failed(&self) -> Option<(TicketId, TicketId)> {
+        self.failed
+    }
+
     /// The API asks not to be called before then.
     pub(super) fn wait_until(&mut self, at: Timestamp) {
         self.retry_at = self.retry_at.max(Some(at));
@@ -195,16 +202,20 @@ impl Line {
         self.late += 1;
     }
 
-    pub(super) fn record(&mut self, step: Step, now: Timestamp) {
+    pub(super) fn record(&mut self, ticket: TicketId, step: Step, now: Timestamp) {
         match step {
             Step::Answered => {
                 self.failures_in_a_row = 0;
                 self.window.add(now, [1, 0, 0]);
             }
             Step::Failed(kind) => {
-                if self.window.total(now)[1] == 0 {
+                let [_, errors, _] = self.window.total(now);
+                if errors == 0 {
                     self.kinds.clear();
+                    self.failed = None;
                 }
+                let (first, _) = self.failed.unwrap_or((ticket, ticket));
+                self.failed = Some((first, ticket));
                 *self.kinds.entry(kind).or_default() += 1;
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
                 self.window.add(now, [1, 1, 0]);
@@ -303,10 +314,13 @@ impl Line {
         self.phase = Phase::Alarmed;
     }
 
-    pub(super) fn recover(&mut self) {
-        if matches!(self.phase, Phase::Alarmed) {
+    /// Ends an alarm; whether there was one.
+    pub(super) fn recover(&mut self) -> bool {
+        let was_alarmed = matches!(self.phase, Phase::Alarmed);
+        if was_alarmed {
             self.phase = Phase::Closed;
         }
+        was_alarmed
     }
 
     /// Calls that are open now belong to an earlier generation from here on.

@@ -16,6 +16,7 @@ use crate::version::{Role, Version};
 use serde::{Deserialize, Serialize};
 
 use super::Rule;
+use super::incident::Incidents;
 use super::line::{BreakerState, Line, Step, VersionCounts};
 use super::newest::Newest;
 use super::probing::{Recovery, Trial};
@@ -31,6 +32,7 @@ pub(super) struct Lines {
     newest: Newest,
     /// Calls up to these count for no version.
     stale: Newest,
+    incidents: Incidents,
     latest: Timestamp,
     /// Whether routing has anything to look at: false while every version is in service and no command waits.
     pub(super) needs_attention: bool,
@@ -49,6 +51,7 @@ pub(super) struct Stored {
     format: Format<1>,
     mode: BreakerMode,
     lines: Vec<(VersionId, Line)>,
+    incidents: Incidents,
 }
 
 impl Lines {
@@ -59,6 +62,7 @@ impl Lines {
             commands: Vec::new(),
             newest: Newest::default(),
             stale: Newest::default(),
+            incidents: Incidents::default(),
             latest: Timestamp::EPOCH,
             needs_attention: mode == BreakerMode::ForcedFallback,
         }
@@ -142,6 +146,8 @@ impl Lines {
         if self.mode == BreakerMode::Enforce {
             self.let_time_pass(rule, cx);
         }
+        self.incidents
+            .let_time_pass(rule.hold_open, self.latest, cx);
         let is_calm = self.by_version.iter().all(|(_, line)| line.is_in_service());
         self.needs_attention = !is_calm || self.mode == BreakerMode::ForcedFallback;
     }
@@ -153,6 +159,7 @@ impl Lines {
             Command::Rearm(version) => {
                 if let Some(line) = self.by_version.get_mut(&version) {
                     *line = fresh();
+                    self.incidents.resolve(&version, cx);
                     cx.emit(Severity::Info, EventKind::Rearmed { version });
                 }
             }
@@ -162,6 +169,7 @@ impl Lines {
                 for (_, line) in self.by_version.iter_mut() {
                     *line = fresh();
                 }
+                self.incidents.resolve_all(cx);
                 cx.emit(Severity::Info, EventKind::BreakerReset);
             }
             Command::Switch(mode) if mode == self.mode => {}
@@ -226,7 +234,7 @@ impl Lines {
             line.count_late();
             return;
         }
-        line.record(step, now);
+        line.record(ticket.id(), step, now);
         let counts = line.counts(rule, now);
         if mode != BreakerMode::Disabled && line.abandonment_begins(rule, now) {
             let kind = EventKind::AbandonedRateExceeded {
@@ -259,38 +267,52 @@ impl Lines {
         }
         let serves = part != Role::Previous || stable_is_out;
         let Some(reason) = reason.filter(|_| serves) else {
-            line.recover();
+            if line.recover() {
+                self.incidents.is_well(version, now);
+            }
             return;
         };
-        let exceeded = |line: &Line, fallback| EventKind::ErrorRateExceeded {
+        if part == Role::Previous || behind.is_some() && fallback.is_none() {
+            let stable = Some(cx.line_up().stable().id());
+            let (incident, severity) =
+                self.incidents
+                    .breaks(version, stable, rule.hold_open, now, cx);
+            line.take_out(&rule.recovery, now, newest.clone());
+            self.needs_attention = true;
+            let kind = EventKind::Exhausted {
+                version: version.clone(),
+                incident,
+                errors,
+                calls,
+            };
+            cx.emit(severity, kind);
+            return;
+        }
+        if fallback.is_none() && line.state() == BreakerState::Alarmed {
+            return;
+        }
+        let (incident, severity) = self
+            .incidents
+            .breaks(version, None, rule.hold_open, now, cx);
+        let kind = EventKind::ErrorRateExceeded {
             version: version.clone(),
+            incident,
             reason,
             errors,
             calls,
             threshold,
             kinds: line.kinds(),
-            fallback,
+            first_failed: line.failed().map(|(first, _)| first),
+            last_failed: line.failed().map(|(_, last)| last),
+            fallback: fallback.clone(),
         };
-        if part == Role::Previous || behind.is_some() && fallback.is_none() {
-            let version = version.clone();
+        if fallback.is_some() {
             line.take_out(&rule.recovery, now, newest.clone());
             self.needs_attention = true;
-            cx.emit(
-                Severity::Page,
-                EventKind::Exhausted {
-                    version,
-                    errors,
-                    calls,
-                },
-            );
-        } else if fallback.is_some() {
-            line.take_out(&rule.recovery, now, newest.clone());
-            self.needs_attention = true;
-            cx.emit(Severity::Page, exceeded(line, fallback));
-        } else if line.state() == BreakerState::Closed {
+        } else {
             line.alarm();
-            cx.emit(Severity::Page, exceeded(line, None));
         }
+        cx.emit(severity, kind);
     }
 
     /// What the end of a call says of a trial; whether the call belonged to one.
@@ -321,6 +343,7 @@ impl Lines {
         match step {
             Some(Step::Answered) if trial.pass(probing) => {
                 line.close(newest.clone());
+                self.incidents.is_well(&version, now);
                 cx.emit(Severity::Info, EventKind::Recovered { version });
             }
             Some(Step::Failed(_)) => {
@@ -369,6 +392,7 @@ impl Lines {
         State::of(&Stored {
             format: Format,
             mode: self.mode,
+            incidents: self.incidents.clone(),
             lines: lines
                 .map(|(version, line)| (version.clone(), line.clone()))
                 .collect(),
@@ -386,6 +410,7 @@ impl Lines {
         });
         self.by_version.refill(lines, None);
         self.mode = stored.mode;
+        self.incidents = stored.incidents;
         self.needs_attention = true;
     }
 }

@@ -1,0 +1,257 @@
+//! P3: one outage is one page.
+
+use std::sync::Arc;
+
+use fusebox::{
+    ErrorRateBreaker, EventKind, FailureKind, LineUp, Probing, Severity, Timestamp, VersionId,
+};
+
+use crate::support::{Bench, EVENING, minutes, seconds, version};
+
+fn v7() -> VersionId {
+    VersionId::new("v7").unwrap()
+}
+
+/// One probe after a minute, and no longer waits.
+fn flapping() -> Arc<ErrorRateBreaker> {
+    let probing = Probing::after(minutes(1))
+        .with_longest_wait(minutes(1))
+        .with_probes(1);
+    Arc::new(
+        ErrorRateBreaker::builder()
+            .recovery(probing)
+            .build()
+            .unwrap(),
+    )
+}
+
+/// How urgent each outage was told, and its key.
+fn told(bench: &Bench) -> Vec<(Severity, String)> {
+    let events = bench.events().into_iter();
+    let told = events.filter_map(|event| match event.kind {
+        EventKind::ErrorRateExceeded { incident, .. } | EventKind::Exhausted { incident, .. } => {
+            Some((event.severity, incident))
+        }
+        _ => None,
+    });
+    told.collect()
+}
+
+fn resolved(bench: &Bench) -> Vec<(String, u32)> {
+    let events = bench.events().into_iter();
+    let resolved = events.filter_map(|event| match event.kind {
+        EventKind::IncidentResolved {
+            incident, times, ..
+        } => Some((incident, times)),
+        _ => None,
+    });
+    resolved.collect()
+}
+
+fn key(at: Timestamp) -> String {
+    format!("error-rate/v7/{at}")
+}
+
+#[test]
+fn a_version_that_goes_and_comes_back_is_one_page() {
+    let bench = Bench::new(flapping());
+    for _ in 0..5 {
+        bench.fail(5);
+        bench.clock.advance(minutes(1));
+        bench.answer(1);
+    }
+    let told = told(&bench);
+    let severities: Vec<_> = told.iter().map(|(severity, _)| *severity).collect();
+    assert_eq!(
+        severities,
+        [
+            Severity::Page,
+            Severity::Warning,
+            Severity::Warning,
+            Severity::Warning,
+            Severity::Warning
+        ]
+    );
+    assert!(
+        told.iter().all(|(_, incident)| *incident == key(EVENING)),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn an_incident_is_over_when_the_version_was_well_for_fifteen_minutes() {
+    let bench = Bench::new(flapping());
+    bench.fail(5);
+    bench.clock.advance(minutes(1));
+    bench.answer(1);
+    bench.events();
+    bench.tick_after(seconds(14 * 60 + 59));
+    assert_eq!(resolved(&bench), []);
+    bench.tick_after(seconds(1));
+    assert_eq!(resolved(&bench), [(key(EVENING), 1)]);
+    bench.fail(5);
+    assert_eq!(told(&bench), [(Severity::Page, key(EVENING + minutes(16)))]);
+}
+
+/// Nobody ticks: the next failure says that the last incident is over.
+#[test]
+fn an_incident_is_over_without_a_tick_too() {
+    let bench = Bench::new(flapping());
+    bench.fail(5);
+    bench.clock.advance(minutes(1));
+    bench.answer(1);
+    bench.events();
+    bench.clock.advance(minutes(15));
+    bench.fail(5);
+    assert_eq!(told(&bench), [(Severity::Page, key(EVENING + minutes(16)))]);
+}
+
+#[test]
+fn how_long_it_is_held_open_can_be_changed() {
+    let breaker = ErrorRateBreaker::builder()
+        .hold_open(minutes(60))
+        .recovery(Probing::after(minutes(1)));
+    let bench = Bench::new(breaker.build().unwrap());
+    bench.fail(5);
+    bench.clock.advance(minutes(1));
+    bench.answer(3);
+    bench.tick_after(minutes(59));
+    bench.fail(5);
+    let severities: Vec<_> = told(&bench)
+        .into_iter()
+        .map(|(severity, _)| severity)
+        .collect();
+    assert_eq!(severities, [Severity::Page, Severity::Warning]);
+}
+
+#[test]
+fn what_a_person_armed_again_is_a_new_incident() {
+    let breaker = Arc::new(ErrorRateBreaker::default());
+    let bench = Bench::new(Arc::clone(&breaker));
+    bench.fail(5);
+    assert_eq!(told(&bench), [(Severity::Page, key(EVENING))]);
+    breaker.rearm(&v7());
+    bench.tick_after(seconds(1));
+    assert_eq!(resolved(&bench), [(key(EVENING), 1)]);
+    bench.fail(5);
+    assert_eq!(told(&bench), [(Severity::Page, key(EVENING + seconds(1)))]);
+    breaker.reset();
+    bench.tick_after(seconds(1));
+    assert_eq!(resolved(&bench), [(key(EVENING + seconds(1)), 1)]);
+}
+
+#[test]
+fn that_falling_back_did_not_help_is_a_page_of_the_same_incident() {
+    let bench = Bench::new(ErrorRateBreaker::default());
+    bench.fail(5);
+    bench.clock.advance(minutes(1));
+    bench.fail(5);
+    assert_eq!(
+        told(&bench),
+        [
+            (Severity::Page, key(EVENING)),
+            (Severity::Page, key(EVENING))
+        ]
+    );
+}
+
+#[test]
+fn a_page_names_the_first_and_the_last_call_that_failed() {
+    let bench = Bench::new(ErrorRateBreaker::default());
+    bench.answer(2);
+    let mut failed = Vec::new();
+    for _ in 0..5 {
+        failed.push(
+            bench
+                .permit("invoice")
+                .fail(FailureKind::MalformedOutput)
+                .id(),
+        );
+    }
+    let [
+        EventKind::ErrorRateExceeded {
+            first_failed,
+            last_failed,
+            ..
+        },
+    ] = &bench.pages()[..]
+    else {
+        panic!("no page");
+    };
+    assert_eq!(*first_failed, failed.first().copied());
+    assert_eq!(*last_failed, failed.last().copied());
+}
+
+#[test]
+fn an_incident_goes_on_over_a_restart() {
+    let bench = Bench::new(flapping());
+    bench.fail(5);
+    let next = Bench::new(flapping());
+    next.pipeline.restore(&bench.pipeline.snapshot()).unwrap();
+    next.clock.advance(minutes(1));
+    next.answer(1);
+    next.fail(5);
+    assert_eq!(told(&next), [(Severity::Warning, key(EVENING))]);
+}
+
+#[test]
+fn an_incident_ends_with_its_version() {
+    let bench = Bench::new(ErrorRateBreaker::default());
+    bench.fail(5);
+    bench.events();
+    bench
+        .pipeline
+        .deploy(LineUp::new(version("v8")).with_previous(version("v6")))
+        .unwrap();
+    bench.tick_after(seconds(1));
+    assert_eq!(resolved(&bench), [(key(EVENING), 1)]);
+}
+
+#[test]
+fn an_incident_is_not_over_while_the_version_is_out() {
+    let probing = Probing::after(minutes(1))
+        .with_longest_wait(minutes(60))
+        .with_probes(1);
+    let breaker = Arc::new(
+        ErrorRateBreaker::builder()
+            .recovery(probing)
+            .build()
+            .unwrap(),
+    );
+    let bench = Bench::new(breaker);
+    bench.fail(5);
+    bench.clock.advance(minutes(1));
+    bench.answer(1);
+    bench.fail(5);
+    bench.clock.advance(minutes(1));
+    for _ in 0..5 {
+        bench.fail(1);
+        bench.tick_after(minutes(16));
+    }
+    assert_eq!(resolved(&bench), []);
+}
+
+#[test]
+fn failures_that_have_left_the_window_are_not_named() {
+    let bench = Bench::new(ErrorRateBreaker::default());
+    bench.fail(1);
+    bench.clock.advance(minutes(16));
+    bench.answer(1);
+    let first = bench.permit("invoice").fail(FailureKind::ServerError).id();
+    bench.fail(4);
+    let pages = bench.pages();
+    let [
+        EventKind::ErrorRateExceeded {
+            first_failed,
+            kinds,
+            ..
+        },
+    ] = &pages[..]
+    else {
+        panic!("{pages:?}");
+    };
+    assert_eq!(
+        (*first_failed, kinds[&FailureKind::ServerError]),
+        (Some(first), 5)
+    );
+}
