@@ -11,7 +11,7 @@ pub use confidence_drift::{
     ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, ConfidenceMeans, DriftState,
 };
 pub use error_rate::{
-    BreakerState, ErrorRateBreaker, ErrorRateBreakerBuilder, Health, Probing, Recovery,
+    BreakerState, ErrorRateBreaker, ErrorRateBreakerBuilder, Health, Probing, Recovery, Treatment,
     VersionCounts,
 };
 pub use ledger::{Ends, LedgerReport, RouteLedger, RouteLedgerBuilder};

@@ -122,7 +122,7 @@ pub use guards::{
     ErrorRateBreakerBuilder, Evidence, Headroom, Health, HoldReason, LedgerReport, Probing,
     Recovery, RolloutState, RolloutStatus, RouteLedger, RouteLedgerBuilder, ShadowComparator,
     ShadowComparatorBuilder, ShadowCounts, ShadowReport, ShadowVerdict, Shadowed, TokenBudget,
-    TokenBudgetBuilder, VersionCounts, WhatIf,
+    TokenBudgetBuilder, Treatment, VersionCounts, WhatIf,
 };
 pub use image::Image;
 pub use model::{Encoding, Framing, ImageRule, Model, ToolRule};

@@ -82,6 +82,11 @@ impl Ratio {
         part as u128 * self.denominator as u128 > whole as u128 * self.numerator as u128
     }
 
+    /// Whether this ratio is strictly more than `part` of `whole`; never of nothing.
+    pub(crate) const fn is_above(self, part: u64, whole: u64) -> bool {
+        whole as u128 * self.numerator as u128 > part as u128 * self.denominator as u128
+    }
+
     /// The largest whole number that is at most this share of `whole`.
     pub fn of(self, whole: u64) -> u64 {
         let product = u128::from(whole) * u128::from(self.numerator) / u128::from(self.denominator);

@@ -6,29 +6,28 @@ mod line;
 mod lines;
 mod newest;
 mod probing;
+mod rule;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::call::Call;
 use crate::error::Error;
 use crate::event::BreakerMode;
-use crate::failure::Cause;
 use crate::guard::{Cx, Guard, State};
 use crate::name::VersionId;
-use crate::ratio::Ratio;
 use crate::signal::{Outcome, Signal};
 use crate::time::Timestamp;
 use crate::verdict::Route;
-use crate::window::Span;
 
 pub use builder::ErrorRateBreakerBuilder;
+use line::Line;
 pub use line::{BreakerState, Health, VersionCounts};
-use line::{Line, Step};
 use lines::{Command, Lines};
 pub use probing::{Probing, Recovery};
+pub use rule::Treatment;
+use rule::{Rule, Said};
 
 const NAME: &str = "error-rate";
 
@@ -106,23 +105,6 @@ pub struct ErrorRateBreaker {
     /// Whether routing has to look at the lines at all: false while nothing is out of service and no command waits.
     attention: AtomicBool,
     lines: Mutex<Lines>,
-}
-
-/// When a version is taken out of service.
-#[derive(Clone, Debug)]
-struct Rule {
-    threshold: Ratio,
-    span: Span,
-    min_calls: u64,
-    consecutive_failures: Option<u32>,
-    recovery: Recovery,
-    hold_open: Duration,
-}
-
-impl Rule {
-    fn is_exceeded_by(&self, part: u64, whole: u64) -> bool {
-        whole >= self.min_calls && self.threshold.is_exceeded_by(part, whole)
-    }
 }
 
 impl ErrorRateBreaker {
@@ -224,22 +206,7 @@ impl Guard for ErrorRateBreaker {
             } => (ticket, outcome, report.wait()),
             _ => return,
         };
-        let step = match outcome {
-            Outcome::Accepted | Outcome::NeedsReview => Some(Step::Answered),
-            Outcome::Failed(kind) => Some(Step::Failed(*kind)),
-            Outcome::Abandoned => Some(Step::Abandoned),
-            Outcome::Diverted(_) | Outcome::Released => None,
-        };
-        let urgent = match step {
-            Some(Step::Failed(kind)) if kind.cause() == Cause::Account => Some(kind),
-            _ => None,
-        };
-        // What no version can cure says nothing about one.
-        let counts = |step: &Step| match step {
-            Step::Failed(kind) => !matches!(kind.cause(), Cause::Account | Cause::Pace),
-            Step::Answered | Step::Abandoned => true,
-        };
-        let step = step.filter(counts);
+        let Said { step, urgent } = self.rule.read(outcome);
         if step.is_none()
             && urgent.is_none()
             && wait.is_none()

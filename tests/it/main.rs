@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod blue_green;
+mod breaker_options;
 mod canary;
 mod cancellation;
 mod classify;

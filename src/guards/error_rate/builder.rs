@@ -1,15 +1,18 @@
 //! Configuring a breaker, and the default numbers.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::ErrorRateBreaker;
 use super::lines::Lines;
 use super::probing::Recovery;
-use super::{ErrorRateBreaker, Rule};
+use super::rule::{Rule, Treatment};
 use crate::error::Error;
 use crate::event::BreakerMode;
+use crate::failure::FailureKind;
 use crate::ratio::Ratio;
 use crate::time::minutes;
 use crate::window::Span;
@@ -33,6 +36,10 @@ pub struct ErrorRateBreakerBuilder {
     recovery: Recovery,
     mode: BreakerMode,
     hold_open: Duration,
+    inclusive: bool,
+    confident: bool,
+    treatments: BTreeMap<FailureKind, Treatment>,
+    abandoned_counts: bool,
 }
 
 impl ErrorRateBreakerBuilder {
@@ -46,6 +53,10 @@ impl ErrorRateBreakerBuilder {
             recovery: Recovery::Latch,
             mode: BreakerMode::Enforce,
             hold_open: HOLD_OPEN,
+            inclusive: false,
+            confident: false,
+            treatments: BTreeMap::new(),
+            abandoned_counts: false,
         }
     }
 
@@ -77,6 +88,32 @@ impl ErrorRateBreakerBuilder {
     /// such rule.
     pub fn consecutive_failures(mut self, failures: impl Into<Option<u32>>) -> Self {
         self.consecutive_failures = failures.into();
+        self
+    }
+
+    /// Whether the threshold itself is too much already (no by default: 5 of 100 are not more than 5 %).
+    pub fn threshold_included(mut self, included: bool) -> Self {
+        self.inclusive = included;
+        self
+    }
+
+    /// Whether the rate must be above the threshold beyond doubt (no by default): the lower end of its one-sided 95 %
+    /// Wilson interval. Of 100 calls 9 must fail then and not 6, of 20 three and not two.
+    pub fn beyond_doubt(mut self, beyond_doubt: bool) -> Self {
+        self.confident = beyond_doubt;
+        self
+    }
+
+    /// What a kind of failure counts for. By default credentials, unknown models and used-up quotas page at once,
+    /// throttled calls are ignored, and all else counts.
+    pub fn treat(mut self, kind: FailureKind, treatment: Treatment) -> Self {
+        self.treatments.insert(kind, treatment);
+        self
+    }
+
+    /// Whether a call that was abandoned counts as failed (no by default: it says nothing of the answer).
+    pub fn abandoned_counts(mut self, counts: bool) -> Self {
+        self.abandoned_counts = counts;
         self
     }
 
@@ -137,6 +174,10 @@ impl ErrorRateBreakerBuilder {
                 consecutive_failures: self.consecutive_failures,
                 recovery: self.recovery,
                 hold_open: self.hold_open,
+                inclusive: self.inclusive,
+                confident: self.confident,
+                treatments: self.treatments,
+                abandoned_counts: self.abandoned_counts,
             },
             attention: AtomicBool::new(self.mode == BreakerMode::ForcedFallback),
             lines: Mutex::new(Lines::new(self.mode)),

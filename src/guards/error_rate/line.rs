@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Rule;
 use super::newest::Newest;
 use super::probing::{Probing, Recovery, Trial};
+use super::rule::Rule;
 use crate::event::TripReason;
 use crate::failure::FailureKind;
 use crate::ticket::{Ticket, TicketId};
@@ -65,6 +65,7 @@ pub enum Health {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     Abandoned,
+    AbandonedAsFailure,
     Answered,
     Failed(FailureKind),
 }
@@ -221,6 +222,10 @@ impl Line {
                 self.window.add(now, [1, 1, 0]);
             }
             Step::Abandoned => self.window.add(now, [0, 0, 1]),
+            Step::AbandonedAsFailure => {
+                self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+                self.window.add(now, [1, 1, 1]);
+            }
         }
     }
 

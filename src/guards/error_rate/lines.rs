@@ -15,11 +15,11 @@ use crate::version::{Role, Version};
 
 use serde::{Deserialize, Serialize};
 
-use super::Rule;
 use super::incident::Incidents;
 use super::line::{BreakerState, Line, Step, VersionCounts};
 use super::newest::Newest;
 use super::probing::{Recovery, Trial};
+use super::rule::Rule;
 
 /// Versions are few; this many are kept apart.
 const VERSIONS: usize = 1_000;
@@ -346,7 +346,7 @@ impl Lines {
                 self.incidents.is_well(&version, now);
                 cx.emit(Severity::Info, EventKind::Recovered { version });
             }
-            Some(Step::Failed(_)) => {
+            Some(Step::Failed(_) | Step::AbandonedAsFailure) => {
                 let kind = EventKind::ProbesFailed {
                     version,
                     reason: ProbeFailure::CallFailed,

@@ -1,0 +1,107 @@
+//! P3, where somebody wants it otherwise than by default.
+
+use std::sync::Arc;
+
+use fusebox::{
+    ErrorRateBreaker, ErrorRateBreakerBuilder, EventKind, FailureKind, Probing, Ratio, Treatment,
+    VersionId,
+};
+
+use crate::support::{Bench, minutes};
+
+/// Only the rate.
+fn rate() -> ErrorRateBreakerBuilder {
+    ErrorRateBreaker::builder().consecutive_failures(None)
+}
+
+/// Which version serves after so many answers and failures.
+fn serving(breaker: ErrorRateBreakerBuilder, answers: usize, failures: usize) -> String {
+    let bench = Bench::new(breaker.build().unwrap());
+    bench.answer(answers);
+    bench.fail(failures);
+    bench.serving()
+}
+
+#[test]
+fn the_threshold_can_be_too_much_already() {
+    assert_eq!(serving(rate(), 95, 5), "v7");
+    assert_eq!(serving(rate().threshold_included(true), 95, 5), "v6");
+    assert_eq!(serving(rate().threshold_included(true), 96, 4), "v7");
+    let tiny = rate()
+        .threshold_included(true)
+        .threshold(Ratio::basis_points(1));
+    assert_eq!(serving(tiny, 200, 0), "v7", "nothing is never too much");
+}
+
+/// The least failures with a one-sided 95 % Wilson lower bound above 5 %, by scipy 1.17.1
+/// (`binomtest(k, n, alternative="greater").proportion_ci(0.95, "wilson").low`): 3 of 20, 5 of 40, 9 of 100, 16 of 200, 34 of 500.
+#[test]
+fn the_rate_can_be_required_to_be_beyond_doubt() {
+    for (calls, failures) in [(20, 3), (40, 5), (100, 9), (200, 16), (500, 34)] {
+        let sure = || rate().beyond_doubt(true).min_calls(calls as u64);
+        assert_eq!(
+            serving(sure(), calls - failures, failures),
+            "v6",
+            "{failures} of {calls}"
+        );
+        assert_eq!(
+            serving(sure(), calls - failures + 1, failures - 1),
+            "v7",
+            "{} of {calls}",
+            failures - 1
+        );
+    }
+}
+
+#[test]
+fn what_a_kind_of_failure_counts_for_can_be_said() {
+    let breaker = ErrorRateBreaker::builder()
+        .treat(FailureKind::Throttled, Treatment::Counts)
+        .treat(FailureKind::Refusal, Treatment::Ignored)
+        .treat(FailureKind::ContentFiltered, Treatment::Pages);
+    let bench = Bench::new(breaker.build().unwrap());
+    for _ in 0..20 {
+        bench.permit("invoice").fail(FailureKind::Refusal);
+        bench.permit("invoice").fail(FailureKind::ContentFiltered);
+    }
+    assert_eq!(bench.serving(), "v7");
+    let pages = bench.pages();
+    let filtered = FailureKind::ContentFiltered;
+    assert!(
+        matches!(&pages[..], [EventKind::UrgentFailure { failure, .. }] if *failure == filtered),
+        "{pages:?}"
+    );
+    for _ in 0..5 {
+        bench.permit("invoice").fail(FailureKind::Throttled);
+    }
+    assert_eq!(bench.serving(), "v6");
+}
+
+#[test]
+fn abandoned_calls_can_count_as_failed() {
+    let breaker = Arc::new(
+        ErrorRateBreaker::builder()
+            .abandoned_counts(true)
+            .build()
+            .unwrap(),
+    );
+    let bench = Bench::new(Arc::clone(&breaker));
+    for _ in 0..5 {
+        drop(bench.permit("invoice"));
+    }
+    assert_eq!(bench.serving(), "v6");
+    let counts = breaker.counts(&VersionId::new("v7").unwrap());
+    assert_eq!((counts.calls, counts.errors, counts.abandoned), (5, 5, 5));
+}
+
+#[test]
+fn an_abandoned_probe_has_failed_where_abandoned_calls_count() {
+    let breaker = ErrorRateBreaker::builder()
+        .abandoned_counts(true)
+        .recovery(Probing::after(minutes(1)));
+    let bench = Bench::new(breaker.build().unwrap());
+    bench.fail(5);
+    bench.clock.advance(minutes(1));
+    drop(bench.permit("invoice"));
+    assert_eq!(bench.serving(), "v6");
+}
