@@ -129,7 +129,7 @@ fn tower_resilience(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    let mut group = criterion.benchmark_group("pipeline/one-guard-1-thread");
+    let mut group = criterion.benchmark_group("breaker/closed-1-thread");
     // The runtime alone, to be subtracted from the two below: entering it and polling a service that is ready.
     let mut bare = service_fn(|(): ()| async { Ok::<(), ()>(()) });
     group.bench_function("tokio-block-on-alone", |bencher| {
@@ -168,7 +168,7 @@ fn hot_path(criterion: &mut Criterion) {
     let call = Arc::new(call());
     for threads in [1, 2] {
         let plural = if threads == 1 { "thread" } else { "threads" };
-        let mut group = criterion.benchmark_group(format!("pipeline/one-guard-{threads}-{plural}"));
+        let mut group = criterion.benchmark_group(format!("breaker/closed-{threads}-{plural}"));
         let pipeline = one_guard();
         compare(&mut group, threads, "fusebox", || {
             admit_and_answer(&pipeline, &call);

@@ -122,7 +122,7 @@ pub struct Cx<'a> {
     line_up: &'a LineUp,
     outbox: &'a Outbox,
     guard: &'a str,
-    call: TicketId,
+    ticket: TicketId,
     dry_run: bool,
     stage: Option<u8>,
     measurement: Option<Measurement>,
@@ -136,22 +136,22 @@ impl<'a> Cx<'a> {
             line_up,
             outbox,
             guard,
-            call: TicketId::new(0, 0),
+            ticket: TicketId::new(0, 0),
             dry_run: false,
             stage: None,
             measurement: None,
         }
     }
 
-    /// The same for one call, which gets this ticket.
-    pub(crate) fn for_call(mut self, call: TicketId) -> Self {
-        self.call = call;
+    /// The same with the ticket of the call that is being looked at, or else the next that will be given.
+    pub(crate) fn with_ticket(mut self, ticket: TicketId) -> Self {
+        self.ticket = ticket;
         self
     }
 
-    /// The ticket that the call gets.
-    pub(crate) fn call(&self) -> TicketId {
-        self.call
+    /// The ticket of the call that is being looked at, or else the next that will be given.
+    pub(crate) fn ticket(&self) -> TicketId {
+        self.ticket
     }
 
     /// The name of the guard.

@@ -147,7 +147,7 @@ impl Pipeline {
         let mut result = Ok(());
         for member in &self.0.guards {
             if let Some(state) = snapshot.state(member.guard.name()) {
-                let mut cx = Cx::new(now, &line_up, &self.0.outbox, member.guard.name());
+                let mut cx = self.0.cx(now, &line_up, member.guard.name());
                 result = result.and(member.guard.restore(state, &mut cx));
             }
         }
@@ -213,8 +213,7 @@ impl Inner {
         let id = TicketId::new(self.instance, self.sequence.fetch_add(1, Ordering::Relaxed));
         let (mut route, mut stage, mut failed) = (Route::Abstain, None, None);
         for member in &self.guards {
-            let cx = Cx::new(now, line_up, &self.outbox, member.guard.name());
-            let mut cx = cx.for_call(id);
+            let mut cx = self.cx(now, line_up, member.guard.name()).with_ticket(id);
             let vote = member.shielded(&mut cx, None, |guard, cx| Some(guard.route(call, cx)));
             if vote.is_none() {
                 failed = Some(member.guard.name());
@@ -232,7 +231,7 @@ impl Inner {
         let mut measurement = None;
         for member in &self.guards {
             let strictest = || human_review(guard_failed(member.guard.name()));
-            let mut cx = Cx::new(now, line_up, &self.outbox, member.guard.name());
+            let mut cx = self.cx(now, line_up, member.guard.name());
             let word = member.shielded(&mut cx, None, |guard, cx| {
                 Some(guard.check(call, version, cx))
             });
@@ -314,7 +313,7 @@ impl Inner {
     ) -> Acceptance {
         let mut acceptance = Acceptance::Accept;
         for member in &self.guards {
-            let mut cx = Cx::new(now, line_up, &self.outbox, member.guard.name());
+            let mut cx = self.cx(now, line_up, member.guard.name());
             let word = member.shielded(&mut cx, None, |guard, cx| {
                 Some(guard.judge(ticket, report, cx))
             });
@@ -330,7 +329,7 @@ impl Inner {
 
     fn each(&self, line_up: &LineUp, now: Timestamp, step: impl Fn(&dyn Guard, &mut Cx<'_>)) {
         for member in &self.guards {
-            let mut cx = Cx::new(now, line_up, &self.outbox, member.guard.name());
+            let mut cx = self.cx(now, line_up, member.guard.name());
             member.shielded(&mut cx, (), &step);
         }
     }
@@ -346,7 +345,12 @@ impl Inner {
     }
 
     fn own_cx<'a>(&'a self, line_up: &'a LineUp, now: Timestamp) -> Cx<'a> {
-        Cx::new(now, line_up, &self.outbox, OWN_NAME)
+        self.cx(now, line_up, OWN_NAME)
+    }
+
+    fn cx<'a>(&'a self, now: Timestamp, line_up: &'a LineUp, guard: &'a str) -> Cx<'a> {
+        let next = TicketId::new(self.instance, self.sequence.load(Ordering::Relaxed));
+        Cx::new(now, line_up, &self.outbox, guard).with_ticket(next)
     }
 
     /// Hands waiting events to the sinks, one at a time and in order. If another call is at it, that one hands over ours

@@ -1,10 +1,10 @@
 //! P3: when too many calls fail, the previous version serves, and then somebody is paged.
 
 mod builder;
+mod generation;
 mod incident;
 mod line;
 mod lines;
-mod newest;
 mod probing;
 mod rule;
 
@@ -166,8 +166,10 @@ impl ErrorRateBreaker {
     fn with_lines<T>(&self, step: impl FnOnce(&mut Lines) -> T) -> T {
         let mut lines = self.lines.lock();
         let result = step(&mut lines);
-        self.attention
-            .store(lines.needs_attention, Ordering::Release);
+        if self.attention.load(Ordering::Relaxed) != lines.needs_attention {
+            self.attention
+                .store(lines.needs_attention, Ordering::Release);
+        }
         result
     }
 }
@@ -196,7 +198,9 @@ impl Guard for ErrorRateBreaker {
     fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
         let (ticket, outcome, wait) = match signal {
             Signal::Opened { ticket } => {
-                self.lines.lock().opened(ticket);
+                if self.attention.load(Ordering::Acquire) {
+                    self.lines.lock().opened(ticket);
+                }
                 return;
             }
             Signal::Settled {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::newest::Newest;
+use super::generation::Generation;
 use super::probing::{Probing, Recovery, Trial};
 use super::rule::Rule;
 use crate::event::TripReason;
@@ -73,9 +73,9 @@ pub(super) enum Step {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Line {
     phase: Phase,
-    /// Calls up to these belong to an earlier generation.
+    /// Calls from before it count no more.
     #[serde(skip)]
-    stale: Newest,
+    generation: Generation,
     /// Calls, errors, abandoned.
     window: Window<3>,
     span: Span,
@@ -105,10 +105,10 @@ enum Phase {
 }
 
 impl Line {
-    pub(super) fn new(span: Span, stale: Newest) -> Self {
+    pub(super) fn new(span: Span, generation: Generation) -> Self {
         Self {
             phase: Phase::Closed,
-            stale,
+            generation,
             window: Window::new(span),
             span,
             failures_in_a_row: 0,
@@ -155,7 +155,7 @@ impl Line {
 
     /// Whether a call was admitted before the last change of state.
     pub(super) fn is_late(&self, ticket: &Ticket) -> bool {
-        self.stale.covers(ticket.id())
+        self.generation.is_after(ticket)
     }
 
     pub(super) fn span(&self) -> Span {
@@ -274,40 +274,45 @@ impl Line {
     }
 
     /// Takes it out of service, until a person arms it again or until it is tried.
-    pub(super) fn take_out(&mut self, recovery: &Recovery, now: Timestamp, stale: Newest) {
+    pub(super) fn take_out(&mut self, recovery: &Recovery, now: Timestamp, generation: Generation) {
         match recovery {
             Recovery::Latch => {
-                self.stale = stale;
+                self.generation = generation;
                 self.phase = Phase::Latched;
             }
             Recovery::Probe(probing) => {
-                self.open(probing, now, stale);
+                self.open(probing, now, generation);
             }
         }
     }
 
     /// Takes it out of service; gives the time at which it is tried again.
-    pub(super) fn open(&mut self, probing: &Probing, now: Timestamp, stale: Newest) -> Timestamp {
+    pub(super) fn open(
+        &mut self,
+        probing: &Probing,
+        now: Timestamp,
+        generation: Generation,
+    ) -> Timestamp {
         self.times_out = self.times_out.saturating_add(1);
         let until = (now + probing.wait(self.times_out)).max(self.retry_at.unwrap_or(now));
-        self.stale = stale;
+        self.generation = generation;
         self.phase = Phase::Open { until };
         until
     }
 
     /// Begins the trial if it is time; whether it has begun.
-    pub(super) fn half_open(&mut self, now: Timestamp, stale: &Newest) -> bool {
+    pub(super) fn half_open(&mut self, now: Timestamp, generation: Generation) -> bool {
         let is_due = matches!(self.phase, Phase::Open { until } if now >= until);
         if is_due {
-            self.stale = stale.clone();
+            self.generation = generation;
             self.phase = Phase::HalfOpen(Trial::default());
         }
         is_due
     }
 
     /// Back in service after a trial, with an empty window.
-    pub(super) fn close(&mut self, stale: Newest) {
-        let fresh = Self::new(self.span, stale);
+    pub(super) fn close(&mut self, generation: Generation) {
+        let fresh = Self::new(self.span, generation);
         *self = Self {
             late: self.late,
             reported: std::mem::take(&mut self.reported),
@@ -329,7 +334,7 @@ impl Line {
     }
 
     /// Calls that are open now belong to an earlier generation from here on.
-    pub(super) fn cut_off(&mut self, stale: Newest) {
-        self.stale = stale;
+    pub(super) fn cut_off(&mut self, generation: Generation) {
+        self.generation = generation;
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::event::{BreakerMode, EventKind, ProbeFailure, Severity};
+use crate::event::{BreakerMode, EventKind, ProbeFailure, Severity, TripReason};
 use crate::failure::FailureKind;
 use crate::format::Format;
 use crate::guard::{Cx, State};
@@ -15,9 +15,9 @@ use crate::version::{Role, Version};
 
 use serde::{Deserialize, Serialize};
 
+use super::generation::Generation;
 use super::incident::Incidents;
 use super::line::{BreakerState, Line, Step, VersionCounts};
-use super::newest::Newest;
 use super::probing::{Recovery, Trial};
 use super::rule::Rule;
 
@@ -29,9 +29,8 @@ pub(super) struct Lines {
     by_version: Keyed<VersionId, Line>,
     pub(super) mode: BreakerMode,
     pub(super) commands: Vec<Command>,
-    newest: Newest,
-    /// Calls up to these count for no version.
-    stale: Newest,
+    /// Calls from before it count for no version.
+    generation: Generation,
     incidents: Incidents,
     latest: Timestamp,
     /// Whether routing has anything to look at: false while every version is in service and no command waits.
@@ -60,8 +59,7 @@ impl Lines {
             by_version: Keyed::new(VERSIONS),
             mode,
             commands: Vec::new(),
-            newest: Newest::default(),
-            stale: Newest::default(),
+            generation: Generation::default(),
             incidents: Incidents::default(),
             latest: Timestamp::EPOCH,
             needs_attention: mode == BreakerMode::ForcedFallback,
@@ -87,16 +85,13 @@ impl Lines {
         let at = self.latest + wait;
         let (line, _) = self
             .by_version
-            .entry(version, || Line::new(rule.span, self.stale.clone()));
+            .entry(version, || Line::new(rule.span, self.generation));
         line.wait_until(at);
     }
 
     /// A call was admitted.
     pub(super) fn opened(&mut self, ticket: &Ticket) {
-        self.newest.note(ticket.id());
-        if self.needs_attention {
-            self.give_back(ticket, Some(ticket.version()));
-        }
+        self.give_back(ticket, Some(ticket.version()));
     }
 
     pub(super) fn see_time(&mut self, now: Timestamp) {
@@ -131,7 +126,7 @@ impl Lines {
         };
         match (line.trial_mut(), &rule.recovery) {
             (Some(trial), Recovery::Probe(probing)) => {
-                trial.reserve(cx.call(), probing, self.latest)
+                trial.reserve(cx.ticket(), probing, self.latest)
             }
             _ => line.is_in_service(),
         }
@@ -153,8 +148,8 @@ impl Lines {
     }
 
     fn obey(&mut self, command: Command, rule: &Rule, cx: &Cx<'_>) {
-        let newest = &self.newest;
-        let fresh = || Line::new(rule.span, newest.clone());
+        let generation = Generation::beginning(cx, self.latest);
+        let fresh = || Line::new(rule.span, generation);
         match command {
             Command::Rearm(version) => {
                 if let Some(line) = self.by_version.get_mut(&version) {
@@ -165,7 +160,7 @@ impl Lines {
             }
             Command::Reset => {
                 self.mode = BreakerMode::Enforce;
-                self.stale = newest.clone();
+                self.generation = generation;
                 for (_, line) in self.by_version.iter_mut() {
                     *line = fresh();
                 }
@@ -176,9 +171,9 @@ impl Lines {
             Command::Switch(mode) => {
                 self.mode = mode;
                 if mode == BreakerMode::ForcedFallback {
-                    self.stale = newest.clone();
+                    self.generation = generation;
                     for (_, line) in self.by_version.iter_mut() {
-                        line.cut_off(newest.clone());
+                        line.cut_off(generation);
                     }
                 }
                 cx.emit(Severity::Warning, EventKind::BreakerSwitched { mode });
@@ -191,9 +186,10 @@ impl Lines {
         let Recovery::Probe(probing) = &rule.recovery else {
             return;
         };
+        let generation = Generation::beginning(cx, self.latest);
         for (version, line) in self.by_version.iter_mut() {
             let version = || version.clone();
-            if line.half_open(self.latest, &self.newest) {
+            if line.half_open(self.latest, generation) {
                 let probes = probing.probes;
                 let kind = EventKind::ProbesStarted {
                     version: version(),
@@ -206,7 +202,7 @@ impl Lines {
                 let kind = EventKind::ProbesFailed {
                     version: version(),
                     reason: ProbeFailure::LeaseExpired,
-                    next_at: line.open(probing, self.latest, self.newest.clone()),
+                    next_at: line.open(probing, self.latest, generation),
                 };
                 cx.emit(Severity::Warning, kind);
             }
@@ -219,17 +215,9 @@ impl Lines {
             return;
         };
         let (now, mode) = (self.latest, self.mode);
-        let is_out = |version: &VersionId| {
-            let line = self.by_version.get(version);
-            mode == BreakerMode::Enforce && line.is_some_and(|line| !line.is_in_service())
-        };
-        let behind = behind(part, cx).cloned();
-        let fallback = behind.clone().filter(|fallback| !is_out(fallback));
-        let stable_is_out = is_out(cx.line_up().stable().id());
-        let newest = &self.newest;
         let (line, _) = self
             .by_version
-            .entry(version, || Line::new(rule.span, self.stale.clone()));
+            .entry(version, || Line::new(rule.span, self.generation));
         if line.is_late(ticket) || mode == BreakerMode::Enforce && !line.is_in_service() {
             line.count_late();
             return;
@@ -265,11 +253,36 @@ impl Lines {
             }
             BreakerMode::Disabled | BreakerMode::ForcedFallback => return,
         }
-        let serves = part != Role::Previous || stable_is_out;
-        let Some(reason) = reason.filter(|_| serves) else {
-            if line.recover() {
-                self.incidents.is_well(version, now);
-            }
+        match reason {
+            Some(reason) => self.trip(version, part, reason, counts, rule, cx),
+            None if line.recover() => self.incidents.is_well(version, now),
+            None => {}
+        }
+    }
+
+    /// A version that serves breaks the rule: it goes out of service if there is one to fall back to, and somebody is told.
+    fn trip(
+        &mut self,
+        version: &VersionId,
+        part: Role,
+        reason: TripReason,
+        counts: VersionCounts,
+        rule: &Rule,
+        cx: &Cx<'_>,
+    ) {
+        let now = self.latest;
+        let (errors, calls, threshold) = (counts.errors, counts.calls, rule.threshold);
+        let is_out = |version: &VersionId| {
+            let line = self.by_version.get(version);
+            line.is_some_and(|line| !line.is_in_service())
+        };
+        if part == Role::Previous && !is_out(cx.line_up().stable().id()) {
+            return;
+        }
+        let behind = behind(part, cx);
+        let fallback = behind.filter(|fallback| !is_out(fallback)).cloned();
+        let generation = Generation::beginning(cx, now);
+        let Some(line) = self.by_version.get_mut(version) else {
             return;
         };
         if part == Role::Previous || behind.is_some() && fallback.is_none() {
@@ -277,7 +290,7 @@ impl Lines {
             let (incident, severity) =
                 self.incidents
                     .breaks(version, stable, rule.hold_open, now, cx);
-            line.take_out(&rule.recovery, now, newest.clone());
+            line.take_out(&rule.recovery, now, generation);
             self.needs_attention = true;
             let kind = EventKind::Exhausted {
                 version: version.clone(),
@@ -307,7 +320,7 @@ impl Lines {
             fallback: fallback.clone(),
         };
         if fallback.is_some() {
-            line.take_out(&rule.recovery, now, newest.clone());
+            line.take_out(&rule.recovery, now, generation);
             self.needs_attention = true;
         } else {
             line.alarm();
@@ -326,7 +339,7 @@ impl Lines {
         let Recovery::Probe(probing) = &rule.recovery else {
             return false;
         };
-        let (now, newest) = (self.latest, &self.newest);
+        let (now, generation) = (self.latest, Generation::beginning(cx, self.latest));
         let Some(line) = self.by_version.get_mut(ticket.version()) else {
             return false;
         };
@@ -342,7 +355,7 @@ impl Lines {
         let version = ticket.version().clone();
         match step {
             Some(Step::Answered) if trial.pass(probing) => {
-                line.close(newest.clone());
+                line.close(generation);
                 self.incidents.is_well(&version, now);
                 cx.emit(Severity::Info, EventKind::Recovered { version });
             }
@@ -350,7 +363,7 @@ impl Lines {
                 let kind = EventKind::ProbesFailed {
                     version,
                     reason: ProbeFailure::CallFailed,
-                    next_at: line.open(probing, now, newest.clone()),
+                    next_at: line.open(probing, now, generation),
                 };
                 cx.emit(Severity::Warning, kind);
             }
@@ -375,9 +388,9 @@ impl Lines {
         cx: &Cx<'_>,
     ) {
         let now = self.latest;
-        let (line, _) = self.by_version.entry(ticket.version(), || {
-            Line::new(rule.span, self.stale.clone())
-        });
+        let (line, _) = self
+            .by_version
+            .entry(ticket.version(), || Line::new(rule.span, self.generation));
         if line.is_news(failure, now, rule.span.length()) {
             let version = ticket.version().clone();
             cx.emit(
