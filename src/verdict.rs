@@ -78,7 +78,7 @@ pub enum Verdict {
     #[default]
     Proceed,
     /// Only with this larger model.
-    UseModel(Model),
+    UseModel(Box<Model>),
     /// Do not make the call; send the document elsewhere.
     Divert(Divert),
 }

@@ -210,7 +210,7 @@ impl TokenBudget {
             let fits = self.measure(fallback, call, Some(fallback.limit));
             if let Some(fits) = fits.filter(|fits| fits.account.prompt().fits(fallback.limit)) {
                 cx.mark_measurement(measurement(own, fallback, &reading, &fits));
-                return Verdict::UseModel(fallback.model.clone());
+                return Verdict::UseModel(Box::new(fallback.model.clone()));
             }
         }
         cx.mark_measurement(measurement(own, own, &reading, &reading));

@@ -40,8 +40,9 @@ fn destinations() -> impl Strategy<Value = Destination> {
 fn verdicts() -> impl Strategy<Value = Verdict> {
     let one = prop_oneof![
         Just(Verdict::Proceed),
-        ("[a-c]", 1_u64..4)
-            .prop_map(|(name, window)| Verdict::UseModel(Model::new(name, window).unwrap())),
+        ("[a-c]", 1_u64..4).prop_map(|(name, window)| Verdict::UseModel(Box::new(
+            Model::new(name, window).unwrap()
+        ))),
         (destinations(), reasons())
             .prop_map(|(destination, reason)| Verdict::divert(destination, reason)),
     ];
