@@ -99,6 +99,37 @@ fn the_window_is_fifteen_minutes_in_steps_of_fifteen_seconds() {
     }
 }
 
+/// Fifteen seconds of traffic: failures come last, so that no moment shows more of them than the rate says.
+fn bucket(bench: &Bench, calls: usize, failures: usize) {
+    bench.answer(calls - failures);
+    bench.fail(failures);
+    bench.clock.advance(seconds(15));
+}
+
+#[test]
+fn exactly_five_percent_never_trips() {
+    let bench = Bench::new(rate_only());
+    for _ in 0..4 * 60 * 8 {
+        bucket(&bench, 20, 1);
+    }
+    assert_eq!(bench.pages(), []);
+}
+
+/// A window full of successes shows more than 5 % when 15 min * 5 / 6 = 12.5 min have passed: in the next bucket.
+#[test]
+fn six_percent_are_seen_when_arithmetic_says_so() {
+    let bench = Bench::new(rate_only());
+    for _ in 0..60 {
+        bucket(&bench, 50, 0);
+    }
+    let mut buckets = 0;
+    while bench.pages().is_empty() {
+        bucket(&bench, 50, 3);
+        buckets += 1;
+    }
+    assert_eq!(buckets, 51, "12 min 45 s");
+}
+
 #[test]
 fn it_stays_latched_until_it_is_armed_again() {
     let breaker = rate_only();
