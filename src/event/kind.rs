@@ -274,6 +274,8 @@ pub enum TripReason {
     ConsecutiveFailures,
     /// Too large a share of the calls failed.
     ErrorRate,
+    /// Too large a share of the calls took too long, or hangs.
+    SlowCalls,
 }
 
 /// What an error-rate breaker does with what it sees.

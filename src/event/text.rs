@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::kind::{BreakerMode, EventKind, ProbeFailure};
+use super::kind::{BreakerMode, EventKind, ProbeFailure, TripReason};
 use crate::verdict::Reason;
 
 impl fmt::Display for EventKind {
@@ -127,6 +127,7 @@ impl fmt::Display for EventKind {
             }
             Self::ErrorRateExceeded {
                 version,
+                reason,
                 errors,
                 calls,
                 threshold,
@@ -136,7 +137,7 @@ impl fmt::Display for EventKind {
             } => {
                 write!(
                     f,
-                    "{errors} of {calls} calls to {version} failed (threshold {threshold}"
+                    "{errors} of {calls} calls to {version} {reason} (threshold {threshold}"
                 )?;
                 for (kind, count) in kinds {
                     write!(f, ", {count} {kind}")?;
@@ -355,13 +356,14 @@ impl fmt::Display for EventKind {
             },
             Self::WouldTrip {
                 version,
+                reason,
                 errors,
                 calls,
                 threshold,
                 ..
             } => write!(
                 f,
-                "{errors} of {calls} calls to {version} failed (threshold {threshold}): it would be taken out of service"
+                "{errors} of {calls} calls to {version} {reason} (threshold {threshold}): it would be taken out of service"
             ),
             Self::Custom { name, message } => write!(f, "{name}: {message}"),
         }
@@ -375,6 +377,15 @@ impl fmt::Display for BreakerMode {
             Self::Enforce => "acts again",
             Self::ForcedFallback => "sends every call to the version behind production",
             Self::ObserveOnly => "only says what it would do",
+        })
+    }
+}
+
+impl fmt::Display for TripReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::ConsecutiveFailures | Self::ErrorRate => "failed",
+            Self::SlowCalls => "took too long",
         })
     }
 }

@@ -2,6 +2,7 @@
 
 mod builder;
 mod generation;
+mod in_flight;
 mod incident;
 mod line;
 mod lines;
@@ -38,7 +39,8 @@ const NAME: &str = "error-rate";
 ///
 /// # When it acts
 /// When strictly more than 5 % of at least 100 calls in the window failed, or, while there are fewer than 100, when 5
-/// calls in a row failed. It looks at every call that ends; time passing alone never triggers it.
+/// calls in a row failed. It looks at every call that ends; time passing alone never triggers it, but for calls that hang,
+/// where it was told how long a call may take.
 ///
 /// # What it does
 /// From the next call on the previous version serves (for a candidate: production), and then one page is sent. The
@@ -63,7 +65,8 @@ const NAME: &str = "error-rate";
 /// the fallback, to only watch, or to do nothing but count.
 ///
 /// # What it cannot see
-/// Answers that are wrong without failing, and calls that never end: the ledger sees those. Whether the prompt or the
+/// Answers that are wrong without failing. Calls that never end, unless it is told how long a call may take
+/// ([`slow_calls`](ErrorRateBreakerBuilder::slow_calls)); the ledger sees them too. Whether the prompt or the
 /// provider is at fault: it finds out by falling back.
 ///
 /// # Defaults and why
@@ -198,8 +201,8 @@ impl Guard for ErrorRateBreaker {
     fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
         let (ticket, outcome, wait) = match signal {
             Signal::Opened { ticket } => {
-                if self.attention.load(Ordering::Acquire) {
-                    self.lines.lock().opened(ticket);
+                if self.rule.slow.is_some() || self.attention.load(Ordering::Acquire) {
+                    self.lines.lock().opened(ticket, &self.rule);
                 }
                 return;
             }
@@ -214,6 +217,7 @@ impl Guard for ErrorRateBreaker {
         if step.is_none()
             && urgent.is_none()
             && wait.is_none()
+            && self.rule.slow.is_none()
             && !self.attention.load(Ordering::Acquire)
         {
             return;
@@ -221,6 +225,9 @@ impl Guard for ErrorRateBreaker {
         let rule = &self.rule;
         self.with_lines(|lines| {
             let mut was_probe = false;
+            if rule.slow.is_some() {
+                lines.ended(ticket);
+            }
             if let Some(wait) = wait {
                 lines.see_time(cx.now());
                 lines.wait(ticket.version(), wait, rule);
@@ -244,7 +251,10 @@ impl Guard for ErrorRateBreaker {
     }
 
     fn tick(&self, cx: &mut Cx<'_>) {
-        self.with_lines(|lines| lines.settle_in(&self.rule, cx));
+        self.with_lines(|lines| {
+            lines.settle_in(&self.rule, cx);
+            lines.look_for_hanging(&self.rule, cx);
+        });
     }
 
     fn snapshot(&self) -> Option<State> {

@@ -24,6 +24,7 @@ mod public_api;
 mod restart;
 mod shadow;
 mod sinks;
+mod slow_calls;
 mod support;
 mod token_counts;
 mod token_usage;

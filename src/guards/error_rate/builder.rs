@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::ErrorRateBreaker;
 use super::lines::Lines;
 use super::probing::Recovery;
-use super::rule::{Rule, Treatment};
+use super::rule::{Rule, Slow, Treatment};
 use crate::error::Error;
 use crate::event::BreakerMode;
 use crate::failure::FailureKind;
@@ -40,6 +40,7 @@ pub struct ErrorRateBreakerBuilder {
     confident: bool,
     treatments: BTreeMap<FailureKind, Treatment>,
     abandoned_counts: bool,
+    slow: Option<Slow>,
 }
 
 impl ErrorRateBreakerBuilder {
@@ -57,6 +58,7 @@ impl ErrorRateBreakerBuilder {
             confident: false,
             treatments: BTreeMap::new(),
             abandoned_counts: false,
+            slow: None,
         }
     }
 
@@ -117,6 +119,15 @@ impl ErrorRateBreakerBuilder {
         self
     }
 
+    /// Takes a version out of service also when more than `threshold` of its calls take longer than `after` (no such rule
+    /// by default). A call that is still open counts as soon as it has taken so long, to the second, so that calls which
+    /// hang are seen at the pipeline's next tick; while there are too few calls for a rate, as many of them as
+    /// [`consecutive_failures`](Self::consecutive_failures) are enough.
+    pub fn slow_calls(mut self, after: Duration, threshold: Ratio) -> Self {
+        self.slow = Some(Slow { after, threshold });
+        self
+    }
+
     /// How a version that was taken out of service comes back ([`Recovery::Latch`] by default).
     pub fn recovery(mut self, recovery: impl Into<Recovery>) -> Self {
         self.recovery = recovery.into();
@@ -153,6 +164,14 @@ impl ErrorRateBreakerBuilder {
                 "at least 1, or `None`",
             ));
         }
+        if let Some(slow) = &self.slow {
+            slow.threshold
+                .strictly_between_zero_and_one("slow call threshold")?;
+            if slow.after < Duration::from_millis(1) {
+                let shown = humantime::format_duration(slow.after);
+                return Err(Error::invalid("slow call time", shown, "at least 1 ms"));
+            }
+        }
         if let Recovery::Probe(probing) = &self.recovery {
             probing.check()?;
         }
@@ -178,6 +197,7 @@ impl ErrorRateBreakerBuilder {
                 confident: self.confident,
                 treatments: self.treatments,
                 abandoned_counts: self.abandoned_counts,
+                slow: self.slow,
             },
             attention: AtomicBool::new(self.mode == BreakerMode::ForcedFallback),
             lines: Mutex::new(Lines::new(self.mode)),

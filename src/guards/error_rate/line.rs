@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::generation::Generation;
+use super::in_flight::InFlight;
 use super::probing::{Probing, Recovery, Trial};
-use super::rule::Rule;
+use super::rule::{Breach, Rule};
 use crate::event::TripReason;
 use crate::failure::FailureKind;
 use crate::ticket::{Ticket, TicketId};
@@ -41,6 +42,8 @@ pub struct VersionCounts {
     pub errors: u64,
     /// Calls that were abandoned; not among `calls`.
     pub abandoned: u64,
+    /// Those of `calls` that took longer than a call should; none where no such time was given.
+    pub slow: u64,
     /// Calls since the start that ended too late to count: they were admitted before their version was taken out of
     /// service, tried, or armed again.
     pub late: u64,
@@ -76,8 +79,10 @@ pub(super) struct Line {
     /// Calls from before it count no more.
     #[serde(skip)]
     generation: Generation,
-    /// Calls, errors, abandoned.
-    window: Window<3>,
+    /// Calls, errors, abandoned, slow.
+    window: Window<4>,
+    #[serde(skip)]
+    in_flight: InFlight,
     span: Span,
     failures_in_a_row: u32,
     /// How many times it was taken out since it was last in service.
@@ -110,6 +115,7 @@ impl Line {
             phase: Phase::Closed,
             generation,
             window: Window::new(span),
+            in_flight: InFlight::default(),
             span,
             failures_in_a_row: 0,
             times_out: 0,
@@ -163,7 +169,7 @@ impl Line {
     }
 
     pub(super) fn counts(&mut self, rule: &Rule, now: Timestamp) -> VersionCounts {
-        let [calls, errors, abandoned] = self.window.total(now);
+        let [calls, errors, abandoned, slow] = self.window.total(now);
         let health = if calls < rule.min_calls {
             Health::InsufficientData
         } else if rule.is_exceeded_by(errors, calls) {
@@ -175,6 +181,7 @@ impl Line {
             calls,
             errors,
             abandoned,
+            slow,
             late: self.late,
             health,
         }
@@ -203,14 +210,15 @@ impl Line {
         self.late += 1;
     }
 
-    pub(super) fn record(&mut self, ticket: TicketId, step: Step, now: Timestamp) {
+    pub(super) fn record(&mut self, ticket: TicketId, step: Step, is_slow: bool, now: Timestamp) {
+        let slow = u64::from(is_slow);
         match step {
             Step::Answered => {
                 self.failures_in_a_row = 0;
-                self.window.add(now, [1, 0, 0]);
+                self.window.add(now, [1, 0, 0, slow]);
             }
             Step::Failed(kind) => {
-                let [_, errors, _] = self.window.total(now);
+                let [_, errors, _, _] = self.window.total(now);
                 if errors == 0 {
                     self.kinds.clear();
                     self.failed = None;
@@ -219,34 +227,70 @@ impl Line {
                 self.failed = Some((first, ticket));
                 *self.kinds.entry(kind).or_default() += 1;
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
-                self.window.add(now, [1, 1, 0]);
+                self.window.add(now, [1, 1, 0, slow]);
             }
-            Step::Abandoned => self.window.add(now, [0, 0, 1]),
+            Step::Abandoned => self.window.add(now, [0, 0, 1, 0]),
             Step::AbandonedAsFailure => {
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
-                self.window.add(now, [1, 1, 1]);
+                self.window.add(now, [1, 1, 1, slow]);
             }
         }
     }
 
     /// Which rule its calls break, if any.
-    pub(super) fn broken_rule(&mut self, rule: &Rule, now: Timestamp) -> Option<TripReason> {
-        let [calls, errors, _] = self.window.total(now);
+    pub(super) fn breach(&mut self, rule: &Rule, now: Timestamp) -> Option<Breach> {
+        let [calls, errors, _, _] = self.window.total(now);
         let limit = rule.consecutive_failures;
-        if rule.is_exceeded_by(errors, calls) {
-            Some(TripReason::ErrorRate)
+        let reason = if rule.is_exceeded_by(errors, calls) {
+            TripReason::ErrorRate
         } else if calls < rule.min_calls
             && limit.is_some_and(|limit| self.failures_in_a_row >= limit)
         {
-            Some(TripReason::ConsecutiveFailures)
+            TripReason::ConsecutiveFailures
         } else {
-            None
+            return self.slow_breach(rule, now);
+        };
+        Some(Breach {
+            reason,
+            part: errors,
+            whole: calls,
+            threshold: rule.threshold,
+        })
+    }
+
+    /// Whether too many calls take too long, those that are still open among them.
+    pub(super) fn slow_breach(&mut self, rule: &Rule, now: Timestamp) -> Option<Breach> {
+        let slow = rule.slow?;
+        let [calls, _, _, slow_calls] = self.window.total(now);
+        let hanging = self.in_flight.older_than(slow.after, now);
+        let (part, whole) = (slow_calls + hanging, calls + hanging);
+        let is_broken = if whole < rule.min_calls {
+            let limit = rule.consecutive_failures;
+            limit.is_some_and(|limit| hanging >= u64::from(limit))
+        } else {
+            slow.threshold.is_exceeded_by(part, whole)
+        };
+        is_broken.then_some(Breach {
+            reason: TripReason::SlowCalls,
+            part,
+            whole,
+            threshold: slow.threshold,
+        })
+    }
+
+    pub(super) fn opened(&mut self, ticket: &Ticket) {
+        self.in_flight.begin(ticket.admitted_at());
+    }
+
+    pub(super) fn ended(&mut self, ticket: &Ticket) {
+        if !self.is_late(ticket) {
+            self.in_flight.end(ticket.admitted_at());
         }
     }
 
     /// Whether the abandoned calls have just become too many.
     pub(super) fn abandonment_begins(&mut self, rule: &Rule, now: Timestamp) -> bool {
-        let [calls, _, abandoned] = self.window.total(now);
+        let [calls, _, abandoned, _] = self.window.total(now);
         let exceeded = rule.is_exceeded_by(abandoned, calls + abandoned);
         let begins = exceeded && !self.abandonment;
         self.abandonment = exceeded;
@@ -336,5 +380,6 @@ impl Line {
     /// Calls that are open now belong to an earlier generation from here on.
     pub(super) fn cut_off(&mut self, generation: Generation) {
         self.generation = generation;
+        self.in_flight = InFlight::default();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::event::{BreakerMode, EventKind, ProbeFailure, Severity, TripReason};
+use crate::event::{BreakerMode, EventKind, ProbeFailure, Severity};
 use crate::failure::FailureKind;
 use crate::format::Format;
 use crate::guard::{Cx, State};
@@ -19,7 +19,7 @@ use super::generation::Generation;
 use super::incident::Incidents;
 use super::line::{BreakerState, Line, Step, VersionCounts};
 use super::probing::{Recovery, Trial};
-use super::rule::Rule;
+use super::rule::{Breach, Rule};
 
 /// Versions are few; this many are kept apart.
 const VERSIONS: usize = 1_000;
@@ -90,8 +90,38 @@ impl Lines {
     }
 
     /// A call was admitted.
-    pub(super) fn opened(&mut self, ticket: &Ticket) {
+    pub(super) fn opened(&mut self, ticket: &Ticket, rule: &Rule) {
         self.give_back(ticket, Some(ticket.version()));
+        if rule.slow.is_some() {
+            let (line, _) = self
+                .by_version
+                .entry(ticket.version(), || Line::new(rule.span, self.generation));
+            line.opened(ticket);
+        }
+    }
+
+    /// A call ended, however it did.
+    pub(super) fn ended(&mut self, ticket: &Ticket) {
+        if let Some(line) = self.by_version.get_mut(ticket.version()) {
+            line.ended(ticket);
+        }
+    }
+
+    /// Looks for calls that hang: where none ends, nothing else would be seen.
+    pub(super) fn look_for_hanging(&mut self, rule: &Rule, cx: &Cx<'_>) {
+        if rule.slow.is_none() || self.mode != BreakerMode::Enforce {
+            return;
+        }
+        for part in [Role::Candidate, Role::Stable, Role::Previous] {
+            let Some(version) = cx.line_up().get(part).map(Version::id) else {
+                continue;
+            };
+            let line = self.by_version.get_mut(version);
+            let line = line.filter(|line| line.is_in_service());
+            if let Some(breach) = line.and_then(|line| line.slow_breach(rule, self.latest)) {
+                self.trip(version, part, breach, rule, cx);
+            }
+        }
     }
 
     pub(super) fn see_time(&mut self, now: Timestamp) {
@@ -222,7 +252,9 @@ impl Lines {
             line.count_late();
             return;
         }
-        line.record(ticket.id(), step, now);
+        let took = now.since(ticket.admitted_at());
+        let is_slow = rule.slow.is_some_and(|slow| took > slow.after);
+        line.record(ticket.id(), step, is_slow, now);
         let counts = line.counts(rule, now);
         if mode != BreakerMode::Disabled && line.abandonment_begins(rule, now) {
             let kind = EventKind::AbandonedRateExceeded {
@@ -233,19 +265,18 @@ impl Lines {
             };
             cx.emit(Severity::Page, kind);
         }
-        let reason = line.broken_rule(rule, now);
-        let (errors, calls, threshold) = (counts.errors, counts.calls, rule.threshold);
+        let breach = line.breach(rule, now);
         match mode {
             BreakerMode::Enforce => {}
             BreakerMode::ObserveOnly => {
-                if let (true, Some(reason)) = (line.would_trip_first(reason.is_some()), reason) {
+                if let (true, Some(breach)) = (line.would_trip_first(breach.is_some()), breach) {
                     let version = version.clone();
                     let kind = EventKind::WouldTrip {
                         version,
-                        reason,
-                        errors,
-                        calls,
-                        threshold,
+                        reason: breach.reason,
+                        errors: breach.part,
+                        calls: breach.whole,
+                        threshold: breach.threshold,
                     };
                     cx.emit(Severity::Warning, kind);
                 }
@@ -253,25 +284,16 @@ impl Lines {
             }
             BreakerMode::Disabled | BreakerMode::ForcedFallback => return,
         }
-        match reason {
-            Some(reason) => self.trip(version, part, reason, counts, rule, cx),
+        match breach {
+            Some(breach) => self.trip(version, part, breach, rule, cx),
             None if line.recover() => self.incidents.is_well(version, now),
             None => {}
         }
     }
 
     /// A version that serves breaks the rule: it goes out of service if there is one to fall back to, and somebody is told.
-    fn trip(
-        &mut self,
-        version: &VersionId,
-        part: Role,
-        reason: TripReason,
-        counts: VersionCounts,
-        rule: &Rule,
-        cx: &Cx<'_>,
-    ) {
+    fn trip(&mut self, version: &VersionId, part: Role, breach: Breach, rule: &Rule, cx: &Cx<'_>) {
         let now = self.latest;
-        let (errors, calls, threshold) = (counts.errors, counts.calls, rule.threshold);
         let is_out = |version: &VersionId| {
             let line = self.by_version.get(version);
             line.is_some_and(|line| !line.is_in_service())
@@ -295,8 +317,8 @@ impl Lines {
             let kind = EventKind::Exhausted {
                 version: version.clone(),
                 incident,
-                errors,
-                calls,
+                errors: breach.part,
+                calls: breach.whole,
             };
             cx.emit(severity, kind);
             return;
@@ -310,10 +332,10 @@ impl Lines {
         let kind = EventKind::ErrorRateExceeded {
             version: version.clone(),
             incident,
-            reason,
-            errors,
-            calls,
-            threshold,
+            reason: breach.reason,
+            errors: breach.part,
+            calls: breach.whole,
+            threshold: breach.threshold,
             kinds: line.kinds(),
             first_failed: line.failed().map(|(first, _)| first),
             last_failed: line.failed().map(|(_, last)| last),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::line::Step;
 use super::probing::Recovery;
+use crate::event::TripReason;
 use crate::failure::{Cause, FailureKind};
 use crate::ratio::Ratio;
 use crate::signal::Outcome;
@@ -37,6 +38,23 @@ pub(super) struct Rule {
     pub(super) confident: bool,
     pub(super) treatments: BTreeMap<FailureKind, Treatment>,
     pub(super) abandoned_counts: bool,
+    pub(super) slow: Option<Slow>,
+}
+
+/// When calls take too long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slow {
+    pub(super) after: Duration,
+    pub(super) threshold: Ratio,
+}
+
+/// Which rule was broken, and by how many of how many calls.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Breach {
+    pub(super) reason: TripReason,
+    pub(super) part: u64,
+    pub(super) whole: u64,
+    pub(super) threshold: Ratio,
 }
 
 /// What the end of a call says.
