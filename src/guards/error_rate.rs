@@ -60,6 +60,23 @@ const NAME: &str = "error-rate";
 /// key stands in every event of it, and is told without waking anybody again. That falling back did not help is a page of
 /// its own.
 ///
+/// # One type of document
+/// A type that fails alone hides among the others. Give it a breaker of its own beside the one for all; only its documents
+/// then go to the previous version:
+///
+/// ```
+/// use std::sync::Arc;
+/// use fusebox::{DocumentType, ErrorRateBreaker, Guard, LineUp, Pipeline, Version};
+///
+/// # let line_up = LineUp::new(Version::new("v7", "gpt-4o")?).with_previous(Version::new("v6", "gpt-4o")?);
+/// let statements = Arc::new(ErrorRateBreaker::builder().min_calls(50).build()?);
+/// let pipeline = Pipeline::builder(line_up)
+///     .guard(ErrorRateBreaker::default())
+///     .guard(Arc::clone(&statements).only_for(DocumentType::new("statement")?).named("error-rate-statements"))
+///     .build()?;
+/// # Ok::<(), fusebox::Error>(())
+/// ```
+///
 /// # What a person can do
 /// [`rearm`](Self::rearm) a version, [`reset`](Self::reset) all of them, or [`switch`](Self::switch) the breaker: to force
 /// the fallback, to only watch, or to do nothing but count.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use fusebox::{
-    ErrorRateBreaker, ErrorRateBreakerBuilder, EventKind, FailureKind, Probing, Ratio, Treatment,
-    VersionId,
+    DocumentType, ErrorRateBreaker, ErrorRateBreakerBuilder, EventKind, FailureKind, Guard,
+    Probing, Ratio, Treatment, VersionId,
 };
 
-use crate::support::{Bench, minutes};
+use crate::support::{Bench, line_up, minutes};
 
 /// Only the rate.
 fn rate() -> ErrorRateBreakerBuilder {
@@ -75,6 +75,41 @@ fn what_a_kind_of_failure_counts_for_can_be_said() {
         bench.permit("invoice").fail(FailureKind::Throttled);
     }
     assert_eq!(bench.serving(), "v6");
+}
+
+/// Three statements in a hundred documents are 3 %: only a breaker of their own sees that they all fail.
+#[test]
+fn a_type_that_fails_alone_trips_alone() {
+    let statements = Arc::new(rate().min_calls(10).build().unwrap());
+    let own = Arc::clone(&statements).only_for(DocumentType::new("statement").unwrap());
+    let bench = Bench::with(line_up(), |builder| {
+        builder
+            .guard(rate().build().unwrap())
+            .guard(own.named("statements"))
+    });
+    for _ in 0..10 {
+        bench.answer(32);
+        bench.permit("statement").fail(FailureKind::MalformedOutput);
+    }
+    let serving = |document_type: &str| {
+        let permit = bench.permit(document_type);
+        let version = permit.ticket().version().to_string();
+        permit.release();
+        version
+    };
+    assert_eq!(
+        (serving("invoice").as_str(), serving("statement").as_str()),
+        ("v7", "v6")
+    );
+    let pages = bench.pages();
+    assert!(
+        matches!(&pages[..], [EventKind::ErrorRateExceeded { errors: 10, calls: 10, incident, .. }]
+            if incident.starts_with("statements/v7/")),
+        "{pages:?}"
+    );
+    statements.rearm(&VersionId::new("v7").unwrap());
+    bench.pipeline.tick();
+    assert_eq!(serving("statement"), "v7");
 }
 
 #[test]
