@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::format::Format;
+use crate::name::DocumentType;
 use crate::time::Timestamp;
 
 pub use kind::{BreakerMode, EventKind, ProbeFailure, TripReason};
@@ -52,6 +53,9 @@ pub struct Event {
     pub guard: String,
     /// How urgent it is.
     pub severity: Severity,
+    /// The type of document that it is about, where a guard judges types by themselves; `None` where it is about all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_for: Option<DocumentType>,
     /// Whether the guard only watches: it says what it would have done, and has not done it.
     pub dry_run: bool,
     /// What happened.
@@ -72,9 +76,16 @@ impl Event {
             at,
             guard: guard.into(),
             severity,
+            only_for: None,
             dry_run: false,
             kind,
         }
+    }
+
+    /// The same about documents of one type only.
+    pub fn only_for(mut self, document_type: DocumentType) -> Self {
+        self.only_for = Some(document_type);
+        self
     }
 
     /// The same from a guard that only watches: nobody is woken up for it.
@@ -90,8 +101,12 @@ impl fmt::Display for Event {
         let dry_run = if self.dry_run { " (dry run)" } else { "" };
         write!(
             f,
-            "{} {:7} {}{dry_run}: {}",
-            self.at, self.severity, self.guard, self.kind
-        )
+            "{} {:7} {}{dry_run}: ",
+            self.at, self.severity, self.guard
+        )?;
+        if let Some(document_type) = &self.only_for {
+            write!(f, "for {document_type} only, ")?;
+        }
+        fmt::Display::fmt(&self.kind, f)
     }
 }

@@ -12,6 +12,7 @@ use crate::account::Measurement;
 use crate::call::Call;
 use crate::error::Error;
 use crate::event::{Event, EventKind, Severity};
+use crate::name::DocumentType;
 use crate::outbox::Outbox;
 use crate::signal::{Report, Signal};
 use crate::ticket::{Ticket, TicketId};
@@ -91,7 +92,7 @@ pub trait Guard: fmt::Debug + Send + Sync {
     }
 
     /// The same guard for documents of one type only; it is not asked and learns nothing about others.
-    fn only_for(self, document_type: crate::DocumentType) -> OnlyFor<Self>
+    fn only_for(self, document_type: DocumentType) -> OnlyFor<Self>
     where
         Self: Sized,
     {
@@ -124,6 +125,7 @@ pub struct Cx<'a> {
     guard: &'a str,
     ticket: TicketId,
     dry_run: bool,
+    only_for: Option<&'a DocumentType>,
     stage: Option<u8>,
     measurement: Option<Measurement>,
 }
@@ -138,6 +140,7 @@ impl<'a> Cx<'a> {
             guard,
             ticket: TicketId::new(0, 0),
             dry_run: false,
+            only_for: None,
             stage: None,
             measurement: None,
         }
@@ -171,7 +174,8 @@ impl<'a> Cx<'a> {
 
     /// Tells an operator. Events are delivered in order, when no lock is held.
     pub fn emit(&self, severity: Severity, kind: EventKind) {
-        let event = Event::new(self.now, self.guard, severity, kind);
+        let mut event = Event::new(self.now, self.guard, severity, kind);
+        event.only_for = self.only_for.cloned();
         self.outbox.push(if self.dry_run {
             event.into_dry_run()
         } else {
@@ -195,6 +199,20 @@ impl<'a> Cx<'a> {
 
     pub(crate) fn take_measurement(&mut self) -> Option<Measurement> {
         self.measurement.take()
+    }
+
+    /// The same for what a guard says of one type of document.
+    pub(crate) fn only_for<'b>(&'b self, document_type: &'b DocumentType) -> Cx<'b> {
+        Cx {
+            only_for: Some(document_type),
+            measurement: None,
+            ..*self
+        }
+    }
+
+    /// The type of document that the guard speaks of, if it is not all.
+    pub(crate) fn scope(&self) -> Option<&'a DocumentType> {
+        self.only_for
     }
 
     /// The same for a guard that only watches.

@@ -12,7 +12,7 @@ pub use confidence_drift::{
 };
 pub use error_rate::{
     BreakerState, ErrorRateBreaker, ErrorRateBreakerBuilder, Health, Probing, Recovery, Treatment,
-    VersionCounts,
+    VersionCounts, Windows,
 };
 pub use ledger::{Ends, LedgerReport, RouteLedger, RouteLedgerBuilder};
 pub use rollout::{

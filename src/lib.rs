@@ -122,7 +122,7 @@ pub use guards::{
     ErrorRateBreakerBuilder, Evidence, Headroom, Health, HoldReason, LedgerReport, Probing,
     Recovery, RolloutState, RolloutStatus, RouteLedger, RouteLedgerBuilder, ShadowComparator,
     ShadowComparatorBuilder, ShadowCounts, ShadowReport, ShadowVerdict, Shadowed, TokenBudget,
-    TokenBudgetBuilder, Treatment, VersionCounts, WhatIf,
+    TokenBudgetBuilder, Treatment, VersionCounts, WhatIf, Windows,
 };
 pub use image::Image;
 pub use model::{Encoding, Framing, ImageRule, Model, ToolRule};

@@ -231,7 +231,7 @@ impl Inner {
         let mut measurement = None;
         for member in &self.guards {
             let strictest = || human_review(guard_failed(member.guard.name()));
-            let mut cx = self.cx(now, line_up, member.guard.name());
+            let mut cx = self.cx(now, line_up, member.guard.name()).with_ticket(id);
             let word = member.shielded(&mut cx, None, |guard, cx| {
                 Some(guard.check(call, version, cx))
             });

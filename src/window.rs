@@ -57,19 +57,33 @@ impl Span {
 /// latest one seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
-pub(crate) struct Window<const K: usize> {
+pub(crate) struct Window<const K: usize, C: Cell = u64> {
     span: Span,
     newest: u64,
-    ring: Box<[[u64; K]]>,
+    ring: Box<[[C; K]]>,
     total: [u64; K],
 }
 
-impl<const K: usize> Window<K> {
+/// What counts in one bucket: `u64`, or `u32` where half the memory is worth a limit of four billion a bucket.
+pub(crate) trait Cell: Copy + Default + Into<u64> + TryFrom<u64> {
+    /// The most that it holds.
+    const MOST: Self;
+}
+
+impl Cell for u32 {
+    const MOST: Self = Self::MAX;
+}
+
+impl Cell for u64 {
+    const MOST: Self = Self::MAX;
+}
+
+impl<const K: usize, C: Cell> Window<K, C> {
     pub(crate) fn new(span: Span) -> Self {
         Self {
             span,
             newest: 0,
-            ring: vec![[0; K]; span.buckets as usize].into_boxed_slice(),
+            ring: vec![[C::default(); K]; span.buckets as usize].into_boxed_slice(),
             total: [0; K],
         }
     }
@@ -79,8 +93,8 @@ impl<const K: usize> Window<K> {
         self.advance(now);
         let newest = self.newest;
         if let Some(bucket) = self.bucket_mut(newest) {
-            add_to(bucket, &counts);
-            add_to(&mut self.total, &counts);
+            let counted = add_to_bucket(bucket, counts);
+            add_to(&mut self.total, counted);
         }
     }
 
@@ -92,7 +106,7 @@ impl<const K: usize> Window<K> {
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.ring.fill([0; K]);
+        self.ring.fill([C::default(); K]);
         self.total = [0; K];
     }
 
@@ -118,8 +132,8 @@ impl<const K: usize> Window<K> {
         for number in first..=other.newest {
             if let (Some(from), Some(to)) = (other.bucket(number).copied(), self.bucket_mut(number))
             {
-                add_to(to, &from);
-                add_to(&mut self.total, &from);
+                let counted = add_to_bucket(to, from.map(Into::into));
+                add_to(&mut self.total, counted);
             }
         }
         true
@@ -139,9 +153,9 @@ impl<const K: usize> Window<K> {
             for number in self.newest + 1..=newest {
                 let evicted = self
                     .bucket_mut(number)
-                    .map(|bucket| std::mem::replace(bucket, [0; K]));
+                    .map(|bucket| std::mem::replace(bucket, [C::default(); K]));
                 if let Some(evicted) = evicted {
-                    subtract_from(&mut self.total, &evicted);
+                    subtract_from(&mut self.total, evicted.map(Into::into));
                 }
             }
         }
@@ -152,25 +166,35 @@ impl<const K: usize> Window<K> {
         usize::try_from(number % u64::from(self.span.buckets)).unwrap_or(0)
     }
 
-    fn bucket(&self, number: u64) -> Option<&[u64; K]> {
+    fn bucket(&self, number: u64) -> Option<&[C; K]> {
         self.ring.get(self.slot(number))
     }
 
-    fn bucket_mut(&mut self, number: u64) -> Option<&mut [u64; K]> {
+    fn bucket_mut(&mut self, number: u64) -> Option<&mut [C; K]> {
         let slot = self.slot(number);
         self.ring.get_mut(slot)
     }
 }
 
-fn add_to<const K: usize>(to: &mut [u64; K], from: &[u64; K]) {
+/// Adds to a bucket as much as it holds; how much that was.
+fn add_to_bucket<const K: usize, C: Cell>(to: &mut [C; K], mut from: [u64; K]) -> [u64; K] {
+    for (to, from) in to.iter_mut().zip(&mut from) {
+        let before: u64 = (*to).into();
+        *to = C::try_from(before.saturating_add(*from)).unwrap_or(C::MOST);
+        *from = (*to).into() - before;
+    }
+    from
+}
+
+fn add_to<const K: usize>(to: &mut [u64; K], from: [u64; K]) {
     for (to, from) in to.iter_mut().zip(from) {
-        *to = to.saturating_add(*from);
+        *to = to.saturating_add(from);
     }
 }
 
-fn subtract_from<const K: usize>(to: &mut [u64; K], from: &[u64; K]) {
+fn subtract_from<const K: usize>(to: &mut [u64; K], from: [u64; K]) {
     for (to, from) in to.iter_mut().zip(from) {
-        *to = to.saturating_sub(*from);
+        *to = to.saturating_sub(from);
     }
 }
 
@@ -182,17 +206,21 @@ struct Stored {
     ring: Vec<Vec<u64>>,
 }
 
-impl<const K: usize> From<Window<K>> for Stored {
-    fn from(window: Window<K>) -> Self {
+impl<const K: usize, C: Cell> From<Window<K, C>> for Stored {
+    fn from(window: Window<K, C>) -> Self {
         Self {
             span: window.span,
             newest: window.newest,
-            ring: window.ring.iter().map(|bucket| bucket.to_vec()).collect(),
+            ring: window
+                .ring
+                .iter()
+                .map(|bucket| bucket.map(Into::into).to_vec())
+                .collect(),
         }
     }
 }
 
-impl<const K: usize> TryFrom<Stored> for Window<K> {
+impl<const K: usize, C: Cell> TryFrom<Stored> for Window<K, C> {
     type Error = String;
 
     fn try_from(stored: Stored) -> Result<Self, String> {
@@ -205,10 +233,11 @@ impl<const K: usize> TryFrom<Stored> for Window<K> {
         let mut window = Self::new(stored.span);
         window.newest = stored.newest;
         for (to, from) in window.ring.iter_mut().zip(stored.ring) {
-            *to = from
+            let from: [u64; K] = from
                 .try_into()
                 .map_err(|_| format!("a window's bucket does not have {K} counters"))?;
-            add_to(&mut window.total, to);
+            let counted = add_to_bucket(to, from);
+            add_to(&mut window.total, counted);
         }
         Ok(window)
     }
@@ -297,6 +326,16 @@ mod tests {
             let mut read: Window<1> = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(read.total(at(now)), window.total(at(now)));
         }
+    }
+
+    #[test]
+    fn a_full_bucket_stays_full_and_goes_as_one() {
+        let mut window = Window::<1, u32>::new(span());
+        window.add(at(0), [u64::from(u32::MAX) - 1]);
+        window.add(at(1), [5]);
+        assert_eq!(window.total(at(2)), [u64::from(u32::MAX)]);
+        window.add(at(15), [7]);
+        assert_eq!(window.total(at(60)), [7], "the full bucket went, no more");
     }
 
     #[test]

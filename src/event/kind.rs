@@ -272,6 +272,8 @@ pub enum EventKind {
 pub enum TripReason {
     /// Too many failures in a row, while there were too few calls for a rate.
     ConsecutiveFailures,
+    /// Too many of the last calls failed, however long ago they were, while there were too few for a rate.
+    LastCalls,
     /// Too large a share of the calls failed.
     ErrorRate,
     /// Too large a share of the calls took too long, or hangs.

@@ -384,7 +384,7 @@ impl fmt::Display for BreakerMode {
 impl fmt::Display for TripReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::ConsecutiveFailures | Self::ErrorRate => "failed",
+            Self::ConsecutiveFailures | Self::ErrorRate | Self::LastCalls => "failed",
             Self::SlowCalls => "took too long",
         })
     }

@@ -7,7 +7,9 @@ mod incident;
 mod line;
 mod lines;
 mod probing;
+mod recent;
 mod rule;
+mod scope;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,18 +19,19 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::event::BreakerMode;
 use crate::guard::{Cx, Guard, State};
-use crate::name::VersionId;
-use crate::signal::{Outcome, Signal};
+use crate::name::{DocumentType, VersionId};
+use crate::signal::Signal;
 use crate::time::Timestamp;
-use crate::verdict::Route;
+use crate::verdict::{Route, Verdict};
+use crate::version::Version;
 
 pub use builder::ErrorRateBreakerBuilder;
 use line::Line;
 pub use line::{BreakerState, Health, VersionCounts};
 use lines::{Command, Lines};
 pub use probing::{Probing, Recovery};
+use rule::Rule;
 pub use rule::Treatment;
-use rule::{Rule, Said};
 
 const NAME: &str = "error-rate";
 
@@ -121,13 +124,33 @@ const NAME: &str = "error-rate";
 /// ```
 #[derive(Debug)]
 pub struct ErrorRateBreaker {
-    rule: Rule,
     /// Whether routing has to look at the lines at all: false while nothing is out of service and no command waits.
     attention: AtomicBool,
+    /// Whether calls are of interest while they are open.
+    sees_openings: AtomicBool,
     lines: Mutex<Lines>,
 }
 
+/// What became of the windows when a breaker's settings were changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[must_use = "with empty windows a breaker sees no rate before there are enough calls again"]
+pub enum Windows {
+    /// They go on.
+    Kept,
+    /// The window has another length, other steps, or another number of last calls: calls are counted from now on.
+    Emptied,
+}
+
 impl ErrorRateBreaker {
+    fn new(rule: Rule, mode: BreakerMode) -> Self {
+        Self {
+            attention: AtomicBool::new(mode == BreakerMode::ForcedFallback),
+            sees_openings: AtomicBool::new(rule.slow.is_some()),
+            lines: Mutex::new(Lines::new(rule, mode)),
+        }
+    }
+
     /// A breaker with the default numbers.
     pub fn builder() -> ErrorRateBreakerBuilder {
         ErrorRateBreakerBuilder::new()
@@ -151,29 +174,64 @@ impl ErrorRateBreaker {
         self.command(Command::Switch(mode));
     }
 
-    fn command(&self, command: Command) {
+    /// Changes the settings while calls are under way; what is out of service stays out. An error when a number is
+    /// outside its range: then nothing is changed. The mode is not a setting; see [`switch`](Self::switch).
+    ///
+    /// ```
+    /// use fusebox::{ErrorRateBreaker, Ratio, Windows};
+    ///
+    /// let breaker = ErrorRateBreaker::default();
+    /// let stricter = ErrorRateBreaker::builder().threshold(Ratio::percent(3));
+    /// assert_eq!(breaker.reconfigure(stricter)?, Windows::Kept);
+    /// # Ok::<(), fusebox::Error>(())
+    /// ```
+    pub fn reconfigure(&self, settings: ErrorRateBreakerBuilder) -> Result<Windows, Error> {
+        let rule = settings.into_rule()?;
         let mut lines = self.lines.lock();
-        lines.commands.push(command);
-        lines.needs_attention = true;
-        self.attention.store(true, Ordering::Release);
+        self.sees_openings
+            .store(rule.slow.is_some(), Ordering::Release);
+        let kept = lines.adopt(rule);
+        Ok(if kept {
+            Windows::Kept
+        } else {
+            Windows::Emptied
+        })
+    }
+
+    fn command(&self, command: Command) {
+        self.with_lines(|lines| lines.command(command));
     }
 
     /// What the breaker does with what it sees.
     pub fn mode(&self) -> BreakerMode {
-        self.lines.lock().mode
+        self.lines.lock().mode()
     }
 
     /// Whether a version is in service.
     pub fn state(&self, version: &VersionId) -> BreakerState {
+        self.state_of(version, None)
+    }
+
+    /// Whether a version is in service for documents of one type, where types are judged by themselves; what is out of
+    /// service for all is not repeated here.
+    pub fn state_for(&self, version: &VersionId, document_type: &DocumentType) -> BreakerState {
+        self.state_of(version, Some(document_type))
+    }
+
+    fn state_of(&self, version: &VersionId, only_for: Option<&DocumentType>) -> BreakerState {
         let lines = self.lines.lock();
-        lines
-            .line(version)
-            .map_or(BreakerState::Closed, Line::state)
+        let line = lines.line(version, only_for);
+        line.map_or(BreakerState::Closed, Line::state)
     }
 
     /// What is in a version's window, as of the last call that was seen.
     pub fn counts(&self, version: &VersionId) -> VersionCounts {
-        self.lines.lock().counts(version, &self.rule)
+        self.lines.lock().counts(version, None)
+    }
+
+    /// The same for documents of one type, where types are judged by themselves.
+    pub fn counts_for(&self, version: &VersionId, document_type: &DocumentType) -> VersionCounts {
+        self.lines.lock().counts(version, Some(document_type))
     }
 
     /// Until when the API of a version asked not to be called, if that is not over: its `retry-after`, as reported with a
@@ -205,72 +263,38 @@ impl Guard for ErrorRateBreaker {
         NAME
     }
 
-    fn route(&self, _call: &Call<'_>, cx: &mut Cx<'_>) -> Route {
+    fn route(&self, call: &Call<'_>, cx: &mut Cx<'_>) -> Route {
         if !self.attention.load(Ordering::Acquire) {
             return Route::Abstain;
         }
-        self.with_lines(|lines| {
-            lines.settle_in(&self.rule, cx);
-            lines.route(&self.rule, cx)
-        })
+        self.with_lines(|lines| lines.route(call, cx))
+    }
+
+    fn check(&self, call: &Call<'_>, _version: &Version, cx: &mut Cx<'_>) -> Verdict {
+        if !self.attention.load(Ordering::Acquire) {
+            return Verdict::Proceed;
+        }
+        self.lines.lock().check(call, cx)
     }
 
     fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
-        let (ticket, outcome, wait) = match signal {
-            Signal::Opened { ticket } => {
-                if self.rule.slow.is_some() || self.attention.load(Ordering::Acquire) {
-                    self.lines.lock().opened(ticket, &self.rule);
-                }
-                return;
-            }
+        let is_watched =
+            || self.sees_openings.load(Ordering::Acquire) || self.attention.load(Ordering::Acquire);
+        match signal {
+            Signal::Opened { ticket } if is_watched() => self.lines.lock().opened(ticket, cx),
             Signal::Settled {
                 ticket,
                 outcome,
                 report,
-            } => (ticket, outcome, report.wait()),
-            _ => return,
-        };
-        let Said { step, urgent } = self.rule.read(outcome);
-        if step.is_none()
-            && urgent.is_none()
-            && wait.is_none()
-            && self.rule.slow.is_none()
-            && !self.attention.load(Ordering::Acquire)
-        {
-            return;
+            } => self.with_lines(|lines| lines.settled(ticket, outcome, report.wait(), cx)),
+            _ => {}
         }
-        let rule = &self.rule;
-        self.with_lines(|lines| {
-            let mut was_probe = false;
-            if rule.slow.is_some() {
-                lines.ended(ticket);
-            }
-            if let Some(wait) = wait {
-                lines.see_time(cx.now());
-                lines.wait(ticket.version(), wait, rule);
-            }
-            if lines.needs_attention {
-                lines.settle_in(rule, cx);
-                if matches!(outcome, Outcome::Diverted(_)) {
-                    lines.give_back(ticket, None);
-                }
-                was_probe = lines.record_probe(ticket, step, rule, cx);
-            } else {
-                lines.see_time(cx.now());
-            }
-            if let Some(kind) = urgent {
-                lines.report_urgent(ticket, kind, rule, cx);
-            }
-            if let Some(step) = step.filter(|_| !was_probe) {
-                lines.record(ticket, step, rule, cx);
-            }
-        });
     }
 
     fn tick(&self, cx: &mut Cx<'_>) {
         self.with_lines(|lines| {
-            lines.settle_in(&self.rule, cx);
-            lines.look_for_hanging(&self.rule, cx);
+            lines.settle_in(cx);
+            lines.look_for_hanging(cx);
         });
     }
 
@@ -280,7 +304,7 @@ impl Guard for ErrorRateBreaker {
 
     fn restore(&self, state: &State, _cx: &mut Cx<'_>) -> Result<(), Error> {
         let stored = state.read(NAME)?;
-        self.with_lines(|lines| lines.restore(stored, &self.rule));
+        self.with_lines(|lines| lines.restore(stored));
         Ok(())
     }
 }

@@ -9,6 +9,8 @@
 mod bad_input;
 mod blue_green;
 mod breaker_options;
+mod breaker_settings;
+mod breaker_types;
 mod canary;
 mod cancellation;
 mod classify;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::generation::Generation;
 use super::in_flight::InFlight;
 use super::probing::{Probing, Recovery, Trial};
+use super::recent::Recent;
 use super::rule::{Breach, Rule};
 use crate::event::TripReason;
 use crate::failure::FailureKind;
@@ -80,7 +81,9 @@ pub(super) struct Line {
     #[serde(skip)]
     generation: Generation,
     /// Calls, errors, abandoned, slow.
-    window: Window<4>,
+    window: Window<4, u32>,
+    #[serde(default)]
+    recent: Recent,
     #[serde(skip)]
     in_flight: InFlight,
     span: Span,
@@ -110,13 +113,14 @@ enum Phase {
 }
 
 impl Line {
-    pub(super) fn new(span: Span, generation: Generation) -> Self {
+    pub(super) fn new(rule: &Rule, generation: Generation) -> Self {
         Self {
             phase: Phase::Closed,
             generation,
-            window: Window::new(span),
+            window: Window::new(rule.span),
+            recent: Recent::new(rule.last_calls),
             in_flight: InFlight::default(),
-            span,
+            span: rule.span,
             failures_in_a_row: 0,
             times_out: 0,
             late: 0,
@@ -129,11 +133,14 @@ impl Line {
         }
     }
 
-    pub(super) fn with_empty_window(self, span: Span) -> Self {
-        Self {
-            window: Window::new(span),
-            span,
-            ..self
+    /// Goes on under another rule; a window of another shape is emptied.
+    pub(super) fn adopt(&mut self, rule: &Rule) {
+        if self.span != rule.span {
+            self.window = Window::new(rule.span);
+            self.span = rule.span;
+        }
+        if !self.recent.is_of(rule.last_calls) {
+            self.recent = Recent::new(rule.last_calls);
         }
     }
 
@@ -159,13 +166,14 @@ impl Line {
         }
     }
 
+    /// Whether a call has a place while the version is tried.
+    pub(super) fn tries(&self, call: TicketId) -> bool {
+        matches!(&self.phase, Phase::HalfOpen(trial) if trial.has(call))
+    }
+
     /// Whether a call was admitted before the last change of state.
     pub(super) fn is_late(&self, ticket: &Ticket) -> bool {
         self.generation.is_after(ticket)
-    }
-
-    pub(super) fn span(&self) -> Span {
-        self.span
     }
 
     pub(super) fn counts(&mut self, rule: &Rule, now: Timestamp) -> VersionCounts {
@@ -216,6 +224,7 @@ impl Line {
             Step::Answered => {
                 self.failures_in_a_row = 0;
                 self.window.add(now, [1, 0, 0, slow]);
+                self.recent.add(false);
             }
             Step::Failed(kind) => {
                 let [_, errors, _, _] = self.window.total(now);
@@ -228,11 +237,13 @@ impl Line {
                 *self.kinds.entry(kind).or_default() += 1;
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
                 self.window.add(now, [1, 1, 0, slow]);
+                self.recent.add(true);
             }
             Step::Abandoned => self.window.add(now, [0, 0, 1, 0]),
             Step::AbandonedAsFailure => {
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
                 self.window.add(now, [1, 1, 1, slow]);
+                self.recent.add(true);
             }
         }
     }
@@ -240,20 +251,23 @@ impl Line {
     /// Which rule its calls break, if any.
     pub(super) fn breach(&mut self, rule: &Rule, now: Timestamp) -> Option<Breach> {
         let [calls, errors, _, _] = self.window.total(now);
+        let is_sparse = calls < rule.min_calls;
         let limit = rule.consecutive_failures;
-        let reason = if rule.is_exceeded_by(errors, calls) {
-            TripReason::ErrorRate
-        } else if calls < rule.min_calls
-            && limit.is_some_and(|limit| self.failures_in_a_row >= limit)
-        {
-            TripReason::ConsecutiveFailures
+        let (reason, part, whole) = if rule.is_exceeded_by(errors, calls) {
+            (TripReason::ErrorRate, errors, calls)
+        } else if is_sparse && limit.is_some_and(|limit| self.failures_in_a_row >= limit) {
+            (TripReason::ConsecutiveFailures, errors, calls)
         } else {
-            return self.slow_breach(rule, now);
+            let recent = self.recent.full().filter(|_| is_sparse);
+            match recent.filter(|(errors, calls)| rule.is_too_many(*errors, *calls)) {
+                Some((errors, calls)) => (TripReason::LastCalls, errors, calls),
+                None => return self.slow_breach(rule, now),
+            }
         };
         Some(Breach {
             reason,
-            part: errors,
-            whole: calls,
+            part,
+            whole,
             threshold: rule.threshold,
         })
     }
@@ -295,6 +309,11 @@ impl Line {
         let begins = exceeded && !self.abandonment;
         self.abandonment = exceeded;
         begins
+    }
+
+    /// Whether too many calls are abandoned.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandonment
     }
 
     /// Whether a failure of this kind was not reported within the last `quiet`.
@@ -355,13 +374,18 @@ impl Line {
     }
 
     /// Back in service after a trial, with an empty window.
-    pub(super) fn close(&mut self, generation: Generation) {
-        let fresh = Self::new(self.span, generation);
+    pub(super) fn close(&mut self, rule: &Rule, generation: Generation) {
+        let fresh = Self::new(rule, generation);
         *self = Self {
             late: self.late,
             reported: std::mem::take(&mut self.reported),
             ..fresh
         };
+    }
+
+    /// Whether it serves although too many calls fail.
+    pub(super) fn is_alarmed(&self) -> bool {
+        matches!(self.phase, Phase::Alarmed)
     }
 
     pub(super) fn alarm(&mut self) {
@@ -370,7 +394,7 @@ impl Line {
 
     /// Ends an alarm; whether there was one.
     pub(super) fn recover(&mut self) -> bool {
-        let was_alarmed = matches!(self.phase, Phase::Alarmed);
+        let was_alarmed = self.is_alarmed();
         if was_alarmed {
             self.phase = Phase::Closed;
         }

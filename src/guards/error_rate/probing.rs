@@ -142,6 +142,10 @@ impl Trial {
         found.map(|at| self.slots.swap_remove(at)).is_some()
     }
 
+    pub(super) fn has(&self, call: TicketId) -> bool {
+        self.slots.iter().any(|slot| slot.call == call)
+    }
+
     /// One call more went well; whether all have.
     pub(super) fn pass(&mut self, probing: &Probing) -> bool {
         self.passed += 1;

@@ -10,6 +10,7 @@ use crate::failure::{Cause, FailureKind};
 use crate::ratio::Ratio;
 use crate::signal::Outcome;
 use crate::stats::wilson_at_least;
+use crate::verdict::Destination;
 use crate::window::Span;
 
 /// What a breaker does with a kind of failure.
@@ -25,6 +26,10 @@ pub enum Treatment {
 }
 
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each switches one part of the rule on"
+)]
 pub(super) struct Rule {
     pub(super) threshold: Ratio,
     pub(super) span: Span,
@@ -39,6 +44,12 @@ pub(super) struct Rule {
     pub(super) treatments: BTreeMap<FailureKind, Treatment>,
     pub(super) abandoned_counts: bool,
     pub(super) slow: Option<Slow>,
+    /// How many of the last calls are judged where the window has too few.
+    pub(super) last_calls: Option<u32>,
+    /// Whether each type of document is judged by itself too.
+    pub(super) by_type: bool,
+    /// Where documents go for which no version is left; `None` for a person.
+    pub(super) when_exhausted: Option<Destination>,
 }
 
 /// When calls take too long.
@@ -69,14 +80,22 @@ pub(super) struct Said {
 impl Rule {
     /// Whether so many of the calls are too many, once there are enough of them.
     pub(super) fn is_exceeded_by(&self, part: u64, whole: u64) -> bool {
+        whole >= self.min_calls && self.is_too_many(part, whole)
+    }
+
+    /// The same, however few there are.
+    pub(super) fn is_too_many(&self, part: u64, whole: u64) -> bool {
         let is_exceeded = if self.inclusive {
             part > 0 && !self.threshold.is_above(part, whole)
         } else {
             self.threshold.is_exceeded_by(part, whole)
         };
-        whole >= self.min_calls
-            && is_exceeded
-            && (!self.confident || wilson_at_least(part, whole) > self.threshold.as_f64())
+        is_exceeded && (!self.confident || wilson_at_least(part, whole) > self.threshold.as_f64())
+    }
+
+    /// Whether calls were counted in the same way, so that their numbers stay true.
+    pub(super) fn has_the_windows_of(&self, other: &Self) -> bool {
+        self.span == other.span && self.last_calls == other.last_calls
     }
 
     /// What the end of a call says.

@@ -1,0 +1,251 @@
+//! Settings that change at run time, the last calls of a quiet version, and where documents go when nothing is left.
+
+use std::sync::Arc;
+
+use fusebox::{
+    Admission, BreakerState, Destination, ErrorRateBreaker, ErrorRateBreakerBuilder, EventKind,
+    FailureKind, Probing, QueueName, Ratio, Report, Role, TripReason, VersionId, Windows,
+};
+
+use crate::support::{Bench, minutes, seconds};
+
+fn v7() -> VersionId {
+    VersionId::new("v7").unwrap()
+}
+
+fn bench(settings: ErrorRateBreakerBuilder) -> (Bench, Arc<ErrorRateBreaker>) {
+    let breaker = Arc::new(settings.build().unwrap());
+    (Bench::new(Arc::clone(&breaker)), breaker)
+}
+
+fn rate_only() -> ErrorRateBreakerBuilder {
+    ErrorRateBreaker::builder().consecutive_failures(None)
+}
+
+#[test]
+fn a_new_threshold_holds_for_what_was_counted_before() {
+    let (bench, breaker) = bench(rate_only());
+    bench.answer(96);
+    bench.fail(4);
+    let stricter = rate_only().threshold(Ratio::percent(3));
+    assert_eq!(breaker.reconfigure(stricter).unwrap(), Windows::Kept);
+    assert_eq!(breaker.counts(&v7()).calls, 100);
+    bench.answer(1);
+    assert_eq!(bench.serving(), "v6", "4 of 101 are more than 3 %");
+}
+
+#[test]
+fn a_window_of_another_length_begins_empty_and_says_so() {
+    let (bench, breaker) = bench(rate_only());
+    bench.answer(94);
+    bench.fail(5);
+    let longer = rate_only().window(minutes(30));
+    assert_eq!(breaker.reconfigure(longer).unwrap(), Windows::Emptied);
+    assert_eq!(breaker.counts(&v7()).calls, 0);
+    bench.fail(6);
+    bench.clock.advance(minutes(29));
+    bench.answer(93);
+    assert_eq!(bench.serving(), "v7", "99 calls");
+    bench.answer(1);
+    assert_eq!(bench.serving(), "v6", "the window is 30 minutes long now");
+}
+
+#[test]
+fn settings_that_are_wrong_change_nothing() {
+    let (bench, breaker) = bench(rate_only());
+    let error = breaker.reconfigure(rate_only().min_calls(0)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "error rate min_calls: `0` is not allowed; at least 1"
+    );
+    bench.answer(94);
+    bench.fail(5);
+    assert_eq!(bench.serving(), "v7");
+    bench.fail(1);
+    assert_eq!(bench.serving(), "v6", "6 of 100, as before");
+}
+
+#[test]
+fn what_is_out_of_service_stays_out_under_new_settings() {
+    let (bench, breaker) = bench(ErrorRateBreaker::builder());
+    bench.fail(5);
+    let settings = rate_only().window(minutes(30)).by_document_type(true);
+    assert_eq!(breaker.reconfigure(settings).unwrap(), Windows::Emptied);
+    assert_eq!(breaker.state(&v7()), BreakerState::Latched);
+    assert_eq!(bench.serving(), "v6");
+}
+
+#[test]
+fn types_are_judged_from_the_moment_that_it_is_asked_for_and_no_longer() {
+    let types = || ErrorRateBreaker::builder().by_document_type(true);
+    let (bench, breaker) = bench(ErrorRateBreaker::builder());
+    bench.answer(200);
+    assert_eq!(breaker.reconfigure(types()).unwrap(), Windows::Kept);
+    for _ in 0..5 {
+        bench.permit("statement").fail(FailureKind::MalformedOutput);
+    }
+    let role = |kind| bench.permit(kind).release().role();
+    assert_eq!(role("statement"), Role::Previous);
+    let all = ErrorRateBreaker::builder();
+    assert_eq!(breaker.reconfigure(all).unwrap(), Windows::Kept);
+    assert_eq!(role("statement"), Role::Stable);
+}
+
+#[test]
+fn calls_that_hang_are_seen_from_the_moment_that_it_is_asked_for() {
+    let (bench, breaker) = bench(ErrorRateBreaker::builder());
+    let slow = ErrorRateBreaker::builder().slow_calls(seconds(60), Ratio::percent(5));
+    assert_eq!(breaker.reconfigure(slow).unwrap(), Windows::Kept);
+    let open: Vec<_> = (0..5).map(|_| bench.permit("invoice")).collect();
+    bench.tick_after(seconds(61));
+    assert_eq!(bench.serving(), "v6");
+    drop(open);
+}
+
+/// Two calls an hour: no window of 15 minutes has enough, but the last 20 calls say it.
+#[test]
+fn the_last_calls_of_a_quiet_version_are_judged_however_long_ago() {
+    let (bench, _) = bench(rate_only().last_calls(20));
+    for n in 0..20 {
+        if n % 10 == 0 {
+            bench.fail(1);
+        } else {
+            bench.answer(1);
+        }
+        let expected = if n < 19 { "v7" } else { "v6" };
+        assert_eq!(bench.serving(), expected, "call {n}");
+        bench.clock.advance(minutes(30));
+    }
+    let pages = bench.pages();
+    let [
+        EventKind::ErrorRateExceeded {
+            reason: TripReason::LastCalls,
+            errors: 2,
+            calls: 20,
+            ..
+        },
+    ] = pages.as_slice()
+    else {
+        panic!("{pages:?}");
+    };
+}
+
+#[test]
+fn one_of_the_last_twenty_is_not_more_than_five_percent() {
+    let (bench, _) = bench(rate_only().last_calls(20));
+    for _ in 0..10 {
+        bench.fail(1);
+        for _ in 0..19 {
+            bench.clock.advance(minutes(10));
+            bench.answer(1);
+        }
+    }
+    assert_eq!(bench.serving(), "v7");
+}
+
+#[test]
+fn the_last_calls_say_nothing_where_the_window_has_enough() {
+    let (bench, _) = bench(rate_only().last_calls(20));
+    bench.answer(200);
+    bench.fail(4);
+    assert_eq!(bench.serving(), "v7", "4 of the last 20, but of 204");
+    bench.clock.advance(minutes(16));
+    bench.answer(1);
+    assert_eq!(
+        bench.serving(),
+        "v6",
+        "4 of the last 20, and one in the window"
+    );
+}
+
+#[test]
+fn the_last_calls_are_kept_over_a_restart_and_forgotten_when_armed_again() {
+    let (before, _) = bench(rate_only().last_calls(20));
+    before.fail(1);
+    before.answer(18);
+    let snapshot = before.pipeline.snapshot();
+    let (after, breaker) = bench(rate_only().last_calls(20));
+    after.pipeline.restore(&snapshot).unwrap();
+    after.fail(1);
+    assert_eq!(after.serving(), "v6", "2 of 20 over the restart");
+    breaker.rearm(&v7());
+    after.answer(1);
+    after.fail(2);
+    assert_eq!(after.serving(), "v7", "3 calls since it was armed again");
+    let (fewer, _) = bench(rate_only().last_calls(10));
+    fewer.pipeline.restore(&snapshot).unwrap();
+    fewer.fail(1);
+    assert_eq!(fewer.serving(), "v7", "another number begins empty");
+}
+
+#[test]
+fn the_number_of_last_calls_has_a_range() {
+    for calls in [0, 10_001] {
+        let error = rate_only().last_calls(calls).build().unwrap_err();
+        let expected =
+            format!("error rate last_calls: `{calls}` is not allowed; 1 to 10000, or `None`");
+        assert_eq!(error.to_string(), expected);
+    }
+    assert!(rate_only().last_calls(10_000).build().is_ok());
+}
+
+fn to_backup() -> ErrorRateBreakerBuilder {
+    let queue = QueueName::new("backup-provider").unwrap();
+    ErrorRateBreaker::builder().when_exhausted(Destination::Queue(queue))
+}
+
+fn destination(bench: &Bench) -> Option<String> {
+    match bench.admit("invoice") {
+        Admission::Admitted(permit) => {
+            permit.release();
+            None
+        }
+        Admission::Diverted(diversion) => Some(diversion.destination().to_string()),
+    }
+}
+
+#[test]
+fn documents_go_to_a_named_queue_when_no_version_is_left() {
+    let (bench, _) = bench(to_backup());
+    bench.fail(5);
+    assert_eq!(destination(&bench), None, "v6 serves");
+    bench.fail(5);
+    assert_eq!(
+        destination(&bench).as_deref(),
+        Some("queue backup-provider")
+    );
+}
+
+#[test]
+fn trials_are_served_while_all_others_go_to_the_queue() {
+    let probing = Probing::after(seconds(60)).with_probes(1);
+    let (bench, _) = bench(to_backup().recovery(probing));
+    bench.fail(10);
+    assert!(destination(&bench).is_some());
+    bench.clock.advance(seconds(60));
+    let probe = bench.permit("invoice");
+    let next = bench.permit("invoice");
+    assert_eq!(
+        (probe.ticket().role(), next.ticket().role()),
+        (Role::Stable, Role::Previous),
+        "one call each"
+    );
+    assert!(destination(&bench).is_some(), "all others");
+    let _ = probe.answer(Report::new());
+    next.release();
+    assert_eq!(destination(&bench), None);
+    assert_eq!(bench.serving(), "v7");
+}
+
+#[test]
+fn a_forced_fallback_and_a_breaker_that_watches_divert_nothing() {
+    for mode in [
+        fusebox::BreakerMode::ForcedFallback,
+        fusebox::BreakerMode::ObserveOnly,
+    ] {
+        let (bench, breaker) = bench(to_backup());
+        bench.fail(10);
+        breaker.switch(mode);
+        assert_eq!(destination(&bench), None, "{mode}");
+    }
+}

@@ -1,0 +1,381 @@
+//! A type of document that fails alone falls back alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fusebox::{
+    Admission, BreakerMode, BreakerState, DocumentType, ErrorRateBreaker, ErrorRateBreakerBuilder,
+    Event, EventKind, FailureKind, Health, Permit, Probing, Ratio, Reason, Report, Role, Severity,
+    VersionId,
+};
+
+use crate::support::{Bench, minutes, seconds};
+
+fn v7() -> VersionId {
+    VersionId::new("v7").unwrap()
+}
+
+fn statement() -> DocumentType {
+    DocumentType::new("statement").unwrap()
+}
+
+fn by_type() -> ErrorRateBreakerBuilder {
+    ErrorRateBreaker::builder().by_document_type(true)
+}
+
+fn bench(settings: ErrorRateBreakerBuilder) -> (Bench, Arc<ErrorRateBreaker>) {
+    let breaker = Arc::new(settings.build().unwrap());
+    (Bench::new(Arc::clone(&breaker)), breaker)
+}
+
+fn serving(bench: &Bench, document_type: &str) -> String {
+    match bench.admit(document_type) {
+        Admission::Admitted(permit) => {
+            let version = permit.ticket().version().to_string();
+            permit.release();
+            version
+        }
+        Admission::Diverted(diversion) => diversion.destination().to_string(),
+    }
+}
+
+fn fail(bench: &Bench, document_type: &str, n: usize) {
+    for _ in 0..n {
+        bench
+            .permit(document_type)
+            .fail(FailureKind::MalformedOutput);
+    }
+}
+
+fn answer(bench: &Bench, document_type: &str, n: usize) {
+    for _ in 0..n {
+        let _ = bench.permit(document_type).answer(Report::new());
+    }
+}
+
+/// Who was told of a broken rule: the type it is about, how loudly, and which incident.
+fn told(events: &[Event]) -> Vec<(Option<&str>, Severity, &str)> {
+    let broken = events.iter().filter_map(|event| match &event.kind {
+        EventKind::ErrorRateExceeded { incident, .. } | EventKind::Exhausted { incident, .. } => {
+            let only_for = event.only_for.as_ref().map(DocumentType::as_str);
+            Some((only_for, event.severity, incident.as_str()))
+        }
+        _ => None,
+    });
+    broken.collect()
+}
+
+#[test]
+fn a_type_that_fails_alone_falls_back_alone() {
+    let (bench, breaker) = bench(by_type());
+    answer(&bench, "invoice", 200);
+    fail(&bench, "statement", 5);
+    assert_eq!(serving(&bench, "statement"), "v6");
+    assert_eq!(serving(&bench, "invoice"), "v7");
+    assert_eq!(
+        breaker.state_for(&v7(), &statement()),
+        BreakerState::Latched
+    );
+    assert_eq!(breaker.state(&v7()), BreakerState::Closed);
+    let events = bench.events();
+    let key = "error-rate/statement/v7/2026-03-13T21:00:00.000Z";
+    assert_eq!(
+        told(&events),
+        [(Some("statement"), Severity::Page, key)],
+        "{events:?}"
+    );
+    let text = events[0].to_string();
+    assert!(text.contains("for statement only, "), "{text}");
+    let json = serde_json::to_value(&events[0]).unwrap();
+    assert_eq!(json["only_for"], "statement");
+    assert_eq!(serde_json::from_value::<Event>(json).unwrap(), events[0]);
+}
+
+#[test]
+fn a_type_has_a_window_of_its_own() {
+    let (bench, breaker) = bench(by_type().consecutive_failures(None));
+    answer(&bench, "invoice", 1_000);
+    answer(&bench, "statement", 94);
+    fail(&bench, "statement", 5);
+    let counts = breaker.counts_for(&v7(), &statement());
+    assert_eq!((counts.calls, counts.errors), (99, 5));
+    assert_eq!(counts.health, Health::InsufficientData);
+    assert_eq!(breaker.counts(&v7()).calls, 1_099);
+    assert_eq!(serving(&bench, "statement"), "v7");
+    fail(&bench, "statement", 1);
+    assert_eq!(serving(&bench, "statement"), "v6", "6 of 100");
+    assert_eq!(breaker.counts(&v7()).health, Health::Healthy, "6 of 1,100");
+}
+
+#[test]
+fn types_are_judged_together_unless_it_is_asked_for() {
+    let (bench, breaker) = bench(ErrorRateBreaker::builder());
+    answer(&bench, "invoice", 200);
+    fail(&bench, "statement", 5);
+    assert_eq!(serving(&bench, "statement"), "v7");
+    assert_eq!(breaker.counts_for(&v7(), &statement()).calls, 0);
+}
+
+#[test]
+fn an_outage_of_everything_is_one_page() {
+    let (bench, breaker) = bench(by_type());
+    let open: Vec<Permit> = (0..8)
+        .flat_map(|_| ["invoice", "statement", "contract"].map(|kind| bench.permit(kind)))
+        .collect();
+    for permit in open {
+        permit.fail(FailureKind::ServerError);
+    }
+    let events = bench.events();
+    let told = told(&events);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((told[0].0, told[0].1), (None, Severity::Page));
+    let late = breaker.counts_for(&v7(), &statement()).late;
+    assert_eq!(late, 7, "what was open says nothing of a type either");
+}
+
+#[test]
+fn types_that_fall_soon_after_each_other_are_one_incident() {
+    let (bench, _) = bench(by_type());
+    answer(&bench, "invoice", 2_000);
+    fail(&bench, "statement", 5);
+    bench.clock.advance(minutes(14));
+    fail(&bench, "contract", 5);
+    bench.clock.advance(minutes(15));
+    answer(&bench, "invoice", 2_000);
+    fail(&bench, "receipt", 5);
+    let events = bench.events();
+    let first = "error-rate/statement/v7/2026-03-13T21:00:00.000Z";
+    let later = "error-rate/receipt/v7/2026-03-13T21:29:00.000Z";
+    assert_eq!(
+        told(&events),
+        [
+            (Some("statement"), Severity::Page, first),
+            (Some("contract"), Severity::Warning, first),
+            (Some("receipt"), Severity::Page, later),
+        ]
+    );
+}
+
+#[test]
+fn that_all_documents_are_concerned_now_is_a_page() {
+    let (bench, _) = bench(by_type());
+    answer(&bench, "invoice", 200);
+    fail(&bench, "statement", 5);
+    fail(&bench, "invoice", 6);
+    let events = bench.events();
+    let told = told(&events);
+    let who = told
+        .iter()
+        .map(|(only_for, severity, _)| (*only_for, *severity));
+    let expected = [(Some("statement"), Severity::Page), (None, Severity::Page)];
+    assert_eq!(who.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_type_for_which_falling_back_does_not_help_goes_to_people_alone() {
+    let (bench, _) = bench(by_type());
+    answer(&bench, "invoice", 400);
+    fail(&bench, "statement", 10);
+    assert_eq!(serving(&bench, "statement"), "human review");
+    assert_eq!(serving(&bench, "invoice"), "v7");
+    let events = bench.events();
+    let told = told(&events);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[0].2, told[1].2, "one incident");
+    assert!(
+        told.iter()
+            .all(|(_, severity, _)| *severity == Severity::Page)
+    );
+}
+
+#[test]
+fn what_is_out_for_all_is_no_fallback_for_a_type() {
+    let (bench, breaker) = bench(by_type());
+    fail(&bench, "invoice", 5);
+    assert_eq!(breaker.state(&v7()), BreakerState::Latched);
+    answer(&bench, "invoice", 200);
+    fail(&bench, "statement", 5);
+    assert_eq!(serving(&bench, "statement"), "human review");
+    assert_eq!(serving(&bench, "invoice"), "v6");
+}
+
+#[test]
+fn a_type_is_tried_again_alone() {
+    let probing = Probing::after(seconds(60)).with_probes(2);
+    let (bench, breaker) = bench(by_type().recovery(probing));
+    answer(&bench, "invoice", 200);
+    fail(&bench, "statement", 5);
+    bench.clock.advance(seconds(60));
+    let probes = [bench.permit("statement"), bench.permit("statement")];
+    for probe in &probes {
+        assert_eq!(probe.ticket().role(), Role::Stable);
+    }
+    assert_eq!(serving(&bench, "statement"), "v6", "both places are taken");
+    assert_eq!(serving(&bench, "invoice"), "v7");
+    for probe in probes {
+        let _ = probe.answer(Report::new());
+    }
+    assert_eq!(serving(&bench, "statement"), "v7");
+    assert_eq!(
+        breaker.counts(&v7()).late,
+        0,
+        "probes count for all documents"
+    );
+    let about = |kind: fn(&EventKind) -> bool| {
+        let events = bench.events();
+        let found = events.into_iter().find(|event| kind(&event.kind));
+        found.unwrap().only_for
+    };
+    assert_eq!(
+        about(|kind| matches!(kind, EventKind::Recovered { .. })),
+        Some(statement())
+    );
+    bench.tick_after(minutes(15));
+    assert_eq!(
+        about(|kind| matches!(kind, EventKind::IncidentResolved { .. })),
+        Some(statement())
+    );
+}
+
+/// The version is out for all and for one type; the type's documents take no place of the trial of all while theirs waits.
+#[test]
+fn a_call_needs_a_place_in_its_type_and_in_all() {
+    let probing = Probing::after(seconds(60)).with_probes(1);
+    let (bench, _) = bench(by_type().recovery(probing));
+    answer(&bench, "invoice", 200);
+    fail(&bench, "statement", 5);
+    bench.clock.advance(seconds(30));
+    fail(&bench, "invoice", 6);
+    bench.clock.advance(seconds(60));
+    assert_eq!(serving(&bench, "statement"), "v7", "on trial in both");
+    let probe = bench.permit("statement");
+    assert_eq!(
+        probe.ticket().role(),
+        Role::Stable,
+        "a release gave it back"
+    );
+    assert_eq!(serving(&bench, "invoice"), "v6", "the one place is taken");
+    let _ = probe.answer(Report::new());
+    assert_eq!(serving(&bench, "invoice"), "v7");
+}
+
+#[test]
+fn arming_a_version_again_puts_it_back_for_every_type() {
+    let (bench, breaker) = bench(by_type());
+    answer(&bench, "invoice", 200);
+    for kind in ["statement", "contract"] {
+        fail(&bench, kind, 5);
+    }
+    breaker.rearm(&v7());
+    assert_eq!(serving(&bench, "statement"), "v7");
+    assert_eq!(serving(&bench, "contract"), "v7");
+    let events = bench.events();
+    let resolved = |event: &&Event| matches!(event.kind, EventKind::IncidentResolved { .. });
+    assert_eq!(events.iter().filter(resolved).count(), 2);
+    let armed = |event: &&Event| matches!(event.kind, EventKind::Rearmed { .. });
+    assert_eq!(events.iter().filter(armed).count(), 1);
+    fail(&bench, "statement", 5);
+    breaker.reset();
+    assert_eq!(serving(&bench, "statement"), "v7");
+}
+
+#[test]
+fn a_restart_keeps_what_is_out_for_a_type() {
+    let (before, _) = bench(by_type());
+    answer(&before, "invoice", 200);
+    fail(&before, "statement", 5);
+    let text = serde_json::to_string(&before.pipeline.snapshot()).unwrap();
+    let (after, breaker) = bench(by_type());
+    let snapshot = serde_json::from_str(&text).unwrap();
+    after.pipeline.restore(&snapshot).unwrap();
+    assert_eq!(serving(&after, "statement"), "v6");
+    assert_eq!(serving(&after, "invoice"), "v7");
+    let counts = breaker.counts_for(&v7(), &DocumentType::new("invoice").unwrap());
+    assert_eq!(counts.calls, 200);
+    let (without, _) = bench(ErrorRateBreaker::builder());
+    without.pipeline.restore(&snapshot).unwrap();
+    assert_eq!(
+        serving(&without, "statement"),
+        "v7",
+        "types are not judged here"
+    );
+}
+
+#[test]
+fn past_ten_thousand_types_the_others_are_judged_together_only() {
+    let (bench, breaker) = bench(by_type());
+    for n in 0..10_000 {
+        answer(&bench, &format!("type-{n}"), 1);
+    }
+    assert_eq!(bench.pages(), []);
+    fail(&bench, "one-more", 4);
+    answer(&bench, "invoice", 1);
+    fail(&bench, "and-another", 4);
+    let events = bench.events();
+    let full = |event: &&Event| matches!(event.kind, EventKind::KeysExhausted { .. });
+    assert_eq!(events.iter().filter(full).count(), 1, "{events:?}");
+    assert_eq!(serving(&bench, "one-more"), "v7");
+    assert_eq!(breaker.counts(&v7()).errors, 8);
+}
+
+#[test]
+fn a_type_whose_calls_hang_falls_back_alone() {
+    let (bench, _) = bench(by_type().slow_calls(seconds(60), Ratio::percent(5)));
+    let open: Vec<Permit> = (0..6).map(|_| bench.permit("statement")).collect();
+    answer(&bench, "invoice", 300);
+    bench.tick_after(seconds(59));
+    assert_eq!(serving(&bench, "statement"), "v7");
+    bench.tick_after(seconds(2));
+    assert_eq!(serving(&bench, "statement"), "v6");
+    assert_eq!(serving(&bench, "invoice"), "v7");
+    drop(open);
+}
+
+#[test]
+fn a_breaker_that_only_watches_says_which_type() {
+    let (bench, _) = bench(by_type().mode(BreakerMode::ObserveOnly));
+    answer(&bench, "invoice", 200);
+    fail(&bench, "statement", 7);
+    assert_eq!(serving(&bench, "statement"), "v7");
+    let events = bench.events();
+    let would: Vec<_> = events
+        .iter()
+        .filter(|event| matches!(event.kind, EventKind::WouldTrip { .. }))
+        .map(|event| event.only_for.clone())
+        .collect();
+    assert_eq!(would, [Some(statement())]);
+}
+
+#[test]
+fn calls_that_are_abandoned_in_one_type_are_a_page_about_it() {
+    let (bench, _) = bench(by_type().min_calls(10));
+    answer(&bench, "invoice", 1_000);
+    answer(&bench, "statement", 9);
+    bench.clock.advance(Duration::from_secs(1));
+    (0..2).for_each(|_| drop(bench.permit("statement")));
+    let about = |bench: &Bench| {
+        let events = bench.events().into_iter();
+        let rate = |event: &Event| matches!(event.kind, EventKind::AbandonedRateExceeded { .. });
+        events
+            .filter(rate)
+            .map(|event| event.only_for)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(about(&bench), [Some(statement())]);
+    (0..200).for_each(|_| drop(bench.permit("invoice")));
+    let told = about(&bench);
+    assert!(told.contains(&None), "{told:?}");
+    (0..20).for_each(|_| drop(bench.permit("contract")));
+    assert_eq!(about(&bench), [], "it is known of all");
+}
+
+#[test]
+fn no_version_is_left_for_a_type_for_a_reason() {
+    let (bench, _) = bench(by_type());
+    answer(&bench, "invoice", 400);
+    fail(&bench, "statement", 10);
+    let Admission::Diverted(diversion) = bench.admit("statement") else {
+        panic!("served");
+    };
+    assert!(diversion.reasons().contains(&Reason::NoVersionLeft));
+}
