@@ -131,7 +131,7 @@ pub use outbox::Outbox;
 pub use permit::{Admission, Permit, Settlement};
 pub use pipeline::{Builder, Pipeline, Snapshot};
 pub use ratio::Ratio;
-pub use run::{Reply, Served};
+pub use run::{DeadlineExceeded, Reply, Served};
 pub use signal::{Comparison, Confidence, Outcome, Report, Signal};
 pub use sink::Sink;
 pub use ticket::{Ticket, TicketId};

@@ -1,7 +1,10 @@
 //! The everyday form of a guarded call: admit, await the caller's own client, settle.
 
 use std::collections::BTreeSet;
-use std::future::Future;
+use std::convert::Infallible;
+use std::future::{Future, Pending, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 
 use crate::call::Call;
 use crate::failure::{Classify, FailureKind};
@@ -127,6 +130,54 @@ impl<T> Served<T> {
     }
 }
 
+/// A call had taken too long when the deadline of [`Pipeline::run_until`] passed: it was dropped, and counts as failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} had no answer by its deadline", .0.document())]
+pub struct DeadlineExceeded(Ticket);
+
+impl DeadlineExceeded {
+    /// The ticket, to store with the document.
+    pub fn ticket(&self) -> &Ticket {
+        &self.0
+    }
+}
+
+/// Why there is no answer; `L` is what a deadline gives, where there is one.
+enum Unserved<E, L> {
+    Client(E),
+    Late(L, Ticket),
+}
+
+/// What a client's error says of itself.
+fn classified<E: Classify>(error: &E) -> (FailureKind, Report) {
+    let mut report = Report::new();
+    if let Some(tokens) = error.input_tokens() {
+        report = report.usage(tokens, 0);
+    }
+    if let Some(wait) = error.retry_after() {
+        report = report.retry_after(wait);
+    }
+    (error.failure_kind(), report)
+}
+
+/// The answer, or what the deadline gives if that is ready and the answer is not.
+async fn either<A, L>(
+    answer: impl Future<Output = A>,
+    deadline: impl Future<Output = L>,
+) -> Result<A, L> {
+    let (mut answer, mut deadline) = (pin!(answer), pin!(deadline));
+    poll_fn(|cx| match answer.as_mut().poll(cx) {
+        Poll::Ready(answer) => Poll::Ready(Ok(answer)),
+        Poll::Pending => deadline.as_mut().poll(cx).map(Err),
+    })
+    .await
+}
+
+/// A deadline that never passes.
+fn pending() -> Pending<Infallible> {
+    std::future::pending()
+}
+
 impl Pipeline {
     /// Makes a guarded call: asks the guards, awaits `call_model` with the ticket that says which version and model to
     /// call, and records how it ended. An error of your client comes back untouched.
@@ -164,17 +215,65 @@ impl Pipeline {
         Fut: Future<Output = Result<Reply<T>, E>>,
         E: Classify,
     {
-        let classify = |error: &E| {
-            let mut report = Report::new();
-            if let Some(tokens) = error.input_tokens() {
-                report = report.usage(tokens, 0);
-            }
-            if let Some(wait) = error.retry_after() {
-                report = report.retry_after(wait);
-            }
-            (error.failure_kind(), report)
-        };
-        self.serve(call, classify, call_model).await
+        let served = self.serve(call, pending(), classified, call_model).await;
+        served.map_err(|unserved| match unserved {
+            Unserved::Client(error) => error,
+            Unserved::Late(never, _) => match never {},
+        })
+    }
+
+    /// The same with a deadline, a future that is ready when the call has taken too long: a timer of your runtime. The
+    /// call is dropped then and counts as failed, as a [`Timeout`](FailureKind::Timeout), and [`DeadlineExceeded`] becomes
+    /// an error of yours. (A timeout put around [`run`](Self::run) says nothing of the model: it only abandons the call.)
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fusebox::{Call, Classify, DeadlineExceeded, FailureKind, Pipeline, Reply};
+    /// # struct Client;
+    /// # impl Client { async fn complete(&self, _text: &str) -> Result<String, ClientError> { Ok("12.50".into()) } }
+    /// #[derive(Debug)]
+    /// enum ClientError {
+    ///     TooLate,
+    ///     // ..
+    /// }
+    ///
+    /// impl From<DeadlineExceeded> for ClientError {
+    ///     fn from(_: DeadlineExceeded) -> Self {
+    ///         Self::TooLate
+    ///     }
+    /// }
+    ///
+    /// # impl Classify for ClientError { fn failure_kind(&self) -> FailureKind { FailureKind::Timeout } }
+    /// # async fn example(pipeline: Pipeline, client: Client, call: Call<'_>, text: &str) -> Result<(), ClientError> {
+    /// let deadline = tokio::time::sleep(Duration::from_secs(90));
+    /// let served = pipeline.run_until(&call, deadline, async |_ticket| {
+    ///     Ok(Reply::new(client.complete(text).await?))
+    /// }).await?;
+    /// # let _ = served;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// An answer that is there when the deadline passes counts as an answer.
+    ///
+    /// # Cancel safety
+    /// As for [`run`](Self::run).
+    pub async fn run_until<T, E, D, F, Fut>(
+        &self,
+        call: &Call<'_>,
+        deadline: D,
+        call_model: F,
+    ) -> Result<Served<T>, E>
+    where
+        D: Future<Output = ()>,
+        F: FnOnce(Ticket) -> Fut,
+        Fut: Future<Output = Result<Reply<T>, E>>,
+        E: Classify + From<DeadlineExceeded>,
+    {
+        let served = self.serve(call, deadline, classified, call_model).await;
+        served.map_err(|unserved| match unserved {
+            Unserved::Client(error) => error,
+            Unserved::Late((), ticket) => DeadlineExceeded(ticket).into(),
+        })
     }
 
     /// The same for an error type of somebody else's: `classify` says what kind of failure an error is.
@@ -193,15 +292,20 @@ impl Pipeline {
         Fut: Future<Output = Result<Reply<T>, E>>,
     {
         let classify = |error: &E| (classify(error), Report::new());
-        self.serve(call, classify, call_model).await
+        let served = self.serve(call, pending(), classify, call_model).await;
+        served.map_err(|unserved| match unserved {
+            Unserved::Client(error) => error,
+            Unserved::Late(never, _) => match never {},
+        })
     }
 
-    async fn serve<T, E, C, F, Fut>(
+    async fn serve<T, E, L, C, F, Fut>(
         &self,
         call: &Call<'_>,
+        deadline: impl Future<Output = L>,
         classify: C,
         call_model: F,
-    ) -> Result<Served<T>, E>
+    ) -> Result<Served<T>, Unserved<E, L>>
     where
         C: FnOnce(&E) -> (FailureKind, Report),
         F: FnOnce(Ticket) -> Fut,
@@ -211,13 +315,14 @@ impl Pipeline {
             Admission::Admitted(permit) => permit,
             Admission::Diverted(diversion) => return Ok(Served::Diverted(diversion)),
         };
-        match call_model(permit.ticket().clone()).await {
-            Ok(Reply { value, report }) => Ok(Served::new(value, permit.answer(report))),
-            Err(error) => {
+        match either(call_model(permit.ticket().clone()), deadline).await {
+            Ok(Ok(Reply { value, report })) => Ok(Served::new(value, permit.answer(report))),
+            Ok(Err(error)) => {
                 let (kind, report) = classify(&error);
                 permit.fail_with(kind, report);
-                Err(error)
+                Err(Unserved::Client(error))
             }
+            Err(late) => Err(Unserved::Late(late, permit.fail(FailureKind::Timeout))),
         }
     }
 

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use fusebox::{Classify, Ends, FailureKind, Pipeline, Reply, RouteLedger, Served};
+use fusebox::{
+    Builder, Classify, DeadlineExceeded, Ends, ErrorRateBreaker, EventKind, FailureKind, Pipeline,
+    Reply, RouteLedger, Served,
+};
 
-use crate::support::{Bench, call};
+use crate::support::{Bench, call, line_up};
 
 #[derive(Debug, PartialEq)]
 struct ClientError;
@@ -23,6 +26,12 @@ impl Classify for ClientError {
 fn guarded() -> (Bench, Arc<RouteLedger>) {
     let ledger = Arc::new(RouteLedger::default());
     (Bench::new(Arc::clone(&ledger)), ledger)
+}
+
+fn guarded_with(breaker: Arc<ErrorRateBreaker>) -> (Bench, Arc<RouteLedger>) {
+    let ledger = Arc::new(RouteLedger::default());
+    let add = |builder: Builder| builder.guard(breaker).guard(Arc::clone(&ledger));
+    (Bench::with(line_up(), add), ledger)
 }
 
 /// Waits for nothing, so many times.
@@ -94,6 +103,68 @@ async fn a_timeout_around_it_leaves_abandoned() {
         (ledger.report().total().abandoned, ledger.report().open()),
         (1, 0)
     );
+}
+
+impl From<DeadlineExceeded> for ClientError {
+    fn from(late: DeadlineExceeded) -> Self {
+        assert_eq!(late.to_string(), "inv-1 had no answer by its deadline");
+        assert_eq!(late.ticket().document(), "inv-1");
+        Self
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_past_its_deadline_has_failed_with_a_timeout() {
+    let breaker = Arc::new(ErrorRateBreaker::default());
+    let (bench, ledger) = guarded_with(Arc::clone(&breaker));
+    let call = call("inv-1", "invoice");
+    for _ in 0..5 {
+        let deadline = tokio::time::sleep(Duration::from_secs(30));
+        let never = bench.pipeline.run_until(&call, deadline, async |_ticket| {
+            std::future::pending::<()>().await;
+            Ok::<_, ClientError>(Reply::new(()))
+        });
+        assert_eq!(never.await, Err(ClientError));
+    }
+    let ends = ledger.report();
+    assert_eq!((ends.total().failed, ends.total().abandoned), (5, 0));
+    assert_eq!(ends.open(), 0);
+    let event = bench.pages();
+    let [EventKind::ErrorRateExceeded { kinds, .. }] = event.as_slice() else {
+        panic!("{event:?}");
+    };
+    assert_eq!(kinds[&FailureKind::Timeout], 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_within_the_deadline_is_an_answer() {
+    let (bench, ledger) = guarded();
+    let call = call("inv-1", "invoice");
+    for delay in [0, 29, 30] {
+        let deadline = tokio::time::sleep(Duration::from_secs(30));
+        let in_time = bench.pipeline.run_until(&call, deadline, async |_ticket| {
+            tokio::time::sleep(Duration::from_secs(delay)).await;
+            Ok::<_, ClientError>(Reply::new(delay))
+        });
+        let served = in_time.await;
+        assert!(matches!(served, Ok(Served::Accepted { .. })), "{delay} s");
+    }
+    assert_eq!(ledger.report().total().accepted, 3);
+}
+
+#[test]
+fn a_call_with_a_deadline_that_is_dropped_is_abandoned() {
+    let (bench, ledger) = guarded();
+    let call = call("inv-1", "invoice");
+    let never = std::future::pending::<()>();
+    let mut run = Box::pin(bench.pipeline.run_until(&call, never, async |_ticket| {
+        pause(5).await;
+        Ok::<_, ClientError>(Reply::new(()))
+    }));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(run.as_mut().poll(&mut cx).is_pending());
+    drop(run);
+    assert_eq!(ledger.report().total().abandoned, 1);
 }
 
 #[tokio::test]
