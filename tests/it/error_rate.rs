@@ -1,10 +1,12 @@
 //! P3: too many failures, and the previous version serves; then somebody is paged.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fusebox::{
-    Admission, BreakerState, ErrorRateBreaker, EventKind, FailureKind, LineUp, Ratio, Reason,
-    Report, Role, VersionId,
+    Admission, BreakerState, Clock, ErrorRateBreaker, EventKind, FailureKind, LineUp, Ratio,
+    Reason, Report, Role, VersionId,
 };
 use proptest::prelude::*;
 
@@ -391,6 +393,61 @@ proptest! {
             calls += 1;
             errors += u64::from(!ok);
             tripped = calls >= min && errors * 100 > calls * u64::from(percent);
+        }
+    }
+}
+
+/// A breaker that remembers every call with its time.
+#[derive(Default)]
+struct Exact {
+    calls: VecDeque<(u64, bool)>,
+}
+
+impl Exact {
+    const WINDOW: u64 = 60_000;
+    const BUCKET: u64 = 10_000;
+
+    /// Calls and failures for which `is_visible` holds at their time.
+    fn count(&self, is_visible: impl Fn(u64) -> bool) -> (u64, u64) {
+        let visible = || self.calls.iter().filter(|(at, _)| is_visible(*at));
+        let failed = visible().filter(|(_, failed)| *failed).count();
+        (visible().count() as u64, failed as u64)
+    }
+}
+
+proptest! {
+    /// Rules R1 to R3 in their words; and against a window without buckets, only the oldest bucket differs.
+    #[test]
+    fn it_is_an_exact_window_but_for_the_oldest_bucket(
+        calls in prop::collection::vec((0_u64..9_000, prop::bool::weighted(0.15)), 1..250),
+    ) {
+        let breaker = ErrorRateBreaker::builder()
+            .consecutive_failures(None)
+            .window(Duration::from_millis(Exact::WINDOW))
+            .buckets(6)
+            .min_calls(10)
+            .threshold(Ratio::percent(20));
+        let breaker = Arc::new(breaker.build().unwrap());
+        let bench = Bench::new(Arc::clone(&breaker));
+        let mut exact = Exact::default();
+        for (pause, failed) in calls {
+            bench.clock.advance(Duration::from_millis(pause));
+            if failed { bench.fail(1) } else { bench.answer(1) }
+            let now = bench.clock.now().as_millis();
+            exact.calls.push_back((now, failed));
+            let seen = |at: u64| now / Exact::BUCKET - at / Exact::BUCKET < Exact::WINDOW / Exact::BUCKET;
+            let (total, errors) = exact.count(seen);
+            let counts = breaker.counts(&v7());
+            prop_assert_eq!((counts.calls, counts.errors), (total, errors));
+            let least = exact.count(|at| now - at <= Exact::WINDOW - Exact::BUCKET);
+            let most = exact.count(|at| now - at < Exact::WINDOW);
+            prop_assert!(least.0 <= total && total <= most.0);
+            prop_assert!(least.1 <= errors && errors <= most.1);
+            let is_out = breaker.state(&v7()) == BreakerState::Latched;
+            prop_assert_eq!(is_out, total >= 10 && errors * 100 > 20 * total);
+            if is_out {
+                break;
+            }
         }
     }
 }
