@@ -145,7 +145,7 @@ impl DeadlineExceeded {
 /// Why there is no answer; `L` is what a deadline gives, where there is one.
 enum Unserved<E, L> {
     Client(E),
-    Late(L, Ticket),
+    Late(L, Box<Ticket>),
 }
 
 /// What a client's error says of itself.
@@ -272,7 +272,7 @@ impl Pipeline {
         let served = self.serve(call, deadline, classified, call_model).await;
         served.map_err(|unserved| match unserved {
             Unserved::Client(error) => error,
-            Unserved::Late((), ticket) => DeadlineExceeded(ticket).into(),
+            Unserved::Late((), ticket) => DeadlineExceeded(*ticket).into(),
         })
     }
 
@@ -322,7 +322,10 @@ impl Pipeline {
                 permit.fail_with(kind, report);
                 Err(Unserved::Client(error))
             }
-            Err(late) => Err(Unserved::Late(late, permit.fail(FailureKind::Timeout))),
+            Err(late) => {
+                let ticket = permit.fail(FailureKind::Timeout);
+                Err(Unserved::Late(late, Box::new(ticket)))
+            }
         }
     }
 

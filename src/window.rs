@@ -57,33 +57,19 @@ impl Span {
 /// latest one seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
-pub(crate) struct Window<const K: usize, C: Cell = u64> {
+pub(crate) struct Window<const K: usize> {
     span: Span,
     newest: u64,
-    ring: Box<[[C; K]]>,
+    ring: Ring<K>,
     total: [u64; K],
 }
 
-/// What counts in one bucket: `u64`, or `u32` where half the memory is worth a limit of four billion a bucket.
-pub(crate) trait Cell: Copy + Default + Into<u64> + TryFrom<u64> {
-    /// The most that it holds.
-    const MOST: Self;
-}
-
-impl Cell for u32 {
-    const MOST: Self = Self::MAX;
-}
-
-impl Cell for u64 {
-    const MOST: Self = Self::MAX;
-}
-
-impl<const K: usize, C: Cell> Window<K, C> {
+impl<const K: usize> Window<K> {
     pub(crate) fn new(span: Span) -> Self {
         Self {
             span,
             newest: 0,
-            ring: vec![[C::default(); K]; span.buckets as usize].into_boxed_slice(),
+            ring: Ring::new(span.buckets),
             total: [0; K],
         }
     }
@@ -91,11 +77,8 @@ impl<const K: usize, C: Cell> Window<K, C> {
     /// Adds to the counters at `now`.
     pub(crate) fn add(&mut self, now: Timestamp, counts: [u64; K]) {
         self.advance(now);
-        let newest = self.newest;
-        if let Some(bucket) = self.bucket_mut(newest) {
-            let counted = add_to_bucket(bucket, counts);
-            add_to(&mut self.total, counted);
-        }
+        self.ring.add(self.newest, counts);
+        add_to(&mut self.total, counts);
     }
 
     /// The sums over what is visible at `now`.
@@ -106,7 +89,7 @@ impl<const K: usize, C: Cell> Window<K, C> {
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.ring.fill([C::default(); K]);
+        self.ring.clear();
         self.total = [0; K];
     }
 
@@ -130,11 +113,9 @@ impl<const K: usize, C: Cell> Window<K, C> {
                 .saturating_sub(u64::from(other.span.buckets) - 1),
         );
         for number in first..=other.newest {
-            if let (Some(from), Some(to)) = (other.bucket(number).copied(), self.bucket_mut(number))
-            {
-                let counted = add_to_bucket(to, from.map(Into::into));
-                add_to(&mut self.total, counted);
-            }
+            let counts = other.ring.get(number);
+            self.ring.add(number, counts);
+            add_to(&mut self.total, counts);
         }
         true
     }
@@ -151,39 +132,110 @@ impl<const K: usize, C: Cell> Window<K, C> {
             self.clear();
         } else {
             for number in self.newest + 1..=newest {
-                let evicted = self
-                    .bucket_mut(number)
-                    .map(|bucket| std::mem::replace(bucket, [C::default(); K]));
-                if let Some(evicted) = evicted {
-                    subtract_from(&mut self.total, evicted.map(Into::into));
-                }
+                let evicted = self.ring.take(number);
+                subtract_from(&mut self.total, evicted);
             }
         }
         self.newest = newest;
     }
 
-    fn slot(&self, number: u64) -> usize {
-        usize::try_from(number % u64::from(self.span.buckets)).unwrap_or(0)
-    }
-
-    fn bucket(&self, number: u64) -> Option<&[C; K]> {
-        self.ring.get(self.slot(number))
-    }
-
-    fn bucket_mut(&mut self, number: u64) -> Option<&mut [C; K]> {
-        let slot = self.slot(number);
-        self.ring.get_mut(slot)
+    pub(crate) fn span(&self) -> Span {
+        self.span
     }
 }
 
-/// Adds to a bucket as much as it holds; how much that was.
-fn add_to_bucket<const K: usize, C: Cell>(to: &mut [C; K], mut from: [u64; K]) -> [u64; K] {
-    for (to, from) in to.iter_mut().zip(&mut from) {
-        let before: u64 = (*to).into();
-        *to = C::try_from(before.saturating_add(*from)).unwrap_or(C::MOST);
-        *from = (*to).into() - before;
+/// Counters in buckets, by the number of the bucket. They have 16 bits until one needs more: most never do, and memory
+/// counts where there are thousands of windows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Ring<const K: usize> {
+    Narrow(Box<[[u16; K]]>),
+    Wide(Box<[[u64; K]]>),
+}
+
+impl<const K: usize> Ring<K> {
+    fn new(buckets: u32) -> Self {
+        Self::Narrow(vec![[0; K]; buckets as usize].into_boxed_slice())
     }
-    from
+
+    fn get(&self, number: u64) -> [u64; K] {
+        let counts = match self {
+            Self::Narrow(ring) => slot(ring, number).map(|bucket| bucket.map(u64::from)),
+            Self::Wide(ring) => slot(ring, number).copied(),
+        };
+        counts.unwrap_or([0; K])
+    }
+
+    /// Empties a bucket; what was in it.
+    fn take(&mut self, number: u64) -> [u64; K] {
+        let counts = match self {
+            Self::Narrow(ring) => slot_mut(ring, number).map(|bucket| {
+                let counts = std::mem::replace(bucket, [0; K]);
+                counts.map(u64::from)
+            }),
+            Self::Wide(ring) => {
+                slot_mut(ring, number).map(|bucket| std::mem::replace(bucket, [0; K]))
+            }
+        };
+        counts.unwrap_or([0; K])
+    }
+
+    fn add(&mut self, number: u64, counts: [u64; K]) {
+        if let Self::Narrow(ring) = self {
+            let added = slot_mut(ring, number).map(|bucket| add_narrowly(bucket, counts));
+            if added != Some(false) {
+                return;
+            }
+            let wide = ring.iter().map(|bucket| bucket.map(u64::from));
+            *self = Self::Wide(wide.collect());
+        }
+        if let Self::Wide(ring) = self {
+            if let Some(bucket) = slot_mut(ring, number) {
+                add_to(bucket, counts);
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        match self {
+            Self::Narrow(ring) => ring.fill([0; K]),
+            Self::Wide(ring) => ring.fill([0; K]),
+        }
+    }
+
+    fn rows(&self) -> Vec<Vec<u64>> {
+        match self {
+            Self::Narrow(ring) => ring
+                .iter()
+                .map(|bucket| bucket.map(u64::from).to_vec())
+                .collect(),
+            Self::Wide(ring) => ring.iter().map(|bucket| bucket.to_vec()).collect(),
+        }
+    }
+}
+
+fn slot<T>(ring: &[T], number: u64) -> Option<&T> {
+    ring.get(position(ring.len(), number))
+}
+
+fn slot_mut<T>(ring: &mut [T], number: u64) -> Option<&mut T> {
+    ring.get_mut(position(ring.len(), number))
+}
+
+fn position(buckets: usize, number: u64) -> usize {
+    usize::try_from(number % buckets.max(1) as u64).unwrap_or(0)
+}
+
+/// Adds if 16 bits are enough; whether they are.
+fn add_narrowly<const K: usize>(bucket: &mut [u16; K], counts: [u64; K]) -> bool {
+    let mut sums = *bucket;
+    for (sum, count) in sums.iter_mut().zip(counts) {
+        match u16::try_from(u64::from(*sum).saturating_add(count)) {
+            Ok(enough) => *sum = enough,
+            Err(_) => return false,
+        }
+    }
+    *bucket = sums;
+    true
 }
 
 fn add_to<const K: usize>(to: &mut [u64; K], from: [u64; K]) {
@@ -206,21 +258,17 @@ struct Stored {
     ring: Vec<Vec<u64>>,
 }
 
-impl<const K: usize, C: Cell> From<Window<K, C>> for Stored {
-    fn from(window: Window<K, C>) -> Self {
+impl<const K: usize> From<Window<K>> for Stored {
+    fn from(window: Window<K>) -> Self {
         Self {
             span: window.span,
             newest: window.newest,
-            ring: window
-                .ring
-                .iter()
-                .map(|bucket| bucket.map(Into::into).to_vec())
-                .collect(),
+            ring: window.ring.rows(),
         }
     }
 }
 
-impl<const K: usize, C: Cell> TryFrom<Stored> for Window<K, C> {
+impl<const K: usize> TryFrom<Stored> for Window<K> {
     type Error = String;
 
     fn try_from(stored: Stored) -> Result<Self, String> {
@@ -232,12 +280,12 @@ impl<const K: usize, C: Cell> TryFrom<Stored> for Window<K, C> {
         }
         let mut window = Self::new(stored.span);
         window.newest = stored.newest;
-        for (to, from) in window.ring.iter_mut().zip(stored.ring) {
-            let from: [u64; K] = from
+        for (number, from) in (0..).zip(stored.ring) {
+            let counts: [u64; K] = from
                 .try_into()
                 .map_err(|_| format!("a window's bucket does not have {K} counters"))?;
-            let counted = add_to_bucket(to, from);
-            add_to(&mut window.total, counted);
+            window.ring.add(number, counts);
+            add_to(&mut window.total, counts);
         }
         Ok(window)
     }
@@ -283,7 +331,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn window_equals_its_definition(events in prop::collection::vec((0_u64..300, 0_u64..5), 0..60), now in 0_u64..400) {
+        fn window_equals_its_definition(events in prop::collection::vec((0_u64..300, prop_oneof![0_u64..5, 0_u64..70_000]), 0..60), now in 0_u64..400) {
             let mut window = Window::<1>::new(span());
             for (time, count) in &events {
                 window.add(at(*time), [*count]);
@@ -293,8 +341,8 @@ mod tests {
 
         #[test]
         fn merge_is_commutative_and_equals_one_window(
-            left in prop::collection::vec((0_u64..300, 0_u64..5), 0..40),
-            right in prop::collection::vec((0_u64..300, 0_u64..5), 0..40),
+            left in prop::collection::vec((0_u64..300, prop_oneof![0_u64..5, 0_u64..70_000]), 0..40),
+            right in prop::collection::vec((0_u64..300, prop_oneof![0_u64..5, 0_u64..70_000]), 0..40),
         ) {
             let fill = |events: &[(u64, u64)]| {
                 let mut sorted = events.to_vec();
@@ -317,7 +365,7 @@ mod tests {
         }
 
         #[test]
-        fn a_stored_window_counts_on(events in prop::collection::vec((0_u64..300, 0_u64..5), 0..40), now in 0_u64..400) {
+        fn a_stored_window_counts_on(events in prop::collection::vec((0_u64..300, prop_oneof![0_u64..5, 0_u64..70_000]), 0..40), now in 0_u64..400) {
             let mut window = Window::<1>::new(span());
             for (time, count) in &events {
                 window.add(at(*time), [*count]);
@@ -329,13 +377,18 @@ mod tests {
     }
 
     #[test]
-    fn a_full_bucket_stays_full_and_goes_as_one() {
-        let mut window = Window::<1, u32>::new(span());
-        window.add(at(0), [u64::from(u32::MAX) - 1]);
-        window.add(at(1), [5]);
-        assert_eq!(window.total(at(2)), [u64::from(u32::MAX)]);
-        window.add(at(15), [7]);
-        assert_eq!(window.total(at(60)), [7], "the full bucket went, no more");
+    fn what_needs_more_than_sixteen_bits_has_them() {
+        let most = u64::from(u16::MAX);
+        let mut window = Window::<2>::new(span());
+        window.add(at(0), [most, 1]);
+        assert!(matches!(window.ring, Ring::Narrow(_)));
+        window.add(at(15), [7, 7]);
+        window.add(at(15), [1, most]);
+        assert!(matches!(window.ring, Ring::Wide(_)));
+        assert_eq!(window.total(at(15)), [most + 8, most + 8]);
+        assert_eq!(window.total(at(60)), [8, most + 7], "the first bucket went");
+        window.add(at(60), [u64::MAX, 0]);
+        assert_eq!(window.total(at(60)), [u64::MAX, most + 7], "no overflow");
     }
 
     #[test]

@@ -46,3 +46,26 @@ fn the_counter_counts() {
     let counted = allocation_counter::measure(|| drop(std::hint::black_box(vec![1_u8; 100])));
     assert_eq!(counted.count_total, 1);
 }
+
+/// What the breaker keeps for a type of document, its name, its place in the map and its window included.
+#[test]
+fn a_key_of_the_breaker_takes_a_kilobyte() -> Result<(), fusebox::Error> {
+    const TYPES: usize = 7_000;
+    let breaker = ErrorRateBreaker::builder().by_document_type(true).build()?;
+    let pipeline = Pipeline::builder(LineUp::new(Version::new("v7", "gpt-4o")?))
+        .guard(breaker)
+        .build()?;
+    let calls: Result<Vec<Call<'_>>, _> = (0..TYPES)
+        .map(|n| Call::new("inv-1", format!("type-{n}")))
+        .collect();
+    let calls = calls?;
+    let counted = allocation_counter::measure(|| {
+        for call in &calls {
+            let permit = pipeline.admit(call).permit();
+            drop(permit.map(|permit| permit.answer(Report::new())));
+        }
+    });
+    let a_key = counted.bytes_current / 7_000;
+    assert!((500..=1_024).contains(&a_key), "{a_key} bytes a key");
+    Ok(())
+}

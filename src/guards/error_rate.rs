@@ -138,7 +138,8 @@ pub struct ErrorRateBreaker {
 pub enum Windows {
     /// They go on.
     Kept,
-    /// The window has another length, other steps, or another number of last calls: calls are counted from now on.
+    /// The window has another length or other steps, or the number of last calls is another: what does not fit begins
+    /// empty.
     Emptied,
 }
 

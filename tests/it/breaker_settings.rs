@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use fusebox::{
-    Admission, BreakerState, Destination, ErrorRateBreaker, ErrorRateBreakerBuilder, EventKind,
-    FailureKind, Probing, QueueName, Ratio, Report, Role, TripReason, VersionId, Windows,
+    Admission, BreakerState, Destination, DocumentType, ErrorRateBreaker, ErrorRateBreakerBuilder,
+    EventKind, FailureKind, Probing, QueueName, Ratio, Report, Role, TripReason, VersionId,
+    Windows,
 };
 
 use crate::support::{Bench, minutes, seconds};
@@ -89,6 +90,35 @@ fn types_are_judged_from_the_moment_that_it_is_asked_for_and_no_longer() {
     let all = ErrorRateBreaker::builder();
     assert_eq!(breaker.reconfigure(all).unwrap(), Windows::Kept);
     assert_eq!(role("statement"), Role::Stable);
+}
+
+#[test]
+fn every_type_goes_on_under_the_new_settings() {
+    let types = || rate_only().by_document_type(true);
+    let (bench, breaker) = bench(types());
+    bench.answer(99);
+    let invoice = DocumentType::new("invoice").unwrap();
+    assert_eq!(breaker.counts_for(&v7(), &invoice).calls, 99);
+    let longer = types().window(minutes(30));
+    assert_eq!(breaker.reconfigure(longer).unwrap(), Windows::Emptied);
+    assert_eq!(breaker.counts_for(&v7(), &invoice).calls, 0);
+    bench.answer(1);
+    bench.clock.advance(minutes(29));
+    bench.answer(1);
+    assert_eq!(breaker.counts_for(&v7(), &invoice).calls, 2);
+}
+
+#[test]
+fn another_number_of_last_calls_begins_empty_and_says_so() {
+    let (bench, breaker) = bench(rate_only().last_calls(20));
+    bench.answer(20);
+    let fewer = rate_only().last_calls(10);
+    assert_eq!(breaker.reconfigure(fewer).unwrap(), Windows::Emptied);
+    assert_eq!(breaker.counts(&v7()).calls, 20, "the window goes on");
+    bench.fail(9);
+    assert_eq!(bench.serving(), "v7");
+    bench.fail(1);
+    assert_eq!(bench.serving(), "v6", "the last 10");
 }
 
 #[test]
@@ -214,6 +244,21 @@ fn documents_go_to_a_named_queue_when_no_version_is_left() {
         destination(&bench).as_deref(),
         Some("queue backup-provider")
     );
+}
+
+#[test]
+fn a_type_for_which_no_version_is_left_goes_to_the_queue_alone() {
+    let (bench, _) = bench(to_backup().by_document_type(true));
+    bench.answer(400);
+    for _ in 0..10 {
+        let permit = bench.permit("statement");
+        permit.fail(FailureKind::MalformedOutput);
+    }
+    let Admission::Diverted(diversion) = bench.admit("statement") else {
+        panic!("served");
+    };
+    assert_eq!(diversion.destination().to_string(), "queue backup-provider");
+    assert_eq!(destination(&bench), None, "invoices are served");
 }
 
 #[test]

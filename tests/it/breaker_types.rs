@@ -197,6 +197,14 @@ fn what_is_out_for_all_is_no_fallback_for_a_type() {
     fail(&bench, "statement", 5);
     assert_eq!(serving(&bench, "statement"), "human review");
     assert_eq!(serving(&bench, "invoice"), "v6");
+    let events = bench.events();
+    let told = told(&events);
+    let key = "error-rate/v7/2026-03-13T21:00:00.000Z";
+    let expected = [
+        (None, Severity::Page, key),
+        (Some("statement"), Severity::Page, key),
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]
@@ -274,7 +282,10 @@ fn arming_a_version_again_puts_it_back_for_every_type() {
     assert_eq!(events.iter().filter(resolved).count(), 2);
     let armed = |event: &&Event| matches!(event.kind, EventKind::Rearmed { .. });
     assert_eq!(events.iter().filter(armed).count(), 1);
+    answer(&bench, "invoice", 200);
     fail(&bench, "statement", 5);
+    assert_eq!(breaker.state(&v7()), BreakerState::Closed);
+    assert_eq!(serving(&bench, "statement"), "v6");
     breaker.reset();
     assert_eq!(serving(&bench, "statement"), "v7");
 }
@@ -309,7 +320,7 @@ fn past_ten_thousand_types_the_others_are_judged_together_only() {
     }
     assert_eq!(bench.pages(), []);
     fail(&bench, "one-more", 4);
-    answer(&bench, "invoice", 1);
+    answer(&bench, "type-0", 1);
     fail(&bench, "and-another", 4);
     let events = bench.events();
     let full = |event: &&Event| matches!(event.kind, EventKind::KeysExhausted { .. });
@@ -329,6 +340,88 @@ fn a_type_whose_calls_hang_falls_back_alone() {
     assert_eq!(serving(&bench, "statement"), "v6");
     assert_eq!(serving(&bench, "invoice"), "v7");
     drop(open);
+}
+
+#[test]
+fn calls_that_hang_in_every_type_are_told_once() {
+    let (bench, breaker) = bench(by_type().slow_calls(seconds(60), Ratio::percent(5)));
+    let open: Vec<Permit> = (0..6)
+        .flat_map(|_| [bench.permit("statement"), bench.permit("invoice")])
+        .collect();
+    bench.tick_after(seconds(61));
+    assert_eq!(breaker.state(&v7()), BreakerState::Latched);
+    let events = bench.events();
+    let told = told(&events);
+    assert_eq!(told.len(), 1, "{told:?}");
+    drop(open);
+}
+
+/// What was open when the fallback was forced hangs for an earlier generation, in a type too.
+#[test]
+fn a_forced_fallback_cuts_off_the_calls_of_every_type() {
+    let (bench, breaker) = bench(by_type().slow_calls(seconds(60), Ratio::percent(5)));
+    let open: Vec<Permit> = (0..6).map(|_| bench.permit("statement")).collect();
+    for mode in [BreakerMode::ForcedFallback, BreakerMode::Enforce] {
+        breaker.switch(mode);
+        bench.pipeline.tick();
+    }
+    answer(&bench, "invoice", 300);
+    bench.tick_after(seconds(61));
+    assert_eq!(serving(&bench, "statement"), "v7");
+    drop(open);
+}
+
+/// The place in the trial of a type is given back when all documents have no place for the call.
+#[test]
+fn a_place_that_is_not_used_is_given_back() {
+    let probing = Probing::after(seconds(60)).with_probes(1);
+    let (bench, _) = bench(by_type().recovery(probing));
+    answer(&bench, "invoice", 200);
+    fail(&bench, "statement", 5);
+    fail(&bench, "invoice", 6);
+    bench.clock.advance(seconds(60));
+    let probe = bench.permit("receipt");
+    assert_eq!(probe.ticket().role(), Role::Stable);
+    assert_eq!(serving(&bench, "statement"), "v6", "no place in all");
+    let open = bench.permit("statement");
+    assert_eq!(open.ticket().role(), Role::Previous);
+    let _ = probe.answer(Report::new());
+    assert_eq!(serving(&bench, "statement"), "v7", "its trial has a place");
+    open.release();
+}
+
+#[test]
+fn a_type_is_tried_again_after_a_restart() {
+    let settings = || by_type().recovery(Probing::after(seconds(60)));
+    let (before, _) = bench(settings());
+    answer(&before, "invoice", 200);
+    fail(&before, "statement", 5);
+    let snapshot = before.pipeline.snapshot();
+    let (after, _) = bench(settings());
+    after.pipeline.restore(&snapshot).unwrap();
+    assert_eq!(serving(&after, "statement"), "v6");
+    after.clock.advance(seconds(60));
+    assert_eq!(serving(&after, "statement"), "v7");
+}
+
+/// What counts is when a version last broke the rule, not when the incident began.
+#[test]
+fn a_type_that_falls_while_another_flaps_is_part_of_its_incident() {
+    let probing = Probing::after(seconds(60)).with_probes(1);
+    let (bench, _) = bench(by_type().recovery(probing).hold_open(minutes(5)));
+    answer(&bench, "invoice", 2_000);
+    fail(&bench, "statement", 5);
+    bench.clock.advance(minutes(4));
+    answer(&bench, "statement", 1);
+    fail(&bench, "statement", 5);
+    bench.clock.advance(minutes(4));
+    fail(&bench, "contract", 5);
+    let events = bench.events();
+    let told = told(&events);
+    let severities = told.iter().map(|(_, severity, _)| *severity);
+    let expected = [Severity::Page, Severity::Warning, Severity::Warning];
+    assert_eq!(severities.collect::<Vec<_>>(), expected, "{told:?}");
+    assert!(told.iter().all(|(_, _, key)| *key == told[0].2));
 }
 
 #[test]

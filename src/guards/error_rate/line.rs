@@ -14,7 +14,7 @@ use crate::event::TripReason;
 use crate::failure::FailureKind;
 use crate::ticket::{Ticket, TicketId};
 use crate::time::Timestamp;
-use crate::window::{Span, Window};
+use crate::window::Window;
 
 /// Whether a version is in service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -81,12 +81,11 @@ pub(super) struct Line {
     #[serde(skip)]
     generation: Generation,
     /// Calls, errors, abandoned, slow.
-    window: Window<4, u32>,
+    window: Window<4>,
     #[serde(default)]
     recent: Recent,
     #[serde(skip)]
     in_flight: InFlight,
-    span: Span,
     failures_in_a_row: u32,
     /// How many times it was taken out since it was last in service.
     times_out: u32,
@@ -120,7 +119,6 @@ impl Line {
             window: Window::new(rule.span),
             recent: Recent::new(rule.last_calls),
             in_flight: InFlight::default(),
-            span: rule.span,
             failures_in_a_row: 0,
             times_out: 0,
             late: 0,
@@ -135,9 +133,8 @@ impl Line {
 
     /// Goes on under another rule; a window of another shape is emptied.
     pub(super) fn adopt(&mut self, rule: &Rule) {
-        if self.span != rule.span {
+        if self.window.span() != rule.span {
             self.window = Window::new(rule.span);
-            self.span = rule.span;
         }
         if !self.recent.is_of(rule.last_calls) {
             self.recent = Recent::new(rule.last_calls);

@@ -129,11 +129,11 @@ impl Lines {
 
     /// A call was admitted.
     pub(super) fn opened(&mut self, ticket: &Ticket, cx: &Cx<'_>) {
-        self.whole.opened(ticket, &self.rule, &self.shared);
+        self.whole.opened(ticket, &self.rule, &self.shared, cx);
         let document_type = ticket.document_type();
         if self.rule.by_type && self.rule.slow.is_some() || self.troubled.contains(document_type) {
             if let Some(scope) = of_type(&mut self.types, document_type, cx) {
-                scope.opened(ticket, &self.rule, &self.shared);
+                scope.opened(ticket, &self.rule, &self.shared, cx);
             }
         }
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::event::{BreakerMode, EventKind, ProbeFailure, Severity};
 use crate::failure::FailureKind;
 use crate::guard::Cx;
-use crate::keyed::Keyed;
 use crate::name::VersionId;
 use crate::signal::Outcome;
 use crate::ticket::Ticket;
@@ -18,8 +17,10 @@ use super::line::{Line, Step, VersionCounts};
 use super::probing::{Recovery, Trial};
 use super::rule::{Breach, Rule};
 
-/// Versions are few; this many are kept apart.
-const VERSIONS: usize = 1_000;
+/// Past so many versions, those that are not live and have nothing against them are forgotten.
+const VERSIONS: usize = 8;
+/// Past so many, the one that was seen first is, whatever is known of it.
+const MOST_VERSIONS: usize = 1_000;
 
 /// What all scopes of a breaker share.
 #[derive(Debug)]
@@ -44,7 +45,8 @@ pub(super) struct End<'a> {
 
 #[derive(Debug)]
 pub(super) struct Scope {
-    by_version: Keyed<VersionId, Line>,
+    /// Versions are few, and a list of them is small.
+    by_version: Vec<(VersionId, Line)>,
     /// Whether a version may be out of service.
     pub(super) is_troubled: bool,
 }
@@ -52,13 +54,23 @@ pub(super) struct Scope {
 impl Scope {
     pub(super) fn new() -> Self {
         Self {
-            by_version: Keyed::new(VERSIONS),
+            by_version: Vec::new(),
             is_troubled: false,
         }
     }
 
     pub(super) fn line(&self, version: &VersionId) -> Option<&Line> {
-        self.by_version.get(version)
+        let mut lines = self.by_version.iter();
+        lines
+            .find(|(known, _)| known == version)
+            .map(|(_, line)| line)
+    }
+
+    fn line_mut(&mut self, version: &VersionId) -> Option<&mut Line> {
+        let mut lines = self.by_version.iter_mut();
+        lines
+            .find(|(known, _)| known == version)
+            .map(|(_, line)| line)
     }
 
     pub(super) fn counts(
@@ -67,26 +79,47 @@ impl Scope {
         rule: &Rule,
         latest: Timestamp,
     ) -> VersionCounts {
-        let line = self.by_version.get_mut(version);
+        let line = self.line_mut(version);
         line.map_or_else(VersionCounts::default, |line| line.counts(rule, latest))
     }
 
-    fn entry(&mut self, version: &VersionId, rule: &Rule, shared: &Shared) -> &mut Line {
-        let make = || Line::new(rule, shared.generation);
-        self.by_version.entry(version, make).0
+    /// The line of a version, made if there is none yet.
+    fn entry(
+        &mut self,
+        version: &VersionId,
+        rule: &Rule,
+        shared: &Shared,
+        cx: &Cx<'_>,
+    ) -> Option<&mut Line> {
+        if self.line(version).is_none() {
+            if self.by_version.len() >= VERSIONS {
+                self.by_version
+                    .retain(|(known, line)| !line.is_in_service() || part_of(known, cx).is_some());
+            }
+            if self.by_version.len() >= MOST_VERSIONS {
+                self.by_version.remove(0);
+            }
+            self.by_version.reserve_exact(1);
+            let line = Line::new(rule, shared.generation);
+            self.by_version.push((version.clone(), line));
+        }
+        self.line_mut(version)
     }
 
     /// A call was admitted.
-    pub(super) fn opened(&mut self, ticket: &Ticket, rule: &Rule, shared: &Shared) {
+    pub(super) fn opened(&mut self, ticket: &Ticket, rule: &Rule, shared: &Shared, cx: &Cx<'_>) {
         self.give_back(ticket, Some(ticket.version()));
         if rule.slow.is_some() {
-            self.entry(ticket.version(), rule, shared).opened(ticket);
+            let line = self.entry(ticket.version(), rule, shared, cx);
+            if let Some(line) = line {
+                line.opened(ticket);
+            }
         }
     }
 
     /// Whether a version may serve one more call: it takes the call's place if it is only tried.
     pub(super) fn serves(&mut self, version: &VersionId, rule: &Rule, cx: &Cx<'_>) -> bool {
-        let Some(line) = self.by_version.get_mut(version) else {
+        let Some(line) = self.line_mut(version) else {
             return true;
         };
         match (line.trial_mut(), &rule.recovery) {
@@ -99,12 +132,12 @@ impl Scope {
 
     /// Whether a version serves the call that is being looked at, in service or on trial.
     pub(super) fn is_served_by(&self, version: &VersionId, cx: &Cx<'_>) -> bool {
-        let line = self.by_version.get(version);
+        let line = self.line(version);
         line.is_none_or(|line| line.is_in_service() || line.tries(cx.ticket()))
     }
 
     fn is_out(&self, version: &VersionId) -> bool {
-        let line = self.by_version.get(version);
+        let line = self.line(version);
         line.is_some_and(|line| !line.is_in_service())
     }
 
@@ -119,13 +152,16 @@ impl Scope {
     ) {
         let ticket = end.ticket;
         if rule.slow.is_some() {
-            if let Some(line) = self.by_version.get_mut(ticket.version()) {
+            if let Some(line) = self.line_mut(ticket.version()) {
                 line.ended(ticket);
             }
         }
         if let Some(wait) = end.wait {
             let at = shared.latest + wait;
-            self.entry(ticket.version(), rule, shared).wait_until(at);
+            let line = self.entry(ticket.version(), rule, shared, cx);
+            if let Some(line) = line {
+                line.wait_until(at);
+            }
         }
         if matches!(end.outcome, Outcome::Diverted(_)) {
             self.give_back(ticket, None);
@@ -141,7 +177,7 @@ impl Scope {
         if !self.is_troubled {
             return;
         }
-        for (version, line) in self.by_version.iter_mut() {
+        for (version, line) in &mut self.by_version {
             let trial = line.trial_mut().filter(|_| serving != Some(version));
             trial.map(|trial| trial.leave(ticket.id()));
         }
@@ -155,8 +191,9 @@ impl Scope {
         shared: &Shared,
         cx: &Cx<'_>,
     ) {
-        let line = self.entry(ticket.version(), rule, shared);
-        if line.is_news(failure, shared.latest, rule.span.length()) {
+        let line = self.entry(ticket.version(), rule, shared, cx);
+        let quiet = rule.span.length();
+        if line.is_some_and(|line| line.is_news(failure, shared.latest, quiet)) {
             let version = ticket.version().clone();
             cx.emit(
                 Severity::Page,
@@ -181,7 +218,9 @@ impl Scope {
         let (now, mode) = (shared.latest, shared.mode);
         let is_enforced = mode == BreakerMode::Enforce;
         let whole_line = whole.and_then(|whole| whole.line(version));
-        let line = self.entry(version, rule, shared);
+        let Some(line) = self.entry(version, rule, shared, cx) else {
+            return;
+        };
         let is_out = |line: &Line| line.is_late(ticket) || is_enforced && !line.is_in_service();
         if is_out(line) || whole_line.is_some_and(is_out) {
             line.count_late();
@@ -253,7 +292,7 @@ impl Scope {
         let behind = behind(part, cx);
         let fallback = behind.filter(|fallback| !is_out(fallback)).cloned();
         let generation = Generation::beginning(cx, now);
-        let Some(line) = self.by_version.get_mut(version) else {
+        let Some(line) = self.line_mut(version) else {
             return;
         };
         if part == Role::Previous || behind.is_some() && fallback.is_none() {
@@ -310,7 +349,7 @@ impl Scope {
             return false;
         };
         let generation = Generation::beginning(cx, now);
-        let Some(line) = self.by_version.get_mut(ticket.version()) else {
+        let Some(line) = self.line_mut(ticket.version()) else {
             return false;
         };
         let is_enforced = shared.mode == BreakerMode::Enforce;
@@ -355,7 +394,7 @@ impl Scope {
             if whole.is_some_and(|whole| whole.is_out(version)) {
                 continue;
             }
-            let line = self.by_version.get_mut(version);
+            let line = self.line_mut(version);
             let line = line.filter(|line| line.is_in_service());
             if let Some(breach) = line.and_then(|line| line.slow_breach(rule, shared.latest)) {
                 self.trip(version, part, breach, whole, rule, shared, cx);
@@ -370,7 +409,7 @@ impl Scope {
         };
         let now = shared.latest;
         let generation = Generation::beginning(cx, now);
-        for (version, line) in self.by_version.iter_mut() {
+        for (version, line) in &mut self.by_version {
             let version = || version.clone();
             if line.half_open(now, generation) {
                 let probes = probing.probes;
@@ -408,42 +447,39 @@ impl Scope {
         rule: &Rule,
         generation: Generation,
     ) -> bool {
-        let line = self.by_version.get_mut(version);
+        let line = self.line_mut(version);
         line.map(|line| *line = Line::new(rule, generation))
             .is_some()
     }
 
     /// The same for all.
     pub(super) fn reset(&mut self, rule: &Rule, generation: Generation) {
-        for (_, line) in self.by_version.iter_mut() {
+        for (_, line) in &mut self.by_version {
             *line = Line::new(rule, generation);
         }
     }
 
     /// Calls that are open now belong to an earlier generation from here on.
     pub(super) fn cut_off(&mut self, generation: Generation) {
-        for (_, line) in self.by_version.iter_mut() {
+        for (_, line) in &mut self.by_version {
             line.cut_off(generation);
         }
     }
 
     /// Goes on under another rule; windows of another shape are emptied.
     pub(super) fn adopt(&mut self, rule: &Rule) {
-        for (_, line) in self.by_version.iter_mut() {
+        for (_, line) in &mut self.by_version {
             line.adopt(rule);
         }
     }
 
     pub(super) fn stored(&self) -> Vec<(VersionId, Line)> {
-        let lines = self.by_version.iter();
-        lines
-            .map(|(version, line)| (version.clone(), line.clone()))
-            .collect()
+        self.by_version.clone()
     }
 
     pub(super) fn restored(lines: Vec<(VersionId, Line)>, rule: &Rule) -> Self {
         let mut scope = Self::new();
-        scope.by_version.refill(lines, None);
+        scope.by_version = lines;
         scope.adopt(rule);
         scope.look_for_trouble();
         scope
