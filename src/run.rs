@@ -247,7 +247,7 @@ impl Pipeline {
     /// # async fn example(pipeline: Pipeline, client: Client, call: Call<'_>, text: &str) -> Result<(), ClientError> {
     /// let deadline = tokio::time::sleep(Duration::from_secs(90));
     /// let served = pipeline.run_until(&call, deadline, async |_ticket| {
-    ///     Ok(Reply::new(client.complete(text).await?))
+    ///     client.complete(text).await.map(Reply::new)
     /// }).await?;
     /// # let _ = served;
     /// # Ok(()) }
