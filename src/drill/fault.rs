@@ -19,7 +19,7 @@ pub enum Fault {
     },
     /// Other versions are deployed, such as one with a longer prompt.
     Deploy(LineUp),
-    /// A share of the calls fails; of all versions, or of one.
+    /// A share of the calls fails; of all versions, or of one; for all types of document, or for one.
     Fail {
         /// How.
         kind: FailureKind,
@@ -27,6 +27,8 @@ pub enum Fault {
         share: Ratio,
         /// Only with this version.
         version: Option<VersionId>,
+        /// Only for this type.
+        document_type: Option<DocumentType>,
     },
     /// A share of the calls never comes back.
     Hang {
@@ -52,6 +54,17 @@ impl Fault {
             kind,
             share,
             version: None,
+            document_type: None,
+        }
+    }
+
+    /// A share of the calls for one type of document fails in this way.
+    pub fn fail_type(document_type: DocumentType, kind: FailureKind, share: Ratio) -> Self {
+        Self::Fail {
+            kind,
+            share,
+            version: None,
+            document_type: Some(document_type),
         }
     }
 }

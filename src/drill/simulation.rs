@@ -180,10 +180,14 @@ impl Simulation {
                 kind,
                 share,
                 version,
+                document_type,
             } => {
                 let concerned = version
                     .as_ref()
-                    .is_none_or(|version| version == ticket.version());
+                    .is_none_or(|version| version == ticket.version())
+                    && document_type
+                        .as_ref()
+                        .is_none_or(|document_type| document_type == ticket.document_type());
                 (concerned && document.is_among(*share)).then_some(*kind)
             }
             _ => None,

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use fusebox::{
     Admission, BreakerState, Destination, DocumentType, ErrorRateBreaker, ErrorRateBreakerBuilder,
-    EventKind, FailureKind, Probing, QueueName, Ratio, Report, Role, TripReason, VersionId,
+    EventKind, FailureKind, LineUp, Probing, QueueName, Ratio, Report, Role, TripReason, VersionId,
     Windows,
 };
 
-use crate::support::{Bench, minutes, seconds};
+use crate::support::{Bench, line_up, minutes, seconds, version};
 
 fn v7() -> VersionId {
     VersionId::new("v7").unwrap()
@@ -49,6 +49,36 @@ fn a_window_of_another_length_begins_empty_and_says_so() {
     assert_eq!(bench.serving(), "v7", "99 calls");
     bench.answer(1);
     assert_eq!(bench.serving(), "v6", "the window is 30 minutes long now");
+}
+
+/// A service deploys for years: what is out of service is remembered, and what did well is forgotten.
+#[test]
+fn versions_come_and_go() {
+    let (bench, breaker) = bench(ErrorRateBreaker::builder());
+    bench.fail(5);
+    for n in 8..60 {
+        let next = LineUp::new(version(&format!("v{n}"))).with_previous(version("v6"));
+        bench.pipeline.deploy(next).unwrap();
+        bench.answer(1);
+    }
+    assert_eq!(breaker.state(&v7()), BreakerState::Latched);
+    let v59 = VersionId::new("v59").unwrap();
+    assert_eq!(breaker.counts(&v59).calls, 1);
+    let known = |bench: &Bench| {
+        let snapshot = serde_json::to_value(bench.pipeline.snapshot()).unwrap();
+        let state = &snapshot["guards"]["error-rate"];
+        state["lines"].as_array().unwrap().len()
+    };
+    assert!(known(&bench) <= 8, "{} versions", known(&bench));
+    bench.pipeline.deploy(line_up()).unwrap();
+    assert_eq!(bench.serving(), "v6", "v7 was not forgotten");
+    for n in 60..1_100 {
+        let next = LineUp::new(version(&format!("v{n}"))).with_previous(version("v6"));
+        bench.pipeline.deploy(next).unwrap();
+        bench.fail(5);
+    }
+    assert_eq!(known(&bench), 1_000);
+    assert_eq!(bench.serving(), "v6", "the last one is out");
 }
 
 #[test]

@@ -69,6 +69,52 @@ fn step_faults_are_seen_in_the_time_that_arithmetic_says() {
     }
 }
 
+/// Six of a hundred exceed five of a hundred after 12.5 minutes. One failure comes every 17 calls, which at ten calls a
+/// minute is 100 s: the one too many may come so much later.
+#[test]
+fn six_percent_are_seen() {
+    for (per_hour, late) in [(600, 100), (6_000, 10)] {
+        let report = Drill::new(production())
+            .traffic(Traffic::of("invoice", per_hour).unwrap())
+            .traffic(Traffic::of("statement", 12).unwrap())
+            .fault(
+                HEALTHY,
+                Fault::fail(FailureKind::ServerError, Ratio::percent(6)),
+            )
+            .run_for(minutes(180))
+            .unwrap();
+        let time = report.time_to_page().unwrap();
+        assert!(
+            time <= seconds(750 + 35 + late),
+            "{per_hour} an hour: {time:?}"
+        );
+        assert!(report.false_pages().is_empty());
+    }
+}
+
+/// Twelve statements an hour among 600 invoices: all of them fail, and 2 % of all calls are no alarm.
+#[test]
+fn a_type_that_fails_alone_is_known_by_its_fifth_failure() {
+    let statement = DocumentType::new("statement").unwrap();
+    let by_type = ErrorRateBreaker::builder().by_document_type(true);
+    let production = Pipeline::builder(line_up()).guard(by_type.build().unwrap());
+    let report = Drill::new(production)
+        .traffic(Traffic::of("invoice", 600).unwrap())
+        .traffic(Traffic::of("statement", 12).unwrap())
+        .fault(
+            HEALTHY,
+            Fault::fail_type(
+                statement.clone(),
+                FailureKind::ContextLengthExceeded,
+                Ratio::ONE,
+            ),
+        )
+        .run_for(minutes(180))
+        .unwrap();
+    assert_eq!(report.page().unwrap().only_for, Some(statement));
+    assert!(report.is_known_in_time());
+}
+
 #[test]
 fn the_longer_prompt_of_the_outage_is_known_in_minutes() {
     let prompt = |id: &str, tokens| {
@@ -213,6 +259,7 @@ fn a_fault_of_one_version_ends_with_the_version_before() {
         kind: FailureKind::MalformedOutput,
         share: Ratio::percent(20),
         version: Some(VersionId::new("v7").unwrap()),
+        document_type: None,
     };
     let report = drill(production(), fault);
     let pages = report
