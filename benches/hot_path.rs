@@ -16,13 +16,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{
-    BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
+    Bencher, BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
 };
 use failsafe::CircuitBreaker;
 use fusebox::{
-    BlueGreenPolicy, Builder, Call, CanaryPolicy, ConfidenceDriftMonitor, DocumentId, DocumentType,
-    ErrorRateBreaker, Guard, LineUp, Pipeline, Report, RouteLedger, ShadowComparator, TokenBudget,
-    Version, VersionId,
+    BlueGreenPolicy, Builder, Call, CanaryPolicy, Clock, ConfidenceDriftMonitor, Cx, DocumentId,
+    DocumentType, ErrorRateBreaker, Guard, LineUp, Outbox, Outcome, Pipeline, Report, RouteLedger,
+    ShadowComparator, Signal, SystemClock, TokenBudget, Version, VersionId,
 };
 use recloser::Recloser;
 use tower::{Service, ServiceExt, service_fn};
@@ -83,6 +83,73 @@ fn admit_and_answer(pipeline: &Pipeline, call: &Call<'_>) {
     if let Some(permit) = pipeline.admit(black_box(call)).permit() {
         let _ = black_box(permit.answer(Report::new()));
     }
+}
+
+/// The guard without a pipeline: it is asked, and told that a call opened and ended, as a pipeline does it. The clock is
+/// read once; nobody makes a ticket.
+struct Alone {
+    guard: ErrorRateBreaker,
+    call: Call<'static>,
+    opened: Signal,
+    settled: Signal,
+    line_up: LineUp,
+    clock: SystemClock,
+    outbox: Outbox,
+}
+
+impl Alone {
+    fn new() -> Self {
+        let ticket = || {
+            one_guard()
+                .admit(&call())
+                .permit()
+                .expect("a permit")
+                .release()
+        };
+        Self {
+            guard: ErrorRateBreaker::default(),
+            call: call(),
+            opened: Signal::Opened { ticket: ticket() },
+            settled: Signal::Settled {
+                ticket: ticket(),
+                outcome: Outcome::Accepted,
+                report: Report::new(),
+            },
+            line_up: line_up(),
+            clock: SystemClock::new(),
+            outbox: Outbox::new(),
+        }
+    }
+
+    fn call(&self) {
+        let mut cx = Cx::new(self.clock.now(), &self.line_up, &self.outbox, "error-rate");
+        let route = self.guard.route(black_box(&self.call), &mut cx);
+        let _ = black_box(route);
+        self.guard.observe(black_box(&self.opened), &mut cx);
+        self.guard.observe(black_box(&self.settled), &mut cx);
+    }
+}
+
+/// Calls for so many types of document, one after the other.
+fn types(bencher: &mut Bencher<'_>, types: usize) {
+    let breaker = ErrorRateBreaker::builder().by_document_type(true);
+    let pipeline = pipeline(|builder| builder.guard(breaker.build().expect("default numbers")));
+    let calls: Vec<_> = (0..types)
+        .map(|n| Call::new("inv-1", format!("type-{n}")).expect("names"))
+        .collect();
+    for call in &calls {
+        admit_and_answer(&pipeline, call);
+    }
+    let mut next = calls.iter().cycle();
+    bencher.iter(|| next.next().map(|call| admit_and_answer(&pipeline, call)));
+}
+
+fn keys(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("breaker/keys");
+    for n in [1, 100, 10_000] {
+        group.bench_function(format!("fusebox-{n}"), |bencher| types(bencher, n));
+    }
+    group.finish();
 }
 
 fn recloser() -> Recloser {
@@ -173,6 +240,8 @@ fn hot_path(criterion: &mut Criterion) {
         compare(&mut group, threads, "fusebox", || {
             admit_and_answer(&pipeline, &call);
         });
+        let alone = Alone::new();
+        compare(&mut group, threads, "fusebox-guard-alone", || alone.call());
         let peer = recloser();
         (0..RECORDS).for_each(|_| drop(peer.call(|| Ok::<(), ()>(()))));
         compare(&mut group, threads, "recloser", || {
@@ -196,6 +265,6 @@ fn hot_path(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    targets = hot_path, tower_resilience
+    targets = hot_path, keys, tower_resilience
 }
 criterion_main!(benches);

@@ -147,6 +147,7 @@ impl<'a> Cx<'a> {
     }
 
     /// The same with the ticket of the call that is being looked at, or else the next that will be given.
+    #[inline]
     pub(crate) fn with_ticket(mut self, ticket: TicketId) -> Self {
         self.ticket = ticket;
         self

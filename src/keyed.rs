@@ -4,13 +4,15 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use foldhash::fast::RandomState;
+
 /// How many keys a guard keeps apart unless it is told otherwise.
 pub(crate) const DEFAULT_KEYS: usize = 10_000;
 
 /// Entries by key, at most `limit` of them, and one for all other keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Keyed<K, V> {
-    entries: HashMap<K, V>,
+    entries: HashMap<K, V, RandomState>,
     other: Option<V>,
     limit: usize,
 }
@@ -29,7 +31,7 @@ pub(crate) enum Place {
 impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            entries: HashMap::new(),
+            entries: HashMap::default(),
             other: None,
             limit,
         }

@@ -48,22 +48,24 @@ impl Admission {
 #[must_use = "a permit dropped without an outcome is recorded as abandoned"]
 pub struct Permit {
     pipeline: Pipeline,
-    ticket: Ticket,
-    open: bool,
+    /// Taken out when it is settled.
+    ticket: Option<Ticket>,
 }
 
 impl Permit {
     pub(crate) fn new(pipeline: Pipeline, ticket: Ticket) -> Self {
         Self {
             pipeline,
-            ticket,
-            open: true,
+            ticket: Some(ticket),
         }
     }
 
     /// The ticket: which version and which model to call. Store it with the document.
     pub fn ticket(&self) -> &Ticket {
-        &self.ticket
+        match &self.ticket {
+            Some(ticket) => ticket,
+            None => spent(),
+        }
     }
 
     /// There was an answer. What comes back says whether it may be acted on.
@@ -106,14 +108,20 @@ impl Permit {
     }
 
     fn settle(&mut self, outcome: Outcome, report: Report) -> (Ticket, Outcome, Acceptance) {
-        self.open = false;
-        self.pipeline.settle(self.ticket.clone(), outcome, report)
+        match self.ticket.take() {
+            Some(ticket) => self.pipeline.settle(ticket, outcome, report),
+            None => spent(),
+        }
     }
+}
+
+fn spent() -> ! {
+    unreachable!("saying how a call ended uses its permit up")
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if self.open {
+        if self.ticket.is_some() {
             let _ = self.settle(Outcome::Abandoned, Report::new());
         }
     }

@@ -213,7 +213,7 @@ impl Inner {
         let id = TicketId::new(self.instance, self.sequence.fetch_add(1, Ordering::Relaxed));
         let (mut route, mut stage, mut failed) = (Route::Abstain, None, None);
         for member in &self.guards {
-            let mut cx = self.cx(now, line_up, member.guard.name()).with_ticket(id);
+            let mut cx = Cx::new(now, line_up, &self.outbox, member.guard.name()).with_ticket(id);
             let vote = member.shielded(&mut cx, None, |guard, cx| Some(guard.route(call, cx)));
             if vote.is_none() {
                 failed = Some(member.guard.name());
@@ -231,7 +231,7 @@ impl Inner {
         let mut measurement = None;
         for member in &self.guards {
             let strictest = || human_review(guard_failed(member.guard.name()));
-            let mut cx = self.cx(now, line_up, member.guard.name()).with_ticket(id);
+            let mut cx = Cx::new(now, line_up, &self.outbox, member.guard.name()).with_ticket(id);
             let word = member.shielded(&mut cx, None, |guard, cx| {
                 Some(guard.check(call, version, cx))
             });

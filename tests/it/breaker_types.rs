@@ -399,6 +399,7 @@ fn a_type_is_tried_again_after_a_restart() {
     let snapshot = before.pipeline.snapshot();
     let (after, _) = bench(settings());
     after.pipeline.restore(&snapshot).unwrap();
+    assert_eq!(serving(&after, "invoice"), "v7");
     assert_eq!(serving(&after, "statement"), "v6");
     after.clock.advance(seconds(60));
     assert_eq!(serving(&after, "statement"), "v7");
