@@ -148,6 +148,16 @@ enum Unserved<E, L> {
     Late(L, Box<Ticket>),
 }
 
+impl<E> Unserved<E, Infallible> {
+    /// Without a deadline there is nothing else.
+    fn into_client_error(self) -> E {
+        match self {
+            Self::Client(error) => error,
+            Self::Late(never, _) => match never {},
+        }
+    }
+}
+
 /// What a client's error says of itself.
 fn classified<E: Classify>(error: &E) -> (FailureKind, Report) {
     let mut report = Report::new();
@@ -216,10 +226,7 @@ impl Pipeline {
         E: Classify,
     {
         let served = self.serve(call, pending(), classified, call_model).await;
-        served.map_err(|unserved| match unserved {
-            Unserved::Client(error) => error,
-            Unserved::Late(never, _) => match never {},
-        })
+        served.map_err(Unserved::into_client_error)
     }
 
     /// The same with a deadline, a future that is ready when the call has taken too long: a timer of your runtime. The
@@ -293,10 +300,7 @@ impl Pipeline {
     {
         let classify = |error: &E| (classify(error), Report::new());
         let served = self.serve(call, pending(), classify, call_model).await;
-        served.map_err(|unserved| match unserved {
-            Unserved::Client(error) => error,
-            Unserved::Late(never, _) => match never {},
-        })
+        served.map_err(Unserved::into_client_error)
     }
 
     async fn serve<T, E, L, C, F, Fut>(

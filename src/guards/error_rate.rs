@@ -49,7 +49,8 @@ const NAME: &str = "error-rate";
 /// From the next call on the previous version serves (for a candidate: production), and then one page is sent. The
 /// version stays out of service until a person [arms it again](Self::rearm): an automatic probe would serve a bad prompt
 /// again. For faults that pass, such as those of a provider, [`Recovery::Probe`] tries it with a few calls after a wait.
-/// If the previous version fails as well, documents go to human review, and a page says that falling back did not help.
+/// If the previous version fails as well, documents go to human review, or to
+/// [a queue of yours](ErrorRateBreakerBuilder::when_exhausted), and a page says that falling back did not help.
 /// With no previous version in the line-up it pages and the version goes on serving.
 ///
 /// Wrong credentials, an unknown model or a used-up quota page at once, at most once in 15 minutes for each kind, and do
@@ -64,35 +65,32 @@ const NAME: &str = "error-rate";
 /// its own.
 ///
 /// # One type of document
-/// A type that fails alone hides among the others. Give it a breaker of its own beside the one for all; only its documents
-/// then go to the previous version:
+/// A type that fails alone hides among the others. Judged [by itself too](ErrorRateBreakerBuilder::by_document_type), it
+/// falls back alone, while all other documents stay with the current version. What is out of service for all documents is
+/// so for each type; types in which a version fails soon after each other are one incident and one page:
 ///
 /// ```
-/// use std::sync::Arc;
-/// use fusebox::{DocumentType, ErrorRateBreaker, Guard, LineUp, Pipeline, Version};
+/// use fusebox::ErrorRateBreaker;
 ///
-/// # let line_up = LineUp::new(Version::new("v7", "gpt-4o")?).with_previous(Version::new("v6", "gpt-4o")?);
-/// let statements = Arc::new(ErrorRateBreaker::builder().min_calls(50).build()?);
-/// let pipeline = Pipeline::builder(line_up)
-///     .guard(ErrorRateBreaker::default())
-///     .guard(Arc::clone(&statements).only_for(DocumentType::new("statement")?).named("error-rate-statements"))
-///     .build()?;
+/// let breaker = ErrorRateBreaker::builder().by_document_type(true).build()?;
 /// # Ok::<(), fusebox::Error>(())
 /// ```
 ///
 /// # What a person can do
-/// [`rearm`](Self::rearm) a version, [`reset`](Self::reset) all of them, or [`switch`](Self::switch) the breaker: to force
-/// the fallback, to only watch, or to do nothing but count.
+/// [`rearm`](Self::rearm) a version, [`reset`](Self::reset) all of them, [`reconfigure`](Self::reconfigure) the breaker, or
+/// [`switch`](Self::switch) it: to force the fallback, to only watch, or to do nothing but count.
 ///
 /// # What it cannot see
-/// Answers that are wrong without failing. Calls that never end, unless it is told how long a call may take
+/// Answers that are wrong without failing. A version whose larger model fails, the one that a token budget chose for
+/// some documents, apart from the version itself: both count for the version. Calls that never end, unless it is told how long a call may take
 /// ([`slow_calls`](ErrorRateBreakerBuilder::slow_calls)); the ledger sees them too. Whether the prompt or the
 /// provider is at fault: it finds out by falling back.
 ///
 /// # Defaults and why
 /// 5 % and 15 minutes: an outage of a fifth of all calls is seen in under four minutes. At least 100 calls: at a true
 /// error rate of 1 % fewer would page on noise (with 20 calls 1.7 % of all looks, with 100 0.05 %). Five in a row: what is
-/// left for quiet hours.
+/// left for quiet hours; [`last_calls`](ErrorRateBreakerBuilder::last_calls) is for versions that never have enough.
+/// Memory: less than 1 KB for each version, and for each version and type where types are judged too.
 ///
 /// # Events
 /// [`ErrorRateExceeded`](crate::EventKind::ErrorRateExceeded), [`Exhausted`](crate::EventKind::Exhausted),
