@@ -2,6 +2,7 @@
 
 mod combinators;
 
+use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -127,30 +128,35 @@ pub struct Cx<'a> {
     dry_run: bool,
     only_for: Option<&'a DocumentType>,
     stage: Option<u8>,
-    measurement: Option<Measurement>,
+    /// Where to leave what was measured.
+    measurement: Option<&'a RefCell<Option<Measurement>>>,
 }
 
 impl<'a> Cx<'a> {
     /// What a guard called `guard` may use at `now`. The pipeline makes these; a test of one guard makes its own.
     pub fn new(now: Timestamp, line_up: &'a LineUp, outbox: &'a Outbox, guard: &'a str) -> Self {
+        Self::for_ticket(TicketId::new(0, 0), now, line_up, outbox, guard)
+    }
+
+    /// The same with the ticket of the call that is being looked at, or else the next that will be given.
+    pub(crate) fn for_ticket(
+        ticket: TicketId,
+        now: Timestamp,
+        line_up: &'a LineUp,
+        outbox: &'a Outbox,
+        guard: &'a str,
+    ) -> Self {
         Self {
             now,
             line_up,
             outbox,
             guard,
-            ticket: TicketId::new(0, 0),
+            ticket,
             dry_run: false,
             only_for: None,
             stage: None,
             measurement: None,
         }
-    }
-
-    /// The same with the ticket of the call that is being looked at, or else the next that will be given.
-    #[inline]
-    pub(crate) fn with_ticket(mut self, ticket: TicketId) -> Self {
-        self.ticket = ticket;
-        self
     }
 
     /// The ticket of the call that is being looked at, or else the next that will be given.
@@ -195,18 +201,21 @@ impl<'a> Cx<'a> {
 
     /// Puts on the ticket what was measured; of several the latest stays.
     pub(crate) fn mark_measurement(&mut self, measurement: Measurement) {
-        self.measurement = Some(measurement);
+        if let Some(place) = self.measurement {
+            place.replace(Some(measurement));
+        }
     }
 
-    pub(crate) fn take_measurement(&mut self) -> Option<Measurement> {
-        self.measurement.take()
+    /// The same with a place for what is measured.
+    pub(crate) fn with_place(mut self, place: &'a RefCell<Option<Measurement>>) -> Self {
+        self.measurement = Some(place);
+        self
     }
 
     /// The same for what a guard says of one type of document.
     pub(crate) fn only_for<'b>(&'b self, document_type: &'b DocumentType) -> Cx<'b> {
         Cx {
             only_for: Some(document_type),
-            measurement: None,
             ..*self
         }
     }
@@ -220,7 +229,6 @@ impl<'a> Cx<'a> {
     pub(crate) fn watching(&self) -> Self {
         Self {
             dry_run: true,
-            measurement: None,
             ..*self
         }
     }
@@ -244,6 +252,7 @@ impl State {
 }
 
 /// Runs one step of a guard. If it panics, that is reported, and `strictest` is its word.
+#[inline]
 pub(crate) fn shielded<T>(
     cx: &mut Cx<'_>,
     severity: Severity,

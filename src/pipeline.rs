@@ -3,6 +3,7 @@
 mod builder;
 mod snapshot;
 
+use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -213,7 +214,7 @@ impl Inner {
         let id = TicketId::new(self.instance, self.sequence.fetch_add(1, Ordering::Relaxed));
         let (mut route, mut stage, mut failed) = (Route::Abstain, None, None);
         for member in &self.guards {
-            let mut cx = Cx::new(now, line_up, &self.outbox, member.guard.name()).with_ticket(id);
+            let mut cx = self.cx_of(id, now, line_up, member.guard.name());
             let vote = member.shielded(&mut cx, None, |guard, cx| Some(guard.route(call, cx)));
             if vote.is_none() {
                 failed = Some(member.guard.name());
@@ -228,15 +229,16 @@ impl Inner {
             (None, Some(guard)) => human_review(guard_failed(guard)),
             (None, None) => human_review(Reason::NoVersionLeft),
         };
-        let mut measurement = None;
+        let measurement = RefCell::new(None);
         for member in &self.guards {
             let strictest = || human_review(guard_failed(member.guard.name()));
-            let mut cx = Cx::new(now, line_up, &self.outbox, member.guard.name()).with_ticket(id);
+            let mut cx = self
+                .cx_of(id, now, line_up, member.guard.name())
+                .with_place(&measurement);
             let word = member.shielded(&mut cx, None, |guard, cx| {
                 Some(guard.check(call, version, cx))
             });
             verdict = verdict.stricter(word.unwrap_or_else(strictest));
-            measurement = cx.take_measurement().or(measurement);
         }
         let (model, divert) = match verdict {
             Verdict::Proceed => (version.model().clone(), None),
@@ -248,7 +250,7 @@ impl Inner {
             role,
             model,
             stage,
-            measurement,
+            measurement: measurement.into_inner(),
         };
         let (document, document_type) = (call.document().clone(), call.document_type().clone());
         let ticket = Ticket::new(id, document, document_type, service, now);
@@ -350,7 +352,17 @@ impl Inner {
 
     fn cx<'a>(&'a self, now: Timestamp, line_up: &'a LineUp, guard: &'a str) -> Cx<'a> {
         let next = TicketId::new(self.instance, self.sequence.load(Ordering::Relaxed));
-        Cx::new(now, line_up, &self.outbox, guard).with_ticket(next)
+        self.cx_of(next, now, line_up, guard)
+    }
+
+    fn cx_of<'a>(
+        &'a self,
+        ticket: TicketId,
+        now: Timestamp,
+        line_up: &'a LineUp,
+        guard: &'a str,
+    ) -> Cx<'a> {
+        Cx::for_ticket(ticket, now, line_up, &self.outbox, guard)
     }
 
     /// Hands waiting events to the sinks, one at a time and in order. If another call is at it, that one hands over ours
@@ -372,6 +384,7 @@ impl Inner {
 }
 
 impl Member {
+    #[inline]
     fn shielded<T>(
         &self,
         cx: &mut Cx<'_>,

@@ -112,9 +112,6 @@ impl<G: Guard> Guard for DryRun<G> {
     fn check(&self, call: &Call<'_>, version: &Version, cx: &mut Cx<'_>) -> Verdict {
         let mut watching = cx.watching();
         let verdict = watched(&mut watching, |cx| self.0.check(call, version, cx));
-        if let Some(measurement) = watching.take_measurement() {
-            cx.mark_measurement(measurement);
-        }
         let (route, reasons) = match verdict {
             Verdict::Proceed => return Verdict::Proceed,
             Verdict::UseModel(model) => (
