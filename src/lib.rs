@@ -112,7 +112,9 @@ pub use clock::{Clock, MockClock, SystemClock};
 pub use conversation::{Conversation, Message};
 pub use drill::{Drill, DrillReport, Fault, Traffic};
 pub use error::{Error, ErrorKind};
-pub use event::{BreakerMode, Event, EventKind, ProbeFailure, Severity, TripReason};
+pub use event::{
+    BreakerMode, Event, EventKind, ProbeFailure, RolloutCommand, Severity, TripReason,
+};
 pub use failure::{ApiError, Cause, Classify, FailureKind, Overflow};
 pub use guard::{Cx, DryRun, Guard, Named, OnlyFor, State};
 pub use guards::{

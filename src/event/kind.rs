@@ -29,6 +29,12 @@ pub enum EventKind {
         document_type: DocumentType,
         version: VersionId,
     },
+    /// A stage of a rollout has met all conditions, and a person must approve the next.
+    ApprovalNeeded {
+        candidate: VersionId,
+        stage: u8,
+        evidence: String,
+    },
     /// Too large a share of a version's calls was abandoned: hanging calls complete with no error.
     AbandonedRateExceeded {
         version: VersionId,
@@ -209,6 +215,12 @@ pub enum EventKind {
         stage: u8,
         evidence: String,
     },
+    /// A person told a rollout to do otherwise than planned.
+    RolloutCommanded {
+        candidate: VersionId,
+        stage: u8,
+        command: RolloutCommand,
+    },
     /// A rollout is through: the candidate serves everything.
     RolloutPromoted {
         candidate: VersionId,
@@ -278,6 +290,25 @@ pub enum TripReason {
     ErrorRate,
     /// Too large a share of the calls took too long, or hangs.
     SlowCalls,
+}
+
+/// What a person tells a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RolloutCommand {
+    /// Take the candidate out of service.
+    Abort,
+    /// Go on when all conditions are met.
+    Approve,
+    /// Ask before the next stage.
+    Hold,
+    /// Stop the time of the stage.
+    Pause,
+    /// Go on to the next stage now.
+    Promote,
+    /// Go on after a pause.
+    Resume,
 }
 
 /// What an error-rate breaker does with what it sees.

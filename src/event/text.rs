@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::kind::{BreakerMode, EventKind, ProbeFailure, TripReason};
+use super::kind::{BreakerMode, EventKind, ProbeFailure, RolloutCommand, TripReason};
 use crate::verdict::Reason;
 
 impl fmt::Display for EventKind {
@@ -277,6 +277,24 @@ impl fmt::Display for EventKind {
                 f,
                 "{diverged} of {compared} shadow answers of {candidate} diverge (threshold {threshold}): please look"
             ),
+            Self::ApprovalNeeded {
+                candidate,
+                stage,
+                evidence,
+            } => write!(
+                f,
+                "{candidate} has met the conditions of stage {} and waits for an approval: {evidence}",
+                stage + 1
+            ),
+            Self::RolloutCommanded {
+                candidate,
+                stage,
+                command,
+            } => write!(
+                f,
+                "a person said {command} to {candidate} at stage {}",
+                stage + 1
+            ),
             Self::RolloutEscalated {
                 candidate,
                 stage,
@@ -377,6 +395,19 @@ impl fmt::Display for BreakerMode {
             Self::Enforce => "acts again",
             Self::ForcedFallback => "sends every call to the version behind production",
             Self::ObserveOnly => "only says what it would do",
+        })
+    }
+}
+
+impl fmt::Display for RolloutCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Abort => "abort",
+            Self::Approve => "approve",
+            Self::Hold => "hold",
+            Self::Pause => "pause",
+            Self::Promote => "promote",
+            Self::Resume => "resume",
         })
     }
 }

@@ -5,16 +5,18 @@
 
 mod blue_green;
 mod canary;
+mod commands;
 mod judge;
 mod plan;
 mod split;
 mod stages;
+mod status;
 mod trial;
 
 pub use blue_green::{BlueGreenPolicy, BlueGreenPolicyBuilder};
 pub use canary::{CanaryPolicy, CanaryPolicyBuilder};
 pub use judge::Evidence;
-pub use stages::{Decision, HoldReason, RolloutState, RolloutStatus};
+pub use status::{Decision, HoldReason, RolloutState, RolloutStatus};
 
 /// Makes a policy that wraps a `Rollout` a guard.
 macro_rules! guard_by_rollout {
@@ -59,16 +61,39 @@ macro_rules! guard_by_rollout {
                 self.0.status()
             }
 
-            /// Goes on to the next stage, or through with it after the last, without waiting for evidence. Takes effect
-            /// at the pipeline's next call or tick; nothing happens when no rollout is on.
-            pub fn promote(&self) {
-                self.0.promote();
+            /// Goes on to the next stage, or through with it after the last, without waiting for evidence; that ends a pause.
+            ///
+            /// This and the other commands take effect at once, as of the last call or tick that the policy saw; their events
+            /// come with the next. An error when no rollout is on, or in a state in which the command means nothing: then
+            /// nothing is changed.
+            pub fn promote(&self) -> Result<(), $crate::error::Error> {
+                self.0.promote()
             }
 
-            /// Takes the candidate out of service. Takes effect at the pipeline's next call or tick; nothing happens
-            /// when no rollout is on.
-            pub fn abort(&self) {
-                self.0.abort();
+            /// Takes the candidate out of service, even after it was promoted; it stays out when it is deployed again.
+            pub fn abort(&self) -> Result<(), $crate::error::Error> {
+                self.0.abort()
+            }
+
+            /// Stops the time of the stage. The share stays, and a candidate that is worse is still rolled back.
+            pub fn pause(&self) -> Result<(), $crate::error::Error> {
+                self.0.pause()
+            }
+
+            /// Ends a pause: the stage is longer by its length.
+            pub fn resume(&self) -> Result<(), $crate::error::Error> {
+                self.0.resume()
+            }
+
+            /// Wants to be asked before the next stage, as if the stage had been planned with an approval.
+            pub fn hold(&self) -> Result<(), $crate::error::Error> {
+                self.0.hold()
+            }
+
+            /// Approves what comes after this stage. It comes with the next look when all conditions are met, and has its full
+            /// time.
+            pub fn approve(&self) -> Result<(), $crate::error::Error> {
+                self.0.approve()
             }
         }
     };

@@ -10,11 +10,11 @@ use fusebox::{
 
 use crate::support::{Bench, answered, line_up, minutes, version};
 
-const fn hours(n: u64) -> Duration {
+pub(crate) const fn hours(n: u64) -> Duration {
     minutes(60 * n)
 }
 
-fn with_candidate() -> LineUp {
+pub(crate) fn with_candidate() -> LineUp {
     line_up().with_candidate(version("v8"))
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn correct(bench: &Bench, tickets: &[Ticket], n: usize) {
 }
 
 /// Answers and corrections of one type: of the candidate `x` in `n`, of production `y` in `m`.
-fn experience(bench: &Bench, (x, n): (usize, usize), (y, m): (usize, usize)) {
+pub(crate) fn experience(bench: &Bench, (x, n): (usize, usize), (y, m): (usize, usize)) {
     let (candidates, stables) = answers(bench, "invoice", n, m);
     correct(bench, &stables, y);
     correct(bench, &candidates, x);
@@ -121,7 +121,7 @@ fn a_retried_document_gets_the_same_version_and_keeps_it_when_the_share_grows() 
     };
     let before: Vec<_> = (0..400).map(role).collect();
     assert_eq!((0..400).map(role).collect::<Vec<_>>(), before);
-    canary.promote();
+    canary.promote().unwrap();
     bench.pipeline.tick();
     assert_eq!(share(&canary), Ratio::percent(25));
     let after: Vec<_> = (0..400).map(role).collect();
@@ -190,7 +190,7 @@ fn without_corrections_it_holds_and_then_asks_a_person() {
     );
     bench.tick_after(hours(48));
     assert_eq!(bench.pages(), [], "once, and the share stays");
-    canary.promote();
+    canary.promote().unwrap();
     bench.pipeline.tick();
     assert_eq!(share(&canary), Ratio::percent(25), "a person decided");
 }
@@ -217,7 +217,7 @@ fn a_candidate_that_waits_for_a_person_is_still_rolled_back() {
 fn late_corrections_count_for_the_stage_of_their_ticket() {
     let (bench, canary) = running();
     let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
-    canary.promote();
+    canary.promote().unwrap();
     bench.tick_after(hours(3));
     assert_eq!(canary.status().stage, 1);
     answers(&bench, "invoice", 100, 300);
@@ -347,11 +347,11 @@ fn a_stage_that_the_plan_does_not_have_is_refused() {
 #[test]
 fn abort_takes_the_candidate_out_and_wakes_nobody() {
     let (bench, canary) = running();
-    canary.abort();
+    canary.abort().unwrap();
     bench.pipeline.tick();
     assert_eq!(share(&canary), Ratio::ZERO);
     assert_eq!(bench.pages(), []);
-    canary.promote();
+    assert!(canary.promote().is_err());
     bench.pipeline.tick();
     assert_eq!(share(&canary), Ratio::ZERO, "what is over is over");
 }
@@ -483,7 +483,7 @@ fn a_correction_without_its_answer_is_not_counted() {
 #[test]
 fn a_rejected_candidate_stays_rejected_when_it_or_production_is_deployed_again() {
     let (bench, canary) = running();
-    canary.abort();
+    canary.abort().unwrap();
     bench.pipeline.tick();
     for stable in ["v7", "v7.1"] {
         for candidate in [None, Some("v8")] {

@@ -24,6 +24,7 @@ mod ledger;
 mod probing;
 mod public_api;
 mod restart;
+mod rollout_commands;
 mod shadow;
 mod sinks;
 mod slow_calls;

@@ -34,6 +34,10 @@ const MIN_DOCUMENTS: u64 = 20;
 /// Votes for the candidate on 10 % of the documents, always the same ones. Rolling back means that production serves
 /// everything, at once, and one page.
 ///
+/// # What a person can do
+/// The same as with a [`CanaryPolicy`](crate::CanaryPolicy): [`promote`](Self::promote), [`abort`](Self::abort),
+/// [`pause`](Self::pause), [`resume`](Self::resume), [`hold`](Self::hold) and [`approve`](Self::approve).
+///
 /// # What it cannot see
 /// Types that never come: declare them with [`expect_types`](BlueGreenPolicyBuilder::expect_types), or only types that
 /// production answered meanwhile are expected. A window of 48 hours meets a type that comes on one day of the week with a
@@ -44,7 +48,9 @@ const MIN_DOCUMENTS: u64 = 20;
 ///
 /// # Events
 /// [`StageStarted`](crate::EventKind::StageStarted), [`RolloutPromoted`](crate::EventKind::RolloutPromoted),
-/// [`RolledBack`](crate::EventKind::RolledBack) (page), [`RolloutEscalated`](crate::EventKind::RolloutEscalated) (page).
+/// [`RolledBack`](crate::EventKind::RolledBack) (page), [`RolloutEscalated`](crate::EventKind::RolloutEscalated) (page),
+/// [`ApprovalNeeded`](crate::EventKind::ApprovalNeeded) (warning),
+/// [`RolloutCommanded`](crate::EventKind::RolloutCommanded).
 ///
 /// # Example
 /// ```
@@ -71,6 +77,7 @@ impl BlueGreenPolicy {
             max_ratio: MAX_RATIO,
             expected: BTreeSet::new(),
             min_documents: MIN_DOCUMENTS,
+            needs_approval: false,
         }
     }
 }
@@ -91,6 +98,7 @@ pub struct BlueGreenPolicyBuilder {
     max_ratio: Ratio,
     expected: BTreeSet<DocumentType>,
     min_documents: u64,
+    needs_approval: bool,
 }
 
 impl BlueGreenPolicyBuilder {
@@ -130,6 +138,12 @@ impl BlueGreenPolicyBuilder {
         self
     }
 
+    /// Whether a person must approve the promotion (no by default): when all conditions are met it asks, and waits.
+    pub fn with_approval(mut self) -> Self {
+        self.needs_approval = true;
+        self
+    }
+
     /// The policy. An error when the share is not between 0 % and 100 %, when the window is zero or longer than the
     /// longest, or when the ratio is not above 100 %.
     pub fn build(self) -> Result<BlueGreenPolicy, Error> {
@@ -152,6 +166,7 @@ impl BlueGreenPolicyBuilder {
             stages: vec![Stage {
                 share: self.share,
                 at_least: self.window,
+                needs_approval: self.needs_approval,
             }],
             max_ratio: self.max_ratio,
             longest: Some(self.longest),

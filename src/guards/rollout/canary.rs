@@ -13,10 +13,12 @@ const STAGES: [Stage; 2] = [
     Stage {
         share: Ratio::percent(5),
         at_least: hours(2),
+        needs_approval: false,
     },
     Stage {
         share: Ratio::percent(25),
         at_least: hours(4),
+        needs_approval: false,
     },
 ];
 const MAX_RATIO: Ratio = Ratio::percent(150);
@@ -32,11 +34,17 @@ const MAX_RATIO: Ratio = Ratio::percent(150);
 /// as often as production *and* the evidence against "no worse" is strong (e-value of at least 20). It goes on when the
 /// time of the stage is over, there were enough corrections to tell (three, then six, to be expected at 1.5 times), and
 /// the candidate is above 1.5 times with a probability of at most 20 %, then 5 %. Otherwise it holds, and after four times
-/// the length of a stage it asks a person.
+/// the length of a stage it asks a person. For 24 hours after the last stage, while the candidate is still in the line-up as
+/// one, late corrections can still roll it back.
 ///
 /// # What it does
 /// Votes for the candidate on a share of the documents, always the same ones: a retried document gets the same version,
 /// and a document in at 5 % is in at 25 %. Rolling back means that production serves everything, at once, and one page.
+///
+/// # What a person can do
+/// [`promote`](Self::promote), [`abort`](Self::abort), [`pause`](Self::pause) and [`resume`](Self::resume), or
+/// [`hold`](Self::hold) a stage until it is [approved](Self::approve). Nothing of it keeps a candidate in service that is
+/// worse.
 ///
 /// # What it cannot see
 /// Whether answers that nobody corrected are right; whether corrections are still to come: it holds while there are
@@ -49,7 +57,9 @@ const MAX_RATIO: Ratio = Ratio::percent(150);
 ///
 /// # Events
 /// [`StageStarted`](crate::EventKind::StageStarted), [`RolloutPromoted`](crate::EventKind::RolloutPromoted),
-/// [`RolledBack`](crate::EventKind::RolledBack) (page), [`RolloutEscalated`](crate::EventKind::RolloutEscalated) (page).
+/// [`RolledBack`](crate::EventKind::RolledBack) (page), [`RolloutEscalated`](crate::EventKind::RolloutEscalated) (page),
+/// [`ApprovalNeeded`](crate::EventKind::ApprovalNeeded) (warning),
+/// [`RolloutCommanded`](crate::EventKind::RolloutCommanded).
 ///
 /// # Example
 /// ```
@@ -108,7 +118,20 @@ pub struct CanaryPolicyBuilder {
 impl CanaryPolicyBuilder {
     /// Adds a stage: this share of the documents, for at least so long. After the last the candidate serves everything.
     pub fn stage(mut self, share: Ratio, at_least: Duration) -> Self {
-        self.stages.push(Stage { share, at_least });
+        self.stages.push(Stage {
+            share,
+            at_least,
+            needs_approval: false,
+        });
+        self
+    }
+
+    /// After the stage that was added last a person must approve what comes next: when all conditions are met the canary
+    /// asks, and waits. Before any stage was added it says nothing.
+    pub fn then_approval(mut self) -> Self {
+        if let Some(stage) = self.stages.last_mut() {
+            stage.needs_approval = true;
+        }
         self
     }
 

@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::stages::HoldReason;
+use super::status::HoldReason;
 use crate::error::Error;
 use crate::name::DocumentType;
 use crate::ratio::Ratio;
+use crate::time::hours;
 
 /// Evidence of this strength against "no worse" rolls back: at most 5 % of candidates that are no worse, however often
 /// one looks.
 pub(super) const E_VALUE: f64 = 20.0;
 /// A stage that is not clear after so many times its own length waits for a person.
 const PATIENCE: u32 = 4;
+/// For so long after a promotion late corrections can still roll back.
+pub(super) const WATCH: Duration = hours(24);
 /// The grid of ratios that evidence is weighed on ends at 8.
 const LARGEST_MAX_RATIO: Ratio = Ratio::percent(400);
 
@@ -21,6 +24,8 @@ const LARGEST_MAX_RATIO: Ratio = Ratio::percent(400);
 pub(super) struct Stage {
     pub(super) share: Ratio,
     pub(super) at_least: Duration,
+    /// Whether a person must approve what comes after it.
+    pub(super) needs_approval: bool,
 }
 
 #[derive(Clone, Debug)]

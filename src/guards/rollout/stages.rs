@@ -1,7 +1,6 @@
 //! The stage machine: expose a share, for a time, under conditions, then promote, hold, roll back or escalate.
 
 use std::collections::VecDeque;
-use std::fmt;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -9,13 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::judge::Evidence;
 use super::plan::Plan;
 use super::split::is_exposed;
+use super::status::{Decision, HoldReason, RolloutState, RolloutStatus};
 use super::trial::{Stored as StoredTrial, Trial};
 use crate::call::Call;
 use crate::error::Error;
 use crate::event::{EventKind, Severity};
 use crate::format::Format;
 use crate::guard::{Cx, State};
-use crate::name::{DocumentType, VersionId};
+use crate::name::VersionId;
 use crate::ratio::Ratio;
 use crate::signal::{Outcome, Signal};
 use crate::time::Timestamp;
@@ -24,101 +24,20 @@ use crate::verdict::Route;
 /// So many rejected candidates are remembered.
 const REJECTED: usize = 100;
 
-/// Where a rollout stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum RolloutState {
-    /// The candidate keeps its share and waits for a person to promote or abort; it is still rolled back if it turns out
-    /// to be worse.
-    Escalated,
-    /// The candidate serves everything.
-    Promoted,
-    /// The candidate serves nothing any more.
-    RolledBack,
-    /// The candidate serves the share of its stage.
-    Running,
-}
-
-/// What the evidence asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[must_use]
-#[non_exhaustive]
-pub enum Decision {
-    /// A person must decide: the time for this stage is over, and it is not clear.
-    Escalate,
-    /// Wait.
-    Hold(HoldReason),
-    /// Go on to the next stage, or through after the last.
-    Promote,
-    /// The candidate is worse.
-    RollBack,
-}
-
-/// Why a rollout waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HoldReason {
-    /// A document type was not seen often enough.
-    Coverage,
-    /// There are too few corrections, on either side, to tell anything.
-    NoEvidence,
-    /// The time of the stage is not over.
-    NotDue,
-    /// The corrections speak neither clearly for nor clearly against it.
-    Unclear,
-}
-
-impl fmt::Display for HoldReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Coverage => "some document types were not seen often enough",
-            Self::NoEvidence => "too few corrections to tell",
-            Self::NotDue => "the time of the stage is not over",
-            Self::Unclear => "the corrections are not clear",
-        })
-    }
-}
-
-/// A rollout as it stands.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct RolloutStatus {
-    /// The candidate; `None` when there is none, and everything below says nothing.
-    pub candidate: Option<VersionId>,
-    /// Where the rollout stands.
-    pub state: RolloutState,
-    /// The stage, counted from 0.
-    pub stage: u8,
-    /// The share of documents that the candidate gets.
-    pub share: Ratio,
-    /// What the evidence asks for; `None` when the rollout is over.
-    pub decision: Option<Decision>,
-    /// The evidence.
-    pub evidence: Evidence,
-    /// Expected document types that the candidate has not answered often enough.
-    pub uncovered: Vec<DocumentType>,
-}
-
 #[derive(Debug)]
 pub(super) struct Rollout {
-    plan: Plan,
-    core: Mutex<Core>,
+    pub(super) plan: Plan,
+    pub(super) core: Mutex<Core>,
 }
 
 #[derive(Debug, Default)]
-struct Core {
-    trial: Option<Trial>,
+pub(super) struct Core {
+    pub(super) trial: Option<Trial>,
     /// Candidates that were taken out of service: deploying one again exposes nobody to it.
     rejected: VecDeque<VersionId>,
-    commands: Vec<Command>,
-    latest: Timestamp,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Command {
-    Abort,
-    Promote,
+    /// What a person's commands did, to be told at the pipeline's next call or tick.
+    pub(super) untold: Vec<(Severity, EventKind)>,
+    pub(super) latest: Timestamp,
 }
 
 impl Rollout {
@@ -133,14 +52,6 @@ impl Rollout {
         self.plan.name
     }
 
-    pub(super) fn promote(&self) {
-        self.core.lock().commands.push(Command::Promote);
-    }
-
-    pub(super) fn abort(&self) {
-        self.core.lock().commands.push(Command::Abort);
-    }
-
     pub(super) fn status(&self) -> RolloutStatus {
         let core = self.core.lock();
         let Some(trial) = &core.trial else {
@@ -149,21 +60,20 @@ impl Rollout {
                 state: RolloutState::Running,
                 stage: 0,
                 share: Ratio::ZERO,
+                paused: false,
                 decision: None,
                 evidence: super::judge::weigh(&[], self.plan.max_ratio),
                 uncovered: Vec::new(),
             };
         };
         let evidence = trial.evidence(&self.plan);
-        let is_over = matches!(
-            trial.state,
-            RolloutState::Promoted | RolloutState::RolledBack
-        );
+        let is_over = !trial.state.is_under_way();
         RolloutStatus {
             candidate: Some(trial.candidate.clone()),
             state: trial.state,
             stage: trial.stage,
             share: self.share(trial),
+            paused: trial.paused_at.is_some(),
             decision: (!is_over).then(|| trial.decide(&self.plan, &evidence, core.latest)),
             evidence,
             uncovered: self
@@ -183,7 +93,7 @@ impl Rollout {
         let Some(trial) = &core.trial else {
             return Route::Abstain;
         };
-        if matches!(trial.state, RolloutState::Escalated | RolloutState::Running) {
+        if trial.state.is_under_way() {
             cx.mark_stage(trial.stage);
         }
         if is_exposed(
@@ -219,7 +129,7 @@ impl Rollout {
             }
             Signal::Corrected { ticket, .. } if trial.corrected(ticket) => {
                 self.look(trial, latest, cx);
-                Self::remember(&mut core);
+                core.remember();
             }
             _ => {}
         }
@@ -232,7 +142,7 @@ impl Rollout {
         if let Some(trial) = &mut core.trial {
             self.look(trial, latest, cx);
         }
-        Self::remember(&mut core);
+        core.remember();
     }
 
     pub(super) fn snapshot(&self) -> Option<State> {
@@ -241,6 +151,8 @@ impl Rollout {
             format: Format,
             trial: core.trial.as_ref().map(StoredTrial::from),
             rejected: core.rejected.clone(),
+            untold: core.untold.clone(),
+            latest: core.latest,
         })
     }
 
@@ -260,29 +172,16 @@ impl Rollout {
         let mut core = self.core.lock();
         core.trial = trial;
         core.rejected = stored.rejected;
+        core.untold = stored.untold;
+        core.latest = core.latest.max(stored.latest);
         Ok(())
-    }
-
-    /// Remembers a candidate that has just been taken out of service.
-    fn remember(core: &mut Core) {
-        let Some(trial) = core
-            .trial
-            .as_ref()
-            .filter(|trial| trial.state == RolloutState::RolledBack)
-        else {
-            return;
-        };
-        if !core.rejected.contains(&trial.candidate) {
-            core.rejected.truncate(REJECTED - 1);
-            core.rejected.push_front(trial.candidate.clone());
-        }
     }
 
     /// The share that the candidate gets now.
     fn share(&self, trial: &Trial) -> Ratio {
         match trial.state {
             RolloutState::Promoted => Ratio::ONE,
-            RolloutState::RolledBack => Ratio::ZERO,
+            RolloutState::Aborted | RolloutState::RolledBack => Ratio::ZERO,
             RolloutState::Escalated | RolloutState::Running => self
                 .plan
                 .stage(trial.stage)
@@ -290,9 +189,12 @@ impl Rollout {
         }
     }
 
-    /// Takes up the time, the line-up and commands. Another candidate, or another version in production, starts over.
+    /// Takes up the time and the line-up. Another candidate, or another version in production, starts over.
     fn catch_up(&self, core: &mut Core, cx: &Cx<'_>) {
         core.latest = core.latest.max(cx.now());
+        for (severity, kind) in core.untold.drain(..) {
+            cx.emit(severity, kind);
+        }
         let stable = cx.line_up().stable().id();
         match cx.line_up().candidate() {
             None => core.trial = None,
@@ -304,23 +206,6 @@ impl Rollout {
                 }
             }
         }
-        let (commands, latest) = (std::mem::take(&mut core.commands), core.latest);
-        let Some(trial) = &mut core.trial else { return };
-        for command in commands {
-            if matches!(
-                trial.state,
-                RolloutState::Promoted | RolloutState::RolledBack
-            ) {
-                continue;
-            }
-            match command {
-                Command::Abort => {
-                    Self::roll_back(trial, Severity::Warning, "by a person".to_owned(), cx);
-                }
-                Command::Promote => self.go_on(trial, latest, "by a person".to_owned(), cx),
-            }
-        }
-        Self::remember(core);
     }
 
     fn begin(&self, candidate: &VersionId, stable: &VersionId, core: &Core, cx: &Cx<'_>) -> Trial {
@@ -328,60 +213,57 @@ impl Rollout {
         if core.rejected.contains(candidate) {
             trial.state = RolloutState::RolledBack;
         } else {
-            self.announce(&trial, "the first stage begins".to_owned(), cx);
+            let kind = self.stage_started(&trial, "the first stage begins".to_owned());
+            cx.emit(Severity::Info, kind);
         }
         trial
     }
 
     fn look(&self, trial: &mut Trial, now: Timestamp, cx: &Cx<'_>) {
-        if trial.state == RolloutState::RolledBack || trial.state == RolloutState::Promoted {
+        if trial.state.is_rejected() || trial.is_settled(now) {
             return;
         }
         let evidence = trial.evidence(&self.plan);
         match trial.decide(&self.plan, &evidence, now) {
+            Decision::Hold(HoldReason::Approval) if !trial.asked => {
+                trial.asked = true;
+                let kind = EventKind::ApprovalNeeded {
+                    candidate: trial.candidate.clone(),
+                    stage: trial.stage,
+                    evidence: evidence.to_string(),
+                };
+                cx.emit(Severity::Warning, kind);
+            }
             Decision::Hold(_) => {}
-            Decision::Promote => self.go_on(trial, now, evidence.to_string(), cx),
+            Decision::Promote if trial.state == RolloutState::Promoted => {}
+            Decision::Promote => {
+                let kind = self.go_on(trial, now, evidence.to_string());
+                cx.emit(Severity::Info, kind);
+            }
             Decision::RollBack => {
                 let evidence = match trial.worse_type(&self.plan) {
                     Some((name, evidence)) => format!("{name}: {evidence}"),
                     None => evidence.to_string(),
                 };
-                Self::roll_back(trial, Severity::Page, evidence, cx);
+                let kind = trial.take_out(RolloutState::RolledBack, evidence);
+                cx.emit(Severity::Page, kind);
             }
             Decision::Escalate => self.escalate(trial, &evidence, cx),
         }
     }
 
-    fn go_on(&self, trial: &mut Trial, now: Timestamp, evidence: String, cx: &Cx<'_>) {
-        trial.since = now;
-        trial.state = RolloutState::Running;
-        if usize::from(trial.stage) + 1 < self.plan.stages.len() {
-            trial.stage += 1;
-            self.announce(trial, evidence, cx);
-        } else {
+    /// The next stage begins, or the rollout is through; what there is to tell.
+    pub(super) fn go_on(&self, trial: &mut Trial, now: Timestamp, evidence: String) -> EventKind {
+        let is_last = usize::from(trial.stage) + 1 >= self.plan.stages.len();
+        trial.enter(trial.stage.saturating_add(u8::from(!is_last)), now);
+        if is_last {
             trial.state = RolloutState::Promoted;
-            let candidate = trial.candidate.clone();
-            cx.emit(
-                Severity::Info,
-                EventKind::RolloutPromoted {
-                    candidate,
-                    evidence,
-                },
-            );
-        }
-    }
-
-    fn roll_back(trial: &mut Trial, severity: Severity, evidence: String, cx: &Cx<'_>) {
-        trial.state = RolloutState::RolledBack;
-        let (candidate, stage) = (trial.candidate.clone(), trial.stage);
-        cx.emit(
-            severity,
-            EventKind::RolledBack {
-                candidate,
-                stage,
+            return EventKind::RolloutPromoted {
+                candidate: trial.candidate.clone(),
                 evidence,
-            },
-        );
+            };
+        }
+        self.stage_started(trial, evidence)
     }
 
     fn escalate(&self, trial: &mut Trial, evidence: &Evidence, cx: &Cx<'_>) {
@@ -410,14 +292,30 @@ impl Rollout {
         );
     }
 
-    fn announce(&self, trial: &Trial, evidence: String, cx: &Cx<'_>) {
-        let kind = EventKind::StageStarted {
+    fn stage_started(&self, trial: &Trial, evidence: String) -> EventKind {
+        EventKind::StageStarted {
             candidate: trial.candidate.clone(),
             stage: trial.stage,
             share: self.share(trial),
             evidence,
+        }
+    }
+}
+
+impl Core {
+    /// Remembers a candidate that has just been taken out of service.
+    pub(super) fn remember(&mut self) {
+        let rejected = self
+            .trial
+            .as_ref()
+            .filter(|trial| trial.state.is_rejected());
+        let Some(candidate) = rejected.map(|trial| &trial.candidate) else {
+            return;
         };
-        cx.emit(Severity::Info, kind);
+        if !self.rejected.contains(candidate) {
+            self.rejected.truncate(REJECTED - 1);
+            self.rejected.push_front(candidate.clone());
+        }
     }
 }
 
@@ -426,4 +324,6 @@ struct Stored {
     format: Format<1>,
     trial: Option<StoredTrial>,
     rejected: VecDeque<VersionId>,
+    untold: Vec<(Severity, EventKind)>,
+    latest: Timestamp,
 }

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::judge::{Arm, Evidence, Stratum, weigh};
-use super::plan::{Coverage, E_VALUE, Plan};
-use super::stages::{Decision, HoldReason, RolloutState};
+use super::plan::{Coverage, E_VALUE, Plan, WATCH};
+use super::status::{Decision, HoldReason, RolloutState};
+use crate::event::EventKind;
 use crate::keyed::{Keyed, Place};
 use crate::name::{DocumentType, VersionId};
 use crate::ticket::{Ticket, TicketId};
@@ -26,6 +27,14 @@ pub(super) struct Trial {
     pub(super) stage: u8,
     pub(super) since: Timestamp,
     pub(super) state: RolloutState,
+    /// Since when it is paused.
+    pub(super) paused_at: Option<Timestamp>,
+    /// Whether a person wants to be asked before the next stage.
+    pub(super) held: bool,
+    /// Whether a person approved the next stage.
+    pub(super) approved: bool,
+    /// Whether somebody was told that an approval is needed.
+    pub(super) asked: bool,
     /// For each type, a stratum for each stage.
     strata: Keyed<DocumentType, Vec<Stratum>>,
     corrected: HashSet<TicketId>,
@@ -40,9 +49,45 @@ impl Trial {
             stage: 0,
             since: now,
             state: RolloutState::Running,
+            paused_at: None,
+            held: false,
+            approved: false,
+            asked: false,
             strata: Keyed::new(TYPES),
             corrected: HashSet::new(),
         }
+    }
+
+    /// A stage begins.
+    pub(super) fn enter(&mut self, stage: u8, now: Timestamp) {
+        self.stage = stage;
+        self.since = now;
+        self.state = RolloutState::Running;
+        self.paused_at = None;
+        (self.held, self.approved, self.asked) = (false, false, false);
+    }
+
+    /// The candidate goes out of service; what there is to tell.
+    pub(super) fn take_out(&mut self, state: RolloutState, evidence: String) -> EventKind {
+        self.state = state;
+        self.paused_at = None;
+        EventKind::RolledBack {
+            candidate: self.candidate.clone(),
+            stage: self.stage,
+            evidence,
+        }
+    }
+
+    /// Whether it is through, and late corrections change nothing any more.
+    pub(super) fn is_settled(&self, now: Timestamp) -> bool {
+        self.state == RolloutState::Promoted && now.since(self.since) >= WATCH
+    }
+
+    pub(super) fn needs_approval(&self, plan: &Plan) -> bool {
+        let by_plan = plan
+            .stage(self.stage)
+            .is_some_and(|stage| stage.needs_approval);
+        (self.held || by_plan) && !self.approved
     }
 
     /// Counts an answer where its ticket says. `Some(limit)` when document types have just become too many.
@@ -164,9 +209,13 @@ impl Trial {
         if evidence.exceeds && evidence.ln_e >= E_VALUE.ln() || self.worse_type(plan).is_some() {
             return Decision::RollBack;
         }
-        let Some(stage) = plan.stage(self.stage) else {
+        let stage = plan.stage(self.stage).filter(|_| self.state.is_under_way());
+        let Some(stage) = stage else {
             return Decision::Promote;
         };
+        if self.paused_at.is_some() {
+            return Decision::Hold(HoldReason::Paused);
+        }
         let waited = now.since(self.since);
         let bar = plan.bar(self.stage);
         let uncovered = || {
@@ -180,14 +229,14 @@ impl Trial {
             HoldReason::NoEvidence
         } else if uncovered() {
             HoldReason::Coverage
-        } else if evidence.p_exceeds <= bar.risk {
-            return if self.state == RolloutState::Escalated {
-                Decision::Escalate
-            } else {
-                Decision::Promote
-            };
-        } else {
+        } else if evidence.p_exceeds > bar.risk {
             HoldReason::Unclear
+        } else if self.needs_approval(plan) {
+            HoldReason::Approval
+        } else if self.state == RolloutState::Escalated {
+            return Decision::Escalate;
+        } else {
+            return Decision::Promote;
         };
         if self.state == RolloutState::Escalated || waited >= plan.patience(stage, reason) {
             return Decision::Escalate;
@@ -205,6 +254,14 @@ pub(super) struct Stored {
     stage: u8,
     since: Timestamp,
     state: RolloutState,
+    #[serde(default)]
+    paused_at: Option<Timestamp>,
+    #[serde(default)]
+    held: bool,
+    #[serde(default)]
+    approved: bool,
+    #[serde(default)]
+    asked: bool,
     strata: Vec<(DocumentType, Vec<Stratum>)>,
     other: Option<Vec<Stratum>>,
     corrected: Vec<TicketId>,
@@ -219,6 +276,10 @@ impl From<&Trial> for Stored {
             stage: trial.stage,
             since: trial.since,
             state: trial.state,
+            paused_at: trial.paused_at,
+            held: trial.held,
+            approved: trial.approved,
+            asked: trial.asked,
             strata: trial
                 .strata
                 .iter()
@@ -236,6 +297,8 @@ impl From<Stored> for Trial {
         trial.stage = stored.stage;
         trial.since = stored.since;
         trial.state = stored.state;
+        trial.paused_at = stored.paused_at;
+        (trial.held, trial.approved, trial.asked) = (stored.held, stored.approved, stored.asked);
         trial.strata.refill(stored.strata, stored.other);
         trial.corrected = stored.corrected.into_iter().collect();
         trial

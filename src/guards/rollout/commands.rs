@@ -1,0 +1,119 @@
+//! What a person can tell a rollout. A command takes effect at once, at the time of the last call or tick; what it did is
+//! told at the next.
+
+use std::fmt;
+
+use super::stages::Rollout;
+use super::status::RolloutState;
+use super::trial::Trial;
+use crate::error::Error;
+use crate::event::{EventKind, RolloutCommand, Severity};
+use crate::time::Timestamp;
+
+impl Rollout {
+    pub(super) fn promote(&self) -> Result<(), Error> {
+        self.command(RolloutCommand::Promote, |trial, now| {
+            if !trial.state.is_under_way() {
+                return Err("only while it is running or waits for a decision");
+            }
+            Ok(self.go_on(trial, now, BY_A_PERSON.to_owned()))
+        })
+    }
+
+    pub(super) fn abort(&self) -> Result<(), Error> {
+        self.command(RolloutCommand::Abort, |trial, _| {
+            if trial.state.is_rejected() {
+                return Err("only while the candidate serves");
+            }
+            Ok(trial.take_out(RolloutState::Aborted, BY_A_PERSON.to_owned()))
+        })
+    }
+
+    pub(super) fn pause(&self) -> Result<(), Error> {
+        self.command(RolloutCommand::Pause, |trial, now| {
+            if !trial.state.is_under_way() || trial.paused_at.is_some() {
+                return Err("only while it is under way and not paused");
+            }
+            trial.paused_at = Some(now);
+            Ok(trial.told(RolloutCommand::Pause))
+        })
+    }
+
+    pub(super) fn resume(&self) -> Result<(), Error> {
+        self.command(RolloutCommand::Resume, |trial, now| {
+            let Some(paused_at) = trial.paused_at.take() else {
+                return Err("only while it is paused");
+            };
+            trial.since = trial.since + now.since(paused_at);
+            Ok(trial.told(RolloutCommand::Resume))
+        })
+    }
+
+    pub(super) fn hold(&self) -> Result<(), Error> {
+        self.command(RolloutCommand::Hold, |trial, _| {
+            if !trial.state.is_under_way() {
+                return Err("only while it is running or waits for a decision");
+            }
+            (trial.held, trial.approved) = (true, false);
+            Ok(trial.told(RolloutCommand::Hold))
+        })
+    }
+
+    pub(super) fn approve(&self) -> Result<(), Error> {
+        self.command(RolloutCommand::Approve, |trial, _| {
+            if !trial.state.is_under_way() || !trial.needs_approval(&self.plan) {
+                return Err("only while a stage is under way that waits for an approval");
+            }
+            trial.approved = true;
+            Ok(trial.told(RolloutCommand::Approve))
+        })
+    }
+
+    fn command(
+        &self,
+        command: RolloutCommand,
+        act: impl FnOnce(&mut Trial, Timestamp) -> Result<EventKind, &'static str>,
+    ) -> Result<(), Error> {
+        let mut core = self.core.lock();
+        let (latest, name) = (core.latest, self.plan.name);
+        let refused = |shown: &dyn fmt::Display, allowed| {
+            Err(Error::invalid(format!("{name} {command}"), shown, allowed))
+        };
+        let Some(trial) = &mut core.trial else {
+            return refused(&"no rollout", "only after the first call with a candidate");
+        };
+        let shown = trial.shown();
+        match act(trial, latest) {
+            Err(allowed) => return refused(&shown, allowed),
+            Ok(kind) => {
+                let severity = match command {
+                    RolloutCommand::Abort => Severity::Warning,
+                    _ => Severity::Info,
+                };
+                core.untold.push((severity, kind));
+            }
+        }
+        core.remember();
+        Ok(())
+    }
+}
+
+const BY_A_PERSON: &str = "by a person";
+
+impl Trial {
+    fn told(&self, command: RolloutCommand) -> EventKind {
+        EventKind::RolloutCommanded {
+            candidate: self.candidate.clone(),
+            stage: self.stage,
+            command,
+        }
+    }
+
+    fn shown(&self) -> String {
+        if self.paused_at.is_some() {
+            format!("{} and paused", self.state)
+        } else {
+            self.state.to_string()
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! What a person can tell a rollout: in every state, over a restart, and with the time it should have.
+
+use std::sync::Arc;
+
+use fusebox::{
+    CanaryPolicy, CanaryPolicyBuilder, Decision, Error, EventKind, HoldReason, Ratio,
+    RolloutCommand, RolloutState, Severity, Snapshot,
+};
+
+use crate::canary::{answers, correct, experience, hours, with_candidate};
+use crate::support::{Bench, line_up, minutes, version};
+
+fn started(canary: CanaryPolicy) -> (Bench, Arc<CanaryPolicy>) {
+    let canary = Arc::new(canary);
+    let guard = Arc::clone(&canary);
+    let bench = Bench::with(with_candidate(), |builder| builder.guard(guard));
+    bench.pipeline.tick();
+    (bench, canary)
+}
+
+fn running() -> (Bench, Arc<CanaryPolicy>) {
+    started(CanaryPolicy::default())
+}
+
+/// Corrections that speak for the candidate, enough for every stage.
+fn healthy(bench: &Bench) {
+    experience(bench, (30, 1_000), (570, 19_000));
+}
+
+fn held(canary: &CanaryPolicy) -> Option<HoldReason> {
+    match canary.status().decision {
+        Some(Decision::Hold(reason)) => Some(reason),
+        _ => None,
+    }
+}
+
+type Command = fn(&CanaryPolicy) -> Result<(), Error>;
+
+const COMMANDS: [(&str, Command); 6] = [
+    ("promote", CanaryPolicy::promote),
+    ("abort", CanaryPolicy::abort),
+    ("pause", CanaryPolicy::pause),
+    ("resume", CanaryPolicy::resume),
+    ("hold", CanaryPolicy::hold),
+    ("approve", CanaryPolicy::approve),
+];
+
+/// A state, and how a rollout gets there.
+type Reached = (&'static str, fn(&Bench, &CanaryPolicy));
+
+const STATES: [Reached; 7] = [
+    ("running", |_, _| {}),
+    ("running and paused", |_, canary| canary.pause().unwrap()),
+    ("held", |_, canary| canary.hold().unwrap()),
+    ("escalated", |bench, canary| {
+        bench.tick_after(hours(8));
+        assert_eq!(canary.status().state, RolloutState::Escalated);
+    }),
+    ("promoted", |_, canary| {
+        canary.promote().unwrap();
+        canary.promote().unwrap();
+        assert_eq!(canary.status().state, RolloutState::Promoted);
+    }),
+    ("aborted", |_, canary| canary.abort().unwrap()),
+    ("rolled back", |bench, canary| {
+        experience(bench, (60, 1_000), (570, 19_000));
+        assert_eq!(canary.status().state, RolloutState::RolledBack);
+    }),
+];
+
+#[test]
+fn every_command_is_legal_in_a_state_or_a_clear_error() {
+    let legal = [
+        ("running", "promote abort pause hold"),
+        ("running and paused", "promote abort resume hold"),
+        ("held", "promote abort pause hold approve"),
+        ("escalated", "promote abort pause hold"),
+        ("promoted", "abort"),
+        ("aborted", ""),
+        ("rolled back", ""),
+    ];
+    for ((state, reach), (known, legal)) in STATES.iter().zip(legal) {
+        assert_eq!(*state, known);
+        for (command, act) in COMMANDS {
+            let (bench, canary) = running();
+            reach(&bench, &canary);
+            let before = canary.status();
+            let result = act(&canary);
+            let expected = legal.split(' ').any(|name| name == command);
+            assert_eq!(
+                result.is_ok(),
+                expected,
+                "{command} while {state}: {result:?}"
+            );
+            if let Err(error) = result {
+                let text = error.to_string();
+                let shown = if *state == "held" { "running" } else { state };
+                let begin = format!("canary {command}: `{shown}` is not allowed; only ");
+                assert!(text.starts_with(&begin), "{text}");
+                assert_eq!(canary.status(), before, "nothing is changed");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_a_rollout_every_command_is_an_error() {
+    let canary = Arc::new(CanaryPolicy::default());
+    let bench = Bench::with(line_up(), |builder| builder.guard(Arc::clone(&canary)));
+    bench.pipeline.tick();
+    for (command, act) in COMMANDS {
+        let error = act(&canary).unwrap_err().to_string();
+        let expected = format!(
+            "canary {command}: `no rollout` is not allowed; only after the first call with a candidate"
+        );
+        assert_eq!(error, expected);
+    }
+}
+
+#[test]
+fn a_pause_makes_the_stage_longer_by_its_length() {
+    let (bench, canary) = running();
+    healthy(&bench);
+    bench.tick_after(hours(1));
+    canary.pause().unwrap();
+    bench.tick_after(hours(30));
+    let status = canary.status();
+    assert_eq!((status.stage, status.paused), (0, true));
+    assert_eq!(status.share, Ratio::percent(5));
+    assert_eq!(held(&canary), Some(HoldReason::Paused));
+    canary.resume().unwrap();
+    bench.tick_after(minutes(59));
+    assert_eq!(canary.status().stage, 0);
+    assert_eq!(held(&canary), Some(HoldReason::NotDue));
+    bench.tick_after(minutes(1));
+    assert_eq!(canary.status().stage, 1);
+    assert!(!canary.status().paused);
+    assert_eq!(bench.pages(), [], "a pause is no reason to ask anybody");
+}
+
+#[test]
+fn no_pause_masks_a_candidate_that_is_worse() {
+    for command in [CanaryPolicy::pause as Command, CanaryPolicy::hold] {
+        let (bench, canary) = running();
+        command(&canary).unwrap();
+        experience(&bench, (60, 1_000), (570, 19_000));
+        assert_eq!(canary.status().state, RolloutState::RolledBack);
+        assert_eq!(bench.pages().len(), 1);
+    }
+}
+
+#[test]
+fn a_restart_goes_on_with_a_pause() {
+    let (before, canary) = running();
+    healthy(&before);
+    before.tick_after(hours(1));
+    canary.pause().unwrap();
+    let snapshot = before.pipeline.snapshot();
+
+    let (after, canary) = running();
+    after.pipeline.restore(&snapshot).unwrap();
+    after.tick_after(hours(9));
+    assert_eq!(held(&canary), Some(HoldReason::Paused));
+    canary.resume().unwrap();
+    after.tick_after(minutes(59));
+    assert_eq!(canary.status().stage, 0, "nine hours down were a pause");
+    after.tick_after(minutes(1));
+    assert_eq!(canary.status().stage, 1);
+}
+
+fn with_approval() -> CanaryPolicyBuilder {
+    CanaryPolicy::builder()
+        .stage(Ratio::percent(5), hours(2))
+        .then_approval()
+        .stage(Ratio::percent(25), hours(4))
+}
+
+#[test]
+fn a_late_approval_gives_the_next_stage_its_full_time() {
+    let (bench, canary) = started(with_approval().build().unwrap());
+    healthy(&bench);
+    bench.tick_after(hours(2));
+    assert_eq!(held(&canary), Some(HoldReason::Approval));
+    bench.tick_after(hours(5));
+    assert_eq!(canary.status().stage, 0);
+    let asked = |bench: &Bench| {
+        let events = bench.events().into_iter();
+        let asked = events.filter(|event| matches!(event.kind, EventKind::ApprovalNeeded { .. }));
+        asked.map(|event| event.severity).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(&bench), [Severity::Warning], "once");
+    canary.approve().unwrap();
+    bench.tick_after(minutes(1));
+    assert_eq!(canary.status().stage, 1);
+    bench.tick_after(minutes(4 * 60 - 1));
+    assert_eq!(canary.status().state, RolloutState::Running);
+    bench.tick_after(minutes(1));
+    assert_eq!(
+        canary.status().state,
+        RolloutState::Promoted,
+        "no approval here"
+    );
+}
+
+#[test]
+fn an_approval_does_not_replace_evidence() {
+    let (bench, canary) = started(with_approval().build().unwrap());
+    canary.approve().unwrap();
+    bench.tick_after(hours(3));
+    assert_eq!(canary.status().stage, 0);
+    assert_eq!(held(&canary), Some(HoldReason::NoEvidence));
+    healthy(&bench);
+    bench.pipeline.tick();
+    assert_eq!(canary.status().stage, 1);
+}
+
+#[test]
+fn an_approval_that_nobody_gives_is_a_page() {
+    let (bench, canary) = started(with_approval().build().unwrap());
+    healthy(&bench);
+    bench.tick_after(hours(8));
+    assert_eq!(canary.status().state, RolloutState::Escalated);
+    assert_eq!(bench.pages().len(), 1);
+    canary.promote().unwrap();
+    assert_eq!(canary.status().stage, 1, "a person decides");
+}
+
+#[test]
+fn a_stage_that_is_held_waits_for_an_approval_and_only_that_stage() {
+    let (bench, canary) = running();
+    healthy(&bench);
+    canary.hold().unwrap();
+    bench.tick_after(hours(2));
+    assert_eq!(held(&canary), Some(HoldReason::Approval));
+    canary.approve().unwrap();
+    bench.pipeline.tick();
+    assert_eq!(canary.status().stage, 1);
+    bench.tick_after(hours(4));
+    assert_eq!(canary.status().state, RolloutState::Promoted);
+}
+
+#[test]
+fn a_command_is_told_once_and_survives_a_restart() {
+    let (before, canary) = running();
+    before.events();
+    canary.hold().unwrap();
+    canary.abort().unwrap();
+    assert_eq!(canary.status().state, RolloutState::Aborted, "at once");
+    let text = serde_json::to_string(&before.pipeline.snapshot()).unwrap();
+    let snapshot: Snapshot = serde_json::from_str(&text).unwrap();
+
+    let (after, canary) = running();
+    after.events();
+    after.pipeline.restore(&snapshot).unwrap();
+    assert_eq!(canary.status().state, RolloutState::Aborted);
+    after.pipeline.tick();
+    after.pipeline.tick();
+    let events = after.events();
+    let kinds: Vec<_> = events.iter().map(|event| &event.kind).collect();
+    let [
+        EventKind::RolloutCommanded {
+            command: RolloutCommand::Hold,
+            ..
+        },
+        EventKind::RolledBack { .. },
+    ] = kinds.as_slice()
+    else {
+        panic!("{kinds:?}");
+    };
+    assert!(
+        events[0]
+            .to_string()
+            .ends_with("canary: a person said hold to v8 at stage 1")
+    );
+    assert!(
+        answers(&after, "invoice", 0, 200).0.is_empty(),
+        "nobody is exposed"
+    );
+}
+
+/// Promoted after two stages; 24 hours for what people say of earlier answers.
+fn promoted() -> (Bench, Arc<CanaryPolicy>, Vec<fusebox::Ticket>) {
+    let (bench, canary) = running();
+    let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
+    correct(&bench, &stables, 570);
+    correct(&bench, &candidates, 10);
+    bench.tick_after(hours(2));
+    bench.tick_after(hours(4));
+    assert_eq!(canary.status().state, RolloutState::Promoted);
+    bench.events();
+    (bench, canary, candidates[10..].to_vec())
+}
+
+#[test]
+fn late_corrections_roll_back_after_the_promotion_for_a_day() {
+    let (bench, canary, late) = promoted();
+    bench.tick_after(minutes(24 * 60 - 1));
+    correct(&bench, &late, 60);
+    assert_eq!(canary.status().state, RolloutState::RolledBack);
+    assert_eq!(bench.pages().len(), 1);
+    assert_eq!(bench.serving(), "v7");
+
+    let (bench, canary, late) = promoted();
+    bench.tick_after(hours(24));
+    correct(&bench, &late, 60);
+    assert_eq!(canary.status().state, RolloutState::Promoted);
+    assert_eq!(bench.pages(), []);
+}
+
+#[test]
+fn a_promoted_candidate_can_be_taken_out_and_stays_out() {
+    let (bench, canary, _) = promoted();
+    canary.abort().unwrap();
+    assert_eq!(bench.serving(), "v7");
+    bench.pipeline.deploy(line_up()).unwrap();
+    bench.pipeline.tick();
+    bench.pipeline.deploy(with_candidate()).unwrap();
+    bench.pipeline.tick();
+    assert_eq!(canary.status().share, Ratio::ZERO);
+}
+
+#[test]
+fn a_third_version_takes_the_place_of_the_candidate_and_starts_over() {
+    let (bench, canary) = running();
+    healthy(&bench);
+    bench.tick_after(hours(2));
+    canary.hold().unwrap();
+    let third = line_up().with_candidate(version("v9"));
+    bench.pipeline.deploy(third).unwrap();
+    bench.pipeline.tick();
+    let status = canary.status();
+    assert_eq!(status.candidate.as_ref().unwrap(), &"v9");
+    assert_eq!((status.stage, status.evidence.candidate_answered), (0, 0));
+    assert_eq!(held(&canary), Some(HoldReason::NotDue));
+    assert!(canary.approve().is_err(), "what was held is gone");
+}
