@@ -508,3 +508,45 @@ fn a_rejected_candidate_stays_rejected_when_it_or_production_is_deployed_again()
         "another one gets its chance"
     );
 }
+
+fn published() -> (Bench, Arc<CanaryPolicy>) {
+    let canary = Arc::new(CanaryPolicy::as_published());
+    let guard = Arc::clone(&canary);
+    let bench = Bench::with(with_candidate(), |builder| builder.guard(guard));
+    bench.pipeline.tick();
+    (bench, canary)
+}
+
+#[test]
+fn the_plain_rule_looks_once_and_at_the_ratio_alone() {
+    let (bench, canary) = published();
+    experience(&bench, (3, 50), (28, 950));
+    bench.tick_after(minutes(119));
+    assert_eq!(canary.status().state, RolloutState::Running, "not before");
+    bench.tick_after(minutes(1));
+    assert_eq!(
+        canary.status().state,
+        RolloutState::RolledBack,
+        "2.04 times"
+    );
+
+    let (bench, canary) = running();
+    experience(&bench, (3, 50), (28, 950));
+    bench.tick_after(hours(2));
+    let decision = canary.status().decision;
+    assert_eq!(
+        decision,
+        Some(Decision::Hold(HoldReason::NoEvidence)),
+        "three corrections say nothing"
+    );
+}
+
+#[test]
+fn the_plain_rule_goes_on_without_evidence_and_at_exactly_one_and_a_half() {
+    let (bench, canary) = published();
+    bench.tick_after(hours(2));
+    assert_eq!(canary.status().stage, 1);
+    experience(&bench, (45, 1_000), (570, 19_000));
+    bench.tick_after(hours(4));
+    assert_eq!(canary.status().state, RolloutState::Promoted);
+}

@@ -203,6 +203,32 @@ fn a_late_approval_gives_the_next_stage_its_full_time() {
 }
 
 #[test]
+fn an_approval_is_for_one_stage() {
+    let (bench, canary) = started(with_approval().then_approval().build().unwrap());
+    healthy(&bench);
+    canary.approve().unwrap();
+    bench.tick_after(hours(2));
+    assert_eq!(canary.status().stage, 1);
+    bench.tick_after(hours(4));
+    assert_eq!(held(&canary), Some(HoldReason::Approval));
+    let events = bench.events();
+    let asked = |event: &&fusebox::Event| matches!(event.kind, EventKind::ApprovalNeeded { .. });
+    assert_eq!(events.iter().filter(asked).count(), 1);
+}
+
+#[test]
+fn going_on_ends_a_pause() {
+    let (bench, canary) = running();
+    canary.pause().unwrap();
+    canary.promote().unwrap();
+    let status = canary.status();
+    assert_eq!((status.stage, status.paused), (1, false));
+    healthy(&bench);
+    bench.tick_after(hours(4));
+    assert_eq!(canary.status().state, RolloutState::Promoted);
+}
+
+#[test]
 fn an_approval_does_not_replace_evidence() {
     let (bench, canary) = started(with_approval().build().unwrap());
     canary.approve().unwrap();

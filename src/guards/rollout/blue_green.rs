@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::guard_by_rollout;
-use super::plan::{Coverage, Plan, Stage};
+use super::plan::{Coverage, Plan, Rule, Stage};
 use super::stages::Rollout;
 use crate::error::Error;
 use crate::name::DocumentType;
@@ -169,6 +169,7 @@ impl BlueGreenPolicyBuilder {
                 needs_approval: self.needs_approval,
             }],
             max_ratio: self.max_ratio,
+            rule: Rule::Evidence,
             longest: Some(self.longest),
             coverage: Some(Coverage {
                 expected: self.expected,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::guard_by_rollout;
-use super::plan::{Plan, Stage};
+use super::plan::{Plan, Rule, Stage};
 use super::stages::Rollout;
 use crate::error::Error;
 use crate::ratio::Ratio;
@@ -87,21 +87,42 @@ impl CanaryPolicy {
         CanaryPolicyBuilder {
             stages: Vec::new(),
             max_ratio: MAX_RATIO,
+            rule: Rule::Evidence,
         }
+    }
+
+    /// The default stages under the plain rule, as it is often written: when the time of a stage is over, a candidate that is
+    /// corrected more than 1.5 times as often is rolled back, and any other goes on, however little is known.
+    ///
+    /// For comparison, and for services with very many corrections. With production at 3 % and 19 times the documents of
+    /// the candidate, one look rolls back an equal candidate in 25.8 % of all rollouts with 50 documents of the candidate,
+    /// in 12.2 % with 200 and in 0.6 % with 1,000; it lets one with twice the corrections go on in 36.1 %, 19.8 % and
+    /// 2.3 % (exact enumeration of both binomials).
+    pub fn as_published() -> Self {
+        Self(Rollout::new(plan(
+            STAGES.to_vec(),
+            MAX_RATIO,
+            Rule::PlainRatio,
+        )))
     }
 }
 
 impl Default for CanaryPolicy {
     fn default() -> Self {
-        Self(Rollout::new(plan(STAGES.to_vec(), MAX_RATIO)))
+        Self(Rollout::new(plan(
+            STAGES.to_vec(),
+            MAX_RATIO,
+            Rule::Evidence,
+        )))
     }
 }
 
-fn plan(stages: Vec<Stage>, max_ratio: Ratio) -> Plan {
+fn plan(stages: Vec<Stage>, max_ratio: Ratio, rule: Rule) -> Plan {
     Plan {
         name: "canary",
         stages,
         max_ratio,
+        rule,
         longest: None,
         coverage: None,
     }
@@ -113,6 +134,7 @@ fn plan(stages: Vec<Stage>, max_ratio: Ratio) -> Plan {
 pub struct CanaryPolicyBuilder {
     stages: Vec<Stage>,
     max_ratio: Ratio,
+    rule: Rule,
 }
 
 impl CanaryPolicyBuilder {
@@ -141,10 +163,16 @@ impl CanaryPolicyBuilder {
         self
     }
 
+    /// Judges by the plain ratio, once at the end of each stage; see [`CanaryPolicy::as_published`] for what that costs.
+    pub fn plain_ratio(mut self) -> Self {
+        self.rule = Rule::PlainRatio;
+        self
+    }
+
     /// The canary. An error when there is no stage, when shares do not rise within 0 % and 100 %, when a stage has no time,
     /// or when the ratio is out of its range.
     pub fn build(self) -> Result<CanaryPolicy, Error> {
-        let plan = plan(self.stages, self.max_ratio);
+        let plan = plan(self.stages, self.max_ratio, self.rule);
         plan.validate()?;
         Ok(CanaryPolicy(Rollout::new(plan)))
     }

@@ -14,6 +14,8 @@ use crate::ratio::Ratio;
 
 const POINTS: u32 = 64;
 const LARGEST: f64 = 8.0;
+/// Sums that differ by no more than this share are the same, but for rounding: one correction in a billion.
+const TIE: f64 = 1e-9;
 /// Ratios up to this are "no worse".
 const NO_WORSE: f64 = 1.02;
 
@@ -127,7 +129,7 @@ pub(super) fn weigh<'a>(
         ln_e: likelihood.ln_e(),
         p_exceeds: likelihood.p_exceeds(max_ratio.as_f64()),
         information: max_ratio.as_f64() * below,
-        exceeds: above > max_ratio.as_f64() * below,
+        exceeds: above > max_ratio.as_f64() * below * (1.0 + TIE),
     }
 }
 
@@ -285,6 +287,20 @@ mod tests {
     }
 
     proptest! {
+        /// In each stratum the candidate is corrected exactly 1.5 times as often.
+        #[test]
+        fn a_tie_over_many_strata_is_a_tie(
+            strata in prop::collection::vec((1_u64..200, 601_u64..90_000, 1_u64..50), 1..40),
+        ) {
+            let mut strata: Vec<_> = strata
+                .iter()
+                .map(|(k, n, times)| stratum(3 * k, *n, 2 * k * times, n * times))
+                .collect();
+            prop_assert!(!weigh(&strata, Ratio::percent(150)).exceeds);
+            strata[0].candidate.corrected += 1;
+            prop_assert!(weigh(&strata, Ratio::percent(150)).exceeds);
+        }
+
         #[test]
         fn strata_add_up_in_any_order(
             mut strata in prop::collection::vec((0_u64..50, 1_u64..500, 0_u64..50, 1_u64..500), 1..6),

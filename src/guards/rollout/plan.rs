@@ -33,9 +33,19 @@ pub(super) struct Plan {
     pub(super) name: &'static str,
     pub(super) stages: Vec<Stage>,
     pub(super) max_ratio: Ratio,
+    pub(super) rule: Rule,
     /// How long a stage waits for document types to be seen, if not four times its length.
     pub(super) longest: Option<Duration>,
     pub(super) coverage: Option<Coverage>,
+}
+
+/// How a stage is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// By the strength of the evidence, at every look.
+    Evidence,
+    /// By the plain ratio, once the time of the stage is over.
+    PlainRatio,
 }
 
 /// Which document types a candidate must have answered, and how often.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::judge::{Arm, Evidence, Stratum, weigh};
-use super::plan::{Coverage, E_VALUE, Plan, WATCH};
+use super::plan::{Coverage, E_VALUE, Plan, Rule, WATCH};
 use super::status::{Decision, HoldReason, RolloutState};
 use crate::event::EventKind;
 use crate::keyed::{Keyed, Place};
@@ -204,9 +204,22 @@ impl Trial {
             .collect()
     }
 
+    /// What the plain rule asks for at the end of a stage.
+    fn decide_plainly(&self, plan: &Plan, evidence: &Evidence) -> Decision {
+        if evidence.exceeds {
+            Decision::RollBack
+        } else if self.needs_approval(plan) {
+            Decision::Hold(HoldReason::Approval)
+        } else {
+            Decision::Promote
+        }
+    }
+
     /// What the evidence asks for now. Rolling back comes first: no other condition masks it.
     pub(super) fn decide(&self, plan: &Plan, evidence: &Evidence, now: Timestamp) -> Decision {
-        if evidence.exceeds && evidence.ln_e >= E_VALUE.ln() || self.worse_type(plan).is_some() {
+        let is_worse = evidence.exceeds && evidence.ln_e >= E_VALUE.ln();
+        let is_plain = plan.rule == Rule::PlainRatio;
+        if !is_plain && (is_worse || self.worse_type(plan).is_some()) {
             return Decision::RollBack;
         }
         let stage = plan.stage(self.stage).filter(|_| self.state.is_under_way());
@@ -217,6 +230,9 @@ impl Trial {
             return Decision::Hold(HoldReason::Paused);
         }
         let waited = now.since(self.since);
+        if is_plain && waited >= stage.at_least {
+            return self.decide_plainly(plan, evidence);
+        }
         let bar = plan.bar(self.stage);
         let uncovered = || {
             plan.coverage
