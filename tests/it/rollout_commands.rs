@@ -168,6 +168,54 @@ fn a_restart_goes_on_with_a_pause() {
     assert_eq!(canary.status().stage, 1);
 }
 
+/// The pause ends with the first word after a restart, before any call.
+#[test]
+fn a_command_knows_the_time_after_a_restart() {
+    let (before, canary) = running();
+    healthy(&before);
+    before.tick_after(hours(1));
+    canary.pause().unwrap();
+    before.tick_after(hours(9));
+    let snapshot = before.pipeline.snapshot();
+
+    let (after, canary) = running();
+    after.pipeline.restore(&snapshot).unwrap();
+    canary.resume().unwrap();
+    after.tick_after(hours(10) + minutes(59));
+    assert_eq!(canary.status().stage, 0);
+    after.tick_after(minutes(1));
+    assert_eq!(canary.status().stage, 1);
+}
+
+#[test]
+fn a_restart_keeps_an_approval_and_what_was_asked() {
+    for approve in [true, false] {
+        let (before, canary) = started(with_approval().build().unwrap());
+        healthy(&before);
+        before.tick_after(hours(2));
+        if approve {
+            canary.approve().unwrap();
+        }
+        let snapshot = before.pipeline.snapshot();
+        let (after, canary) = started(with_approval().build().unwrap());
+        after.pipeline.restore(&snapshot).unwrap();
+        after.events();
+        after.tick_after(hours(2));
+        assert_eq!(canary.status().stage, u8::from(approve));
+        let events = after.events();
+        let asked = |event: &fusebox::Event| matches!(event.kind, EventKind::ApprovalNeeded { .. });
+        assert!(!events.iter().any(asked), "it was asked before");
+    }
+    let (before, canary) = running();
+    canary.hold().unwrap();
+    let snapshot = before.pipeline.snapshot();
+    let (after, canary) = running();
+    after.pipeline.restore(&snapshot).unwrap();
+    healthy(&after);
+    after.tick_after(hours(2));
+    assert_eq!(held(&canary), Some(HoldReason::Approval));
+}
+
 fn with_approval() -> CanaryPolicyBuilder {
     CanaryPolicy::builder()
         .stage(Ratio::percent(5), hours(2))
@@ -327,7 +375,10 @@ fn late_corrections_roll_back_after_the_promotion_for_a_day() {
     assert_eq!(bench.serving(), "v7");
 
     let (bench, canary, late) = promoted();
-    bench.tick_after(hours(24));
+    for _ in 0..24 {
+        bench.tick_after(hours(1));
+    }
+    assert_eq!(bench.events(), [], "it was promoted once");
     correct(&bench, &late, 60);
     assert_eq!(canary.status().state, RolloutState::Promoted);
     assert_eq!(bench.pages(), []);
