@@ -307,6 +307,10 @@ fn a_stage_that_is_held_waits_for_an_approval_and_only_that_stage() {
     bench.tick_after(hours(2));
     assert_eq!(held(&canary), Some(HoldReason::Approval));
     canary.approve().unwrap();
+    canary.hold().unwrap();
+    bench.pipeline.tick();
+    assert_eq!(canary.status().stage, 0, "held again");
+    canary.approve().unwrap();
     bench.pipeline.tick();
     assert_eq!(canary.status().stage, 1);
     bench.tick_after(hours(4));

@@ -33,6 +33,12 @@ fn breaker(steps: &str) -> String {
     )
 }
 
+fn rollout(steps: &str) -> String {
+    format!(
+        r#"{{"guard": "rollout", "id": "X", "title": "x", "config": {{"policy": "canary"}}, "steps": [{steps}]}}"#
+    )
+}
+
 #[test]
 fn an_expectation_that_is_not_met_is_reported() {
     let case = breaker(
@@ -66,6 +72,32 @@ fn what_is_wrong_is_named() {
         (
             r#"{"guard": "drift", "id": "1", "title": "", "config": {}, "steps": []}"#,
             "case 1: guard `drift` is not replayed yet",
+        ),
+        (
+            &rollout(
+                r#"{"op": "traffic", "t": 0, "type": "invoice", "candidate": 1, "batch": "b"}"#,
+            ),
+            "step 1: key `batch` is not known here; op, t, type, candidate, stable",
+        ),
+        (
+            &rollout(
+                r#"{"op": "traffic", "t": 0, "type": "invoice", "candidate": 1, "candidate_corrected": 2}"#,
+            ),
+            "traffic: more are corrected than answered",
+        ),
+        (
+            &rollout(
+                r#"{"op": "abort", "t": 0}, {"op": "traffic", "t": 0, "type": "invoice", "candidate": 1}"#,
+            ),
+            "step 2: traffic: one of the versions gets no documents now",
+        ),
+        (
+            &rollout(r#"{"op": "resume", "t": 0}"#),
+            "canary resume: `running` is not allowed; only while it is paused",
+        ),
+        (
+            &rollout("").replace("canary", "green"),
+            "policy: `green` is not known; canary or blue_green",
         ),
         (
             &breaker(r#"{"op": "tick", "t": 0, "stat": "open"}"#),

@@ -2,6 +2,7 @@
 
 mod breaker;
 mod input;
+mod rollout;
 mod tokens;
 
 use std::fs;
@@ -81,7 +82,8 @@ fn replay(fields: &Fields<'_>, id: &str) -> Result<CaseResult, Problem> {
     let mut guard: Box<dyn Guarded> = match fields.text("guard")? {
         "breaker" => Box::new(breaker::Breaker::new(&config)?),
         "tokens" => Box::new(tokens::Tokens::new(&config)?),
-        known @ ("drift" | "rollout" | "shadow") => {
+        "rollout" => Box::new(rollout::Rollout::new(&config)?),
+        known @ ("drift" | "shadow") => {
             return Err(format!("guard `{known}` is not replayed yet"));
         }
         other => {

@@ -1,0 +1,406 @@
+//! `"guard": "rollout"`: a canary or a blue/green comparison, with a version in production and a candidate.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fusebox::sink::MemorySink;
+use fusebox::{
+    BlueGreenPolicy, Call, CanaryPolicy, Decision, DocumentType, Field, Guard, HoldReason, LineUp,
+    MockClock, Pipeline, Ratio, Report, Role, RolloutState, RolloutStatus, Severity, Signal,
+    Ticket, Timestamp, Version,
+};
+use serde_json::{Map, Value, json};
+
+use super::input::Fields;
+use super::{Guarded, Operation, Problem};
+
+/// Time 0 of a trace.
+const BEGIN: Timestamp = Timestamp::EPOCH;
+/// How many documents are tried for each that a step asks for, before it is said that there are none.
+const TRIES: u64 = 1_000;
+
+/// What is made anew at a restart.
+struct Running {
+    pipeline: Pipeline,
+    policy: Policy,
+}
+
+#[derive(Clone)]
+enum Policy {
+    BlueGreen(Arc<BlueGreenPolicy>),
+    Canary(Arc<CanaryPolicy>),
+}
+
+/// What a case configures.
+struct Plan {
+    policy: String,
+    plain: bool,
+    stages: Vec<(Ratio, Duration)>,
+    max_ratio: Option<Ratio>,
+    expected: Vec<DocumentType>,
+}
+
+pub(super) struct Rollout {
+    plan: Plan,
+    running: Running,
+    clock: MockClock,
+    sink: MemorySink,
+    candidates: u32,
+    documents: u64,
+    pages: usize,
+    /// Corrections that are still to come, by their time.
+    to_come: BTreeMap<u64, Vec<Ticket>>,
+}
+
+impl Rollout {
+    pub(super) fn new(config: &Fields<'_>) -> Result<Self, Problem> {
+        config.only(&["policy", "rule", "stages", "max_ratio", "expected_types"])?;
+        let plan = Plan::read(config)?;
+        let (clock, sink) = (MockClock::at(BEGIN), MemorySink::new());
+        let running = plan.start(&clock, &sink, 1)?;
+        Ok(Self {
+            plan,
+            running,
+            clock,
+            sink,
+            candidates: 1,
+            documents: 0,
+            pages: 0,
+            to_come: BTreeMap::new(),
+        })
+    }
+
+    /// Time goes on; corrections come when it is their time.
+    fn go_to(&mut self, at: u64) -> Result<(), Problem> {
+        while let Some(entry) = self
+            .to_come
+            .first_entry()
+            .filter(|entry| *entry.key() <= at)
+        {
+            let (at, tickets) = entry.remove_entry();
+            self.clock.set(BEGIN + Duration::from_millis(at));
+            for ticket in tickets {
+                let field = Field::new("total").map_err(text)?;
+                let signal = Signal::corrected(ticket, field);
+                self.running.pipeline.observe(&signal);
+            }
+        }
+        self.clock.set(BEGIN + Duration::from_millis(at));
+        Ok(())
+    }
+
+    fn traffic(&mut self, at: u64, fields: &Fields<'_>) -> Result<(), Problem> {
+        let number = |key| Ok::<_, Problem>(fields.optional(key, Fields::number)?.unwrap_or(0));
+        let wanted = [number("candidate")?, number("stable")?];
+        let corrected = [number("candidate_corrected")?, number("stable_corrected")?];
+        let corrected_at = fields.optional("corrected_at", Fields::number)?;
+        let document_type = fields.text("type")?;
+        let mut arms = [Role::Candidate, Role::Stable]
+            .into_iter()
+            .zip(wanted)
+            .map(|(role, wanted)| (role, wanted, Vec::new()))
+            .collect::<Vec<_>>();
+        let mut tries = wanted.iter().sum::<u64>().saturating_mul(TRIES);
+        let is_full =
+            |(_, wanted, tickets): &(Role, u64, Vec<Ticket>)| tickets.len() as u64 >= *wanted;
+        while !arms.iter().all(is_full) {
+            tries = tries
+                .checked_sub(1)
+                .ok_or("traffic: one of the versions gets no documents now")?;
+            self.documents += 1;
+            let id = format!("document-{}", self.documents);
+            let call = Call::new(id, document_type).map_err(text)?;
+            let permit = self.running.pipeline.admit(&call).permit();
+            let permit = permit.ok_or("traffic: a document was diverted")?;
+            let role = permit.ticket().role();
+            match arms.iter_mut().find(|arm| arm.0 == role && !is_full(arm)) {
+                Some((_, _, tickets)) => {
+                    let settlement = permit.answer(Report::new());
+                    tickets.push(settlement.ticket().clone());
+                }
+                None => drop(permit.release()),
+            }
+        }
+        // Production's first, so that no moment shows more against the candidate than the step says.
+        for ((_, _, tickets), corrected) in arms.into_iter().zip(corrected).rev() {
+            let count = usize::try_from(corrected).unwrap_or(usize::MAX);
+            if count > tickets.len() {
+                return Err("traffic: more are corrected than answered".to_owned());
+            }
+            let late = self.to_come.entry(corrected_at.unwrap_or(at)).or_default();
+            late.extend(tickets.into_iter().take(count));
+        }
+        self.go_to(at)
+    }
+
+    fn restart(&mut self) -> Result<(), Problem> {
+        let stored = serde_json::to_string(&self.running.pipeline.snapshot()).map_err(text)?;
+        let snapshot = serde_json::from_str(&stored).map_err(text)?;
+        self.running = self.plan.start(&self.clock, &self.sink, self.candidates)?;
+        self.running.pipeline.restore(&snapshot).map_err(text)
+    }
+
+    fn look(&mut self, before: &RolloutStatus) -> Map<String, Value> {
+        self.running.pipeline.tick();
+        let pages = self.sink.take().into_iter();
+        self.pages += pages
+            .filter(|event| event.severity == Severity::Page)
+            .count();
+        let status = self.running.policy.status();
+        let is_through = status.state == RolloutState::Promoted;
+        let stage = usize::from(status.stage) + usize::from(is_through);
+        let mut seen = Map::new();
+        let mut see = |key: &str, value| seen.insert(key.to_owned(), value);
+        see("decision", json!(decision(before, &status)));
+        if let Some(Decision::Hold(reason)) = status.decision {
+            see("reason", json!(reason_name(reason)));
+        }
+        see("stage", json!(stage));
+        see("share_bp", json!(basis_points(status.share.as_f64()).ok()));
+        see("state", json!(state_name(status.state)));
+        see("ratio", json!(status.evidence.ratio));
+        see("ln_e", json!(status.evidence.ln_e));
+        see("p_exceeds", json!(status.evidence.p_exceeds));
+        see("pages", json!(self.pages));
+        let uncovered = status.uncovered.iter().map(DocumentType::as_str);
+        see("uncovered", json!(uncovered.collect::<Vec<_>>()));
+        seen
+    }
+}
+
+impl Guarded for Rollout {
+    fn operation(&self, op: &str) -> Operation {
+        match op {
+            "traffic" => Operation::Known(&[
+                "t",
+                "type",
+                "candidate",
+                "stable",
+                "candidate_corrected",
+                "stable_corrected",
+                "corrected_at",
+            ]),
+            "look" | "pause" | "resume" | "hold" | "approve" | "promote" | "abort"
+            | "new_candidate" | "restart" => Operation::Known(&["t"]),
+            _ => Operation::Unknown,
+        }
+    }
+
+    fn step(&mut self, op: &str, fields: &Fields<'_>) -> Result<Map<String, Value>, Problem> {
+        let at = fields.number("t")?;
+        let before = self.running.policy.status();
+        self.go_to(at)?;
+        match op {
+            "look" => {}
+            "traffic" => self.traffic(at, fields)?,
+            "restart" => self.restart()?,
+            "new_candidate" => {
+                self.candidates += 1;
+                let line_up = line_up(self.candidates)?;
+                self.running.pipeline.deploy(line_up).map_err(text)?;
+            }
+            command => {
+                // A command knows the time of the last tick.
+                self.running.pipeline.tick();
+                self.running.policy.obey(command)?;
+            }
+        }
+        Ok(self.look(&before))
+    }
+
+    fn expectations(&self) -> &'static [&'static str] {
+        &[
+            "decision",
+            "reason",
+            "stage",
+            "share_bp",
+            "state",
+            "ratio",
+            "ln_e",
+            "p_exceeds",
+            "pages",
+            "uncovered",
+        ]
+    }
+}
+
+impl Plan {
+    fn read(config: &Fields<'_>) -> Result<Self, Problem> {
+        let policy = config.text("policy")?.to_owned();
+        if !["canary", "blue_green"].contains(&policy.as_str()) {
+            return Err(format!(
+                "policy: `{policy}` is not known; canary or blue_green"
+            ));
+        }
+        let plain = match config.optional("rule", Fields::text)? {
+            None | Some("evidence") => false,
+            Some("published") if policy == "canary" => true,
+            Some(other) => {
+                let allowed = "evidence, or published for a canary";
+                return Err(format!("rule: `{other}` is not known; {allowed}"));
+            }
+        };
+        let stages = config.optional("stages", Fields::objects)?;
+        let stages = stages.unwrap_or_default().into_iter().map(|stage| {
+            stage.only(&["share_bp", "for_ms"])?;
+            let share = Ratio::basis_points(stage.small("share_bp")?);
+            Ok((share, Duration::from_millis(stage.number("for_ms")?)))
+        });
+        let max_ratio = config.optional("max_ratio", Fields::float)?;
+        let expected = config.optional("expected_types", Fields::long_texts)?;
+        let expected = expected.unwrap_or_default().into_iter();
+        Ok(Self {
+            policy,
+            plain,
+            stages: stages.collect::<Result<_, Problem>>()?,
+            max_ratio: max_ratio
+                .map(|ratio| basis_points(ratio).map(Ratio::basis_points))
+                .transpose()?,
+            expected: expected
+                .map(|name| DocumentType::new(name).map_err(text))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn start(
+        &self,
+        clock: &MockClock,
+        sink: &MemorySink,
+        candidate: u32,
+    ) -> Result<Running, Problem> {
+        let policy = self.policy()?;
+        let guard: Box<dyn Guard> = match policy.clone() {
+            Policy::BlueGreen(policy) => Box::new(policy),
+            Policy::Canary(policy) => Box::new(policy),
+        };
+        let pipeline = Pipeline::builder(line_up(candidate)?)
+            .guard(guard)
+            .clock(clock.clone())
+            .sink(sink.clone())
+            .build()
+            .map_err(text)?;
+        pipeline.tick();
+        Ok(Running { pipeline, policy })
+    }
+
+    fn policy(&self) -> Result<Policy, Problem> {
+        if self.policy == "blue_green" {
+            let mut builder = BlueGreenPolicy::builder().expect_types(self.expected.clone());
+            if let Some(ratio) = self.max_ratio {
+                builder = builder.max_ratio(ratio);
+            }
+            match self.stages.as_slice() {
+                [] => {}
+                [(share, window)] => builder = builder.share(*share).window(*window),
+                _ => return Err("stages: a blue_green policy has one".to_owned()),
+            }
+            let policy = builder.build().map_err(text)?;
+            return Ok(Policy::BlueGreen(Arc::new(policy)));
+        }
+        if !self.expected.is_empty() {
+            return Err("expected_types: only for blue_green".to_owned());
+        }
+        if self.stages.is_empty() && self.max_ratio.is_none() {
+            let policy = if self.plain {
+                CanaryPolicy::as_published()
+            } else {
+                CanaryPolicy::default()
+            };
+            return Ok(Policy::Canary(Arc::new(policy)));
+        }
+        let mut builder = CanaryPolicy::builder();
+        for (share, at_least) in &self.stages {
+            builder = builder.stage(*share, *at_least);
+        }
+        if let Some(ratio) = self.max_ratio {
+            builder = builder.max_ratio(ratio);
+        }
+        if self.plain {
+            builder = builder.plain_ratio();
+        }
+        Ok(Policy::Canary(Arc::new(builder.build().map_err(text)?)))
+    }
+}
+
+impl Policy {
+    fn status(&self) -> RolloutStatus {
+        match self {
+            Self::BlueGreen(policy) => policy.status(),
+            Self::Canary(policy) => policy.status(),
+        }
+    }
+
+    fn obey(&self, command: &str) -> Result<(), Problem> {
+        macro_rules! obey {
+            ($policy:expr) => {
+                match command {
+                    "pause" => $policy.pause(),
+                    "resume" => $policy.resume(),
+                    "hold" => $policy.hold(),
+                    "approve" => $policy.approve(),
+                    "promote" => $policy.promote(),
+                    _ => $policy.abort(),
+                }
+            };
+        }
+        let result = match self {
+            Self::BlueGreen(policy) => obey!(policy),
+            Self::Canary(policy) => obey!(policy),
+        };
+        result.map_err(text)
+    }
+}
+
+fn line_up(candidate: u32) -> Result<LineUp, Problem> {
+    let version = |id: String| Version::new(id, "any-model").map_err(text);
+    let stable = LineUp::new(version("stable".to_owned())?);
+    Ok(stable.with_candidate(version(format!("candidate-{candidate}"))?))
+}
+
+/// What was decided in a step: what it changed says more than what is to be done next.
+fn decision(before: &RolloutStatus, after: &RolloutStatus) -> &'static str {
+    match (after.state, after.decision) {
+        (RolloutState::RolledBack | RolloutState::Aborted, _) => "roll_back",
+        (RolloutState::Promoted, _) => "promote",
+        (RolloutState::Escalated, _) => "escalate",
+        _ if before.candidate == after.candidate && after.stage > before.stage => "promote",
+        (_, Some(Decision::RollBack)) => "roll_back",
+        (_, Some(Decision::Promote)) => "promote",
+        (_, Some(Decision::Escalate)) => "escalate",
+        _ => "hold",
+    }
+}
+
+fn reason_name(reason: HoldReason) -> &'static str {
+    match reason {
+        HoldReason::Approval => "approval",
+        HoldReason::Coverage => "coverage",
+        HoldReason::NoEvidence => "no_evidence",
+        HoldReason::NotDue => "not_due",
+        HoldReason::Paused => "paused",
+        _ => "unclear",
+    }
+}
+
+fn state_name(state: RolloutState) -> &'static str {
+    match state {
+        RolloutState::Aborted => "aborted",
+        RolloutState::Escalated => "escalated",
+        RolloutState::Promoted => "promoted",
+        RolloutState::RolledBack => "rolled_back",
+        _ => "running",
+    }
+}
+
+/// Hundredths of a per cent, rounded.
+fn basis_points(share: f64) -> Result<u32, Problem> {
+    let rounded = format!("{:.0}", share * 10_000.0);
+    rounded
+        .parse()
+        .map_err(|_| format!("`{share}` is no share or ratio"))
+}
+
+fn text(error: impl std::fmt::Display) -> Problem {
+    error.to_string()
+}
