@@ -118,13 +118,19 @@ pub enum EventKind {
         last_failed: Option<TicketId>,
         fallback: Option<VersionId>,
     },
-    /// Falling back did not help: no version is left, and documents go to people. `incident` is that of the version that
-    /// failed first.
+    /// Falling back did not help: no version is left, and documents go elsewhere. `incident` is that of the version that
+    /// failed first; all else is as in `ErrorRateExceeded`.
     Exhausted {
         version: VersionId,
         incident: String,
+        reason: TripReason,
         errors: u64,
         calls: u64,
+        threshold: Ratio,
+        kinds: BTreeMap<FailureKind, u64>,
+        first_failed: Option<TicketId>,
+        last_failed: Option<TicketId>,
+        destination: Destination,
     },
     /// A guard panicked; its word was taken as the strictest.
     GuardPanicked { guard: String },

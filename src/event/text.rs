@@ -152,14 +152,26 @@ impl fmt::Display for EventKind {
             }
             Self::Exhausted {
                 version,
+                reason,
                 errors,
                 calls,
+                threshold,
+                kinds,
+                destination,
                 ..
-            } => write!(
-                f,
-                "{errors} of {calls} calls to {version} failed as well: falling back did not help, \
-                 documents go to human review"
-            ),
+            } => {
+                write!(
+                    f,
+                    "{errors} of {calls} calls to {version} {reason} as well (threshold {threshold}"
+                )?;
+                for (kind, count) in kinds {
+                    write!(f, ", {count} {kind}")?;
+                }
+                write!(
+                    f,
+                    "): falling back did not help, documents go to {destination}"
+                )
+            }
             Self::GuardPanicked { guard } => write!(
                 f,
                 "guard {guard} panicked; its word counts as the strictest"

@@ -6,6 +6,7 @@ mod in_flight;
 mod incident;
 mod line;
 mod lines;
+mod parts;
 mod probing;
 mod recent;
 mod rule;

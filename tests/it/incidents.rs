@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use fusebox::{
-    ErrorRateBreaker, EventKind, FailureKind, LineUp, Probing, Severity, Timestamp, VersionId,
+    Destination, ErrorRateBreaker, EventKind, FailureKind, LineUp, Probing, Severity, Timestamp,
+    VersionId,
 };
 
 use crate::support::{Bench, EVENING, minutes, seconds, version};
@@ -180,6 +181,26 @@ fn a_page_names_the_first_and_the_last_call_that_failed() {
     };
     assert_eq!(*first_failed, failed.first().copied());
     assert_eq!(*last_failed, failed.last().copied());
+
+    let first = bench.permit("invoice").fail(FailureKind::ServerError).id();
+    bench.fail(3);
+    let last = bench.permit("invoice").fail(FailureKind::Timeout).id();
+    let pages = bench.pages();
+    let [
+        EventKind::Exhausted {
+            first_failed,
+            last_failed,
+            kinds,
+            destination: Destination::HumanReview,
+            ..
+        },
+    ] = pages.as_slice()
+    else {
+        panic!("{pages:?}");
+    };
+    assert_eq!((*first_failed, *last_failed), (Some(first), Some(last)));
+    assert_eq!(kinds[&FailureKind::ServerError], 4);
+    assert_eq!(kinds[&FailureKind::Timeout], 1);
 }
 
 #[test]

@@ -9,11 +9,13 @@ use crate::name::VersionId;
 use crate::signal::Outcome;
 use crate::ticket::Ticket;
 use crate::time::Timestamp;
+use crate::verdict::Destination;
 use crate::version::{Role, Version};
 
 use super::generation::Generation;
 use super::incident::Incidents;
 use super::line::{Line, Step, VersionCounts};
+use super::parts::{behind, part_of};
 use super::probing::{Recovery, Trial};
 use super::rule::{Breach, Rule};
 
@@ -300,13 +302,21 @@ impl Scope {
             let incidents = &mut shared.incidents;
             let (incident, severity) = incidents.breaks(version, stable, rule.hold_open, now, cx);
             line.take_out(&rule.recovery, now, generation);
-            self.is_troubled = true;
+            let (first_failed, last_failed) = line.failed().unzip();
+            let destination = rule.when_exhausted.clone();
             let kind = EventKind::Exhausted {
                 version: version.clone(),
                 incident,
+                reason: breach.reason,
                 errors: breach.part,
                 calls: breach.whole,
+                threshold: breach.threshold,
+                kinds: line.kinds(),
+                first_failed,
+                last_failed,
+                destination: destination.unwrap_or(Destination::HumanReview),
             };
+            self.is_troubled = true;
             cx.emit(severity, kind);
             return;
         }
@@ -315,6 +325,7 @@ impl Scope {
         }
         let incidents = &mut shared.incidents;
         let (incident, severity) = incidents.breaks(version, None, rule.hold_open, now, cx);
+        let (first_failed, last_failed) = line.failed().unzip();
         let kind = EventKind::ErrorRateExceeded {
             version: version.clone(),
             incident,
@@ -323,8 +334,8 @@ impl Scope {
             calls: breach.whole,
             threshold: breach.threshold,
             kinds: line.kinds(),
-            first_failed: line.failed().map(|(first, _)| first),
-            last_failed: line.failed().map(|(_, last)| last),
+            first_failed,
+            last_failed,
             fallback: fallback.clone(),
         };
         if fallback.is_some() {
@@ -484,25 +495,4 @@ impl Scope {
         scope.look_for_trouble();
         scope
     }
-}
-
-/// The part that a version plays in the line-up of now.
-fn part_of(version: &VersionId, cx: &Cx<'_>) -> Option<Role> {
-    [Role::Candidate, Role::Stable, Role::Previous]
-        .into_iter()
-        .find(|role| {
-            cx.line_up()
-                .get(*role)
-                .is_some_and(|live| live.id() == version)
-        })
-}
-
-/// The version that takes over from the one in this part.
-fn behind<'a>(role: Role, cx: &Cx<'a>) -> Option<&'a VersionId> {
-    let behind = match role {
-        Role::Candidate => Role::Stable,
-        Role::Stable => Role::Previous,
-        Role::Previous => return None,
-    };
-    cx.line_up().get(behind).map(Version::id)
 }
