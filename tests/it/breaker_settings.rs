@@ -56,6 +56,7 @@ fn a_window_of_another_length_begins_empty_and_says_so() {
 fn versions_come_and_go() {
     let (bench, breaker) = bench(ErrorRateBreaker::builder());
     bench.fail(5);
+    bench.answer(30);
     for n in 8..60 {
         let next = LineUp::new(version(&format!("v{n}"))).with_previous(version("v6"));
         bench.pipeline.deploy(next).unwrap();
@@ -64,6 +65,8 @@ fn versions_come_and_go() {
     assert_eq!(breaker.state(&v7()), BreakerState::Latched);
     let v59 = VersionId::new("v59").unwrap();
     assert_eq!(breaker.counts(&v59).calls, 1);
+    let v6 = VersionId::new("v6").unwrap();
+    assert_eq!(breaker.counts(&v6).calls, 30, "what is live is kept");
     let known = |bench: &Bench| {
         let snapshot = serde_json::to_value(bench.pipeline.snapshot()).unwrap();
         let state = &snapshot["guards"]["error-rate"];

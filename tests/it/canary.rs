@@ -520,6 +520,12 @@ fn published() -> (Bench, Arc<CanaryPolicy>) {
 #[test]
 fn the_plain_rule_looks_once_and_at_the_ratio_alone() {
     let (bench, canary) = published();
+    experience(&bench, (60, 1_000), (570, 19_000));
+    bench.tick_after(minutes(119));
+    let state = canary.status().state;
+    assert_eq!(state, RolloutState::Running, "strong evidence, too early");
+
+    let (bench, canary) = published();
     experience(&bench, (3, 50), (28, 950));
     bench.tick_after(minutes(119));
     assert_eq!(canary.status().state, RolloutState::Running, "not before");
