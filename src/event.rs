@@ -11,7 +11,7 @@ use crate::format::Format;
 use crate::name::DocumentType;
 use crate::time::Timestamp;
 
-pub use kind::{BreakerMode, EventKind, ProbeFailure, RolloutCommand, TripReason};
+pub use kind::{BreakerMode, EventKind, NotCounted, ProbeFailure, RolloutCommand, TripReason};
 
 /// How much an event wants somebody's attention. Ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -16,8 +16,8 @@ pub use error_rate::{
 };
 pub use ledger::{Ends, LedgerReport, RouteLedger, RouteLedgerBuilder};
 pub use rollout::{
-    BlueGreenPolicy, BlueGreenPolicyBuilder, CanaryPolicy, CanaryPolicyBuilder, Decision, Evidence,
-    HoldReason, RolloutState, RolloutStatus,
+    BlueGreenPolicy, BlueGreenPolicyBuilder, Cadence, CanaryPolicy, CanaryPolicyBuilder,
+    Denominator, RolloutState, RolloutStatus, Times, TypeStatus, TypeVerdict, WorseType,
 };
 pub use shadow::{
     Divergence, ShadowComparator, ShadowComparatorBuilder, ShadowCounts, ShadowReport,

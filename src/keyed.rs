@@ -96,6 +96,11 @@ impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
         self.entries.iter_mut()
     }
 
+    /// Every key with an entry of its own, and the entry that new keys share past the limit, to change them.
+    pub(crate) fn all_mut(&mut self) -> (impl Iterator<Item = (&K, &mut V)>, Option<&mut V>) {
+        (self.entries.iter_mut(), self.other.as_mut())
+    }
+
     /// The entry that new keys share past the limit.
     pub(crate) fn other(&self) -> Option<&V> {
         self.other.as_ref()

@@ -77,9 +77,11 @@ mod account;
 mod call;
 mod clock;
 mod conversation;
+mod correction;
 mod drill;
 mod error;
 mod event;
+mod evidence;
 mod failure;
 mod format;
 mod guard;
@@ -110,25 +112,29 @@ pub use account::{Account, Measurement};
 pub use call::Call;
 pub use clock::{Clock, MockClock, SystemClock};
 pub use conversation::{Conversation, Message};
+pub use correction::Correction;
 pub use drill::{Drill, DrillReport, Fault, Traffic};
 pub use error::{Error, ErrorKind};
 pub use event::{
-    BreakerMode, Event, EventKind, ProbeFailure, RolloutCommand, Severity, TripReason,
+    BreakerMode, Event, EventKind, NotCounted, ProbeFailure, RolloutCommand, Severity, TripReason,
 };
+pub use evidence::{Decision, Evidence, Findings, HoldReason, Maturity, Measure, Tally};
 pub use failure::{ApiError, Cause, Classify, FailureKind, Overflow};
 pub use guard::{Cx, DryRun, Guard, Named, OnlyFor, State};
 pub use guards::{
-    AtLeast, BlueGreenPolicy, BlueGreenPolicyBuilder, BreakerState, CanaryPolicy,
+    AtLeast, BlueGreenPolicy, BlueGreenPolicyBuilder, BreakerState, Cadence, CanaryPolicy,
     CanaryPolicyBuilder, ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, ConfidenceMeans,
-    CoverageReport, Decision, Divergence, DriftState, Ends, ErrorRateBreaker,
-    ErrorRateBreakerBuilder, Evidence, Headroom, Health, HoldReason, LedgerReport, Probing,
-    Recovery, RolloutState, RolloutStatus, RouteLedger, RouteLedgerBuilder, ShadowComparator,
-    ShadowComparatorBuilder, ShadowCounts, ShadowReport, ShadowVerdict, Shadowed, TokenBudget,
-    TokenBudgetBuilder, Treatment, VersionCounts, WhatIf, Windows,
+    CoverageReport, Denominator, Divergence, DriftState, Ends, ErrorRateBreaker,
+    ErrorRateBreakerBuilder, Headroom, Health, LedgerReport, Probing, Recovery, RolloutState,
+    RolloutStatus, RouteLedger, RouteLedgerBuilder, ShadowComparator, ShadowComparatorBuilder,
+    ShadowCounts, ShadowReport, ShadowVerdict, Shadowed, Times, TokenBudget, TokenBudgetBuilder,
+    Treatment, TypeStatus, TypeVerdict, VersionCounts, WhatIf, Windows, WorseType,
 };
 pub use image::Image;
 pub use model::{Encoding, Framing, ImageRule, Model, ToolRule};
-pub use name::{DocumentId, DocumentType, Field, ModelName, QueueName, VersionId};
+pub use name::{
+    BatchKey, CorrectionId, DocumentId, DocumentType, Field, ModelName, QueueName, VersionId,
+};
 pub use outbox::Outbox;
 pub use permit::{Admission, Permit, Settlement};
 pub use pipeline::{Builder, Pipeline, Snapshot};

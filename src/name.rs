@@ -107,6 +107,14 @@ macro_rules! name {
 }
 
 name! {
+    /// Corrections that have one cause: a supplier, an upload, the session of a reviewer.
+    BatchKey, "batch key"
+}
+name! {
+    /// The id that a review tool gives to a correction.
+    CorrectionId, "correction id"
+}
+name! {
     /// Which document a call is about: unique in your pipeline, the same on every retry.
     DocumentId, "document id"
 }
@@ -143,4 +151,10 @@ name! {
 name! {
     /// A prompt version.
     VersionId, "version"
+}
+impl VersionId {
+    /// The name that stands where there is no version.
+    pub(crate) fn other() -> Self {
+        Self(Arc::from(OTHER))
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::correction::Correction;
 use crate::error::Error;
 use crate::failure::FailureKind;
 use crate::name::Field;
@@ -280,8 +281,20 @@ pub enum Signal {
     Corrected {
         /// The ticket of the call that gave the answer.
         ticket: Ticket,
-        /// The field.
-        field: Field,
+        /// What was corrected.
+        correction: Correction,
+    },
+    /// A correction was taken back: the answer was right.
+    Retracted {
+        /// The ticket of the call that gave the answer.
+        ticket: Ticket,
+        /// The correction, with the field and the id that it had.
+        correction: Correction,
+    },
+    /// A person looked at an answer. Fields that were wrong are told apart, as corrections.
+    Reviewed {
+        /// The ticket of the call that gave the answer.
+        ticket: Ticket,
     },
     /// A shadow run was compared with production.
     Compared {
@@ -293,9 +306,25 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// A person corrected `field` of the answer that `ticket` stands for.
-    pub fn corrected(ticket: Ticket, field: Field) -> Self {
-        Self::Corrected { ticket, field }
+    /// A person corrected the answer that `ticket` stands for: a [`Field`] will do, or a [`Correction`] that says more.
+    pub fn corrected(ticket: Ticket, correction: impl Into<Correction>) -> Self {
+        Self::Corrected {
+            ticket,
+            correction: correction.into(),
+        }
+    }
+
+    /// A person took a correction back. It is found by its ticket, its field and its id.
+    pub fn retracted(ticket: Ticket, correction: impl Into<Correction>) -> Self {
+        Self::Retracted {
+            ticket,
+            correction: correction.into(),
+        }
+    }
+
+    /// A person looked at the answer that `ticket` stands for, whatever came of it.
+    pub fn reviewed(ticket: Ticket) -> Self {
+        Self::Reviewed { ticket }
     }
 
     /// A candidate's answer was compared with the one that `ticket` stands for.
@@ -309,6 +338,8 @@ impl Signal {
             Self::Opened { ticket }
             | Self::Settled { ticket, .. }
             | Self::Corrected { ticket, .. }
+            | Self::Retracted { ticket, .. }
+            | Self::Reviewed { ticket }
             | Self::Compared { ticket, .. } => ticket,
         }
     }
@@ -318,6 +349,8 @@ impl Signal {
             Self::Opened { ticket }
             | Self::Settled { ticket, .. }
             | Self::Corrected { ticket, .. }
+            | Self::Retracted { ticket, .. }
+            | Self::Reviewed { ticket }
             | Self::Compared { ticket, .. } => ticket,
         }
     }

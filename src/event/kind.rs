@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::{Findings, HoldReason};
 use crate::failure::FailureKind;
 use crate::name::{DocumentId, DocumentType, Field, ModelName, VersionId};
 use crate::ratio::Ratio;
@@ -33,7 +34,7 @@ pub enum EventKind {
     ApprovalNeeded {
         candidate: VersionId,
         stage: u8,
-        evidence: String,
+        findings: Box<Findings>,
     },
     /// Too large a share of a version's calls was abandoned: hanging calls complete with no error.
     AbandonedRateExceeded {
@@ -61,6 +62,14 @@ pub enum EventKind {
         model: ModelName,
         counted: TokenCount,
         reported: Option<u64>,
+    },
+    /// A correction, its retraction or a review could not be counted by the rollout that is on. Told for the first of each
+    /// reason; the rollout's status counts them all.
+    CorrectionNotCounted {
+        document: DocumentId,
+        document_type: DocumentType,
+        version: VersionId,
+        reason: NotCounted,
     },
     /// More documents than promised have more tokens than the bound that was learnt for their type.
     CoverageFell {
@@ -215,11 +224,25 @@ pub enum EventKind {
         compared: u64,
         threshold: Ratio,
     },
+    /// A candidate is worse for one document type: production keeps the type, the candidate goes on with the others.
+    TypeExcluded {
+        candidate: VersionId,
+        stage: u8,
+        document_type: DocumentType,
+        findings: Box<Findings>,
+    },
+    /// A rollout waits, for another reason than before.
+    RolloutHolds {
+        candidate: VersionId,
+        stage: u8,
+        reason: HoldReason,
+        findings: Box<Findings>,
+    },
     /// A rollout waits for a person: the evidence is not clear, and the time for it is over.
     RolloutEscalated {
         candidate: VersionId,
         stage: u8,
-        evidence: String,
+        findings: Box<Findings>,
     },
     /// A person told a rollout to do otherwise than planned.
     RolloutCommanded {
@@ -230,13 +253,13 @@ pub enum EventKind {
     /// A rollout is through: the candidate serves everything.
     RolloutPromoted {
         candidate: VersionId,
-        evidence: String,
+        findings: Box<Findings>,
     },
     /// A candidate was worse: it serves nothing any more.
     RolledBack {
         candidate: VersionId,
         stage: u8,
-        evidence: String,
+        findings: Box<Findings>,
     },
     /// A shadow run has seen enough.
     ShadowFinished {
@@ -257,7 +280,7 @@ pub enum EventKind {
         candidate: VersionId,
         stage: u8,
         share: Ratio,
-        evidence: String,
+        findings: Box<Findings>,
     },
     /// A failure that no rate must be waited for: credentials, model name, quota.
     UrgentFailure {
@@ -296,6 +319,20 @@ pub enum TripReason {
     ErrorRate,
     /// Too large a share of the calls took too long, or hangs.
     SlowCalls,
+}
+
+/// Why a rollout could not count what a person said of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NotCounted {
+    /// Its document has no answer yet, as far as is known here.
+    NoAnswer,
+    /// The answer is not one that this rollout compares: of another version, from before it began, or from after the candidate
+    /// was promoted.
+    NotCompared,
+    /// The correction that is taken back was never told.
+    NothingToRetract,
 }
 
 /// What a person tells a rollout.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::kind::{BreakerMode, EventKind, ProbeFailure, RolloutCommand, TripReason};
+use super::kind::{BreakerMode, EventKind, NotCounted, ProbeFailure, RolloutCommand, TripReason};
 use crate::verdict::Reason;
 
 impl fmt::Display for EventKind {
@@ -292,10 +292,10 @@ impl fmt::Display for EventKind {
             Self::ApprovalNeeded {
                 candidate,
                 stage,
-                evidence,
+                findings,
             } => write!(
                 f,
-                "{candidate} has met the conditions of stage {} and waits for an approval: {evidence}",
+                "{candidate} has met the conditions of stage {} and waits for an approval: {findings}",
                 stage + 1
             ),
             Self::RolloutCommanded {
@@ -307,29 +307,64 @@ impl fmt::Display for EventKind {
                 "a person said {command} to {candidate} at stage {}",
                 stage + 1
             ),
+            Self::RolloutHolds {
+                candidate,
+                stage,
+                reason,
+                findings,
+            } => {
+                let stage = stage + 1;
+                write!(
+                    f,
+                    "{candidate} waits at stage {stage}: {reason}; {findings}"
+                )?;
+                match findings.next_look {
+                    Some(at) => write!(f, "; next look at {at}"),
+                    None => Ok(()),
+                }
+            }
+            Self::TypeExcluded {
+                candidate,
+                stage,
+                document_type,
+                findings,
+            } => write!(
+                f,
+                "{document_type} stays with production from stage {} of {candidate} on: {findings}",
+                stage + 1
+            ),
+            Self::CorrectionNotCounted {
+                document,
+                document_type,
+                version,
+                reason,
+            } => write!(
+                f,
+                "what was said of {document} ({document_type}, {version}) is not counted: {reason}"
+            ),
             Self::RolloutEscalated {
                 candidate,
                 stage,
-                evidence,
+                findings,
             } => {
                 write!(
                     f,
-                    "{candidate} waits for a decision at stage {}: {evidence}",
+                    "{candidate} waits for a decision at stage {}: {findings}",
                     stage + 1
                 )
             }
             Self::RolloutPromoted {
                 candidate,
-                evidence,
-            } => write!(f, "{candidate} serves everything: {evidence}"),
+                findings,
+            } => write!(f, "{candidate} serves everything: {findings}"),
             Self::RolledBack {
                 candidate,
                 stage,
-                evidence,
+                findings,
             } => {
                 write!(
                     f,
-                    "{candidate} rolled back at stage {}: {evidence}",
+                    "{candidate} rolled back at stage {}: {findings}",
                     stage + 1
                 )
             }
@@ -357,11 +392,11 @@ impl fmt::Display for EventKind {
                 candidate,
                 stage,
                 share,
-                evidence,
+                findings,
             } => {
                 write!(
                     f,
-                    "{candidate} gets {share} of the documents (stage {}): {evidence}",
+                    "{candidate} gets {share} of the documents (stage {}): {findings}",
                     stage + 1
                 )
             }
@@ -407,6 +442,16 @@ impl fmt::Display for BreakerMode {
             Self::Enforce => "acts again",
             Self::ForcedFallback => "sends every call to the version behind production",
             Self::ObserveOnly => "only says what it would do",
+        })
+    }
+}
+
+impl fmt::Display for NotCounted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::NoAnswer => "it has no answer yet",
+            Self::NotCompared => "it is not among the documents that are compared",
+            Self::NothingToRetract => "there is no such correction to take back",
         })
     }
 }

@@ -270,7 +270,10 @@ impl Guard for RouteLedger {
             Signal::Settled {
                 ticket, outcome, ..
             } => Self::close_call(&mut core, ticket, outcome, cx),
-            Signal::Compared { .. } | Signal::Corrected { .. } => {}
+            Signal::Compared { .. }
+            | Signal::Corrected { .. }
+            | Signal::Retracted { .. }
+            | Signal::Reviewed { .. } => {}
         }
     }
 

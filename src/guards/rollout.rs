@@ -4,19 +4,25 @@
 //! presets on top of them.
 
 mod blue_green;
+mod book;
 mod canary;
 mod commands;
+mod coverage;
+mod decide;
+mod delay;
 mod judge;
 mod plan;
 mod split;
 mod stages;
 mod status;
 mod trial;
+mod truth;
 
 pub use blue_green::{BlueGreenPolicy, BlueGreenPolicyBuilder};
 pub use canary::{CanaryPolicy, CanaryPolicyBuilder};
-pub use judge::Evidence;
-pub use status::{Decision, HoldReason, RolloutState, RolloutStatus};
+pub use coverage::{Cadence, Times};
+pub use plan::{Denominator, WorseType};
+pub use status::{RolloutState, RolloutStatus, TypeStatus, TypeVerdict};
 
 /// Makes a policy that wraps a `Rollout` a guard.
 macro_rules! guard_by_rollout {

@@ -64,7 +64,7 @@ fn it_waits_for_types_that_were_not_seen_often_enough() {
         policy.status().decision,
         Some(Decision::Hold(HoldReason::Coverage))
     );
-    assert_eq!(policy.status().uncovered, [name("month_end")]);
+    assert_eq!(policy.status().findings.uncovered, [name("month_end")]);
     experience(&bench, "month_end", (0, 1), (0, 0));
     bench.pipeline.tick();
     assert_eq!(
@@ -80,7 +80,7 @@ fn undeclared_types_that_production_answered_are_expected() {
     experience(&bench, "invoice", (30, 1_000), (270, 9_000));
     experience(&bench, "rare", (0, 0), (0, 5));
     bench.tick_after(hours(48));
-    assert_eq!(policy.status().uncovered, [name("rare")]);
+    assert_eq!(policy.status().findings.uncovered, [name("rare")]);
     assert_eq!(policy.status().state, RolloutState::Running);
 }
 
@@ -96,12 +96,14 @@ fn after_thirty_five_days_a_person_is_asked_and_told_what_is_missing() {
     assert_eq!(bench.pages(), []);
     bench.tick_after(minutes(1));
     let pages = bench.pages();
-    let [EventKind::RolloutEscalated { evidence, .. }] = &pages[..] else {
+    let [EventKind::RolloutEscalated { findings, .. }] = &pages[..] else {
         panic!("{pages:?}")
     };
     assert!(
-        evidence.ends_with("not seen often enough: year_end"),
-        "{evidence}"
+        findings
+            .to_string()
+            .ends_with("not seen often enough: year_end"),
+        "{findings}"
     );
     assert_eq!(policy.status().share, Ratio::percent(10));
 }
@@ -118,10 +120,11 @@ fn one_type_that_is_worse_alone_rolls_back() {
         policy.status().evidence
     );
     let pages = bench.pages();
-    let [EventKind::RolledBack { evidence, .. }] = &pages[..] else {
+    let [EventKind::RolledBack { findings, .. }] = &pages[..] else {
         panic!("{pages:?}")
     };
-    assert!(evidence.starts_with("contract: corrected "), "{evidence}");
+    let text = findings.to_string();
+    assert!(text.starts_with("contract: corrected "), "{text}");
 }
 
 #[test]

@@ -242,7 +242,7 @@ fn a_document_counts_once_however_many_fields_are_corrected() {
             .pipeline
             .observe(&Signal::corrected(candidates[0].clone(), field));
     }
-    assert_eq!(canary.status().evidence.candidate_corrected, 1);
+    assert_eq!(canary.status().evidence.candidate.events, 1);
 }
 
 #[test]
@@ -257,15 +257,15 @@ fn what_the_rollout_did_not_serve_is_not_its_evidence() {
         .unwrap();
     bench.pipeline.tick();
     answered(open, Report::new());
-    let stable = canary.status().evidence.stable_answered;
+    let stable = canary.status().evidence.stable.documents;
     assert_eq!(stable, 0, "it was admitted before this rollout");
     correct(&bench, &candidates, 10);
     let status = canary.status();
     assert_eq!(status.candidate.unwrap(), "v9");
     assert_eq!(
         (
-            status.evidence.candidate_answered,
-            status.evidence.candidate_corrected
+            status.evidence.candidate.documents,
+            status.evidence.candidate.events
         ),
         (0, 0)
     );
@@ -282,7 +282,7 @@ fn failed_and_abandoned_calls_are_not_answers() {
         bench.permit("invoice").fail(fusebox::FailureKind::Refusal);
         drop(bench.permit("invoice"));
     }
-    assert_eq!(canary.status().evidence.stable_answered, 0);
+    assert_eq!(canary.status().evidence.stable.documents, 0);
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn a_restart_repeats_no_stage_and_skips_none() {
         (
             status.stage,
             status.share,
-            status.evidence.candidate_answered
+            status.evidence.candidate.documents
         ),
         (1, Ratio::percent(25), 1_000)
     );
@@ -474,10 +474,7 @@ fn a_correction_without_its_answer_is_not_counted() {
         .pipeline
         .observe(&Signal::corrected(ticket, Field::new("total").unwrap()));
     let evidence = canary.status().evidence;
-    assert_eq!(
-        (evidence.stable_answered, evidence.stable_corrected),
-        (0, 0)
-    );
+    assert_eq!((evidence.stable.documents, evidence.stable.events), (0, 0));
 }
 
 #[test]

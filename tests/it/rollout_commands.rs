@@ -271,7 +271,7 @@ fn going_on_ends_a_pause() {
     canary.promote().unwrap();
     let status = canary.status();
     assert_eq!((status.stage, status.paused), (1, false));
-    healthy(&bench);
+    experience(&bench, (30, 1_000), (90, 3_000));
     bench.tick_after(hours(4));
     assert_eq!(canary.status().state, RolloutState::Promoted);
 }
@@ -284,7 +284,7 @@ fn an_approval_does_not_replace_evidence() {
     assert_eq!(canary.status().stage, 0);
     assert_eq!(held(&canary), Some(HoldReason::NoEvidence));
     healthy(&bench);
-    bench.pipeline.tick();
+    bench.tick_after(minutes(5));
     assert_eq!(canary.status().stage, 1);
 }
 
@@ -411,7 +411,7 @@ fn a_third_version_takes_the_place_of_the_candidate_and_starts_over() {
     bench.pipeline.tick();
     let status = canary.status();
     assert_eq!(status.candidate.as_ref().unwrap(), &"v9");
-    assert_eq!((status.stage, status.evidence.candidate_answered), (0, 0));
+    assert_eq!((status.stage, status.evidence.candidate.documents), (0, 0));
     assert_eq!(held(&canary), Some(HoldReason::NotDue));
     assert!(canary.approve().is_err(), "what was held is gone");
 }

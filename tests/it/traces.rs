@@ -77,7 +77,7 @@ fn what_is_wrong_is_named() {
             &rollout(
                 r#"{"op": "traffic", "t": 0, "type": "invoice", "candidate": 1, "batch": "b"}"#,
             ),
-            "step 1: key `batch` is not known here; op, t, type, candidate, stable",
+            "step 1: batch: give a whole number from 0 on",
         ),
         (
             &rollout(

@@ -42,6 +42,12 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| format!("{key}: give a whole number from 0 on"))
     }
 
+    pub(super) fn flag(&self, key: &str) -> Result<bool, Problem> {
+        self.get(key)?
+            .as_bool()
+            .ok_or_else(|| format!("`{key}` must be true or false"))
+    }
+
     pub(super) fn small(&self, key: &str) -> Result<u32, Problem> {
         u32::try_from(self.number(key)?).map_err(|_| format!("{key}: give a number below 2^32"))
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use fusebox::sink::MemorySink;
 use fusebox::{
-    BlueGreenPolicy, Call, CanaryPolicy, Decision, DocumentType, Field, Guard, HoldReason, LineUp,
-    MockClock, Pipeline, Ratio, Report, Role, RolloutState, RolloutStatus, Severity, Signal,
-    Ticket, Timestamp, Version,
+    BatchKey, BlueGreenPolicy, Call, CanaryPolicy, Correction, CorrectionId, Decision, Denominator,
+    DocumentType, Field, Guard, HoldReason, LineUp, MockClock, Pipeline, Ratio, Report, Role,
+    RolloutState, RolloutStatus, Severity, Signal, Ticket, Timestamp, Version,
 };
 use serde_json::{Map, Value, json};
 
@@ -19,6 +19,12 @@ use super::{Guarded, Operation, Problem};
 const BEGIN: Timestamp = Timestamp::EPOCH;
 /// How many documents are tried for each that a step asks for, before it is said that there are none.
 const TRIES: u64 = 1_000;
+
+/// The stages of `CanaryPolicy::default()`.
+const DEFAULT_STAGES: [(Ratio, Duration); 2] = [
+    (Ratio::percent(5), Duration::from_secs(2 * 3_600)),
+    (Ratio::percent(25), Duration::from_secs(4 * 3_600)),
+];
 
 /// What is made anew at a restart.
 struct Running {
@@ -38,6 +44,8 @@ struct Plan {
     plain: bool,
     stages: Vec<(Ratio, Duration)>,
     max_ratio: Option<Ratio>,
+    max_hold: Option<u32>,
+    sampled_review: bool,
     expected: Vec<DocumentType>,
 }
 
@@ -49,13 +57,26 @@ pub(super) struct Rollout {
     candidates: u32,
     documents: u64,
     pages: usize,
-    /// Corrections that are still to come, by their time.
-    to_come: BTreeMap<u64, Vec<Ticket>>,
+    /// What people will say, by the time at which they do.
+    to_come: BTreeMap<u64, Vec<Signal>>,
+    /// Documents of the last traffic that nobody has corrected, of the candidate and of production.
+    right: [Vec<Ticket>; 2],
+    /// Documents that corrections have named.
+    named: BTreeMap<String, Ticket>,
+    batches: u64,
 }
 
 impl Rollout {
     pub(super) fn new(config: &Fields<'_>) -> Result<Self, Problem> {
-        config.only(&["policy", "rule", "stages", "max_ratio", "expected_types"])?;
+        config.only(&[
+            "policy",
+            "rule",
+            "stages",
+            "max_ratio",
+            "max_hold",
+            "expected_types",
+            "sampled_review",
+        ])?;
         let plan = Plan::read(config)?;
         let (clock, sink) = (MockClock::at(BEGIN), MemorySink::new());
         let running = plan.start(&clock, &sink, 1)?;
@@ -68,26 +89,26 @@ impl Rollout {
             documents: 0,
             pages: 0,
             to_come: BTreeMap::new(),
+            right: [Vec::new(), Vec::new()],
+            named: BTreeMap::new(),
+            batches: 0,
         })
     }
 
     /// Time goes on; corrections come when it is their time.
-    fn go_to(&mut self, at: u64) -> Result<(), Problem> {
+    fn go_to(&mut self, at: u64) {
         while let Some(entry) = self
             .to_come
             .first_entry()
             .filter(|entry| *entry.key() <= at)
         {
-            let (at, tickets) = entry.remove_entry();
+            let (at, signals) = entry.remove_entry();
             self.clock.set(BEGIN + Duration::from_millis(at));
-            for ticket in tickets {
-                let field = Field::new("total").map_err(text)?;
-                let signal = Signal::corrected(ticket, field);
-                self.running.pipeline.observe(&signal);
+            for signal in &signals {
+                self.running.pipeline.observe(signal);
             }
         }
         self.clock.set(BEGIN + Duration::from_millis(at));
-        Ok(())
     }
 
     fn traffic(&mut self, at: u64, fields: &Fields<'_>) -> Result<(), Problem> {
@@ -122,16 +143,69 @@ impl Rollout {
                 None => drop(permit.release()),
             }
         }
+        let reviewed = fields.optional("reviewed", Fields::flag)?.unwrap_or(true);
+        let batch = fields.optional("batch", Fields::number)?;
+        let late = self.to_come.entry(corrected_at.unwrap_or(at)).or_default();
+        let (mut reviews, mut corrections) = (Vec::new(), Vec::new());
         // Production's first, so that no moment shows more against the candidate than the step says.
-        for ((_, _, tickets), corrected) in arms.into_iter().zip(corrected).rev() {
+        for ((role, _, mut tickets), corrected) in arms.into_iter().zip(corrected).rev() {
             let count = usize::try_from(corrected).unwrap_or(usize::MAX);
             if count > tickets.len() {
                 return Err("traffic: more are corrected than answered".to_owned());
             }
-            let late = self.to_come.entry(corrected_at.unwrap_or(at)).or_default();
-            late.extend(tickets.into_iter().take(count));
+            let right = tickets.split_off(count);
+            if reviewed {
+                reviews.extend(right.iter().cloned().map(Signal::reviewed));
+            }
+            for (ticket, number) in tickets.into_iter().zip(0..) {
+                let mut correction = correction(None)?;
+                if let Some(size) = batch.filter(|size| *size > 0) {
+                    self.batches += u64::from(number % size == 0);
+                    let key = BatchKey::new(format!("batch-{}", self.batches)).map_err(text)?;
+                    correction = correction.in_batch(key);
+                }
+                corrections.push(Signal::corrected(ticket, correction));
+            }
+            let [candidate, stable] = &mut self.right;
+            *(if role == Role::Candidate {
+                candidate
+            } else {
+                stable
+            }) = right;
         }
-        self.go_to(at)
+        late.extend(reviews);
+        late.extend(corrections);
+        self.go_to(at);
+        Ok(())
+    }
+
+    /// A document that is named for the first time is one of the last traffic that nobody has corrected.
+    fn correct(&mut self, op: &str, fields: &Fields<'_>) -> Result<(), Problem> {
+        let name = fields.text("doc")?;
+        let arm = match fields.optional("version", Fields::text)? {
+            None | Some("candidate") => 0,
+            Some("stable") => 1,
+            Some(other) => {
+                return Err(format!(
+                    "version: `{other}` is not known; candidate or stable"
+                ));
+            }
+        };
+        if !self.named.contains_key(name) {
+            let ticket = self.right.get_mut(arm).and_then(Vec::pop);
+            let ticket = ticket.ok_or("doc: no document of the last traffic is left")?;
+            self.named.insert(name.to_owned(), ticket);
+        }
+        let Some(ticket) = self.named.get(name).cloned() else {
+            return Ok(());
+        };
+        let correction = correction(fields.optional("event", Fields::text)?)?;
+        let signal = match op {
+            "correct" => Signal::corrected(ticket, correction),
+            _ => Signal::retracted(ticket, correction),
+        };
+        self.running.pipeline.observe(&signal);
+        Ok(())
     }
 
     fn restart(&mut self) -> Result<(), Problem> {
@@ -163,7 +237,7 @@ impl Rollout {
         see("ln_e", json!(status.evidence.ln_e));
         see("p_exceeds", json!(status.evidence.p_exceeds));
         see("pages", json!(self.pages));
-        let uncovered = status.uncovered.iter().map(DocumentType::as_str);
+        let uncovered = status.findings.uncovered.iter().map(DocumentType::as_str);
         see("uncovered", json!(uncovered.collect::<Vec<_>>()));
         seen
     }
@@ -180,7 +254,10 @@ impl Guarded for Rollout {
                 "candidate_corrected",
                 "stable_corrected",
                 "corrected_at",
+                "reviewed",
+                "batch",
             ]),
+            "correct" | "retract" => Operation::Known(&["t", "doc", "event", "version"]),
             "look" | "pause" | "resume" | "hold" | "approve" | "promote" | "abort"
             | "new_candidate" | "restart" => Operation::Known(&["t"]),
             _ => Operation::Unknown,
@@ -190,10 +267,11 @@ impl Guarded for Rollout {
     fn step(&mut self, op: &str, fields: &Fields<'_>) -> Result<Map<String, Value>, Problem> {
         let at = fields.number("t")?;
         let before = self.running.policy.status();
-        self.go_to(at)?;
+        self.go_to(at);
         match op {
             "look" => {}
             "traffic" => self.traffic(at, fields)?,
+            "correct" | "retract" => self.correct(op, fields)?,
             "restart" => self.restart()?,
             "new_candidate" => {
                 self.candidates += 1;
@@ -257,6 +335,10 @@ impl Plan {
             max_ratio: max_ratio
                 .map(|ratio| basis_points(ratio).map(Ratio::basis_points))
                 .transpose()?,
+            max_hold: config.optional("max_hold", Fields::small)?,
+            sampled_review: config
+                .optional("sampled_review", Fields::flag)?
+                .unwrap_or_default(),
             expected: expected
                 .map(|name| DocumentType::new(name).map_err(text))
                 .collect::<Result<_, _>>()?,
@@ -285,8 +367,18 @@ impl Plan {
     }
 
     fn policy(&self) -> Result<Policy, Problem> {
+        let denominator = if self.sampled_review {
+            Denominator::Reviewed
+        } else {
+            Denominator::Reviewable
+        };
         if self.policy == "blue_green" {
-            let mut builder = BlueGreenPolicy::builder().expect_types(self.expected.clone());
+            let mut builder = BlueGreenPolicy::builder()
+                .expect_types(self.expected.clone())
+                .denominator(denominator);
+            if let Some(times) = self.max_hold {
+                builder = builder.max_hold(times);
+            }
             if let Some(ratio) = self.max_ratio {
                 builder = builder.max_ratio(ratio);
             }
@@ -301,17 +393,17 @@ impl Plan {
         if !self.expected.is_empty() {
             return Err("expected_types: only for blue_green".to_owned());
         }
-        if self.stages.is_empty() && self.max_ratio.is_none() {
-            let policy = if self.plain {
-                CanaryPolicy::as_published()
-            } else {
-                CanaryPolicy::default()
-            };
-            return Ok(Policy::Canary(Arc::new(policy)));
-        }
-        let mut builder = CanaryPolicy::builder();
-        for (share, at_least) in &self.stages {
+        let mut builder = CanaryPolicy::builder().denominator(denominator);
+        let stages = if self.stages.is_empty() {
+            DEFAULT_STAGES.as_slice()
+        } else {
+            &self.stages
+        };
+        for (share, at_least) in stages {
             builder = builder.stage(*share, *at_least);
+        }
+        if let Some(times) = self.max_hold {
+            builder = builder.max_hold(times);
         }
         if let Some(ratio) = self.max_ratio {
             builder = builder.max_ratio(ratio);
@@ -352,6 +444,14 @@ impl Policy {
     }
 }
 
+fn correction(id: Option<&str>) -> Result<Correction, Problem> {
+    let correction = Correction::new(Field::new("total").map_err(text)?);
+    match id {
+        None => Ok(correction),
+        Some(id) => Ok(correction.with_id(CorrectionId::new(id).map_err(text)?)),
+    }
+}
+
 fn line_up(candidate: u32) -> Result<LineUp, Problem> {
     let version = |id: String| Version::new(id, "any-model").map_err(text);
     let stable = LineUp::new(version("stable".to_owned())?);
@@ -376,6 +476,8 @@ fn reason_name(reason: HoldReason) -> &'static str {
     match reason {
         HoldReason::Approval => "approval",
         HoldReason::Coverage => "coverage",
+        HoldReason::Immature => "immature",
+        HoldReason::SplitBroken => "split_broken",
         HoldReason::NoEvidence => "no_evidence",
         HoldReason::NotDue => "not_due",
         HoldReason::Paused => "paused",

@@ -1,10 +1,11 @@
 //! P5: two versions live side by side, long enough for types that only come on some days.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::coverage::{Cadence, Coverage};
 use super::guard_by_rollout;
-use super::plan::{Coverage, Plan, Rule, Stage};
+use super::plan::{Denominator, MAX_HOLD, Plan, Rule, Stage, WorseType};
 use super::stages::Rollout;
 use crate::error::Error;
 use crate::name::DocumentType;
@@ -75,9 +76,12 @@ impl BlueGreenPolicy {
             window: WINDOW,
             longest: LONGEST,
             max_ratio: MAX_RATIO,
-            expected: BTreeSet::new(),
+            expected: BTreeMap::new(),
             min_documents: MIN_DOCUMENTS,
             needs_approval: false,
+            max_hold: MAX_HOLD,
+            denominator: Denominator::default(),
+            worse_type: WorseType::default(),
         }
     }
 }
@@ -96,9 +100,12 @@ pub struct BlueGreenPolicyBuilder {
     window: Duration,
     longest: Duration,
     max_ratio: Ratio,
-    expected: BTreeSet<DocumentType>,
+    expected: BTreeMap<DocumentType, Vec<Cadence>>,
     min_documents: u64,
     needs_approval: bool,
+    max_hold: u32,
+    denominator: Denominator,
+    worse_type: WorseType,
 }
 
 impl BlueGreenPolicyBuilder {
@@ -127,8 +134,20 @@ impl BlueGreenPolicyBuilder {
     }
 
     /// The types that must have been seen (by default those that production answers meanwhile).
-    pub fn expect_types(mut self, types: impl IntoIterator<Item = DocumentType>) -> Self {
-        self.expected.extend(types);
+    pub fn expect_types(self, types: impl IntoIterator<Item = DocumentType>) -> Self {
+        let expected = types.into_iter();
+        expected.fold(self, |builder, document_type| {
+            builder.expect(document_type, Cadence::Daily)
+        })
+    }
+
+    /// A type that must have been seen, and when its documents come. One type may be expected at several times, and must then
+    /// have been seen often enough at each.
+    pub fn expect(mut self, document_type: DocumentType, cadence: Cadence) -> Self {
+        self.expected
+            .entry(document_type)
+            .or_default()
+            .push(cadence);
         self
     }
 
@@ -141,6 +160,24 @@ impl BlueGreenPolicyBuilder {
     /// Whether a person must approve the promotion (no by default): when all conditions are met it asks, and waits.
     pub fn with_approval(mut self) -> Self {
         self.needs_approval = true;
+        self
+    }
+
+    /// After how many times its own length a stage that is not clear waits for a person (4 by default, at least 1).
+    pub fn max_hold(mut self, times: u32) -> Self {
+        self.max_hold = times;
+        self
+    }
+
+    /// What corrections are divided by (all answers by default).
+    pub fn denominator(mut self, denominator: Denominator) -> Self {
+        self.denominator = denominator;
+        self
+    }
+
+    /// What happens when the candidate is worse for one document type alone (it is rolled back by default).
+    pub fn when_one_type_is_worse(mut self, worse_type: WorseType) -> Self {
+        self.worse_type = worse_type;
         self
     }
 
@@ -169,6 +206,9 @@ impl BlueGreenPolicyBuilder {
                 needs_approval: self.needs_approval,
             }],
             max_ratio: self.max_ratio,
+            max_hold: self.max_hold,
+            denominator: self.denominator,
+            worse_type: self.worse_type,
             rule: Rule::Evidence,
             longest: Some(self.longest),
             coverage: Some(Coverage {

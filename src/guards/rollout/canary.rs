@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::guard_by_rollout;
-use super::plan::{Plan, Rule, Stage};
+use super::plan::{Denominator, MAX_HOLD, Plan, Rule, Stage, WorseType};
 use super::stages::Rollout;
 use crate::error::Error;
 use crate::ratio::Ratio;
@@ -88,6 +88,9 @@ impl CanaryPolicy {
             stages: Vec::new(),
             max_ratio: MAX_RATIO,
             rule: Rule::Evidence,
+            max_hold: MAX_HOLD,
+            denominator: Denominator::default(),
+            worse_type: WorseType::default(),
         }
     }
 
@@ -99,32 +102,20 @@ impl CanaryPolicy {
     /// in 12.2 % with 200 and in 0.6 % with 1,000; it lets one with twice the corrections go on in 36.1 %, 19.8 % and
     /// 2.3 % (exact enumeration of both binomials).
     pub fn as_published() -> Self {
-        Self(Rollout::new(plan(
-            STAGES.to_vec(),
-            MAX_RATIO,
-            Rule::PlainRatio,
-        )))
+        Self(Rollout::new(defaults().plain_ratio().plan()))
     }
 }
 
 impl Default for CanaryPolicy {
     fn default() -> Self {
-        Self(Rollout::new(plan(
-            STAGES.to_vec(),
-            MAX_RATIO,
-            Rule::Evidence,
-        )))
+        Self(Rollout::new(defaults().plan()))
     }
 }
 
-fn plan(stages: Vec<Stage>, max_ratio: Ratio, rule: Rule) -> Plan {
-    Plan {
-        name: "canary",
-        stages,
-        max_ratio,
-        rule,
-        longest: None,
-        coverage: None,
+fn defaults() -> CanaryPolicyBuilder {
+    CanaryPolicyBuilder {
+        stages: STAGES.to_vec(),
+        ..CanaryPolicy::builder()
     }
 }
 
@@ -135,6 +126,9 @@ pub struct CanaryPolicyBuilder {
     stages: Vec<Stage>,
     max_ratio: Ratio,
     rule: Rule,
+    max_hold: u32,
+    denominator: Denominator,
+    worse_type: WorseType,
 }
 
 impl CanaryPolicyBuilder {
@@ -169,11 +163,43 @@ impl CanaryPolicyBuilder {
         self
     }
 
+    /// After how many times its own length a stage that is not clear waits for a person (4 by default, at least 1).
+    pub fn max_hold(mut self, times: u32) -> Self {
+        self.max_hold = times;
+        self
+    }
+
+    /// What corrections are divided by (all answers by default).
+    pub fn denominator(mut self, denominator: Denominator) -> Self {
+        self.denominator = denominator;
+        self
+    }
+
+    /// What happens when the candidate is worse for one document type alone (it is rolled back by default).
+    pub fn when_one_type_is_worse(mut self, worse_type: WorseType) -> Self {
+        self.worse_type = worse_type;
+        self
+    }
+
     /// The canary. An error when there is no stage, when shares do not rise within 0 % and 100 %, when a stage has no time,
     /// or when the ratio is out of its range.
     pub fn build(self) -> Result<CanaryPolicy, Error> {
-        let plan = plan(self.stages, self.max_ratio, self.rule);
+        let plan = self.plan();
         plan.validate()?;
         Ok(CanaryPolicy(Rollout::new(plan)))
+    }
+
+    fn plan(self) -> Plan {
+        Plan {
+            name: "canary",
+            stages: self.stages,
+            max_ratio: self.max_ratio,
+            rule: self.rule,
+            longest: None,
+            coverage: None,
+            max_hold: self.max_hold,
+            denominator: self.denominator,
+            worse_type: self.worse_type,
+        }
     }
 }

@@ -8,29 +8,30 @@ use super::status::RolloutState;
 use super::trial::Trial;
 use crate::error::Error;
 use crate::event::{EventKind, RolloutCommand, Severity};
+use crate::evidence::Findings;
 use crate::time::Timestamp;
 
 impl Rollout {
     pub(super) fn promote(&self) -> Result<(), Error> {
-        self.command(RolloutCommand::Promote, |trial, now| {
+        self.command(RolloutCommand::Promote, |trial, now, findings| {
             if !trial.state.is_under_way() {
                 return Err("only while it is running or waits for a decision");
             }
-            Ok(self.go_on(trial, now, BY_A_PERSON.to_owned()))
+            Ok(self.go_on(trial, now, findings))
         })
     }
 
     pub(super) fn abort(&self) -> Result<(), Error> {
-        self.command(RolloutCommand::Abort, |trial, _| {
+        self.command(RolloutCommand::Abort, |trial, _, findings| {
             if trial.state.is_rejected() {
                 return Err("only while the candidate serves");
             }
-            Ok(trial.take_out(RolloutState::Aborted, BY_A_PERSON.to_owned()))
+            Ok(trial.take_out(RolloutState::Aborted, findings))
         })
     }
 
     pub(super) fn pause(&self) -> Result<(), Error> {
-        self.command(RolloutCommand::Pause, |trial, now| {
+        self.command(RolloutCommand::Pause, |trial, now, _| {
             if !trial.state.is_under_way() || trial.paused_at.is_some() {
                 return Err("only while it is under way and not paused");
             }
@@ -40,7 +41,7 @@ impl Rollout {
     }
 
     pub(super) fn resume(&self) -> Result<(), Error> {
-        self.command(RolloutCommand::Resume, |trial, now| {
+        self.command(RolloutCommand::Resume, |trial, now, _| {
             let Some(paused_at) = trial.paused_at.take() else {
                 return Err("only while it is paused");
             };
@@ -50,7 +51,7 @@ impl Rollout {
     }
 
     pub(super) fn hold(&self) -> Result<(), Error> {
-        self.command(RolloutCommand::Hold, |trial, _| {
+        self.command(RolloutCommand::Hold, |trial, _, _| {
             if !trial.state.is_under_way() {
                 return Err("only while it is running or waits for a decision");
             }
@@ -60,7 +61,7 @@ impl Rollout {
     }
 
     pub(super) fn approve(&self) -> Result<(), Error> {
-        self.command(RolloutCommand::Approve, |trial, _| {
+        self.command(RolloutCommand::Approve, |trial, _, _| {
             if !trial.state.is_under_way() || !trial.needs_approval(&self.plan) {
                 return Err("only while a stage is under way that waits for an approval");
             }
@@ -72,18 +73,22 @@ impl Rollout {
     fn command(
         &self,
         command: RolloutCommand,
-        act: impl FnOnce(&mut Trial, Timestamp) -> Result<EventKind, &'static str>,
+        act: impl FnOnce(&mut Trial, Timestamp, Findings) -> Result<EventKind, &'static str>,
     ) -> Result<(), Error> {
         let mut core = self.core.lock();
         let (latest, name) = (core.latest, self.plan.name);
         let refused = |shown: &dyn fmt::Display, allowed| {
             Err(Error::invalid(format!("{name} {command}"), shown, allowed))
         };
-        let Some(trial) = &mut core.trial else {
+        let (trial, view) = self.view(&mut core);
+        let Some(trial) = trial else {
             return refused(&"no rollout", "only after the first call with a candidate");
         };
         let shown = trial.shown();
-        match act(trial, latest) {
+        let (_, mut findings) = trial.decide(&view);
+        findings.by_a_person = true;
+        findings.next_look = None;
+        match act(trial, latest, findings) {
             Err(allowed) => return refused(&shown, allowed),
             Ok(kind) => {
                 let severity = match command {
@@ -97,8 +102,6 @@ impl Rollout {
         Ok(())
     }
 }
-
-const BY_A_PERSON: &str = "by a person";
 
 impl Trial {
     fn told(&self, command: RolloutCommand) -> EventKind {

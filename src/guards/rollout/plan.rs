@@ -1,21 +1,23 @@
 //! The stages of a rollout and the conditions for leaving them.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::status::HoldReason;
+use super::coverage::Coverage;
 use crate::error::Error;
-use crate::name::DocumentType;
+use crate::evidence::{HoldReason, Measure};
 use crate::ratio::Ratio;
-use crate::time::hours;
 
 /// Evidence of this strength against "no worse" rolls back: at most 5 % of candidates that are no worse, however often
 /// one looks.
-pub(super) const E_VALUE: f64 = 20.0;
+const E_VALUE: f64 = 20.0;
+/// Failures, diversions, truncations and abandonments share another 5 %.
+const AT_ONCE: f64 = 4.0;
+/// Such a share of the corrections to expect must have come before a stage ends.
+pub(super) const MIN_MATURITY: f64 = 0.5;
+/// A stage is compared in stretches of a quarter of its time, or longer ones if there were more than so many.
+const STRETCHES: u32 = 32;
 /// A stage that is not clear after so many times its own length waits for a person.
-const PATIENCE: u32 = 4;
-/// For so long after a promotion late corrections can still roll back.
-pub(super) const WATCH: Duration = hours(24);
+pub(super) const MAX_HOLD: u32 = 4;
 /// The grid of ratios that evidence is weighed on ends at 8.
 const LARGEST_MAX_RATIO: Ratio = Ratio::percent(400);
 
@@ -34,9 +36,13 @@ pub(super) struct Plan {
     pub(super) stages: Vec<Stage>,
     pub(super) max_ratio: Ratio,
     pub(super) rule: Rule,
+    /// After how many times its own length a stage that is not clear waits for a person.
+    pub(super) max_hold: u32,
     /// How long a stage waits for document types to be seen, if not four times its length.
     pub(super) longest: Option<Duration>,
     pub(super) coverage: Option<Coverage>,
+    pub(super) denominator: Denominator,
+    pub(super) worse_type: WorseType,
 }
 
 /// How a stage is judged.
@@ -48,12 +54,29 @@ pub(super) enum Rule {
     PlainRatio,
 }
 
-/// Which document types a candidate must have answered, and how often.
-#[derive(Clone, Debug)]
-pub(super) struct Coverage {
-    /// If empty, every type that production answered meanwhile.
-    pub(super) expected: BTreeSet<DocumentType>,
-    pub(super) min_documents: u64,
+/// What corrections are divided by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Denominator {
+    /// All documents that a version was given, failed and diverted ones too.
+    Processed,
+    /// All answers.
+    #[default]
+    Reviewable,
+    /// The answers that a person looked at: for reviews by sample. Tell of them with
+    /// [`Signal::reviewed`](crate::Signal::reviewed); a corrected answer counts as looked at.
+    Reviewed,
+}
+
+/// What happens when a candidate is worse for one document type alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WorseType {
+    /// Production keeps this type, and the candidate goes on with the others.
+    Exclude,
+    /// The candidate goes out of service.
+    #[default]
+    RollBack,
 }
 
 /// What a stage asks of the evidence before the next one begins.
@@ -63,6 +86,19 @@ pub(super) struct Bar {
     pub(super) risk: f64,
     /// So many corrections must have been possible.
     pub(super) information: f64,
+}
+
+/// How strong evidence must be, as the logarithm of an e-value, when so many document types are judged beside each other.
+pub(super) fn ln_bar(measure: Measure, types: usize) -> f64 {
+    let types = u32::try_from(types)
+        .map_or(f64::INFINITY, f64::from)
+        .max(1.0);
+    let kinds = if measure == Measure::Corrections {
+        1.0
+    } else {
+        AT_ONCE
+    };
+    (E_VALUE * kinds * types).ln()
 }
 
 impl Plan {
@@ -101,6 +137,13 @@ impl Plan {
             }
             before = stage.share;
         }
+        if self.max_hold == 0 {
+            return Err(Error::invalid(
+                format!("{name} max_hold"),
+                self.max_hold,
+                "at least 1 time the length of a stage",
+            ));
+        }
         if self.max_ratio <= Ratio::ONE || self.max_ratio > LARGEST_MAX_RATIO {
             let allowed = format!("more than 100 % and at most {LARGEST_MAX_RATIO}");
             return Err(Error::invalid(
@@ -124,9 +167,21 @@ impl Plan {
         }
     }
 
+    /// Answers that were admitted in the same stretch of a stage are compared with each other.
+    pub(super) fn stretch(&self, stage: &Stage, age: Duration) -> usize {
+        let length = self.stretch_length(stage).as_millis().max(1);
+        let stretch = usize::try_from(age.as_millis() / length).unwrap_or(usize::MAX);
+        stretch.min(STRETCHES as usize - 1)
+    }
+
+    pub(super) fn stretch_length(&self, stage: &Stage) -> Duration {
+        let longest = self.patience(stage, HoldReason::Coverage);
+        (stage.at_least / 4).max(longest / STRETCHES)
+    }
+
     /// After how long a stage that does not come to an end waits for a person.
     pub(super) fn patience(&self, stage: &Stage, reason: HoldReason) -> Duration {
-        let usual = stage.at_least.saturating_mul(PATIENCE);
+        let usual = stage.at_least.saturating_mul(self.max_hold);
         match (reason, self.longest) {
             (HoldReason::Coverage, Some(longest)) => longest,
             _ => usual,

@@ -5,20 +5,29 @@ use twox_hash::XxHash3_64;
 use crate::name::{DocumentId, VersionId};
 use crate::ratio::Ratio;
 
-/// Whether a document is in the candidate's share.
+/// The points of documents between 0 and 1.
 ///
-/// The point of a document between 0 and 1 comes from its id, salted with the policy and the candidate, so that a retried
-/// document stays where it was, a document in at 5 % is in at 25 %, and the same documents are not first every time.
-pub(super) fn is_exposed(
-    policy: &str,
-    candidate: &VersionId,
-    document: &DocumentId,
-    share: Ratio,
-) -> bool {
-    let salt = XxHash3_64::oneshot_with_seed(policy.len() as u64, candidate.as_str().as_bytes())
-        ^ XxHash3_64::oneshot(policy.as_bytes());
-    let point = XxHash3_64::oneshot_with_seed(salt, document.as_str().as_bytes());
-    (u128::from(point) * u128::from(share.denominator())) >> 64 < u128::from(share.numerator())
+/// They come from the documents' ids, salted with the policy and the candidate, so that a retried document stays where it
+/// was, a document in at 5 % is in at 25 %, and the same documents are not first every time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Split {
+    salt: u64,
+}
+
+impl Split {
+    pub(super) fn new(policy: &str, candidate: &VersionId) -> Self {
+        let seed = policy.len() as u64;
+        Self {
+            salt: XxHash3_64::oneshot_with_seed(seed, candidate.as_str().as_bytes())
+                ^ XxHash3_64::oneshot(policy.as_bytes()),
+        }
+    }
+
+    /// Whether a document is in the candidate's share.
+    pub(super) fn is_exposed(self, document: &DocumentId, share: Ratio) -> bool {
+        let point = XxHash3_64::oneshot_with_seed(self.salt, document.as_str().as_bytes());
+        (u128::from(point) * u128::from(share.denominator())) >> 64 < u128::from(share.numerator())
+    }
 }
 
 #[cfg(test)]
@@ -27,15 +36,9 @@ mod tests {
 
     fn exposed(candidate: &str, share: Ratio) -> Vec<bool> {
         let candidate = VersionId::new(candidate).unwrap();
+        let split = Split::new("canary", &candidate);
         (0..20_000)
-            .map(|n| {
-                is_exposed(
-                    "canary",
-                    &candidate,
-                    &DocumentId::new(format!("doc-{n}")).unwrap(),
-                    share,
-                )
-            })
+            .map(|n| split.is_exposed(&DocumentId::new(format!("doc-{n}")).unwrap(), share))
             .collect()
     }
 

@@ -5,21 +5,29 @@ use std::collections::VecDeque;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use super::judge::Evidence;
-use super::plan::Plan;
-use super::split::is_exposed;
-use super::status::{Decision, HoldReason, RolloutState, RolloutStatus};
-use super::trial::{Stored as StoredTrial, Trial};
+use super::coverage::Coverage;
+use super::decide::View;
+use super::delay::{Learnt, Stored as StoredDelays};
+use super::judge::Judge;
+use super::plan::{Plan, WorseType};
+use super::split::Split;
+use super::status::{RolloutState, RolloutStatus};
+use super::trial::{Stored as StoredTrial, TYPES, Trial};
+use super::truth::REMEMBERED;
 use crate::call::Call;
 use crate::error::Error;
-use crate::event::{EventKind, Severity};
+use crate::event::{EventKind, NotCounted, Severity};
+use crate::evidence::{Decision, Findings, HoldReason, Measure};
 use crate::format::Format;
 use crate::guard::{Cx, State};
-use crate::name::VersionId;
+use crate::keyed::Keyed;
+use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
 use crate::signal::{Outcome, Signal};
+use crate::ticket::Ticket;
 use crate::time::Timestamp;
 use crate::verdict::Route;
+use crate::version::Role;
 
 /// So many rejected candidates are remembered.
 const REJECTED: usize = 100;
@@ -27,12 +35,19 @@ const REJECTED: usize = 100;
 #[derive(Debug)]
 pub(super) struct Rollout {
     pub(super) plan: Plan,
+    judge: Judge,
     pub(super) core: Mutex<Core>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Core {
     pub(super) trial: Option<Trial>,
+    /// How the trial's documents are told from the others.
+    split: Split,
+    /// How long people take to look at answers.
+    learnt: Learnt,
+    /// When production last answered each type, if expected types are learnt.
+    seen: Keyed<DocumentType, Timestamp>,
     /// Candidates that were taken out of service: deploying one again exposes nobody to it.
     rejected: VecDeque<VersionId>,
     /// What a person's commands did, to be told at the pipeline's next call or tick.
@@ -43,8 +58,17 @@ pub(super) struct Core {
 impl Rollout {
     pub(super) fn new(plan: Plan) -> Self {
         Self {
+            judge: Judge::new(plan.max_ratio),
             plan,
-            core: Mutex::new(Core::default()),
+            core: Mutex::new(Core {
+                trial: None,
+                split: Split::default(),
+                learnt: Learnt::new(TYPES),
+                seen: Keyed::new(TYPES),
+                rejected: VecDeque::new(),
+                untold: Vec::new(),
+                latest: Timestamp::default(),
+            }),
         }
     }
 
@@ -53,34 +77,32 @@ impl Rollout {
     }
 
     pub(super) fn status(&self) -> RolloutStatus {
-        let core = self.core.lock();
-        let Some(trial) = &core.trial else {
-            return RolloutStatus {
-                candidate: None,
-                state: RolloutState::Running,
-                stage: 0,
-                share: Ratio::ZERO,
-                paused: false,
-                decision: None,
-                evidence: super::judge::weigh(&[], self.plan.max_ratio),
-                uncovered: Vec::new(),
-            };
-        };
-        let evidence = trial.evidence(&self.plan);
-        let is_over = !trial.state.is_under_way();
+        let mut core = self.core.lock();
+        let (trial, view) = self.view(&mut core);
+        let is_on = trial.is_some();
+        let mut none = Trial::none();
+        let trial = trial.unwrap_or(&mut none);
+        let (decision, mut findings) = trial.decide(&view);
+        if trial.state == RolloutState::Promoted {
+            let until = trial.watched_until();
+            findings.next_look = (until > view.now).then_some(until);
+        }
         RolloutStatus {
-            candidate: Some(trial.candidate.clone()),
+            candidate: is_on.then(|| trial.candidate.clone()),
             state: trial.state,
             stage: trial.stage,
-            share: self.share(trial),
+            share: if is_on {
+                self.share(trial)
+            } else {
+                Ratio::ZERO
+            },
             paused: trial.paused_at.is_some(),
-            decision: (!is_over).then(|| trial.decide(&self.plan, &evidence, core.latest)),
-            evidence,
-            uncovered: self
-                .plan
-                .coverage
-                .as_ref()
-                .map_or_else(Vec::new, |coverage| trial.uncovered(coverage)),
+            decision: (is_on && trial.state.is_under_way()).then_some(decision),
+            evidence: trial.together(&view),
+            findings,
+            types: trial.types(&view),
+            at_once: trial.at_once(&view),
+            not_counted: trial.not_counted.clone(),
         }
     }
 
@@ -93,15 +115,11 @@ impl Rollout {
         let Some(trial) = &core.trial else {
             return Route::Abstain;
         };
-        if trial.state.is_under_way() {
+        let share = self.share_of(trial, call.document_type());
+        if trial.state.is_under_way() || (Ratio::ZERO < share && share < Ratio::ONE) {
             cx.mark_stage(trial.stage);
         }
-        if is_exposed(
-            self.plan.name,
-            &trial.candidate,
-            call.document(),
-            self.share(trial),
-        ) {
+        if core.split.is_exposed(call.document(), share) {
             Route::Candidate
         } else {
             Route::Stable
@@ -109,28 +127,98 @@ impl Rollout {
     }
 
     pub(super) fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
-        if signal.ticket().stage().is_none() {
+        let ticket = signal.ticket();
+        let is_settled = matches!(signal, Signal::Settled { .. });
+        if is_settled && ticket.stage().is_none() && !self.learns_types() {
+            return;
+        }
+        if matches!(signal, Signal::Opened { .. } | Signal::Compared { .. }) {
             return;
         }
         let mut core = self.core.lock();
         self.catch_up(&mut core, cx);
-        let latest = core.latest;
-        let Some(trial) = &mut core.trial else { return };
         match signal {
             Signal::Settled {
-                ticket,
-                outcome: Outcome::Accepted | Outcome::NeedsReview,
-                ..
-            } => {
-                if let Some(limit) = trial.answered(ticket) {
-                    let first = ticket.document_type().to_string();
-                    cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
+                ticket, outcome, ..
+            } => self.settled(&mut core, ticket, outcome, cx),
+            Signal::Corrected { .. } | Signal::Reviewed { .. } | Signal::Retracted { .. } => {
+                self.heard(&mut core, signal, cx);
+            }
+            Signal::Opened { .. } | Signal::Compared { .. } => {}
+        }
+    }
+
+    /// A call ended.
+    fn settled(&self, core: &mut Core, ticket: &Ticket, outcome: &Outcome, cx: &Cx<'_>) {
+        let is_answer = matches!(outcome, Outcome::Accepted | Outcome::NeedsReview);
+        if self.learns_types() && is_answer && ticket.role() != Role::Candidate {
+            let latest = core.latest;
+            *core.seen.entry(ticket.document_type(), || latest).0 = latest;
+        }
+        let Some(trial) = &mut core.trial else { return };
+        let Some(spot) = trial.spot(&self.plan, ticket) else {
+            return;
+        };
+        if *outcome == Outcome::Released {
+            return;
+        }
+        let (measure, limit) = trial.ended(&self.plan, spot, ticket, outcome);
+        if let Some(limit) = limit {
+            let first = ticket.document_type().to_string();
+            cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
+        }
+        if let Some(measure) = measure.filter(|_| spot.role == Role::Candidate) {
+            self.glance(core, ticket.document_type(), measure, cx);
+        }
+    }
+
+    /// A person said something of an answer.
+    fn heard(&self, core: &mut Core, signal: &Signal, cx: &Cx<'_>) {
+        let ticket = signal.ticket();
+        let now = core.latest;
+        let is_look = matches!(signal, Signal::Corrected { .. } | Signal::Reviewed { .. });
+        if is_look && ticket.admitted_at() <= now {
+            core.learnt
+                .add(ticket.document_type(), ticket.admitted_at(), now);
+        }
+        let Some(trial) = &mut core.trial else { return };
+        let counted = match trial.spot(&self.plan, ticket) {
+            None => Err(NotCounted::NotCompared),
+            Some(spot) => {
+                if is_look {
+                    trial.looked_at(spot, ticket, now);
                 }
+                let was_full = trial.is_full();
+                let counted = match signal {
+                    Signal::Corrected { correction, .. } => {
+                        trial.corrected(spot, ticket, correction)
+                    }
+                    Signal::Retracted { correction, .. } => {
+                        trial.retracted(spot, ticket, correction).map(|()| false)
+                    }
+                    _ => Ok(false),
+                };
+                if trial.is_full() && !was_full {
+                    let kind = EventKind::KeysExhausted {
+                        limit: REMEMBERED,
+                        first: ticket.document().to_string(),
+                    };
+                    cx.emit(Severity::Warning, kind);
+                }
+                counted.map(|counted| counted && spot.role == Role::Candidate)
             }
-            Signal::Corrected { ticket, .. } if trial.corrected(ticket) => {
-                self.look(trial, latest, cx);
-                core.remember();
+        };
+        match counted {
+            Err(reason) if trial.not_counted(reason) => {
+                let kind = EventKind::CorrectionNotCounted {
+                    document: ticket.document().clone(),
+                    document_type: ticket.document_type().clone(),
+                    version: ticket.version().clone(),
+                    reason,
+                };
+                cx.emit(Severity::Info, kind);
             }
+            Ok(true) => self.glance(core, ticket.document_type(), Measure::Corrections, cx),
             _ => {}
         }
     }
@@ -138,9 +226,9 @@ impl Rollout {
     pub(super) fn tick(&self, cx: &mut Cx<'_>) {
         let mut core = self.core.lock();
         self.catch_up(&mut core, cx);
-        let latest = core.latest;
-        if let Some(trial) = &mut core.trial {
-            self.look(trial, latest, cx);
+        let (trial, view) = self.view(&mut core);
+        if let Some(trial) = trial {
+            self.look_at(trial, &view, cx);
         }
         core.remember();
     }
@@ -150,6 +238,12 @@ impl Rollout {
         State::of(&Stored {
             format: Format,
             trial: core.trial.as_ref().map(StoredTrial::from),
+            delays: core.learnt.stored(),
+            seen: core
+                .seen
+                .iter()
+                .map(|(name, at)| (name.clone(), *at))
+                .collect(),
             rejected: core.rejected.clone(),
             untold: core.untold.clone(),
             latest: core.latest,
@@ -158,23 +252,59 @@ impl Rollout {
 
     pub(super) fn restore(&self, state: &State) -> Result<(), Error> {
         let stored: Stored = state.read(self.plan.name)?;
-        let trial = stored.trial.map(Trial::from);
-        if let Some(trial) = trial
-            .as_ref()
-            .filter(|trial| self.plan.stage(trial.stage).is_none())
-        {
-            let reason = format!(
-                "stage {} does not exist in this plan",
-                u32::from(trial.stage) + 1
-            );
-            return Err(Error::state(self.plan.name, reason));
-        }
+        let trial = stored
+            .trial
+            .map(|trial| trial.into_trial(&self.plan))
+            .transpose()
+            .map_err(|reason| Error::state(self.plan.name, reason))?;
         let mut core = self.core.lock();
+        core.split = trial
+            .as_ref()
+            .map_or_else(Split::default, |trial| self.split(&trial.candidate));
         core.trial = trial;
+        core.learnt.restore(stored.delays);
+        core.seen.refill(stored.seen, None);
         core.rejected = stored.rejected;
         core.untold = stored.untold;
         core.latest = core.latest.max(stored.latest);
         Ok(())
+    }
+
+    /// The trial, if one is on, and what it is judged by.
+    pub(super) fn view<'a>(&'a self, core: &'a mut Core) -> (Option<&'a mut Trial>, View<'a>) {
+        let view = View {
+            plan: &self.plan,
+            judge: &self.judge,
+            learnt: &core.learnt,
+            seen: &core.seen,
+            now: core.latest,
+        };
+        (core.trial.as_mut(), view)
+    }
+
+    /// Whether the types to expect are those that production answers.
+    fn learns_types(&self) -> bool {
+        self.plan.coverage.as_ref().is_some_and(Coverage::is_learnt)
+    }
+
+    fn split(&self, candidate: &VersionId) -> Split {
+        Split::new(self.plan.name, candidate)
+    }
+
+    /// The share of a document type that the candidate gets now. After a promotion, types that were not seen often enough keep
+    /// the share of the last stage until they are.
+    fn share_of(&self, trial: &Trial, document_type: &DocumentType) -> Ratio {
+        if trial.excluded.contains(document_type) {
+            return Ratio::ZERO;
+        }
+        let share = self.share(trial);
+        if trial.state == RolloutState::Promoted && !trial.covers(&self.plan, document_type) {
+            return self
+                .plan
+                .stage(trial.stage)
+                .map_or(share, |stage| stage.share);
+        }
+        share
     }
 
     /// The share that the candidate gets now.
@@ -202,102 +332,145 @@ impl Rollout {
                 let goes_on =
                     |trial: &Trial| trial.candidate == *candidate.id() && trial.stable == *stable;
                 if !core.trial.as_ref().is_some_and(goes_on) {
-                    core.trial = Some(self.begin(candidate.id(), stable, core, cx));
+                    core.split = self.split(candidate.id());
+                    core.trial = Some(Trial::new(
+                        candidate.id().clone(),
+                        stable.clone(),
+                        core.latest,
+                    ));
+                    self.begin(core, cx);
                 }
             }
         }
     }
 
-    fn begin(&self, candidate: &VersionId, stable: &VersionId, core: &Core, cx: &Cx<'_>) -> Trial {
-        let mut trial = Trial::new(candidate.clone(), stable.clone(), core.latest);
-        if core.rejected.contains(candidate) {
+    fn begin(&self, core: &mut Core, cx: &Cx<'_>) {
+        let rejected = core.rejected.clone();
+        let (trial, view) = self.view(core);
+        let Some(trial) = trial else { return };
+        if rejected.contains(&trial.candidate) {
             trial.state = RolloutState::RolledBack;
         } else {
-            let kind = self.stage_started(&trial, "the first stage begins".to_owned());
+            let (_, findings) = trial.decide(&view);
+            let kind = self.stage_started(trial, findings);
             cx.emit(Severity::Info, kind);
         }
-        trial
     }
 
-    fn look(&self, trial: &mut Trial, now: Timestamp, cx: &Cx<'_>) {
-        if trial.state.is_rejected() || trial.is_settled(now) {
+    /// After an event of the candidate: if it is one too many, the candidate is not kept until the next look. All else is, as
+    /// what belongs together may still be coming in.
+    fn glance(&self, core: &mut Core, document_type: &DocumentType, measure: Measure, cx: &Cx<'_>) {
+        let (trial, view) = self.view(core);
+        let Some(trial) = trial else { return };
+        if trial.may_be_worse(&view, document_type, measure)
+            && trial.decide(&view).0 == Decision::RollBack
+        {
+            self.look_at(trial, &view, cx);
+            core.remember();
+        }
+    }
+
+    /// Decides, and does what was decided.
+    fn look_at(&self, trial: &mut Trial, view: &View<'_>, cx: &Cx<'_>) {
+        if trial.state.is_rejected() {
             return;
         }
-        let evidence = trial.evidence(&self.plan);
-        match trial.decide(&self.plan, &evidence, now) {
-            Decision::Hold(HoldReason::Approval) if !trial.asked => {
-                trial.asked = true;
-                let kind = EventKind::ApprovalNeeded {
-                    candidate: trial.candidate.clone(),
-                    stage: trial.stage,
-                    evidence: evidence.to_string(),
-                };
-                cx.emit(Severity::Warning, kind);
-            }
-            Decision::Hold(_) => {}
+        if trial.is_settled(view.now) && trial.uncovered(view).is_empty() {
+            return;
+        }
+        let (decision, findings) = trial.decide(view);
+        match decision {
+            Decision::Hold(reason) => Self::hold_for(trial, reason, findings, cx),
             Decision::Promote if trial.state == RolloutState::Promoted => {}
             Decision::Promote => {
-                let kind = self.go_on(trial, now, evidence.to_string());
+                let kind = self.go_on(trial, view.now, findings);
                 cx.emit(Severity::Info, kind);
             }
-            Decision::RollBack => {
-                let evidence = match trial.worse_type(&self.plan) {
-                    Some((name, evidence)) => format!("{name}: {evidence}"),
-                    None => evidence.to_string(),
+            Decision::RollBack => match &findings.document_type {
+                Some(name) if self.can_exclude(trial, name) => {
+                    trial.excluded.insert(name.clone());
+                    let kind = EventKind::TypeExcluded {
+                        candidate: trial.candidate.clone(),
+                        stage: trial.stage,
+                        document_type: name.clone(),
+                        findings: Box::new(findings),
+                    };
+                    cx.emit(Severity::Page, kind);
+                    self.look_at(trial, view, cx);
+                }
+                _ => {
+                    let kind = trial.take_out(RolloutState::RolledBack, findings);
+                    cx.emit(Severity::Page, kind);
+                }
+            },
+            Decision::Escalate if trial.state == RolloutState::Escalated => {}
+            Decision::Escalate => {
+                trial.state = RolloutState::Escalated;
+                let kind = EventKind::RolloutEscalated {
+                    candidate: trial.candidate.clone(),
+                    stage: trial.stage,
+                    findings: Box::new(findings),
                 };
-                let kind = trial.take_out(RolloutState::RolledBack, evidence);
                 cx.emit(Severity::Page, kind);
             }
-            Decision::Escalate => self.escalate(trial, &evidence, cx),
+        }
+    }
+
+    /// Whether the candidate can go on without a document type.
+    fn can_exclude(&self, trial: &Trial, document_type: &DocumentType) -> bool {
+        let is_other =
+            |(name, _): (&DocumentType, _)| name != document_type && !trial.excluded.contains(name);
+        self.plan.worse_type == WorseType::Exclude
+            && trial.books.has_own(document_type)
+            && trial.books.iter().any(is_other)
+    }
+
+    /// It waits: told once for each reason.
+    fn hold_for(trial: &mut Trial, reason: HoldReason, findings: Findings, cx: &Cx<'_>) {
+        if trial.told == Some(reason) {
+            return;
+        }
+        trial.told = Some(reason);
+        let (candidate, stage) = (trial.candidate.clone(), trial.stage);
+        let findings = Box::new(findings);
+        if reason == HoldReason::Approval {
+            let kind = EventKind::ApprovalNeeded {
+                candidate,
+                stage,
+                findings,
+            };
+            cx.emit(Severity::Warning, kind);
+        } else {
+            let kind = EventKind::RolloutHolds {
+                candidate,
+                stage,
+                reason,
+                findings,
+            };
+            cx.emit(Severity::Info, kind);
         }
     }
 
     /// The next stage begins, or the rollout is through; what there is to tell.
-    pub(super) fn go_on(&self, trial: &mut Trial, now: Timestamp, evidence: String) -> EventKind {
+    pub(super) fn go_on(&self, trial: &mut Trial, now: Timestamp, findings: Findings) -> EventKind {
         let is_last = usize::from(trial.stage) + 1 >= self.plan.stages.len();
         trial.enter(trial.stage.saturating_add(u8::from(!is_last)), now);
         if is_last {
             trial.state = RolloutState::Promoted;
             return EventKind::RolloutPromoted {
                 candidate: trial.candidate.clone(),
-                evidence,
+                findings: Box::new(findings),
             };
         }
-        self.stage_started(trial, evidence)
+        self.stage_started(trial, findings)
     }
 
-    fn escalate(&self, trial: &mut Trial, evidence: &Evidence, cx: &Cx<'_>) {
-        if trial.state == RolloutState::Escalated {
-            return;
-        }
-        trial.state = RolloutState::Escalated;
-        let mut evidence = evidence.to_string();
-        let uncovered = self
-            .plan
-            .coverage
-            .as_ref()
-            .map_or_else(Vec::new, |coverage| trial.uncovered(coverage));
-        if !uncovered.is_empty() {
-            let names: Vec<_> = uncovered.iter().map(ToString::to_string).collect();
-            evidence = format!("{evidence}; not seen often enough: {}", names.join(", "));
-        }
-        let (candidate, stage) = (trial.candidate.clone(), trial.stage);
-        cx.emit(
-            Severity::Page,
-            EventKind::RolloutEscalated {
-                candidate,
-                stage,
-                evidence,
-            },
-        );
-    }
-
-    fn stage_started(&self, trial: &Trial, evidence: String) -> EventKind {
+    fn stage_started(&self, trial: &Trial, findings: Findings) -> EventKind {
         EventKind::StageStarted {
             candidate: trial.candidate.clone(),
             stage: trial.stage,
             share: self.share(trial),
-            evidence,
+            findings: Box::new(findings),
         }
     }
 }
@@ -323,6 +496,8 @@ impl Core {
 struct Stored {
     format: Format<1>,
     trial: Option<StoredTrial>,
+    delays: StoredDelays,
+    seen: Vec<(DocumentType, Timestamp)>,
     rejected: VecDeque<VersionId>,
     untold: Vec<(Severity, EventKind)>,
     latest: Timestamp,

@@ -1,10 +1,12 @@
 //! Where a rollout stands, and what the evidence asks for.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::judge::Evidence;
+use crate::event::NotCounted;
+use crate::evidence::{Decision, Evidence, Findings};
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
 
@@ -26,50 +28,33 @@ pub enum RolloutState {
     Running,
 }
 
-/// What the evidence asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[must_use]
+/// How a candidate stands with one document type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Decision {
-    /// A person must decide: the time for this stage is over, and it is not clear.
-    Escalate,
-    /// Wait.
-    Hold(HoldReason),
-    /// Go on to the next stage, or through after the last.
-    Promote,
-    /// The candidate is worse.
-    RollBack,
-}
-
-/// Why a rollout waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HoldReason {
-    /// All else speaks for the next stage: a person must approve it.
-    Approval,
-    /// A document type was not seen often enough.
-    Coverage,
-    /// There are too few corrections, on either side, to tell anything.
-    NoEvidence,
-    /// The time of the stage is not over.
-    NotDue,
-    /// A person paused it.
-    Paused,
-    /// The corrections speak neither clearly for nor clearly against it.
+pub enum TypeVerdict {
+    /// Production keeps the type, because the candidate was worse for it.
+    Excluded,
+    /// The candidate is above the tolerated ratio with a probability of at most 5 %.
+    NoWorse,
+    /// Neither clearly worse nor clearly not.
     Unclear,
+    /// The candidate was given none.
+    Unseen,
+    /// The evidence against the candidate is strong enough for this type alone.
+    Worse,
 }
 
-impl fmt::Display for HoldReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Approval => "a person must approve the next stage",
-            Self::Coverage => "some document types were not seen often enough",
-            Self::NoEvidence => "too few corrections to tell",
-            Self::NotDue => "the time of the stage is not over",
-            Self::Paused => "a person paused it",
-            Self::Unclear => "the corrections are not clear",
-        })
-    }
+/// One document type in a rollout.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TypeStatus {
+    /// Which; `other` for those past the first thousand, which are judged together.
+    pub document_type: DocumentType,
+    /// How the candidate stands with it.
+    pub verdict: TypeVerdict,
+    /// The corrections of this type.
+    pub evidence: Evidence,
 }
 
 /// A rollout as it stands.
@@ -88,10 +73,38 @@ pub struct RolloutStatus {
     pub paused: bool,
     /// What the evidence asks for; `None` when the rollout is over.
     pub decision: Option<Decision>,
-    /// The evidence.
+    /// The corrections of all document types together.
     pub evidence: Evidence,
-    /// Expected document types that the candidate has not answered often enough.
-    pub uncovered: Vec<DocumentType>,
+    /// What the decision is made on: this evidence, or that of a type or a measure that is worse by itself.
+    pub findings: Findings,
+    /// Every document type, by name.
+    pub types: Vec<TypeStatus>,
+    /// Failures, diversions, truncations and abandonments, all types together.
+    pub at_once: Vec<Evidence>,
+    /// How many corrections, retractions and reviews could not be counted, and why.
+    pub not_counted: BTreeMap<NotCounted, u64>,
+}
+
+impl fmt::Display for RolloutStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(candidate) = &self.candidate else {
+            return f.write_str("no rollout");
+        };
+        let stage = u32::from(self.stage) + 1;
+        write!(
+            f,
+            "{candidate} {} at stage {stage} with {}",
+            self.state, self.share
+        )?;
+        if let Some(decision) = self.decision {
+            write!(f, ", {decision}")?;
+        }
+        write!(f, "; {}", self.findings)?;
+        match self.findings.next_look {
+            Some(at) => write!(f, "; next look at {at}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl RolloutState {

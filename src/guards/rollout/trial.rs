@@ -1,23 +1,30 @@
 //! One candidate on its way: where it is, and what its answers and production's came to.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::judge::{Arm, Evidence, Stratum, weigh};
-use super::plan::{Coverage, E_VALUE, Plan, Rule, WATCH};
-use super::status::{Decision, HoldReason, RolloutState};
-use crate::event::EventKind;
+use super::book::{Book, Pair, Stage};
+use super::delay::Delays;
+use super::judge::Weighed;
+use super::plan::Plan;
+use super::status::RolloutState;
+use super::truth::{Change, Stored as StoredTruth, Truth};
+use crate::correction::Correction;
+use crate::event::{EventKind, NotCounted};
+use crate::evidence::{Findings, HoldReason, Measure};
 use crate::keyed::{Keyed, Place};
 use crate::name::{DocumentType, VersionId};
-use crate::ticket::{Ticket, TicketId};
-use crate::time::Timestamp;
+use crate::signal::Outcome;
+use crate::ticket::Ticket;
+use crate::time::{Timestamp, hours};
 use crate::version::Role;
 
-/// Document types that are weighed apart; the others share one stratum.
-const TYPES: usize = 1_000;
-/// Corrected documents that are remembered, so that a second correction does not count.
-const REMEMBERED: usize = 100_000;
+/// Document types that are judged apart; the others share one book.
+pub(super) const TYPES: usize = 1_000;
+/// For so long after a promotion late corrections can still roll back.
+const WATCH: Duration = hours(24);
 
 #[derive(Debug)]
 pub(super) struct Trial {
@@ -25,6 +32,7 @@ pub(super) struct Trial {
     pub(super) stable: VersionId,
     pub(super) started: Timestamp,
     pub(super) stage: u8,
+    /// Since when the stage runs; a pause moves it.
     pub(super) since: Timestamp,
     pub(super) state: RolloutState,
     /// Since when it is paused.
@@ -33,11 +41,28 @@ pub(super) struct Trial {
     pub(super) held: bool,
     /// Whether a person approved the next stage.
     pub(super) approved: bool,
-    /// Whether somebody was told that an approval is needed.
-    pub(super) asked: bool,
-    /// For each type, a stratum for each stage.
-    strata: Keyed<DocumentType, Vec<Stratum>>,
-    corrected: HashSet<TicketId>,
+    /// Why it waits, as somebody was told.
+    pub(super) told: Option<HoldReason>,
+    pub(super) books: Keyed<DocumentType, Book>,
+    /// Types that production keeps.
+    pub(super) excluded: BTreeSet<DocumentType>,
+    /// When each stage began.
+    pub(super) began: Vec<Timestamp>,
+    /// How long it takes until somebody looks at an answer, by the stage of the answer: the versions' shares differ between
+    /// stages, and only documents of one stage can be compared.
+    pub(super) delays: Vec<Pair<Delays>>,
+    pub(super) not_counted: BTreeMap<NotCounted, u64>,
+    truth: Truth,
+    /// The corrections of all types together, as of the last look.
+    pub(super) all: Weighed,
+}
+
+/// Where a call is counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spot {
+    stage: usize,
+    stretch: usize,
+    pub(super) role: Role,
 }
 
 impl Trial {
@@ -52,10 +77,21 @@ impl Trial {
             paused_at: None,
             held: false,
             approved: false,
-            asked: false,
-            strata: Keyed::new(TYPES),
-            corrected: HashSet::new(),
+            told: Some(HoldReason::NotDue),
+            books: Keyed::new(TYPES),
+            excluded: BTreeSet::new(),
+            began: vec![now],
+            delays: Vec::new(),
+            not_counted: BTreeMap::new(),
+            truth: Truth::default(),
+            all: Weighed::default(),
         }
+    }
+
+    /// What there is to say when no rollout is on: nothing.
+    pub(super) fn none() -> Self {
+        let nobody = VersionId::other();
+        Self::new(nobody.clone(), nobody, Timestamp::EPOCH)
     }
 
     /// A stage begins.
@@ -64,23 +100,32 @@ impl Trial {
         self.since = now;
         self.state = RolloutState::Running;
         self.paused_at = None;
-        (self.held, self.approved, self.asked) = (false, false, false);
+        (self.held, self.approved) = (false, false);
+        self.told = Some(HoldReason::NotDue);
+        if self.began.len() <= usize::from(stage) {
+            self.began.resize(usize::from(stage) + 1, now);
+        }
     }
 
     /// The candidate goes out of service; what there is to tell.
-    pub(super) fn take_out(&mut self, state: RolloutState, evidence: String) -> EventKind {
+    pub(super) fn take_out(&mut self, state: RolloutState, findings: Findings) -> EventKind {
         self.state = state;
         self.paused_at = None;
         EventKind::RolledBack {
             candidate: self.candidate.clone(),
             stage: self.stage,
-            evidence,
+            findings: Box::new(findings),
         }
     }
 
-    /// Whether it is through, and late corrections change nothing any more.
+    /// Whether the watch after a promotion is over, and late corrections change nothing any more.
     pub(super) fn is_settled(&self, now: Timestamp) -> bool {
         self.state == RolloutState::Promoted && now.since(self.since) >= WATCH
+    }
+
+    /// When that watch ends.
+    pub(super) fn watched_until(&self) -> Timestamp {
+        self.since + WATCH
     }
 
     pub(super) fn needs_approval(&self, plan: &Plan) -> bool {
@@ -90,174 +135,149 @@ impl Trial {
         (self.held || by_plan) && !self.approved
     }
 
-    /// Counts an answer where its ticket says. `Some(limit)` when document types have just become too many.
-    pub(super) fn answered(&mut self, ticket: &Ticket) -> Option<usize> {
-        let limit = self.strata.limit();
-        let (arm, place) = self.arm(ticket)?;
-        arm.answered += 1;
-        (place == Place::FirstOfOthers).then_some(limit)
-    }
-
-    /// Counts a correction where its ticket says; only the first of a document counts. Whether it was the candidate's.
-    pub(super) fn corrected(&mut self, ticket: &Ticket) -> bool {
-        if self.corrected.contains(&ticket.id()) {
-            return false;
-        }
+    /// Where a call is counted; `None` if it is none of this rollout's.
+    pub(super) fn spot(&self, plan: &Plan, ticket: &Ticket) -> Option<Spot> {
+        let stage = ticket.stage()?;
         let role = ticket.role();
-        let Some((arm, _)) = self.arm(ticket) else {
-            return false;
+        let version = match role {
+            Role::Candidate => &self.candidate,
+            Role::Stable => &self.stable,
+            Role::Previous => return None,
         };
-        if arm.corrected == arm.answered {
-            return false;
-        }
-        arm.corrected += 1;
-        if self.corrected.len() < REMEMBERED {
-            self.corrected.insert(ticket.id());
-        }
-        role == Role::Candidate
-    }
-
-    fn arm(&mut self, ticket: &Ticket) -> Option<(&mut Arm, Place)> {
-        let stage = usize::from(ticket.stage()?);
-        let is_candidate = match ticket.role() {
-            Role::Candidate if *ticket.version() == self.candidate => true,
-            Role::Stable if *ticket.version() == self.stable => false,
-            _ => return None,
-        };
-        if ticket.admitted_at() < self.started {
+        if ticket.version() != version || ticket.admitted_at() < self.started {
             return None;
         }
-        let (strata, place) = self.strata.entry(ticket.document_type(), Vec::new);
-        if strata.len() <= stage {
-            strata.resize_with(stage + 1, Stratum::default);
+        let planned = plan.stage(stage)?;
+        let number = usize::from(stage);
+        let began = self.began.get(number).copied().unwrap_or(self.since);
+        Some(Spot {
+            stage: number,
+            stretch: plan.stretch(planned, ticket.admitted_at().since(began)),
+            role,
+        })
+    }
+
+    fn book(&mut self, document_type: &DocumentType) -> (&mut Book, Place) {
+        self.books.entry(document_type, Book::default)
+    }
+
+    /// Counts the end of a call. Says which measure it is an event of, and how many types are kept apart when they have just
+    /// become too many.
+    pub(super) fn ended(
+        &mut self,
+        plan: &Plan,
+        spot: Spot,
+        ticket: &Ticket,
+        outcome: &Outcome,
+    ) -> (Option<Measure>, Option<usize>) {
+        let limit = self.books.limit();
+        let (book, place) = self.book(ticket.document_type());
+        let measure = book.ended((spot.stage, spot.stretch, spot.role), outcome);
+        let is_answer = matches!(outcome, Outcome::Accepted | Outcome::NeedsReview);
+        if let Some(coverage) = &plan.coverage {
+            if is_answer && spot.role == Role::Candidate {
+                let cadences = coverage.cadences(ticket.document_type());
+                book.on_time.resize(cadences.len(), 0);
+                for (count, cadence) in book.on_time.iter_mut().zip(cadences) {
+                    *count += u32::from(cadence.is_on(ticket.admitted_at()));
+                }
+            }
         }
-        let stratum = strata.get_mut(stage)?;
-        let arm = if is_candidate {
-            &mut stratum.candidate
+        (measure, (place == Place::FirstOfOthers).then_some(limit))
+    }
+
+    /// Counts that somebody looked at an answer; each document counts once.
+    pub(super) fn looked_at(&mut self, spot: Spot, ticket: &Ticket, now: Timestamp) {
+        if !self.truth.look_at(ticket) {
+            return;
+        }
+        let delay = now.since(ticket.admitted_at());
+        if self.delays.len() <= spot.stage {
+            self.delays.resize_with(spot.stage + 1, Pair::default);
+        }
+        if let Some(delays) = self.delays.get_mut(spot.stage) {
+            delays.of(spot.role).add(delay);
+        }
+        let (book, _) = self.book(ticket.document_type());
+        book.looked_at((spot.stage, spot.stretch, spot.role));
+    }
+
+    /// Counts a correction. Whether it changed anything.
+    pub(super) fn corrected(
+        &mut self,
+        spot: Spot,
+        ticket: &Ticket,
+        correction: &Correction,
+    ) -> Result<bool, NotCounted> {
+        let kept_apart = self.books.has_own(ticket.document_type());
+        let document_type = if kept_apart {
+            ticket.document_type().as_str()
         } else {
-            &mut stratum.stable
+            ""
         };
-        Some((arm, place))
+        let place = (document_type, spot.stage, spot.stretch, spot.role);
+        if self.truth.correct(ticket, correction, place) != Change::More {
+            return Ok(false);
+        }
+        let (book, _) = self.book(ticket.document_type());
+        if book.corrected((spot.stage, spot.stretch, spot.role)) {
+            return Ok(true);
+        }
+        self.truth.retract(ticket, correction);
+        Err(NotCounted::NoAnswer)
     }
 
-    pub(super) fn evidence(&self, plan: &Plan) -> Evidence {
-        let others = self.strata.other().into_iter().flatten();
-        weigh(
-            self.strata
-                .iter()
-                .flat_map(|(_, strata)| strata)
-                .chain(others),
-            plan.max_ratio,
-        )
+    /// Takes a correction back.
+    pub(super) fn retracted(
+        &mut self,
+        spot: Spot,
+        ticket: &Ticket,
+        correction: &Correction,
+    ) -> Result<(), NotCounted> {
+        match self.truth.retract(ticket, correction) {
+            Change::Unknown => return Err(NotCounted::NothingToRetract),
+            Change::Less => {
+                let (book, _) = self.book(ticket.document_type());
+                book.retracted((spot.stage, spot.stretch, spot.role));
+            }
+            Change::More | Change::Nothing => {}
+        }
+        Ok(())
     }
 
-    /// The evidence of a type that is worse by itself, with the bar raised by the number of types.
-    pub(super) fn worse_type(&self, plan: &Plan) -> Option<(DocumentType, Evidence)> {
-        plan.coverage.as_ref()?;
-        let types: Vec<_> = self
-            .strata
-            .iter()
-            .map(|(name, strata)| (name, weigh(strata, plan.max_ratio)))
-            .collect();
-        let compared = types
-            .iter()
-            .filter(|(_, evidence)| evidence.candidate_answered > 0)
-            .count();
-        let bar = (E_VALUE * f64::from(u32::try_from(compared).unwrap_or(u32::MAX))).ln();
-        let is_worse = |evidence: &Evidence| evidence.exceeds && evidence.ln_e >= bar;
-        let worse = types.into_iter().filter(|(_, evidence)| is_worse(evidence));
-        worse
-            .min_by_key(|(name, _)| (*name).clone())
-            .map(|(name, evidence)| (name.clone(), evidence))
+    /// Whether corrections are not remembered any more.
+    pub(super) fn is_full(&self) -> bool {
+        self.truth.is_full()
     }
 
-    /// The types that the candidate has not answered often enough.
-    pub(super) fn uncovered(&self, coverage: &Coverage) -> Vec<DocumentType> {
-        let answered = |strata: &[Stratum]| {
-            strata.iter().fold((0, 0), |(candidate, stable), stratum| {
-                (
-                    candidate + stratum.candidate.answered,
-                    stable + stratum.stable.answered,
-                )
-            })
-        };
-        let seen = self
-            .strata
-            .iter()
-            .filter(|(_, strata)| answered(strata).1 > 0)
-            .map(|(name, _)| name);
-        let mut expected: Vec<&DocumentType> = if coverage.expected.is_empty() {
-            seen.collect()
-        } else {
-            coverage.expected.iter().collect()
-        };
-        expected.sort();
-        let is_covered = |name: &&DocumentType| {
-            self.strata
-                .get::<DocumentType>(name)
-                .is_some_and(|strata| answered(strata).0 >= coverage.min_documents)
-        };
-        expected
-            .into_iter()
-            .filter(|name| !is_covered(name))
-            .cloned()
-            .collect()
+    /// Notes what could not be counted; whether it is the first of its reason.
+    pub(super) fn not_counted(&mut self, reason: NotCounted) -> bool {
+        let count = self.not_counted.entry(reason).or_default();
+        *count += 1;
+        *count == 1
     }
 
-    /// What the plain rule asks for at the end of a stage.
-    fn decide_plainly(&self, plan: &Plan, evidence: &Evidence) -> Decision {
-        if evidence.exceeds {
-            Decision::RollBack
-        } else if self.needs_approval(plan) {
-            Decision::Hold(HoldReason::Approval)
-        } else {
-            Decision::Promote
-        }
+    /// The book of types that share one, under the name that they are reported by.
+    pub(super) fn all_books(&mut self) -> impl Iterator<Item = (DocumentType, &mut Book)> {
+        let (own, other) = self.books.all_mut();
+        own.map(|(name, book)| (name.clone(), book))
+            .chain(other.map(|book| (DocumentType::other(), book)))
     }
 
-    /// What the evidence asks for now. Rolling back comes first: no other condition masks it.
-    pub(super) fn decide(&self, plan: &Plan, evidence: &Evidence, now: Timestamp) -> Decision {
-        let is_worse = evidence.exceeds && evidence.ln_e >= E_VALUE.ln();
-        let is_plain = plan.rule == Rule::PlainRatio;
-        if !is_plain && (is_worse || self.worse_type(plan).is_some()) {
-            return Decision::RollBack;
-        }
-        let stage = plan.stage(self.stage).filter(|_| self.state.is_under_way());
-        let Some(stage) = stage else {
-            return Decision::Promote;
+    /// Whether the candidate has answered a type often enough, at the times that count.
+    pub(super) fn covers(&self, plan: &Plan, document_type: &DocumentType) -> bool {
+        let Some(coverage) = &plan.coverage else {
+            return true;
         };
-        if self.paused_at.is_some() {
-            return Decision::Hold(HoldReason::Paused);
+        if coverage.min_documents == 0 {
+            return true;
         }
-        let waited = now.since(self.since);
-        if is_plain && waited >= stage.at_least {
-            return self.decide_plainly(plan, evidence);
-        }
-        let bar = plan.bar(self.stage);
-        let uncovered = || {
-            plan.coverage
-                .as_ref()
-                .is_some_and(|coverage| !self.uncovered(coverage).is_empty())
-        };
-        let reason = if waited < stage.at_least {
-            HoldReason::NotDue
-        } else if evidence.information < bar.information {
-            HoldReason::NoEvidence
-        } else if uncovered() {
-            HoldReason::Coverage
-        } else if evidence.p_exceeds > bar.risk {
-            HoldReason::Unclear
-        } else if self.needs_approval(plan) {
-            HoldReason::Approval
-        } else if self.state == RolloutState::Escalated {
-            return Decision::Escalate;
-        } else {
-            return Decision::Promote;
-        };
-        if self.state == RolloutState::Escalated || waited >= plan.patience(stage, reason) {
-            return Decision::Escalate;
-        }
-        Decision::Hold(reason)
+        let book = self.books.get::<DocumentType>(document_type);
+        let cadences = coverage.cadences(document_type).len();
+        book.is_some_and(|book| {
+            let enough = |count: &u32| u64::from(*count) >= coverage.min_documents;
+            book.on_time.len() == cadences && book.on_time.iter().all(enough)
+        })
     }
 }
 
@@ -267,24 +287,46 @@ pub(super) struct Stored {
     candidate: VersionId,
     stable: VersionId,
     started: Timestamp,
-    stage: u8,
+    pub(super) stage: u8,
     since: Timestamp,
     state: RolloutState,
-    #[serde(default)]
     paused_at: Option<Timestamp>,
-    #[serde(default)]
     held: bool,
-    #[serde(default)]
     approved: bool,
-    #[serde(default)]
-    asked: bool,
-    strata: Vec<(DocumentType, Vec<Stratum>)>,
-    other: Option<Vec<Stratum>>,
-    corrected: Vec<TicketId>,
+    told: Option<HoldReason>,
+    books: Vec<(DocumentType, StoredBook)>,
+    other: Option<StoredBook>,
+    excluded: BTreeSet<DocumentType>,
+    began: Vec<Timestamp>,
+    delays: Vec<Pair<Delays>>,
+    not_counted: BTreeMap<NotCounted, u64>,
+    truth: StoredTruth,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredBook {
+    stages: Vec<Stage>,
+    on_time: Vec<u32>,
+}
+
+impl From<&Book> for StoredBook {
+    fn from(book: &Book) -> Self {
+        Self {
+            stages: book.stages.clone(),
+            on_time: book.on_time.clone(),
+        }
+    }
+}
+
+impl From<StoredBook> for Book {
+    fn from(stored: StoredBook) -> Self {
+        Self::stored(stored.stages, stored.on_time)
+    }
 }
 
 impl From<&Trial> for Stored {
     fn from(trial: &Trial) -> Self {
+        let books = trial.books.iter();
         Self {
             candidate: trial.candidate.clone(),
             stable: trial.stable.clone(),
@@ -295,28 +337,49 @@ impl From<&Trial> for Stored {
             paused_at: trial.paused_at,
             held: trial.held,
             approved: trial.approved,
-            asked: trial.asked,
-            strata: trial
-                .strata
-                .iter()
-                .map(|(name, strata)| (name.clone(), strata.clone()))
+            told: trial.told,
+            books: books
+                .map(|(name, book)| (name.clone(), StoredBook::from(book)))
                 .collect(),
-            other: trial.strata.other().cloned(),
-            corrected: trial.corrected.iter().copied().collect(),
+            other: trial.books.other().map(StoredBook::from),
+            excluded: trial.excluded.clone(),
+            began: trial.began.clone(),
+            delays: trial.delays.clone(),
+            not_counted: trial.not_counted.clone(),
+            truth: trial.truth.stored(),
         }
     }
 }
 
-impl From<Stored> for Trial {
-    fn from(stored: Stored) -> Self {
-        let mut trial = Self::new(stored.candidate, stored.stable, stored.started);
-        trial.stage = stored.stage;
-        trial.since = stored.since;
-        trial.state = stored.state;
-        trial.paused_at = stored.paused_at;
-        (trial.held, trial.approved, trial.asked) = (stored.held, stored.approved, stored.asked);
-        trial.strata.refill(stored.strata, stored.other);
-        trial.corrected = stored.corrected.into_iter().collect();
-        trial
+impl Stored {
+    /// The trial; an error says what cannot be.
+    pub(super) fn into_trial(self, plan: &Plan) -> Result<Trial, String> {
+        if plan.stage(self.stage).is_none() {
+            let number = u32::from(self.stage) + 1;
+            return Err(format!("stage {number} does not exist in this plan"));
+        }
+        let mut trial = Trial::new(self.candidate, self.stable, self.started);
+        trial.stage = self.stage;
+        trial.since = self.since;
+        trial.state = self.state;
+        trial.paused_at = self.paused_at;
+        (trial.held, trial.approved, trial.told) = (self.held, self.approved, self.told);
+        let books = self.books.into_iter();
+        trial.books.refill(
+            books.map(|(name, book)| (name, Book::from(book))),
+            self.other.map(Book::from),
+        );
+        trial.excluded = self.excluded;
+        trial.began = self.began;
+        trial.delays = self.delays;
+        trial.not_counted = self.not_counted;
+        trial.truth = Truth::from(self.truth);
+        let impossible = trial.all_books().find(|(_, book)| !book.is_possible());
+        match impossible {
+            Some((name, _)) => Err(format!(
+                "more documents of type {name} were corrected, looked at or answered than there were"
+            )),
+            None => Ok(trial),
+        }
     }
 }

@@ -1,0 +1,470 @@
+//! What the counts ask for. Rolling back comes first: no other condition masks it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::book::{AT_ONCE, Book, Pair};
+use super::delay::{Age, Learnt};
+use super::judge::{Judge, Weighed};
+use super::plan::{MIN_MATURITY, Plan, Rule, Stage, WorseType, ln_bar};
+use super::status::{RolloutState, TypeStatus, TypeVerdict};
+use super::trial::Trial;
+use crate::evidence::{Decision, Evidence, Findings, HoldReason, Maturity, Measure};
+use crate::keyed::Keyed;
+use crate::name::DocumentType;
+use crate::ratio::Ratio;
+use crate::time::Timestamp;
+
+/// A candidate whose documents are so far from its share is so by chance once in a thousand times (chi-square, one degree of
+/// freedom).
+const SPLIT_BROKEN: f64 = 10.828;
+/// Fewer documents of one version say nothing about the split.
+const MIN_SPLIT: f64 = 8.0;
+
+/// What a trial is judged by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) judge: &'a Judge,
+    pub(super) learnt: &'a Learnt,
+    /// When production last answered each type.
+    pub(super) seen: &'a Keyed<DocumentType, Timestamp>,
+    pub(super) now: Timestamp,
+}
+
+/// What makes a candidate worse: one document type, or all together.
+type Worse = (Option<DocumentType>, Evidence);
+
+impl Trial {
+    /// What is to be done now, and from what that follows.
+    pub(super) fn decide(&mut self, view: &View<'_>) -> (Decision, Findings) {
+        let all = self.weigh_all(view);
+        if let Some(worse) = self.worse(view, &all) {
+            return (Decision::RollBack, self.findings(view, worse));
+        }
+        let evidence = view.judge.evidence(Measure::Corrections, &all);
+        let mut findings = self.findings(view, (None, evidence));
+        let stage = view.plan.stage(self.stage);
+        let decision = match stage.filter(|_| self.state.is_under_way()) {
+            None => Decision::Promote,
+            Some(stage) => {
+                let decision = self.go_on_or_hold(view, stage, &findings);
+                findings.next_look = self.next_look(view, stage, decision, &findings.uncovered);
+                decision
+            }
+        };
+        (decision, findings)
+    }
+
+    fn go_on_or_hold(&self, view: &View<'_>, stage: &Stage, findings: &Findings) -> Decision {
+        let (plan, evidence) = (view.plan, &findings.evidence);
+        let waited = view.now.since(self.since);
+        if self.paused_at.is_some() {
+            return Decision::Hold(HoldReason::Paused);
+        }
+        if plan.rule == Rule::PlainRatio && waited >= stage.at_least {
+            return if evidence.exceeds {
+                Decision::RollBack
+            } else if self.needs_approval(plan) {
+                Decision::Hold(HoldReason::Approval)
+            } else {
+                Decision::Promote
+            };
+        }
+        let bar = plan.bar(self.stage);
+        let reason = if waited < stage.at_least {
+            HoldReason::NotDue
+        } else if evidence.information < bar.information {
+            HoldReason::NoEvidence
+        } else if findings.maturity.least() < MIN_MATURITY {
+            HoldReason::Immature
+        } else if self.is_split_broken(stage.share) {
+            HoldReason::SplitBroken
+        } else if !findings.uncovered.is_empty() {
+            HoldReason::Coverage
+        } else if evidence.p_exceeds > bar.risk {
+            HoldReason::Unclear
+        } else if self.needs_approval(plan) {
+            HoldReason::Approval
+        } else if self.state == RolloutState::Escalated {
+            return Decision::Escalate;
+        } else {
+            return Decision::Promote;
+        };
+        if self.state == RolloutState::Escalated || waited >= plan.patience(stage, reason) {
+            return Decision::Escalate;
+        }
+        Decision::Hold(reason)
+    }
+
+    /// When something is decided even if nothing new is learnt.
+    fn next_look(
+        &self,
+        view: &View<'_>,
+        stage: &Stage,
+        decision: Decision,
+        uncovered: &[DocumentType],
+    ) -> Option<Timestamp> {
+        let Decision::Hold(reason) = decision else {
+            return None;
+        };
+        let given_up = self.since + view.plan.patience(stage, reason);
+        match reason {
+            HoldReason::Paused | HoldReason::Approval => None,
+            HoldReason::NotDue => Some(self.since + stage.at_least),
+            HoldReason::Coverage => {
+                let coverage = view.plan.coverage.as_ref();
+                let cadences = uncovered
+                    .iter()
+                    .filter_map(|document_type| Some(coverage?.cadences(document_type)))
+                    .flatten();
+                let next = cadences.filter_map(|cadence| cadence.next(view.now));
+                Some(next.fold(given_up, Timestamp::min))
+            }
+            HoldReason::NoEvidence
+            | HoldReason::Immature
+            | HoldReason::SplitBroken
+            | HoldReason::Unclear => Some(given_up),
+        }
+    }
+
+    /// What speaks against the candidate strongly enough to act at once.
+    fn worse(&mut self, view: &View<'_>, all: &Weighed) -> Option<Worse> {
+        match view.plan.rule {
+            Rule::PlainRatio => None,
+            Rule::Evidence if view.plan.worse_type == WorseType::Exclude => self
+                .worse_alone(view)
+                .or_else(|| self.worse_together(view, all)),
+            Rule::Evidence => self
+                .worse_together(view, all)
+                .or_else(|| self.worse_alone(view)),
+        }
+    }
+
+    fn worse_together(&mut self, view: &View<'_>, all: &Weighed) -> Option<Worse> {
+        let corrections = view.worse(Measure::Corrections, all, 1);
+        let worse =
+            corrections.or_else(|| AT_ONCE.into_iter().find_map(|m| self.worse_ends(view, m)));
+        worse.map(|evidence| (None, evidence))
+    }
+
+    /// What speaks against it of a measure that is known at once, over all types.
+    fn worse_ends(&mut self, view: &View<'_>, measure: Measure) -> Option<Evidence> {
+        let ends = |trial: &mut Self| {
+            judged(&mut trial.books, &trial.excluded)
+                .flat_map(|(_, book)| book.ends(measure))
+                .collect::<Vec<_>>()
+        };
+        let strata = ends(self);
+        if !view.judge.exceeds_in(strata.iter().copied()) {
+            return None;
+        }
+        view.worse(measure, &view.judge.weigh(strata), 1)
+    }
+
+    /// The first type, by name, for which the candidate is worse by itself.
+    fn worse_alone(&mut self, view: &View<'_>) -> Option<Worse> {
+        let types = self.compared();
+        let cut = self.cut(view);
+        let worse = judged(&mut self.books, &self.excluded).filter_map(|(name, book)| {
+            let weighed = match &cut {
+                Some(cut) => &cut.weigh(view, book),
+                None => book.weighed(view.judge, view.plan.denominator),
+            };
+            let corrections = view.worse(Measure::Corrections, weighed, types);
+            let evidence = corrections.or_else(|| {
+                AT_ONCE.into_iter().find_map(|measure| {
+                    let exceeds = view.judge.exceeds_in(book.ends(measure));
+                    let ends = exceeds.then(|| view.judge.weigh(book.ends(measure)))?;
+                    view.worse(measure, &ends, types)
+                })
+            })?;
+            Some((name, evidence))
+        });
+        let first = worse.min_by(|(one, _), (other, _)| one.cmp(other));
+        first.map(|(name, evidence)| (Some(name), evidence))
+    }
+
+    /// Whether one more event of the candidate may be too many: told from the type that it is of, and from all types as of the
+    /// last look.
+    pub(super) fn may_be_worse(
+        &mut self,
+        view: &View<'_>,
+        document_type: &DocumentType,
+        measure: Measure,
+    ) -> bool {
+        if view.plan.rule == Rule::PlainRatio || self.excluded.contains(document_type) {
+            return false;
+        }
+        let types = self.compared();
+        if measure != Measure::Corrections {
+            let (book, _) = self.books.entry(document_type, Book::default);
+            let alone = view.judge.exceeds_in(book.ends(measure))
+                && view
+                    .worse(measure, &view.judge.weigh(book.ends(measure)), types)
+                    .is_some();
+            return alone || self.worse_ends(view, measure).is_some();
+        }
+        if self.cut(view).is_some() {
+            return true;
+        }
+        let (book, _) = self.books.entry(document_type, Book::default);
+        if let Some(before) = book.weighed_before() {
+            self.all.remove(before);
+        }
+        let weighed = book.weighed(view.judge, view.plan.denominator);
+        self.all.add(weighed);
+        view.is_worse(measure, weighed, types) || view.is_worse(measure, &self.all, 1)
+    }
+
+    /// How many types the candidate was given.
+    fn compared(&self) -> usize {
+        let own = self.books.iter().map(|(_, book)| book);
+        own.chain(self.books.other()).count()
+    }
+
+    /// If answers of one version are looked at sooner than the other's: only those are compared that are so old that nine in
+    /// ten of either version are looked at.
+    fn cut(&self, view: &View<'_>) -> Option<Cut> {
+        let differing = self
+            .delays
+            .iter()
+            .filter(|Pair { candidate, stable }| candidate.differs_from(stable));
+        let ages = differing.map(|Pair { candidate, stable }| {
+            candidate.nine_in_ten().0.max(stable.nine_in_ten().0)
+        });
+        let age = ages.max()?;
+        let stages = (0_u8..).zip(&self.began).map(|(stage, began)| {
+            let length = view
+                .plan
+                .stage(stage)
+                .map(|stage| view.plan.stretch_length(stage));
+            let length = length.unwrap_or(Duration::MAX).as_millis().max(1);
+            let old = view.now.since(*began + age).as_millis() / length;
+            usize::try_from(old).unwrap_or(usize::MAX)
+        });
+        Some(Cut(stages.collect()))
+    }
+
+    /// The corrections of all types that are not left to production.
+    fn weigh_all(&mut self, view: &View<'_>) -> Weighed {
+        let cut = self.cut(view);
+        let mut all = Weighed::default();
+        for (_, book) in judged(&mut self.books, &self.excluded) {
+            match &cut {
+                Some(cut) => all.add(&cut.weigh(view, book)),
+                None => all.add(book.weighed(view.judge, view.plan.denominator)),
+            }
+        }
+        self.all = all.clone();
+        all
+    }
+
+    fn findings(&self, view: &View<'_>, worse: Worse) -> Findings {
+        let (document_type, evidence) = worse;
+        Findings {
+            document_type,
+            evidence,
+            maturity: self.maturity(view),
+            only_old_enough: self.cut(view).is_some(),
+            uncovered: self.uncovered(view),
+            excluded: self.excluded.iter().cloned().collect(),
+            max_ratio: view.plan.max_ratio,
+            next_look: None,
+            by_a_person: false,
+        }
+    }
+
+    /// Which share of the labels to expect has come: as many as were told, or as many as usually have come at such an age.
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "counts of documents are far below 2^53"
+    )]
+    fn maturity(&self, view: &View<'_>) -> Maturity {
+        let ages = self.ages(view);
+        let mut sums = Pair::<[f64; 3]>::default();
+        let own = self.books.iter().map(|(name, book)| (name.clone(), book));
+        let other = self.books.other().map(|book| (DocumentType::other(), book));
+        for (name, book) in own.chain(other) {
+            if self.excluded.contains(&name) {
+                continue;
+            }
+            let share = view.learnt.of(&name, view.now);
+            for (stage, stretch, pair) in book.stretches() {
+                let age = ages.get(stage).and_then(|ages| ages.get(stretch));
+                let expected = share
+                    .as_ref()
+                    .zip(age)
+                    .map_or(0.0, |(share, age)| share.at(*age));
+                for (sums, arm) in [
+                    (&mut sums.candidate, &pair.candidate),
+                    (&mut sums.stable, &pair.stable),
+                ] {
+                    let answered = f64::from(arm.answered);
+                    let [all, told, usual] = sums;
+                    *all += answered;
+                    *told += f64::from(arm.looked_at);
+                    *usual += answered * expected;
+                }
+            }
+        }
+        let of = |[all, told, usual]: [f64; 3]| {
+            if all > 0.0 {
+                told.max(usual) / all
+            } else {
+                0.0
+            }
+        };
+        Maturity::new(of(sums.candidate), of(sums.stable))
+    }
+
+    /// How old the answers of each stretch of each stage are, in the middle.
+    fn ages(&self, view: &View<'_>) -> Vec<Vec<Age>> {
+        let stages = (0_u8..).zip(&self.began).map(|(number, began)| {
+            let Some(stage) = view.plan.stage(number) else {
+                return Vec::new();
+            };
+            let length = view.plan.stretch_length(stage);
+            let last = view.plan.stretch(stage, view.now.since(*began));
+            let ages = (0_u32..).take(last + 1).map(|stretch| {
+                let begin = *began + length.saturating_mul(stretch);
+                let passed = view.now.since(begin);
+                Age::of(passed.saturating_sub(passed.min(length) / 2))
+            });
+            ages.collect()
+        });
+        stages.collect()
+    }
+
+    /// Whether the candidate does not get the share that it should, in this stage.
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "counts of documents are far below 2^53"
+    )]
+    fn is_split_broken(&self, share: Ratio) -> bool {
+        let own = self.books.iter();
+        let own = own.filter(|(name, _)| !self.excluded.contains(*name));
+        let books = own.map(|(_, book)| book).chain(self.books.other());
+        let mut processed = Pair::<u64>::default();
+        for stage in books.filter_map(|book| book.stages.get(usize::from(self.stage))) {
+            processed.candidate += u64::from(stage.ends.candidate.processed);
+            processed.stable += u64::from(stage.ends.stable.processed);
+        }
+        let all = (processed.candidate + processed.stable) as f64;
+        let expected = all * share.as_f64();
+        if expected.min(all - expected) < MIN_SPLIT {
+            return false;
+        }
+        let off = processed.candidate as f64 - expected;
+        off * off / (expected * (1.0 - share.as_f64())) > SPLIT_BROKEN
+    }
+
+    /// The expected types that the candidate has not answered often enough.
+    pub(super) fn uncovered(&self, view: &View<'_>) -> Vec<DocumentType> {
+        let Some(coverage) = &view.plan.coverage else {
+            return Vec::new();
+        };
+        let mut expected: Vec<DocumentType> = if coverage.is_learnt() {
+            let is_recent = |at: &Timestamp| view.now.since(*at) <= super::coverage::REMEMBERED;
+            let recent = view.seen.iter().filter(|(_, at)| is_recent(at));
+            recent.map(|(name, _)| name.clone()).collect()
+        } else {
+            coverage.expected.keys().cloned().collect()
+        };
+        expected.retain(|name| !self.excluded.contains(name) && !self.covers(view.plan, name));
+        expected.sort();
+        expected
+    }
+
+    /// The corrections of all types together, whatever decides.
+    pub(super) fn together(&mut self, view: &View<'_>) -> Evidence {
+        let all = self.weigh_all(view);
+        view.judge.evidence(Measure::Corrections, &all)
+    }
+
+    /// How every type stands by itself.
+    pub(super) fn types(&mut self, view: &View<'_>) -> Vec<TypeStatus> {
+        let types = self.compared();
+        let cut = self.cut(view);
+        let risk = view.plan.bar(u8::MAX).risk;
+        let mut all: Vec<_> = self
+            .all_books()
+            .map(|(document_type, book)| {
+                let evidence = match &cut {
+                    Some(cut) => {
+                        let weighed = cut.weigh(view, book);
+                        view.judge.evidence(Measure::Corrections, &weighed)
+                    }
+                    None => book.evidence(view.judge, view.plan.denominator),
+                };
+                let bar = ln_bar(Measure::Corrections, types);
+                let verdict = if evidence.exceeds && evidence.ln_e >= bar {
+                    TypeVerdict::Worse
+                } else if evidence.candidate.documents == 0 {
+                    TypeVerdict::Unseen
+                } else if evidence.p_exceeds <= risk {
+                    TypeVerdict::NoWorse
+                } else {
+                    TypeVerdict::Unclear
+                };
+                TypeStatus {
+                    document_type,
+                    verdict,
+                    evidence,
+                }
+            })
+            .collect();
+        for status in &mut all {
+            if self.excluded.contains(&status.document_type) {
+                status.verdict = TypeVerdict::Excluded;
+            }
+        }
+        all.sort_by(|one, other| one.document_type.cmp(&other.document_type));
+        all
+    }
+
+    /// The measures that are known at once, over all types.
+    pub(super) fn at_once(&mut self, view: &View<'_>) -> Vec<Evidence> {
+        let measures = AT_ONCE.into_iter().map(|measure| {
+            let books = judged(&mut self.books, &self.excluded);
+            let weighed = view
+                .judge
+                .weigh(books.flat_map(|(_, book)| book.ends(measure)));
+            view.judge.evidence(measure, &weighed)
+        });
+        measures.collect()
+    }
+}
+
+impl View<'_> {
+    fn is_worse(&self, measure: Measure, weighed: &Weighed, types: usize) -> bool {
+        self.judge.exceeds(weighed) && self.judge.ln_e(weighed) >= ln_bar(measure, types)
+    }
+
+    fn worse(&self, measure: Measure, weighed: &Weighed, types: usize) -> Option<Evidence> {
+        self.is_worse(measure, weighed, types)
+            .then(|| self.judge.evidence(measure, weighed))
+    }
+}
+
+/// How many stretches of each stage are old enough to be compared.
+struct Cut(Vec<usize>);
+
+impl Cut {
+    fn weigh(&self, view: &View<'_>, book: &Book) -> Weighed {
+        book.weigh(view.judge, view.plan.denominator, |stage, stretch| {
+            self.0.get(stage).is_some_and(|old| stretch < *old)
+        })
+    }
+}
+
+/// The types that are not left to production; those that share one book under their common name.
+fn judged<'a>(
+    books: &'a mut Keyed<DocumentType, Book>,
+    excluded: &'a BTreeSet<DocumentType>,
+) -> impl Iterator<Item = (DocumentType, &'a mut Book)> {
+    let (own, other) = books.all_mut();
+    own.filter(|(name, _)| !excluded.contains(*name))
+        .map(|(name, book)| (name.clone(), book))
+        .chain(other.map(|book| (DocumentType::other(), book)))
+}

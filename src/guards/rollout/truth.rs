@@ -1,0 +1,338 @@
+//! Which documents people looked at and corrected: each counts once, a batch counts once, and it can be taken back.
+
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
+use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_64;
+
+use crate::correction::Correction;
+use crate::name::BatchKey;
+use crate::ticket::Ticket;
+use crate::version::Role;
+
+/// So many corrections, and as many documents that were looked at, are remembered: 2 MB of each at most.
+pub(super) const REMEMBERED: usize = 100_000;
+
+/// What a correction or its retraction changes in the counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// One fact more.
+    More,
+    /// One fact less.
+    Less,
+    /// It was told before, or belongs to a fact that is counted already.
+    Nothing,
+    /// There is nothing to take back.
+    Unknown,
+}
+
+/// Everything by hash: names are kept nowhere.
+#[derive(Debug, Default)]
+pub(super) struct Truth {
+    looked_at: Hashes,
+    corrections: Hashes,
+    documents: HashMap<u64, Document, RandomState>,
+    /// How many corrected documents each batch has, in each stratum and of each version.
+    batches: HashMap<u64, u32, RandomState>,
+}
+
+/// Document type, stage, stretch of time and version.
+type Where<'a> = (&'a str, usize, usize, Role);
+
+type Hashes = HashSet<u64, RandomState>;
+
+/// A corrected document.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Document {
+    corrections: u32,
+    /// The batch that it counts for, as of its first correction.
+    batch: Option<u64>,
+}
+
+impl Truth {
+    /// Whether this is the first time that somebody looked at a document.
+    pub(super) fn look_at(&mut self, ticket: &Ticket) -> bool {
+        let document = hash(ticket, &[]);
+        if self.looked_at.len() >= REMEMBERED {
+            return !self.looked_at.contains(&document);
+        }
+        self.looked_at.insert(document)
+    }
+
+    /// Takes a correction up; a batch counts once in each place.
+    pub(super) fn correct(
+        &mut self,
+        ticket: &Ticket,
+        correction: &Correction,
+        place: Where<'_>,
+    ) -> Change {
+        let mark = mark(ticket, correction);
+        if self.corrections.contains(&mark) {
+            return Change::Nothing;
+        }
+        let batch = correction.batch().map(|batch| in_place(batch, place));
+        let is_full = self.is_full();
+        if !is_full {
+            self.corrections.insert(mark);
+        }
+        let document = hash(ticket, &[]);
+        if let Some(known) = self.documents.get_mut(&document) {
+            known.corrections = known.corrections.saturating_add(1);
+            return Change::Nothing;
+        }
+        if !is_full {
+            let first = Document {
+                corrections: 1,
+                batch,
+            };
+            self.documents.insert(document, first);
+        }
+        let Some(batch) = batch else {
+            return Change::More;
+        };
+        if is_full && !self.batches.contains_key(&batch) {
+            return Change::More;
+        }
+        let documents = self.batches.entry(batch).or_default();
+        *documents = documents.saturating_add(1);
+        if *documents == 1 {
+            Change::More
+        } else {
+            Change::Nothing
+        }
+    }
+
+    /// Takes a correction back.
+    pub(super) fn retract(&mut self, ticket: &Ticket, correction: &Correction) -> Change {
+        if !self.corrections.remove(&mark(ticket, correction)) {
+            return Change::Unknown;
+        }
+        let document = hash(ticket, &[]);
+        let Some(known) = self.documents.get_mut(&document) else {
+            return Change::Nothing;
+        };
+        known.corrections -= 1;
+        if known.corrections > 0 {
+            return Change::Nothing;
+        }
+        let batch = known.batch;
+        self.documents.remove(&document);
+        let Some(batch) = batch else {
+            return Change::Less;
+        };
+        let documents = self.batches.entry(batch).or_insert(1);
+        *documents = documents.saturating_sub(1);
+        if *documents > 0 {
+            return Change::Nothing;
+        }
+        self.batches.remove(&batch);
+        Change::Less
+    }
+
+    /// Whether no more corrections are remembered: one that is told again counts again, and cannot be taken back.
+    pub(super) fn is_full(&self) -> bool {
+        self.corrections.len() >= REMEMBERED
+    }
+
+    pub(super) fn stored(&self) -> Stored {
+        Stored {
+            looked_at: self.looked_at.iter().copied().collect(),
+            corrections: self.corrections.iter().copied().collect(),
+            documents: self
+                .documents
+                .iter()
+                .map(|(key, value)| (*key, *value))
+                .collect(),
+            batches: self
+                .batches
+                .iter()
+                .map(|(key, value)| (*key, *value))
+                .collect(),
+        }
+    }
+}
+
+impl From<Stored> for Truth {
+    fn from(stored: Stored) -> Self {
+        Self {
+            looked_at: stored.looked_at.into_iter().collect(),
+            corrections: stored.corrections.into_iter().collect(),
+            documents: stored.documents.into_iter().collect(),
+            batches: stored.batches.into_iter().collect(),
+        }
+    }
+}
+
+/// One field of one document, corrected once.
+fn mark(ticket: &Ticket, correction: &Correction) -> u64 {
+    let field = correction.field().as_str();
+    match correction.id() {
+        None => hash(ticket, &[field]),
+        Some(id) => hash(ticket, &[field, id.as_str()]),
+    }
+}
+
+/// One document of one version, and what is said of it; the same on every machine and after every restart.
+fn hash(ticket: &Ticket, names: &[&str]) -> u64 {
+    let version = XxHash3_64::oneshot(ticket.version().as_str().as_bytes());
+    let seed = XxHash3_64::oneshot_with_seed(version, ticket.document().as_str().as_bytes());
+    names.iter().fold(seed, |seed, name| {
+        XxHash3_64::oneshot_with_seed(seed, name.as_bytes())
+    })
+}
+
+fn in_place(batch: &BatchKey, (document_type, stage, stretch, role): Where<'_>) -> u64 {
+    let seed = XxHash3_64::oneshot(batch.as_str().as_bytes());
+    let seed = XxHash3_64::oneshot_with_seed(seed, document_type.as_bytes());
+    let numbers = [stage, stretch, usize::from(role == Role::Candidate)];
+    numbers.iter().fold(seed, |seed, number| {
+        XxHash3_64::oneshot_with_seed(seed, &(*number as u64).to_le_bytes())
+    })
+}
+
+/// What is remembered as it is stored.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Stored {
+    looked_at: Vec<u64>,
+    corrections: Vec<u64>,
+    documents: Vec<(u64, Document)>,
+    batches: Vec<(u64, u32)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::name::{CorrectionId, DocumentId, DocumentType, Field, ModelName, VersionId};
+    use crate::ticket::{Service, TicketId};
+    use crate::time::Timestamp;
+
+    const PLACE: Where<'_> = ("invoice", 0, 0, Role::Candidate);
+
+    fn ticket(document: u64) -> Ticket {
+        let service = Service {
+            version: VersionId::new("v8").unwrap(),
+            role: Role::Candidate,
+            model: ModelName::new("gpt-4o").unwrap(),
+            stage: Some(0),
+            measurement: None,
+        };
+        let document = DocumentId::new(document.to_string()).unwrap();
+        let document_type = DocumentType::new("invoice").unwrap();
+        Ticket::new(
+            TicketId::new(0, 0),
+            document,
+            document_type,
+            service,
+            Timestamp::EPOCH,
+        )
+    }
+
+    fn correction(field: u8, id: u8, batch: u8) -> Correction {
+        let mut correction = Correction::new(Field::new(format!("field-{field}")).unwrap());
+        if id > 0 {
+            correction = correction.with_id(CorrectionId::new(id.to_string()).unwrap());
+        }
+        if batch > 0 {
+            correction = correction.in_batch(BatchKey::new(batch.to_string()).unwrap());
+        }
+        correction
+    }
+
+    proptest! {
+        /// Against a list of all that was said: a fact is a document without a batch, or a batch in a place.
+        #[test]
+        fn facts_are_counted_as_a_list_would(
+            steps in prop::collection::vec((0_u64..4, 0_u8..2, 0_u8..2, 0_u8..3, any::<bool>()), 1..60),
+        ) {
+            let mut truth = Truth::default();
+            let mut alive: Vec<(u64, u8, u8)> = Vec::new();
+            let mut batch_of: HashMap<u64, u8> = HashMap::new();
+            let mut facts = 0_i64;
+            for (document, field, id, batch, is_taken_back) in steps {
+                let ticket = ticket(document);
+                let place = ("invoice", 0, usize::from(document % 2 == 1), Role::Candidate);
+                let said = (document, field, id);
+                let change = if is_taken_back {
+                    alive.retain(|other| *other != said);
+                    truth.retract(&ticket, &correction(field, id, 0))
+                } else {
+                    if !alive.iter().any(|(other, _, _)| *other == document) {
+                        batch_of.insert(document, batch);
+                    }
+                    if !alive.contains(&said) {
+                        alive.push(said);
+                    }
+                    truth.correct(&ticket, &correction(field, id, batch), place)
+                };
+                facts += match change {
+                    Change::More => 1,
+                    Change::Less => -1,
+                    Change::Nothing | Change::Unknown => 0,
+                };
+                let expected: HashSet<_> = alive
+                    .iter()
+                    .map(|(document, _, _)| match batch_of[document] {
+                        0 => (*document, 100, 0),
+                        batch => (document % 2, batch, 1),
+                    })
+                    .collect();
+                prop_assert_eq!(facts, i64::try_from(expected.len()).unwrap());
+                truth = Truth::from(truth.stored());
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_never_said_cannot_be_taken_back() {
+        let mut truth = Truth::default();
+        let ticket = ticket(1);
+        assert_eq!(
+            truth.retract(&ticket, &correction(0, 0, 0)),
+            Change::Unknown
+        );
+        assert_eq!(
+            truth.correct(&ticket, &correction(0, 0, 0), PLACE),
+            Change::More
+        );
+        assert_eq!(
+            truth.retract(&ticket, &correction(0, 1, 0)),
+            Change::Unknown,
+            "another id"
+        );
+        assert_eq!(
+            truth.retract(&ticket, &correction(1, 0, 0)),
+            Change::Unknown,
+            "another field"
+        );
+        assert_eq!(truth.retract(&ticket, &correction(0, 0, 0)), Change::Less);
+    }
+
+    #[test]
+    fn past_the_limit_facts_count_but_are_not_remembered() {
+        let mut truth = Truth::default();
+        for n in 0..REMEMBERED as u64 {
+            assert!(!truth.is_full(), "{n}");
+            assert_eq!(
+                truth.correct(&ticket(n), &correction(0, 0, 0), PLACE),
+                Change::More
+            );
+        }
+        assert!(truth.is_full());
+        let late = ticket(u64::MAX);
+        assert_eq!(
+            truth.correct(&late, &correction(0, 0, 0), PLACE),
+            Change::More
+        );
+        assert_eq!(truth.retract(&late, &correction(0, 0, 0)), Change::Unknown);
+        let known = ticket(5);
+        assert_eq!(
+            truth.correct(&known, &correction(0, 0, 0), PLACE),
+            Change::Nothing
+        );
+        assert_eq!(truth.documents.len(), REMEMBERED);
+        assert_eq!(truth.retract(&known, &correction(0, 0, 0)), Change::Less);
+    }
+}
