@@ -17,7 +17,8 @@ pub use error_rate::{
 pub use ledger::{Ends, LedgerReport, RouteLedger, RouteLedgerBuilder};
 pub use rollout::{
     BlueGreenPolicy, BlueGreenPolicyBuilder, Cadence, CanaryPolicy, CanaryPolicyBuilder,
-    Denominator, RolloutState, RolloutStatus, Times, TypeStatus, TypeVerdict, WorseType,
+    Denominator, Feasibility, Forecast, RolloutState, RolloutStatus, StageForecast, Times,
+    TypeForecast, TypeStatus, TypeVerdict, WorseType,
 };
 pub use shadow::{
     Divergence, ShadowComparator, ShadowComparatorBuilder, ShadowCounts, ShadowReport,

@@ -125,10 +125,11 @@ pub use guards::{
     AtLeast, BlueGreenPolicy, BlueGreenPolicyBuilder, BreakerState, Cadence, CanaryPolicy,
     CanaryPolicyBuilder, ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, ConfidenceMeans,
     CoverageReport, Denominator, Divergence, DriftState, Ends, ErrorRateBreaker,
-    ErrorRateBreakerBuilder, Headroom, Health, LedgerReport, Probing, Recovery, RolloutState,
-    RolloutStatus, RouteLedger, RouteLedgerBuilder, ShadowComparator, ShadowComparatorBuilder,
-    ShadowCounts, ShadowReport, ShadowVerdict, Shadowed, Times, TokenBudget, TokenBudgetBuilder,
-    Treatment, TypeStatus, TypeVerdict, VersionCounts, WhatIf, Windows, WorseType,
+    ErrorRateBreakerBuilder, Feasibility, Forecast, Headroom, Health, LedgerReport, Probing,
+    Recovery, RolloutState, RolloutStatus, RouteLedger, RouteLedgerBuilder, ShadowComparator,
+    ShadowComparatorBuilder, ShadowCounts, ShadowReport, ShadowVerdict, Shadowed, StageForecast,
+    Times, TokenBudget, TokenBudgetBuilder, Treatment, TypeForecast, TypeStatus, TypeVerdict,
+    VersionCounts, WhatIf, Windows, WorseType,
 };
 pub use image::Image;
 pub use model::{Encoding, Framing, ImageRule, Model, ToolRule};

@@ -10,6 +10,7 @@ mod commands;
 mod coverage;
 mod decide;
 mod delay;
+mod feasibility;
 mod judge;
 mod plan;
 mod split;
@@ -21,6 +22,7 @@ mod truth;
 pub use blue_green::{BlueGreenPolicy, BlueGreenPolicyBuilder};
 pub use canary::{CanaryPolicy, CanaryPolicyBuilder};
 pub use coverage::{Cadence, Times};
+pub use feasibility::{Feasibility, Forecast, StageForecast, TypeForecast};
 pub use plan::{Denominator, WorseType};
 pub use status::{RolloutState, RolloutStatus, TypeStatus, TypeVerdict};
 
@@ -65,6 +67,18 @@ macro_rules! guard_by_rollout {
             /// Where the rollout stands, with the evidence as of the last moment that was seen.
             pub fn status(&self) -> $crate::guards::rollout::RolloutStatus {
                 self.0.status()
+            }
+
+            /// What this plan can find out with so many documents of each type an hour, of which people correct such a share:
+            /// how long a verdict takes, how often it is wrong, which types cannot be judged. It warns and never refuses; an
+            /// error when there is no type, or when a number is out of its range (more than 0 and at most 10,000,000 documents
+            /// an hour, more than 0 % and at most 50 % corrections).
+            pub fn feasibility(
+                &self,
+                per_hour: &[($crate::name::DocumentType, f64)],
+                corrections: $crate::ratio::Ratio,
+            ) -> Result<$crate::guards::rollout::Feasibility, $crate::error::Error> {
+                self.0.feasibility(per_hour, corrections)
             }
 
             /// Goes on to the next stage, or through with it after the last, without waiting for evidence; that ends a pause.

@@ -17,6 +17,7 @@ mod classify;
 mod confidence_drift;
 mod drill;
 mod error_rate;
+mod feasibility;
 mod incidents;
 mod laws;
 mod layering;

@@ -169,6 +169,27 @@ impl Book {
         self.stages.get_mut(stage)?.ends.of(role).count(outcome)
     }
 
+    /// Counts answers in bulk, all of them looked at.
+    pub(super) fn add(&mut self, (stage, stretch): (usize, usize), tallies: Pair<Tally>) {
+        let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        for (role, tally) in [
+            (Role::Candidate, tallies.candidate),
+            (Role::Stable, tallies.stable),
+        ] {
+            let documents = small(tally.documents);
+            if let Some(arm) = self.arm(stage, stretch, role) {
+                for count in [&mut arm.processed, &mut arm.answered, &mut arm.looked_at] {
+                    *count = count.saturating_add(documents);
+                }
+                arm.corrected = arm.corrected.saturating_add(small(tally.events));
+            }
+            if let Some(stage) = self.stages.get_mut(stage) {
+                let ends = stage.ends.of(role);
+                ends.processed = ends.processed.saturating_add(documents);
+            }
+        }
+    }
+
     /// Counts that somebody looked at an answer.
     pub(super) fn looked_at(&mut self, (stage, stretch, role): (usize, usize, Role)) {
         if let Some(arm) = self.arm(stage, stretch, role) {

@@ -82,6 +82,11 @@ pub struct CanaryPolicy(Rollout);
 guard_by_rollout!(CanaryPolicy);
 
 impl CanaryPolicy {
+    #[cfg(test)]
+    pub(super) fn rollout(&self) -> &Rollout {
+        &self.0
+    }
+
     /// A canary with stages of your own.
     pub fn builder() -> CanaryPolicyBuilder {
         CanaryPolicyBuilder {

@@ -117,6 +117,16 @@ impl Learnt {
         }
     }
 
+    /// As if answers were looked at the moment they are given, and that for long before.
+    pub(super) fn immediate(now: Timestamp) -> Self {
+        let mut learnt = Self::new(0);
+        for _ in 0..ENOUGH {
+            learnt.all.add(now, now);
+        }
+        learnt.all.first = Some(Timestamp::EPOCH);
+        learnt
+    }
+
     pub(super) fn add(
         &mut self,
         document_type: &DocumentType,

@@ -35,7 +35,7 @@ const REJECTED: usize = 100;
 #[derive(Debug)]
 pub(super) struct Rollout {
     pub(super) plan: Plan,
-    judge: Judge,
+    pub(super) judge: Judge,
     pub(super) core: Mutex<Core>,
 }
 

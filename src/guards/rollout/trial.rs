@@ -13,7 +13,7 @@ use super::status::RolloutState;
 use super::truth::{Change, Stored as StoredTruth, Truth};
 use crate::correction::Correction;
 use crate::event::{EventKind, NotCounted};
-use crate::evidence::{Findings, HoldReason, Measure};
+use crate::evidence::{Findings, HoldReason, Measure, Tally};
 use crate::keyed::{Keyed, Place};
 use crate::name::{DocumentType, VersionId};
 use crate::signal::Outcome;
@@ -243,6 +243,25 @@ impl Trial {
             Change::More | Change::Nothing => {}
         }
         Ok(())
+    }
+
+    /// Counts answers and corrections in bulk, all of them looked at.
+    pub(super) fn add(
+        &mut self,
+        plan: &Plan,
+        document_type: &DocumentType,
+        (stage, stretch): (u8, usize),
+        tallies: Pair<Tally>,
+    ) {
+        let cadences = plan.coverage.as_ref();
+        let cadences = cadences.map_or(0, |coverage| coverage.cadences(document_type).len());
+        let (book, _) = self.book(document_type);
+        book.add((usize::from(stage), stretch), tallies);
+        let answered = u32::try_from(tallies.candidate.documents).unwrap_or(u32::MAX);
+        book.on_time.resize(cadences, 0);
+        for count in &mut book.on_time {
+            *count = count.saturating_add(answered);
+        }
     }
 
     /// Whether corrections are not remembered any more.

@@ -1,0 +1,71 @@
+//! What a rollout can find out with the documents that there are, before it starts.
+//!
+//! ```text
+//! cargo run --release --example canary_plan -- --type invoice=400 --type contract=12 --corrections 3
+//! ```
+
+use std::process::ExitCode;
+
+use fusebox::{BlueGreenPolicy, CanaryPolicy, DocumentType, Feasibility, Ratio};
+
+const USAGE: &str = "\
+usage: canary_plan --type NAME=DOCUMENTS_PER_HOUR [--type ..] [--corrections PERCENT]
+                   [--policy canary | published | blue-green]
+
+  --type         a document type and how many come an hour; once for each type
+  --corrections  how many answers of 100 people correct today (3)
+  --policy       canary: 5 % for 2 h, 25 % for 4 h (the default); published: the same under the
+                 plain rule; blue-green: 10 % for 48 h";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match feasibility(&arguments) {
+        Ok(feasibility) => {
+            print!("{feasibility}");
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            eprintln!("{problem}\n\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn feasibility(arguments: &[String]) -> Result<Feasibility, String> {
+    let (mut types, mut corrections, mut policy) = (Vec::new(), Ratio::percent(3), "canary");
+    let mut left = arguments.iter();
+    while let Some(argument) = left.next() {
+        let mut value = || left.next().ok_or(format!("{argument}: a value is missing"));
+        match argument.as_str() {
+            "--type" => types.push(document_type(value()?)?),
+            "--corrections" => corrections = percent(value()?)?,
+            "--policy" => policy = value()?,
+            other => return Err(format!("{other}: not known")),
+        }
+    }
+    let feasibility = match policy {
+        "canary" => CanaryPolicy::default().feasibility(&types, corrections),
+        "published" => CanaryPolicy::as_published().feasibility(&types, corrections),
+        "blue-green" => BlueGreenPolicy::default().feasibility(&types, corrections),
+        other => {
+            return Err(format!(
+                "--policy {other}: not known; canary, published or blue-green"
+            ));
+        }
+    };
+    feasibility.map_err(|error| error.to_string())
+}
+
+fn document_type(text: &str) -> Result<(DocumentType, f64), String> {
+    let wrong = || format!("--type {text}: give a name and a number, as in invoice=400");
+    let (name, per_hour) = text.split_once('=').ok_or_else(wrong)?;
+    let name = DocumentType::new(name).map_err(|error| error.to_string())?;
+    Ok((name, per_hour.parse().map_err(|_| wrong())?))
+}
+
+fn percent(text: &str) -> Result<Ratio, String> {
+    let wrong = || format!("--corrections {text}: give a number of percent, as in 3 or 2.5");
+    let percent: f64 = text.parse().map_err(|_| wrong())?;
+    let rounded = format!("{:.0}", percent * 100.0);
+    Ok(Ratio::basis_points(rounded.parse().map_err(|_| wrong())?))
+}

@@ -1,0 +1,145 @@
+//! What a plan can find out is told before it starts.
+
+use std::time::Duration;
+
+use fusebox::{BlueGreenPolicy, Cadence, CanaryPolicy, DocumentType, Error, Feasibility, Ratio};
+
+fn invoices(per_hour: f64) -> Vec<(DocumentType, f64)> {
+    vec![(DocumentType::new("invoice").unwrap(), per_hour)]
+}
+
+fn canary(per_hour: f64) -> Feasibility {
+    let three_percent = Ratio::percent(3);
+    CanaryPolicy::default()
+        .feasibility(&invoices(per_hour), three_percent)
+        .unwrap()
+}
+
+/// Rolled back, promoted and left to a person as an independent simulation in numpy found them for this plan, equal candidates
+/// first; 400 runs have a standard error of 2.5 points at most, and the looks fall on other moments: 8 points.
+#[test]
+fn it_agrees_with_an_independent_simulation() {
+    for (per_hour, equal, twice) in [
+        (100.0, (0.01, 0.00, 0.99), (0.09, 0.00, 0.91)),
+        (500.0, (0.02, 0.81, 0.17), (0.63, 0.00, 0.36)),
+        (2_000.0, (0.03, 0.96, 0.02), (0.96, 0.00, 0.04)),
+        (10_000.0, (0.01, 0.99, 0.00), (1.00, 0.00, 0.00)),
+    ] {
+        let found = canary(per_hour);
+        for (found, expected) in [(found.equal, equal), (found.twice, twice)] {
+            let differences = [
+                found.rolled_back - expected.0,
+                found.promoted - expected.1,
+                found.escalated - expected.2,
+            ];
+            let is_near = differences.iter().all(|difference| difference.abs() < 0.08);
+            assert!(is_near, "{per_hour} an hour: {found:?} {expected:?}");
+        }
+    }
+}
+
+/// The same simulation, one look at the end of each stage: 30.6 % of the equal candidates are rolled back, 4.3 % of those with
+/// twice the corrections are missed.
+#[test]
+fn the_plain_rule_is_judged_as_it_is() {
+    let found = CanaryPolicy::as_published()
+        .feasibility(&invoices(500.0), Ratio::percent(3))
+        .unwrap();
+    assert!((found.equal.rolled_back - 0.306).abs() < 0.08, "{found}");
+    assert!((found.twice.promoted - 0.043).abs() < 0.04, "{found}");
+    assert!(found.equal.escalated < 1e-9, "it never asks: {found}");
+}
+
+#[test]
+fn it_is_the_same_every_time() {
+    assert_eq!(canary(300.0).to_string(), canary(300.0).to_string());
+}
+
+/// 2,000 an hour: 200 documents in two hours at 5 %, 2,000 in four at 25 %; 1.5 times 200 times 95 % times 3 % are 8.55, and
+/// 1.5 times 2,000 times 75 % times 3 % are 67.5 more.
+#[test]
+fn stages_and_types_by_arithmetic() {
+    let found = canary(2_000.0);
+    let [first, second] = found.stages[..] else {
+        panic!("{found}")
+    };
+    assert!((first.documents - 200.0).abs() < 1e-9);
+    assert!((first.information - 8.55).abs() < 1e-9);
+    assert!((second.information - 76.05).abs() < 1e-9);
+    assert_eq!((first.needed, second.needed), (3.0, 6.0));
+    let invoice = &found.types[0];
+    assert!((invoice.corrections - 66.0).abs() < 1e-9);
+    // 10.5 corrections at 2,000 * 25 % * 3 % = 15 an hour.
+    assert_eq!(invoice.verdict.0, Duration::from_secs(42 * 60));
+    assert!(invoice.can_be_judged);
+    assert_eq!(found.warnings(), Vec::<String>::new());
+}
+
+#[test]
+fn it_warns_of_what_cannot_be_judged_and_of_windows_that_miss_a_type() {
+    let name = |name| DocumentType::new(name).unwrap();
+    let policy = BlueGreenPolicy::builder()
+        .expect(name("invoice"), Cadence::Daily)
+        .expect(name("statement"), Cadence::MonthEnd)
+        .expect(name("report"), Cadence::Weekly)
+        .build()
+        .unwrap();
+    let traffic = [
+        (name("invoice"), 400.0),
+        (name("statement"), 5.0),
+        (name("report"), 200.0),
+    ];
+    let warnings = policy
+        .feasibility(&traffic, Ratio::percent(3))
+        .unwrap()
+        .warnings();
+    let expected = [
+        "statement cannot be judged by itself: 0.7 corrections are to be expected of the candidate, and a verdict takes 10.5",
+        "statement (month end) is met by 13 % of all such windows: the rollout waits for it",
+        "report (weekly) is met by 43 % of all such windows: the rollout waits for it",
+    ];
+    assert_eq!(warnings, expected);
+}
+
+#[test]
+fn too_few_documents_are_said_before_it_starts() {
+    let warnings = canary(100.0).warnings();
+    assert!(
+        warnings[0].starts_with("there are too few documents: 9"),
+        "{warnings:?}"
+    );
+    let text = canary(100.0).to_string();
+    assert!(
+        text.contains("warning: there are too few documents"),
+        "{text}"
+    );
+}
+
+#[test]
+fn numbers_that_mean_nothing_are_refused() {
+    let refused = |result: Result<Feasibility, Error>, message: &str| {
+        assert_eq!(result.unwrap_err().to_string(), message);
+    };
+    let policy = CanaryPolicy::default();
+    let three = Ratio::percent(3);
+    refused(
+        policy.feasibility(&[], three),
+        "canary feasibility: document types: `none` is not allowed; at least one",
+    );
+    for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        refused(
+            policy.feasibility(&invoices(rate), three),
+            &format!(
+                "canary feasibility: invoice: `{rate}` is not allowed; more than 0 and at most 10000000 documents an hour"
+            ),
+        );
+    }
+    for corrections in [Ratio::ZERO, Ratio::percent(51)] {
+        refused(
+            policy.feasibility(&invoices(1.0), corrections),
+            &format!(
+                "canary feasibility: corrections: `{corrections}` is not allowed; more than 0 % and at most 50 %, as twice as many are tried"
+            ),
+        );
+    }
+}
