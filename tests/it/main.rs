@@ -26,6 +26,7 @@ mod probing;
 mod public_api;
 mod restart;
 mod rollout_commands;
+mod rollout_truth;
 mod shadow;
 mod sinks;
 mod slow_calls;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::book::{AT_ONCE, Book, Pair};
 use super::delay::{Age, Learnt};
 use super::judge::{Judge, Weighed};
-use super::plan::{MIN_MATURITY, Plan, Rule, Stage, WorseType, ln_bar};
+use super::plan::{Denominator, MIN_MATURITY, Plan, Rule, Stage, WorseType, ln_bar};
 use super::status::{RolloutState, TypeStatus, TypeVerdict};
 use super::trial::Trial;
 use crate::evidence::{Decision, Evidence, Findings, HoldReason, Maturity, Measure};
@@ -226,14 +226,21 @@ impl Trial {
     /// If answers of one version are looked at sooner than the other's: only those are compared that are so old that nine in
     /// ten of either version are looked at.
     fn cut(&self, view: &View<'_>) -> Option<Cut> {
+        // Of what was looked at, shares are the same however fast that went.
+        let by_share = view.plan.denominator != Denominator::Reviewed;
         let differing = self
-            .delays
+            .pace
             .iter()
-            .filter(|Pair { candidate, stable }| candidate.differs_from(stable));
-        let ages = differing.map(|Pair { candidate, stable }| {
-            candidate.nine_in_ten().0.max(stable.nine_in_ten().0)
-        });
+            .filter(|Pair { candidate, stable }| candidate.differs_from(stable, by_share));
+        let ages = differing
+            .map(|Pair { candidate, stable }| candidate.nine_in_ten().max(stable.nine_in_ten()));
         let age = ages.max()?;
+        // Of answers that are given since, long delays cannot have been seen yet.
+        let age = if view.learnt.is_settled(view.now) {
+            age
+        } else {
+            age.saturating_mul(2)
+        };
         let stages = (0_u8..).zip(&self.began).map(|(stage, began)| {
             let length = view
                 .plan

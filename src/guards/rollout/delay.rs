@@ -35,13 +35,19 @@ impl Delays {
         if let Some(count) = self.0.get_mut(bin) {
             *count = count.saturating_add(1);
         }
-        if self.count() > FADE {
+        self.fade();
+    }
+
+    fn fade(&mut self) {
+        while self.count() > FADE {
             self.0 = self.0.map(|count| count / 2);
         }
     }
 
     fn count(&self) -> u32 {
-        self.0.iter().sum()
+        self.0
+            .iter()
+            .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     fn cumulated(&self) -> [f64; BINS] {
@@ -77,6 +83,52 @@ impl Delays {
     }
 }
 
+/// How fast people look at the answers of one version.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Pace {
+    delays: Delays,
+    answered: u32,
+    looked_at: u32,
+    /// Whether they say so of answers that were right, too.
+    says_so: bool,
+}
+
+impl Pace {
+    pub(super) fn answered(&mut self) {
+        self.answered = self.answered.saturating_add(1);
+    }
+
+    pub(super) fn looked_at(&mut self, delay: Duration, is_review: bool) {
+        self.delays.add(delay);
+        self.looked_at = self.looked_at.saturating_add(1).min(self.answered);
+        self.says_so |= is_review;
+    }
+
+    /// Whether people are faster with one version than with the other: by how long it took, or by the share of the answers that
+    /// they have looked at, if they tell.
+    pub(super) fn differs_from(&self, other: &Self, by_share: bool) -> bool {
+        let shares_differ = by_share && self.says_so && other.says_so && {
+            let one = (self.looked_at, self.answered);
+            shares_differ(one, (other.looked_at, other.answered))
+        };
+        shares_differ || self.delays.differs_from(&other.delays)
+    }
+
+    /// So long do nine of ten take at least, of those that were looked at.
+    pub(super) fn nine_in_ten(&self) -> Duration {
+        self.delays.nine_in_ten().0
+    }
+}
+
+/// Whether two shares differ as they do by chance once in a thousand times (chi-square, one degree of freedom).
+fn shares_differ((x, n): (u32, u32), (y, m): (u32, u32)) -> bool {
+    let [x, n, y, m] = [x, n, y, m].map(f64::from);
+    let pooled = (x + y) / (n + m).max(1.0);
+    let variance = pooled * (1.0 - pooled) * (1.0 / n.max(1.0) + 1.0 / m.max(1.0));
+    let difference = x / n.max(1.0) - y / m.max(1.0);
+    (n * pooled).min(m * pooled) >= 8.0 && difference * difference > 10.828 * variance
+}
+
 /// The delays of one document type, or of all.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Known {
@@ -86,6 +138,17 @@ pub(super) struct Known {
 }
 
 impl Known {
+    fn merge(&mut self, other: &Self) {
+        for (count, more) in self.delays.0.iter_mut().zip(other.delays.0) {
+            *count = count.saturating_add(more);
+        }
+        self.delays.fade();
+        self.first = match (self.first, other.first) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+
     fn add(&mut self, admitted_at: Timestamp, now: Timestamp) {
         self.delays.add(now.since(admitted_at));
         self.first = Some(
@@ -102,18 +165,27 @@ impl Known {
     }
 }
 
+/// Delays of answers that were given before the rollout that is on, and of those since.
+///
+/// They are kept apart because of the latter only short delays can have been seen.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Delayed {
+    before: Known,
+    since: Known,
+}
+
 /// What is known of delays, from every answer that people looked at, with a rollout on or not.
 #[derive(Debug)]
 pub(super) struct Learnt {
-    types: Keyed<DocumentType, Known>,
-    all: Known,
+    types: Keyed<DocumentType, Delayed>,
+    all: Delayed,
 }
 
 impl Learnt {
     pub(super) fn new(types: usize) -> Self {
         Self {
             types: Keyed::new(types),
-            all: Known::default(),
+            all: Delayed::default(),
         }
     }
 
@@ -121,31 +193,55 @@ impl Learnt {
     pub(super) fn immediate(now: Timestamp) -> Self {
         let mut learnt = Self::new(0);
         for _ in 0..ENOUGH {
-            learnt.all.add(now, now);
+            learnt.all.before.add(now, now);
         }
-        learnt.all.first = Some(Timestamp::EPOCH);
+        learnt.all.before.first = Some(Timestamp::EPOCH);
         learnt
     }
 
+    /// Takes up that somebody looked at an answer, while a rollout is on since `begun` or none is.
     pub(super) fn add(
         &mut self,
         document_type: &DocumentType,
         admitted_at: Timestamp,
+        begun: Option<Timestamp>,
         now: Timestamp,
     ) {
-        self.all.add(admitted_at, now);
-        let (known, _) = self.types.entry(document_type, Known::default);
-        known.add(admitted_at, now);
+        let (own, _) = self.types.entry(document_type, Delayed::default);
+        for delayed in [own, &mut self.all] {
+            let known = match begun {
+                Some(begun) if admitted_at >= begun => &mut delayed.since,
+                _ => &mut delayed.before,
+            };
+            known.add(admitted_at, now);
+        }
+    }
+
+    /// Another rollout begins: what was new is old.
+    pub(super) fn begin(&mut self) {
+        let (own, other) = self.types.all_mut();
+        let types = own.map(|(_, delayed)| delayed).chain(other);
+        for delayed in types.chain([&mut self.all]) {
+            let since = std::mem::take(&mut delayed.since);
+            delayed.before.merge(&since);
+        }
     }
 
     /// Which share of the labels of a document type has come by a certain age; `None` while that is not known. A type that is
     /// not known by itself is taken as all together.
     pub(super) fn of(&self, document_type: &DocumentType, now: Timestamp) -> Option<Share> {
         let own = self.types.get::<DocumentType>(document_type);
-        own.into_iter()
-            .chain([&self.all])
+        let both = || own.into_iter().chain([&self.all]);
+        both()
+            .map(|delayed| &delayed.before)
+            .chain(both().map(|delayed| &delayed.since))
             .find(|known| known.is_settled(now))
             .map(|known| Share(known.delays.cumulated()))
+    }
+
+    /// Whether it is known how long answers of all types together take.
+    pub(super) fn is_settled(&self, now: Timestamp) -> bool {
+        self.all.before.is_settled(now) || self.all.since.is_settled(now)
     }
 
     pub(super) fn stored(&self) -> Stored {
@@ -153,7 +249,7 @@ impl Learnt {
             types: self
                 .types
                 .iter()
-                .map(|(name, known)| (name.clone(), *known))
+                .map(|(name, delayed)| (name.clone(), *delayed))
                 .collect(),
             other: self.types.other().copied(),
             all: self.all,
@@ -193,9 +289,9 @@ impl Share {
 /// What is known as it is stored.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Stored {
-    types: Vec<(DocumentType, Known)>,
-    other: Option<Known>,
-    all: Known,
+    types: Vec<(DocumentType, Delayed)>,
+    other: Option<Delayed>,
+    all: Delayed,
 }
 
 #[cfg(test)]
@@ -269,6 +365,15 @@ mod tests {
         assert!(delays(early.clone()).differs_from(&delays(late.clone())));
         assert!(!delays(early.clone()).differs_from(&delays(early.clone())));
         assert!(!delays(early.into_iter().take(19)).differs_from(&delays(late)));
+    }
+
+    /// scipy, `chi2_contingency([[x, n - x], [y, m - y]], correction=False)`: statistics of 10.05 and 10.90.
+    #[test]
+    fn shares_differ_at_one_in_a_thousand() {
+        assert!(!shares_differ((79, 1_000), (1_050, 19_000)));
+        assert!(shares_differ((80, 1_000), (1_050, 19_000)));
+        assert!(!shares_differ((0, 0), (0, 0)));
+        assert!(!shares_differ((7, 7), (0, 19_000)), "too few");
     }
 
     #[test]

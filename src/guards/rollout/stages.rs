@@ -178,15 +178,17 @@ impl Rollout {
         let now = core.latest;
         let is_look = matches!(signal, Signal::Corrected { .. } | Signal::Reviewed { .. });
         if is_look && ticket.admitted_at() <= now {
+            let begun = core.trial.as_ref().map(|trial| trial.started);
             core.learnt
-                .add(ticket.document_type(), ticket.admitted_at(), now);
+                .add(ticket.document_type(), ticket.admitted_at(), begun, now);
         }
         let Some(trial) = &mut core.trial else { return };
         let counted = match trial.spot(&self.plan, ticket) {
             None => Err(NotCounted::NotCompared),
             Some(spot) => {
                 if is_look {
-                    trial.looked_at(spot, ticket, now);
+                    let is_review = matches!(signal, Signal::Reviewed { .. });
+                    trial.looked_at(spot, ticket, is_review, now);
                 }
                 let was_full = trial.is_full();
                 let counted = match signal {
@@ -333,6 +335,7 @@ impl Rollout {
                     |trial: &Trial| trial.candidate == *candidate.id() && trial.stable == *stable;
                 if !core.trial.as_ref().is_some_and(goes_on) {
                     core.split = self.split(candidate.id());
+                    core.learnt.begin();
                     core.trial = Some(Trial::new(
                         candidate.id().clone(),
                         stable.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::book::{Book, Pair, Stage};
-use super::delay::Delays;
+use super::delay::Pace;
 use super::judge::Weighed;
 use super::plan::Plan;
 use super::status::RolloutState;
@@ -48,9 +48,9 @@ pub(super) struct Trial {
     pub(super) excluded: BTreeSet<DocumentType>,
     /// When each stage began.
     pub(super) began: Vec<Timestamp>,
-    /// How long it takes until somebody looks at an answer, by the stage of the answer: the versions' shares differ between
+    /// How fast people look at answers, by the stage of the answer: the versions' shares differ between
     /// stages, and only documents of one stage can be compared.
-    pub(super) delays: Vec<Pair<Delays>>,
+    pub(super) pace: Vec<Pair<Pace>>,
     pub(super) not_counted: BTreeMap<NotCounted, u64>,
     truth: Truth,
     /// The corrections of all types together, as of the last look.
@@ -81,7 +81,7 @@ impl Trial {
             books: Keyed::new(TYPES),
             excluded: BTreeSet::new(),
             began: vec![now],
-            delays: Vec::new(),
+            pace: Vec::new(),
             not_counted: BTreeMap::new(),
             truth: Truth::default(),
             all: Weighed::default(),
@@ -157,6 +157,14 @@ impl Trial {
         })
     }
 
+    fn pace(&mut self, spot: Spot) -> Option<&mut Pace> {
+        if self.pace.len() <= spot.stage {
+            self.pace.resize_with(spot.stage + 1, Pair::default);
+        }
+        let pace = self.pace.get_mut(spot.stage)?;
+        Some(pace.of(spot.role))
+    }
+
     fn book(&mut self, document_type: &DocumentType) -> (&mut Book, Place) {
         self.books.entry(document_type, Book::default)
     }
@@ -170,10 +178,13 @@ impl Trial {
         ticket: &Ticket,
         outcome: &Outcome,
     ) -> (Option<Measure>, Option<usize>) {
+        let is_answer = matches!(outcome, Outcome::Accepted | Outcome::NeedsReview);
+        if let Some(pace) = self.pace(spot).filter(|_| is_answer) {
+            pace.answered();
+        }
         let limit = self.books.limit();
         let (book, place) = self.book(ticket.document_type());
         let measure = book.ended((spot.stage, spot.stretch, spot.role), outcome);
-        let is_answer = matches!(outcome, Outcome::Accepted | Outcome::NeedsReview);
         if let Some(coverage) = &plan.coverage {
             if is_answer && spot.role == Role::Candidate {
                 let cadences = coverage.cadences(ticket.document_type());
@@ -187,16 +198,19 @@ impl Trial {
     }
 
     /// Counts that somebody looked at an answer; each document counts once.
-    pub(super) fn looked_at(&mut self, spot: Spot, ticket: &Ticket, now: Timestamp) {
+    pub(super) fn looked_at(
+        &mut self,
+        spot: Spot,
+        ticket: &Ticket,
+        is_review: bool,
+        now: Timestamp,
+    ) {
         if !self.truth.look_at(ticket) {
             return;
         }
         let delay = now.since(ticket.admitted_at());
-        if self.delays.len() <= spot.stage {
-            self.delays.resize_with(spot.stage + 1, Pair::default);
-        }
-        if let Some(delays) = self.delays.get_mut(spot.stage) {
-            delays.of(spot.role).add(delay);
+        if let Some(pace) = self.pace(spot) {
+            pace.looked_at(delay, is_review);
         }
         let (book, _) = self.book(ticket.document_type());
         book.looked_at((spot.stage, spot.stretch, spot.role));
@@ -317,7 +331,7 @@ pub(super) struct Stored {
     other: Option<StoredBook>,
     excluded: BTreeSet<DocumentType>,
     began: Vec<Timestamp>,
-    delays: Vec<Pair<Delays>>,
+    pace: Vec<Pair<Pace>>,
     not_counted: BTreeMap<NotCounted, u64>,
     truth: StoredTruth,
 }
@@ -363,7 +377,7 @@ impl From<&Trial> for Stored {
             other: trial.books.other().map(StoredBook::from),
             excluded: trial.excluded.clone(),
             began: trial.began.clone(),
-            delays: trial.delays.clone(),
+            pace: trial.pace.clone(),
             not_counted: trial.not_counted.clone(),
             truth: trial.truth.stored(),
         }
@@ -390,7 +404,7 @@ impl Stored {
         );
         trial.excluded = self.excluded;
         trial.began = self.began;
-        trial.delays = self.delays;
+        trial.pace = self.pace;
         trial.not_counted = self.not_counted;
         trial.truth = Truth::from(self.truth);
         let impossible = trial.all_books().find(|(_, book)| !book.is_possible());

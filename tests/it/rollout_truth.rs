@@ -1,0 +1,461 @@
+//! What people say of answers: late, more than once, in batches, taken back, or not at all.
+
+use std::sync::Arc;
+
+use fusebox::{
+    BatchKey, CanaryPolicy, CanaryPolicyBuilder, Correction, CorrectionId, Decision, Denominator,
+    Event, EventKind, Field, HoldReason, LineUp, NotCounted, Ratio, Role, RolloutState, Signal,
+    Snapshot, Ticket,
+};
+
+use crate::canary::{answers, correct, hours, with_candidate};
+use crate::support::{Bench, answered, line_up, minutes, version};
+
+fn field(name: &str) -> Field {
+    Field::new(name).unwrap()
+}
+
+fn total() -> Correction {
+    Correction::new(field("total"))
+}
+
+fn id(id: &str) -> Correction {
+    total().with_id(CorrectionId::new(id).unwrap())
+}
+
+fn batch(key: &str) -> Correction {
+    total().in_batch(BatchKey::new(key).unwrap())
+}
+
+fn stages() -> CanaryPolicyBuilder {
+    CanaryPolicy::builder()
+        .stage(Ratio::percent(5), hours(2))
+        .stage(Ratio::percent(25), hours(4))
+}
+
+fn started(builder: CanaryPolicyBuilder) -> (Bench, Arc<CanaryPolicy>) {
+    let canary = Arc::new(builder.build().unwrap());
+    let bench = Bench::with(with_candidate(), |builder| {
+        builder.guard(Arc::clone(&canary))
+    });
+    bench.pipeline.tick();
+    (bench, canary)
+}
+
+fn running() -> (Bench, Arc<CanaryPolicy>) {
+    started(stages())
+}
+
+/// Corrected answers of the candidate.
+fn corrected(canary: &CanaryPolicy) -> u64 {
+    canary.status().evidence.candidate.events
+}
+
+fn say(bench: &Bench, ticket: &Ticket, correction: &Correction) {
+    let signal = Signal::corrected(ticket.clone(), correction.clone());
+    bench.pipeline.observe(&signal);
+}
+
+fn take_back(bench: &Bench, ticket: &Ticket, correction: &Correction) {
+    let signal = Signal::retracted(ticket.clone(), correction.clone());
+    bench.pipeline.observe(&signal);
+}
+
+fn review(bench: &Bench, tickets: &[Ticket]) {
+    for ticket in tickets {
+        bench.pipeline.observe(&Signal::reviewed(ticket.clone()));
+    }
+}
+
+fn held(canary: &CanaryPolicy) -> Option<HoldReason> {
+    match canary.status().decision {
+        Some(Decision::Hold(reason)) => Some(reason),
+        _ => None,
+    }
+}
+
+fn not_counted(events: &[Event]) -> Vec<NotCounted> {
+    let reasons = events.iter().filter_map(|event| match event.kind {
+        EventKind::CorrectionNotCounted { reason, .. } => Some(reason),
+        _ => None,
+    });
+    reasons.collect()
+}
+
+#[test]
+fn a_document_is_corrected_until_all_its_corrections_are_taken_back() {
+    let (bench, canary) = running();
+    let (candidates, _) = answers(&bench, "invoice", 10, 10);
+    let vendor = Correction::new(field("vendor"));
+    for correction in [&id("1"), &id("1"), &id("2"), &total(), &vendor] {
+        say(&bench, &candidates[0], correction);
+    }
+    assert_eq!(corrected(&canary), 1);
+    for correction in [&id("1"), &id("2"), &total()] {
+        take_back(&bench, &candidates[0], correction);
+        assert_eq!(corrected(&canary), 1);
+    }
+    take_back(&bench, &candidates[0], &vendor);
+    assert_eq!(corrected(&canary), 0);
+    say(&bench, &candidates[0], &vendor);
+    assert_eq!(corrected(&canary), 1, "and again");
+}
+
+#[test]
+fn a_batch_is_one_fact_for_each_version() {
+    let (bench, canary) = running();
+    let (candidates, stables) = answers(&bench, "invoice", 30, 30);
+    for ticket in candidates[..20].iter().chain(&stables[..20]) {
+        say(&bench, ticket, &batch("supplier 22"));
+    }
+    let evidence = canary.status().evidence;
+    assert_eq!((evidence.candidate.events, evidence.stable.events), (1, 1));
+    say(&bench, &candidates[20], &batch("supplier 23"));
+    say(&bench, &candidates[21], &total());
+    assert_eq!(corrected(&canary), 3);
+    for ticket in &candidates[..19] {
+        take_back(&bench, ticket, &batch("supplier 22"));
+    }
+    assert_eq!(corrected(&canary), 3, "one of the batch is still wrong");
+    take_back(&bench, &candidates[19], &total());
+    assert_eq!(corrected(&canary), 2, "it is found without its batch");
+}
+
+#[test]
+fn a_batch_counts_once_for_each_quarter_of_a_stage_and_each_type() {
+    let (bench, canary) = running();
+    for (wait, document_type) in [
+        (0, "invoice"),
+        (29, "invoice"),
+        (1, "invoice"),
+        (0, "order"),
+    ] {
+        bench.tick_after(minutes(wait));
+        let (candidates, _) = answers(&bench, document_type, 2, 2);
+        for ticket in &candidates {
+            say(&bench, ticket, &batch("supplier 22"));
+        }
+    }
+    assert_eq!(corrected(&canary), 3);
+}
+
+#[test]
+fn corrections_that_are_taken_back_let_a_stage_end() {
+    let (bench, canary) = running();
+    let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
+    correct(&bench, &stables, 570);
+    correct(&bench, &candidates, 42);
+    bench.tick_after(hours(2));
+    assert_eq!(held(&canary), Some(HoldReason::Unclear));
+    for ticket in &candidates[..12] {
+        take_back(&bench, ticket, &total());
+    }
+    bench.pipeline.tick();
+    assert_eq!(canary.status().stage, 1);
+}
+
+#[test]
+fn what_cannot_be_counted_is_counted_as_that_and_told_once() {
+    let (bench, canary) = running();
+    let (candidates, _) = answers(&bench, "invoice", 3, 3);
+    bench.events();
+    take_back(&bench, &candidates[0], &total());
+    take_back(&bench, &candidates[1], &total());
+    let before_its_answer = bench.permit("contract");
+    say(&bench, before_its_answer.ticket(), &total());
+    answered(before_its_answer, fusebox::Report::new());
+    bench.pipeline.deploy(line_up()).unwrap();
+    bench.pipeline.tick();
+    let without_a_rollout = answered(bench.permit("invoice"), fusebox::Report::new());
+    bench.pipeline.deploy(with_candidate()).unwrap();
+    bench.pipeline.tick();
+    assert_eq!(canary.status().not_counted.len(), 0, "another rollout");
+    say(&bench, &without_a_rollout, &total());
+    bench.pipeline.observe(&Signal::reviewed(without_a_rollout));
+    assert_eq!(
+        not_counted(&bench.events()),
+        [
+            NotCounted::NothingToRetract,
+            NotCounted::NoAnswer,
+            NotCounted::NotCompared
+        ]
+    );
+    assert_eq!(canary.status().not_counted[&NotCounted::NotCompared], 2);
+}
+
+#[test]
+fn a_correction_that_came_too_early_counts_when_it_is_told_again() {
+    let (bench, canary) = running();
+    let permit = bench.permit("contract");
+    let early = permit.ticket().clone();
+    say(&bench, &early, &total());
+    let seen = |canary: &CanaryPolicy| {
+        let evidence = canary.status().evidence;
+        evidence.candidate.events + evidence.stable.events
+    };
+    assert_eq!(seen(&canary), 0);
+    answered(permit, fusebox::Report::new());
+    say(&bench, &early, &total());
+    assert_eq!(seen(&canary), 1);
+}
+
+/// The candidate is looked at twice as often; of what is looked at, people correct as much.
+#[test]
+fn of_reviews_by_sample_only_what_was_looked_at_counts() {
+    let (bench, canary) = started(stages().denominator(Denominator::Reviewed));
+    let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
+    review(&bench, &stables[..1_900]);
+    review(&bench, &candidates[..200]);
+    review(&bench, &candidates[..200]);
+    correct(&bench, &stables, 190);
+    correct(&bench, &candidates, 20);
+    let status = canary.status();
+    assert_eq!(status.evidence.candidate.documents, 200);
+    assert_eq!(status.evidence.stable.documents, 1_900);
+    assert!((status.evidence.ratio.unwrap() - 1.0).abs() < 1e-12);
+    assert_eq!(status.state, RolloutState::Running);
+
+    let (bench, canary) = running();
+    let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
+    correct(&bench, &stables, 190);
+    correct(&bench, &candidates, 20);
+    let ratio = canary.status().evidence.ratio.unwrap();
+    assert!((ratio - 2.0).abs() < 1e-12, "of all answers: {ratio}");
+}
+
+#[test]
+fn a_corrected_answer_was_looked_at() {
+    let (bench, canary) = started(stages().denominator(Denominator::Reviewed));
+    let (candidates, _) = answers(&bench, "invoice", 10, 10);
+    correct(&bench, &candidates, 4);
+    review(&bench, &candidates[..6]);
+    let tally = canary.status().evidence.candidate;
+    assert_eq!((tally.events, tally.documents), (4, 6));
+}
+
+#[test]
+fn all_documents_can_be_what_corrections_are_divided_by() {
+    let (bench, canary) = started(stages().denominator(Denominator::Processed));
+    answers(&bench, "invoice", 10, 10);
+    let before = canary.status().evidence;
+    let mut failed = (0, 0);
+    for _ in 0..200 {
+        let permit = bench.permit("invoice");
+        match permit.ticket().role() {
+            Role::Candidate => failed.0 += 1,
+            _ => failed.1 += 1,
+        }
+        permit.fail(fusebox::FailureKind::ServerError);
+    }
+    let after = canary.status().evidence;
+    assert_eq!(
+        (
+            after.candidate.documents - before.candidate.documents,
+            after.stable.documents - before.stable.documents
+        ),
+        failed
+    );
+}
+
+/// A service whose reviewers take six hours: for two days before the candidate comes, it serves and is corrected.
+fn slow_reviewers() -> (Bench, Arc<CanaryPolicy>) {
+    let canary = Arc::new(CanaryPolicy::default());
+    let bench = Bench::with(LineUp::new(version("v7")), |builder| {
+        builder.guard(Arc::clone(&canary))
+    });
+    for _ in 0..8 {
+        let tickets: Vec<_> = (0..10)
+            .map(|_| answered(bench.permit("invoice"), fusebox::Report::new()))
+            .collect();
+        bench.tick_after(hours(6));
+        correct(&bench, &tickets, 10);
+    }
+    bench.pipeline.deploy(with_candidate()).unwrap();
+    bench.pipeline.tick();
+    (bench, canary)
+}
+
+/// A few corrections come at once, enough of them to tell; most come after six hours.
+#[test]
+fn no_stage_ends_while_most_corrections_are_still_to_come() {
+    let (bench, canary) = slow_reviewers();
+    let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
+    correct(&bench, &stables, 114);
+    bench.tick_after(hours(2));
+    assert!(canary.status().evidence.information > 3.0);
+    assert_eq!(held(&canary), Some(HoldReason::Immature));
+    assert!(canary.status().findings.maturity.least() < 0.5);
+    bench.tick_after(hours(4));
+    correct(&bench, &stables, 570);
+    correct(&bench, &candidates, 30);
+    bench.tick_after(hours(1));
+    assert_eq!(canary.status().stage, 1);
+}
+
+/// The same, but nothing is known of the reviewers, who have only just begun.
+#[test]
+fn delays_that_are_not_known_yet_are_taken_for_long() {
+    let (bench, canary) = running();
+    let (_, stables) = answers(&bench, "invoice", 1_000, 19_000);
+    bench.tick_after(minutes(110));
+    correct(&bench, &stables, 114);
+    bench.tick_after(minutes(10));
+    assert_eq!(held(&canary), Some(HoldReason::Immature));
+    assert!(canary.status().findings.maturity.least() < 0.01);
+}
+
+#[test]
+fn when_all_is_looked_at_nothing_is_to_come() {
+    let (bench, canary) = running();
+    let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
+    bench.tick_after(minutes(110));
+    correct(&bench, &stables, 570);
+    correct(&bench, &candidates, 30);
+    review(&bench, &stables);
+    review(&bench, &candidates);
+    bench.tick_after(minutes(10));
+    assert_eq!(canary.status().stage, 1);
+}
+
+/// Both versions are as good, 3 % of the answers are wrong; but the candidate's are looked at after two hours in the mean, and
+/// production's after six (exponential). A plain ratio is above 2 for hours.
+#[test]
+fn a_candidate_that_is_looked_at_first_is_not_worse() {
+    let (bench, canary) = running();
+    let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
+    let mut queue = Vec::new();
+    for (tickets, mean) in [(candidates, 120.0), (stables, 360.0)] {
+        for (ticket, n) in tickets.into_iter().zip(0_u32..) {
+            let uniform = (f64::from(n) * 0.618_033_988_75 + 0.5).fract();
+            queue.push((-mean * (1.0 - uniform).ln(), n % 33 == 0, ticket));
+        }
+    }
+    queue.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut queue = queue.into_iter().peekable();
+    for ten_minutes in 1..=200_u32 {
+        bench.tick_after(minutes(10));
+        let due = |(at, _, _): &(f64, bool, Ticket)| *at <= f64::from(ten_minutes * 10);
+        while let Some((_, is_wrong, ticket)) = queue.next_if(due) {
+            review(&bench, std::slice::from_ref(&ticket));
+            if is_wrong {
+                say(&bench, &ticket, &total());
+            }
+        }
+        let status = canary.status();
+        assert!(
+            matches!(
+                status.state,
+                RolloutState::Running | RolloutState::Escalated
+            ),
+            "after {ten_minutes} times ten minutes: {status}"
+        );
+        assert!(
+            ten_minutes < 3 || status.findings.only_old_enough,
+            "{status}"
+        );
+    }
+    let evidence = canary.status().evidence;
+    assert_eq!(
+        evidence.candidate.documents, 1_000,
+        "old enough after a day"
+    );
+    assert!((evidence.ratio.unwrap() - 1.0).abs() < 0.1, "{evidence}");
+}
+
+#[test]
+fn a_candidate_with_another_share_than_planned_is_not_promoted() {
+    let (bench, canary) = running();
+    let (candidates, stables) = answers(&bench, "invoice", 1_000, 13_000);
+    correct(&bench, &stables, 390);
+    correct(&bench, &candidates, 30);
+    bench.tick_after(hours(2));
+    assert_eq!(held(&canary), Some(HoldReason::SplitBroken));
+    assert_eq!(canary.status().stage, 0);
+}
+
+#[test]
+fn a_broken_split_masks_no_candidate_that_is_worse() {
+    let (bench, canary) = running();
+    let (candidates, stables) = answers(&bench, "invoice", 1_000, 13_000);
+    correct(&bench, &stables, 390);
+    correct(&bench, &candidates, 70);
+    assert_eq!(canary.status().state, RolloutState::RolledBack);
+}
+
+#[test]
+fn what_was_said_is_known_after_a_restart() {
+    let (bench, _canary) = running();
+    let (candidates, _) = answers(&bench, "invoice", 10, 10);
+    say(&bench, &candidates[0], &id("1"));
+    say(&bench, &candidates[1], &batch("b"));
+    let stored = serde_json::to_string(&bench.pipeline.snapshot()).unwrap();
+    let snapshot: Snapshot = serde_json::from_str(&stored).unwrap();
+    let (after, canary) = running();
+    after.pipeline.restore(&snapshot).unwrap();
+    say(&after, &candidates[0], &id("1"));
+    say(&after, &candidates[2], &batch("b"));
+    assert_eq!(corrected(&canary), 2);
+    take_back(&after, &candidates[0], &id("1"));
+    assert_eq!(corrected(&canary), 1);
+}
+
+#[test]
+fn counts_that_cannot_be_are_refused() {
+    let (bench, canary) = running();
+    let (candidates, _) = answers(&bench, "invoice", 10, 10);
+    say(&bench, &candidates[0], &total());
+    let good = serde_json::to_value(bench.pipeline.snapshot()).unwrap();
+    for (name, value) in [("corrected", 11), ("looked_at", 11), ("answered", 11)] {
+        let mut bad = good.clone();
+        let arm = &mut bad["guards"]["canary"]["trial"]["books"][0][1]["stages"][0]["stretches"][0]
+            ["candidate"];
+        assert_eq!(arm["answered"], 10);
+        arm[name] = value.into();
+        let error = bench
+            .pipeline
+            .restore(&serde_json::from_value(bad).unwrap())
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "state of `canary`: more documents of type invoice were corrected, looked at or answered than there were"
+        );
+    }
+    assert_eq!(corrected(&canary), 1, "the guard is as it was");
+}
+
+#[test]
+fn a_hold_says_why_and_when_it_ends() {
+    let (bench, canary) = running();
+    bench.events();
+    let begun = bench.pipeline.snapshot().at();
+    assert_eq!(
+        canary.status().findings.next_look,
+        Some(begun + hours(2)),
+        "not due"
+    );
+    bench.tick_after(hours(2));
+    bench.tick_after(hours(1));
+    let events = bench.events();
+    let [event] = &events[..] else {
+        panic!("{events:?}")
+    };
+    let EventKind::RolloutHolds {
+        reason, findings, ..
+    } = &event.kind
+    else {
+        panic!("{event}")
+    };
+    assert_eq!(*reason, HoldReason::NoEvidence);
+    assert_eq!(findings.next_look, Some(begun + hours(8)));
+    assert!(
+        event
+            .to_string()
+            .contains("v8 waits at stage 1: too few corrections to tell; corrected 0 of 0"),
+        "{event}"
+    );
+    assert_eq!(
+        canary.status().to_string(),
+        "v8 running at stage 1 with 5 %, hold: too few corrections to tell; corrected 0 of 0 against 0 of 0, no ratio yet \
+         (e-value 1.000, 34.0 % above the limit); 0 % of the corrections are in; next look at 2026-03-14T05:00:00.000Z"
+    );
+}
