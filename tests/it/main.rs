@@ -27,6 +27,7 @@ mod public_api;
 mod restart;
 mod rollout_commands;
 mod rollout_truth;
+mod rollout_types;
 mod shadow;
 mod sinks;
 mod slow_calls;

@@ -113,12 +113,12 @@ impl Trial {
             HoldReason::Paused | HoldReason::Approval => None,
             HoldReason::NotDue => Some(self.since + stage.at_least),
             HoldReason::Coverage => {
-                let coverage = view.plan.coverage.as_ref();
-                let cadences = uncovered
-                    .iter()
-                    .filter_map(|document_type| Some(coverage?.cadences(document_type)))
-                    .flatten();
-                let next = cadences.filter_map(|cadence| cadence.next(view.now));
+                let coverage = view.plan.coverage.iter();
+                let missing = coverage.flat_map(|coverage| {
+                    let types = uncovered.iter();
+                    types.flat_map(|document_type| self.missing(coverage, document_type))
+                });
+                let next = missing.filter_map(|cadence| cadence.next(view.now));
                 Some(next.fold(given_up, Timestamp::min))
             }
             HoldReason::NoEvidence
@@ -132,9 +132,12 @@ impl Trial {
     fn worse(&mut self, view: &View<'_>, all: &Weighed) -> Option<Worse> {
         match view.plan.rule {
             Rule::PlainRatio => None,
-            Rule::Evidence if view.plan.worse_type == WorseType::Exclude => self
-                .worse_alone(view)
-                .or_else(|| self.worse_together(view, all)),
+            Rule::Evidence if view.plan.worse_type == WorseType::Exclude => {
+                self.worse_alone(view).or_else(|| {
+                    let worse = self.worse_together(view, all)?;
+                    Some(self.blamed(view, worse.1.measure).unwrap_or(worse))
+                })
+            }
             Rule::Evidence => self
                 .worse_together(view, all)
                 .or_else(|| self.worse_alone(view)),
@@ -183,6 +186,31 @@ impl Trial {
         });
         let first = worse.min_by(|(one, _), (other, _)| one.cmp(other));
         first.map(|(name, evidence)| (Some(name), evidence))
+    }
+
+    /// The type without which the others together are not above the tolerated ratio: the one with the strongest evidence.
+    fn blamed(&mut self, view: &View<'_>, measure: Measure) -> Option<Worse> {
+        let cut = self.cut(view);
+        let mut all = Weighed::default();
+        let mut strongest: Option<(f64, DocumentType, Weighed)> = None;
+        for (name, book) in judged(&mut self.books, &self.excluded) {
+            let weighed = match (measure, &cut) {
+                (Measure::Corrections, Some(cut)) => cut.weigh(view, book),
+                (Measure::Corrections, None) => {
+                    book.weighed(view.judge, view.plan.denominator).clone()
+                }
+                _ => view.judge.weigh(book.ends(measure)),
+            };
+            all.add(&weighed);
+            let ln_e = view.judge.ln_e(&weighed);
+            if strongest.as_ref().is_none_or(|(most, _, _)| ln_e > *most) {
+                strongest = Some((ln_e, name, weighed));
+            }
+        }
+        let (_, name, weighed) = strongest?;
+        all.remove(&weighed);
+        let evidence = view.judge.evidence(measure, &weighed);
+        (!view.judge.exceeds(&all)).then_some((Some(name), evidence))
     }
 
     /// Whether one more event of the candidate may be too many: told from the type that it is of, and from all types as of the

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::book::{Book, Pair, Stage};
+use super::coverage::{Cadence, Coverage};
 use super::delay::Pace;
 use super::judge::Weighed;
 use super::plan::Plan;
@@ -297,20 +298,26 @@ impl Trial {
             .chain(other.map(|book| (DocumentType::other(), book)))
     }
 
+    /// The times at which the candidate has not answered a type often enough.
+    pub(super) fn missing<'a>(
+        &'a self,
+        coverage: &'a Coverage,
+        document_type: &DocumentType,
+    ) -> impl Iterator<Item = Cadence> + 'a {
+        let book = self.books.get::<DocumentType>(document_type);
+        let answered = book.map_or(&[][..], |book| &book.on_time).iter();
+        let answered = answered.copied().chain(std::iter::repeat(0));
+        let cadences = coverage.cadences(document_type).iter();
+        cadences
+            .zip(answered)
+            .filter(|(_, answered)| u64::from(*answered) < coverage.min_documents)
+            .map(|(cadence, _)| *cadence)
+    }
+
     /// Whether the candidate has answered a type often enough, at the times that count.
     pub(super) fn covers(&self, plan: &Plan, document_type: &DocumentType) -> bool {
-        let Some(coverage) = &plan.coverage else {
-            return true;
-        };
-        if coverage.min_documents == 0 {
-            return true;
-        }
-        let book = self.books.get::<DocumentType>(document_type);
-        let cadences = coverage.cadences(document_type).len();
-        book.is_some_and(|book| {
-            let enough = |count: &u32| u64::from(*count) >= coverage.min_documents;
-            book.on_time.len() == cadences && book.on_time.iter().all(enough)
-        })
+        let coverage = plan.coverage.as_ref();
+        coverage.is_none_or(|coverage| self.missing(coverage, document_type).next().is_none())
     }
 }
 
