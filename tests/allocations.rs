@@ -1,11 +1,12 @@
 //! A healthy call allocates nothing: what it needs, its ticket owns already.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fusebox::{
     BlueGreenPolicy, Call, CanaryPolicy, ConfidenceDriftMonitor, DocumentId, DocumentType,
-    ErrorRateBreaker, LineUp, Pipeline, Report, RouteLedger, ShadowComparator, TokenBudget,
-    Version, VersionId,
+    ErrorRateBreaker, Field, LineUp, MockClock, Pipeline, Report, RouteLedger, ShadowComparator,
+    Signal, Timestamp, TokenBudget, Version, VersionId,
 };
 
 const CALLS: u64 = 1_000;
@@ -67,5 +68,56 @@ fn a_key_of_the_breaker_takes_a_kilobyte() -> Result<(), fusebox::Error> {
     });
     let a_key = counted.bytes_current / 7_000;
     assert!((500..=1_024).contains(&a_key), "{a_key} bytes a key");
+    Ok(())
+}
+
+/// A rollout in its second stage with 1,000 document types, each answered in every quarter of both stages, and 10,000 corrections.
+#[test]
+fn a_rollout_with_a_thousand_types_takes_two_megabytes() -> Result<(), fusebox::Error> {
+    const TYPES: usize = 1_000;
+    let canary = Arc::new(CanaryPolicy::default());
+    let clock = MockClock::at(Timestamp::from_millis(1_773_435_600_000));
+    let line_up =
+        LineUp::new(Version::new("v7", "gpt-4o")?).with_candidate(Version::new("v8", "gpt-4o")?);
+    let pipeline = Pipeline::builder(line_up)
+        .guard(Arc::clone(&canary))
+        .clock(clock.clone())
+        .build()?;
+    let types: Result<Vec<DocumentType>, _> = (0..TYPES)
+        .map(|n| DocumentType::new(format!("type-{n}")))
+        .collect();
+    let types = types?;
+    let field = Field::new("total")?;
+    let mut failed = None;
+    let counted = allocation_counter::measure(|| {
+        pipeline.tick();
+        for (quarter, documents) in (0..8).zip([4, 4, 4, 4, 2, 2, 2, 2]) {
+            for n in 0..documents * TYPES {
+                let id = DocumentId::new(format!("{quarter}-{n}"));
+                let document_type = types.get(n % TYPES).cloned();
+                let (Ok(id), Some(document_type)) = (id, document_type) else {
+                    failed = Some(n);
+                    return;
+                };
+                if let Some(permit) = pipeline.admit(&Call::of(id, document_type)).permit() {
+                    let settlement = permit.answer(Report::new());
+                    if n % 2 == 0 {
+                        let ticket = settlement.ticket().clone();
+                        pipeline.observe(&Signal::corrected(ticket, field.clone()));
+                    }
+                }
+            }
+            clock.advance(Duration::from_secs(if quarter < 4 { 1_800 } else { 3_600 }));
+            if quarter == 3 && canary.promote().is_err() {
+                failed = Some(0);
+            }
+        }
+        std::hint::black_box(canary.status());
+        pipeline.tick();
+    });
+    assert_eq!(failed, None);
+    assert_eq!(canary.status().types.len(), TYPES);
+    let bytes = counted.bytes_current;
+    assert!((500_000..=2_000_000).contains(&bytes), "{bytes} bytes");
     Ok(())
 }

@@ -146,6 +146,7 @@ impl Book {
     fn arm(&mut self, stage: usize, stretch: usize, role: Role) -> Option<&mut Arm> {
         self.is_up_to_date = false;
         if self.stages.len() <= stage {
+            self.stages.reserve_exact(stage + 1 - self.stages.len());
             self.stages.resize_with(stage + 1, Stage::default);
         }
         let stretches = &mut self.stages.get_mut(stage)?.stretches;
@@ -241,10 +242,14 @@ impl Book {
 
     /// What the corrections say.
     pub(super) fn evidence(&mut self, judge: &Judge, denominator: Denominator) -> Evidence {
-        let weighed = self.weighed(judge, denominator).clone();
-        *self
-            .evidence
-            .get_or_insert_with(|| judge.evidence(Measure::Corrections, &weighed))
+        self.weighed(judge, denominator);
+        match (&self.evidence, &self.weighed) {
+            (Some(evidence), _) => *evidence,
+            (None, Some(weighed)) => *self
+                .evidence
+                .insert(judge.evidence(Measure::Corrections, weighed)),
+            (None, None) => judge.evidence(Measure::Corrections, &Weighed::default()),
+        }
     }
 
     /// The corrections of some stretches only.
@@ -261,6 +266,12 @@ impl Book {
             candidate: pair.candidate.tally(denominator),
             stable: pair.stable.tally(denominator),
         }))
+    }
+
+    /// Whether it happened to the candidate at all.
+    pub(super) fn has_any(&self, measure: Measure) -> bool {
+        let mut stages = self.stages.iter();
+        stages.any(|stage| stage.ends.candidate.tally(measure).events > 0)
     }
 
     /// One of the measures that are known at once, by stage.

@@ -152,16 +152,16 @@ impl Trial {
     }
 
     /// What speaks against it of a measure that is known at once, over all types.
-    fn worse_ends(&mut self, view: &View<'_>, measure: Measure) -> Option<Evidence> {
-        let ends = |trial: &mut Self| {
-            judged(&mut trial.books, &trial.excluded)
-                .flat_map(|(_, book)| book.ends(measure))
-                .collect::<Vec<_>>()
-        };
-        let strata = ends(self);
-        if !view.judge.exceeds_in(strata.iter().copied()) {
+    fn worse_ends(&self, view: &View<'_>, measure: Measure) -> Option<Evidence> {
+        let books = || judged(&self.books, &self.excluded).map(|(_, book)| book);
+        if !books().any(|book| book.has_any(measure)) {
             return None;
         }
+        let strata = || books().flat_map(|book| book.ends(measure));
+        if !view.judge.exceeds_in(strata()) {
+            return None;
+        }
+        let strata = strata();
         view.worse(measure, &view.judge.weigh(strata), 1)
     }
 
@@ -169,7 +169,7 @@ impl Trial {
     fn worse_alone(&mut self, view: &View<'_>) -> Option<Worse> {
         let types = self.compared();
         let cut = self.cut(view);
-        let worse = judged(&mut self.books, &self.excluded).filter_map(|(name, book)| {
+        let worse = judged_mut(&mut self.books, &self.excluded).filter_map(|(name, book)| {
             let weighed = match &cut {
                 Some(cut) => &cut.weigh(view, book),
                 None => book.weighed(view.judge, view.plan.denominator),
@@ -177,7 +177,8 @@ impl Trial {
             let corrections = view.worse(Measure::Corrections, weighed, types);
             let evidence = corrections.or_else(|| {
                 AT_ONCE.into_iter().find_map(|measure| {
-                    let exceeds = view.judge.exceeds_in(book.ends(measure));
+                    let exceeds =
+                        book.has_any(measure) && view.judge.exceeds_in(book.ends(measure));
                     let ends = exceeds.then(|| view.judge.weigh(book.ends(measure)))?;
                     view.worse(measure, &ends, types)
                 })
@@ -193,7 +194,7 @@ impl Trial {
         let cut = self.cut(view);
         let mut all = Weighed::default();
         let mut strongest: Option<(f64, DocumentType, Weighed)> = None;
-        for (name, book) in judged(&mut self.books, &self.excluded) {
+        for (name, book) in judged_mut(&mut self.books, &self.excluded) {
             let weighed = match (measure, &cut) {
                 (Measure::Corrections, Some(cut)) => cut.weigh(view, book),
                 (Measure::Corrections, None) => {
@@ -226,7 +227,7 @@ impl Trial {
         }
         let types = self.compared();
         if measure != Measure::Corrections {
-            let (book, _) = self.books.entry(document_type, Book::default);
+            let (book, _) = self.books.entry(document_type, Box::default);
             let alone = view.judge.exceeds_in(book.ends(measure))
                 && view
                     .worse(measure, &view.judge.weigh(book.ends(measure)), types)
@@ -236,7 +237,7 @@ impl Trial {
         if self.cut(view).is_some() {
             return true;
         }
-        let (book, _) = self.books.entry(document_type, Book::default);
+        let (book, _) = self.books.entry(document_type, Box::default);
         if let Some(before) = book.weighed_before() {
             self.all.remove(before);
         }
@@ -285,7 +286,7 @@ impl Trial {
     fn weigh_all(&mut self, view: &View<'_>) -> Weighed {
         let cut = self.cut(view);
         let mut all = Weighed::default();
-        for (_, book) in judged(&mut self.books, &self.excluded) {
+        for (_, book) in judged_mut(&mut self.books, &self.excluded) {
             match &cut {
                 Some(cut) => all.add(&cut.weigh(view, book)),
                 None => all.add(book.weighed(view.judge, view.plan.denominator)),
@@ -318,12 +319,7 @@ impl Trial {
     fn maturity(&self, view: &View<'_>) -> Maturity {
         let ages = self.ages(view);
         let mut sums = Pair::<[f64; 3]>::default();
-        let own = self.books.iter().map(|(name, book)| (name.clone(), book));
-        let other = self.books.other().map(|book| (DocumentType::other(), book));
-        for (name, book) in own.chain(other) {
-            if self.excluded.contains(&name) {
-                continue;
-            }
+        for (name, book) in judged(&self.books, &self.excluded) {
             let share = view.learnt.of(&name, view.now);
             for (stage, stretch, pair) in book.stretches() {
                 let age = ages.get(stage).and_then(|ages| ages.get(stretch));
@@ -377,9 +373,7 @@ impl Trial {
         reason = "counts of documents are far below 2^53"
     )]
     fn is_split_broken(&self, share: Ratio) -> bool {
-        let own = self.books.iter();
-        let own = own.filter(|(name, _)| !self.excluded.contains(*name));
-        let books = own.map(|(_, book)| book).chain(self.books.other());
+        let books = judged(&self.books, &self.excluded).map(|(_, book)| book);
         let mut processed = Pair::<u64>::default();
         for stage in books.filter_map(|book| book.stages.get(usize::from(self.stage))) {
             processed.candidate += u64::from(stage.ends.candidate.processed);
@@ -411,10 +405,9 @@ impl Trial {
         expected
     }
 
-    /// The corrections of all types together, whatever decides.
-    pub(super) fn together(&mut self, view: &View<'_>) -> Evidence {
-        let all = self.weigh_all(view);
-        view.judge.evidence(Measure::Corrections, &all)
+    /// The corrections of all types together, as of the last decision, whatever it was made on.
+    pub(super) fn together(&self, view: &View<'_>) -> Evidence {
+        view.judge.evidence(Measure::Corrections, &self.all)
     }
 
     /// How every type stands by itself.
@@ -459,9 +452,9 @@ impl Trial {
     }
 
     /// The measures that are known at once, over all types.
-    pub(super) fn at_once(&mut self, view: &View<'_>) -> Vec<Evidence> {
+    pub(super) fn at_once(&self, view: &View<'_>) -> Vec<Evidence> {
         let measures = AT_ONCE.into_iter().map(|measure| {
-            let books = judged(&mut self.books, &self.excluded);
+            let books = judged(&self.books, &self.excluded);
             let weighed = view
                 .judge
                 .weigh(books.flat_map(|(_, book)| book.ends(measure)));
@@ -495,11 +488,23 @@ impl Cut {
 
 /// The types that are not left to production; those that share one book under their common name.
 fn judged<'a>(
-    books: &'a mut Keyed<DocumentType, Book>,
+    books: &'a Keyed<DocumentType, Box<Book>>,
+    excluded: &'a BTreeSet<DocumentType>,
+) -> impl Iterator<Item = (DocumentType, &'a Book)> {
+    books
+        .iter()
+        .filter(|(name, _)| !excluded.contains(*name))
+        .map(|(name, book)| (name.clone(), &**book))
+        .chain(books.other().map(|book| (DocumentType::other(), &**book)))
+}
+
+/// The same, to change them.
+fn judged_mut<'a>(
+    books: &'a mut Keyed<DocumentType, Box<Book>>,
     excluded: &'a BTreeSet<DocumentType>,
 ) -> impl Iterator<Item = (DocumentType, &'a mut Book)> {
     let (own, other) = books.all_mut();
     own.filter(|(name, _)| !excluded.contains(*name))
-        .map(|(name, book)| (name.clone(), book))
-        .chain(other.map(|book| (DocumentType::other(), book)))
+        .map(|(name, book)| (name.clone(), &mut **book))
+        .chain(other.map(|book| (DocumentType::other(), &mut **book)))
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::keyed::Keyed;
 use crate::name::DocumentType;
-use crate::time::{Timestamp, minutes};
+use crate::time::{Timestamp, millis};
 
 const BINS: usize = 32;
 /// With fewer delays than this nothing is said about how long they are.
@@ -19,19 +19,41 @@ const KOLMOGOROV: f64 = 1.95;
 /// How often delays came, in bins that grow by the square root of two from one minute to 22 days.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Delays([u32; BINS]);
+pub(super) struct Delays([u16; BINS]);
 
-/// The longest delay of a bin.
+/// The longest delay of each bin, in milliseconds.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "a constant: what is out of range does not compile"
+)]
+const EDGES: [u64; BINS] = {
+    let mut edges = [0; BINS];
+    let mut bin = 0;
+    while bin < BINS {
+        let whole = 60_000 << (bin / 2);
+        edges[bin] = if bin % 2 == 0 {
+            whole
+        } else {
+            whole * 1_414_214 / 1_000_000
+        };
+        bin += 1;
+    }
+    edges
+};
+
+/// The bins whose delays are all shorter than this.
+fn bins_below(delay: Duration) -> usize {
+    let delay = millis(delay);
+    EDGES.iter().take_while(|edge| **edge < delay).count()
+}
+
 fn edge(bin: usize) -> Duration {
-    let half_octaves = i32::try_from(bin).unwrap_or(i32::MAX);
-    minutes(1).mul_f64(2.0_f64.sqrt().powi(half_octaves))
+    Duration::from_millis(EDGES.get(bin).copied().unwrap_or(u64::MAX))
 }
 
 impl Delays {
     pub(super) fn add(&mut self, delay: Duration) {
-        let bin = (0..BINS)
-            .position(|bin| delay <= edge(bin))
-            .unwrap_or(BINS - 1);
+        let bin = bins_below(delay).min(BINS - 1);
         if let Some(count) = self.0.get_mut(bin) {
             *count = count.saturating_add(1);
         }
@@ -45,23 +67,25 @@ impl Delays {
     }
 
     fn count(&self) -> u32 {
-        self.0
-            .iter()
-            .fold(0, |sum, count| sum.saturating_add(*count))
+        self.0.iter().map(|count| u32::from(*count)).sum()
     }
 
     fn cumulated(&self) -> [f64; BINS] {
         let whole = f64::from(self.count().max(1));
-        let mut sum = 0;
+        let mut sum = 0_u32;
         self.0.map(|count| {
-            sum += count;
+            sum += u32::from(count);
             f64::from(sum) / whole
         })
     }
 
     /// So long do nine of ten take, at least and at most.
     pub(super) fn nine_in_ten(&self) -> (Duration, Duration) {
-        let bin = self.cumulated().iter().position(|share| *share >= 0.9);
+        let (all, mut sum) = (self.count(), 0);
+        let bin = self.0.iter().position(|count| {
+            sum += u32::from(*count);
+            sum * 10 >= all * 9
+        });
         let bin = bin.unwrap_or(BINS - 1);
         let least = bin.checked_sub(1).map_or(Duration::ZERO, edge);
         (least, edge(bin))
@@ -177,7 +201,7 @@ struct Delayed {
 /// What is known of delays, from every answer that people looked at, with a rollout on or not.
 #[derive(Debug)]
 pub(super) struct Learnt {
-    types: Keyed<DocumentType, Delayed>,
+    types: Keyed<DocumentType, Box<Delayed>>,
     all: Delayed,
 }
 
@@ -207,8 +231,8 @@ impl Learnt {
         begun: Option<Timestamp>,
         now: Timestamp,
     ) {
-        let (own, _) = self.types.entry(document_type, Delayed::default);
-        for delayed in [own, &mut self.all] {
+        let (own, _) = self.types.entry(document_type, Box::default);
+        for delayed in [&mut **own, &mut self.all] {
             let known = match begun {
                 Some(begun) if admitted_at >= begun => &mut delayed.since,
                 _ => &mut delayed.before,
@@ -220,7 +244,10 @@ impl Learnt {
     /// Another rollout begins: what was new is old.
     pub(super) fn begin(&mut self) {
         let (own, other) = self.types.all_mut();
-        let types = own.map(|(_, delayed)| delayed).chain(other);
+        let types = own
+            .map(|(_, delayed)| delayed)
+            .chain(other)
+            .map(|delayed| &mut **delayed);
         for delayed in types.chain([&mut self.all]) {
             let since = std::mem::take(&mut delayed.since);
             delayed.before.merge(&since);
@@ -231,7 +258,7 @@ impl Learnt {
     /// not known by itself is taken as all together.
     pub(super) fn of(&self, document_type: &DocumentType, now: Timestamp) -> Option<Share> {
         let own = self.types.get::<DocumentType>(document_type);
-        let both = || own.into_iter().chain([&self.all]);
+        let both = || own.map(|own| &**own).into_iter().chain([&self.all]);
         both()
             .map(|delayed| &delayed.before)
             .chain(both().map(|delayed| &delayed.since))
@@ -249,9 +276,9 @@ impl Learnt {
             types: self
                 .types
                 .iter()
-                .map(|(name, delayed)| (name.clone(), *delayed))
+                .map(|(name, delayed)| (name.clone(), delayed.clone()))
                 .collect(),
-            other: self.types.other().copied(),
+            other: self.types.other().cloned(),
             all: self.all,
         }
     }
@@ -272,7 +299,7 @@ pub(super) struct Age(usize);
 
 impl Age {
     pub(super) fn of(age: Duration) -> Self {
-        Self((0..BINS).take_while(|bin| edge(*bin) <= age).count())
+        Self(bins_below(age.saturating_add(Duration::from_millis(1))))
     }
 }
 
@@ -289,15 +316,15 @@ impl Share {
 /// What is known as it is stored.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Stored {
-    types: Vec<(DocumentType, Delayed)>,
-    other: Option<Delayed>,
+    types: Vec<(DocumentType, Box<Delayed>)>,
+    other: Option<Box<Delayed>>,
     all: Delayed,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::hours;
+    use crate::time::{hours, minutes};
 
     fn delays(of: impl IntoIterator<Item = Duration>) -> Delays {
         let mut delays = Delays::default();

@@ -36,10 +36,24 @@ pub(super) struct Weighed {
     /// Production's events, each by the candidate's share.
     below: f64,
     /// The candidate's events in strata that have both versions.
-    candidate_events: f64,
-    /// What each ratio costs: the sum of `k ln(w r + 1 - w)` over strata with `k` events.
-    costs: Points,
+    candidate_events: u64,
+    /// What each ratio costs: the product of `(w r + 1 - w)^k` over strata with `k` events. Most document types have so few
+    /// events that no logarithm is needed.
+    cost: Product,
+    /// The logarithm of what was multiplied before.
+    ln_cost: Option<Box<Points>>,
 }
+
+/// Factors multiplied up.
+#[derive(Clone, Debug)]
+struct Product {
+    points: Points,
+    /// At most so many factors.
+    factors: u64,
+}
+
+/// A factor lies between 1/8 and 8: with so many the square of the product is still a number.
+const MOST_FACTORS: u64 = 128;
 
 /// The grid of ratios, 64 of them evenly spaced in the logarithm between 1/8 and 8, and the tolerated one.
 #[derive(Debug)]
@@ -47,6 +61,12 @@ pub(super) struct Judge {
     max_ratio: f64,
     ratios: Points,
     ln_ratios: Points,
+    /// What each ratio weighs before anything is known.
+    prior: Points,
+    /// The first point that is not "no worse".
+    first_worse: usize,
+    /// The first point above the tolerated ratio.
+    first_above: usize,
 }
 
 #[allow(
@@ -56,33 +76,38 @@ pub(super) struct Judge {
 impl Judge {
     pub(super) fn new(max_ratio: Ratio) -> Self {
         let step = 2.0 * LARGEST.ln() / (POINTS - 1) as f64;
-        let ln_ratios = std::array::from_fn(|point| point as f64 * step - LARGEST.ln());
+        let ln_ratios: Points = std::array::from_fn(|point| point as f64 * step - LARGEST.ln());
+        let ratios = ln_ratios.map(f64::exp);
+        let max_ratio = max_ratio.as_f64();
+        let up_to = |limit: f64| ratios.iter().filter(|ratio| **ratio <= limit).count();
         Self {
-            max_ratio: max_ratio.as_f64(),
-            ratios: ln_ratios.map(f64::exp),
+            max_ratio,
+            ratios,
             ln_ratios,
+            prior: ln_ratios.map(|ln_ratio| (-0.5 * ln_ratio * ln_ratio).exp()),
+            first_worse: up_to(NO_WORSE),
+            first_above: up_to(max_ratio),
         }
     }
 
     /// Adds strata up.
     pub(super) fn weigh(&self, strata: impl IntoIterator<Item = Stratum>) -> Weighed {
         let mut weighed = Weighed::default();
-        let mut pending = Product::default();
         for stratum in strata {
             weighed.count(stratum.candidate, stratum.stable);
-            let Some((above, below)) = stratum.shared_out() else {
+            let (x, y) = (stratum.candidate.events, stratum.stable.events);
+            let shares = stratum.shared_out().filter(|_| x + y > 0);
+            let Some((above, below)) = shares else {
                 continue;
             };
             weighed.above += above;
             weighed.below += below;
-            let (x, y) = (stratum.candidate.events, stratum.stable.events);
-            weighed.candidate_events += x as f64;
+            weighed.candidate_events += x;
             let (n, m) = (stratum.candidate.documents, stratum.stable.documents);
             let share = n as f64 / (n + m) as f64;
             let factors = self.ratios.map(|ratio| share * ratio + 1.0 - share);
-            pending.multiply(factors, x.saturating_add(y), &mut weighed.costs);
+            weighed.multiply(&factors, x.saturating_add(y));
         }
-        pending.settle(&mut weighed.costs);
         weighed
     }
 
@@ -108,54 +133,69 @@ impl Judge {
 
     /// Natural logarithm of the e-value against "no worse".
     pub(super) fn ln_e(&self, weighed: &Weighed) -> f64 {
-        let worse: Vec<f64> = self
-            .logs(weighed)
-            .filter(|(ln_r, _)| ln_r.exp() > NO_WORSE)
-            .map(|(_, log)| log)
-            .collect();
-        ln_sum_exp(&worse) - (worse.len() as f64).ln()
+        let (likelihoods, scale) = self.likelihoods(weighed, self.first_worse);
+        self.mean_of_worse(&likelihoods).ln() + scale
     }
 
-    /// Probability of being above the tolerated ratio.
-    pub(super) fn p_exceeds(&self, weighed: &Weighed) -> f64 {
-        let all: Vec<f64> = self
-            .logs(weighed)
-            .map(|(ln_r, log)| log - 0.5 * ln_r * ln_r)
-            .collect();
-        let limit = self
-            .ratios
-            .iter()
-            .filter(|ratio| **ratio <= self.max_ratio)
-            .count();
-        let above = all.get(limit..).unwrap_or_default();
-        (ln_sum_exp(above) - ln_sum_exp(&all)).exp()
-    }
-
-    /// Events to expect of the candidate if it were exactly at the tolerated ratio.
-    pub(super) fn information(&self, weighed: &Weighed) -> f64 {
-        self.max_ratio * weighed.below
+    fn mean_of_worse(&self, likelihoods: &Points) -> f64 {
+        let worse = likelihoods.get(self.first_worse..).unwrap_or_default();
+        worse.iter().sum::<f64>() / worse.len() as f64
     }
 
     /// All that there is to say.
     pub(super) fn evidence(&self, measure: Measure, weighed: &Weighed) -> Evidence {
+        let (likelihoods, scale) = self.likelihoods(weighed, 0);
+        let mean_of_worse = self.mean_of_worse(&likelihoods);
+        let mut posterior = likelihoods;
+        for (weight, prior) in posterior.iter_mut().zip(self.prior) {
+            *weight *= prior;
+        }
+        let above = posterior.get(self.first_above..).unwrap_or_default();
         Evidence {
             measure,
             candidate: weighed.candidate,
             stable: weighed.stable,
             ratio: (weighed.below > 0.0).then(|| weighed.above / weighed.below),
-            ln_e: self.ln_e(weighed),
-            p_exceeds: self.p_exceeds(weighed),
-            information: self.information(weighed),
+            ln_e: if mean_of_worse > f64::MIN_POSITIVE {
+                mean_of_worse.ln() + scale
+            } else {
+                self.ln_e(weighed)
+            },
+            p_exceeds: above.iter().sum::<f64>() / posterior.iter().sum::<f64>(),
+            information: self.max_ratio * weighed.below,
             exceeds: self.exceeds(weighed),
         }
     }
 
-    /// The logarithm of each ratio with its log-likelihood.
-    fn logs(&self, weighed: &Weighed) -> impl Iterator<Item = (f64, f64)> {
-        let events = weighed.candidate_events;
-        let costs = weighed.costs;
-        let points = self.ln_ratios.into_iter().zip(costs);
-        points.map(move |(ln_r, cost)| (ln_r, events * ln_r - cost))
+    /// The likelihood of each ratio, and the logarithm by which all are too small: the largest from `first` on is then 1.
+    fn likelihoods(&self, weighed: &Weighed, first: usize) -> (Points, f64) {
+        let Product { points, factors } = &weighed.cost;
+        if weighed.ln_cost.is_none() && *factors <= MOST_FACTORS {
+            let mut likelihoods = power(self.ratios, weighed.candidate_events);
+            for (likelihood, cost) in likelihoods.iter_mut().zip(points) {
+                *likelihood /= cost;
+            }
+            return (likelihoods, 0.0);
+        }
+        let logs = self.logs(weighed);
+        let scale = logs.iter().skip(first);
+        let scale = scale.copied().fold(f64::NEG_INFINITY, f64::max);
+        (logs.map(|log| (log - scale).exp()), scale)
+    }
+
+    fn logs(&self, weighed: &Weighed) -> Points {
+        let events = weighed.candidate_events as f64;
+        let mut logs = self.ln_ratios.map(|ln_ratio| events * ln_ratio);
+        for (log, cost) in logs.iter_mut().zip(weighed.cost.points) {
+            *log -= cost.ln();
+        }
+        for (log, cost) in logs
+            .iter_mut()
+            .zip(weighed.ln_cost.iter().flat_map(|cost| **cost))
+        {
+            *log -= cost;
+        }
+        logs
     }
 }
 
@@ -166,8 +206,12 @@ impl Default for Weighed {
             stable: Tally::default(),
             above: 0.0,
             below: 0.0,
-            candidate_events: 0.0,
-            costs: [0.0; POINTS],
+            candidate_events: 0,
+            cost: Product {
+                points: [1.0; POINTS],
+                factors: 0,
+            },
+            ln_cost: None,
         }
     }
 }
@@ -179,15 +223,25 @@ impl Default for Weighed {
 impl Stratum {
     /// The candidate's events by production's share, and production's by the candidate's; `None` with only one version.
     fn shared_out(&self) -> Option<(f64, f64)> {
+        if self.candidate.documents == 0 || self.stable.documents == 0 {
+            return None;
+        }
+        if self.candidate.events + self.stable.events == 0 {
+            return Some((0.0, 0.0));
+        }
         let (n, m) = (
             self.candidate.documents as f64,
             self.stable.documents as f64,
         );
         let (x, y) = (self.candidate.events as f64, self.stable.events as f64);
-        (n > 0.0 && m > 0.0).then(|| (x * m / (n + m), y * n / (n + m)))
+        Some((x * m / (n + m), y * n / (n + m)))
     }
 }
 
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "counts of documents are far below 2^53"
+)]
 impl Weighed {
     fn count(&mut self, candidate: Tally, stable: Tally) {
         for (sum, tally) in [(&mut self.candidate, candidate), (&mut self.stable, stable)] {
@@ -196,14 +250,55 @@ impl Weighed {
         }
     }
 
+    /// Multiplies the cost by a power of these factors.
+    fn multiply(&mut self, factors: &Points, events: u64) {
+        if events > MOST_FACTORS {
+            for (cost, factor) in self.ln_cost().iter_mut().zip(factors) {
+                *cost += events as f64 * factor.ln();
+            }
+            return;
+        }
+        self.make_room(events);
+        let factors = if events == 1 {
+            *factors
+        } else {
+            power(*factors, events)
+        };
+        for (point, factor) in self.cost.points.iter_mut().zip(factors) {
+            *point *= factor;
+        }
+    }
+
+    /// Takes the logarithm of the product if so many factors more would be too many.
+    fn make_room(&mut self, factors: u64) {
+        if self.cost.factors + factors > MOST_FACTORS {
+            let points = std::mem::replace(&mut self.cost.points, [1.0; POINTS]);
+            for (cost, point) in self.ln_cost().iter_mut().zip(points) {
+                *cost += point.ln();
+            }
+            self.cost.factors = 0;
+        }
+        self.cost.factors += factors;
+    }
+
+    fn ln_cost(&mut self) -> &mut Points {
+        self.ln_cost.get_or_insert_with(|| Box::new([0.0; POINTS]))
+    }
+
     /// Adds what was weighed elsewhere: another document type, another replica.
     pub(super) fn add(&mut self, other: &Self) {
         self.count(other.candidate, other.stable);
         self.above += other.above;
         self.below += other.below;
         self.candidate_events += other.candidate_events;
-        for (cost, more) in self.costs.iter_mut().zip(other.costs) {
-            *cost += more;
+        self.make_room(other.cost.factors);
+        for (point, factor) in self.cost.points.iter_mut().zip(other.cost.points) {
+            *point *= factor;
+        }
+        if let Some(more) = &other.ln_cost {
+            for (cost, more) in self.ln_cost().iter_mut().zip(**more) {
+                *cost += more;
+            }
         }
     }
 
@@ -218,84 +313,36 @@ impl Weighed {
         }
         self.above -= other.above;
         self.below -= other.below;
-        self.candidate_events -= other.candidate_events;
-        for (cost, less) in self.costs.iter_mut().zip(other.costs) {
-            *cost -= less;
+        self.candidate_events = self.candidate_events.saturating_sub(other.candidate_events);
+        self.make_room(other.cost.factors);
+        for (point, factor) in self.cost.points.iter_mut().zip(other.cost.points) {
+            *point /= factor;
+        }
+        if let Some(less) = &other.ln_cost {
+            for (cost, less) in self.ln_cost().iter_mut().zip(**less) {
+                *cost -= less;
+            }
         }
     }
 }
 
-/// Powers multiplied up, so that many small strata cost one logarithm a point and not one each.
-struct Product {
-    points: Points,
-    events: u64,
-}
-
-/// A factor lies between 1/8 and 8: so many of them stay far from the ends of the numbers.
-const MOST_FACTORS: u64 = 256;
-
-impl Default for Product {
-    fn default() -> Self {
-        Self {
-            points: [1.0; POINTS],
-            events: 0,
-        }
-    }
-}
-
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "counts of documents are far below 2^53"
-)]
-impl Product {
-    fn multiply(&mut self, mut factors: Points, events: u64, costs: &mut Points) {
-        if events > MOST_FACTORS {
-            for (cost, factor) in costs.iter_mut().zip(factors) {
-                *cost += events as f64 * factor.ln();
+/// Each of them to the same power.
+fn power(mut base: Points, mut exponent: u64) -> Points {
+    let mut product = [1.0; POINTS];
+    while exponent > 0 {
+        if exponent % 2 == 1 {
+            for (product, factor) in product.iter_mut().zip(base) {
+                *product *= factor;
             }
-            return;
         }
-        if self.events + events > MOST_FACTORS {
-            self.settle(costs);
-        }
-        self.events += events;
-        let mut left = events;
-        while left > 0 {
-            if left % 2 == 1 {
-                for (point, factor) in self.points.iter_mut().zip(factors) {
-                    *point *= factor;
-                }
-            }
-            left /= 2;
-            if left > 0 {
-                for factor in &mut factors {
-                    *factor *= *factor;
-                }
+        exponent /= 2;
+        if exponent > 0 {
+            for factor in &mut base {
+                *factor *= *factor;
             }
         }
     }
-
-    fn settle(&mut self, costs: &mut Points) {
-        if self.events > 0 {
-            for (cost, point) in costs.iter_mut().zip(self.points) {
-                *cost += point.ln();
-            }
-            *self = Self::default();
-        }
-    }
-}
-
-fn ln_sum_exp(logs: &[f64]) -> f64 {
-    let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if largest == f64::NEG_INFINITY {
-        return largest;
-    }
-    largest
-        + logs
-            .iter()
-            .map(|log| (log - largest).exp())
-            .sum::<f64>()
-            .ln()
+    product
 }
 
 #[cfg(test)]
@@ -411,7 +458,7 @@ mod tests {
         #[test]
         fn the_product_is_the_formula(strata in any_strata()) {
             let weighed = judge().weigh(strata.iter().copied());
-            for ((_, log), plain) in judge().logs(&weighed).zip(plain_logs(&strata)) {
+            for (log, plain) in judge().logs(&weighed).into_iter().zip(plain_logs(&strata)) {
                 prop_assert!((log - plain).abs() < 1e-9 * (1.0 + plain.abs()), "{log} {plain}");
             }
         }
@@ -436,10 +483,14 @@ mod tests {
             let (one, other) = strata.split_at(cut.min(strata.len()));
             let mut parts = judge().weigh(one.iter().copied());
             parts.add(&judge().weigh(other.iter().copied()));
+            let mut without = parts.clone();
+            without.add(&judge().weigh([stratum(3, 10, 200, 300)]));
+            without.remove(&judge().weigh([stratum(3, 10, 200, 300)]));
+            let without = judge().evidence(Measure::Corrections, &without);
             let parts = judge().evidence(Measure::Corrections, &parts);
             strata.reverse();
             let backward = evidence(&strata);
-            for found in [parts, backward] {
+            for found in [parts, without, backward] {
                 prop_assert!((forward.ln_e - found.ln_e).abs() < 1e-6);
                 prop_assert!((forward.p_exceeds - found.p_exceeds).abs() < 1e-9);
                 prop_assert_eq!((forward.candidate, forward.stable), (found.candidate, found.stable));

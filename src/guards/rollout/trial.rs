@@ -44,7 +44,7 @@ pub(super) struct Trial {
     pub(super) approved: bool,
     /// Why it waits, as somebody was told.
     pub(super) told: Option<HoldReason>,
-    pub(super) books: Keyed<DocumentType, Book>,
+    pub(super) books: Keyed<DocumentType, Box<Book>>,
     /// Types that production keeps.
     pub(super) excluded: BTreeSet<DocumentType>,
     /// When each stage began.
@@ -167,7 +167,8 @@ impl Trial {
     }
 
     fn book(&mut self, document_type: &DocumentType) -> (&mut Book, Place) {
-        self.books.entry(document_type, Book::default)
+        let (book, place) = self.books.entry(document_type, Box::default);
+        (&mut **book, place)
     }
 
     /// Counts the end of a call. Says which measure it is an event of, and how many types are kept apart when they have just
@@ -294,8 +295,8 @@ impl Trial {
     /// The book of types that share one, under the name that they are reported by.
     pub(super) fn all_books(&mut self) -> impl Iterator<Item = (DocumentType, &mut Book)> {
         let (own, other) = self.books.all_mut();
-        own.map(|(name, book)| (name.clone(), book))
-            .chain(other.map(|book| (DocumentType::other(), book)))
+        own.map(|(name, book)| (name.clone(), &mut **book))
+            .chain(other.map(|book| (DocumentType::other(), &mut **book)))
     }
 
     /// The times at which the candidate has not answered a type often enough.
@@ -379,9 +380,9 @@ impl From<&Trial> for Stored {
             approved: trial.approved,
             told: trial.told,
             books: books
-                .map(|(name, book)| (name.clone(), StoredBook::from(book)))
+                .map(|(name, book)| (name.clone(), StoredBook::from(&**book)))
                 .collect(),
-            other: trial.books.other().map(StoredBook::from),
+            other: trial.books.other().map(|book| StoredBook::from(&**book)),
             excluded: trial.excluded.clone(),
             began: trial.began.clone(),
             pace: trial.pace.clone(),
@@ -406,8 +407,8 @@ impl Stored {
         (trial.held, trial.approved, trial.told) = (self.held, self.approved, self.told);
         let books = self.books.into_iter();
         trial.books.refill(
-            books.map(|(name, book)| (name, Book::from(book))),
-            self.other.map(Book::from),
+            books.map(|(name, book)| (name, Box::new(Book::from(book)))),
+            self.other.map(|book| Box::new(Book::from(book))),
         );
         trial.excluded = self.excluded;
         trial.began = self.began;

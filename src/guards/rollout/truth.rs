@@ -30,34 +30,35 @@ pub(super) enum Change {
 /// Everything by hash: names are kept nowhere.
 #[derive(Debug, Default)]
 pub(super) struct Truth {
-    looked_at: Hashes,
-    corrections: Hashes,
+    corrections: HashSet<u64, RandomState>,
     documents: HashMap<u64, Document, RandomState>,
-    /// How many corrected documents each batch has, in each stratum and of each version.
+    /// The number of each batch, in each stratum and of each version.
     batches: HashMap<u64, u32, RandomState>,
+    /// How many corrected documents each batch has, by its number less one.
+    in_batch: Vec<u32>,
 }
 
 /// Document type, stage, stretch of time and version.
 type Where<'a> = (&'a str, usize, usize, Role);
 
-type Hashes = HashSet<u64, RandomState>;
-
-/// A corrected document.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+/// A document that somebody looked at.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Document {
-    corrections: u32,
-    /// The batch that it counts for, as of its first correction.
-    batch: Option<u64>,
+    corrections: u16,
+    /// The number of the batch that it counts for, as of its first correction; 0 for none.
+    batch: u32,
 }
 
 impl Truth {
     /// Whether this is the first time that somebody looked at a document.
     pub(super) fn look_at(&mut self, ticket: &Ticket) -> bool {
         let document = hash(ticket, &[]);
-        if self.looked_at.len() >= REMEMBERED {
-            return !self.looked_at.contains(&document);
+        if self.documents.len() >= REMEMBERED {
+            return !self.documents.contains_key(&document);
         }
-        self.looked_at.insert(document)
+        let before = self.documents.len();
+        self.documents.entry(document).or_default();
+        self.documents.len() > before
     }
 
     /// Takes a correction up; a batch counts once in each place.
@@ -71,35 +72,42 @@ impl Truth {
         if self.corrections.contains(&mark) {
             return Change::Nothing;
         }
-        let batch = correction.batch().map(|batch| in_place(batch, place));
-        let is_full = self.is_full();
-        if !is_full {
-            self.corrections.insert(mark);
-        }
         let document = hash(ticket, &[]);
-        if let Some(known) = self.documents.get_mut(&document) {
-            known.corrections = known.corrections.saturating_add(1);
+        if self.is_full() {
+            let is_corrected = self.documents.get(&document);
+            let is_corrected = is_corrected.is_some_and(|document| document.corrections > 0);
+            return if is_corrected {
+                Change::Nothing
+            } else {
+                Change::More
+            };
+        }
+        self.corrections.insert(mark);
+        let known = self.documents.entry(document).or_default();
+        known.corrections = known.corrections.saturating_add(1);
+        if known.corrections > 1 {
             return Change::Nothing;
         }
-        if !is_full {
-            let first = Document {
-                corrections: 1,
-                batch,
-            };
-            self.documents.insert(document, first);
-        }
-        let Some(batch) = batch else {
+        let Some(batch) = correction.batch() else {
+            known.batch = 0;
             return Change::More;
         };
-        if is_full && !self.batches.contains_key(&batch) {
-            return Change::More;
+        let next = u32::try_from(self.in_batch.len()).map_or(u32::MAX, |len| len + 1);
+        let number = *self.batches.entry(in_place(batch, place)).or_insert(next);
+        known.batch = number;
+        if number == next {
+            self.in_batch.push(0);
         }
-        let documents = self.batches.entry(batch).or_default();
-        *documents = documents.saturating_add(1);
-        if *documents == 1 {
-            Change::More
-        } else {
-            Change::Nothing
+        match self.in_batch.get_mut(number as usize - 1) {
+            Some(documents) => {
+                *documents += 1;
+                if *documents == 1 {
+                    Change::More
+                } else {
+                    Change::Nothing
+                }
+            }
+            None => Change::More,
         }
     }
 
@@ -108,36 +116,34 @@ impl Truth {
         if !self.corrections.remove(&mark(ticket, correction)) {
             return Change::Unknown;
         }
-        let document = hash(ticket, &[]);
-        let Some(known) = self.documents.get_mut(&document) else {
+        let Some(known) = self.documents.get_mut(&hash(ticket, &[])) else {
             return Change::Nothing;
         };
-        known.corrections -= 1;
+        known.corrections = known.corrections.saturating_sub(1);
         if known.corrections > 0 {
             return Change::Nothing;
         }
-        let batch = known.batch;
-        self.documents.remove(&document);
-        let Some(batch) = batch else {
-            return Change::Less;
-        };
-        let documents = self.batches.entry(batch).or_insert(1);
-        *documents = documents.saturating_sub(1);
-        if *documents > 0 {
-            return Change::Nothing;
+        let batch = known.batch.checked_sub(1);
+        match batch.and_then(|batch| self.in_batch.get_mut(batch as usize)) {
+            None => Change::Less,
+            Some(documents) => {
+                *documents = documents.saturating_sub(1);
+                if *documents == 0 {
+                    Change::Less
+                } else {
+                    Change::Nothing
+                }
+            }
         }
-        self.batches.remove(&batch);
-        Change::Less
     }
 
     /// Whether no more corrections are remembered: one that is told again counts again, and cannot be taken back.
     pub(super) fn is_full(&self) -> bool {
-        self.corrections.len() >= REMEMBERED
+        self.corrections.len() >= REMEMBERED || self.documents.len() >= 2 * REMEMBERED
     }
 
     pub(super) fn stored(&self) -> Stored {
         Stored {
-            looked_at: self.looked_at.iter().copied().collect(),
             corrections: self.corrections.iter().copied().collect(),
             documents: self
                 .documents
@@ -149,6 +155,7 @@ impl Truth {
                 .iter()
                 .map(|(key, value)| (*key, *value))
                 .collect(),
+            in_batch: self.in_batch.clone(),
         }
     }
 }
@@ -156,10 +163,10 @@ impl Truth {
 impl From<Stored> for Truth {
     fn from(stored: Stored) -> Self {
         Self {
-            looked_at: stored.looked_at.into_iter().collect(),
             corrections: stored.corrections.into_iter().collect(),
             documents: stored.documents.into_iter().collect(),
             batches: stored.batches.into_iter().collect(),
+            in_batch: stored.in_batch,
         }
     }
 }
@@ -194,10 +201,10 @@ fn in_place(batch: &BatchKey, (document_type, stage, stretch, role): Where<'_>) 
 /// What is remembered as it is stored.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Stored {
-    looked_at: Vec<u64>,
     corrections: Vec<u64>,
     documents: Vec<(u64, Document)>,
     batches: Vec<(u64, u32)>,
+    in_batch: Vec<u32>,
 }
 
 #[cfg(test)]

@@ -1,0 +1,184 @@
+//! What a rollout costs: a routing decision, a correction, a report, with 100 document types in two stages.
+//!
+//! The guard is called as the pipeline calls it, without the rest of the pipeline. Corrections are of documents that were
+//! not corrected before, of both versions in their shares, at equal rates. There is no peer: no rollout controller takes
+//! corrections by ticket inside a process.
+
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    reason = "a bench measures real time and may fail to start"
+)]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use fusebox::{
+    Call, CanaryPolicy, Cx, DocumentType, Field, Guard, LineUp, MockClock, Outbox, Pipeline,
+    Report, Signal, State, Ticket, Timestamp, Version,
+};
+
+const BEGIN: Timestamp = Timestamp::from_millis(1_773_435_600_000);
+const TYPES: usize = 100;
+/// Documents of each type in each quarter of a stage.
+const DOCUMENTS: usize = 40;
+/// Corrections that are measured before all is as it was: as many again as there are.
+const CORRECTIONS: usize = 1_000;
+
+/// A canary in its second stage, every type answered and corrected in all quarters of both stages.
+struct Rollout {
+    policy: Arc<CanaryPolicy>,
+    line_up: LineUp,
+    outbox: Outbox,
+    now: Timestamp,
+    /// Answers that nobody has corrected.
+    right: Vec<Signal>,
+    state: State,
+}
+
+impl Rollout {
+    fn new(types: usize) -> Self {
+        let version = |id: &str| Version::new(id, "gpt-4o").expect("a name");
+        let line_up = LineUp::new(version("v7")).with_candidate(version("v8"));
+        let policy = Arc::new(CanaryPolicy::default());
+        let clock = MockClock::at(BEGIN);
+        let pipeline = Pipeline::builder(line_up.clone())
+            .guard(Arc::clone(&policy))
+            .clock(clock.clone())
+            .build()
+            .expect("a pipeline that can be built");
+        let names: Vec<_> = (0..types).map(name).collect();
+        let mut right = Vec::new();
+        pipeline.tick();
+        for quarter in 0..8 {
+            for (number, document_type) in names.iter().cycle().take(types * DOCUMENTS).enumerate()
+            {
+                let ticket = answered(&pipeline, document_type, format!("{quarter}-{number}"));
+                let signal = Signal::corrected(ticket, Field::new("total").expect("a name"));
+                // 3 of 100, whichever version it was.
+                if number % 33 == 0 {
+                    pipeline.observe(&signal);
+                } else {
+                    right.push(signal);
+                }
+            }
+
+            clock.advance(Duration::from_secs(if quarter < 4 { 1_800 } else { 3_600 }));
+            if quarter == 3 {
+                policy.promote().expect("it is running");
+            }
+        }
+        // Of all quarters, the last ones first.
+        right.reverse();
+        let step = right.len() / CORRECTIONS;
+        let right = right.into_iter().step_by(step.max(1)).collect();
+        let state = policy.snapshot().expect("it has a state");
+        Self {
+            policy,
+            line_up,
+            outbox: Outbox::new(),
+            now: clock_time(&clock),
+            right,
+            state,
+        }
+    }
+
+    fn cx(&self) -> Cx<'_> {
+        Cx::new(self.now, &self.line_up, &self.outbox, "canary")
+    }
+
+    /// As it was before the corrections that were measured.
+    fn reset(&self) {
+        let restored = self.policy.restore(&self.state, &mut self.cx());
+        restored.expect("its own state");
+        drop(self.outbox.drain());
+        black_box(self.policy.status());
+    }
+}
+
+fn clock_time(clock: &MockClock) -> Timestamp {
+    fusebox::Clock::now(clock)
+}
+
+fn name(number: usize) -> DocumentType {
+    DocumentType::new(format!("type-{number}")).expect("a name")
+}
+
+fn answered(pipeline: &Pipeline, document_type: &DocumentType, document: String) -> Ticket {
+    let id = fusebox::DocumentId::new(document).expect("a name");
+    let permit = pipeline
+        .admit(&Call::of(id, document_type.clone()))
+        .permit();
+    let permit = permit.expect("nothing diverts");
+    permit.answer(Report::new()).ticket().clone()
+}
+
+fn corrections(criterion: &mut Criterion) {
+    let rollout = Rollout::new(TYPES);
+    criterion.bench_function("rollout/correction-100-types/fusebox", |bencher| {
+        bencher.iter_custom(|iterations| {
+            let (mut left, mut spent) = (iterations, Duration::ZERO);
+            while left > 0 {
+                rollout.reset();
+                let signals = rollout
+                    .right
+                    .iter()
+                    .take(usize::try_from(left).unwrap_or(usize::MAX));
+                left -= signals.len() as u64;
+                let start = Instant::now();
+                for signal in signals {
+                    rollout.policy.observe(signal, &mut rollout.cx());
+                }
+                spent += start.elapsed();
+            }
+            spent
+        });
+    });
+}
+
+fn routes(criterion: &mut Criterion) {
+    let rollout = Rollout::new(TYPES);
+    let call = Call::new("inv-1", "type-1").expect("names");
+    criterion.bench_function("rollout/route/fusebox", |bencher| {
+        bencher.iter(|| rollout.policy.route(black_box(&call), &mut rollout.cx()));
+    });
+}
+
+fn reports(criterion: &mut Criterion) {
+    let rollout = Rollout::new(TYPES);
+    let mut group = criterion.benchmark_group("rollout");
+    for (case, changed) in [("one-type-changed", 1), ("all-types-changed", TYPES)] {
+        rollout.reset();
+        let mut signals = rollout.right.chunks_exact(changed);
+        group.bench_function(format!("report-100-types-{case}/fusebox"), |bencher| {
+            bencher.iter_custom(|iterations| {
+                let mut spent = Duration::ZERO;
+                for _ in 0..iterations {
+                    let chunk = signals.next().unwrap_or_else(|| {
+                        rollout.reset();
+                        signals = rollout.right.chunks_exact(changed);
+                        signals.next().unwrap_or_default()
+                    });
+                    for signal in chunk {
+                        rollout.policy.observe(signal, &mut rollout.cx());
+                    }
+                    let start = Instant::now();
+                    black_box(rollout.policy.status());
+                    spent += start.elapsed();
+                }
+                spent
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    targets = routes, corrections, reports
+}
+criterion_main!(benches);
