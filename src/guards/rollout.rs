@@ -11,13 +11,17 @@ mod coverage;
 mod decide;
 mod delay;
 mod feasibility;
+mod findings;
+mod forecast;
 mod judge;
+mod observe;
 mod plan;
 mod split;
 mod stages;
 mod status;
 mod trial;
 mod truth;
+mod weighed;
 
 pub use blue_green::{BlueGreenPolicy, BlueGreenPolicyBuilder};
 pub use canary::{CanaryPolicy, CanaryPolicyBuilder};

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::judge::{Judge, Stratum, Weighed};
+use super::judge::Judge;
 use super::plan::Denominator;
+use super::weighed::{Stratum, Weighed};
 use crate::evidence::{Evidence, Measure, Tally};
 use crate::failure::FailureKind;
 use crate::signal::Outcome;

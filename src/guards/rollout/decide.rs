@@ -4,22 +4,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::book::{AT_ONCE, Book, Pair};
-use super::delay::{Age, Learnt};
-use super::judge::{Judge, Weighed};
+use super::delay::Learnt;
+use super::judge::Judge;
 use super::plan::{Denominator, MIN_MATURITY, Plan, Rule, Stage, WorseType, ln_bar};
-use super::status::{RolloutState, TypeStatus, TypeVerdict};
+use super::status::RolloutState;
 use super::trial::Trial;
-use crate::evidence::{Decision, Evidence, Findings, HoldReason, Maturity, Measure};
+use super::weighed::Weighed;
+use crate::evidence::{Decision, Evidence, Findings, HoldReason, Measure};
 use crate::keyed::Keyed;
 use crate::name::DocumentType;
-use crate::ratio::Ratio;
 use crate::time::Timestamp;
-
-/// A candidate whose documents are so far from its share is so by chance once in a thousand times (chi-square, one degree of
-/// freedom).
-const SPLIT_BROKEN: f64 = 10.828;
-/// Fewer documents of one version say nothing about the split.
-const MIN_SPLIT: f64 = 8.0;
 
 /// What a trial is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +27,7 @@ pub(super) struct View<'a> {
 }
 
 /// What makes a candidate worse: one document type, or all together.
-type Worse = (Option<DocumentType>, Evidence);
+pub(super) type Worse = (Option<DocumentType>, Evidence);
 
 impl Trial {
     /// What is to be done now, and from what that follows.
@@ -247,14 +241,14 @@ impl Trial {
     }
 
     /// How many types the candidate was given.
-    fn compared(&self) -> usize {
+    pub(super) fn compared(&self) -> usize {
         let own = self.books.iter().map(|(_, book)| book);
         own.chain(self.books.other()).count()
     }
 
     /// If answers of one version are looked at sooner than the other's: only those are compared that are so old that nine in
     /// ten of either version are looked at.
-    fn cut(&self, view: &View<'_>) -> Option<Cut> {
+    pub(super) fn cut(&self, view: &View<'_>) -> Option<Cut> {
         // Of what was looked at, shares are the same however fast that went.
         let by_share = view.plan.denominator != Denominator::Reviewed;
         let differing = self
@@ -295,173 +289,6 @@ impl Trial {
         self.all = all.clone();
         all
     }
-
-    fn findings(&self, view: &View<'_>, worse: Worse) -> Findings {
-        let (document_type, evidence) = worse;
-        Findings {
-            document_type,
-            evidence,
-            maturity: self.maturity(view),
-            only_old_enough: self.cut(view).is_some(),
-            uncovered: self.uncovered(view),
-            excluded: self.excluded.iter().cloned().collect(),
-            max_ratio: view.plan.max_ratio,
-            next_look: None,
-            by_a_person: false,
-        }
-    }
-
-    /// Which share of the labels to expect has come: as many as were told, or as many as usually have come at such an age.
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "counts of documents are far below 2^53"
-    )]
-    fn maturity(&self, view: &View<'_>) -> Maturity {
-        let ages = self.ages(view);
-        let mut sums = Pair::<[f64; 3]>::default();
-        for (name, book) in judged(&self.books, &self.excluded) {
-            let share = view.learnt.of(&name, view.now);
-            for (stage, stretch, pair) in book.stretches() {
-                let age = ages.get(stage).and_then(|ages| ages.get(stretch));
-                let expected = share
-                    .as_ref()
-                    .zip(age)
-                    .map_or(0.0, |(share, age)| share.at(*age));
-                for (sums, arm) in [
-                    (&mut sums.candidate, &pair.candidate),
-                    (&mut sums.stable, &pair.stable),
-                ] {
-                    let answered = f64::from(arm.answered);
-                    let [all, told, usual] = sums;
-                    *all += answered;
-                    *told += f64::from(arm.looked_at);
-                    *usual += answered * expected;
-                }
-            }
-        }
-        let of = |[all, told, usual]: [f64; 3]| {
-            if all > 0.0 {
-                told.max(usual) / all
-            } else {
-                0.0
-            }
-        };
-        Maturity::new(of(sums.candidate), of(sums.stable))
-    }
-
-    /// How old the answers of each stretch of each stage are, in the middle.
-    fn ages(&self, view: &View<'_>) -> Vec<Vec<Age>> {
-        let stages = (0_u8..).zip(&self.began).map(|(number, began)| {
-            let Some(stage) = view.plan.stage(number) else {
-                return Vec::new();
-            };
-            let length = view.plan.stretch_length(stage);
-            let last = view.plan.stretch(stage, view.now.since(*began));
-            let ages = (0_u32..).take(last + 1).map(|stretch| {
-                let begin = *began + length.saturating_mul(stretch);
-                let passed = view.now.since(begin);
-                Age::of(passed.saturating_sub(passed.min(length) / 2))
-            });
-            ages.collect()
-        });
-        stages.collect()
-    }
-
-    /// Whether the candidate does not get the share that it should, in this stage.
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "counts of documents are far below 2^53"
-    )]
-    fn is_split_broken(&self, share: Ratio) -> bool {
-        let books = judged(&self.books, &self.excluded).map(|(_, book)| book);
-        let mut processed = Pair::<u64>::default();
-        for stage in books.filter_map(|book| book.stages.get(usize::from(self.stage))) {
-            processed.candidate += u64::from(stage.ends.candidate.processed);
-            processed.stable += u64::from(stage.ends.stable.processed);
-        }
-        let all = (processed.candidate + processed.stable) as f64;
-        let expected = all * share.as_f64();
-        if expected.min(all - expected) < MIN_SPLIT {
-            return false;
-        }
-        let off = processed.candidate as f64 - expected;
-        off * off / (expected * (1.0 - share.as_f64())) > SPLIT_BROKEN
-    }
-
-    /// The expected types that the candidate has not answered often enough.
-    pub(super) fn uncovered(&self, view: &View<'_>) -> Vec<DocumentType> {
-        let Some(coverage) = &view.plan.coverage else {
-            return Vec::new();
-        };
-        let mut expected: Vec<DocumentType> = if coverage.is_learnt() {
-            let is_recent = |at: &Timestamp| view.now.since(*at) <= super::coverage::REMEMBERED;
-            let recent = view.seen.iter().filter(|(_, at)| is_recent(at));
-            recent.map(|(name, _)| name.clone()).collect()
-        } else {
-            coverage.expected.keys().cloned().collect()
-        };
-        expected.retain(|name| !self.excluded.contains(name) && !self.covers(view.plan, name));
-        expected.sort();
-        expected
-    }
-
-    /// The corrections of all types together, as of the last decision, whatever it was made on.
-    pub(super) fn together(&self, view: &View<'_>) -> Evidence {
-        view.judge.evidence(Measure::Corrections, &self.all)
-    }
-
-    /// How every type stands by itself.
-    pub(super) fn types(&mut self, view: &View<'_>) -> Vec<TypeStatus> {
-        let types = self.compared();
-        let cut = self.cut(view);
-        let risk = view.plan.bar(u8::MAX).risk;
-        let mut all: Vec<_> = self
-            .all_books()
-            .map(|(document_type, book)| {
-                let evidence = match &cut {
-                    Some(cut) => {
-                        let weighed = cut.weigh(view, book);
-                        view.judge.evidence(Measure::Corrections, &weighed)
-                    }
-                    None => book.evidence(view.judge, view.plan.denominator),
-                };
-                let bar = ln_bar(Measure::Corrections, types);
-                let verdict = if evidence.exceeds && evidence.ln_e >= bar {
-                    TypeVerdict::Worse
-                } else if evidence.candidate.documents == 0 {
-                    TypeVerdict::Unseen
-                } else if evidence.p_exceeds <= risk {
-                    TypeVerdict::NoWorse
-                } else {
-                    TypeVerdict::Unclear
-                };
-                TypeStatus {
-                    document_type,
-                    verdict,
-                    evidence,
-                }
-            })
-            .collect();
-        for status in &mut all {
-            if self.excluded.contains(&status.document_type) {
-                status.verdict = TypeVerdict::Excluded;
-            }
-        }
-        all.sort_by(|one, other| one.document_type.cmp(&other.document_type));
-        all
-    }
-
-    /// The measures that are known at once, over all types.
-    pub(super) fn at_once(&self, view: &View<'_>) -> Vec<Evidence> {
-        let measures = AT_ONCE.into_iter().map(|measure| {
-            let books = judged(&self.books, &self.excluded);
-            let weighed = view
-                .judge
-                .weigh(books.flat_map(|(_, book)| book.ends(measure)));
-            view.judge.evidence(measure, &weighed)
-        });
-        measures.collect()
-    }
 }
 
 impl View<'_> {
@@ -476,10 +303,10 @@ impl View<'_> {
 }
 
 /// How many stretches of each stage are old enough to be compared.
-struct Cut(Vec<usize>);
+pub(super) struct Cut(Vec<usize>);
 
 impl Cut {
-    fn weigh(&self, view: &View<'_>, book: &Book) -> Weighed {
+    pub(super) fn weigh(&self, view: &View<'_>, book: &Book) -> Weighed {
         book.weigh(view.judge, view.plan.denominator, |stage, stretch| {
             self.0.get(stage).is_some_and(|old| stretch < *old)
         })
@@ -487,7 +314,7 @@ impl Cut {
 }
 
 /// The types that are not left to production; those that share one book under their common name.
-fn judged<'a>(
+pub(super) fn judged<'a>(
     books: &'a Keyed<DocumentType, Box<Book>>,
     excluded: &'a BTreeSet<DocumentType>,
 ) -> impl Iterator<Item = (DocumentType, &'a Book)> {

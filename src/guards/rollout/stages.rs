@@ -13,21 +13,17 @@ use super::plan::{Plan, WorseType};
 use super::split::Split;
 use super::status::{RolloutState, RolloutStatus};
 use super::trial::{Stored as StoredTrial, TYPES, Trial};
-use super::truth::REMEMBERED;
 use crate::call::Call;
 use crate::error::Error;
-use crate::event::{EventKind, NotCounted, Severity};
-use crate::evidence::{Decision, Findings, HoldReason, Measure};
+use crate::event::{EventKind, Severity};
+use crate::evidence::{Decision, Findings, HoldReason};
 use crate::format::Format;
 use crate::guard::{Cx, State};
 use crate::keyed::Keyed;
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
-use crate::signal::{Outcome, Signal};
-use crate::ticket::Ticket;
 use crate::time::Timestamp;
 use crate::verdict::Route;
-use crate::version::Role;
 
 /// So many rejected candidates are remembered.
 const REJECTED: usize = 100;
@@ -45,9 +41,9 @@ pub(super) struct Core {
     /// How the trial's documents are told from the others.
     split: Split,
     /// How long people take to look at answers.
-    learnt: Learnt,
+    pub(super) learnt: Learnt,
     /// When production last answered each type, if expected types are learnt.
-    seen: Keyed<DocumentType, Timestamp>,
+    pub(super) seen: Keyed<DocumentType, Timestamp>,
     /// Candidates that were taken out of service: deploying one again exposes nobody to it.
     rejected: VecDeque<VersionId>,
     /// What a person's commands did, to be told at the pipeline's next call or tick.
@@ -126,105 +122,6 @@ impl Rollout {
         }
     }
 
-    pub(super) fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
-        let ticket = signal.ticket();
-        let is_settled = matches!(signal, Signal::Settled { .. });
-        if is_settled && ticket.stage().is_none() && !self.learns_types() {
-            return;
-        }
-        if matches!(signal, Signal::Opened { .. } | Signal::Compared { .. }) {
-            return;
-        }
-        let mut core = self.core.lock();
-        self.catch_up(&mut core, cx);
-        match signal {
-            Signal::Settled {
-                ticket, outcome, ..
-            } => self.settled(&mut core, ticket, outcome, cx),
-            Signal::Corrected { .. } | Signal::Reviewed { .. } | Signal::Retracted { .. } => {
-                self.heard(&mut core, signal, cx);
-            }
-            Signal::Opened { .. } | Signal::Compared { .. } => {}
-        }
-    }
-
-    /// A call ended.
-    fn settled(&self, core: &mut Core, ticket: &Ticket, outcome: &Outcome, cx: &Cx<'_>) {
-        let is_answer = matches!(outcome, Outcome::Accepted | Outcome::NeedsReview);
-        if self.learns_types() && is_answer && ticket.role() != Role::Candidate {
-            let latest = core.latest;
-            *core.seen.entry(ticket.document_type(), || latest).0 = latest;
-        }
-        let Some(trial) = &mut core.trial else { return };
-        let Some(spot) = trial.spot(&self.plan, ticket) else {
-            return;
-        };
-        if *outcome == Outcome::Released {
-            return;
-        }
-        let (measure, limit) = trial.ended(&self.plan, spot, ticket, outcome);
-        if let Some(limit) = limit {
-            let first = ticket.document_type().to_string();
-            cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
-        }
-        if let Some(measure) = measure.filter(|_| spot.role == Role::Candidate) {
-            self.glance(core, ticket.document_type(), measure, cx);
-        }
-    }
-
-    /// A person said something of an answer.
-    fn heard(&self, core: &mut Core, signal: &Signal, cx: &Cx<'_>) {
-        let ticket = signal.ticket();
-        let now = core.latest;
-        let is_look = matches!(signal, Signal::Corrected { .. } | Signal::Reviewed { .. });
-        if is_look && ticket.admitted_at() <= now {
-            let begun = core.trial.as_ref().map(|trial| trial.started);
-            core.learnt
-                .add(ticket.document_type(), ticket.admitted_at(), begun, now);
-        }
-        let Some(trial) = &mut core.trial else { return };
-        let counted = match trial.spot(&self.plan, ticket) {
-            None => Err(NotCounted::NotCompared),
-            Some(spot) => {
-                if is_look {
-                    let is_review = matches!(signal, Signal::Reviewed { .. });
-                    trial.looked_at(spot, ticket, is_review, now);
-                }
-                let was_full = trial.is_full();
-                let counted = match signal {
-                    Signal::Corrected { correction, .. } => {
-                        trial.corrected(spot, ticket, correction)
-                    }
-                    Signal::Retracted { correction, .. } => {
-                        trial.retracted(spot, ticket, correction).map(|()| false)
-                    }
-                    _ => Ok(false),
-                };
-                if trial.is_full() && !was_full {
-                    let kind = EventKind::KeysExhausted {
-                        limit: REMEMBERED,
-                        first: ticket.document().to_string(),
-                    };
-                    cx.emit(Severity::Warning, kind);
-                }
-                counted.map(|counted| counted && spot.role == Role::Candidate)
-            }
-        };
-        match counted {
-            Err(reason) if trial.not_counted(reason) => {
-                let kind = EventKind::CorrectionNotCounted {
-                    document: ticket.document().clone(),
-                    document_type: ticket.document_type().clone(),
-                    version: ticket.version().clone(),
-                    reason,
-                };
-                cx.emit(Severity::Info, kind);
-            }
-            Ok(true) => self.glance(core, ticket.document_type(), Measure::Corrections, cx),
-            _ => {}
-        }
-    }
-
     pub(super) fn tick(&self, cx: &mut Cx<'_>) {
         let mut core = self.core.lock();
         self.catch_up(&mut core, cx);
@@ -285,7 +182,7 @@ impl Rollout {
     }
 
     /// Whether the types to expect are those that production answers.
-    fn learns_types(&self) -> bool {
+    pub(super) fn learns_types(&self) -> bool {
         self.plan.coverage.as_ref().is_some_and(Coverage::is_learnt)
     }
 
@@ -322,7 +219,7 @@ impl Rollout {
     }
 
     /// Takes up the time and the line-up. Another candidate, or another version in production, starts over.
-    fn catch_up(&self, core: &mut Core, cx: &Cx<'_>) {
+    pub(super) fn catch_up(&self, core: &mut Core, cx: &Cx<'_>) {
         core.latest = core.latest.max(cx.now());
         for (severity, kind) in core.untold.drain(..) {
             cx.emit(severity, kind);
@@ -360,21 +257,8 @@ impl Rollout {
         }
     }
 
-    /// After an event of the candidate: if it is one too many, the candidate is not kept until the next look. All else is, as
-    /// what belongs together may still be coming in.
-    fn glance(&self, core: &mut Core, document_type: &DocumentType, measure: Measure, cx: &Cx<'_>) {
-        let (trial, view) = self.view(core);
-        let Some(trial) = trial else { return };
-        if trial.may_be_worse(&view, document_type, measure)
-            && trial.decide(&view).0 == Decision::RollBack
-        {
-            self.look_at(trial, &view, cx);
-            core.remember();
-        }
-    }
-
     /// Decides, and does what was decided.
-    fn look_at(&self, trial: &mut Trial, view: &View<'_>, cx: &Cx<'_>) {
+    pub(super) fn look_at(&self, trial: &mut Trial, view: &View<'_>, cx: &Cx<'_>) {
         if trial.state.is_rejected() {
             return;
         }

@@ -1,0 +1,188 @@
+//! What a decision is made on, put together for people.
+
+use super::book::{AT_ONCE, Pair};
+use super::coverage::REMEMBERED;
+use super::decide::{View, Worse, judged};
+use super::delay::Age;
+use super::plan::ln_bar;
+use super::status::{TypeStatus, TypeVerdict};
+use super::trial::Trial;
+use crate::evidence::{Evidence, Findings, Maturity, Measure};
+use crate::name::DocumentType;
+use crate::ratio::Ratio;
+use crate::time::Timestamp;
+
+/// A candidate whose documents are so far from its share is so by chance once in a thousand times (chi-square, one degree of
+/// freedom).
+const SPLIT_BROKEN: f64 = 10.828;
+/// Fewer documents of one version say nothing about the split.
+const MIN_SPLIT: f64 = 8.0;
+
+impl Trial {
+    pub(super) fn findings(&self, view: &View<'_>, worse: Worse) -> Findings {
+        let (document_type, evidence) = worse;
+        Findings {
+            document_type,
+            evidence,
+            maturity: self.maturity(view),
+            only_old_enough: self.cut(view).is_some(),
+            uncovered: self.uncovered(view),
+            excluded: self.excluded.iter().cloned().collect(),
+            max_ratio: view.plan.max_ratio,
+            next_look: None,
+            by_a_person: false,
+        }
+    }
+
+    /// Which share of the labels to expect has come: as many as were told, or as many as usually have come at such an age.
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "counts of documents are far below 2^53"
+    )]
+    fn maturity(&self, view: &View<'_>) -> Maturity {
+        let ages = self.ages(view);
+        let mut sums = Pair::<[f64; 3]>::default();
+        for (name, book) in judged(&self.books, &self.excluded) {
+            let share = view.learnt.of(&name, view.now);
+            for (stage, stretch, pair) in book.stretches() {
+                let age = ages.get(stage).and_then(|ages| ages.get(stretch));
+                let expected = share
+                    .as_ref()
+                    .zip(age)
+                    .map_or(0.0, |(share, age)| share.at(*age));
+                for (sums, arm) in [
+                    (&mut sums.candidate, &pair.candidate),
+                    (&mut sums.stable, &pair.stable),
+                ] {
+                    let answered = f64::from(arm.answered);
+                    let [all, told, usual] = sums;
+                    *all += answered;
+                    *told += f64::from(arm.looked_at);
+                    *usual += answered * expected;
+                }
+            }
+        }
+        let of = |[all, told, usual]: [f64; 3]| {
+            if all > 0.0 {
+                told.max(usual) / all
+            } else {
+                0.0
+            }
+        };
+        Maturity::new(of(sums.candidate), of(sums.stable))
+    }
+
+    /// How old the answers of each stretch of each stage are, in the middle.
+    fn ages(&self, view: &View<'_>) -> Vec<Vec<Age>> {
+        let stages = (0_u8..).zip(&self.began).map(|(number, began)| {
+            let Some(stage) = view.plan.stage(number) else {
+                return Vec::new();
+            };
+            let length = view.plan.stretch_length(stage);
+            let last = view.plan.stretch(stage, view.now.since(*began));
+            let ages = (0_u32..).take(last + 1).map(|stretch| {
+                let begin = *began + length.saturating_mul(stretch);
+                let passed = view.now.since(begin);
+                Age::of(passed.saturating_sub(passed.min(length) / 2))
+            });
+            ages.collect()
+        });
+        stages.collect()
+    }
+
+    /// Whether the candidate does not get the share that it should, in this stage.
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "counts of documents are far below 2^53"
+    )]
+    pub(super) fn is_split_broken(&self, share: Ratio) -> bool {
+        let books = judged(&self.books, &self.excluded).map(|(_, book)| book);
+        let mut processed = Pair::<u64>::default();
+        for stage in books.filter_map(|book| book.stages.get(usize::from(self.stage))) {
+            processed.candidate += u64::from(stage.ends.candidate.processed);
+            processed.stable += u64::from(stage.ends.stable.processed);
+        }
+        let all = (processed.candidate + processed.stable) as f64;
+        let expected = all * share.as_f64();
+        if expected.min(all - expected) < MIN_SPLIT {
+            return false;
+        }
+        let off = processed.candidate as f64 - expected;
+        off * off / (expected * (1.0 - share.as_f64())) > SPLIT_BROKEN
+    }
+
+    /// The expected types that the candidate has not answered often enough.
+    pub(super) fn uncovered(&self, view: &View<'_>) -> Vec<DocumentType> {
+        let Some(coverage) = &view.plan.coverage else {
+            return Vec::new();
+        };
+        let mut expected: Vec<DocumentType> = if coverage.is_learnt() {
+            let is_recent = |at: &Timestamp| view.now.since(*at) <= REMEMBERED;
+            let recent = view.seen.iter().filter(|(_, at)| is_recent(at));
+            recent.map(|(name, _)| name.clone()).collect()
+        } else {
+            coverage.expected.keys().cloned().collect()
+        };
+        expected.retain(|name| !self.excluded.contains(name) && !self.covers(view.plan, name));
+        expected.sort();
+        expected
+    }
+
+    /// The corrections of all types together, as of the last decision, whatever it was made on.
+    pub(super) fn together(&self, view: &View<'_>) -> Evidence {
+        view.judge.evidence(Measure::Corrections, &self.all)
+    }
+
+    /// How every type stands by itself.
+    pub(super) fn types(&mut self, view: &View<'_>) -> Vec<TypeStatus> {
+        let types = self.compared();
+        let cut = self.cut(view);
+        let risk = view.plan.bar(u8::MAX).risk;
+        let mut all: Vec<_> = self
+            .all_books()
+            .map(|(document_type, book)| {
+                let evidence = match &cut {
+                    Some(cut) => {
+                        let weighed = cut.weigh(view, book);
+                        view.judge.evidence(Measure::Corrections, &weighed)
+                    }
+                    None => book.evidence(view.judge, view.plan.denominator),
+                };
+                let bar = ln_bar(Measure::Corrections, types);
+                let verdict = if evidence.exceeds && evidence.ln_e >= bar {
+                    TypeVerdict::Worse
+                } else if evidence.candidate.documents == 0 {
+                    TypeVerdict::Unseen
+                } else if evidence.p_exceeds <= risk {
+                    TypeVerdict::NoWorse
+                } else {
+                    TypeVerdict::Unclear
+                };
+                TypeStatus {
+                    document_type,
+                    verdict,
+                    evidence,
+                }
+            })
+            .collect();
+        for status in &mut all {
+            if self.excluded.contains(&status.document_type) {
+                status.verdict = TypeVerdict::Excluded;
+            }
+        }
+        all.sort_by(|one, other| one.document_type.cmp(&other.document_type));
+        all
+    }
+
+    /// The measures that are known at once, over all types.
+    pub(super) fn at_once(&self, view: &View<'_>) -> Vec<Evidence> {
+        let measures = AT_ONCE.into_iter().map(|measure| {
+            let books = judged(&self.books, &self.excluded);
+            let weighed = view
+                .judge
+                .weigh(books.flat_map(|(_, book)| book.ends(measure)));
+            view.judge.evidence(measure, &weighed)
+        });
+        measures.collect()
+    }
+}
