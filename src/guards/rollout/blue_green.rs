@@ -21,44 +21,49 @@ const MIN_DOCUMENTS: u64 = 20;
 /// Keeps two versions live and compares them per document type, until every type was seen.
 ///
 /// # What it watches
-/// How many answers of the candidate and of production people correct, per document type, by ticket.
+/// What a [`CanaryPolicy`](crate::CanaryPolicy) watches: corrections by ticket, and how calls end. Beside that, which document
+/// types production answers, with a candidate or without one.
 ///
 /// # When it acts
-/// It starts when a candidate is deployed. It rolls back at any moment when the candidate is corrected more than 1.5 times
-/// as often and the evidence is strong: over all types together (e-value of at least 20), or for one type alone (20 times
-/// the number of types, because with many types one looks bad by chance). It promotes when 48 hours are over, every
-/// expected type was answered at least 20 times by the candidate, and the candidate is above 1.5 times with a probability
-/// of at most 5 %. It asks a person when that is not clear after four times the window, or when types were not seen after
-/// 35 days, and names them.
+/// It starts when a candidate is deployed. It rolls back as a canary does: over all types together, or for one type alone. It
+/// promotes when 48 hours are over, half of the corrections to expect have come, every expected type was answered at least 20
+/// times by the candidate, and the candidate is above 1.5 times with a probability of at most 5 %. It asks a person when that
+/// is not clear after four times the window, or when types were not seen after 35 days, and names them.
+///
+/// Expected are the types that you declare, [with the times](BlueGreenPolicyBuilder::expect) at which their documents come
+/// (daily, weekly, at a month's end, or as you say); or, if you declare none, those that production answered in the last 35
+/// days.
 ///
 /// # What it does
 /// Votes for the candidate on 10 % of the documents, always the same ones. Rolling back means that production serves
-/// everything, at once, and one page.
+/// everything, at once, and one page; or that production keeps the one type that is worse, if
+/// [you say so](BlueGreenPolicyBuilder::when_one_type_is_worse). After a promotion, types that the candidate has not answered
+/// often enough keep the 10 % until it has, and are judged until then; so a person may promote before a month's end.
 ///
 /// # What a person can do
 /// The same as with a [`CanaryPolicy`](crate::CanaryPolicy): [`promote`](Self::promote), [`abort`](Self::abort),
-/// [`pause`](Self::pause), [`resume`](Self::resume), [`hold`](Self::hold) and [`approve`](Self::approve).
+/// [`pause`](Self::pause), [`resume`](Self::resume), [`hold`](Self::hold) and [`approve`](Self::approve);
+/// [`feasibility`](Self::feasibility) before the start.
 ///
 /// # What it cannot see
-/// Types that never come: declare them with [`expect_types`](BlueGreenPolicyBuilder::expect_types), or only types that
-/// production answered meanwhile are expected. A window of 48 hours meets a type that comes on one day of the week with a
-/// probability of 43 %, and one that comes on one day of the month with 10 %.
+/// What a canary cannot see, and types that never come. A window of 48 hours meets a type that comes on one day of the week with
+/// a probability of 43 %, and one that comes on one day of the month with 10 %. Times are judged in UTC. What production
+/// answered is learnt only while the guard is in the pipeline.
 ///
 /// # Defaults and why
 /// 10 % for 48 hours; at least 20 documents of each type; 35 days, so that a month's end is in it.
 ///
 /// # Events
-/// [`StageStarted`](crate::EventKind::StageStarted), [`RolloutPromoted`](crate::EventKind::RolloutPromoted),
-/// [`RolledBack`](crate::EventKind::RolledBack) (page), [`RolloutEscalated`](crate::EventKind::RolloutEscalated) (page),
-/// [`ApprovalNeeded`](crate::EventKind::ApprovalNeeded) (warning),
-/// [`RolloutCommanded`](crate::EventKind::RolloutCommanded).
+/// Those of a [`CanaryPolicy`](crate::CanaryPolicy#events).
 ///
 /// # Example
 /// ```
-/// use fusebox::{BlueGreenPolicy, DocumentType};
+/// use fusebox::{BlueGreenPolicy, Cadence, DocumentType, WorseType};
 ///
 /// let policy = BlueGreenPolicy::builder()
-///     .expect_types([DocumentType::new("invoice")?, DocumentType::new("monthly_statement")?])
+///     .expect(DocumentType::new("invoice")?, Cadence::Daily)
+///     .expect(DocumentType::new("statement")?, Cadence::MonthEnd)
+///     .when_one_type_is_worse(WorseType::Exclude)
 ///     .build()?;
 /// assert_eq!(policy.status().candidate, None); // nothing is on trial yet
 /// # Ok::<(), fusebox::Error>(())
