@@ -26,6 +26,7 @@ mod probing;
 mod public_api;
 mod restart;
 mod rollout_commands;
+mod rollout_restart;
 mod rollout_simulation;
 mod rollout_truth;
 mod rollout_types;

@@ -65,6 +65,18 @@ impl Bench {
         }
     }
 
+    /// Another pipeline at the same time, which goes on with the same documents.
+    pub(crate) fn in_another_process(
+        &self,
+        line_up: LineUp,
+        configure: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
+        let other = Self::with(line_up, configure);
+        other.clock.set(fusebox::Clock::now(&self.clock));
+        other.documents.set(self.documents.get());
+        other
+    }
+
     pub(crate) fn admit(&self, document_type: &str) -> Admission {
         let n = self.documents.get() + 1;
         self.documents.set(n);

@@ -209,6 +209,20 @@ mod tests {
         }
     }
 
+    /// With much data the prior says little: the closed form `1 - I_z(x + 1/2, y + 1/2)` with `z = 1.5 n / (1.5 n + m)`, by
+    /// scipy's `betainc`, is near.
+    #[test]
+    fn much_data_agrees_with_the_closed_form() {
+        for (strata, p) in [
+            (stratum(60, 1_000, 570, 19_000), 0.9803),
+            (stratum(30, 1_000, 570, 19_000), 0.0113),
+            (stratum(300, 5_000, 2_850, 95_000), 1.0),
+        ] {
+            let found = evidence(&[strata]).p_exceeds;
+            assert!((found - p).abs() < 0.004, "{strata:?}: {found}");
+        }
+    }
+
     /// Pooled, the candidate looks 1.67 times worse; in each stage the rates are the same.
     #[test]
     fn a_mix_that_changes_over_the_stages_is_not_taken_for_a_regression() {
