@@ -112,6 +112,21 @@ fn the_last_type_cannot_be_left_to_production() {
     assert_eq!(policy.status().state, RolloutState::RolledBack);
 }
 
+/// Twice as often in each of three types, in none of them beyond doubt.
+#[test]
+fn a_candidate_that_is_worse_for_all_types_is_rolled_back() {
+    let (bench, policy) = started(excluding());
+    for document_type in ["invoice", "contract", "receipt", "order"] {
+        if policy.status().state == RolloutState::Running {
+            experience(&bench, document_type, (8, 125), (34, 1_125));
+        }
+    }
+    let status = policy.status();
+    assert!(status.types.len() > 2, "{status}");
+    assert_eq!(status.state, RolloutState::RolledBack, "{status}");
+    assert!(status.findings.excluded.is_empty());
+}
+
 #[test]
 fn a_canary_judges_types_alone_too() {
     let (bench, canary) = canary();
