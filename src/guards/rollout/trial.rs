@@ -192,7 +192,7 @@ impl Trial {
                 let cadences = coverage.cadences(ticket.document_type());
                 book.on_time.resize(cadences.len(), 0);
                 for (count, cadence) in book.on_time.iter_mut().zip(cadences) {
-                    *count += u32::from(cadence.is_on(ticket.admitted_at()));
+                    *count = count.saturating_add(u32::from(cadence.is_on(ticket.admitted_at())));
                 }
             }
         }
@@ -288,7 +288,7 @@ impl Trial {
     /// Notes what could not be counted; whether it is the first of its reason.
     pub(super) fn not_counted(&mut self, reason: NotCounted) -> bool {
         let count = self.not_counted.entry(reason).or_default();
-        *count += 1;
+        *count = count.saturating_add(1);
         *count == 1
     }
 

@@ -98,9 +98,10 @@ impl Truth {
         if number == next {
             self.in_batch.push(0);
         }
-        match self.in_batch.get_mut(number as usize - 1) {
+        let place = number.checked_sub(1).map(|place| place as usize);
+        match place.and_then(|place| self.in_batch.get_mut(place)) {
             Some(documents) => {
-                *documents += 1;
+                *documents = documents.saturating_add(1);
                 if *documents == 1 {
                     Change::More
                 } else {
