@@ -217,7 +217,9 @@ pub struct Findings {
     pub excluded: Vec<DocumentType>,
     /// The tolerated ratio.
     pub max_ratio: Ratio,
-    /// When something is decided even if nothing new is learnt; `None` when a person must act first.
+    /// When something is decided even if nothing new is learnt: the end of the stage or of the watch after a promotion, the next
+    /// time of a type that was not seen, or the moment at which a person is asked. `None` while it is paused, and when there is
+    /// no such moment.
     pub next_look: Option<Timestamp>,
     /// Whether a person decided.
     pub by_a_person: bool,

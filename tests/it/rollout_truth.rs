@@ -424,6 +424,32 @@ fn counts_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn the_next_look_is_when_something_is_decided() {
+    let (bench, canary) = running();
+    let begun = bench.pipeline.snapshot().at();
+    let next = || canary.status().findings.next_look;
+    canary.pause().unwrap();
+    assert_eq!(next(), None, "a person must act");
+    canary.resume().unwrap();
+    canary.hold().unwrap();
+    let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
+    correct(&bench, &stables, 570);
+    correct(&bench, &candidates, 30);
+    bench.tick_after(hours(2));
+    assert_eq!(held(&canary), Some(HoldReason::Approval));
+    assert_eq!(next(), Some(begun + hours(8)), "then it asks more loudly");
+    canary.promote().unwrap();
+    canary.promote().unwrap();
+    let watched = begun + hours(2 + 24);
+    assert_eq!(
+        (canary.status().state, next()),
+        (RolloutState::Promoted, Some(watched))
+    );
+    bench.tick_after(hours(24));
+    assert_eq!(next(), None);
+}
+
+#[test]
 fn a_hold_says_why_and_when_it_ends() {
     let (bench, canary) = running();
     bench.events();

@@ -104,7 +104,7 @@ impl Trial {
         };
         let given_up = self.since + view.plan.patience(stage, reason);
         match reason {
-            HoldReason::Paused | HoldReason::Approval => None,
+            HoldReason::Paused => None,
             HoldReason::NotDue => Some(self.since + stage.at_least),
             HoldReason::Coverage => {
                 let coverage = view.plan.coverage.iter();
@@ -115,7 +115,8 @@ impl Trial {
                 let next = missing.filter_map(|cadence| cadence.next(view.now));
                 Some(next.fold(given_up, Timestamp::min))
             }
-            HoldReason::NoEvidence
+            HoldReason::Approval
+            | HoldReason::NoEvidence
             | HoldReason::Immature
             | HoldReason::SplitBroken
             | HoldReason::Unclear => Some(given_up),
