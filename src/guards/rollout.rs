@@ -123,3 +123,39 @@ macro_rules! guard_by_rollout {
     };
 }
 use guard_by_rollout;
+
+/// Gives a builder with a `plan` the settings that all rollouts share.
+macro_rules! settings_of_rollouts {
+    ($builder:ty) => {
+        impl $builder {
+            /// How many times as often as production the candidate may be corrected (150 % by default, more than 100 % and at
+            /// most 400 %).
+            pub fn max_ratio(mut self, ratio: $crate::ratio::Ratio) -> Self {
+                self.plan.max_ratio = ratio;
+                self
+            }
+
+            /// After how many times its own length a stage that is not clear waits for a person (4 by default, at least 1).
+            pub fn max_hold(mut self, times: u32) -> Self {
+                self.plan.max_hold = times;
+                self
+            }
+
+            /// What corrections are divided by (all answers by default).
+            pub fn denominator(mut self, by: $crate::guards::rollout::Denominator) -> Self {
+                self.plan.denominator = by;
+                self
+            }
+
+            /// What happens when the candidate is worse for one document type alone (it is rolled back by default).
+            pub fn when_one_type_is_worse(
+                mut self,
+                then: $crate::guards::rollout::WorseType,
+            ) -> Self {
+                self.plan.worse_type = then;
+                self
+            }
+        }
+    };
+}
+use settings_of_rollouts;

@@ -22,7 +22,12 @@ fn running(policy: BlueGreenPolicy) -> (Bench, Arc<BlueGreenPolicy>) {
     (bench, policy)
 }
 
-fn experience(bench: &Bench, document_type: &str, (x, n): (usize, usize), (y, m): (usize, usize)) {
+pub(crate) fn experience(
+    bench: &Bench,
+    document_type: &str,
+    (x, n): (usize, usize),
+    (y, m): (usize, usize),
+) {
     let (candidates, stables) = answers(bench, document_type, n, m);
     correct(bench, &stables, y);
     correct(bench, &candidates, x);

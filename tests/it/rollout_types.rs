@@ -8,7 +8,8 @@ use fusebox::{
     Snapshot, Timestamp, TypeVerdict, WorseType,
 };
 
-use crate::canary::{answers, correct, hours, with_candidate};
+use crate::blue_green::experience;
+use crate::canary::{answers, hours, with_candidate};
 use crate::support::{Bench, minutes, version};
 
 fn started(builder: BlueGreenPolicyBuilder) -> (Bench, Arc<BlueGreenPolicy>) {
@@ -27,12 +28,6 @@ fn canary() -> (Bench, Arc<CanaryPolicy>) {
     });
     bench.pipeline.tick();
     (bench, canary)
-}
-
-fn experience(bench: &Bench, document_type: &str, (x, n): (usize, usize), (y, m): (usize, usize)) {
-    let (candidates, stables) = answers(bench, document_type, n, m);
-    correct(bench, &stables, y);
-    correct(bench, &candidates, x);
 }
 
 fn name(text: &str) -> DocumentType {

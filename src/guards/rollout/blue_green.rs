@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::coverage::{Cadence, Coverage};
-use super::guard_by_rollout;
-use super::plan::{Denominator, MAX_HOLD, Plan, Rule, Stage, WorseType};
+use super::plan::{Plan, Stage};
 use super::stages::Rollout;
+use super::{guard_by_rollout, settings_of_rollouts};
 use crate::error::Error;
 use crate::name::DocumentType;
 use crate::ratio::Ratio;
@@ -15,7 +15,6 @@ use crate::time::hours;
 const SHARE: Ratio = Ratio::percent(10);
 const WINDOW: Duration = hours(48);
 const LONGEST: Duration = hours(35 * 24);
-const MAX_RATIO: Ratio = Ratio::percent(150);
 const MIN_DOCUMENTS: u64 = 20;
 
 /// Keeps two versions live and compares them per document type, until every type was seen.
@@ -77,16 +76,17 @@ impl BlueGreenPolicy {
     /// A comparison with the default numbers.
     pub fn builder() -> BlueGreenPolicyBuilder {
         BlueGreenPolicyBuilder {
-            share: SHARE,
-            window: WINDOW,
+            plan: Plan::new("blue-green", Vec::new()),
+            stage: Stage {
+                share: SHARE,
+                at_least: WINDOW,
+                needs_approval: false,
+            },
             longest: LONGEST,
-            max_ratio: MAX_RATIO,
-            expected: BTreeMap::new(),
-            min_documents: MIN_DOCUMENTS,
-            needs_approval: false,
-            max_hold: MAX_HOLD,
-            denominator: Denominator::default(),
-            worse_type: WorseType::default(),
+            coverage: Coverage {
+                expected: BTreeMap::new(),
+                min_documents: MIN_DOCUMENTS,
+            },
         }
     }
 }
@@ -101,40 +101,30 @@ impl Default for BlueGreenPolicy {
 #[derive(Clone, Debug)]
 #[must_use = "nothing is exposed before `build`"]
 pub struct BlueGreenPolicyBuilder {
-    share: Ratio,
-    window: Duration,
+    plan: Plan,
+    stage: Stage,
     longest: Duration,
-    max_ratio: Ratio,
-    expected: BTreeMap<DocumentType, Vec<Cadence>>,
-    min_documents: u64,
-    needs_approval: bool,
-    max_hold: u32,
-    denominator: Denominator,
-    worse_type: WorseType,
+    coverage: Coverage,
 }
+
+settings_of_rollouts!(BlueGreenPolicyBuilder);
 
 impl BlueGreenPolicyBuilder {
     /// The candidate's share (10 % by default; between 0 % and 100 %).
     pub fn share(mut self, share: Ratio) -> Self {
-        self.share = share;
+        self.stage.share = share;
         self
     }
 
     /// How long both versions are live at least (48 hours by default).
     pub fn window(mut self, window: Duration) -> Self {
-        self.window = window;
+        self.stage.at_least = window;
         self
     }
 
     /// How long to wait for types that were not seen, before a person is asked (35 days by default; not shorter than the window).
     pub fn longest(mut self, longest: Duration) -> Self {
         self.longest = longest;
-        self
-    }
-
-    /// How many times as often as production the candidate may be corrected (150 % by default, more than 100 % and at most 400 %).
-    pub fn max_ratio(mut self, ratio: Ratio) -> Self {
-        self.max_ratio = ratio;
         self
     }
 
@@ -149,7 +139,8 @@ impl BlueGreenPolicyBuilder {
     /// A type that must have been seen, and when its documents come. One type may be expected at several times, and must then
     /// have been seen often enough at each.
     pub fn expect(mut self, document_type: DocumentType, cadence: Cadence) -> Self {
-        self.expected
+        self.coverage
+            .expected
             .entry(document_type)
             .or_default()
             .push(cadence);
@@ -158,41 +149,23 @@ impl BlueGreenPolicyBuilder {
 
     /// How many documents of a type the candidate must have answered (20 by default).
     pub fn min_documents(mut self, documents: u64) -> Self {
-        self.min_documents = documents;
+        self.coverage.min_documents = documents;
         self
     }
 
     /// Whether a person must approve the promotion (no by default): when all conditions are met it asks, and waits.
     pub fn with_approval(mut self) -> Self {
-        self.needs_approval = true;
-        self
-    }
-
-    /// After how many times its own length a stage that is not clear waits for a person (4 by default, at least 1).
-    pub fn max_hold(mut self, times: u32) -> Self {
-        self.max_hold = times;
-        self
-    }
-
-    /// What corrections are divided by (all answers by default).
-    pub fn denominator(mut self, denominator: Denominator) -> Self {
-        self.denominator = denominator;
-        self
-    }
-
-    /// What happens when the candidate is worse for one document type alone (it is rolled back by default).
-    pub fn when_one_type_is_worse(mut self, worse_type: WorseType) -> Self {
-        self.worse_type = worse_type;
+        self.stage.needs_approval = true;
         self
     }
 
     /// The policy. An error when the share is not between 0 % and 100 %, when the window is zero or longer than the
-    /// longest, or when the ratio is not above 100 %.
+    /// longest, or when the ratio or the longest hold is out of its range.
     pub fn build(self) -> Result<BlueGreenPolicy, Error> {
-        if self.longest < self.window {
+        if self.longest < self.stage.at_least {
             let allowed = format!(
                 "at least the window, {}",
-                humantime::format_duration(self.window)
+                humantime::format_duration(self.stage.at_least)
             );
             let shown = humantime::format_duration(self.longest);
             return Err(Error::invalid("blue-green longest", shown, allowed));
@@ -204,22 +177,10 @@ impl BlueGreenPolicyBuilder {
 
     fn into_plan(self) -> Plan {
         Plan {
-            name: "blue-green",
-            stages: vec![Stage {
-                share: self.share,
-                at_least: self.window,
-                needs_approval: self.needs_approval,
-            }],
-            max_ratio: self.max_ratio,
-            max_hold: self.max_hold,
-            denominator: self.denominator,
-            worse_type: self.worse_type,
-            rule: Rule::Evidence,
+            stages: vec![self.stage],
             longest: Some(self.longest),
-            coverage: Some(Coverage {
-                expected: self.expected,
-                min_documents: self.min_documents,
-            }),
+            coverage: Some(self.coverage),
+            ..self.plan
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::guard_by_rollout;
-use super::plan::{Denominator, MAX_HOLD, Plan, Rule, Stage, WorseType};
+use super::plan::{Plan, Rule, Stage};
 use super::stages::Rollout;
+use super::{guard_by_rollout, settings_of_rollouts};
 use crate::error::Error;
 use crate::ratio::Ratio;
 use crate::time::hours;
@@ -21,7 +21,7 @@ const STAGES: [Stage; 2] = [
         needs_approval: false,
     },
 ];
-const MAX_RATIO: Ratio = Ratio::percent(150);
+const NAME: &str = "canary";
 
 /// Exposes a new version in steps, and rolls it back when people must correct its answers too often.
 ///
@@ -120,12 +120,7 @@ impl CanaryPolicy {
     /// A canary with stages of your own.
     pub fn builder() -> CanaryPolicyBuilder {
         CanaryPolicyBuilder {
-            stages: Vec::new(),
-            max_ratio: MAX_RATIO,
-            rule: Rule::Evidence,
-            max_hold: MAX_HOLD,
-            denominator: Denominator::default(),
-            worse_type: WorseType::default(),
+            plan: Plan::new(NAME, Vec::new()),
         }
     }
 
@@ -137,20 +132,17 @@ impl CanaryPolicy {
     /// in 12.2 % with 200 and in 0.6 % with 1,000; it lets one with twice the corrections go on in 36.1 %, 19.8 % and
     /// 2.3 % (exact enumeration of both binomials).
     pub fn as_published() -> Self {
-        Self(Rollout::new(defaults().plain_ratio().plan()))
+        let plan = Plan::new(NAME, STAGES.to_vec());
+        Self(Rollout::new(Plan {
+            rule: Rule::PlainRatio,
+            ..plan
+        }))
     }
 }
 
 impl Default for CanaryPolicy {
     fn default() -> Self {
-        Self(Rollout::new(defaults().plan()))
-    }
-}
-
-fn defaults() -> CanaryPolicyBuilder {
-    CanaryPolicyBuilder {
-        stages: STAGES.to_vec(),
-        ..CanaryPolicy::builder()
+        Self(Rollout::new(Plan::new(NAME, STAGES.to_vec())))
     }
 }
 
@@ -158,18 +150,15 @@ fn defaults() -> CanaryPolicyBuilder {
 #[derive(Clone, Debug)]
 #[must_use = "nothing is exposed before `build`"]
 pub struct CanaryPolicyBuilder {
-    stages: Vec<Stage>,
-    max_ratio: Ratio,
-    rule: Rule,
-    max_hold: u32,
-    denominator: Denominator,
-    worse_type: WorseType,
+    plan: Plan,
 }
+
+settings_of_rollouts!(CanaryPolicyBuilder);
 
 impl CanaryPolicyBuilder {
     /// Adds a stage: this share of the documents, for at least so long. After the last the candidate serves everything.
     pub fn stage(mut self, share: Ratio, at_least: Duration) -> Self {
-        self.stages.push(Stage {
+        self.plan.stages.push(Stage {
             share,
             at_least,
             needs_approval: false,
@@ -180,61 +169,22 @@ impl CanaryPolicyBuilder {
     /// After the stage that was added last a person must approve what comes next: when all conditions are met the canary
     /// asks, and waits. Before any stage was added it says nothing.
     pub fn then_approval(mut self) -> Self {
-        if let Some(stage) = self.stages.last_mut() {
+        if let Some(stage) = self.plan.stages.last_mut() {
             stage.needs_approval = true;
         }
         self
     }
 
-    /// How many times as often as production the candidate may be corrected (150 % by default, more than 100 % and at most 400 %).
-    pub fn max_ratio(mut self, ratio: Ratio) -> Self {
-        self.max_ratio = ratio;
-        self
-    }
-
     /// Judges by the plain ratio, once at the end of each stage; see [`CanaryPolicy::as_published`] for what that costs.
     pub fn plain_ratio(mut self) -> Self {
-        self.rule = Rule::PlainRatio;
-        self
-    }
-
-    /// After how many times its own length a stage that is not clear waits for a person (4 by default, at least 1).
-    pub fn max_hold(mut self, times: u32) -> Self {
-        self.max_hold = times;
-        self
-    }
-
-    /// What corrections are divided by (all answers by default).
-    pub fn denominator(mut self, denominator: Denominator) -> Self {
-        self.denominator = denominator;
-        self
-    }
-
-    /// What happens when the candidate is worse for one document type alone (it is rolled back by default).
-    pub fn when_one_type_is_worse(mut self, worse_type: WorseType) -> Self {
-        self.worse_type = worse_type;
+        self.plan.rule = Rule::PlainRatio;
         self
     }
 
     /// The canary. An error when there is no stage, when shares do not rise within 0 % and 100 %, when a stage has no time,
-    /// or when the ratio is out of its range.
+    /// or when the ratio or the longest hold is out of its range.
     pub fn build(self) -> Result<CanaryPolicy, Error> {
-        let plan = self.plan();
-        plan.validate()?;
-        Ok(CanaryPolicy(Rollout::new(plan)))
-    }
-
-    fn plan(self) -> Plan {
-        Plan {
-            name: "canary",
-            stages: self.stages,
-            max_ratio: self.max_ratio,
-            rule: self.rule,
-            longest: None,
-            coverage: None,
-            max_hold: self.max_hold,
-            denominator: self.denominator,
-            worse_type: self.worse_type,
-        }
+        self.plan.validate()?;
+        Ok(CanaryPolicy(Rollout::new(self.plan)))
     }
 }

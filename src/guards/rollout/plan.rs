@@ -17,7 +17,8 @@ pub(super) const MIN_MATURITY: f64 = 0.5;
 /// A stage is compared in stretches of a quarter of its time, or longer ones if there were more than so many.
 const STRETCHES: u32 = 32;
 /// A stage that is not clear after so many times its own length waits for a person.
-pub(super) const MAX_HOLD: u32 = 4;
+const MAX_HOLD: u32 = 4;
+const MAX_RATIO: Ratio = Ratio::percent(150);
 /// The grid of ratios that evidence is weighed on ends at 8.
 const LARGEST_MAX_RATIO: Ratio = Ratio::percent(400);
 
@@ -102,6 +103,21 @@ pub(super) fn ln_bar(measure: Measure, types: usize) -> f64 {
 }
 
 impl Plan {
+    /// These stages, with the default numbers.
+    pub(super) fn new(name: &'static str, stages: Vec<Stage>) -> Self {
+        Self {
+            name,
+            stages,
+            max_ratio: MAX_RATIO,
+            rule: Rule::Evidence,
+            max_hold: MAX_HOLD,
+            longest: None,
+            coverage: None,
+            denominator: Denominator::default(),
+            worse_type: WorseType::default(),
+        }
+    }
+
     pub(super) fn validate(&self) -> Result<(), Error> {
         let name = self.name;
         if self.stages.is_empty() {
