@@ -316,6 +316,25 @@ fn what_is_known_at_once_rolls_back_without_a_correction() {
     }
 }
 
+/// 14 of 1,000 against 95 of 19,000 are an e-value of 52, 15 are 133 (numpy): the four measures that are known at once share
+/// their 5 %, so that each needs 80.
+#[test]
+fn what_is_known_at_once_needs_four_times_the_evidence() {
+    let (bench, canary) = canary();
+    ends(&bench, (986, 18_905), |permit| {
+        let _ = permit.answer(Report::new());
+    });
+    let fail = |permit: Permit| {
+        permit.fail(FailureKind::MalformedOutput);
+    };
+    ends(&bench, (0, 95), fail);
+    ends(&bench, (14, 0), fail);
+    bench.pipeline.tick();
+    assert_eq!(canary.status().state, RolloutState::Running);
+    ends(&bench, (1, 0), fail);
+    assert_eq!(canary.status().state, RolloutState::RolledBack);
+}
+
 /// Contracts are refused four times as often, invoices not at all.
 #[test]
 fn a_type_that_fails_more_often_stays_with_production() {
