@@ -1,6 +1,7 @@
 //! What people say of answers: late, more than once, in batches, taken back, or not at all.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fusebox::{
     BatchKey, CanaryPolicy, CanaryPolicyBuilder, Correction, CorrectionId, Decision, Denominator,
@@ -257,8 +258,8 @@ fn all_documents_can_be_what_corrections_are_divided_by() {
     );
 }
 
-/// A service whose reviewers take six hours: for two days before the candidate comes, it serves and is corrected.
-fn slow_reviewers() -> (Bench, Arc<CanaryPolicy>) {
+/// A service whose reviewers take so long: before the candidate comes, it serves and is corrected.
+fn reviewers(delay: Duration) -> (Bench, Arc<CanaryPolicy>) {
     let canary = Arc::new(CanaryPolicy::default());
     let bench = Bench::with(LineUp::new(version("v7")), |builder| {
         builder.guard(Arc::clone(&canary))
@@ -267,7 +268,7 @@ fn slow_reviewers() -> (Bench, Arc<CanaryPolicy>) {
         let tickets: Vec<_> = (0..10)
             .map(|_| answered(bench.permit("invoice"), fusebox::Report::new()))
             .collect();
-        bench.tick_after(hours(6));
+        bench.tick_after(delay);
         correct(&bench, &tickets, 10);
     }
     bench.pipeline.deploy(with_candidate()).unwrap();
@@ -278,7 +279,7 @@ fn slow_reviewers() -> (Bench, Arc<CanaryPolicy>) {
 /// A few corrections come at once, enough of them to tell; most come after six hours.
 #[test]
 fn no_stage_ends_while_most_corrections_are_still_to_come() {
-    let (bench, canary) = slow_reviewers();
+    let (bench, canary) = reviewers(hours(6));
     let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
     correct(&bench, &stables, 114);
     bench.tick_after(hours(2));
@@ -292,7 +293,21 @@ fn no_stage_ends_while_most_corrections_are_still_to_come() {
     assert_eq!(canary.status().stage, 1);
 }
 
-/// The same, but nothing is known of the reviewers, who have only just begun.
+/// Reviewers take 20 minutes. Answers of the last half hour are a quarter of an hour old in the mean.
+#[test]
+fn answers_are_as_old_as_they_are_in_the_mean() {
+    let (bench, canary) = reviewers(minutes(20));
+    bench.tick_after(minutes(95));
+    let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
+    correct(&bench, &stables, 570);
+    correct(&bench, &candidates, 30);
+    bench.tick_after(minutes(25));
+    assert_eq!(held(&canary), Some(HoldReason::Immature));
+    bench.tick_after(minutes(15));
+    assert_eq!(canary.status().stage, 1);
+}
+
+/// Nothing is known of the reviewers, who have only just begun.
 #[test]
 fn delays_that_are_not_known_yet_are_taken_for_long() {
     let (bench, canary) = running();

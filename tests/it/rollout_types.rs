@@ -88,6 +88,17 @@ fn a_type_that_is_worse_alone_stays_with_production() {
 }
 
 #[test]
+fn nobody_waits_for_a_type_that_is_left_to_production() {
+    let expected = [name("invoice"), name("statement")];
+    let (bench, policy) = started(excluding().expect_types(expected));
+    experience(&bench, "invoice", (30, 1_000), (270, 9_000));
+    experience(&bench, "statement", (10, 19), (10, 171));
+    assert_eq!(policy.status().findings.excluded, [name("statement")]);
+    bench.tick_after(hours(48));
+    assert_eq!(policy.status().state, RolloutState::Promoted);
+}
+
+#[test]
 fn what_is_left_to_production_is_so_after_a_restart() {
     let (bench, _policy) = started(excluding());
     experience(&bench, "invoice", (40, 2_000), (720, 18_000));
