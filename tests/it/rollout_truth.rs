@@ -138,6 +138,33 @@ fn a_batch_counts_once_for_each_quarter_of_a_stage_and_each_type() {
         }
     }
     assert_eq!(corrected(&canary), 3);
+    canary.promote().unwrap();
+    bench.pipeline.tick();
+    let (candidates, _) = answers(&bench, "invoice", 2, 2);
+    for ticket in &candidates {
+        say(&bench, ticket, &batch("supplier 22"));
+    }
+    assert_eq!(corrected(&canary), 4, "another stage");
+}
+
+/// Half of a batch can look better than it is: only a roll-back does not wait for the next tick.
+#[test]
+fn no_stage_ends_in_the_middle_of_what_people_say() {
+    let (bench, canary) = running();
+    let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
+    review(&bench, &candidates);
+    correct(&bench, &candidates, 30);
+    bench.tick_after(minutes(30));
+    review(&bench, &stables);
+    correct(&bench, &stables, 570);
+    bench.tick_after(minutes(89));
+    assert!(canary.status().findings.only_old_enough);
+    bench.clock.advance(minutes(1));
+    say(&bench, &candidates[30], &total());
+    assert_eq!(canary.status().decision, Some(Decision::Promote));
+    assert_eq!(canary.status().stage, 0);
+    bench.pipeline.tick();
+    assert_eq!(canary.status().stage, 1);
 }
 
 #[test]
