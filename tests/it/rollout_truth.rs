@@ -404,6 +404,24 @@ fn a_candidate_that_is_looked_at_first_is_not_worse() {
     assert!((evidence.ratio.unwrap() - 1.0).abs() < 0.1, "{evidence}");
 }
 
+/// All of the candidate's answers are looked at before any of production's.
+#[test]
+fn what_nobody_has_looked_at_is_not_right_for_that() {
+    let (bench, canary) = running();
+    let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
+    review(&bench, &candidates);
+    correct(&bench, &candidates, 30);
+    let status = canary.status();
+    assert_eq!(status.state, RolloutState::Running, "{status}");
+    assert_eq!(status.evidence.candidate.documents, 0, "nothing to compare");
+    bench.tick_after(minutes(10));
+    review(&bench, &stables);
+    correct(&bench, &stables, 570);
+    bench.tick_after(hours(2));
+    assert_eq!(canary.status().evidence.candidate.documents, 1_000);
+    assert_eq!(canary.status().stage, 1);
+}
+
 #[test]
 fn a_candidate_with_another_share_than_planned_is_not_promoted() {
     let (bench, canary) = running();

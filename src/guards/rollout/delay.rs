@@ -131,15 +131,18 @@ impl Pace {
     /// Whether people are faster with one version than with the other: by how long it took, or by the share of the answers that
     /// they have looked at, if they tell.
     pub(super) fn differs_from(&self, other: &Self, by_share: bool) -> bool {
-        let shares_differ = by_share && self.says_so && other.says_so && {
+        let shares_differ = by_share && (self.says_so || other.says_so) && {
             let one = (self.looked_at, self.answered);
             shares_differ(one, (other.looked_at, other.answered))
         };
         shares_differ || self.delays.differs_from(&other.delays)
     }
 
-    /// So long do nine of ten take at least, of those that were looked at.
+    /// So long do nine of ten take at least, of those that were looked at; longer than anything while these are too few.
     pub(super) fn nine_in_ten(&self) -> Duration {
+        if self.delays.count() < ENOUGH {
+            return Duration::MAX;
+        }
         self.delays.nine_in_ten().0
     }
 }
