@@ -283,7 +283,6 @@ impl Rollout {
                         findings: Box::new(findings),
                     };
                     cx.emit(Severity::Page, kind);
-                    self.look_at(trial, view, cx);
                 }
                 _ => {
                     let kind = trial.take_out(RolloutState::RolledBack, findings);
