@@ -287,10 +287,12 @@ fn all_documents_can_be_what_corrections_are_divided_by() {
 
 /// A service whose reviewers take so long: before the candidate comes, it serves and is corrected.
 fn reviewers(delay: Duration) -> (Bench, Arc<CanaryPolicy>) {
+    reviewers_of(LineUp::new(version("v7")), delay)
+}
+
+fn reviewers_of(before: LineUp, delay: Duration) -> (Bench, Arc<CanaryPolicy>) {
     let canary = Arc::new(CanaryPolicy::default());
-    let bench = Bench::with(LineUp::new(version("v7")), |builder| {
-        builder.guard(Arc::clone(&canary))
-    });
+    let bench = Bench::with(before, |builder| builder.guard(Arc::clone(&canary)));
     for _ in 0..8 {
         let tickets: Vec<_> = (0..10)
             .map(|_| answered(bench.permit("invoice"), fusebox::Report::new()))
@@ -303,10 +305,19 @@ fn reviewers(delay: Duration) -> (Bench, Arc<CanaryPolicy>) {
     (bench, canary)
 }
 
-/// A few corrections come at once, enough of them to tell; most come after six hours.
 #[test]
 fn no_stage_ends_while_most_corrections_are_still_to_come() {
-    let (bench, canary) = reviewers(hours(6));
+    most_come_after_six_hours(reviewers(hours(6)));
+}
+
+#[test]
+fn what_one_rollout_learnt_of_delays_holds_for_the_next() {
+    let before = line_up().with_candidate(version("v9"));
+    most_come_after_six_hours(reviewers_of(before, hours(6)));
+}
+
+/// A few corrections come at once, enough of them to tell; most come after six hours.
+fn most_come_after_six_hours((bench, canary): (Bench, Arc<CanaryPolicy>)) {
     let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
     correct(&bench, &stables, 114);
     bench.tick_after(hours(2));
