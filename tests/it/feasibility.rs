@@ -51,6 +51,21 @@ fn the_plain_rule_is_judged_as_it_is() {
 }
 
 #[test]
+fn approvals_are_taken_to_be_given_at_once() {
+    let stages = || {
+        let five = CanaryPolicy::builder().stage(Ratio::percent(5), Duration::from_secs(7_200));
+        (five.clone(), five.then_approval())
+    };
+    let forecast = |builder: fusebox::CanaryPolicyBuilder| {
+        let policy = builder.build().unwrap();
+        let found = policy.feasibility(&invoices(5_000.0), Ratio::percent(3));
+        found.unwrap().equal
+    };
+    let (without, with) = stages();
+    assert_eq!(forecast(without), forecast(with));
+}
+
+#[test]
 fn it_is_the_same_every_time() {
     assert_eq!(canary(300.0).to_string(), canary(300.0).to_string());
 }

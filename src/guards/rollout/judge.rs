@@ -6,7 +6,7 @@
 //! Multinomial Count Data" (2022, arXiv 2011.03567): the mean likelihood over the ratios above one is an e-value against "no
 //! worse", which exceeds 20 with a probability of at most 5 %, however often one looks.
 
-use super::weighed::{MOST_FACTORS, POINTS, Points, Product, Stratum, Weighed, power};
+use super::weighed::{POINTS, Points, Stratum, Weighed, power};
 use crate::evidence::{Evidence, Measure};
 use crate::ratio::Ratio;
 
@@ -130,10 +130,9 @@ impl Judge {
 
     /// The likelihood of each ratio, and the logarithm by which all are too small: the largest from `first` on is then 1.
     fn likelihoods(&self, weighed: &Weighed, first: usize) -> (Points, f64) {
-        let Product { points, factors } = &weighed.cost;
-        if weighed.ln_cost.is_none() && *factors <= MOST_FACTORS {
+        if weighed.ln_cost.is_none() {
             let mut likelihoods = power(self.ratios, weighed.candidate_events);
-            for (likelihood, cost) in likelihoods.iter_mut().zip(points) {
+            for (likelihood, cost) in likelihoods.iter_mut().zip(weighed.cost.points) {
                 *likelihood /= cost;
             }
             return (likelihoods, 0.0);
@@ -254,6 +253,41 @@ mod tests {
                 "{found:?}"
             );
         }
+    }
+
+    /// A hundred types with a hundred events each, all of them the candidate's: no product of so many factors is a number.
+    #[test]
+    fn many_types_with_few_events_each_add_up() {
+        let one = judge().weigh([stratum(100, 125, 0, 2_375)]);
+        let mut all = Weighed::default();
+        for _ in 0..100 {
+            all.add(&one);
+        }
+        let found = judge().evidence(Measure::Corrections, &all);
+        let at_once = evidence(&[stratum(10_000, 12_500, 0, 237_500)]);
+        assert!((found.ln_e / at_once.ln_e - 1.0).abs() < 1e-9, "{found:?}");
+        for _ in 0..99 {
+            all.remove(&one);
+        }
+        let found = judge().evidence(Measure::Corrections, &all);
+        let alone = judge().evidence(Measure::Corrections, &one);
+        assert!(
+            (found.ln_e - alone.ln_e).abs() < 1e-6,
+            "{found:?} {alone:?}"
+        );
+    }
+
+    /// The likelihoods above one are all too small for a number: 2,000 against 200,000 corrections at half the share.
+    #[test]
+    fn evidence_that_a_candidate_is_better_is_finite() {
+        let strata = [stratum(2_000, 500_000, 200_000, 500_000)];
+        let found = evidence(&strata).ln_e;
+        let first_worse = plain_logs(&strata)[32];
+        assert!(found.is_finite() && found < -700.0, "{found}");
+        assert!(
+            (found - (first_worse - 32_f64.ln())).abs() < 1e-3,
+            "{found} {first_worse}"
+        );
     }
 
     /// The formula of the head of this file, a logarithm for each stratum and point.
