@@ -106,9 +106,15 @@ impl fmt::Display for Evidence {
         let p = self.p_exceeds * 100.0;
         let e_value = self.ln_e.exp();
         if e_value < 1e6 {
-            write!(f, " (e-value {e_value:.3}, {p:.1} % above the limit)")
+            write!(
+                f,
+                " (e-value {e_value:.3}, above the limit with a probability of {p:.1} %)"
+            )
         } else {
-            write!(f, " (e-value {e_value:.1e}, {p:.1} % above the limit)")
+            write!(
+                f,
+                " (e-value {e_value:.1e}, above the limit with a probability of {p:.1} %)"
+            )
         }
     }
 }

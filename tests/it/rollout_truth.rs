@@ -553,6 +553,6 @@ fn a_hold_says_why_and_when_it_ends() {
     assert_eq!(
         canary.status().to_string(),
         "v8 running at stage 1 with 5 %, hold: too few corrections to tell; corrected 0 of 0 against 0 of 0, no ratio yet \
-         (e-value 1.000, 34.0 % above the limit); 0 % of the corrections are in; next look at 2026-03-14T05:00:00.000Z"
+         (e-value 1.000, above the limit with a probability of 34.0 %); 0 % of the corrections are in; next look at 2026-03-14T05:00:00.000Z"
     );
 }
