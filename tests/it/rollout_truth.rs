@@ -444,6 +444,18 @@ fn a_candidate_with_another_share_than_planned_is_not_promoted() {
     assert_eq!(canary.status().stage, 0);
 }
 
+/// 17 of 120 where 6 are expected: the chi-square test is for counts of eight and more.
+#[test]
+fn a_few_documents_say_nothing_of_the_split() {
+    let (bench, canary) = running();
+    let (candidates, stables) = answers(&bench, "invoice", 17, 103);
+    correct(&bench, &stables, 72);
+    correct(&bench, &candidates, 12);
+    bench.tick_after(hours(2));
+    assert!(canary.status().evidence.information > 3.0);
+    assert_eq!(held(&canary), Some(HoldReason::Unclear));
+}
+
 #[test]
 fn a_broken_split_masks_no_candidate_that_is_worse() {
     let (bench, canary) = running();
