@@ -452,8 +452,7 @@ fn a_few_documents_say_nothing_of_the_split() {
     correct(&bench, &stables, 72);
     correct(&bench, &candidates, 12);
     bench.tick_after(hours(2));
-    assert!(canary.status().evidence.information > 3.0);
-    assert_eq!(held(&canary), Some(HoldReason::Unclear));
+    assert_eq!(canary.status().stage, 1);
 }
 
 #[test]
