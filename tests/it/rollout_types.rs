@@ -346,6 +346,21 @@ fn what_is_known_at_once_needs_four_times_the_evidence() {
     assert_eq!(canary.status().state, RolloutState::RolledBack);
 }
 
+/// 6 of 200 against 114 of 3,800 are above 1.5 times with a probability of 12 %, 30 of 1,000 against 570 of 19,000 with 1 %.
+#[test]
+fn a_type_is_no_worse_only_beyond_five_percent_of_doubt() {
+    let (bench, canary) = canary();
+    experience(&bench, "contract", (6, 200), (114, 3_800));
+    experience(&bench, "invoice", (30, 1_000), (570, 19_000));
+    let verdicts: Vec<_> = canary
+        .status()
+        .types
+        .iter()
+        .map(|status| status.verdict)
+        .collect();
+    assert_eq!(verdicts, [TypeVerdict::Unclear, TypeVerdict::NoWorse]);
+}
+
 /// Contracts are refused four times as often, invoices not at all.
 #[test]
 fn a_type_that_fails_more_often_stays_with_production() {

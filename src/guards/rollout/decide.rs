@@ -241,10 +241,9 @@ impl Trial {
         view.is_worse(measure, weighed, types) || view.is_worse(measure, &self.all, 1)
     }
 
-    /// How many types the candidate was given.
+    /// How many types are judged beside each other.
     pub(super) fn compared(&self) -> usize {
-        let own = self.books.iter().map(|(_, book)| book);
-        own.chain(self.books.other()).count()
+        self.books.iter().count() + usize::from(self.books.other().is_some())
     }
 
     /// If answers of one version are looked at sooner than the other's: only those are compared that are so old that nine in

@@ -137,7 +137,7 @@ impl Trial {
     pub(super) fn types(&mut self, view: &View<'_>) -> Vec<TypeStatus> {
         let types = self.compared();
         let cut = self.cut(view);
-        let risk = view.plan.bar(u8::MAX).risk;
+        let risk = view.plan.last_bar().risk;
         let mut all: Vec<_> = self
             .all_books()
             .map(|(document_type, book)| {

@@ -175,6 +175,12 @@ impl Plan {
         self.stages.get(usize::from(number))
     }
 
+    /// What the last stage asks for.
+    pub(super) fn last_bar(&self) -> Bar {
+        let last = self.stages.len().saturating_sub(1);
+        self.bar(u8::try_from(last).unwrap_or(u8::MAX))
+    }
+
     pub(super) fn bar(&self, number: u8) -> Bar {
         let is_last = usize::from(number) + 1 == self.stages.len();
         Bar {
