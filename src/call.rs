@@ -1,12 +1,30 @@
-//! What guards may know about a call before it is made: which document, of what type, and what is to be read.
+//! One call, from the request to what is said about its answer days later.
+
+mod feedback;
+mod line_up;
+mod outcome;
+mod reason;
+mod report;
+mod signal;
+mod ticket;
+mod version;
 
 use std::borrow::Cow;
 
-use crate::conversation::Conversation;
 use crate::error::Error;
-use crate::image::Image;
 use crate::name::{DocumentId, DocumentType};
-use crate::token_count::{Measured, TokenCount};
+use crate::tokens::{Conversation, Image, Measured, TokenCount};
+
+pub use feedback::{Comparison, Correction};
+pub use line_up::{LineUp, Role};
+pub use outcome::Outcome;
+pub use reason::{Destination, Reason};
+pub use report::Report;
+pub use signal::Signal;
+pub(crate) use ticket::Service;
+pub use ticket::{Ticket, TicketId};
+pub(crate) use version::SystemPrompt;
+pub use version::Version;
 
 /// A call that is about to be made for a document: the texts to be read, or how many tokens they have.
 ///

@@ -1,6 +1,8 @@
 //! Everything that can be told to an operator.
 
 mod kind;
+mod outbox;
+mod rollout;
 mod text;
 
 use std::fmt;
@@ -12,6 +14,8 @@ use crate::name::DocumentType;
 use crate::time::Timestamp;
 
 pub use kind::{BreakerMode, EventKind, NotCounted, ProbeFailure, RolloutCommand, TripReason};
+pub use outbox::Outbox;
+pub use rollout::{Decision, Evidence, Findings, HoldReason, Maturity, Measure, Tally};
 
 /// How much an event wants somebody's attention. Ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,8 +1,6 @@
 //! The ways in which a call to a language model fails, failures inside an HTTP 200 included.
 
 mod api;
-#[cfg(feature = "async-openai")]
-mod async_openai;
 mod overflow;
 mod table;
 

@@ -1,27 +1,24 @@
 //! The one trait that all guards share, and the combinators that change how a guard takes part.
 
-mod combinators;
+mod context;
+mod mounted;
+mod state;
+mod vote;
 
-use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-
-use crate::account::Measurement;
-use crate::call::Call;
+use crate::call::{Call, Report, Signal, Ticket};
 use crate::error::Error;
-use crate::event::{Event, EventKind, Severity};
+use crate::event::{EventKind, Severity};
 use crate::name::DocumentType;
-use crate::outbox::Outbox;
-use crate::signal::{Report, Signal};
-use crate::ticket::{Ticket, TicketId};
-use crate::time::Timestamp;
-use crate::verdict::{Acceptance, Route, Verdict};
-use crate::version::{LineUp, Version};
 
-pub use combinators::{DryRun, Named, OnlyFor};
+use crate::call::{LineUp, Version};
+
+pub use context::Cx;
+pub use mounted::{DryRun, Named, OnlyFor};
+pub use state::State;
+pub use vote::{Acceptance, Divert, Route, Verdict};
 
 /// A guard: a state machine that votes on calls before they are made and learns from how they end.
 ///
@@ -117,140 +114,6 @@ pub trait Guard: fmt::Debug + Send + Sync {
     }
 }
 
-/// What a guard may use: the time, the versions that are live, and a place to leave events.
-#[derive(Debug)]
-pub struct Cx<'a> {
-    now: Timestamp,
-    line_up: &'a LineUp,
-    outbox: &'a Outbox,
-    guard: &'a str,
-    ticket: TicketId,
-    dry_run: bool,
-    only_for: Option<&'a DocumentType>,
-    stage: Option<u8>,
-    /// Where to leave what was measured.
-    measurement: Option<&'a RefCell<Option<Measurement>>>,
-}
-
-impl<'a> Cx<'a> {
-    /// What a guard called `guard` may use at `now`. The pipeline makes these; a test of one guard makes its own.
-    pub fn new(now: Timestamp, line_up: &'a LineUp, outbox: &'a Outbox, guard: &'a str) -> Self {
-        Self::for_ticket(TicketId::new(0, 0), now, line_up, outbox, guard)
-    }
-
-    /// The same with the ticket of the call that is being looked at, or else the next that will be given.
-    pub(crate) fn for_ticket(
-        ticket: TicketId,
-        now: Timestamp,
-        line_up: &'a LineUp,
-        outbox: &'a Outbox,
-        guard: &'a str,
-    ) -> Self {
-        Self {
-            now,
-            line_up,
-            outbox,
-            guard,
-            ticket,
-            dry_run: false,
-            only_for: None,
-            stage: None,
-            measurement: None,
-        }
-    }
-
-    /// The ticket of the call that is being looked at, or else the next that will be given.
-    pub(crate) fn ticket(&self) -> TicketId {
-        self.ticket
-    }
-
-    /// The name of the guard.
-    pub(crate) fn guard(&self) -> &str {
-        self.guard
-    }
-
-    /// The time of this decision. It never goes back.
-    pub fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    /// The versions that are live.
-    pub fn line_up(&self) -> &'a LineUp {
-        self.line_up
-    }
-
-    /// Tells an operator. Events are delivered in order, when no lock is held.
-    pub fn emit(&self, severity: Severity, kind: EventKind) {
-        let mut event = Event::new(self.now, self.guard, severity, kind);
-        event.only_for = self.only_for.cloned();
-        self.outbox.push(if self.dry_run {
-            event.into_dry_run()
-        } else {
-            event
-        });
-    }
-
-    /// Marks the call with the stage of the rollout that is on; of several the highest stays.
-    pub fn mark_stage(&mut self, stage: u8) {
-        self.stage = self.stage.max(Some(stage));
-    }
-
-    pub(crate) fn stage(&self) -> Option<u8> {
-        self.stage
-    }
-
-    /// Puts on the ticket what was measured; of several the latest stays.
-    pub(crate) fn mark_measurement(&mut self, measurement: Measurement) {
-        if let Some(place) = self.measurement {
-            place.replace(Some(measurement));
-        }
-    }
-
-    /// The same with a place for what is measured.
-    pub(crate) fn with_place(mut self, place: &'a RefCell<Option<Measurement>>) -> Self {
-        self.measurement = Some(place);
-        self
-    }
-
-    /// The same for what a guard says of one type of document.
-    pub(crate) fn only_for<'b>(&'b self, document_type: &'b DocumentType) -> Cx<'b> {
-        Cx {
-            only_for: Some(document_type),
-            ..*self
-        }
-    }
-
-    /// The type of document that the guard speaks of, if it is not all.
-    pub(crate) fn scope(&self) -> Option<&'a DocumentType> {
-        self.only_for
-    }
-
-    /// The same for a guard that only watches.
-    pub(crate) fn watching(&self) -> Self {
-        Self {
-            dry_run: true,
-            ..*self
-        }
-    }
-}
-
-/// The state of one guard, as it is stored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct State(serde_json::Value);
-
-impl State {
-    /// From anything that serde can write; `None` if it cannot be written.
-    pub fn of(state: &impl Serialize) -> Option<Self> {
-        serde_json::to_value(state).ok().map(Self)
-    }
-
-    /// Reads it back for the guard called `owner`; an error when it is not what that guard wrote.
-    pub fn read<T: DeserializeOwned>(&self, owner: &str) -> Result<T, Error> {
-        T::deserialize(&self.0).map_err(|error| Error::unreadable(owner, error))
-    }
-}
-
 /// Runs one step of a guard. If it panics, that is reported, and `strictest` is its word.
 #[inline]
 pub(crate) fn shielded<T>(
@@ -262,7 +125,7 @@ pub(crate) fn shielded<T>(
     if let Ok(word) = catch_unwind(AssertUnwindSafe(|| step(cx))) {
         return word;
     }
-    let guard = cx.guard.to_owned();
+    let guard = cx.guard().to_owned();
     cx.emit(severity, EventKind::GuardPanicked { guard });
     strictest
 }

@@ -1,18 +1,18 @@
 //! The guards: state machines without I/O, one file or folder each.
 
+mod breaker;
 mod confidence_drift;
-mod error_rate;
 mod ledger;
 mod rollout;
 mod shadow;
 mod token_budget;
 
-pub use confidence_drift::{
-    ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, ConfidenceMeans, DriftState,
-};
-pub use error_rate::{
+pub use breaker::{
     BreakerState, ErrorRateBreaker, ErrorRateBreakerBuilder, Health, Probing, Recovery, Treatment,
     VersionCounts, Windows,
+};
+pub use confidence_drift::{
+    ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, ConfidenceMeans, DriftState,
 };
 pub use ledger::{Ends, LedgerReport, RouteLedger, RouteLedgerBuilder};
 pub use rollout::{

@@ -73,54 +73,37 @@
 
 pub mod documentation;
 
-mod account;
+mod adapters;
 mod call;
-mod clock;
-mod conversation;
-mod correction;
+mod confidence;
 mod drill;
 mod error;
 mod event;
-mod evidence;
 mod failure;
 mod format;
 mod guard;
 mod guards;
-mod histogram;
-mod image;
-mod keyed;
-mod model;
 mod name;
-mod outbox;
-mod permit;
 mod pipeline;
 mod ratio;
-mod remote;
-mod run;
-mod signal;
 pub mod sink;
 mod stats;
-mod ticket;
 mod time;
-mod token_count;
 pub mod tokens;
-mod verdict;
-mod version;
-mod window;
 
-pub use account::{Account, Measurement};
-pub use call::Call;
-pub use clock::{Clock, MockClock, SystemClock};
-pub use conversation::{Conversation, Message};
-pub use correction::Correction;
+pub use call::{
+    Call, Comparison, Correction, Destination, LineUp, Outcome, Reason, Report, Role, Signal,
+    Ticket, TicketId, Version,
+};
+pub use confidence::Confidence;
 pub use drill::{Drill, DrillReport, Fault, Traffic};
 pub use error::{Error, ErrorKind};
 pub use event::{
-    BreakerMode, Event, EventKind, NotCounted, ProbeFailure, RolloutCommand, Severity, TripReason,
+    BreakerMode, Decision, Event, EventKind, Evidence, Findings, HoldReason, Maturity, Measure,
+    NotCounted, Outbox, ProbeFailure, RolloutCommand, Severity, Tally, TripReason,
 };
-pub use evidence::{Decision, Evidence, Findings, HoldReason, Maturity, Measure, Tally};
 pub use failure::{ApiError, Cause, Classify, FailureKind, Overflow};
-pub use guard::{Cx, DryRun, Guard, Named, OnlyFor, State};
+pub use guard::{Acceptance, Cx, Divert, DryRun, Guard, Named, OnlyFor, Route, State, Verdict};
 pub use guards::{
     AtLeast, BlueGreenPolicy, BlueGreenPolicyBuilder, BreakerState, Cadence, CanaryPolicy,
     CanaryPolicyBuilder, ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, ConfidenceMeans,
@@ -131,21 +114,18 @@ pub use guards::{
     Times, TokenBudget, TokenBudgetBuilder, Treatment, TypeForecast, TypeStatus, TypeVerdict,
     VersionCounts, WhatIf, Windows, WorseType,
 };
-pub use image::Image;
-pub use model::{Encoding, Framing, ImageRule, Model, ToolRule};
 pub use name::{
     BatchKey, CorrectionId, DocumentId, DocumentType, Field, ModelName, QueueName, VersionId,
 };
-pub use outbox::Outbox;
-pub use permit::{Admission, Permit, Settlement};
-pub use pipeline::{Builder, Pipeline, Snapshot};
+pub use pipeline::clock::{Clock, MockClock, SystemClock};
+pub use pipeline::{
+    Admission, Builder, DeadlineExceeded, Diversion, Permit, Pipeline, Reply, Served, Settlement,
+    Snapshot,
+};
 pub use ratio::Ratio;
-pub use run::{DeadlineExceeded, Reply, Served};
-pub use signal::{Comparison, Confidence, Outcome, Report, Signal};
 pub use sink::Sink;
-pub use ticket::{Ticket, TicketId};
 pub use time::Timestamp;
-pub use token_count::{Measured, Provenance, TokenCount};
-pub use tokens::TokenCounter;
-pub use verdict::{Acceptance, Destination, Diversion, Divert, Reason, Route, Verdict};
-pub use version::{LineUp, Role, Version};
+pub use tokens::{
+    Account, Conversation, Encoding, Framing, Image, ImageRule, Measured, Measurement, Message,
+    Model, Provenance, TokenCount, TokenCounter, ToolRule,
+};

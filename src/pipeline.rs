@@ -1,6 +1,10 @@
 //! The shell: it owns the clock, the sinks and the order of work.
 
+mod admission;
 mod builder;
+pub(crate) mod clock;
+mod permit;
+mod run;
 mod snapshot;
 
 use std::cell::RefCell;
@@ -11,21 +15,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use crate::call::Call;
-use crate::clock::Clock;
+use crate::call::{
+    Call, Destination, LineUp, Outcome, Reason, Report, Role, Service, Signal, Ticket, TicketId,
+    Version,
+};
 use crate::error::Error;
-use crate::event::{EventKind, Severity};
-use crate::guard::{Cx, Guard, shielded};
-use crate::outbox::Outbox;
-use crate::permit::{Admission, Permit};
-use crate::signal::{Outcome, Report, Signal};
+use crate::event::{EventKind, Outbox, Severity};
+use crate::guard::{Acceptance, Cx, Divert, Guard, Route, Verdict, shielded};
+use crate::pipeline::clock::Clock;
 use crate::sink::Sink;
-use crate::ticket::{Service, Ticket, TicketId};
 use crate::time::Timestamp;
-use crate::verdict::{Acceptance, Destination, Diversion, Divert, Reason, Route, Verdict};
-use crate::version::{LineUp, Role, Version};
 
+pub use admission::{Admission, Diversion};
 pub use builder::Builder;
+pub use permit::{Permit, Settlement};
+pub use run::{DeadlineExceeded, Reply, Served};
 pub use snapshot::Snapshot;
 
 /// The name under which the pipeline itself reports.

@@ -1,10 +1,10 @@
 //! What a drill can break.
 
+use crate::call::LineUp;
+use crate::confidence::Confidence;
 use crate::failure::FailureKind;
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
-use crate::signal::Confidence;
-use crate::version::LineUp;
 
 /// Something that breaks in a [`Drill`](crate::Drill).
 #[derive(Clone, Debug, PartialEq)]

@@ -7,18 +7,15 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::{BEGIN, Fault, TICK_EVERY, Traffic};
-use crate::call::Call;
-use crate::clock::{Clock, MockClock};
+use crate::call::{Call, Report, Signal, Ticket};
 use crate::error::Error;
 use crate::event::Event;
 use crate::failure::FailureKind;
 use crate::name::DocumentId;
-use crate::permit::{Permit, Settlement};
-use crate::pipeline::{Builder, Pipeline};
+use crate::pipeline::clock::{Clock, MockClock};
+use crate::pipeline::{Builder, Permit, Pipeline, Settlement};
 use crate::ratio::Ratio;
-use crate::signal::{Report, Signal};
 use crate::sink;
-use crate::ticket::Ticket;
 use crate::time::Timestamp;
 
 type Delivered = Arc<Mutex<Vec<(Timestamp, Event)>>>;

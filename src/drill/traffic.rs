@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::confidence::Confidence;
 use crate::error::Error;
 use crate::name::{DocumentType, Field};
 use crate::ratio::Ratio;
-use crate::signal::Confidence;
 
 /// Documents of one type, arriving evenly, and what happens to them while nothing is broken.
 ///

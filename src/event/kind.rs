@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Findings, HoldReason};
+use super::rollout::{Findings, HoldReason};
+use crate::call::{Destination, Reason, TicketId};
+use crate::confidence::Confidence;
 use crate::failure::FailureKind;
 use crate::name::{DocumentId, DocumentType, Field, ModelName, VersionId};
 use crate::ratio::Ratio;
-use crate::signal::Confidence;
-use crate::ticket::TicketId;
 use crate::time::Timestamp;
-use crate::token_count::TokenCount;
-use crate::verdict::{Destination, Reason, Route};
+use crate::tokens::TokenCount;
 
 /// What happened. Durations are serialised in milliseconds, rates as counts, so that nothing is lost by rounding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -379,21 +378,6 @@ pub enum ProbeFailure {
     CallFailed,
     /// A call did not end in time.
     LeaseExpired,
-}
-
-impl EventKind {
-    pub(crate) fn would_reroute(
-        document: DocumentId,
-        document_type: DocumentType,
-        route: Route,
-    ) -> Self {
-        Self::WouldAct {
-            document,
-            document_type,
-            route: Some(format!("{route:?}")),
-            reasons: BTreeSet::new(),
-        }
-    }
 }
 
 mod millis {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::kind::{BreakerMode, EventKind, NotCounted, ProbeFailure, RolloutCommand, TripReason};
-use crate::verdict::Reason;
+use crate::call::Reason;
 
 impl fmt::Display for EventKind {
     #[allow(clippy::too_many_lines, reason = "one line of text for each kind")]

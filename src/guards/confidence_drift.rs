@@ -9,17 +9,15 @@ use std::fmt;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use crate::call::{Outcome, Reason, Report, Signal, Ticket};
+use crate::confidence::Confidence;
 use crate::error::Error;
 use crate::event::{EventKind, Severity};
 use crate::format::Format;
-use crate::guard::{Cx, Guard, State};
-use crate::keyed::{Keyed, Place};
+use crate::guard::{Acceptance, Cx, Guard, State};
 use crate::name::{DocumentType, Field};
-use crate::signal::{Confidence, Outcome, Report, Signal};
-use crate::ticket::Ticket;
+use crate::stats::{Keyed, Place, Span};
 use crate::time::Timestamp;
-use crate::verdict::{Acceptance, Reason};
-use crate::window::Span;
 
 pub use builder::ConfidenceDriftMonitorBuilder;
 pub use watch::{ConfidenceMeans, DriftState};

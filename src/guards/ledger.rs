@@ -9,14 +9,13 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use crate::call::{Outcome, Signal, Ticket, TicketId};
 use crate::error::Error;
 use crate::event::{EventKind, Severity};
 use crate::format::Format;
 use crate::guard::{Cx, Guard, State};
-use crate::keyed::{Keyed, Place};
 use crate::name::{DocumentId, DocumentType};
-use crate::signal::{Outcome, Signal};
-use crate::ticket::{Ticket, TicketId};
+use crate::stats::{Keyed, Place};
 use crate::time::Timestamp;
 
 use book::Book;

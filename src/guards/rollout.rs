@@ -1,27 +1,22 @@
 //! P4 and P5: a new version is exposed to a share of the documents, for a time, under conditions.
 //!
-//! One stage machine (`stages`), one way to weigh corrections (`judge`), one way to split documents (`split`), and two
+//! One stage machine (`controller`), one way to weigh corrections (`evidence`), one way to split documents (`split`), and two
 //! presets on top of them.
 
 mod blue_green;
-mod book;
 mod canary;
 mod commands;
+mod controller;
 mod coverage;
 mod decide;
-mod delay;
+mod evidence;
 mod feasibility;
 mod findings;
-mod forecast;
-mod judge;
 mod observe;
 mod plan;
 mod split;
-mod stages;
 mod status;
 mod trial;
-mod truth;
-mod weighed;
 
 pub use blue_green::{BlueGreenPolicy, BlueGreenPolicyBuilder};
 pub use canary::{CanaryPolicy, CanaryPolicyBuilder};
@@ -42,11 +37,11 @@ macro_rules! guard_by_rollout {
                 &self,
                 call: &$crate::call::Call<'_>,
                 cx: &mut $crate::guard::Cx<'_>,
-            ) -> $crate::verdict::Route {
+            ) -> $crate::guard::Route {
                 self.0.route(call, cx)
             }
 
-            fn observe(&self, signal: &$crate::signal::Signal, cx: &mut $crate::guard::Cx<'_>) {
+            fn observe(&self, signal: &$crate::call::Signal, cx: &mut $crate::guard::Cx<'_>) {
                 self.0.observe(signal, cx);
             }
 

@@ -10,16 +10,14 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
+use crate::call::{Comparison, Signal, Ticket, TicketId};
 use crate::error::Error;
 use crate::event::{EventKind, Severity};
 use crate::format::Format;
 use crate::guard::{Cx, Guard, State};
-use crate::keyed::{Keyed, Place};
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
-use crate::signal::{Comparison, Signal};
-use crate::stats::wilson;
-use crate::ticket::{Ticket, TicketId};
+use crate::stats::{Keyed, Place, wilson};
 
 pub use builder::ShadowComparatorBuilder;
 pub use report::{Divergence, ShadowCounts, ShadowReport, ShadowVerdict};

@@ -3,11 +3,11 @@
 mod alarm;
 mod audit;
 mod builder;
-mod forecast;
-mod learnt;
+mod estimate;
+mod headroom;
 mod models;
-mod reader;
-mod sizes;
+mod usage;
+mod what_if;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,33 +15,27 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Account, Measurement};
-use crate::call::Call;
+use crate::call::{Call, Destination, LineUp, Outcome, Reason, Report, Signal, Ticket, Version};
 use crate::error::Error;
 use crate::event::{EventKind, Severity};
 use crate::failure::FailureKind;
 use crate::format::Format;
-use crate::guard::{Cx, Guard, State};
-use crate::model::Model;
+use crate::guard::{Acceptance, Cx, Guard, State, Verdict};
 use crate::name::ModelName;
 use crate::ratio::Ratio;
-use crate::signal::{Outcome, Report, Signal};
-use crate::ticket::Ticket;
 use crate::time::Timestamp;
-use crate::tokens::Factor;
-use crate::verdict::{Acceptance, Destination, Reason, Verdict};
-use crate::version::{LineUp, Version};
+use crate::tokens::{Account, Factor, Measurement, Model};
 
 use alarm::{Alarmed, Alarms};
 use audit::{Finding, Told};
-use learnt::Learnt;
+use estimate::{Reader, Reading};
+use headroom::Space;
 use models::{Models, Readers};
-use reader::{Reader, Reading};
-use sizes::Space;
+use usage::Learnt;
 
 pub use builder::TokenBudgetBuilder;
-pub use forecast::{CoverageReport, WhatIf};
-pub use sizes::{AtLeast, Headroom};
+pub use headroom::{AtLeast, Headroom};
+pub use what_if::{CoverageReport, WhatIf};
 
 const LIMIT: Ratio = Ratio::percent(90);
 /// An announced end of life is told of from so long before on ..
@@ -133,7 +127,7 @@ pub struct TokenBudget {
 struct Stored {
     format: Format<1>,
     alarmed: Vec<Alarmed>,
-    learnt: learnt::Stored,
+    learnt: usage::Stored,
     ends_told: Vec<(ModelName, Timestamp)>,
 }
 

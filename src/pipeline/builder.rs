@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use parking_lot::RwLock;
 
+use super::clock::{Clock, MockClock, SystemClock};
 use super::{Inner, Member, OWN_NAME, Pipeline, check_line_up};
-use crate::clock::{Clock, MockClock, SystemClock};
+use crate::call::LineUp;
 use crate::error::Error;
+use crate::event::Outbox;
 use crate::guard::Guard;
-use crate::outbox::Outbox;
 use crate::sink::Sink;
-use crate::version::LineUp;
 
 /// Puts a [`Pipeline`] together; made by [`Pipeline::builder`].
 #[must_use = "nothing is guarded before `build`"]

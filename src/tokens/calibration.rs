@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::token_count::Provenance;
+use super::count::Provenance;
 
 /// Ratios are kept in millionths.
 const UNIT: u64 = 1_000_000;

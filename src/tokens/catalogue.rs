@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::calibration::Factor;
+use super::model::{Encoding, Framing, ImageRule, Model, ToolRule};
 use crate::error::Error;
-use crate::model::{Encoding, Framing, ImageRule, Model, ToolRule};
 use crate::time::Timestamp;
 
 const BUNDLED: &str = include_str!("catalogue.json");

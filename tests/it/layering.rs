@@ -1,119 +1,272 @@
-//! The layers of `docs/architecture.md`: a module uses only what stands above it there.
+//! The folders of `docs/architecture.md`: a folder uses only those above it there, and no files use each other in a circle.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Layers from the top down; a module may use its own layer and those before it.
-const LAYERS: [&[&str]; 5] = [
-    &[
-        "account",
-        "call",
-        "conversation",
-        "correction",
-        "error",
-        "event",
-        "evidence",
-        "failure",
-        "format",
-        "image",
-        "model",
-        "name",
-        "outbox",
-        "ratio",
-        "signal",
-        "ticket",
-        "time",
-        "token_count",
-        "verdict",
-        "version",
-    ],
-    &["histogram", "keyed", "stats", "window"],
-    &["tokens"],
-    &["guard", "guards"],
-    &[
-        "clock", "drill", "permit", "pipeline", "remote", "run", "sink",
-    ],
+/// The folders of `src` from the top down. A file that lies in no folder is ground: all may use it, and it uses only ground.
+const FOLDERS: [&str; 11] = [
+    "stats", "tokens", "failure", "call", "event", "sink", "guard", "guards", "pipeline", "drill",
+    "adapters",
 ];
 
-fn sources() -> Vec<PathBuf> {
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                walk(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path);
+/// A permit ends a call of the pipeline that gave it: parent and child, in one folder.
+const ALLOWED: [(&str, &str); 1] = [("pipeline/permit", "pipeline")];
+
+/// Where `async` may stand.
+const ASYNC: [&str; 4] = ["tokens", "pipeline", "drill", "adapters"];
+
+/// The source, by module: `guards/breaker/rule` for `src/guards/breaker/rule.rs`.
+struct Source(BTreeMap<String, Module>);
+
+struct Module {
+    /// Without comments and unit tests.
+    code: String,
+    lines: usize,
+    /// What it names, `crate::` and `super::` resolved, with the names by which others see it.
+    uses: Vec<Vec<String>>,
+    exports: BTreeMap<String, Vec<String>>,
+}
+
+impl Source {
+    fn read() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut modules = BTreeMap::new();
+        for path in files(&root) {
+            let name = path.strip_prefix(&root).unwrap().with_extension("");
+            let name = name.to_str().unwrap().replace('\\', "/");
+            if name != "lib" && name != "documentation" {
+                modules.insert(
+                    name.clone(),
+                    Module::parse(&name, &fs::read_to_string(path).unwrap()),
+                );
+            }
+        }
+        assert!(modules.len() > 60, "found {} files only", modules.len());
+        Self(modules)
+    }
+
+    fn of(files: &[(&str, &str)]) -> Self {
+        let modules = files.iter();
+        Self(
+            modules
+                .map(|(name, text)| ((*name).to_owned(), Module::parse(name, text)))
+                .collect(),
+        )
+    }
+
+    /// The file in which a path is defined, re-exports followed.
+    fn defines(&self, path: &[String], depth: usize) -> Option<&str> {
+        let mut module: Option<&str> = None;
+        let mut taken = 0;
+        for end in 1..=path.len() {
+            match self.0.get_key_value(&path[..end].join("/")) {
+                Some((name, _)) => (module, taken) = (Some(name.as_str()), end),
+                None => break,
+            }
+        }
+        let module = module?;
+        let exported = path
+            .get(taken)
+            .and_then(|item| self.0[module].exports.get(item));
+        match exported {
+            Some(path) if depth < 5 => self.defines(path, depth + 1).or(Some(module)),
+            _ => Some(module),
+        }
+    }
+
+    /// Which files each file uses.
+    fn edges(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+        let edges = self.0.iter().map(|(name, module)| {
+            let used = module.uses.iter().filter_map(|path| self.defines(path, 0));
+            (name.as_str(), used.filter(|other| other != name).collect())
+        });
+        edges.collect()
+    }
+
+    /// Files that use each other in a circle: what is left when those that use nothing left are taken away, again and again.
+    fn circles(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+        let mut left = self.edges();
+        for (from, to) in ALLOWED {
+            if let Some(used) = left.get_mut(from) {
+                used.remove(to);
+            }
+        }
+        loop {
+            let names: BTreeSet<&str> = left.keys().copied().collect();
+            let before = left.len();
+            left.retain(|_, used| {
+                used.retain(|other| names.contains(other));
+                !used.is_empty()
+            });
+            if left.len() == before {
+                return left;
             }
         }
     }
-    let mut found = Vec::new();
-    walk(&root(), &mut found);
-    assert!(found.len() > 30, "found {} files only", found.len());
-    found
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+impl Module {
+    fn parse(name: &str, text: &str) -> Self {
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let code: Vec<&str> = code
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect();
+        let code = code.join("\n");
+        let own: Vec<String> = name.split('/').map(str::to_owned).collect();
+        let (mut uses, mut exports, mut rest) = (Vec::new(), BTreeMap::new(), String::new());
+        for statement in code.split_inclusive(';') {
+            let Some((before, tree)) = statement.rsplit_once("use ").filter(|(before, tree)| {
+                !tree.contains('(')
+                    && before.lines().last().is_none_or(|line| {
+                        ["", "pub", "pub(crate)", "pub(super)"].contains(&line.trim())
+                    })
+            }) else {
+                rest.push_str(statement);
+                continue;
+            };
+            rest.push_str(before);
+            let is_export = before
+                .lines()
+                .last()
+                .is_some_and(|line| line.contains("pub"));
+            for path in leaves(tree.trim_end_matches(';')) {
+                let Some(path) = absolute(&own, &path) else {
+                    continue;
+                };
+                if is_export {
+                    exports.insert(path.last().unwrap().clone(), path);
+                } else {
+                    uses.push(path);
+                }
+            }
+        }
+        for start in ["crate::", "super::"] {
+            for (at, _) in rest.match_indices(start) {
+                let path: String = rest[at..]
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || "_:".contains(*c))
+                    .collect();
+                let path: Vec<String> = path
+                    .trim_end_matches(':')
+                    .split("::")
+                    .map(str::to_owned)
+                    .collect();
+                uses.extend(absolute(&own, &path));
+            }
+        }
+        let words: BTreeSet<&str> = rest
+            .lines()
+            .filter(|line| !line.contains("mod "))
+            .flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'))
+            .collect();
+        let used_here = exports
+            .iter()
+            .filter(|(item, _)| words.contains(item.as_str()));
+        uses.extend(used_here.map(|(_, path)| path.clone()));
+        Self {
+            code,
+            lines: text.lines().count(),
+            uses,
+            exports,
+        }
+    }
 }
 
-/// The top-level module that a file belongs to, and the guard if it is one.
-fn module(path: &Path) -> (String, Option<String>) {
-    let relative = path.strip_prefix(root()).unwrap().with_extension("");
-    let parts: Vec<_> = relative
-        .iter()
-        .map(|part| part.to_str().unwrap().to_owned())
-        .collect();
-    let guard = (parts[0] == "guards")
-        .then(|| parts.get(1).cloned())
-        .flatten();
-    (parts[0].clone(), guard)
-}
-
-fn layer(module: &str) -> Option<usize> {
-    LAYERS.iter().position(|layer| layer.contains(&module))
-}
-
-/// Code without comments and test modules.
-fn code(path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap();
-    let code = text.split("#[cfg(test)]").next().unwrap();
-    code.lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-/// The modules of this crate that a file names with `crate::module`.
-fn used(code: &str) -> BTreeSet<String> {
-    let after = code.split("crate::").skip(1);
-    let word = |text: &str| {
-        text.chars()
-            .take_while(|c| c.is_ascii_lowercase() || *c == '_')
-            .collect::<String>()
+/// The paths of a use tree: `a::{b, c::D}` has two.
+fn leaves(tree: &str) -> Vec<Vec<String>> {
+    let tree = tree.trim();
+    let Some((head, group)) = tree.split_once('{') else {
+        let path = tree.split(" as ").next().unwrap();
+        return vec![
+            path.split("::")
+                .map(|part| part.trim().to_owned())
+                .collect(),
+        ];
     };
-    after
-        .map(word)
-        .filter(|module| !module.is_empty())
+    let head: Vec<String> = head
+        .trim_end()
+        .trim_end_matches("::")
+        .split("::")
+        .map(|part| part.trim().to_owned())
+        .collect();
+    let (mut depth, mut parts) = (0, vec![String::new()]);
+    for c in group.trim_end().trim_end_matches('}').chars() {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        if c == ',' && depth == 0 {
+            parts.push(String::new());
+        } else {
+            parts.last_mut().unwrap().push(c);
+        }
+    }
+    let parts = parts.iter().filter(|part| !part.trim().is_empty());
+    let inner = parts.flat_map(|part| leaves(part));
+    inner
+        .map(|path| head.iter().cloned().chain(path).collect())
         .collect()
 }
 
-#[test]
-fn a_layer_uses_only_what_is_above_it() {
-    for path in sources() {
-        let (own, _) = module(&path);
-        if own == "lib" || own == "documentation" {
-            continue;
+/// A path from the crate's root; `None` if it is of another crate.
+fn absolute(own: &[String], path: &[String]) -> Option<Vec<String>> {
+    match path.first()?.as_str() {
+        "crate" => Some(path[1..].to_vec()),
+        "super" => {
+            let ups = path.iter().take_while(|part| *part == "super").count();
+            let base = own.get(..own.len().checked_sub(ups)?)?;
+            Some(base.iter().chain(&path[ups..]).cloned().collect())
         }
-        let own_layer =
-            layer(&own).unwrap_or_else(|| panic!("module `{own}` has no layer: give it one"));
-        for other in used(&code(&path)) {
-            let other_layer = layer(&other)
-                .unwrap_or_else(|| panic!("{}: no layer for `{other}`", path.display()));
+        "self" => Some(own.iter().chain(&path[1..]).cloned().collect()),
+        "std" | "serde" => None,
+        _ => Some(own.iter().chain(path).cloned().collect()),
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let found = entries.flat_map(|path| {
+        if path.is_dir() {
+            files(&path)
+        } else {
+            vec![path]
+        }
+    });
+    found
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}
+
+/// The place of a module's folder from the top; ground is above all.
+fn floor(module: &str) -> usize {
+    let folder = module.split('/').next().unwrap();
+    FOLDERS
+        .iter()
+        .position(|name| *name == folder)
+        .map_or(0, |at| at + 1)
+}
+
+#[test]
+fn a_folder_uses_only_what_is_above_it() {
+    let source = Source::read();
+    for (module, used) in source.edges() {
+        for other in used {
             assert!(
-                other_layer <= own_layer,
-                "{} uses `{other}`, which is below it",
-                path.display()
+                floor(other) <= floor(module),
+                "{module} uses {other}, which is below it"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_folder_is_known() {
+    for module in Source::read().0.keys() {
+        if let Some((folder, _)) = module.split_once('/') {
+            assert!(
+                FOLDERS.contains(&folder),
+                "give the folder `{folder}` its place among FOLDERS"
             );
         }
     }
@@ -121,25 +274,22 @@ fn a_layer_uses_only_what_is_above_it() {
 
 #[test]
 fn guards_do_not_know_each_other() {
-    for path in sources() {
-        let (_, guard) = module(&path);
-        let Some(guard) = guard else { continue };
-        let code = code(&path);
-        for other in code.split("guards::").skip(1) {
-            assert!(
-                other.starts_with(&guard),
-                "{} reaches into another guard",
-                path.display()
-            );
+    let guard = |module: &str| {
+        module
+            .strip_prefix("guards/")
+            .map(|rest| rest.split('/').next().unwrap().to_owned())
+    };
+    for (module, used) in Source::read().edges() {
+        let Some(own) = guard(module) else { continue };
+        for other in used.into_iter().filter_map(guard) {
+            assert_eq!(other, own, "{module} reaches into another guard");
         }
     }
 }
 
 #[test]
 fn only_the_clock_reads_the_time_and_nothing_above_the_shell_waits() {
-    for path in sources() {
-        let (own, _) = module(&path);
-        let code = code(&path);
+    for (name, module) in &Source::read().0 {
         for forbidden in [
             "SystemTime::now",
             "Instant::now",
@@ -149,33 +299,52 @@ fn only_the_clock_reads_the_time_and_nothing_above_the_shell_waits() {
             "static mut",
         ] {
             assert!(
-                own == "clock" || !code.contains(forbidden),
-                "{} has {forbidden}",
-                path.display()
+                name == "pipeline/clock" || !module.code.contains(forbidden),
+                "{name} has {forbidden}"
             );
         }
-        let is_shell = layer(&own).is_none_or(|layer| layer == LAYERS.len() - 1);
+        let folder = name.split('/').next().unwrap();
         assert!(
-            is_shell || !code.contains("async "),
-            "{} is async",
-            path.display()
+            ASYNC.contains(&folder) || !module.code.contains("async "),
+            "{name} is async"
         );
     }
 }
 
 #[test]
 fn files_have_one_idea() {
-    for path in sources() {
-        let lines = fs::read_to_string(&path).unwrap().lines().count();
-        assert!(lines <= 520, "{} has {lines} lines", path.display());
+    for (name, module) in Source::read().0 {
+        assert!(module.lines <= 520, "{name} has {} lines", module.lines);
     }
 }
 
 #[test]
 fn the_check_finds_what_it_looks_for() {
-    assert_eq!(
-        used("use crate::pipeline::Pipeline; crate::clock::x()"),
-        ["clock", "pipeline"].map(String::from).into()
-    );
-    assert!(layer("pipeline") > layer("guards"));
+    let source = Source::of(&[
+        (
+            "stats",
+            "mod window;\npub(crate) use window::{Span, Window};\n",
+        ),
+        (
+            "stats/window",
+            "use crate::guard::Cx;\npub(crate) struct Window;\n",
+        ),
+        ("guard", "mod context;\npub use context::Cx;\n"),
+        (
+            "guard/context",
+            "use crate::{\n    stats::{Window},\n};\n// use crate::time::Timestamp;\n",
+        ),
+        (
+            "time",
+            "fn f() { super::guard::g(); }\n#[cfg(test)]\nmod tests { use crate::stats; }\n",
+        ),
+    ]);
+    let edges = source.edges();
+    assert_eq!(edges["stats/window"], ["guard/context"].into());
+    assert_eq!(edges["guard/context"], ["stats/window"].into());
+    assert_eq!(edges["time"], ["guard"].into());
+    assert!(edges["stats"].is_empty(), "a re-export uses nothing");
+    let circle: Vec<_> = source.circles().into_keys().collect();
+    assert_eq!(circle, ["guard/context", "stats/window"]);
+    assert!(floor("stats/window") < floor("guard") && floor("time") < floor("stats"));
 }

@@ -7,12 +7,11 @@ use parking_lot::Mutex;
 
 use super::watch::{MOST_DOCUMENTS, Sums, Watch};
 use super::{ConfidenceDriftMonitor, Core, Key, Rule};
+use crate::confidence::Confidence;
 use crate::error::Error;
-use crate::keyed::{DEFAULT_KEYS, Keyed};
 use crate::name::{DocumentType, Field};
-use crate::signal::Confidence;
+use crate::stats::{DEFAULT_KEYS, Keyed, Span};
 use crate::time::{Timestamp, hours};
-use crate::window::Span;
 
 const BASELINE_DOCUMENTS: u64 = 100;
 const MAX_DROP: Confidence = Confidence::percent(5);

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::Rule;
-use crate::signal::Confidence;
+use crate::confidence::Confidence;
+use crate::stats::{Span, Window};
 use crate::time::Timestamp;
-use crate::window::{Span, Window};
 
 /// More documents than any baseline has; it keeps the comparison of two means inside 128 bits.
 pub(super) const MOST_DOCUMENTS: u64 = 1_000_000_000_000;

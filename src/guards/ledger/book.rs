@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::signal::Outcome;
+use crate::call::Outcome;
 use crate::time::{Timestamp, millis};
 
 /// So many documents must wait in vain before "nothing comes out" is said.

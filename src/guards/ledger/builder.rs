@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 
 use super::{Core, RouteLedger, Rule};
 use crate::error::Error;
-use crate::keyed::{DEFAULT_KEYS, Keyed};
 use crate::name::DocumentType;
+use crate::stats::{DEFAULT_KEYS, Keyed};
 use crate::time::minutes;
 
 const MAX_OPEN: Duration = minutes(10);

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::controller::Rollout;
 use super::coverage::{Cadence, Coverage};
 use super::plan::{Plan, Stage};
-use super::stages::Rollout;
 use super::{guard_by_rollout, settings_of_rollouts};
 use crate::error::Error;
 use crate::name::DocumentType;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::controller::Rollout;
 use super::plan::{Plan, Rule, Stage};
-use super::stages::Rollout;
 use super::{guard_by_rollout, settings_of_rollouts};
 use crate::error::Error;
 use crate::ratio::Ratio;

@@ -3,12 +3,11 @@
 
 use std::fmt;
 
-use super::stages::Rollout;
+use super::controller::Rollout;
 use super::status::RolloutState;
 use super::trial::Trial;
 use crate::error::Error;
-use crate::event::{EventKind, RolloutCommand, Severity};
-use crate::evidence::Findings;
+use crate::event::{EventKind, Findings, RolloutCommand, Severity};
 use crate::time::Timestamp;
 
 impl Rollout {

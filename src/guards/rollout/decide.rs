@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::book::{AT_ONCE, Book, Pair};
-use super::delay::Learnt;
-use super::judge::Judge;
+use super::evidence::counts::{AT_ONCE, Book, Pair};
+use super::evidence::likelihood::Weighed;
+use super::evidence::ratio_test::Judge;
+use super::evidence::review_delay::Learnt;
 use super::plan::{Denominator, MIN_MATURITY, Plan, Rule, Stage, WorseType, ln_bar};
 use super::status::RolloutState;
 use super::trial::Trial;
-use super::weighed::Weighed;
-use crate::evidence::{Decision, Evidence, Findings, HoldReason, Measure};
-use crate::keyed::Keyed;
+use crate::event::{Decision, Evidence, Findings, HoldReason, Measure};
 use crate::name::DocumentType;
+use crate::stats::Keyed;
 use crate::time::Timestamp;
 
 /// What a trial is judged by.

@@ -1,11 +1,13 @@
 //! What a plan can find out with the documents that there are: told before it starts.
 
+mod simulation;
+
 use std::fmt;
 use std::time::Duration;
 
+use super::controller::Rollout;
 use super::coverage::Cadence;
 use super::plan::Plan;
-use super::stages::Rollout;
 use crate::error::Error;
 use crate::name::DocumentType;
 use crate::ratio::Ratio;

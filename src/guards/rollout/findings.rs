@@ -1,13 +1,13 @@
 //! What a decision is made on, put together for people.
 
-use super::book::{AT_ONCE, Pair};
 use super::coverage::REMEMBERED;
 use super::decide::{View, Worse, judged};
-use super::delay::Age;
+use super::evidence::counts::{AT_ONCE, Pair};
+use super::evidence::review_delay::Age;
 use super::plan::ln_bar;
 use super::status::{TypeStatus, TypeVerdict};
 use super::trial::Trial;
-use crate::evidence::{Evidence, Findings, Maturity, Measure};
+use crate::event::{Evidence, Findings, Maturity, Measure};
 use crate::name::DocumentType;
 use crate::ratio::Ratio;
 use crate::time::Timestamp;

@@ -1,14 +1,11 @@
 //! What a rollout learns: how calls end, and what people say of answers.
 
-use super::stages::{Core, Rollout};
-use super::truth::REMEMBERED;
-use crate::event::{EventKind, NotCounted, Severity};
-use crate::evidence::{Decision, Measure};
+use super::controller::{Core, Rollout};
+use super::evidence::corrections::REMEMBERED;
+use crate::call::{Outcome, Role, Signal, Ticket};
+use crate::event::{Decision, EventKind, Measure, NotCounted, Severity};
 use crate::guard::Cx;
 use crate::name::DocumentType;
-use crate::signal::{Outcome, Signal};
-use crate::ticket::Ticket;
-use crate::version::Role;
 
 impl Rollout {
     pub(super) fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::coverage::Coverage;
 use crate::error::Error;
-use crate::evidence::{HoldReason, Measure};
+use crate::event::{HoldReason, Measure};
 use crate::ratio::Ratio;
 
 /// Evidence of this strength against "no worse" rolls back: at most 5 % of candidates that are no worse, however often

@@ -5,8 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::NotCounted;
-use crate::evidence::{Decision, Evidence, Findings};
+use crate::event::{Decision, Evidence, Findings, NotCounted};
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
 

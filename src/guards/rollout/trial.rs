@@ -5,22 +5,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::book::{Book, Pair, Stage};
 use super::coverage::{Cadence, Coverage};
-use super::delay::Pace;
+use super::evidence::corrections::{Change, Stored as StoredTruth, Truth};
+use super::evidence::counts::{Book, Pair, Stage};
+use super::evidence::likelihood::Weighed;
+use super::evidence::review_delay::Pace;
 use super::plan::Plan;
 use super::status::RolloutState;
-use super::truth::{Change, Stored as StoredTruth, Truth};
-use super::weighed::Weighed;
-use crate::correction::Correction;
-use crate::event::{EventKind, NotCounted};
-use crate::evidence::{Findings, HoldReason, Measure, Tally};
-use crate::keyed::{Keyed, Place};
+use crate::call::{Correction, Outcome, Role, Ticket};
+use crate::event::{EventKind, Findings, HoldReason, Measure, NotCounted, Tally};
 use crate::name::{DocumentType, VersionId};
-use crate::signal::Outcome;
-use crate::ticket::Ticket;
+use crate::stats::{Keyed, Place};
 use crate::time::{Timestamp, hours};
-use crate::version::Role;
 
 /// Document types that are judged apart; the others share one book.
 pub(super) const TYPES: usize = 1_000;

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::call::{Comparison, Ticket};
 use crate::name::DocumentType;
 use crate::ratio::Ratio;
-use crate::signal::Comparison;
 use crate::stats::wilson;
-use crate::ticket::Ticket;
 
 /// What may be said of a candidate after the latest look at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

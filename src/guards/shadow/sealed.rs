@@ -3,7 +3,7 @@
 use std::any::type_name;
 use std::fmt;
 
-use crate::signal::Comparison;
+use crate::call::Comparison;
 
 /// The output of a candidate in a shadow run: it can be compared with production's, and cannot be acted on.
 ///

@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{EventKind, Severity};
 use crate::guard::Cx;
-use crate::keyed::{DEFAULT_KEYS, Keyed, Place};
 use crate::name::{DocumentType, VersionId};
-use crate::token_count::TokenCount;
-use crate::window::{Span, Window};
+use crate::stats::{DEFAULT_KEYS, Keyed, Place, Span, Window};
+use crate::tokens::TokenCount;
 
 const DOCUMENTS: u64 = 3;
 const WITHIN: Span = Span::fixed(Duration::from_secs(15 * 60), 15);

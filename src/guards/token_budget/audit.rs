@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::account::Measurement;
+use crate::call::Ticket;
 use crate::event::{EventKind, Severity};
 use crate::guard::Cx;
 use crate::name::ModelName;
 use crate::ratio::Ratio;
-use crate::ticket::Ticket;
 use crate::time::Timestamp;
-use crate::token_count::Provenance;
+use crate::tokens::{Measurement, Provenance};
 
 /// The error of an exact count that is still the API's own framing ..
 const TOLERANCE: Ratio = Ratio::percent(2);

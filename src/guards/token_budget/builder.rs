@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use super::models::Models;
 use super::{LIMIT, TokenBudget};
+use crate::call::Destination;
 use crate::error::Error;
 use crate::event::Severity;
-use crate::model::Model;
 use crate::name::ModelName;
 use crate::ratio::Ratio;
-use crate::tokens::{Catalogue, TokenCounter};
-use crate::verdict::Destination;
+use crate::tokens::{Catalogue, Model, TokenCounter};
 
 /// Puts a [`TokenBudget`] together.
 #[derive(Clone, Debug)]

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::reader::Reader;
+use super::estimate::Reader;
+use crate::call::Version;
 use crate::error::Error;
-use crate::model::{Encoding, Model};
 use crate::name::ModelName;
 use crate::ratio::Ratio;
-use crate::tokens::{ByteBound, Catalogue, Factor, TokenCounter, proxy};
-use crate::version::Version;
+use crate::tokens::{ByteBound, Catalogue, Encoding, Factor, Model, TokenCounter, proxy};
 
 /// Versions whose prompts stay counted.
 const REMEMBERED_VERSIONS: usize = 32;

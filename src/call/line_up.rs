@@ -1,0 +1,132 @@
+//! The versions that are live, and the part that each plays.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::version::Version;
+use crate::error::Error;
+use crate::name::VersionId;
+
+/// The part that a version plays in a line-up. Ordered by caution: the candidate is the boldest choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a line-up has three places, and code matches on them"
+)]
+pub enum Role {
+    /// On trial: serves only what a rollout guard gives it.
+    Candidate,
+    /// In production.
+    Stable,
+    /// What was in production before, kept to fall back to.
+    Previous,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Candidate => "candidate",
+            Self::Stable => "stable",
+            Self::Previous => "previous",
+        })
+    }
+}
+
+/// The versions that are live: one in production, and optionally the one before it and one on trial.
+///
+/// ```
+/// use fusebox::{LineUp, Version};
+///
+/// let line_up = LineUp::new(Version::new("v7", "gpt-4o")?)
+///     .with_previous(Version::new("v6", "gpt-4o")?);
+/// # Ok::<(), fusebox::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineUp {
+    stable: Version,
+    previous: Option<Version>,
+    candidate: Option<Version>,
+}
+
+impl LineUp {
+    /// A line-up with nothing but a version in production.
+    pub fn new(stable: Version) -> Self {
+        Self {
+            stable,
+            previous: None,
+            candidate: None,
+        }
+    }
+
+    /// With the version to fall back to.
+    pub fn with_previous(mut self, previous: Version) -> Self {
+        self.previous = Some(previous);
+        self
+    }
+
+    /// With a version on trial. It serves nothing until a rollout guard gives it a share.
+    pub fn with_candidate(mut self, candidate: Version) -> Self {
+        self.candidate = Some(candidate);
+        self
+    }
+
+    /// The version in production.
+    pub fn stable(&self) -> &Version {
+        &self.stable
+    }
+
+    /// The version to fall back to.
+    pub fn previous(&self) -> Option<&Version> {
+        self.previous.as_ref()
+    }
+
+    /// The version on trial.
+    pub fn candidate(&self) -> Option<&Version> {
+        self.candidate.as_ref()
+    }
+
+    /// The version that plays a part.
+    pub fn get(&self, role: Role) -> Option<&Version> {
+        match role {
+            Role::Candidate => self.candidate(),
+            Role::Stable => Some(&self.stable),
+            Role::Previous => self.previous(),
+        }
+    }
+
+    /// Every version, boldest first.
+    pub fn versions(&self) -> impl Iterator<Item = &Version> {
+        self.candidate
+            .iter()
+            .chain(Some(&self.stable))
+            .chain(&self.previous)
+    }
+
+    /// Checks that no version plays two parts.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        let twice = |field, id: &VersionId, other: Role| {
+            let allowed = format!("a version other than the {other} one");
+            Err(Error::invalid(field, id, allowed))
+        };
+        if let Some(previous) = &self.previous {
+            if *previous.id() == *self.stable.id() {
+                return twice("previous version", previous.id(), Role::Stable);
+            }
+        }
+        if let Some(candidate) = &self.candidate {
+            if *candidate.id() == *self.stable.id() {
+                return twice("candidate version", candidate.id(), Role::Stable);
+            }
+            if self
+                .previous
+                .as_ref()
+                .is_some_and(|previous| previous.id() == candidate.id())
+            {
+                return twice("candidate version", candidate.id(), Role::Previous);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,40 @@
+//! The ways in which a call ends.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::reason::Destination;
+use crate::failure::FailureKind;
+
+/// How a call ended. Every ticket gets exactly one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The permit was dropped unsaid: a cancelled future, an early return, a panic.
+    Abandoned,
+    /// An answer that may be acted on.
+    Accepted,
+    /// The call was not made; the document went elsewhere.
+    Diverted(Destination),
+    /// The call failed, or its answer is a failure.
+    Failed(FailureKind),
+    /// An answer that a person must look at.
+    NeedsReview,
+    /// The call was never made, by the caller's choice.
+    Released,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Abandoned => f.pad("abandoned"),
+            Self::Accepted => f.pad("accepted"),
+            Self::Diverted(destination) => write!(f, "diverted to {destination}"),
+            Self::Failed(kind) => write!(f, "failed: {kind}"),
+            Self::NeedsReview => f.pad("needs review"),
+            Self::Released => f.pad("released"),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What the application says of an answer as soon as it has it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::confidence::Confidence;
+use crate::failure::FailureKind;
+use crate::name::Field;
+use crate::time::millis;
+
+/// What the application says of an answer: how sure the model is of each field, what it cost, and whether an HTTP 200
+/// was a failure after all.
+///
+/// ```
+/// use fusebox::Report;
+///
+/// let report = Report::new()
+///     .confidence("total", 0.97)
+///     .confidence("vendor", 0.88)
+///     .finish_reason("stop");
+/// assert_eq!(report.failure(), None);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    confidences: Vec<(Field, Option<Confidence>)>,
+    usage: Option<Usage>,
+    failure: Option<FailureKind>,
+    #[serde(default)]
+    retry_after_millis: Option<u64>,
+}
+
+/// Tokens that the API says it read and wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Usage {
+    input: u64,
+    #[serde(default)]
+    cached: u64,
+    output: u64,
+}
+
+impl Report {
+    /// Nothing but: there was an answer.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The model's confidence in a field, from 0 to 1.
+    ///
+    /// A score outside that range is kept as invalid: it can not be accepted, and the answer goes to a person. A score
+    /// for a field without a name is left out.
+    pub fn confidence(mut self, field: impl AsRef<str>, score: f64) -> Self {
+        if let Ok(field) = Field::new(field) {
+            self.confidences.push((field, Confidence::new(score).ok()));
+        }
+        self
+    }
+
+    /// Tokens that the API says it read and wrote.
+    ///
+    /// All that it read: where an API counts cached input apart, as Anthropic's does, add it with
+    /// [`cached_input`](Self::cached_input). OpenAI's `prompt_tokens` are all already.
+    pub fn usage(mut self, input: u64, output: u64) -> Self {
+        let cached = self.usage.map_or(0, |usage| usage.cached);
+        self.usage = Some(Usage {
+            input,
+            cached,
+            output,
+        });
+        self
+    }
+
+    /// Tokens that the API says it read besides, from a cache or into it: `cache_creation_input_tokens` and
+    /// `cache_read_input_tokens`.
+    pub fn cached_input(mut self, creation: u64, read: u64) -> Self {
+        let usage = self.usage.unwrap_or(Usage {
+            input: 0,
+            cached: 0,
+            output: 0,
+        });
+        self.usage = Some(Usage {
+            cached: creation.saturating_add(read),
+            ..usage
+        });
+        self
+    }
+
+    /// The finish or stop reason that the API gave; see [`FailureKind::from_finish_reason`].
+    pub fn finish_reason(mut self, reason: &str) -> Self {
+        self.failure = self.failure.or(FailureKind::from_finish_reason(reason));
+        self
+    }
+
+    /// The API answered, and the answer is a failure all the same.
+    pub fn failed(mut self, kind: FailureKind) -> Self {
+        self.failure = Some(kind);
+        self
+    }
+
+    /// The API asks to wait so long before the next call.
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after_millis = Some(millis(wait));
+        self
+    }
+
+    /// How long the API asks to wait, if it does.
+    pub fn wait(&self) -> Option<Duration> {
+        self.retry_after_millis.map(Duration::from_millis)
+    }
+
+    /// The confidences as given; `None` where a score was invalid.
+    pub fn confidences(&self) -> &[(Field, Option<Confidence>)] {
+        &self.confidences
+    }
+
+    /// Tokens read, as the API says, cached ones among them.
+    pub fn input_tokens(&self) -> Option<u64> {
+        self.usage
+            .map(|usage| usage.input.saturating_add(usage.cached))
+    }
+
+    /// Tokens written, as the API says.
+    pub fn output_tokens(&self) -> Option<u64> {
+        self.usage.map(|usage| usage.output)
+    }
+
+    /// What kind of failure the answer is, if it is one.
+    pub fn failure(&self) -> Option<FailureKind> {
+        self.failure
+    }
+}

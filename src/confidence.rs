@@ -1,0 +1,83 @@
+//! How sure a model is of a field.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// How sure the model is of one field: a number between 0 and 1, kept in millionths so that comparisons are exact.
+///
+/// Serialised as the number of millionths.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Confidence(u32);
+
+impl Confidence {
+    const MILLIONTHS: u32 = 1_000_000;
+    /// No doubt.
+    pub const CERTAIN: Self = Self(Self::MILLIONTHS);
+
+    /// From a number between 0 and 1, rounded to millionths; an error for anything else, `NaN` included.
+    pub fn new(score: f64) -> Result<Self, Error> {
+        if !(0.0..=1.0).contains(&score) {
+            return Err(Error::invalid("confidence", score, "a number from 0 to 1"));
+        }
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a score from 0 to 1 times a million fits"
+        )]
+        let millionths = (score * f64::from(Self::MILLIONTHS)).round() as u32;
+        Ok(Self(millionths))
+    }
+
+    /// Hundredths: `Confidence::percent(80)` is 0.80. More than 100 is taken as 100.
+    pub const fn percent(percent: u32) -> Self {
+        let percent = if percent < 100 { percent } else { 100 };
+        Self(percent * (Self::MILLIONTHS / 100))
+    }
+
+    /// Millionths.
+    pub const fn as_millionths(self) -> u32 {
+        self.0
+    }
+
+    /// So much higher, at most `highest`.
+    pub(crate) fn raised_by(self, step: Self, highest: Self) -> Self {
+        Self(self.0.saturating_add(step.0)).min(highest).max(self)
+    }
+}
+
+impl fmt::Display for Confidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", f64::from(self.0) / f64::from(Self::MILLIONTHS))
+    }
+}
+
+impl fmt::Debug for Confidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}e-6", self.0)
+    }
+}
+
+impl TryFrom<u32> for Confidence {
+    type Error = Error;
+
+    fn try_from(millionths: u32) -> Result<Self, Error> {
+        if millionths > Self::MILLIONTHS {
+            return Err(Error::invalid(
+                "confidence",
+                millionths,
+                "0 to 1000000 millionths",
+            ));
+        }
+        Ok(Self(millionths))
+    }
+}
+
+impl From<Confidence> for u32 {
+    fn from(confidence: Confidence) -> Self {
+        confidence.0
+    }
+}

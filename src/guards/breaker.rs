@@ -1,0 +1,307 @@
+//! P3: when too many calls fail, the previous version serves, and then somebody is paged.
+
+mod builder;
+mod circuit;
+mod circuits;
+mod core;
+mod generation;
+mod in_flight;
+mod incident;
+mod last_calls;
+mod parts;
+mod recovery;
+mod rule;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::call::{Call, Signal, Version};
+use crate::error::Error;
+use crate::event::BreakerMode;
+use crate::guard::{Cx, Guard, Route, State, Verdict};
+use crate::name::{DocumentType, VersionId};
+use crate::time::Timestamp;
+
+use self::core::{Command, Lines};
+pub use builder::ErrorRateBreakerBuilder;
+use circuit::Line;
+pub use circuit::{BreakerState, Health, VersionCounts};
+pub use recovery::{Probing, Recovery};
+use rule::Rule;
+pub use rule::Treatment;
+
+const NAME: &str = "error-rate";
+
+/// Puts the previous prompt version back into service when too many calls of the current one fail.
+///
+/// # What it watches
+/// How calls end, per prompt version, in a window that slides over the last 15 minutes.
+///
+/// # When it acts
+/// When strictly more than 5 % of at least 100 calls in the window failed, or, while there are fewer than 100, when 5
+/// calls in a row failed. It looks at every call that ends; time passing alone never triggers it, but for calls that hang,
+/// where it was told how long a call may take.
+///
+/// # What it does
+/// From the next call on the previous version serves (for a candidate: production), and then one page is sent. The
+/// version stays out of service until a person [arms it again](Self::rearm): an automatic probe would serve a bad prompt
+/// again. For faults that pass, such as those of a provider, [`Recovery::Probe`] tries it with a few calls after a wait.
+/// If the previous version fails as well, documents go to human review, or to
+/// [a queue of yours](ErrorRateBreakerBuilder::when_exhausted), and a page says that falling back did not help.
+/// With no previous version in the line-up it pages and the version goes on serving.
+///
+/// Wrong credentials, an unknown model or a used-up quota page at once, at most once in 15 minutes for each kind, and do
+/// not count: no prompt version can cure them. Throttled calls do not count. Calls that were abandoned are neither good
+/// nor bad; when they are more than 5 % of all, that is a page of its own.
+///
+/// A call counts for the state in which it was admitted: what was open when a version was taken out, tried or armed again
+/// changes nothing any more, and is counted as late.
+///
+/// One outage is one page: what happens until a version has been well for 15 minutes belongs to the same incident, whose
+/// key stands in every event of it, and is told without waking anybody again. That falling back did not help is a page of
+/// its own.
+///
+/// # One type of document
+/// A type that fails alone hides among the others. Judged [by itself too](ErrorRateBreakerBuilder::by_document_type), it
+/// falls back alone, while all other documents stay with the current version. What is out of service for all documents is
+/// so for each type; types in which a version fails soon after each other are one incident and one page:
+///
+/// ```
+/// use fusebox::ErrorRateBreaker;
+///
+/// let breaker = ErrorRateBreaker::builder().by_document_type(true).build()?;
+/// # Ok::<(), fusebox::Error>(())
+/// ```
+///
+/// # What a person can do
+/// [`rearm`](Self::rearm) a version, [`reset`](Self::reset) all of them, [`reconfigure`](Self::reconfigure) the breaker, or
+/// [`switch`](Self::switch) it: to force the fallback, to only watch, or to do nothing but count.
+///
+/// # What it cannot see
+/// Answers that are wrong without failing. A version whose larger model fails, the one that a token budget chose for
+/// some documents, apart from the version itself: both count for the version. Calls that never end, unless it is told how long a call may take
+/// ([`slow_calls`](ErrorRateBreakerBuilder::slow_calls)); the ledger sees them too. Whether the prompt or the
+/// provider is at fault: it finds out by falling back.
+///
+/// # Defaults and why
+/// 5 % and 15 minutes: an outage of a fifth of all calls is seen in under four minutes. At least 100 calls: at a true
+/// error rate of 1 % fewer would page on noise (with 20 calls 1.7 % of all looks, with 100 0.05 %). Five in a row: what is
+/// left for quiet hours; [`last_calls`](ErrorRateBreakerBuilder::last_calls) is for versions that never have enough.
+/// Memory: less than 1 KB for each version, and for each version and type where types are judged too.
+///
+/// # Events
+/// [`ErrorRateExceeded`](crate::EventKind::ErrorRateExceeded), [`Exhausted`](crate::EventKind::Exhausted),
+/// [`UrgentFailure`](crate::EventKind::UrgentFailure),
+/// [`AbandonedRateExceeded`](crate::EventKind::AbandonedRateExceeded) (pages);
+/// [`ProbesFailed`](crate::EventKind::ProbesFailed), [`WouldTrip`](crate::EventKind::WouldTrip),
+/// [`BreakerSwitched`](crate::EventKind::BreakerSwitched) (warnings); [`ProbesStarted`](crate::EventKind::ProbesStarted),
+/// [`Recovered`](crate::EventKind::Recovered), [`IncidentResolved`](crate::EventKind::IncidentResolved), [`Rearmed`](crate::EventKind::Rearmed),
+/// [`BreakerReset`](crate::EventKind::BreakerReset).
+///
+/// # Example
+/// ```
+/// use std::sync::Arc;
+/// use fusebox::{BreakerState, Call, ErrorRateBreaker, FailureKind, LineUp, Pipeline, Role, Version, VersionId};
+///
+/// let breaker = Arc::new(ErrorRateBreaker::default());
+/// let line_up = LineUp::new(Version::new("v7", "gpt-4o")?).with_previous(Version::new("v6", "gpt-4o")?);
+/// let pipeline = Pipeline::builder(line_up).guard(Arc::clone(&breaker)).build()?;
+///
+/// for n in 0..5 {
+///     if let Some(permit) = pipeline.admit(&Call::new(format!("inv-{n}"), "invoice")?).permit() {
+///         permit.fail(FailureKind::MalformedOutput);
+///     }
+/// }
+/// let next = pipeline.admit(&Call::new("inv-5", "invoice")?);
+/// assert_eq!(next.ticket().role(), Role::Previous);
+/// assert_eq!(breaker.state(&VersionId::new("v7")?), BreakerState::Latched);
+/// # Ok::<(), fusebox::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ErrorRateBreaker {
+    /// Whether routing has to look at the lines at all: false while nothing is out of service and no command waits.
+    attention: AtomicBool,
+    /// Whether calls are of interest while they are open.
+    sees_openings: AtomicBool,
+    lines: Mutex<Lines>,
+}
+
+/// What became of the windows when a breaker's settings were changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[must_use = "with empty windows a breaker sees no rate before there are enough calls again"]
+pub enum Windows {
+    /// They go on.
+    Kept,
+    /// The window has another length or other steps, or the number of last calls is another: what does not fit begins
+    /// empty.
+    Emptied,
+}
+
+impl ErrorRateBreaker {
+    fn new(rule: Rule, mode: BreakerMode) -> Self {
+        Self {
+            attention: AtomicBool::new(mode == BreakerMode::ForcedFallback),
+            sees_openings: AtomicBool::new(rule.slow.is_some()),
+            lines: Mutex::new(Lines::new(rule, mode)),
+        }
+    }
+
+    /// A breaker with the default numbers.
+    pub fn builder() -> ErrorRateBreakerBuilder {
+        ErrorRateBreakerBuilder::new()
+    }
+
+    /// Puts a version back into service, with an empty window. Takes effect at the pipeline's next call or tick; what
+    /// calls from before report is counted as late.
+    pub fn rearm(&self, version: &VersionId) {
+        self.command(Command::Rearm(version.clone()));
+    }
+
+    /// Puts every version back into service, with empty windows, and acts as usual from then on. Takes effect at the
+    /// pipeline's next call or tick.
+    pub fn reset(&self) {
+        self.command(Command::Reset);
+    }
+
+    /// Switches what the breaker does with what it sees. Takes effect at the pipeline's next call or tick, for all
+    /// versions at once, and holds until it is switched again or [`reset`](Self::reset).
+    pub fn switch(&self, mode: BreakerMode) {
+        self.command(Command::Switch(mode));
+    }
+
+    /// Changes the settings while calls are under way; what is out of service stays out. An error when a number is
+    /// outside its range: then nothing is changed. The mode is not a setting; see [`switch`](Self::switch).
+    ///
+    /// ```
+    /// use fusebox::{ErrorRateBreaker, Ratio, Windows};
+    ///
+    /// let breaker = ErrorRateBreaker::default();
+    /// let stricter = ErrorRateBreaker::builder().threshold(Ratio::percent(3));
+    /// assert_eq!(breaker.reconfigure(stricter)?, Windows::Kept);
+    /// # Ok::<(), fusebox::Error>(())
+    /// ```
+    pub fn reconfigure(&self, settings: ErrorRateBreakerBuilder) -> Result<Windows, Error> {
+        let rule = settings.into_rule()?;
+        let mut lines = self.lines.lock();
+        self.sees_openings
+            .store(rule.slow.is_some(), Ordering::Release);
+        let kept = lines.adopt(rule);
+        Ok(if kept {
+            Windows::Kept
+        } else {
+            Windows::Emptied
+        })
+    }
+
+    fn command(&self, command: Command) {
+        self.with_lines(|lines| lines.command(command));
+    }
+
+    /// What the breaker does with what it sees.
+    pub fn mode(&self) -> BreakerMode {
+        self.lines.lock().mode()
+    }
+
+    /// Whether a version is in service.
+    pub fn state(&self, version: &VersionId) -> BreakerState {
+        self.state_of(version, None)
+    }
+
+    /// Whether a version is in service for documents of one type, where types are judged by themselves; what is out of
+    /// service for all is not repeated here.
+    pub fn state_for(&self, version: &VersionId, document_type: &DocumentType) -> BreakerState {
+        self.state_of(version, Some(document_type))
+    }
+
+    fn state_of(&self, version: &VersionId, only_for: Option<&DocumentType>) -> BreakerState {
+        let lines = self.lines.lock();
+        let line = lines.line(version, only_for);
+        line.map_or(BreakerState::Closed, Line::state)
+    }
+
+    /// What is in a version's window, as of the last call that was seen.
+    pub fn counts(&self, version: &VersionId) -> VersionCounts {
+        self.lines.lock().counts(version, None)
+    }
+
+    /// The same for documents of one type, where types are judged by themselves.
+    pub fn counts_for(&self, version: &VersionId, document_type: &DocumentType) -> VersionCounts {
+        self.lines.lock().counts(version, Some(document_type))
+    }
+
+    /// Until when the API of a version asked not to be called, if that is not over: its `retry-after`, as reported with a
+    /// failure. A version that is out of service is not tried before.
+    pub fn retry_at(&self, version: &VersionId) -> Option<Timestamp> {
+        self.lines.lock().retry_at(version)
+    }
+
+    /// Does something under the lock, and remembers whether routing has anything to look at.
+    fn with_lines<T>(&self, step: impl FnOnce(&mut Lines) -> T) -> T {
+        let mut lines = self.lines.lock();
+        let result = step(&mut lines);
+        if self.attention.load(Ordering::Relaxed) != lines.needs_attention {
+            self.attention
+                .store(lines.needs_attention, Ordering::Release);
+        }
+        result
+    }
+}
+
+impl Default for ErrorRateBreaker {
+    fn default() -> Self {
+        ErrorRateBreakerBuilder::new().into_breaker()
+    }
+}
+
+impl Guard for ErrorRateBreaker {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn route(&self, call: &Call<'_>, cx: &mut Cx<'_>) -> Route {
+        if !self.attention.load(Ordering::Acquire) {
+            return Route::Abstain;
+        }
+        self.with_lines(|lines| lines.route(call, cx))
+    }
+
+    fn check(&self, call: &Call<'_>, _version: &Version, cx: &mut Cx<'_>) -> Verdict {
+        if !self.attention.load(Ordering::Acquire) {
+            return Verdict::Proceed;
+        }
+        self.lines.lock().check(call, cx)
+    }
+
+    fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
+        let is_watched =
+            || self.sees_openings.load(Ordering::Acquire) || self.attention.load(Ordering::Acquire);
+        match signal {
+            Signal::Opened { ticket } if is_watched() => self.lines.lock().opened(ticket, cx),
+            Signal::Settled {
+                ticket,
+                outcome,
+                report,
+            } => self.with_lines(|lines| lines.settled(ticket, outcome, report.wait(), cx)),
+            _ => {}
+        }
+    }
+
+    fn tick(&self, cx: &mut Cx<'_>) {
+        self.with_lines(|lines| {
+            lines.settle_in(cx);
+            lines.look_for_hanging(cx);
+        });
+    }
+
+    fn snapshot(&self) -> Option<State> {
+        self.lines.lock().stored()
+    }
+
+    fn restore(&self, state: &State, _cx: &mut Cx<'_>) -> Result<(), Error> {
+        let stored = state.read(NAME)?;
+        self.with_lines(|lines| lines.restore(stored));
+        Ok(())
+    }
+}

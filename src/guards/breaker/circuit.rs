@@ -1,0 +1,406 @@
+//! One version: what its calls did lately, and whether it is in service.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::generation::Generation;
+use super::in_flight::InFlight;
+use super::last_calls::Recent;
+use super::recovery::{Probing, Recovery, Trial};
+use super::rule::{Breach, Rule};
+use crate::call::{Ticket, TicketId};
+use crate::event::TripReason;
+use crate::failure::FailureKind;
+use crate::stats::Window;
+use crate::time::Timestamp;
+
+/// Whether a version is in service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BreakerState {
+    /// In service although too many calls fail, because there is no version to fall back to.
+    Alarmed,
+    /// In service.
+    Closed,
+    /// Tried with a few calls; all others are served by the version behind it.
+    HalfOpen,
+    /// Out of service until a person arms it again.
+    Latched,
+    /// Out of service until it is tried again.
+    Open,
+}
+
+/// What the calls of one version did within the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VersionCounts {
+    /// Calls that ended in an answer or a failure.
+    pub calls: u64,
+    /// Those that failed.
+    pub errors: u64,
+    /// Calls that were abandoned; not among `calls`.
+    pub abandoned: u64,
+    /// Those of `calls` that took longer than a call should; none where no such time was given.
+    pub slow: u64,
+    /// Calls since the start that ended too late to count: they were admitted before their version was taken out of
+    /// service, tried, or armed again.
+    pub late: u64,
+    /// What these say of the version.
+    pub health: Health,
+}
+
+/// What the calls in the window say of a version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Health {
+    /// There are too few calls for a rate.
+    #[default]
+    InsufficientData,
+    /// Not more calls failed than may.
+    Healthy,
+    /// More calls failed than may.
+    Failing,
+}
+
+/// How a call ended, as far as a breaker cares.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    Abandoned,
+    AbandonedAsFailure,
+    Answered,
+    Failed(FailureKind),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Line {
+    phase: Phase,
+    /// Calls from before it count no more.
+    #[serde(skip)]
+    generation: Generation,
+    /// Calls, errors, abandoned, slow.
+    window: Window<4>,
+    #[serde(default)]
+    recent: Recent,
+    #[serde(skip)]
+    in_flight: InFlight,
+    failures_in_a_row: u32,
+    /// How many times it was taken out since it was last in service.
+    times_out: u32,
+    late: u64,
+    abandonment: bool,
+    /// Whether a breaker that only watches has said that it would take the version out.
+    would_trip: bool,
+    /// Failures by kind since the window was last without any, and the first and the last call that failed.
+    kinds: BTreeMap<FailureKind, u64>,
+    failed: Option<(TicketId, TicketId)>,
+    reported: BTreeMap<FailureKind, Timestamp>,
+    /// Until when the API asked to wait.
+    retry_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Phase {
+    Alarmed,
+    Closed,
+    HalfOpen(Trial),
+    Latched,
+    Open { until: Timestamp },
+}
+
+impl Line {
+    pub(super) fn new(rule: &Rule, generation: Generation) -> Self {
+        Self {
+            phase: Phase::Closed,
+            generation,
+            window: Window::new(rule.span),
+            recent: Recent::new(rule.last_calls),
+            in_flight: InFlight::default(),
+            failures_in_a_row: 0,
+            times_out: 0,
+            late: 0,
+            abandonment: false,
+            would_trip: false,
+            kinds: BTreeMap::new(),
+            failed: None,
+            reported: BTreeMap::new(),
+            retry_at: None,
+        }
+    }
+
+    /// Goes on under another rule; a window of another shape is emptied.
+    pub(super) fn adopt(&mut self, rule: &Rule) {
+        if self.window.span() != rule.span {
+            self.window = Window::new(rule.span);
+        }
+        if !self.recent.is_of(rule.last_calls) {
+            self.recent = Recent::new(rule.last_calls);
+        }
+    }
+
+    pub(super) fn state(&self) -> BreakerState {
+        match self.phase {
+            Phase::Alarmed => BreakerState::Alarmed,
+            Phase::Closed => BreakerState::Closed,
+            Phase::HalfOpen(_) => BreakerState::HalfOpen,
+            Phase::Latched => BreakerState::Latched,
+            Phase::Open { .. } => BreakerState::Open,
+        }
+    }
+
+    /// Whether it serves without restriction.
+    pub(super) fn is_in_service(&self) -> bool {
+        matches!(self.phase, Phase::Alarmed | Phase::Closed)
+    }
+
+    pub(super) fn trial_mut(&mut self) -> Option<&mut Trial> {
+        match &mut self.phase {
+            Phase::HalfOpen(trial) => Some(trial),
+            _ => None,
+        }
+    }
+
+    /// Whether a call has a place while the version is tried.
+    pub(super) fn tries(&self, call: TicketId) -> bool {
+        matches!(&self.phase, Phase::HalfOpen(trial) if trial.has(call))
+    }
+
+    /// Whether a call was admitted before the last change of state.
+    pub(super) fn is_late(&self, ticket: &Ticket) -> bool {
+        self.generation.is_after(ticket)
+    }
+
+    pub(super) fn counts(&mut self, rule: &Rule, now: Timestamp) -> VersionCounts {
+        let [calls, errors, abandoned, slow] = self.window.total(now);
+        let health = if calls < rule.min_calls {
+            Health::InsufficientData
+        } else if rule.is_exceeded_by(errors, calls) {
+            Health::Failing
+        } else {
+            Health::Healthy
+        };
+        VersionCounts {
+            calls,
+            errors,
+            abandoned,
+            slow,
+            late: self.late,
+            health,
+        }
+    }
+
+    pub(super) fn kinds(&self) -> BTreeMap<FailureKind, u64> {
+        self.kinds.clone()
+    }
+
+    /// The first and the last call that failed.
+    pub(super) fn failed(&self) -> Option<(TicketId, TicketId)> {
+        self.failed
+    }
+
+    /// The API asks not to be called before then.
+    pub(super) fn wait_until(&mut self, at: Timestamp) {
+        self.retry_at = self.retry_at.max(Some(at));
+    }
+
+    /// Until when the API asked to wait, if that is not over.
+    pub(super) fn retry_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.retry_at.filter(|at| *at > now)
+    }
+
+    pub(super) fn count_late(&mut self) {
+        self.late += 1;
+    }
+
+    pub(super) fn record(&mut self, ticket: TicketId, step: Step, is_slow: bool, now: Timestamp) {
+        let slow = u64::from(is_slow);
+        match step {
+            Step::Answered => {
+                self.failures_in_a_row = 0;
+                self.window.add(now, [1, 0, 0, slow]);
+                self.recent.add(false);
+            }
+            Step::Failed(kind) => {
+                let [_, errors, _, _] = self.window.total(now);
+                if errors == 0 {
+                    self.kinds.clear();
+                    self.failed = None;
+                }
+                let (first, _) = self.failed.unwrap_or((ticket, ticket));
+                self.failed = Some((first, ticket));
+                *self.kinds.entry(kind).or_default() += 1;
+                self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+                self.window.add(now, [1, 1, 0, slow]);
+                self.recent.add(true);
+            }
+            Step::Abandoned => self.window.add(now, [0, 0, 1, 0]),
+            Step::AbandonedAsFailure => {
+                self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+                self.window.add(now, [1, 1, 1, slow]);
+                self.recent.add(true);
+            }
+        }
+    }
+
+    /// Which rule its calls break, if any.
+    pub(super) fn breach(&mut self, rule: &Rule, now: Timestamp) -> Option<Breach> {
+        let [calls, errors, _, _] = self.window.total(now);
+        let is_sparse = calls < rule.min_calls;
+        let limit = rule.consecutive_failures;
+        let (reason, part, whole) = if rule.is_exceeded_by(errors, calls) {
+            (TripReason::ErrorRate, errors, calls)
+        } else if is_sparse && limit.is_some_and(|limit| self.failures_in_a_row >= limit) {
+            (TripReason::ConsecutiveFailures, errors, calls)
+        } else {
+            let recent = self.recent.full().filter(|_| is_sparse);
+            match recent.filter(|(errors, calls)| rule.is_too_many(*errors, *calls)) {
+                Some((errors, calls)) => (TripReason::LastCalls, errors, calls),
+                None => return self.slow_breach(rule, now),
+            }
+        };
+        Some(Breach {
+            reason,
+            part,
+            whole,
+            threshold: rule.threshold,
+        })
+    }
+
+    /// Whether too many calls take too long, those that are still open among them.
+    pub(super) fn slow_breach(&mut self, rule: &Rule, now: Timestamp) -> Option<Breach> {
+        let slow = rule.slow?;
+        let [calls, _, _, slow_calls] = self.window.total(now);
+        let hanging = self.in_flight.older_than(slow.after, now);
+        let (part, whole) = (slow_calls + hanging, calls + hanging);
+        let is_broken = if whole < rule.min_calls {
+            let limit = rule.consecutive_failures;
+            limit.is_some_and(|limit| hanging >= u64::from(limit))
+        } else {
+            slow.threshold.is_exceeded_by(part, whole)
+        };
+        is_broken.then_some(Breach {
+            reason: TripReason::SlowCalls,
+            part,
+            whole,
+            threshold: slow.threshold,
+        })
+    }
+
+    pub(super) fn opened(&mut self, ticket: &Ticket) {
+        self.in_flight.begin(ticket.admitted_at());
+    }
+
+    pub(super) fn ended(&mut self, ticket: &Ticket) {
+        if !self.is_late(ticket) {
+            self.in_flight.end(ticket.admitted_at());
+        }
+    }
+
+    /// Whether the abandoned calls have just become too many.
+    pub(super) fn abandonment_begins(&mut self, rule: &Rule, now: Timestamp) -> bool {
+        let [calls, _, abandoned, _] = self.window.total(now);
+        let exceeded = rule.is_exceeded_by(abandoned, calls + abandoned);
+        let begins = exceeded && !self.abandonment;
+        self.abandonment = exceeded;
+        begins
+    }
+
+    /// Whether too many calls are abandoned.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandonment
+    }
+
+    /// Whether a failure of this kind was not reported within the last `quiet`.
+    pub(super) fn is_news(&mut self, kind: FailureKind, now: Timestamp, quiet: Duration) -> bool {
+        let known = self
+            .reported
+            .get(&kind)
+            .is_some_and(|at| now.since(*at) < quiet);
+        if !known {
+            self.reported.insert(kind, now);
+        }
+        !known
+    }
+
+    /// A breaker that only watches: whether this is the first call since the version was last healthy for which it would
+    /// have acted.
+    pub(super) fn would_trip_first(&mut self, is_broken: bool) -> bool {
+        let first = is_broken && !self.would_trip;
+        self.would_trip = is_broken;
+        first
+    }
+
+    /// Takes it out of service, until a person arms it again or until it is tried.
+    pub(super) fn take_out(&mut self, recovery: &Recovery, now: Timestamp, generation: Generation) {
+        match recovery {
+            Recovery::Latch => {
+                self.generation = generation;
+                self.phase = Phase::Latched;
+            }
+            Recovery::Probe(probing) => {
+                self.open(probing, now, generation);
+            }
+        }
+    }
+
+    /// Takes it out of service; gives the time at which it is tried again.
+    pub(super) fn open(
+        &mut self,
+        probing: &Probing,
+        now: Timestamp,
+        generation: Generation,
+    ) -> Timestamp {
+        self.times_out = self.times_out.saturating_add(1);
+        let until = (now + probing.wait(self.times_out)).max(self.retry_at.unwrap_or(now));
+        self.generation = generation;
+        self.phase = Phase::Open { until };
+        until
+    }
+
+    /// Begins the trial if it is time; whether it has begun.
+    pub(super) fn half_open(&mut self, now: Timestamp, generation: Generation) -> bool {
+        let is_due = matches!(self.phase, Phase::Open { until } if now >= until);
+        if is_due {
+            self.generation = generation;
+            self.phase = Phase::HalfOpen(Trial::default());
+        }
+        is_due
+    }
+
+    /// Back in service after a trial, with an empty window.
+    pub(super) fn close(&mut self, rule: &Rule, generation: Generation) {
+        let fresh = Self::new(rule, generation);
+        *self = Self {
+            late: self.late,
+            reported: std::mem::take(&mut self.reported),
+            ..fresh
+        };
+    }
+
+    /// Whether it serves although too many calls fail.
+    pub(super) fn is_alarmed(&self) -> bool {
+        matches!(self.phase, Phase::Alarmed)
+    }
+
+    pub(super) fn alarm(&mut self) {
+        self.phase = Phase::Alarmed;
+    }
+
+    /// Ends an alarm; whether there was one.
+    pub(super) fn recover(&mut self) -> bool {
+        let was_alarmed = self.is_alarmed();
+        if was_alarmed {
+            self.phase = Phase::Closed;
+        }
+        was_alarmed
+    }
+
+    /// Calls that are open now belong to an earlier generation from here on.
+    pub(super) fn cut_off(&mut self, generation: Generation) {
+        self.generation = generation;
+        self.in_flight = InFlight::default();
+    }
+}

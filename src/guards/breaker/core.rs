@@ -1,0 +1,362 @@
+//! All of a breaker's state together: the order of work at each call.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::call::{Call, Outcome, Role, Ticket, Version};
+use crate::event::{BreakerMode, EventKind, Severity};
+use crate::format::Format;
+use crate::guard::{Cx, Route, State, Verdict};
+use crate::name::{DocumentType, VersionId};
+use crate::stats::{DEFAULT_KEYS, Keyed, Place};
+use crate::time::Timestamp;
+
+use super::circuit::{Line, VersionCounts};
+use super::circuits::{End, Scope, Shared};
+use super::generation::Generation;
+use super::incident::Incidents;
+use super::rule::{Rule, Said};
+
+#[derive(Debug)]
+pub(super) struct Lines {
+    pub(super) rule: Rule,
+    shared: Shared,
+    whole: Scope,
+    /// Those of one type, where types are judged by themselves too.
+    types: Keyed<DocumentType, Scope>,
+    /// The types for which a version may be out of service.
+    troubled: BTreeSet<DocumentType>,
+    commands: Vec<Command>,
+    /// Whether routing has anything to look at: false while every version is in service and no command waits.
+    pub(super) needs_attention: bool,
+}
+
+/// What a person asked for; done at the pipeline's next call or tick.
+#[derive(Debug)]
+pub(super) enum Command {
+    Rearm(VersionId),
+    Reset,
+    Switch(BreakerMode),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Stored {
+    format: Format<1>,
+    mode: BreakerMode,
+    lines: Vec<(VersionId, Line)>,
+    #[serde(default)]
+    types: Vec<(DocumentType, Vec<(VersionId, Line)>)>,
+    incidents: Incidents,
+}
+
+impl Lines {
+    pub(super) fn new(rule: Rule, mode: BreakerMode) -> Self {
+        Self {
+            rule,
+            shared: Shared {
+                mode,
+                generation: Generation::default(),
+                incidents: Incidents::default(),
+                latest: Timestamp::EPOCH,
+            },
+            whole: Scope::new(),
+            types: Keyed::new(DEFAULT_KEYS),
+            troubled: BTreeSet::new(),
+            commands: Vec::new(),
+            needs_attention: mode == BreakerMode::ForcedFallback,
+        }
+    }
+
+    pub(super) fn mode(&self) -> BreakerMode {
+        self.shared.mode
+    }
+
+    /// What is known of a version, over all documents or those of one type.
+    pub(super) fn line(
+        &self,
+        version: &VersionId,
+        document_type: Option<&DocumentType>,
+    ) -> Option<&Line> {
+        match document_type {
+            None => self.whole.line(version),
+            Some(document_type) => self.types.get(document_type)?.line(version),
+        }
+    }
+
+    pub(super) fn counts(
+        &mut self,
+        version: &VersionId,
+        document_type: Option<&DocumentType>,
+    ) -> VersionCounts {
+        let scope = match document_type {
+            None => Some(&mut self.whole),
+            Some(document_type) => self.types.get_mut(document_type),
+        };
+        scope.map_or_else(VersionCounts::default, |scope| {
+            scope.counts(version, &self.rule, self.shared.latest)
+        })
+    }
+
+    pub(super) fn retry_at(&self, version: &VersionId) -> Option<Timestamp> {
+        self.whole.line(version)?.retry_at(self.shared.latest)
+    }
+
+    pub(super) fn command(&mut self, command: Command) {
+        self.commands.push(command);
+        self.needs_attention = true;
+    }
+
+    /// Goes on under another rule; whether the windows were kept.
+    pub(super) fn adopt(&mut self, rule: Rule) -> bool {
+        let fits = rule.has_the_windows_of(&self.rule);
+        if !rule.by_type {
+            self.types.refill([], None);
+            self.troubled.clear();
+        }
+        self.whole.adopt(&rule);
+        for (_, scope) in self.types.iter_mut() {
+            scope.adopt(&rule);
+        }
+        self.rule = rule;
+        fits
+    }
+
+    /// A call was admitted.
+    pub(super) fn opened(&mut self, ticket: &Ticket, cx: &Cx<'_>) {
+        self.whole.opened(ticket, &self.rule, &self.shared, cx);
+        let document_type = ticket.document_type();
+        if self.rule.by_type && self.rule.slow.is_some() || self.troubled.contains(document_type) {
+            if let Some(scope) = of_type(&mut self.types, document_type, cx) {
+                scope.opened(ticket, &self.rule, &self.shared, cx);
+            }
+        }
+    }
+
+    /// A call ended, however it did.
+    pub(super) fn settled(
+        &mut self,
+        ticket: &Ticket,
+        outcome: &Outcome,
+        wait: Option<Duration>,
+        cx: &Cx<'_>,
+    ) {
+        if self.needs_attention {
+            self.settle_in(cx);
+        } else {
+            self.see_time(cx.now());
+        }
+        let (rule, shared) = (&self.rule, &mut self.shared);
+        let Said { step, urgent } = rule.read(outcome);
+        if let Some(kind) = urgent {
+            self.whole.report_urgent(ticket, kind, rule, shared, cx);
+        }
+        let end = End {
+            ticket,
+            outcome,
+            step,
+            wait,
+        };
+        self.whole.settled(end, None, rule, shared, cx);
+        self.needs_attention |= self.whole.is_troubled;
+        if !rule.by_type {
+            return;
+        }
+        let document_type = ticket.document_type();
+        if let Some(scope) = of_type(&mut self.types, document_type, cx) {
+            let cx = cx.only_for(document_type);
+            scope.settled(end, Some(&self.whole), rule, shared, &cx);
+            if scope.is_troubled && !self.troubled.contains(document_type) {
+                self.troubled.insert(document_type.clone());
+                self.needs_attention = true;
+            }
+        }
+    }
+
+    fn see_time(&mut self, now: Timestamp) {
+        self.shared.latest = self.shared.latest.max(now);
+    }
+
+    /// Which version may serve a call.
+    pub(super) fn route(&mut self, call: &Call<'_>, cx: &Cx<'_>) -> Route {
+        self.settle_in(cx);
+        match self.shared.mode {
+            BreakerMode::Enforce => {}
+            BreakerMode::ForcedFallback => return Route::Previous,
+            BreakerMode::Disabled | BreakerMode::ObserveOnly => return Route::Abstain,
+        }
+        if !self.serves(Role::Stable, call, cx) {
+            let is_served = self.serves(Role::Previous, call, cx);
+            return if is_served || self.rule.when_exhausted.is_some() {
+                Route::Previous
+            } else {
+                Route::HumanReview
+            };
+        }
+        if self.serves(Role::Candidate, call, cx) {
+            Route::Abstain
+        } else {
+            Route::Stable
+        }
+    }
+
+    fn serves(&mut self, part: Role, call: &Call<'_>, cx: &Cx<'_>) -> bool {
+        let Some(version) = cx.line_up().get(part).map(Version::id) else {
+            return true;
+        };
+        let rule = &self.rule;
+        let own = call.document_type();
+        let own = self.types.get_mut(own).filter(|own| own.is_troubled);
+        own.is_none_or(|own| own.serves(version, rule, cx)) && self.whole.serves(version, rule, cx)
+    }
+
+    /// Where a call goes for which no version is left, if it was said.
+    pub(super) fn check(&self, call: &Call<'_>, cx: &Cx<'_>) -> Verdict {
+        let Some(destination) = &self.rule.when_exhausted else {
+            return Verdict::Proceed;
+        };
+        let own = self.types.get(call.document_type());
+        let is_served = |part| {
+            let version = cx.line_up().get(part).map(Version::id);
+            version.is_some_and(|version| {
+                self.whole.is_served_by(version, cx)
+                    && own.is_none_or(|own| own.is_served_by(version, cx))
+            })
+        };
+        if self.shared.mode != BreakerMode::Enforce
+            || [Role::Stable, Role::Previous].into_iter().any(is_served)
+        {
+            return Verdict::Proceed;
+        }
+        Verdict::divert(destination.clone(), crate::call::Reason::NoVersionLeft)
+    }
+
+    /// Looks for calls that hang.
+    pub(super) fn look_for_hanging(&mut self, cx: &Cx<'_>) {
+        if self.rule.slow.is_none() || self.shared.mode != BreakerMode::Enforce {
+            return;
+        }
+        let (rule, shared) = (&self.rule, &mut self.shared);
+        self.whole.look_for_hanging(None, rule, shared, cx);
+        for (document_type, scope) in self.types.iter_mut() {
+            let cx = cx.only_for(document_type);
+            scope.look_for_hanging(Some(&self.whole), rule, shared, &cx);
+            if scope.is_troubled && !self.troubled.contains(document_type) {
+                self.troubled.insert(document_type.clone());
+            }
+        }
+        self.needs_attention |= self.whole.is_troubled || !self.troubled.is_empty();
+    }
+
+    /// Takes up commands and the time, and looks whether routing has anything to do.
+    pub(super) fn settle_in(&mut self, cx: &Cx<'_>) {
+        self.see_time(cx.now());
+        for command in std::mem::take(&mut self.commands) {
+            self.obey(command, cx);
+        }
+        let (rule, shared) = (&self.rule, &mut self.shared);
+        let is_enforced = shared.mode == BreakerMode::Enforce;
+        if is_enforced {
+            self.whole.let_time_pass(rule, shared, cx);
+        }
+        let types = &mut self.types;
+        self.troubled.retain(|document_type| {
+            types.get_mut(document_type).is_some_and(|scope| {
+                if is_enforced {
+                    scope.let_time_pass(rule, shared, &cx.only_for(document_type));
+                }
+                scope.look_for_trouble()
+            })
+        });
+        shared
+            .incidents
+            .let_time_pass(rule.hold_open, shared.latest, cx);
+        self.needs_attention = self.whole.look_for_trouble()
+            || !self.troubled.is_empty()
+            || shared.mode == BreakerMode::ForcedFallback;
+    }
+
+    fn obey(&mut self, command: Command, cx: &Cx<'_>) {
+        let (rule, shared) = (&self.rule, &mut self.shared);
+        let generation = Generation::beginning(cx, shared.latest);
+        match command {
+            Command::Rearm(version) => {
+                let mut is_known = self.whole.rearm(&version, rule, generation);
+                for (_, scope) in self.types.iter_mut() {
+                    is_known |= scope.rearm(&version, rule, generation);
+                }
+                if is_known {
+                    shared.incidents.resolve(&version, cx);
+                    cx.emit(Severity::Info, EventKind::Rearmed { version });
+                }
+            }
+            Command::Reset => {
+                shared.mode = BreakerMode::Enforce;
+                shared.generation = generation;
+                self.whole.reset(rule, generation);
+                for (_, scope) in self.types.iter_mut() {
+                    scope.reset(rule, generation);
+                }
+                shared.incidents.resolve_all(cx);
+                cx.emit(Severity::Info, EventKind::BreakerReset);
+            }
+            Command::Switch(mode) if mode == shared.mode => {}
+            Command::Switch(mode) => {
+                shared.mode = mode;
+                if mode == BreakerMode::ForcedFallback {
+                    shared.generation = generation;
+                    self.whole.cut_off(generation);
+                    for (_, scope) in self.types.iter_mut() {
+                        scope.cut_off(generation);
+                    }
+                }
+                cx.emit(Severity::Warning, EventKind::BreakerSwitched { mode });
+            }
+        }
+    }
+
+    pub(super) fn stored(&self) -> Option<State> {
+        let types = self.types.iter();
+        State::of(&Stored {
+            format: Format,
+            mode: self.shared.mode,
+            lines: self.whole.stored(),
+            types: types
+                .map(|(document_type, scope)| (document_type.clone(), scope.stored()))
+                .collect(),
+            incidents: self.shared.incidents.clone(),
+        })
+    }
+
+    pub(super) fn restore(&mut self, stored: Stored) {
+        let rule = &self.rule;
+        self.whole = Scope::restored(stored.lines, rule);
+        let types = stored.types.into_iter().filter(|_| rule.by_type);
+        let types =
+            types.map(|(document_type, lines)| (document_type, Scope::restored(lines, rule)));
+        self.types.refill(types, None);
+        let troubled = self.types.iter().filter(|(_, scope)| scope.is_troubled);
+        self.troubled = troubled
+            .map(|(document_type, _)| document_type.clone())
+            .collect();
+        self.shared.mode = stored.mode;
+        self.shared.incidents = stored.incidents;
+        self.needs_attention = true;
+    }
+}
+
+/// The scope of a type; none past so many of them, whose documents are judged with all others only.
+fn of_type<'a>(
+    types: &'a mut Keyed<DocumentType, Scope>,
+    document_type: &DocumentType,
+    cx: &Cx<'_>,
+) -> Option<&'a mut Scope> {
+    let limit = types.limit();
+    let (scope, place) = types.entry(document_type, Scope::new);
+    if place == Place::FirstOfOthers {
+        let first = document_type.to_string();
+        cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
+    }
+    (place == Place::Own).then_some(scope)
+}

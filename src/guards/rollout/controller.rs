@@ -1,0 +1,388 @@
+//! The stage machine: expose a share, for a time, under conditions, then promote, hold, roll back or escalate.
+
+use std::collections::VecDeque;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use super::coverage::Coverage;
+use super::decide::View;
+use super::evidence::ratio_test::Judge;
+use super::evidence::review_delay::{Learnt, Stored as StoredDelays};
+use super::plan::{Plan, WorseType};
+use super::split::Split;
+use super::status::{RolloutState, RolloutStatus};
+use super::trial::{Stored as StoredTrial, TYPES, Trial};
+use crate::call::Call;
+use crate::error::Error;
+use crate::event::{Decision, EventKind, Findings, HoldReason, Severity};
+use crate::format::Format;
+use crate::guard::{Cx, Route, State};
+use crate::name::{DocumentType, VersionId};
+use crate::ratio::Ratio;
+use crate::stats::Keyed;
+use crate::time::Timestamp;
+
+/// So many rejected candidates are remembered.
+const REJECTED: usize = 100;
+
+#[derive(Debug)]
+pub(super) struct Rollout {
+    pub(super) plan: Plan,
+    pub(super) judge: Judge,
+    pub(super) core: Mutex<Core>,
+}
+
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) trial: Option<Trial>,
+    /// How the trial's documents are told from the others.
+    split: Split,
+    /// How long people take to look at answers.
+    pub(super) learnt: Learnt,
+    /// When production last answered each type, if expected types are learnt.
+    pub(super) seen: Keyed<DocumentType, Timestamp>,
+    /// Candidates that were taken out of service: deploying one again exposes nobody to it.
+    rejected: VecDeque<VersionId>,
+    /// What a person's commands did, to be told at the pipeline's next call or tick.
+    pub(super) untold: Vec<(Severity, EventKind)>,
+    pub(super) latest: Timestamp,
+}
+
+impl Rollout {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self {
+            judge: Judge::new(plan.max_ratio),
+            plan,
+            core: Mutex::new(Core {
+                trial: None,
+                split: Split::default(),
+                learnt: Learnt::new(TYPES),
+                seen: Keyed::new(TYPES),
+                rejected: VecDeque::new(),
+                untold: Vec::new(),
+                latest: Timestamp::default(),
+            }),
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.plan.name
+    }
+
+    pub(super) fn status(&self) -> RolloutStatus {
+        let mut core = self.core.lock();
+        let (trial, view) = self.view(&mut core);
+        let is_on = trial.is_some();
+        let mut none = Trial::none();
+        let trial = trial.unwrap_or(&mut none);
+        let (decision, mut findings) = trial.decide(&view);
+        if trial.state == RolloutState::Promoted {
+            let until = trial.watched_until();
+            findings.next_look = (until > view.now).then_some(until);
+        }
+        RolloutStatus {
+            candidate: is_on.then(|| trial.candidate.clone()),
+            state: trial.state,
+            stage: trial.stage,
+            share: if is_on {
+                self.share(trial)
+            } else {
+                Ratio::ZERO
+            },
+            paused: trial.paused_at.is_some(),
+            decision: (is_on && trial.state.is_under_way()).then_some(decision),
+            evidence: trial.together(&view),
+            findings,
+            types: trial.types(&view),
+            at_once: trial.at_once(&view),
+            not_counted: trial.not_counted.clone(),
+        }
+    }
+
+    pub(super) fn route(&self, call: &Call<'_>, cx: &mut Cx<'_>) -> Route {
+        if cx.line_up().candidate().is_none() {
+            return Route::Abstain;
+        }
+        let mut core = self.core.lock();
+        self.catch_up(&mut core, cx);
+        let Some(trial) = &core.trial else {
+            return Route::Abstain;
+        };
+        let share = self.share_of(trial, call.document_type());
+        if trial.state.is_under_way() || (Ratio::ZERO < share && share < Ratio::ONE) {
+            cx.mark_stage(trial.stage);
+        }
+        if core.split.is_exposed(call.document(), share) {
+            Route::Candidate
+        } else {
+            Route::Stable
+        }
+    }
+
+    pub(super) fn tick(&self, cx: &mut Cx<'_>) {
+        let mut core = self.core.lock();
+        self.catch_up(&mut core, cx);
+        let (trial, view) = self.view(&mut core);
+        if let Some(trial) = trial {
+            self.look_at(trial, &view, cx);
+        }
+        core.remember();
+    }
+
+    pub(super) fn snapshot(&self) -> Option<State> {
+        let core = self.core.lock();
+        State::of(&Stored {
+            format: Format,
+            trial: core.trial.as_ref().map(StoredTrial::from),
+            delays: core.learnt.stored(),
+            seen: core
+                .seen
+                .iter()
+                .map(|(name, at)| (name.clone(), *at))
+                .collect(),
+            rejected: core.rejected.clone(),
+            untold: core.untold.clone(),
+            latest: core.latest,
+        })
+    }
+
+    pub(super) fn restore(&self, state: &State) -> Result<(), Error> {
+        let stored: Stored = state.read(self.plan.name)?;
+        let trial = stored
+            .trial
+            .map(|trial| trial.into_trial(&self.plan))
+            .transpose()
+            .map_err(|reason| Error::state(self.plan.name, reason))?;
+        let mut core = self.core.lock();
+        core.split = trial
+            .as_ref()
+            .map_or_else(Split::default, |trial| self.split(&trial.candidate));
+        core.trial = trial;
+        core.learnt.restore(stored.delays);
+        core.seen.refill(stored.seen, None);
+        core.rejected = stored.rejected;
+        core.untold = stored.untold;
+        core.latest = core.latest.max(stored.latest);
+        Ok(())
+    }
+
+    /// The trial, if one is on, and what it is judged by.
+    pub(super) fn view<'a>(&'a self, core: &'a mut Core) -> (Option<&'a mut Trial>, View<'a>) {
+        let view = View {
+            plan: &self.plan,
+            judge: &self.judge,
+            learnt: &core.learnt,
+            seen: &core.seen,
+            now: core.latest,
+        };
+        (core.trial.as_mut(), view)
+    }
+
+    /// Whether the types to expect are those that production answers.
+    pub(super) fn learns_types(&self) -> bool {
+        self.plan.coverage.as_ref().is_some_and(Coverage::is_learnt)
+    }
+
+    fn split(&self, candidate: &VersionId) -> Split {
+        Split::new(self.plan.name, candidate)
+    }
+
+    /// The share of a document type that the candidate gets now. After a promotion, types that were not seen often enough keep
+    /// the share of the last stage until they are.
+    fn share_of(&self, trial: &Trial, document_type: &DocumentType) -> Ratio {
+        if trial.excluded.contains(document_type) {
+            return Ratio::ZERO;
+        }
+        let share = self.share(trial);
+        if trial.state == RolloutState::Promoted && !trial.covers(&self.plan, document_type) {
+            return self
+                .plan
+                .stage(trial.stage)
+                .map_or(share, |stage| stage.share);
+        }
+        share
+    }
+
+    /// The share that the candidate gets now.
+    fn share(&self, trial: &Trial) -> Ratio {
+        match trial.state {
+            RolloutState::Promoted => Ratio::ONE,
+            RolloutState::Aborted | RolloutState::RolledBack => Ratio::ZERO,
+            RolloutState::Escalated | RolloutState::Running => self
+                .plan
+                .stage(trial.stage)
+                .map_or(Ratio::ZERO, |stage| stage.share),
+        }
+    }
+
+    /// Takes up the time and the line-up. Another candidate, or another version in production, starts over.
+    pub(super) fn catch_up(&self, core: &mut Core, cx: &Cx<'_>) {
+        core.latest = core.latest.max(cx.now());
+        for (severity, kind) in core.untold.drain(..) {
+            cx.emit(severity, kind);
+        }
+        let stable = cx.line_up().stable().id();
+        match cx.line_up().candidate() {
+            None => core.trial = None,
+            Some(candidate) => {
+                let goes_on =
+                    |trial: &Trial| trial.candidate == *candidate.id() && trial.stable == *stable;
+                if !core.trial.as_ref().is_some_and(goes_on) {
+                    core.split = self.split(candidate.id());
+                    core.learnt.begin();
+                    core.trial = Some(Trial::new(
+                        candidate.id().clone(),
+                        stable.clone(),
+                        core.latest,
+                    ));
+                    self.begin(core, cx);
+                }
+            }
+        }
+    }
+
+    fn begin(&self, core: &mut Core, cx: &Cx<'_>) {
+        let rejected = core.rejected.clone();
+        let (trial, view) = self.view(core);
+        let Some(trial) = trial else { return };
+        if rejected.contains(&trial.candidate) {
+            trial.state = RolloutState::RolledBack;
+        } else {
+            let (_, findings) = trial.decide(&view);
+            let kind = self.stage_started(trial, findings);
+            cx.emit(Severity::Info, kind);
+        }
+    }
+
+    /// Decides, and does what was decided.
+    pub(super) fn look_at(&self, trial: &mut Trial, view: &View<'_>, cx: &Cx<'_>) {
+        if trial.state.is_rejected() {
+            return;
+        }
+        if trial.is_settled(view.now) && trial.uncovered(view).is_empty() {
+            return;
+        }
+        let (decision, findings) = trial.decide(view);
+        match decision {
+            Decision::Hold(reason) => Self::hold_for(trial, reason, findings, cx),
+            Decision::Promote if trial.state == RolloutState::Promoted => {}
+            Decision::Promote => {
+                let kind = self.go_on(trial, view.now, findings);
+                cx.emit(Severity::Info, kind);
+            }
+            Decision::RollBack => match &findings.document_type {
+                Some(name) if self.can_exclude(trial, name) => {
+                    trial.excluded.insert(name.clone());
+                    let kind = EventKind::TypeExcluded {
+                        candidate: trial.candidate.clone(),
+                        stage: trial.stage,
+                        document_type: name.clone(),
+                        findings: Box::new(findings),
+                    };
+                    cx.emit(Severity::Page, kind);
+                }
+                _ => {
+                    let kind = trial.take_out(RolloutState::RolledBack, findings);
+                    cx.emit(Severity::Page, kind);
+                }
+            },
+            Decision::Escalate if trial.state == RolloutState::Escalated => {}
+            Decision::Escalate => {
+                trial.state = RolloutState::Escalated;
+                let kind = EventKind::RolloutEscalated {
+                    candidate: trial.candidate.clone(),
+                    stage: trial.stage,
+                    findings: Box::new(findings),
+                };
+                cx.emit(Severity::Page, kind);
+            }
+        }
+    }
+
+    /// Whether the candidate can go on without a document type.
+    fn can_exclude(&self, trial: &Trial, document_type: &DocumentType) -> bool {
+        let is_other =
+            |(name, _): (&DocumentType, _)| name != document_type && !trial.excluded.contains(name);
+        self.plan.worse_type == WorseType::Exclude
+            && trial.books.has_own(document_type)
+            && trial.books.iter().any(is_other)
+    }
+
+    /// It waits: told once for each reason.
+    fn hold_for(trial: &mut Trial, reason: HoldReason, findings: Findings, cx: &Cx<'_>) {
+        if trial.told == Some(reason) {
+            return;
+        }
+        trial.told = Some(reason);
+        let (candidate, stage) = (trial.candidate.clone(), trial.stage);
+        let findings = Box::new(findings);
+        if reason == HoldReason::Approval {
+            let kind = EventKind::ApprovalNeeded {
+                candidate,
+                stage,
+                findings,
+            };
+            cx.emit(Severity::Warning, kind);
+        } else {
+            let kind = EventKind::RolloutHolds {
+                candidate,
+                stage,
+                reason,
+                findings,
+            };
+            cx.emit(Severity::Info, kind);
+        }
+    }
+
+    /// The next stage begins, or the rollout is through; what there is to tell.
+    pub(super) fn go_on(&self, trial: &mut Trial, now: Timestamp, findings: Findings) -> EventKind {
+        let is_last = usize::from(trial.stage) + 1 >= self.plan.stages.len();
+        trial.enter(trial.stage.saturating_add(u8::from(!is_last)), now);
+        if is_last {
+            trial.state = RolloutState::Promoted;
+            return EventKind::RolloutPromoted {
+                candidate: trial.candidate.clone(),
+                findings: Box::new(findings),
+            };
+        }
+        self.stage_started(trial, findings)
+    }
+
+    fn stage_started(&self, trial: &Trial, findings: Findings) -> EventKind {
+        EventKind::StageStarted {
+            candidate: trial.candidate.clone(),
+            stage: trial.stage,
+            share: self.share(trial),
+            findings: Box::new(findings),
+        }
+    }
+}
+
+impl Core {
+    /// Remembers a candidate that has just been taken out of service.
+    pub(super) fn remember(&mut self) {
+        let rejected = self
+            .trial
+            .as_ref()
+            .filter(|trial| trial.state.is_rejected());
+        let Some(candidate) = rejected.map(|trial| &trial.candidate) else {
+            return;
+        };
+        if !self.rejected.contains(candidate) {
+            self.rejected.truncate(REJECTED - 1);
+            self.rejected.push_front(candidate.clone());
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    format: Format<1>,
+    trial: Option<StoredTrial>,
+    delays: StoredDelays,
+    seen: Vec<(DocumentType, Timestamp)>,
+    rejected: VecDeque<VersionId>,
+    untold: Vec<(Severity, EventKind)>,
+    latest: Timestamp,
+}

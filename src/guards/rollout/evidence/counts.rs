@@ -1,0 +1,294 @@
+//! What one document type's answers came to, of the candidate and of production.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::plan::Denominator;
+use super::likelihood::{Stratum, Weighed};
+use super::ratio_test::Judge;
+use crate::call::{Outcome, Role};
+use crate::event::{Evidence, Measure, Tally};
+use crate::failure::FailureKind;
+
+/// The measures that are known as soon as a call ends.
+pub(crate) const AT_ONCE: [Measure; 4] = [
+    Measure::Abandonments,
+    Measure::Diversions,
+    Measure::Failures,
+    Measure::Truncations,
+];
+
+/// What a pair of versions has of something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pair<T> {
+    pub(crate) candidate: T,
+    pub(crate) stable: T,
+}
+
+impl<T> Pair<T> {
+    pub(crate) fn of(&mut self, role: Role) -> &mut T {
+        match role {
+            Role::Candidate => &mut self.candidate,
+            Role::Stable | Role::Previous => &mut self.stable,
+        }
+    }
+}
+
+/// Documents of one version that were admitted in one stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Arm {
+    /// Calls that ended, however they did.
+    pub(crate) processed: u32,
+    /// Answers.
+    pub(crate) answered: u32,
+    /// Answers that somebody looked at, as far as is known.
+    pub(crate) looked_at: u32,
+    /// Answers that were corrected; of a batch one.
+    pub(crate) corrected: u32,
+}
+
+impl Arm {
+    fn tally(&self, denominator: Denominator) -> Tally {
+        let documents = match denominator {
+            Denominator::Processed => self.processed,
+            Denominator::Reviewable => self.answered,
+            Denominator::Reviewed => self.looked_at,
+        };
+        Tally::new(
+            u64::from(self.corrected.min(documents)),
+            u64::from(documents),
+        )
+    }
+
+    /// Whether these numbers can have come to be.
+    fn is_possible(&self) -> bool {
+        self.answered <= self.processed
+            && self.looked_at <= self.answered
+            && self.corrected <= self.answered
+    }
+}
+
+/// How the calls of one version ended, in one stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ends {
+    pub(crate) processed: u32,
+    abandoned: u32,
+    diverted: u32,
+    failed: u32,
+    truncated: u32,
+}
+
+impl Ends {
+    /// Counts an end; says which measure it is an event of.
+    fn count(&mut self, outcome: &Outcome) -> Option<Measure> {
+        self.processed = self.processed.saturating_add(1);
+        let (count, measure) = match outcome {
+            Outcome::Abandoned => (&mut self.abandoned, Measure::Abandonments),
+            Outcome::Diverted(_) | Outcome::NeedsReview => {
+                (&mut self.diverted, Measure::Diversions)
+            }
+            Outcome::Failed(FailureKind::Truncated) => (&mut self.truncated, Measure::Truncations),
+            Outcome::Failed(_) => (&mut self.failed, Measure::Failures),
+            Outcome::Accepted | Outcome::Released => return None,
+        };
+        *count = count.saturating_add(1);
+        Some(measure)
+    }
+
+    fn tally(&self, measure: Measure) -> Tally {
+        let events = match measure {
+            Measure::Abandonments => self.abandoned,
+            Measure::Corrections => 0,
+            Measure::Diversions => self.diverted,
+            Measure::Failures => self.failed,
+            Measure::Truncations => self.truncated,
+        };
+        Tally::new(u64::from(events), u64::from(self.processed))
+    }
+
+    fn is_possible(&self) -> bool {
+        let ends = [self.abandoned, self.diverted, self.failed, self.truncated];
+        ends.iter().map(|end| u64::from(*end)).sum::<u64>() <= u64::from(self.processed)
+    }
+}
+
+/// One stage of one document type.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stage {
+    /// By the time of admission.
+    pub(crate) stretches: Vec<Pair<Arm>>,
+    pub(crate) ends: Pair<Ends>,
+}
+
+/// A document type in all stages.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    pub(crate) stages: Vec<Stage>,
+    /// For each time at which documents of this type are expected, how many the candidate answered.
+    pub(crate) on_time: Vec<u32>,
+    /// The corrections as they were last weighed.
+    weighed: Option<Box<Weighed>>,
+    /// What they say, if that was asked.
+    evidence: Option<Evidence>,
+    /// Whether nothing has changed since.
+    is_up_to_date: bool,
+}
+
+impl Book {
+    pub(crate) fn stored(stages: Vec<Stage>, on_time: Vec<u32>) -> Self {
+        Self {
+            stages,
+            on_time,
+            ..Self::default()
+        }
+    }
+
+    /// Where a call is counted; what was weighed is out of date from here on.
+    fn arm(&mut self, stage: usize, stretch: usize, role: Role) -> Option<&mut Arm> {
+        self.is_up_to_date = false;
+        if self.stages.len() <= stage {
+            self.stages.reserve_exact(stage + 1 - self.stages.len());
+            self.stages.resize_with(stage + 1, Stage::default);
+        }
+        let stretches = &mut self.stages.get_mut(stage)?.stretches;
+        if stretches.len() <= stretch {
+            stretches.resize_with(stretch + 1, Pair::default);
+        }
+        stretches.get_mut(stretch).map(|pair| pair.of(role))
+    }
+
+    /// Counts the end of a call; says which measure it is an event of.
+    pub(crate) fn ended(
+        &mut self,
+        (stage, stretch, role): (usize, usize, Role),
+        outcome: &Outcome,
+    ) -> Option<Measure> {
+        let arm = self.arm(stage, stretch, role)?;
+        arm.processed = arm.processed.saturating_add(1);
+        if matches!(outcome, Outcome::Accepted | Outcome::NeedsReview) {
+            arm.answered = arm.answered.saturating_add(1);
+        }
+        self.stages.get_mut(stage)?.ends.of(role).count(outcome)
+    }
+
+    /// Counts answers in bulk, all of them looked at.
+    pub(crate) fn add(&mut self, (stage, stretch): (usize, usize), tallies: Pair<Tally>) {
+        let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        for (role, tally) in [
+            (Role::Candidate, tallies.candidate),
+            (Role::Stable, tallies.stable),
+        ] {
+            let documents = small(tally.documents);
+            if let Some(arm) = self.arm(stage, stretch, role) {
+                for count in [&mut arm.processed, &mut arm.answered, &mut arm.looked_at] {
+                    *count = count.saturating_add(documents);
+                }
+                arm.corrected = arm.corrected.saturating_add(small(tally.events));
+            }
+            if let Some(stage) = self.stages.get_mut(stage) {
+                let ends = stage.ends.of(role);
+                ends.processed = ends.processed.saturating_add(documents);
+            }
+        }
+    }
+
+    /// Counts that somebody looked at an answer.
+    pub(crate) fn looked_at(&mut self, (stage, stretch, role): (usize, usize, Role)) {
+        if let Some(arm) = self.arm(stage, stretch, role) {
+            arm.looked_at = arm.looked_at.saturating_add(1).min(arm.answered);
+        }
+    }
+
+    /// Counts a correction; `false` when there is no answer that it can be about.
+    pub(crate) fn corrected(&mut self, (stage, stretch, role): (usize, usize, Role)) -> bool {
+        let Some(arm) = self.arm(stage, stretch, role) else {
+            return false;
+        };
+        let is_possible = arm.corrected < arm.answered;
+        arm.corrected += u32::from(is_possible);
+        is_possible
+    }
+
+    /// Takes a correction back.
+    pub(crate) fn retracted(&mut self, (stage, stretch, role): (usize, usize, Role)) {
+        if let Some(arm) = self.arm(stage, stretch, role) {
+            arm.corrected = arm.corrected.saturating_sub(1);
+        }
+    }
+
+    /// Every arm, with its stage and stretch.
+    pub(crate) fn stretches(&self) -> impl Iterator<Item = (usize, usize, &Pair<Arm>)> {
+        let stages = self.stages.iter().enumerate();
+        stages.flat_map(|(number, stage)| {
+            let stretches = stage.stretches.iter().enumerate();
+            stretches.map(move |(stretch, pair)| (number, stretch, pair))
+        })
+    }
+
+    /// The corrections, weighed anew if something has changed.
+    pub(crate) fn weighed(&mut self, judge: &Judge, denominator: Denominator) -> &Weighed {
+        let before = self.weighed.take().filter(|_| self.is_up_to_date);
+        let weighed = before.unwrap_or_else(|| {
+            self.evidence = None;
+            Box::new(self.weigh(judge, denominator, |_, _| true))
+        });
+        self.is_up_to_date = true;
+        self.weighed.insert(weighed)
+    }
+
+    /// What they were when they were last weighed.
+    pub(crate) fn weighed_before(&self) -> Option<&Weighed> {
+        self.weighed.as_deref()
+    }
+
+    /// What the corrections say.
+    pub(crate) fn evidence(&mut self, judge: &Judge, denominator: Denominator) -> Evidence {
+        self.weighed(judge, denominator);
+        match (&self.evidence, &self.weighed) {
+            (Some(evidence), _) => *evidence,
+            (None, Some(weighed)) => *self
+                .evidence
+                .insert(judge.evidence(Measure::Corrections, weighed)),
+            (None, None) => judge.evidence(Measure::Corrections, &Weighed::default()),
+        }
+    }
+
+    /// The corrections of some stretches only.
+    pub(crate) fn weigh(
+        &self,
+        judge: &Judge,
+        denominator: Denominator,
+        is_in: impl Fn(usize, usize) -> bool,
+    ) -> Weighed {
+        let stretches = self
+            .stretches()
+            .filter(|(stage, stretch, _)| is_in(*stage, *stretch));
+        judge.weigh(stretches.map(|(_, _, pair)| Stratum {
+            candidate: pair.candidate.tally(denominator),
+            stable: pair.stable.tally(denominator),
+        }))
+    }
+
+    /// Whether it happened to the candidate at all.
+    pub(crate) fn has_any(&self, measure: Measure) -> bool {
+        let mut stages = self.stages.iter();
+        stages.any(|stage| stage.ends.candidate.tally(measure).events > 0)
+    }
+
+    /// One of the measures that are known at once, by stage.
+    pub(crate) fn ends(&self, measure: Measure) -> impl Iterator<Item = Stratum> {
+        self.stages.iter().map(move |stage| Stratum {
+            candidate: stage.ends.candidate.tally(measure),
+            stable: stage.ends.stable.tally(measure),
+        })
+    }
+
+    /// Whether these numbers can have come to be.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.stretches()
+            .all(|(_, _, pair)| pair.candidate.is_possible() && pair.stable.is_possible())
+            && self
+                .stages
+                .iter()
+                .all(|stage| stage.ends.candidate.is_possible() && stage.ends.stable.is_possible())
+    }
+}

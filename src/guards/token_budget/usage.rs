@@ -1,0 +1,193 @@
+//! What is learnt from reported usage: how large documents are, and how a model without a published tokenizer counts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::headroom::{Sizes, Space};
+use crate::call::{Ticket, Version};
+use crate::event::{EventKind, Severity};
+use crate::guard::Cx;
+use crate::name::{DocumentType, ModelName, VersionId};
+use crate::stats::{DEFAULT_KEYS, Keyed};
+use crate::time::Timestamp;
+use crate::tokens::{Calibration, Coverage, Factor, Measurement, Provenance, TokenCount};
+
+/// A ratio learnt from a shorter prompt is mostly framing.
+const SHORTEST_SAMPLE: u64 = 500;
+
+type Key = (DocumentType, ModelName);
+
+/// What was learnt, by type and model.
+#[derive(Debug)]
+pub(super) struct Learnt {
+    calibrations: Keyed<Key, Calibration>,
+    pooled: BTreeMap<ModelName, Calibration>,
+    sizes: Keyed<Key, Sizes>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Stored {
+    calibrations: Vec<(Key, Calibration)>,
+    pooled: Vec<(ModelName, Calibration)>,
+    sizes: Vec<(Key, Sizes)>,
+}
+
+impl Learnt {
+    pub(super) fn new() -> Self {
+        Self {
+            calibrations: Keyed::new(DEFAULT_KEYS),
+            pooled: BTreeMap::new(),
+            sizes: Keyed::new(DEFAULT_KEYS),
+        }
+    }
+
+    /// The factor for a model: learnt from documents of the type if there are enough, else from all of them.
+    pub(super) fn factor(&self, document_type: &DocumentType, model: &ModelName) -> Option<Factor> {
+        let own = self
+            .calibrations
+            .get(&(document_type.clone(), model.clone()));
+        let pooled = self.pooled.get(model);
+        let settled = |calibration: Option<&Calibration>| {
+            calibration
+                .filter(|calibration| calibration.is_settled())
+                .and_then(Calibration::factor)
+        };
+        settled(own)
+            .or_else(|| settled(pooled))
+            .or_else(|| own.and_then(Calibration::factor))
+            .or_else(|| pooled.and_then(Calibration::factor))
+    }
+
+    /// The API reported so many tokens for a prompt that another tokenizer counted.
+    pub(super) fn calibrate(
+        &mut self,
+        ticket: &Ticket,
+        measurement: &Measurement,
+        reported: u64,
+        assumed: Factor,
+        cx: &Cx<'_>,
+    ) {
+        let Some(raw) = measurement.raw.filter(|raw| *raw >= SHORTEST_SAMPLE) else {
+            return;
+        };
+        let key = (ticket.document_type().clone(), measurement.model.clone());
+        let (own, _) = self.calibrations.entry(&key, Calibration::default);
+        let coverage = own.learn(raw, reported, assumed);
+        let pooled = self.pooled.entry(measurement.model.clone()).or_default();
+        let _ = pooled.learn(raw, reported, assumed);
+        if let Coverage::Fell { misses, documents } = coverage {
+            let kind = EventKind::CoverageFell {
+                document_type: ticket.document_type().clone(),
+                model: measurement.model.clone(),
+                misses,
+                documents,
+            };
+            cx.emit(Severity::Warning, kind);
+        }
+    }
+
+    /// A document of this size came, of whose prompt the version's model would read `reported` tokens if the API said so.
+    pub(super) fn size(
+        &mut self,
+        document_type: &DocumentType,
+        version: &VersionId,
+        measurement: &Measurement,
+        reported: Option<u64>,
+        space: Space,
+        cx: &Cx<'_>,
+    ) {
+        let model = &measurement.version_model;
+        let sizes = self.sizes_of(document_type, version, model, space);
+        let size = refined(measurement, reported, space);
+        // Of one that is known only by its bytes, and fits, nothing is known.
+        if size.is_exact() || size.provenance() < Provenance::Bound || size.lower() > sizes.room {
+            sizes.add(size, cx.now());
+        } else {
+            sizes.add_unmeasured(cx.now());
+        }
+        sizes.warn_of_little_room(document_type, version, space, cx);
+    }
+
+    /// A document of this size would have come, counted as far as it can be.
+    pub(super) fn record(
+        &mut self,
+        document_type: &DocumentType,
+        version: &Version,
+        size: TokenCount,
+        space: Space,
+        at: Timestamp,
+    ) {
+        let sizes = self.sizes_of(document_type, version.id(), version.model(), space);
+        sizes.add(size, at);
+    }
+
+    fn sizes_of(
+        &mut self,
+        document_type: &DocumentType,
+        version: &VersionId,
+        model: &ModelName,
+        space: Space,
+    ) -> &mut Sizes {
+        let room = space.limit.saturating_sub(space.own);
+        let key = (document_type.clone(), model.clone());
+        let (sizes, _) = self.sizes.entry(&key, || Sizes::new(version, room));
+        sizes.serves(version, room);
+        sizes
+    }
+
+    pub(super) fn sizes(&self) -> impl Iterator<Item = (&Key, &Sizes)> {
+        self.sizes.iter()
+    }
+
+    /// Coverage as observed, for each type and model that is calibrated.
+    pub(super) fn calibrations(&self) -> impl Iterator<Item = (&Key, &Calibration)> {
+        self.calibrations.iter()
+    }
+
+    pub(super) fn stored(&self) -> Stored {
+        let owned = |(key, value): (&Key, &Calibration)| (key.clone(), value.clone());
+        Stored {
+            calibrations: self.calibrations.iter().map(owned).collect(),
+            pooled: self.pooled.clone().into_iter().collect(),
+            sizes: self
+                .sizes
+                .iter()
+                .map(|(key, sizes)| (key.clone(), sizes.clone()))
+                .collect(),
+        }
+    }
+
+    pub(super) fn restore(&mut self, stored: Stored) {
+        let calibrations = stored.calibrations.into_iter();
+        let restored = calibrations.map(|(key, value)| (key, value.restored()));
+        self.calibrations.refill(restored, None);
+        let pooled = stored.pooled.into_iter();
+        self.pooled = pooled
+            .map(|(model, value)| (model, value.restored()))
+            .collect();
+        self.sizes.refill(stored.sizes, None);
+    }
+}
+
+/// The size of what the caller brought, by what the API reported where that says more. `reported` is in tokens of the
+/// version's model.
+fn refined(measurement: &Measurement, reported: Option<u64>, space: Space) -> TokenCount {
+    let brought = measurement.brought;
+    let Some(reported) = reported.filter(|_| !brought.is_exact()) else {
+        return brought;
+    };
+    let is_scaled = matches!(
+        measurement.prompt.provenance(),
+        Provenance::Calibrated { .. } | Provenance::Assumed
+    );
+    if !is_scaled {
+        return TokenCount::by_provider(reported.saturating_sub(space.own));
+    }
+    let (part, whole) = (
+        brought.upper().unwrap_or(u64::MAX),
+        measurement.prompt.upper().unwrap_or(u64::MAX),
+    );
+    let share = u128::from(reported) * u128::from(part) / u128::from(whole.max(1));
+    TokenCount::by_provider(u64::try_from(share).unwrap_or(u64::MAX))
+}

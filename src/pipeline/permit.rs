@@ -1,0 +1,135 @@
+//! The permission to make one call, which ends in exactly one way.
+
+use std::collections::BTreeSet;
+
+use super::Pipeline;
+use crate::call::{Outcome, Reason, Report, Ticket};
+use crate::failure::FailureKind;
+use crate::guard::Acceptance;
+
+/// The permission to make one call. It is used up by saying how the call ended.
+///
+/// Owned, `Send` and `'static`: move it into a task or a stream. Dropped unsaid, by a cancelled future, an early `?` or
+/// a panic, it records [`Outcome::Abandoned`], so no document is lost.
+#[derive(Debug)]
+#[must_use = "a permit dropped without an outcome is recorded as abandoned"]
+pub struct Permit {
+    pipeline: Pipeline,
+    /// Taken out when it is settled.
+    ticket: Option<Ticket>,
+}
+
+impl Permit {
+    pub(crate) fn new(pipeline: Pipeline, ticket: Ticket) -> Self {
+        Self {
+            pipeline,
+            ticket: Some(ticket),
+        }
+    }
+
+    /// The ticket: which version and which model to call. Store it with the document.
+    pub fn ticket(&self) -> &Ticket {
+        match &self.ticket {
+            Some(ticket) => ticket,
+            None => spent(),
+        }
+    }
+
+    /// There was an answer. What comes back says whether it may be acted on.
+    pub fn answer(mut self, report: Report) -> Settlement {
+        let outcome = report.failure().map_or(Outcome::Accepted, Outcome::Failed);
+        let (ticket, outcome, acceptance) = self.settle(outcome, report);
+        match (outcome, acceptance) {
+            (Outcome::Failed(kind), _) => Settlement::Failed { ticket, kind },
+            (_, Acceptance::Review(reasons)) => Settlement::NeedsReview { ticket, reasons },
+            (_, Acceptance::Accept) => Settlement::Accepted { ticket },
+        }
+    }
+
+    /// The call failed.
+    pub fn fail(self, kind: FailureKind) -> Ticket {
+        self.fail_with(kind, Report::new())
+    }
+
+    /// The call failed, and the error says more: how many tokens the prompt had, if it was too long.
+    ///
+    /// ```
+    /// use fusebox::{Call, FailureKind, LineUp, Overflow, Pipeline, Report, TokenBudget, Version};
+    ///
+    /// # let version = Version::new("v7", "claude-sonnet-5")?.with_system_prompt_tokens(900);
+    /// # let pipeline = Pipeline::builder(LineUp::new(version)).guard(TokenBudget::builder().build()?).build()?;
+    /// # let permit = pipeline.admit(&Call::new("a", "contract")?.with_document("..")).permit().unwrap();
+    /// let message = "prompt is too long: 200251 tokens > 200000 maximum";
+    /// let tokens = Overflow::parse(message).and_then(|overflow| overflow.prompt_tokens());
+    /// let report = tokens.map_or(Report::new(), |tokens| Report::new().usage(tokens, 0));
+    /// permit.fail_with(FailureKind::ContextLengthExceeded, report);
+    /// # Ok::<(), fusebox::Error>(())
+    /// ```
+    pub fn fail_with(mut self, kind: FailureKind, report: Report) -> Ticket {
+        self.settle(Outcome::Failed(kind), report).0
+    }
+
+    /// The call was never made: it counts neither as an answer nor as a failure.
+    pub fn release(mut self) -> Ticket {
+        self.settle(Outcome::Released, Report::new()).0
+    }
+
+    fn settle(&mut self, outcome: Outcome, report: Report) -> (Ticket, Outcome, Acceptance) {
+        match self.ticket.take() {
+            Some(ticket) => self.pipeline.settle(ticket, outcome, report),
+            None => spent(),
+        }
+    }
+}
+
+fn spent() -> ! {
+    unreachable!("saying how a call ended uses its permit up")
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.ticket.is_some() {
+            let _ = self.settle(Outcome::Abandoned, Report::new());
+        }
+    }
+}
+
+/// What may be done with an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "an answer that needs review must not be acted on"]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a new end must be a compile error for whoever handles the others"
+)]
+pub enum Settlement {
+    /// Act on it.
+    Accepted {
+        /// The ticket, to store with the document.
+        ticket: Ticket,
+    },
+    /// The answer is a failure although the API said 200: do not act on it.
+    Failed {
+        /// The ticket, to store with the document.
+        ticket: Ticket,
+        /// What kind.
+        kind: FailureKind,
+    },
+    /// A person must look first.
+    NeedsReview {
+        /// The ticket, to store with the document.
+        ticket: Ticket,
+        /// Why: at least one reason.
+        reasons: BTreeSet<Reason>,
+    },
+}
+
+impl Settlement {
+    /// The ticket, whatever came of it.
+    pub fn ticket(&self) -> &Ticket {
+        match self {
+            Self::Accepted { ticket }
+            | Self::Failed { ticket, .. }
+            | Self::NeedsReview { ticket, .. } => ticket,
+        }
+    }
+}

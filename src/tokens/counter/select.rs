@@ -1,0 +1,62 @@
+//! The counter for an encoding: the fastest one that was compiled in.
+
+use std::sync::Arc;
+
+use super::TokenCounter;
+use crate::error::Error;
+use crate::tokens::count::TokenCount;
+use crate::tokens::model::Encoding;
+
+impl Encoding {
+    /// The counter for this encoding; an error that names the feature to enable when there is none.
+    ///
+    /// Feature `bpe` is preferred where it has the encoding, because it is faster; the counts are the same.
+    pub fn counter(self) -> Result<Arc<dyn TokenCounter>, Error> {
+        #[cfg(feature = "bpe")]
+        if let Ok(counter) = super::bpe::Bpe::new(self) {
+            return Ok(Arc::new(counter));
+        }
+        self.without_bpe()
+    }
+
+    #[cfg(feature = "tiktoken")]
+    #[allow(
+        clippy::unnecessary_wraps,
+        reason = "without the feature it is an error"
+    )]
+    fn without_bpe(self) -> Result<Arc<dyn TokenCounter>, Error> {
+        Ok(Arc::new(super::tiktoken::Tiktoken::new(self)))
+    }
+
+    #[cfg(not(feature = "tiktoken"))]
+    fn without_bpe(self) -> Result<Arc<dyn TokenCounter>, Error> {
+        let allowed = "enable feature `tiktoken` of fusebox (or `bpe`, for cl100k_base and o200k_base), \
+                       or give a counter with `.counter(model, ..)`";
+        Err(Error::invalid("encoding", self, allowed))
+    }
+}
+
+/// What texts for a model without a published tokenizer are measured with.
+pub(crate) fn proxy() -> Arc<dyn TokenCounter> {
+    Encoding::O200kBase
+        .counter()
+        .unwrap_or_else(|_| Arc::new(Bytes))
+}
+
+/// Bytes as units to be multiplied by a factor, where no tokenizer was compiled in.
+#[derive(Debug)]
+struct Bytes;
+
+impl TokenCounter for Bytes {
+    fn name(&self) -> &'static str {
+        "bytes"
+    }
+
+    fn count(&self, text: &str) -> Result<TokenCount, Error> {
+        Ok(self.bounds(text))
+    }
+
+    fn bounds(&self, text: &str) -> TokenCount {
+        TokenCount::exact(text.len() as u64)
+    }
+}

@@ -1,0 +1,331 @@
+//! The messages that go with a document, counted turn by turn.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use super::image::Image;
+use crate::error::Error;
+use crate::tokens::count::TokenCount;
+
+/// How many tokenizers' counts a conversation keeps.
+const REMEMBERED_COUNTS: usize = 4;
+/// More than any documented chat API puts around a message, its role among it.
+pub(crate) const MOST_FRAMING: u64 = 10;
+
+/// One message of a conversation.
+///
+/// ```
+/// use fusebox::Message;
+///
+/// let question = Message::user("Which of these invoices are overdue?");
+/// let example = Message::new("system", "New synergies will help drive top-line growth.").with_name("example_user");
+/// # let _ = (question, example);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    role: Arc<str>,
+    name: Option<Arc<str>>,
+    parts: Vec<Part>,
+}
+
+/// A part of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Text(Arc<str>),
+    Image(Image),
+    /// Something whose tokens are not documented, of so many bytes.
+    Unknown(u64),
+    /// Something that is not counted in text: audio, a file.
+    Uncountable,
+}
+
+impl Message {
+    /// A message of a role.
+    pub fn new(role: impl AsRef<str>, text: impl Into<Arc<str>>) -> Self {
+        Self {
+            role: role.as_ref().into(),
+            name: None,
+            parts: vec![Part::Text(text.into())],
+        }
+    }
+
+    /// What a user said.
+    pub fn user(text: impl Into<Arc<str>>) -> Self {
+        Self::new("user", text)
+    }
+
+    /// What the model answered.
+    pub fn assistant(text: impl Into<Arc<str>>) -> Self {
+        Self::new("assistant", text)
+    }
+
+    /// With the name of a participant.
+    pub fn with_name(mut self, name: impl AsRef<str>) -> Self {
+        self.name = Some(name.as_ref().into());
+        self
+    }
+
+    /// With an image.
+    pub fn with_image(mut self, image: Image) -> Self {
+        self.parts.push(Part::Image(image));
+        self
+    }
+
+    /// From a message as OpenAI's and Anthropic's APIs take it: `role`, `content` (a text, or a list of blocks), and
+    /// optionally `name`.
+    ///
+    /// Text blocks are counted, image blocks by the rule of the model. Blocks and keys that fusebox does not know raise
+    /// the bound by their length; audio and files make the message uncountable. An error when there is no role.
+    pub fn from_json(message: &Value) -> Result<Self, Error> {
+        let text = |key: &str| {
+            message
+                .get(key)
+                .and_then(Value::as_str)
+                .map(Arc::<str>::from)
+        };
+        let Some(role) = text("role") else {
+            return Err(Error::invalid(
+                "role of a message",
+                shown(message),
+                "a text",
+            ));
+        };
+        let mut parts = match message.get("content") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::String(text)) => vec![Part::Text(text.as_str().into())],
+            Some(Value::Array(blocks)) => blocks.iter().map(block).collect(),
+            Some(other) => vec![Part::unknown(other)],
+        };
+        let others = message.as_object().into_iter().flatten();
+        let unknown =
+            others.filter(|(key, _)| !matches!(key.as_str(), "role" | "content" | "name"));
+        parts.extend(unknown.map(|(_, value)| Part::unknown(value)));
+        Ok(Self {
+            role,
+            name: text("name"),
+            parts,
+        })
+    }
+
+    pub(crate) fn role(&self) -> &str {
+        &self.role
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Bytes of text, names and parts of unknown kind among it, and whether these bound the tokens of the whole.
+    fn bytes(&self) -> (usize, bool) {
+        let (mut bytes, mut bounded) = (self.name.as_deref().map_or(0, str::len), true);
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => bytes += text.len(),
+                Part::Unknown(unknown) => bytes += usize::try_from(*unknown).unwrap_or(usize::MAX),
+                Part::Image(_) | Part::Uncountable => bounded = false,
+            }
+        }
+        (bytes, bounded)
+    }
+}
+
+impl Part {
+    fn unknown(value: &Value) -> Self {
+        Self::Unknown(value.to_string().len() as u64)
+    }
+}
+
+fn block(block: &Value) -> Part {
+    let at = |path: &str| block.pointer(path).and_then(Value::as_str);
+    match at("/type") {
+        Some("text" | "input_text" | "output_text") => match at("/text") {
+            Some(text) => Part::Text(text.into()),
+            None => Part::unknown(block),
+        },
+        Some("image_url" | "image" | "input_image") => {
+            let low = at("/image_url/detail").or(at("/detail")) == Some("low");
+            let image = Image::of_unknown_size();
+            Part::Image(if low { image.low_detail() } else { image })
+        }
+        Some("input_audio" | "file" | "input_file" | "document" | "video" | "audio") => {
+            Part::Uncountable
+        }
+        _ => Part::unknown(block),
+    }
+}
+
+/// The beginning of a value, for an error.
+fn shown(value: &Value) -> String {
+    value.to_string().chars().take(80).collect()
+}
+
+/// The messages that go with a document. Each is counted once for a tokenizer, so a turn costs its own length and not
+/// the whole conversation's.
+///
+/// ```
+/// use fusebox::{Call, Conversation, Message};
+///
+/// let mut conversation = Conversation::new();
+/// conversation.push(Message::user("What does the supplier owe us?"));
+/// conversation.push(Message::assistant("312.40 EUR."));
+/// let call = Call::new("mail-77", "inquiry")?.with_document("And since when?").with_history(&conversation);
+/// # Ok::<(), fusebox::Error>(())
+/// ```
+#[derive(Default)]
+pub struct Conversation {
+    messages: Vec<Message>,
+    bytes: usize,
+    /// Whether something is in it whose tokens are not bounded by its bytes.
+    unbounded: bool,
+    counted: Mutex<Vec<Counted>>,
+}
+
+/// What one tokenizer found in the first messages of a conversation.
+#[derive(Clone, Debug)]
+struct Counted {
+    key: String,
+    messages: usize,
+    tally: Tally,
+}
+
+/// What the messages of a conversation come to; `None` where something cannot be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) text: Option<TokenCount>,
+    pub(crate) framing: TokenCount,
+    pub(crate) images: Option<TokenCount>,
+}
+
+impl Tally {
+    pub(crate) const NOTHING: Self = Self {
+        text: Some(TokenCount::ZERO),
+        framing: TokenCount::ZERO,
+        images: Some(TokenCount::ZERO),
+    };
+
+    pub(crate) fn plus(self, other: Self) -> Self {
+        let sum = |one: Option<TokenCount>, other: Option<TokenCount>| Some(one? + other?);
+        Self {
+            text: sum(self.text, other.text),
+            framing: self.framing + other.framing,
+            images: sum(self.images, other.images),
+        }
+    }
+}
+
+impl Conversation {
+    /// A conversation in which nothing was said yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From messages as a chat API takes them; see [`Message::from_json`].
+    pub fn from_json(messages: &Value) -> Result<Self, Error> {
+        let Some(messages) = messages.as_array() else {
+            return Err(Error::invalid(
+                "messages",
+                shown(messages),
+                "a list of messages",
+            ));
+        };
+        let messages = messages.iter().map(Message::from_json);
+        Ok(messages
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .collect())
+    }
+
+    /// Adds a message.
+    pub fn push(&mut self, message: Message) {
+        let (bytes, bounded) = message.bytes();
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.unbounded |= !bounded;
+        self.messages.push(message);
+    }
+
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether nothing was said yet.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Bytes of text in all messages.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// More tokens than the framing of all messages can have; `None` where the bytes do not bound the rest.
+    pub(crate) fn most_framing(&self) -> Option<u64> {
+        (!self.unbounded).then_some(self.messages.len() as u64 * MOST_FRAMING)
+    }
+
+    /// What the messages come to for the tokenizer and model called `key`; `count` is asked about those that it has not
+    /// counted yet.
+    pub(crate) fn tally(&self, key: &str, count: impl Fn(&Message) -> Tally) -> Tally {
+        let mut all = self.counted.lock();
+        let known = all.iter().position(|counted| counted.key == key);
+        let mut counted = known.map_or_else(
+            || Counted {
+                key: key.to_owned(),
+                messages: 0,
+                tally: Tally::NOTHING,
+            },
+            |at| all.swap_remove(at),
+        );
+        for message in self.messages.iter().skip(counted.messages) {
+            counted.tally = counted.tally.plus(count(message));
+        }
+        counted.messages = self.messages.len();
+        let tally = counted.tally;
+        all.truncate(REMEMBERED_COUNTS - 1);
+        all.push(counted);
+        tally
+    }
+}
+
+impl FromIterator<Message> for Conversation {
+    fn from_iter<I: IntoIterator<Item = Message>>(messages: I) -> Self {
+        let mut conversation = Self::new();
+        conversation.extend(messages);
+        conversation
+    }
+}
+
+impl Extend<Message> for Conversation {
+    fn extend<I: IntoIterator<Item = Message>>(&mut self, messages: I) {
+        for message in messages {
+            self.push(message);
+        }
+    }
+}
+
+impl Clone for Conversation {
+    fn clone(&self) -> Self {
+        Self {
+            messages: self.messages.clone(),
+            bytes: self.bytes,
+            unbounded: self.unbounded,
+            counted: Mutex::new(self.counted.lock().clone()),
+        }
+    }
+}
+
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conversation")
+            .field("messages", &self.messages.len())
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}

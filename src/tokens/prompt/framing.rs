@@ -1,0 +1,66 @@
+//! Tokens of messages: their texts, and what the API puts around them.
+
+use super::conversation::{MOST_FRAMING, Message, Part, Tally};
+use super::image::image_tokens;
+use crate::tokens::count::TokenCount;
+use crate::tokens::counter::TokenCounter;
+use crate::tokens::model::{Framing, Model};
+
+/// What a message comes to when `model` reads it.
+pub(crate) fn message_tally(message: &Message, model: &Model, counter: &dyn TokenCounter) -> Tally {
+    let parts = message.parts().iter().map(|part| match part {
+        Part::Text(text) => Tally {
+            text: counter.count(text).ok(),
+            ..Tally::NOTHING
+        },
+        Part::Unknown(bytes) => Tally {
+            text: Some(TokenCount::at_most(*bytes)),
+            ..Tally::NOTHING
+        },
+        Part::Uncountable => Tally {
+            text: None,
+            ..Tally::NOTHING
+        },
+        Part::Image(image) => Tally {
+            images: model.image_rule().map(|rule| image_tokens(*image, rule)),
+            ..Tally::NOTHING
+        },
+    });
+    let framing = Tally {
+        framing: around(message.role(), message.name(), model.framing(), counter),
+        ..Tally::NOTHING
+    };
+    parts.fold(framing, Tally::plus)
+}
+
+/// What stands around a message of a role.
+pub(crate) fn role_framing(role: &str, model: &Model, counter: &dyn TokenCounter) -> TokenCount {
+    around(role, None, model.framing(), counter)
+}
+
+/// What opens the reply.
+pub(crate) fn reply_framing(model: &Model) -> TokenCount {
+    let unknown = TokenCount::at_most(MOST_FRAMING);
+    model
+        .framing()
+        .map_or(unknown, |framing| TokenCount::exact(framing.reply()))
+}
+
+fn around(
+    role: &str,
+    name: Option<&str>,
+    framing: Option<Framing>,
+    counter: &dyn TokenCounter,
+) -> TokenCount {
+    let bytes = |text: &str| TokenCount::at_most(text.len() as u64);
+    let count = |text: &str| counter.count(text).unwrap_or(bytes(text));
+    let Some(framing) = framing else {
+        return TokenCount::at_most(MOST_FRAMING) + name.map_or(TokenCount::ZERO, bytes);
+    };
+    let role = if framing.counts_roles() {
+        count(role)
+    } else {
+        TokenCount::ZERO
+    };
+    TokenCount::exact(framing.message(name.is_some())) + role + name.map_or(TokenCount::ZERO, count)
+}
