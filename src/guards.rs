@@ -9,7 +9,7 @@ mod token_budget;
 
 pub use breaker::{
     BreakerState, ErrorRateBreaker, ErrorRateBreakerBuilder, Health, Probing, Recovery, Treatment,
-    VersionCounts, Windows,
+    VersionCounts,
 };
 pub use confidence_drift::{
     ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, ConfidenceMeans, DriftState,

@@ -112,7 +112,7 @@ pub use guards::{
     Recovery, RolloutState, RolloutStatus, RouteLedger, RouteLedgerBuilder, ShadowComparator,
     ShadowComparatorBuilder, ShadowCounts, ShadowReport, ShadowVerdict, Shadowed, StageForecast,
     Times, TokenBudget, TokenBudgetBuilder, Treatment, TypeForecast, TypeStatus, TypeVerdict,
-    VersionCounts, WhatIf, Windows, WorseType,
+    VersionCounts, WhatIf, WorseType,
 };
 pub use name::{
     BatchKey, CorrectionId, DocumentId, DocumentType, Field, ModelName, QueueName, VersionId,

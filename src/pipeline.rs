@@ -81,11 +81,6 @@ struct Member {
 }
 
 impl Pipeline {
-    /// A pipeline for these versions, still without guards.
-    pub fn builder(line_up: LineUp) -> Builder {
-        Builder::new(line_up)
-    }
-
     /// Asks all guards about a call: which version serves, and may it take the document?
     ///
     /// Admitted: make the call with the version and model of the permit's ticket, and say how it ended. Diverted: do not;

@@ -127,18 +127,6 @@ pub struct ErrorRateBreaker {
     lines: Mutex<Lines>,
 }
 
-/// What became of the windows when a breaker's settings were changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-#[must_use = "with empty windows a breaker sees no rate before there are enough calls again"]
-pub enum Windows {
-    /// They go on.
-    Kept,
-    /// The window has another length or other steps, or the number of last calls is another: what does not fit begins
-    /// empty.
-    Emptied,
-}
-
 impl ErrorRateBreaker {
     fn new(rule: Rule, mode: BreakerMode) -> Self {
         Self {
@@ -146,11 +134,6 @@ impl ErrorRateBreaker {
             sees_openings: AtomicBool::new(rule.slow.is_some()),
             lines: Mutex::new(Lines::new(rule, mode)),
         }
-    }
-
-    /// A breaker with the default numbers.
-    pub fn builder() -> ErrorRateBreakerBuilder {
-        ErrorRateBreakerBuilder::new()
     }
 
     /// Puts a version back into service, with an empty window. Takes effect at the pipeline's next call or tick; what
@@ -171,28 +154,11 @@ impl ErrorRateBreaker {
         self.command(Command::Switch(mode));
     }
 
-    /// Changes the settings while calls are under way; what is out of service stays out. An error when a number is
-    /// outside its range: then nothing is changed. The mode is not a setting; see [`switch`](Self::switch).
-    ///
-    /// ```
-    /// use fusebox::{ErrorRateBreaker, Ratio, Windows};
-    ///
-    /// let breaker = ErrorRateBreaker::default();
-    /// let stricter = ErrorRateBreaker::builder().threshold(Ratio::percent(3));
-    /// assert_eq!(breaker.reconfigure(stricter)?, Windows::Kept);
-    /// # Ok::<(), fusebox::Error>(())
-    /// ```
-    pub fn reconfigure(&self, settings: ErrorRateBreakerBuilder) -> Result<Windows, Error> {
-        let rule = settings.into_rule()?;
+    fn adopt(&self, rule: Rule) {
         let mut lines = self.lines.lock();
         self.sees_openings
             .store(rule.slow.is_some(), Ordering::Release);
-        let kept = lines.adopt(rule);
-        Ok(if kept {
-            Windows::Kept
-        } else {
-            Windows::Emptied
-        })
+        lines.adopt(rule);
     }
 
     fn command(&self, command: Command) {
@@ -246,12 +212,6 @@ impl ErrorRateBreaker {
                 .store(lines.needs_attention, Ordering::Release);
         }
         result
-    }
-}
-
-impl Default for ErrorRateBreaker {
-    fn default() -> Self {
-        ErrorRateBreakerBuilder::new().into_breaker()
     }
 }
 

@@ -16,12 +16,12 @@ use crate::event::{EventKind, Severity};
 use crate::format::Format;
 use crate::guard::{Acceptance, Cx, Guard, State};
 use crate::name::{DocumentType, Field};
-use crate::stats::{Keyed, Place, Span};
+use crate::stats::{Keyed, Place};
 use crate::time::Timestamp;
 
 pub use builder::ConfidenceDriftMonitorBuilder;
 pub use watch::{ConfidenceMeans, DriftState};
-use watch::{Fall, Sums, Watch};
+use watch::{Fall, Rule, Sums, Watch};
 
 const NAME: &str = "confidence-drift";
 
@@ -91,27 +91,6 @@ pub struct ConfidenceDriftMonitor {
     core: Mutex<Core>,
 }
 
-/// What an answer and a mean are compared with.
-#[derive(Clone, Debug)]
-struct Rule {
-    threshold: Confidence,
-    raised: Confidence,
-    max_drop: Confidence,
-    span: Span,
-    min_documents: u64,
-    baseline_documents: u64,
-}
-
-impl Rule {
-    fn threshold_of(&self, watch: Option<&Watch>) -> Confidence {
-        if watch.is_some_and(Watch::is_raised) {
-            self.raised
-        } else {
-            self.threshold
-        }
-    }
-}
-
 #[derive(Debug)]
 struct Core {
     watches: Keyed<Key, Watch>,
@@ -166,11 +145,6 @@ enum Command {
 }
 
 impl ConfidenceDriftMonitor {
-    /// A monitor with the default numbers.
-    pub fn builder() -> ConfidenceDriftMonitorBuilder {
-        ConfidenceDriftMonitorBuilder::new()
-    }
-
     /// A shift is understood: the threshold goes back to where it started. The baseline stays, and the window is
     /// emptied; if confidence is still low after 30 more documents, the threshold rises again.
     ///
@@ -314,12 +288,6 @@ impl ConfidenceDriftMonitor {
             threshold: self.rule.raised,
         };
         cx.emit(Severity::Page, kind);
-    }
-}
-
-impl Default for ConfidenceDriftMonitor {
-    fn default() -> Self {
-        ConfidenceDriftMonitorBuilder::new().into_monitor()
     }
 }
 

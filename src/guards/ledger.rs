@@ -102,11 +102,6 @@ struct Open {
 }
 
 impl RouteLedger {
-    /// A ledger with the default numbers.
-    pub fn builder() -> RouteLedgerBuilder {
-        RouteLedgerBuilder::new()
-    }
-
     /// How documents have ended so far, and how many are open.
     pub fn report(&self) -> LedgerReport {
         let core = self.core.lock();
@@ -247,12 +242,6 @@ impl RouteLedger {
                 );
             }
         }
-    }
-}
-
-impl Default for RouteLedger {
-    fn default() -> Self {
-        RouteLedgerBuilder::new().into_ledger()
     }
 }
 

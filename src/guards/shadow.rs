@@ -165,12 +165,6 @@ impl Core {
 }
 
 impl ShadowComparator {
-    /// A shadow run of the version with this id, with the default numbers. There is no default run: it needs a
-    /// candidate.
-    pub fn builder(candidate: VersionId) -> ShadowComparatorBuilder {
-        ShadowComparatorBuilder::new(candidate)
-    }
-
     /// The version that runs in the shadow.
     pub fn candidate(&self) -> &VersionId {
         &self.rule.candidate

@@ -132,11 +132,6 @@ struct Stored {
 }
 
 impl TokenBudget {
-    /// A budget with the default numbers.
-    pub fn builder() -> TokenBudgetBuilder {
-        TokenBudgetBuilder::new()
-    }
-
     fn of(
         models: Models,
         otherwise: Destination,

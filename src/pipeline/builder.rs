@@ -16,6 +16,13 @@ use crate::event::Outbox;
 use crate::guard::Guard;
 use crate::sink::Sink;
 
+impl Pipeline {
+    /// A pipeline for these versions, still without guards.
+    pub fn builder(line_up: LineUp) -> Builder {
+        Builder::new(line_up)
+    }
+}
+
 /// Puts a [`Pipeline`] together; made by [`Pipeline::builder`].
 #[must_use = "nothing is guarded before `build`"]
 pub struct Builder {

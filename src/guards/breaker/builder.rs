@@ -24,6 +24,37 @@ const CONSECUTIVE_FAILURES: u32 = 5;
 const LAST_CALLS: RangeInclusive<u32> = 1..=10_000;
 const HOLD_OPEN: Duration = minutes(15);
 
+impl ErrorRateBreaker {
+    /// A breaker with the default numbers.
+    pub fn builder() -> ErrorRateBreakerBuilder {
+        ErrorRateBreakerBuilder::new()
+    }
+
+    /// Changes the settings while calls are under way; what is out of service stays out. An error when a number is
+    /// outside its range: then nothing is changed. The mode is not a setting; see [`switch`](Self::switch).
+    ///
+    /// A window of another length or with other steps begins empty, and so do the last calls if their number changes: until
+    /// there are enough calls again, no rate is seen.
+    ///
+    /// ```
+    /// use fusebox::{ErrorRateBreaker, Ratio};
+    ///
+    /// let breaker = ErrorRateBreaker::default();
+    /// breaker.reconfigure(ErrorRateBreaker::builder().threshold(Ratio::percent(3)))?;
+    /// # Ok::<(), fusebox::Error>(())
+    /// ```
+    pub fn reconfigure(&self, settings: ErrorRateBreakerBuilder) -> Result<(), Error> {
+        self.adopt(settings.into_rule()?);
+        Ok(())
+    }
+}
+
+impl Default for ErrorRateBreaker {
+    fn default() -> Self {
+        ErrorRateBreakerBuilder::new().into_breaker()
+    }
+}
+
 /// Configures an [`ErrorRateBreaker`].
 #[derive(Clone, Debug)]
 #[must_use = "nothing is guarded before `build`"]

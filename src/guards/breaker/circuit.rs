@@ -9,7 +9,7 @@ use super::generation::Generation;
 use super::in_flight::InFlight;
 use super::last_calls::Recent;
 use super::recovery::{Probing, Recovery, Trial};
-use super::rule::{Breach, Rule};
+use super::rule::{Breach, Rule, Step};
 use crate::call::{Ticket, TicketId};
 use crate::event::TripReason;
 use crate::failure::FailureKind;
@@ -63,15 +63,6 @@ pub enum Health {
     Healthy,
     /// More calls failed than may.
     Failing,
-}
-
-/// How a call ended, as far as a breaker cares.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
-    Abandoned,
-    AbandonedAsFailure,
-    Answered,
-    Failed(FailureKind),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

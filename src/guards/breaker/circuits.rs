@@ -9,12 +9,12 @@ use crate::guard::Cx;
 use crate::name::VersionId;
 use crate::time::Timestamp;
 
-use super::circuit::{Line, Step, VersionCounts};
+use super::circuit::{Line, VersionCounts};
 use super::generation::Generation;
 use super::incident::Incidents;
 use super::parts::{behind, part_of};
 use super::recovery::{Recovery, Trial};
-use super::rule::{Breach, Rule};
+use super::rule::{Breach, Rule, Step};
 
 /// Past so many versions, those that are not live and have nothing against them are forgotten.
 const VERSIONS: usize = 8;

@@ -108,9 +108,8 @@ impl Lines {
         self.needs_attention = true;
     }
 
-    /// Goes on under another rule; whether the windows were kept.
-    pub(super) fn adopt(&mut self, rule: Rule) -> bool {
-        let fits = rule.has_the_windows_of(&self.rule);
+    /// Goes on under another rule.
+    pub(super) fn adopt(&mut self, rule: Rule) {
         if !rule.by_type {
             self.types.refill([], None);
             self.troubled.clear();
@@ -120,7 +119,6 @@ impl Lines {
             scope.adopt(&rule);
         }
         self.rule = rule;
-        fits
     }
 
     /// A call was admitted.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::circuit::Step;
 use super::recovery::Recovery;
 use crate::call::{Destination, Outcome};
 use crate::event::TripReason;
@@ -66,6 +65,15 @@ pub(super) struct Breach {
     pub(super) threshold: Ratio,
 }
 
+/// How a call ended, as far as a breaker cares.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    Abandoned,
+    AbandonedAsFailure,
+    Answered,
+    Failed(FailureKind),
+}
+
 /// What the end of a call says.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Said {
@@ -89,11 +97,6 @@ impl Rule {
             self.threshold.is_exceeded_by(part, whole)
         };
         is_exceeded && (!self.confident || wilson_at_least(part, whole) > self.threshold.as_f64())
-    }
-
-    /// Whether calls were counted in the same way, so that their numbers stay true.
-    pub(super) fn has_the_windows_of(&self, other: &Self) -> bool {
-        self.span == other.span && self.last_calls == other.last_calls
     }
 
     /// What the end of a call says.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::watch::{MOST_DOCUMENTS, Sums, Watch};
-use super::{ConfidenceDriftMonitor, Core, Key, Rule};
+use super::watch::{MOST_DOCUMENTS, Rule, Sums, Watch};
+use super::{ConfidenceDriftMonitor, Core, Key};
 use crate::confidence::Confidence;
 use crate::error::Error;
 use crate::name::{DocumentType, Field};
@@ -21,6 +21,19 @@ const STEP: Confidence = Confidence::percent(5);
 const THRESHOLD: Confidence = Confidence::percent(80);
 const WINDOW: Duration = hours(4);
 const BUCKETS: u32 = 48;
+
+impl ConfidenceDriftMonitor {
+    /// A monitor with the default numbers.
+    pub fn builder() -> ConfidenceDriftMonitorBuilder {
+        ConfidenceDriftMonitorBuilder::new()
+    }
+}
+
+impl Default for ConfidenceDriftMonitor {
+    fn default() -> Self {
+        ConfidenceDriftMonitorBuilder::new().into_monitor()
+    }
+}
 
 /// Configures a [`ConfidenceDriftMonitor`].
 #[derive(Clone, Debug)]

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Rule;
 use crate::confidence::Confidence;
 use crate::stats::{Span, Window};
 use crate::time::Timestamp;
@@ -101,6 +100,27 @@ impl TryFrom<(u64, u64)> for Sums {
 impl From<Sums> for (u64, u64) {
     fn from(sums: Sums) -> Self {
         (sums.documents, sums.millionths)
+    }
+}
+
+/// What an answer and a mean are compared with.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    pub(super) threshold: Confidence,
+    pub(super) raised: Confidence,
+    pub(super) max_drop: Confidence,
+    pub(super) span: Span,
+    pub(super) min_documents: u64,
+    pub(super) baseline_documents: u64,
+}
+
+impl Rule {
+    pub(super) fn threshold_of(&self, watch: Option<&Watch>) -> Confidence {
+        if watch.is_some_and(Watch::is_raised) {
+            self.raised
+        } else {
+            self.threshold
+        }
     }
 }
 

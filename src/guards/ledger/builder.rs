@@ -16,6 +16,19 @@ const NOTHING_OUT: Duration = minutes(15);
 const SILENCE: Duration = minutes(30);
 const OPEN_LIMIT: usize = 100_000;
 
+impl RouteLedger {
+    /// A ledger with the default numbers.
+    pub fn builder() -> RouteLedgerBuilder {
+        RouteLedgerBuilder::new()
+    }
+}
+
+impl Default for RouteLedger {
+    fn default() -> Self {
+        RouteLedgerBuilder::new().into_ledger()
+    }
+}
+
 /// Configures a [`RouteLedger`].
 #[derive(Clone, Debug)]
 #[must_use = "nothing is watched before `build`"]

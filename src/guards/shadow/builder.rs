@@ -15,6 +15,14 @@ const SHARE: Ratio = Ratio::ONE;
 /// The longest run; its tickets are kept in memory.
 const LONGEST: u64 = 100_000;
 
+impl ShadowComparator {
+    /// A shadow run of the version with this id, with the default numbers. There is no default run: it needs a
+    /// candidate.
+    pub fn builder(candidate: VersionId) -> ShadowComparatorBuilder {
+        ShadowComparatorBuilder::new(candidate)
+    }
+}
+
 /// Configures a [`ShadowComparator`].
 #[derive(Clone, Debug)]
 #[must_use = "nothing is watched before `build`"]

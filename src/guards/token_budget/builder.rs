@@ -12,6 +12,13 @@ use crate::name::ModelName;
 use crate::ratio::Ratio;
 use crate::tokens::{Catalogue, Model, TokenCounter};
 
+impl TokenBudget {
+    /// A budget with the default numbers.
+    pub fn builder() -> TokenBudgetBuilder {
+        TokenBudgetBuilder::new()
+    }
+}
+
 /// Puts a [`TokenBudget`] together.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is guarded before `build`"]

@@ -1,8 +1,8 @@
 //! A version as one model reads it: what it needs before a document is added, and whether a call fits.
 
 use std::ops::Add;
+use std::sync::Arc;
 
-use super::models::Tokenizer;
 use crate::call::{Call, Content, History, SystemPrompt, Version};
 use crate::error::Error;
 use crate::ratio::Ratio;
@@ -32,6 +32,13 @@ pub(super) struct Reader {
     numbers_are_foreign: bool,
     /// What the version needs beside a document, for the model's own tokenizer.
     plain: Option<TokenCount>,
+}
+
+/// What counts a model's texts, and whether it is the model's own tokenizer.
+#[derive(Clone, Debug)]
+pub(super) struct Tokenizer {
+    pub(super) counter: Arc<dyn TokenCounter>,
+    pub(super) is_own: bool,
 }
 
 /// What came of measuring a call.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::estimate::Reader;
+use super::estimate::{Reader, Tokenizer};
 use crate::call::Version;
 use crate::error::Error;
 use crate::name::ModelName;
@@ -33,13 +33,6 @@ pub(super) struct Readers {
     pub(super) version: Version,
     pub(super) own: Reader,
     pub(super) fallbacks: Vec<Reader>,
-}
-
-/// What counts a model's texts, and whether it is the model's own tokenizer.
-#[derive(Clone, Debug)]
-pub(super) struct Tokenizer {
-    pub(super) counter: Arc<dyn TokenCounter>,
-    pub(super) is_own: bool,
 }
 
 impl Models {
