@@ -19,10 +19,15 @@ use criterion::{
     Bencher, BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
 };
 use failsafe::CircuitBreaker;
+use fusebox::call::{Outcome, Signal};
+use fusebox::clock::{Clock, SystemClock};
+use fusebox::event::Outbox;
+use fusebox::guard::Cx;
+use fusebox::pipeline::Builder;
 use fusebox::{
-    BlueGreenPolicy, Builder, Call, CanaryPolicy, Clock, ConfidenceDriftMonitor, Cx, DocumentId,
-    DocumentType, ErrorRateBreaker, Guard, LineUp, Outbox, Outcome, Pipeline, Report, RouteLedger,
-    ShadowComparator, Signal, SystemClock, TokenBudget, Version, VersionId,
+    BlueGreenPolicy, Call, CanaryPolicy, ConfidenceDriftMonitor, DocumentId, DocumentType,
+    ErrorRateBreaker, Guard, LineUp, Pipeline, Report, RouteLedger, ShadowComparator, TokenBudget,
+    Version, VersionId,
 };
 use recloser::Recloser;
 use tower::{Service, ServiceExt, service_fn};

@@ -16,9 +16,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use fusebox::call::Signal;
+use fusebox::clock::MockClock;
+use fusebox::event::Outbox;
+use fusebox::guard::{Cx, State};
 use fusebox::{
-    Call, CanaryPolicy, Cx, DocumentType, Field, Guard, LineUp, MockClock, Outbox, Pipeline,
-    Report, Signal, State, Ticket, Timestamp, Version,
+    Call, CanaryPolicy, DocumentType, Field, Guard, LineUp, Pipeline, Report, Ticket, Timestamp,
+    Version,
 };
 
 const BEGIN: Timestamp = Timestamp::from_millis(1_773_435_600_000);
@@ -100,7 +104,7 @@ impl Rollout {
 }
 
 fn clock_time(clock: &MockClock) -> Timestamp {
-    fusebox::Clock::now(clock)
+    fusebox::clock::Clock::now(clock)
 }
 
 fn name(number: usize) -> DocumentType {

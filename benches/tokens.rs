@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use fusebox::event::Outbox;
+use fusebox::guard::Cx;
 use fusebox::tokens::Tiktoken;
-use fusebox::{
-    Call, Conversation, Cx, Encoding, Guard, LineUp, Message, Model, Outbox, Timestamp,
-    TokenBudget, TokenCounter, Version,
-};
+use fusebox::tokens::{Conversation, Encoding, Message, Model, TokenCounter};
+use fusebox::{Call, Guard, LineUp, Timestamp, TokenBudget, Version};
 
 const KB: usize = 1_000;
 const PROSE: &str = include_str!("../docs/design.md");

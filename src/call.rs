@@ -21,7 +21,7 @@ pub use outcome::Outcome;
 pub use reason::{Destination, Reason};
 pub use report::Report;
 pub use signal::Signal;
-pub(crate) use ticket::Service;
+pub(crate) use ticket::Assignment;
 pub use ticket::{Ticket, TicketId};
 pub(crate) use version::SystemPrompt;
 pub use version::Version;

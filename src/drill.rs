@@ -28,7 +28,9 @@ const BEGIN: Timestamp = Timestamp::from_millis(1_767_600_000_000);
 ///
 /// ```
 /// use std::time::Duration;
-/// use fusebox::{Builder, Drill, ErrorRateBreaker, FailureKind, Fault, LineUp, Pipeline, Ratio, Traffic, Version};
+/// use fusebox::{Drill, ErrorRateBreaker, FailureKind, LineUp, Pipeline, Ratio, Version};
+/// use fusebox::drill::{Fault, Traffic};
+/// use fusebox::pipeline::Builder;
 ///
 /// // What your service calls too, before it adds its own sinks.
 /// fn production() -> Result<Builder, fusebox::Error> {

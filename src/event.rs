@@ -1,8 +1,8 @@
 //! Everything that can be told to an operator.
 
-mod kind;
+pub(crate) mod kind;
 mod outbox;
-mod rollout;
+pub(crate) mod rollout;
 mod text;
 
 use std::fmt;
@@ -13,9 +13,10 @@ use crate::format::Format;
 use crate::name::DocumentType;
 use crate::time::Timestamp;
 
-pub use kind::{BreakerMode, EventKind, NotCounted, ProbeFailure, RolloutCommand, TripReason};
+pub use kind::EventKind;
+pub(crate) use kind::{BreakerMode, NotCounted, ProbeFailure, RolloutCommand, TripReason};
 pub use outbox::Outbox;
-pub use rollout::{Decision, Evidence, Findings, HoldReason, Maturity, Measure, Tally};
+pub(crate) use rollout::{Decision, Evidence, Findings, HoldReason, Maturity, Measure, Tally};
 
 /// How much an event wants somebody's attention. Ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

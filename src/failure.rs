@@ -63,7 +63,7 @@ pub enum Cause {
     /// Credentials, model names, billing: a person must act, and no rate needs to be waited for.
     Account,
     /// The caller sends faster than its share; waiting cures it.
-    Pace,
+    RateLimit,
     /// The prompt, alone or with this document: the previous version often helps.
     Prompt,
     /// The provider: the previous version seldom helps.
@@ -75,7 +75,7 @@ impl FailureKind {
     pub fn cause(self) -> Cause {
         match self {
             Self::Auth | Self::NotFound | Self::QuotaExhausted => Cause::Account,
-            Self::Throttled => Cause::Pace,
+            Self::Throttled => Cause::RateLimit,
             Self::ContentFiltered
             | Self::ContextLengthExceeded
             | Self::EmptyOutput

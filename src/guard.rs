@@ -28,7 +28,8 @@ pub use vote::{Acceptance, Divert, Route, Verdict};
 /// code of others while it holds it. A panic in a guard is caught, reported, and counts as its strictest word.
 ///
 /// ```
-/// use fusebox::{Call, Cx, Guard, Reason, Destination, Verdict, Version};
+/// use fusebox::{Call, Destination, Guard, Reason, Version};
+/// use fusebox::guard::{Cx, Verdict};
 ///
 /// #[derive(Debug)]
 /// struct NoContractsAtNight;
@@ -64,7 +65,7 @@ pub trait Guard: fmt::Debug + Send + Sync {
     }
 
     /// **When:** once per answer, before it is settled. May it be acted on, or must a person look?
-    fn judge(&self, _ticket: &Ticket, _report: &Report, _cx: &mut Cx<'_>) -> Acceptance {
+    fn review(&self, _ticket: &Ticket, _report: &Report, _cx: &mut Cx<'_>) -> Acceptance {
         Acceptance::Accept
     }
 
@@ -145,8 +146,8 @@ macro_rules! forward_to_inner {
                 (**self).check(call, version, cx)
             }
 
-            fn judge(&self, ticket: &Ticket, report: &Report, cx: &mut Cx<'_>) -> Acceptance {
-                (**self).judge(ticket, report, cx)
+            fn review(&self, ticket: &Ticket, report: &Report, cx: &mut Cx<'_>) -> Acceptance {
+                (**self).review(ticket, report, cx)
             }
 
             fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
@@ -192,9 +193,9 @@ impl<G: Guard> Guard for Option<G> {
             .map_or(Verdict::Proceed, |guard| guard.check(call, version, cx))
     }
 
-    fn judge(&self, ticket: &Ticket, report: &Report, cx: &mut Cx<'_>) -> Acceptance {
+    fn review(&self, ticket: &Ticket, report: &Report, cx: &mut Cx<'_>) -> Acceptance {
         self.as_ref()
-            .map_or(Acceptance::Accept, |guard| guard.judge(ticket, report, cx))
+            .map_or(Acceptance::Accept, |guard| guard.review(ticket, report, cx))
     }
 
     fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {

@@ -74,58 +74,42 @@
 pub mod documentation;
 
 mod adapters;
-mod call;
+pub mod call;
 mod confidence;
-mod drill;
+pub mod drill;
 mod error;
-mod event;
-mod failure;
+pub mod event;
+pub mod failure;
 mod format;
-mod guard;
+pub mod guard;
 mod guards;
-mod name;
-mod pipeline;
+pub mod name;
+pub mod pipeline;
 mod ratio;
 pub mod sink;
 mod stats;
 mod time;
 pub mod tokens;
 
-pub use call::{
-    Call, Comparison, Correction, Destination, LineUp, Outcome, Reason, Report, Role, Signal,
-    Ticket, TicketId, Version,
-};
+/// Where the time comes from: the system, or a test.
+pub mod clock {
+    pub use crate::pipeline::clock::{Clock, MockClock, SystemClock};
+}
+
+pub use call::{Call, Correction, Destination, LineUp, Reason, Report, Role, Ticket, Version};
 pub use confidence::Confidence;
-pub use drill::{Drill, DrillReport, Fault, Traffic};
+pub use drill::Drill;
 pub use error::{Error, ErrorKind};
-pub use event::{
-    BreakerMode, Decision, Event, EventKind, Evidence, Findings, HoldReason, Maturity, Measure,
-    NotCounted, Outbox, ProbeFailure, RolloutCommand, Severity, Tally, TripReason,
-};
-pub use failure::{ApiError, Cause, Classify, FailureKind, Overflow};
-pub use guard::{Acceptance, Cx, Divert, DryRun, Guard, Named, OnlyFor, Route, State, Verdict};
-pub use guards::{
-    AtLeast, BlueGreenPolicy, BlueGreenPolicyBuilder, BreakerState, Cadence, CanaryPolicy,
-    CanaryPolicyBuilder, ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, ConfidenceMeans,
-    CoverageReport, Denominator, Divergence, DriftState, Ends, ErrorRateBreaker,
-    ErrorRateBreakerBuilder, Feasibility, Forecast, Headroom, Health, LedgerReport, Probing,
-    Recovery, RolloutState, RolloutStatus, RouteLedger, RouteLedgerBuilder, ShadowComparator,
-    ShadowComparatorBuilder, ShadowCounts, ShadowReport, ShadowVerdict, Shadowed, StageForecast,
-    Times, TokenBudget, TokenBudgetBuilder, Treatment, TypeForecast, TypeStatus, TypeVerdict,
-    VersionCounts, WhatIf, WorseType,
-};
-pub use name::{
-    BatchKey, CorrectionId, DocumentId, DocumentType, Field, ModelName, QueueName, VersionId,
-};
-pub use pipeline::clock::{Clock, MockClock, SystemClock};
-pub use pipeline::{
-    Admission, Builder, DeadlineExceeded, Diversion, Permit, Pipeline, Reply, Served, Settlement,
-    Snapshot,
-};
+pub use event::{Event, EventKind, Severity};
+pub use failure::{Classify, FailureKind};
+pub use guard::Guard;
+pub use guards::breaker::{self, ErrorRateBreaker};
+pub use guards::confidence_drift::{self as drift, ConfidenceDriftMonitor};
+pub use guards::ledger::{self, RouteLedger};
+pub use guards::rollout::{self, BlueGreenPolicy, CanaryPolicy};
+pub use guards::shadow::{self, ShadowComparator};
+pub use guards::token_budget::{self as budget, TokenBudget};
+pub use name::{DocumentId, DocumentType, Field, ModelName, VersionId};
+pub use pipeline::{Admission, Diversion, Permit, Pipeline, Reply, Served, Settlement};
 pub use ratio::Ratio;
-pub use sink::Sink;
 pub use time::Timestamp;
-pub use tokens::{
-    Account, Conversation, Encoding, Framing, Image, ImageRule, Measured, Measurement, Message,
-    Model, Provenance, TokenCount, TokenCounter, ToolRule,
-};

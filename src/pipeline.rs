@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::RwLock;
 
 use crate::call::{
-    Call, Destination, LineUp, Outcome, Reason, Report, Role, Service, Signal, Ticket, TicketId,
+    Assignment, Call, Destination, LineUp, Outcome, Reason, Report, Role, Signal, Ticket, TicketId,
     Version,
 };
 use crate::error::Error;
@@ -174,7 +174,7 @@ impl Pipeline {
     ) -> (Ticket, Outcome, Acceptance) {
         let (line_up, now) = (self.line_up(), self.0.now());
         let acceptance = match outcome {
-            Outcome::Accepted => self.0.judge(&ticket, &report, &line_up, now),
+            Outcome::Accepted => self.0.review(&ticket, &report, &line_up, now),
             _ => Acceptance::Accept,
         };
         let outcome = match acceptance {
@@ -244,7 +244,7 @@ impl Inner {
             Verdict::UseModel(model) => (model.name().clone(), None),
             Verdict::Divert(divert) => (version.model().clone(), Some(divert)),
         };
-        let service = Service {
+        let assignment = Assignment {
             version: version.id().clone(),
             role,
             model,
@@ -252,7 +252,7 @@ impl Inner {
             measurement: measurement.into_inner(),
         };
         let (document, document_type) = (call.document().clone(), call.document_type().clone());
-        let ticket = Ticket::new(id, document, document_type, service, now);
+        let ticket = Ticket::new(id, document, document_type, assignment, now);
         match divert {
             None => self.open(pipeline, ticket, version, line_up, now),
             Some(divert) => self.divert(ticket, divert, line_up, now),
@@ -305,7 +305,7 @@ impl Inner {
         Admission::Diverted(Diversion::new(signal.into_ticket(), divert))
     }
 
-    fn judge(
+    fn review(
         &self,
         ticket: &Ticket,
         report: &Report,
@@ -316,7 +316,7 @@ impl Inner {
         for member in &self.guards {
             let mut cx = self.cx(now, line_up, member.guard.name());
             let word = member.shielded(&mut cx, None, |guard, cx| {
-                Some(guard.judge(ticket, report, cx))
+                Some(guard.review(ticket, report, cx))
             });
             let strictest = || Acceptance::review(guard_failed(member.guard.name()));
             acceptance = acceptance.stricter(word.unwrap_or_else(strictest));

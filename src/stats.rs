@@ -5,7 +5,7 @@ mod histogram;
 mod interval;
 mod window;
 
-pub(crate) use bounded_map::{DEFAULT_KEYS, Keyed, Place};
+pub(crate) use bounded_map::{BoundedMap, DEFAULT_KEYS, Place};
 pub(crate) use histogram::Histogram;
 pub(crate) use interval::{wilson, wilson_at_least};
 pub(crate) use window::{Span, Window};

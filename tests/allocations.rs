@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fusebox::call::Signal;
+use fusebox::clock::MockClock;
 use fusebox::{
     BlueGreenPolicy, Call, CanaryPolicy, ConfidenceDriftMonitor, DocumentId, DocumentType,
-    ErrorRateBreaker, Field, LineUp, MockClock, Pipeline, Report, RouteLedger, ShadowComparator,
-    Signal, Timestamp, TokenBudget, Version, VersionId,
+    ErrorRateBreaker, Field, LineUp, Pipeline, Report, RouteLedger, ShadowComparator, Timestamp,
+    TokenBudget, Version, VersionId,
 };
 
 const CALLS: u64 = 1_000;

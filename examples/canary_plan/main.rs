@@ -6,7 +6,8 @@
 
 use std::process::ExitCode;
 
-use fusebox::{BlueGreenPolicy, CanaryPolicy, DocumentType, Feasibility, Ratio};
+use fusebox::rollout::Feasibility;
+use fusebox::{BlueGreenPolicy, CanaryPolicy, DocumentType, Ratio};
 
 const USAGE: &str = "\
 usage: canary_plan --type NAME=DOCUMENTS_PER_HOUR [--type ..] [--corrections PERCENT]
@@ -45,7 +46,7 @@ fn feasibility(arguments: &[String]) -> Result<Feasibility, String> {
     }
     let feasibility = match policy {
         "canary" => CanaryPolicy::default().feasibility(&types, corrections),
-        "published" => CanaryPolicy::as_published().feasibility(&types, corrections),
+        "published" => CanaryPolicy::with_plain_ratio().feasibility(&types, corrections),
         "blue-green" => BlueGreenPolicy::default().feasibility(&types, corrections),
         other => {
             return Err(format!(

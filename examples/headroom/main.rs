@@ -65,7 +65,7 @@ fn run(args: &Args) -> Result<Report, AnyError> {
 fn described(budget: &TokenBudget, version: &Version) -> Result<String, AnyError> {
     budget.check_line_up(&LineUp::new(version.clone()))?;
     let empty = Call::new("none", "none")?.with_document("");
-    let account = budget.count(&empty, version)?;
+    let breakdown = budget.count(&empty, version)?;
     let model = version.model();
     let unpublished = Catalogue::bundled()
         .model(model.as_str())
@@ -75,8 +75,8 @@ fn described(budget: &TokenBudget, version: &Version) -> Result<String, AnyError
     } else {
         ""
     };
-    let prompt = thousands(account.system.upper().unwrap_or(u64::MAX));
-    let answer = thousands(account.answer);
+    let prompt = thousands(breakdown.system.upper().unwrap_or(u64::MAX));
+    let answer = thousands(breakdown.answer);
     Ok(format!(
         "{model}, prompt of {prompt} tokens, answer of {answer}{note}"
     ))

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstream::AutoStream;
 use comfy_table::{CellAlignment, Table, presets};
-use fusebox::{AtLeast, Headroom, WhatIf};
+use fusebox::budget::{CountRange, Headroom, WhatIf};
 use owo_colors::OwoColorize;
 use serde_json::json;
 
@@ -135,7 +135,7 @@ fn table<const N: usize>(header: [&str; N]) -> Table {
     table
 }
 
-fn number(count: AtLeast) -> String {
+fn number(count: CountRange) -> String {
     if count.at_least == count.at_most {
         thousands(count.at_least)
     } else {
@@ -148,7 +148,7 @@ fn number(count: AtLeast) -> String {
 }
 
 /// Of so many, in percent; of an interval its upper end.
-fn share(count: AtLeast, documents: u64) -> String {
+fn share(count: CountRange, documents: u64) -> String {
     if count.at_most == 0 {
         return "none".to_owned();
     }

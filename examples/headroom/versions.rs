@@ -3,7 +3,8 @@
 use std::fs;
 
 use fusebox::tokens::Catalogue;
-use fusebox::{Model, Ratio, TokenBudget, Version};
+use fusebox::tokens::Model;
+use fusebox::{Ratio, TokenBudget, Version};
 
 use crate::AnyError;
 use crate::args::Args;

@@ -11,7 +11,8 @@ use async_openai::types::chat::{
     ChatCompletionRequestSystemMessageArgs, ChatCompletionRequestUserMessageArgs,
     CreateChatCompletionRequestArgs, FinishReason,
 };
-use fusebox::{ApiError, Classify, FailureKind, ModelName, Reply, VersionId};
+use fusebox::failure::ApiError;
+use fusebox::{Classify, FailureKind, ModelName, Reply, VersionId};
 use serde::Deserialize;
 use serde_json::json;
 

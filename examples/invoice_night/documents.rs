@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use fusebox::DocumentType;
+use fusebox::tokens::Encoding;
 use fusebox::tokens::{Tiktoken, TokenCounter};
-use fusebox::{DocumentType, Encoding};
 
 use crate::AnyError;
 use crate::folder::{self, TextFile};

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use fusebox::clock::MockClock;
 use fusebox::sink::MemorySink;
-use fusebox::{Call, EventKind, MockClock, Role, RouteLedger, Served, Timestamp};
+use fusebox::{Call, EventKind, Role, RouteLedger, Served, Timestamp};
 
 use crate::AnyError;
 use crate::client::Extractor;

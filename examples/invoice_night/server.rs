@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use fusebox::Encoding;
+use fusebox::tokens::Encoding;
 use fusebox::tokens::{Tiktoken, TokenCounter};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -198,7 +198,7 @@ impl Shared {
         let counted = || {
             self.counter
                 .count(text)
-                .map_or(text.len() as u64, fusebox::TokenCount::lower)
+                .map_or(text.len() as u64, fusebox::tokens::TokenCount::lower)
         };
         self.known
             .get(text)

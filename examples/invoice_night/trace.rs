@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use fusebox::clock::MockClock;
 use fusebox::sink::MemorySink;
-use fusebox::{Admission, Call, MockClock, Report, RouteLedger, Timestamp};
+use fusebox::{Admission, Call, Report, RouteLedger, Timestamp};
 
 use crate::AnyError;
 use crate::arrivals::{self, Arrivals};

@@ -1,10 +1,12 @@
 //! The two prompt versions of the story, and the pipeline around them.
 
+use fusebox::clock::Clock;
 use fusebox::sink::MemorySink;
 use fusebox::tokens::Catalogue;
+use fusebox::tokens::{Encoding, Model};
 use fusebox::{
-    Call, Clock, ConfidenceDriftMonitor, Encoding, ErrorRateBreaker, Guard, LineUp, Model,
-    Pipeline, TokenBudget, Version, VersionId,
+    Call, ConfidenceDriftMonitor, ErrorRateBreaker, Guard, LineUp, Pipeline, TokenBudget, Version,
+    VersionId,
 };
 
 use crate::AnyError;
@@ -49,8 +51,8 @@ impl Versions {
     pub(crate) fn prompt_tokens(&self, version: &Version) -> u64 {
         let budget = TokenBudget::builder().model(self.model.clone()).build();
         let empty = Call::new("none", "none").map(|call| call.with_document(""));
-        let account = budget.and_then(|budget| budget.count(&empty?, version));
-        account.map_or(0, |account| account.system.lower())
+        let breakdown = budget.and_then(|budget| budget.count(&empty?, version));
+        breakdown.map_or(0, |breakdown| breakdown.system.lower())
     }
 
     /// Version 6 alone, as it was before 22:00.

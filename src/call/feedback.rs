@@ -12,7 +12,8 @@ use crate::name::{BatchKey, CorrectionId, Field};
 /// has: somebody who puts 20 invoices of one supplier right has found one mistake.
 ///
 /// ```
-/// use fusebox::{BatchKey, Correction, CorrectionId, Field};
+/// use fusebox::{Correction, Field};
+/// use fusebox::name::{BatchKey, CorrectionId};
 ///
 /// let correction = Correction::new(Field::new("total")?)
 ///     .with_id(CorrectionId::new("review-4711")?)

@@ -96,6 +96,22 @@ impl LineUp {
         }
     }
 
+    /// The part of a version, if it is live.
+    pub fn role_of(&self, version: &VersionId) -> Option<Role> {
+        let mut roles = [Role::Candidate, Role::Stable, Role::Previous].into_iter();
+        roles.find(|role| self.get(*role).is_some_and(|live| live.id() == version))
+    }
+
+    /// The version that takes over from the one in this part: production from a candidate, the previous version from
+    /// production.
+    pub fn fallback_of(&self, role: Role) -> Option<&Version> {
+        match role {
+            Role::Candidate => Some(&self.stable),
+            Role::Stable => self.previous(),
+            Role::Previous => None,
+        }
+    }
+
     /// Every version, boldest first.
     pub fn versions(&self) -> impl Iterator<Item = &Version> {
         self.candidate

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::confidence::Confidence;
 use crate::name::{Field, QueueName, VersionId};
-use crate::tokens::{Account, TokenCount};
+use crate::tokens::{TokenBreakdown, TokenCount};
 
 /// Where a diverted document goes. Ordered by caution.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ pub enum Reason {
         /// The version that was judged.
         version: VersionId,
         /// What the call needs, part by part.
-        account: Box<Account>,
+        breakdown: Box<TokenBreakdown>,
         /// What the limit allows.
         limit: u64,
         /// The most that the model reads beside the reserved answer.
@@ -94,20 +94,20 @@ impl fmt::Display for Reason {
             Self::Other(reason) => f.write_str(reason),
             Self::OverBudget {
                 version,
-                account,
+                breakdown,
                 limit,
                 largest_prompt,
             } => {
-                let verb = if account.prompt().lower() > *largest_prompt {
+                let verb = if breakdown.prompt().lower() > *largest_prompt {
                     "cannot fit"
-                } else if account.prompt().is_exact() {
+                } else if breakdown.prompt().is_exact() {
                     "needs"
                 } else {
                     "may need"
                 };
                 write!(
                     f,
-                    "{version} {verb} {account}; the limit is {limit} of {largest_prompt}"
+                    "{version} {verb} {breakdown}; the limit is {limit} of {largest_prompt}"
                 )
             }
             Self::PromptCut { counted, reported } => {

@@ -97,7 +97,7 @@ pub struct Ticket {
 
 /// What a ticket says beside its id and the document; put together by the pipeline.
 #[derive(Debug)]
-pub(crate) struct Service {
+pub(crate) struct Assignment {
     pub(crate) version: VersionId,
     pub(crate) role: Role,
     pub(crate) model: ModelName,
@@ -110,7 +110,7 @@ impl Ticket {
         id: TicketId,
         document: DocumentId,
         document_type: DocumentType,
-        service: Service,
+        assignment: Assignment,
         admitted_at: Timestamp,
     ) -> Self {
         Self {
@@ -118,12 +118,12 @@ impl Ticket {
             id,
             document,
             document_type,
-            version: service.version,
-            role: service.role,
-            model: service.model,
-            stage: service.stage,
+            version: assignment.version,
+            role: assignment.role,
+            model: assignment.model,
+            stage: assignment.stage,
             admitted_at,
-            measurement: service.measurement,
+            measurement: assignment.measurement,
         }
     }
 

@@ -41,12 +41,12 @@ pub(super) fn run(
         documents: 0,
     };
     for (after, fault) in faults {
-        simulation.plan(BEGIN + after, Step::Break(fault));
+        simulation.plan(BEGIN + after, Action::Break(fault));
     }
     for traffic in traffic {
-        simulation.plan(BEGIN, Step::Arrive(traffic));
+        simulation.plan(BEGIN, Action::Arrive(traffic));
     }
-    simulation.plan(BEGIN, Step::Tick);
+    simulation.plan(BEGIN, Action::Tick);
     simulation.go_on_until(BEGIN + length)?;
     // Taken before the calls that are still open are dropped with the simulation: that is the drill's end, not theirs.
     let events = std::mem::take(&mut *delivered.lock());
@@ -58,12 +58,12 @@ struct Simulation {
     clock: MockClock,
     broken: Vec<Fault>,
     /// What happens when; the number keeps the order of what happens at one moment.
-    queue: BTreeMap<(Timestamp, u64), Step>,
+    queue: BTreeMap<(Timestamp, u64), Action>,
     planned: u64,
     documents: u64,
 }
 
-enum Step {
+enum Action {
     Arrive(Traffic),
     Break(Fault),
     Complete(Permit, Traffic, Document),
@@ -86,38 +86,38 @@ impl Document {
 }
 
 impl Simulation {
-    fn plan(&mut self, at: Timestamp, step: Step) {
+    fn plan(&mut self, at: Timestamp, action: Action) {
         self.planned += 1;
-        self.queue.insert((at, self.planned), step);
+        self.queue.insert((at, self.planned), action);
     }
 
     fn go_on_until(&mut self, end: Timestamp) -> Result<(), Error> {
-        while let Some(((at, _), step)) = self.queue.pop_first() {
+        while let Some(((at, _), action)) = self.queue.pop_first() {
             if at > end {
-                self.plan(at, step);
+                self.plan(at, action);
                 break;
             }
             self.clock.set(at);
-            self.take(at, step)?;
+            self.take(at, action)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, now: Timestamp, step: Step) -> Result<(), Error> {
-        match step {
-            Step::Arrive(traffic) => self.arrive(now, traffic)?,
-            Step::Break(Fault::Deploy(line_up)) => self.pipeline.deploy(line_up)?,
-            Step::Break(fault) => self.broken.push(fault),
-            Step::Complete(permit, traffic, document) => {
+    fn take(&mut self, now: Timestamp, action: Action) -> Result<(), Error> {
+        match action {
+            Action::Arrive(traffic) => self.arrive(now, traffic)?,
+            Action::Break(Fault::Deploy(line_up)) => self.pipeline.deploy(line_up)?,
+            Action::Break(fault) => self.broken.push(fault),
+            Action::Complete(permit, traffic, document) => {
                 self.complete(now, permit, traffic, document);
             }
-            Step::Correct(ticket, traffic) => {
+            Action::Correct(ticket, traffic) => {
                 self.pipeline
                     .observe(&Signal::corrected(ticket, traffic.field));
             }
-            Step::Tick => {
+            Action::Tick => {
                 self.pipeline.tick();
-                self.plan(now + TICK_EVERY, Step::Tick);
+                self.plan(now + TICK_EVERY, Action::Tick);
             }
         }
         Ok(())
@@ -135,10 +135,10 @@ impl Simulation {
         if let Some(permit) = self.pipeline.admit(&call).permit() {
             self.plan(
                 now + traffic.latency,
-                Step::Complete(permit, traffic.clone(), document),
+                Action::Complete(permit, traffic.clone(), document),
             );
         }
-        self.plan(now + traffic.gap, Step::Arrive(traffic));
+        self.plan(now + traffic.gap, Action::Arrive(traffic));
         Ok(())
     }
 
@@ -146,7 +146,7 @@ impl Simulation {
         let ticket = permit.ticket().clone();
         if self.hangs(document) {
             const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
-            self.plan(NEVER, Step::Complete(permit, traffic, document));
+            self.plan(NEVER, Action::Complete(permit, traffic, document));
             return;
         }
         if let Some(kind) = self.failure(&ticket, document) {
@@ -160,7 +160,7 @@ impl Simulation {
         if corrected && !matches!(settlement, Settlement::Failed { .. }) {
             self.plan(
                 now + traffic.correction_delay,
-                Step::Correct(ticket, traffic),
+                Action::Correct(ticket, traffic),
             );
         }
     }

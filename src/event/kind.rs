@@ -71,7 +71,7 @@ pub enum EventKind {
         reason: NotCounted,
     },
     /// More documents than promised have more tokens than the bound that was learnt for their type.
-    CoverageFell {
+    BoundMissed {
         document_type: DocumentType,
         model: ModelName,
         misses: u64,

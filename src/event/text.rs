@@ -67,7 +67,7 @@ impl fmt::Display for EventKind {
                     None => f.write_str("says that it is too long: the guard counts wrong"),
                 }
             }
-            Self::CoverageFell {
+            Self::BoundMissed {
                 document_type,
                 model,
                 misses,

@@ -22,7 +22,8 @@ const WORD_KEYS: [&str; 6] = ["type", "code", "status", "reason", "error_code", 
 /// of what it cannot read the status decides.
 ///
 /// ```
-/// use fusebox::{ApiError, Classify, FailureKind};
+/// use fusebox::{Classify, FailureKind};
+/// use fusebox::failure::ApiError;
 ///
 /// let body = r#"{"type": "error", "error": {"type": "invalid_request_error",
 ///     "message": "prompt is too long: 200251 tokens > 200000 maximum"}}"#;

@@ -7,7 +7,7 @@
 /// 422, or inside a stream: a document may quote such a message.
 ///
 /// ```
-/// use fusebox::Overflow;
+/// use fusebox::failure::Overflow;
 ///
 /// let overflow = Overflow::parse("prompt is too long: 200251 tokens > 200000 maximum").unwrap();
 /// assert_eq!(overflow.prompt_tokens(), Some(200_251));

@@ -48,9 +48,9 @@ impl<G: Guard> Guard for OnlyFor<G> {
         }
     }
 
-    fn judge(&self, ticket: &Ticket, report: &Report, cx: &mut Cx<'_>) -> Acceptance {
+    fn review(&self, ticket: &Ticket, report: &Report, cx: &mut Cx<'_>) -> Acceptance {
         if *ticket.document_type() == self.document_type {
-            self.inner.judge(ticket, report, cx)
+            self.inner.review(ticket, report, cx)
         } else {
             Acceptance::Accept
         }
@@ -130,10 +130,10 @@ impl<G: Guard> Guard for DryRun<G> {
         Verdict::Proceed
     }
 
-    fn judge(&self, ticket: &Ticket, report: &Report, cx: &mut Cx<'_>) -> Acceptance {
+    fn review(&self, ticket: &Ticket, report: &Report, cx: &mut Cx<'_>) -> Acceptance {
         let mut watching = cx.watching();
         if let Acceptance::Review(reasons) =
-            watched(&mut watching, |cx| self.0.judge(ticket, report, cx))
+            watched(&mut watching, |cx| self.0.review(ticket, report, cx))
         {
             watching.emit(
                 Severity::Info,
@@ -209,8 +209,8 @@ impl<G: Guard> Guard for Named<G> {
         self.inner.check(call, version, cx)
     }
 
-    fn judge(&self, ticket: &Ticket, report: &Report, cx: &mut Cx<'_>) -> Acceptance {
-        self.inner.judge(ticket, report, cx)
+    fn review(&self, ticket: &Ticket, report: &Report, cx: &mut Cx<'_>) -> Acceptance {
+        self.inner.review(ticket, report, cx)
     }
 
     fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {

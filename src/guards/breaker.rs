@@ -8,7 +8,6 @@ mod generation;
 mod in_flight;
 mod incident;
 mod last_calls;
-mod parts;
 mod recovery;
 mod rule;
 
@@ -18,18 +17,19 @@ use parking_lot::Mutex;
 
 use crate::call::{Call, Signal, Version};
 use crate::error::Error;
-use crate::event::BreakerMode;
 use crate::guard::{Cx, Guard, Route, State, Verdict};
 use crate::name::{DocumentType, VersionId};
 use crate::time::Timestamp;
 
-use self::core::{Command, Lines};
+use self::core::{Command, Core};
+pub use crate::event::kind::{BreakerMode, ProbeFailure, TripReason};
+
 pub use builder::ErrorRateBreakerBuilder;
-use circuit::Line;
+use circuit::Circuit;
 pub use circuit::{BreakerState, Health, VersionCounts};
 pub use recovery::{Probing, Recovery};
+pub use rule::FailureHandling;
 use rule::Rule;
-pub use rule::Treatment;
 
 const NAME: &str = "error-rate";
 
@@ -102,7 +102,8 @@ const NAME: &str = "error-rate";
 /// # Example
 /// ```
 /// use std::sync::Arc;
-/// use fusebox::{BreakerState, Call, ErrorRateBreaker, FailureKind, LineUp, Pipeline, Role, Version, VersionId};
+/// use fusebox::{Call, ErrorRateBreaker, FailureKind, LineUp, Pipeline, Role, Version, VersionId};
+/// use fusebox::breaker::BreakerState;
 ///
 /// let breaker = Arc::new(ErrorRateBreaker::default());
 /// let line_up = LineUp::new(Version::new("v7", "gpt-4o")?).with_previous(Version::new("v6", "gpt-4o")?);
@@ -124,7 +125,7 @@ pub struct ErrorRateBreaker {
     attention: AtomicBool,
     /// Whether calls are of interest while they are open.
     sees_openings: AtomicBool,
-    lines: Mutex<Lines>,
+    core: Mutex<Core>,
 }
 
 impl ErrorRateBreaker {
@@ -132,7 +133,7 @@ impl ErrorRateBreaker {
         Self {
             attention: AtomicBool::new(mode == BreakerMode::ForcedFallback),
             sees_openings: AtomicBool::new(rule.slow.is_some()),
-            lines: Mutex::new(Lines::new(rule, mode)),
+            core: Mutex::new(Core::new(rule, mode)),
         }
     }
 
@@ -155,19 +156,19 @@ impl ErrorRateBreaker {
     }
 
     fn adopt(&self, rule: Rule) {
-        let mut lines = self.lines.lock();
+        let mut core = self.core.lock();
         self.sees_openings
             .store(rule.slow.is_some(), Ordering::Release);
-        lines.adopt(rule);
+        core.adopt(rule);
     }
 
     fn command(&self, command: Command) {
-        self.with_lines(|lines| lines.command(command));
+        self.with_core(|core| core.command(command));
     }
 
     /// What the breaker does with what it sees.
     pub fn mode(&self) -> BreakerMode {
-        self.lines.lock().mode()
+        self.core.lock().mode()
     }
 
     /// Whether a version is in service.
@@ -182,34 +183,34 @@ impl ErrorRateBreaker {
     }
 
     fn state_of(&self, version: &VersionId, only_for: Option<&DocumentType>) -> BreakerState {
-        let lines = self.lines.lock();
-        let line = lines.line(version, only_for);
-        line.map_or(BreakerState::Closed, Line::state)
+        let core = self.core.lock();
+        let circuit = core.circuit(version, only_for);
+        circuit.map_or(BreakerState::Closed, Circuit::state)
     }
 
     /// What is in a version's window, as of the last call that was seen.
     pub fn counts(&self, version: &VersionId) -> VersionCounts {
-        self.lines.lock().counts(version, None)
+        self.core.lock().counts(version, None)
     }
 
     /// The same for documents of one type, where types are judged by themselves.
     pub fn counts_for(&self, version: &VersionId, document_type: &DocumentType) -> VersionCounts {
-        self.lines.lock().counts(version, Some(document_type))
+        self.core.lock().counts(version, Some(document_type))
     }
 
     /// Until when the API of a version asked not to be called, if that is not over: its `retry-after`, as reported with a
     /// failure. A version that is out of service is not tried before.
     pub fn retry_at(&self, version: &VersionId) -> Option<Timestamp> {
-        self.lines.lock().retry_at(version)
+        self.core.lock().retry_at(version)
     }
 
     /// Does something under the lock, and remembers whether routing has anything to look at.
-    fn with_lines<T>(&self, step: impl FnOnce(&mut Lines) -> T) -> T {
-        let mut lines = self.lines.lock();
-        let result = step(&mut lines);
-        if self.attention.load(Ordering::Relaxed) != lines.needs_attention {
+    fn with_core<T>(&self, step: impl FnOnce(&mut Core) -> T) -> T {
+        let mut core = self.core.lock();
+        let result = step(&mut core);
+        if self.attention.load(Ordering::Relaxed) != core.needs_attention {
             self.attention
-                .store(lines.needs_attention, Ordering::Release);
+                .store(core.needs_attention, Ordering::Release);
         }
         result
     }
@@ -224,44 +225,44 @@ impl Guard for ErrorRateBreaker {
         if !self.attention.load(Ordering::Acquire) {
             return Route::Abstain;
         }
-        self.with_lines(|lines| lines.route(call, cx))
+        self.with_core(|core| core.route(call, cx))
     }
 
     fn check(&self, call: &Call<'_>, _version: &Version, cx: &mut Cx<'_>) -> Verdict {
         if !self.attention.load(Ordering::Acquire) {
             return Verdict::Proceed;
         }
-        self.lines.lock().check(call, cx)
+        self.core.lock().check(call, cx)
     }
 
     fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
         let is_watched =
             || self.sees_openings.load(Ordering::Acquire) || self.attention.load(Ordering::Acquire);
         match signal {
-            Signal::Opened { ticket } if is_watched() => self.lines.lock().opened(ticket, cx),
+            Signal::Opened { ticket } if is_watched() => self.core.lock().opened(ticket, cx),
             Signal::Settled {
                 ticket,
                 outcome,
                 report,
-            } => self.with_lines(|lines| lines.settled(ticket, outcome, report.wait(), cx)),
+            } => self.with_core(|core| core.settled(ticket, outcome, report.wait(), cx)),
             _ => {}
         }
     }
 
     fn tick(&self, cx: &mut Cx<'_>) {
-        self.with_lines(|lines| {
-            lines.settle_in(cx);
-            lines.look_for_hanging(cx);
+        self.with_core(|core| {
+            core.settle_in(cx);
+            core.look_for_hanging(cx);
         });
     }
 
     fn snapshot(&self) -> Option<State> {
-        self.lines.lock().stored()
+        self.core.lock().stored()
     }
 
     fn restore(&self, state: &State, _cx: &mut Cx<'_>) -> Result<(), Error> {
         let stored = state.read(NAME)?;
-        self.with_lines(|lines| lines.restore(stored));
+        self.with_core(|core| core.restore(stored));
         Ok(())
     }
 }

@@ -16,12 +16,12 @@ use crate::event::{EventKind, Severity};
 use crate::format::Format;
 use crate::guard::{Acceptance, Cx, Guard, State};
 use crate::name::{DocumentType, Field};
-use crate::stats::{Keyed, Place};
+use crate::stats::{BoundedMap, Place};
 use crate::time::Timestamp;
 
 pub use builder::ConfidenceDriftMonitorBuilder;
 pub use watch::{ConfidenceMeans, DriftState};
-use watch::{Fall, Rule, Sums, Watch};
+use watch::{Fall, Settings, Sums, Watch};
 
 const NAME: &str = "confidence-drift";
 
@@ -62,9 +62,8 @@ const NAME: &str = "confidence-drift";
 /// # Example
 /// ```
 /// use std::sync::Arc;
-/// use fusebox::{
-///     Call, Confidence, ConfidenceDriftMonitor, DocumentType, DriftState, Field, LineUp, Pipeline, Report, Version,
-/// };
+/// use fusebox::{Call, Confidence, ConfidenceDriftMonitor, DocumentType, Field, LineUp, Pipeline, Report, Version};
+/// use fusebox::drift::DriftState;
 ///
 /// let (invoice, total) = (DocumentType::new("invoice")?, Field::new("total")?);
 /// let baseline = Confidence::percent(92);
@@ -87,13 +86,13 @@ const NAME: &str = "confidence-drift";
 /// ```
 #[derive(Debug)]
 pub struct ConfidenceDriftMonitor {
-    rule: Rule,
+    settings: Settings,
     core: Mutex<Core>,
 }
 
 #[derive(Debug)]
 struct Core {
-    watches: Keyed<Key, Watch>,
+    watches: BoundedMap<Key, Watch>,
     commands: Vec<Command>,
     latest: Timestamp,
 }
@@ -165,14 +164,14 @@ impl ConfidenceDriftMonitor {
     pub fn threshold(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) -> Confidence {
         let key = Key::named(document_type, field);
         let core = self.core.lock();
-        self.rule
+        self.settings
             .threshold_of(key.and_then(|key| core.watches.get(&key)))
     }
 
     /// What is known of the confidence of a field, as of the last answer or tick.
     pub fn state(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) -> DriftState {
         self.with_watch(Key::named(document_type, field), |watch, now| {
-            watch.state(now, &self.rule)
+            watch.state(now, &self.settings)
         })
         .unwrap_or(DriftState::Warming)
     }
@@ -225,7 +224,7 @@ impl ConfidenceDriftMonitor {
             let kind = EventKind::DriftResolved {
                 document_type: name.document_type,
                 field: name.field,
-                threshold: self.rule.threshold,
+                threshold: self.settings.threshold,
             };
             cx.emit(Severity::Info, kind);
         }
@@ -249,13 +248,13 @@ impl ConfidenceDriftMonitor {
             };
             let key = Key::of(ticket, field);
             let limit = core.watches.limit();
-            let (watch, place) = core.watches.entry(&key, || Watch::new(self.rule.span));
+            let (watch, place) = core.watches.entry(&key, || Watch::new(self.settings.span));
             if place == Place::Own {
-                watch.record(mean, core.latest, &self.rule);
+                watch.record(mean, core.latest, &self.settings);
                 self.look(watch, &key, core.latest, cx);
                 continue;
             }
-            if place == Place::FirstOfOthers {
+            if place == Place::FirstOverflow {
                 let first = key.to_string();
                 cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
             }
@@ -264,13 +263,13 @@ impl ConfidenceDriftMonitor {
         }
         let watch = shared_by.and_then(|key| core.watches.get_mut(&key));
         if let (Some(watch), Some(mean)) = (watch, shared.mean()) {
-            watch.record(mean, core.latest, &self.rule);
+            watch.record(mean, core.latest, &self.settings);
             self.look(watch, &Key::other(), core.latest, cx);
         }
     }
 
     fn look(&self, watch: &mut Watch, key: &Key, now: Timestamp, cx: &Cx<'_>) {
-        let Some(fall) = watch.fall(now, &self.rule) else {
+        let Some(fall) = watch.fall(now, &self.settings) else {
             return;
         };
         watch.raise();
@@ -285,7 +284,7 @@ impl ConfidenceDriftMonitor {
             baseline,
             mean,
             documents,
-            threshold: self.rule.raised,
+            threshold: self.settings.raised,
         };
         cx.emit(Severity::Page, kind);
     }
@@ -296,7 +295,7 @@ impl Guard for ConfidenceDriftMonitor {
         NAME
     }
 
-    fn judge(&self, ticket: &Ticket, report: &Report, cx: &mut Cx<'_>) -> Acceptance {
+    fn review(&self, ticket: &Ticket, report: &Report, cx: &mut Cx<'_>) -> Acceptance {
         let mut core = self.core.lock();
         self.settle_in(&mut core, cx);
         let mut reasons = BTreeSet::new();
@@ -316,7 +315,7 @@ impl Guard for ConfidenceDriftMonitor {
                 continue;
             };
             let watch = core.watches.get(&Key::of(ticket, field));
-            let threshold = self.rule.threshold_of(watch);
+            let threshold = self.settings.threshold_of(watch);
             if confidence < threshold {
                 reasons.insert(Reason::LowConfidence {
                     field: field.clone(),
@@ -373,7 +372,7 @@ impl Guard for ConfidenceDriftMonitor {
             watch.take_up(stored);
             watch
         };
-        let fresh = || Watch::new(self.rule.span);
+        let fresh = || Watch::new(self.settings.span);
         let mut watches: BTreeMap<_, _> = core
             .watches
             .iter()

@@ -1,7 +1,8 @@
 //! P7: every document ends somewhere known.
 
-mod book;
+mod arrivals;
 mod builder;
+mod ends;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -15,12 +16,12 @@ use crate::event::{EventKind, Severity};
 use crate::format::Format;
 use crate::guard::{Cx, Guard, State};
 use crate::name::{DocumentId, DocumentType};
-use crate::stats::{Keyed, Place};
+use crate::stats::{BoundedMap, Place};
 use crate::time::Timestamp;
 
-use book::Book;
-pub use book::Ends;
+use arrivals::Arrivals;
 pub use builder::RouteLedgerBuilder;
+pub use ends::Ends;
 
 const NAME: &str = "ledger";
 
@@ -71,12 +72,12 @@ const NAME: &str = "ledger";
 /// ```
 #[derive(Debug)]
 pub struct RouteLedger {
-    rule: Rule,
+    settings: Settings,
     core: Mutex<Core>,
 }
 
 #[derive(Clone, Debug)]
-struct Rule {
+struct Settings {
     max_open: Duration,
     nothing_out: Duration,
     silence: Duration,
@@ -88,7 +89,7 @@ struct Rule {
 struct Core {
     open: HashMap<TicketId, Open>,
     untracked: u64,
-    books: Keyed<DocumentType, Book>,
+    types: BoundedMap<DocumentType, Arrivals>,
     started: Option<Timestamp>,
 }
 
@@ -105,15 +106,15 @@ impl RouteLedger {
     /// How documents have ended so far, and how many are open.
     pub fn report(&self) -> LedgerReport {
         let core = self.core.lock();
-        let ends = |book: &Book| book.ends;
+        let ends = |arrivals: &Arrivals| arrivals.ends;
         let types: BTreeMap<_, _> = core
-            .books
+            .types
             .iter()
-            .map(|(name, book)| (name.clone(), book.ends))
+            .map(|(name, arrivals)| (name.clone(), arrivals.ends))
             .collect();
         LedgerReport {
             types,
-            other: core.books.other().map(ends),
+            other: core.types.other().map(ends),
             open: core.open.len() as u64 + core.untracked,
         }
     }
@@ -130,19 +131,19 @@ impl RouteLedger {
         open
     }
 
-    fn arrive(books: &mut Keyed<DocumentType, Book>, ticket: &Ticket, cx: &Cx<'_>) {
-        let limit = books.limit();
-        let (book, place) = books.entry(ticket.document_type(), Book::default);
-        book.arrive(cx.now());
-        if place == Place::FirstOfOthers {
+    fn arrive(types: &mut BoundedMap<DocumentType, Arrivals>, ticket: &Ticket, cx: &Cx<'_>) {
+        let limit = types.limit();
+        let (arrivals, place) = types.entry(ticket.document_type(), Arrivals::default);
+        arrivals.arrive(cx.now());
+        if place == Place::FirstOverflow {
             let first = ticket.document_type().to_string();
             cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
         }
     }
 
     fn open_call(&self, core: &mut Core, ticket: &Ticket, cx: &Cx<'_>) {
-        Self::arrive(&mut core.books, ticket, cx);
-        if core.open.len() >= self.rule.open_limit {
+        Self::arrive(&mut core.types, ticket, cx);
+        if core.open.len() >= self.settings.open_limit {
             core.untracked += 1;
             return;
         }
@@ -157,7 +158,7 @@ impl RouteLedger {
 
     fn close_call(core: &mut Core, ticket: &Ticket, outcome: &Outcome, cx: &Cx<'_>) {
         if let Outcome::Diverted(_) = outcome {
-            Self::arrive(&mut core.books, ticket, cx);
+            Self::arrive(&mut core.types, ticket, cx);
         } else if core.open.remove(&ticket.id()).is_none() {
             core.untracked = core.untracked.saturating_sub(1);
         }
@@ -169,8 +170,8 @@ impl RouteLedger {
             };
             cx.emit(Severity::Warning, kind);
         }
-        core.books
-            .entry(ticket.document_type(), Book::default)
+        core.types
+            .entry(ticket.document_type(), Arrivals::default)
             .0
             .end(outcome);
     }
@@ -178,7 +179,7 @@ impl RouteLedger {
     fn report_overdue(&self, core: &mut Core, cx: &Cx<'_>) {
         let mut paged = core.open.values().any(|open| open.reported);
         let is_overdue =
-            |open: &Open| !open.reported && cx.now().since(open.since) > self.rule.max_open;
+            |open: &Open| !open.reported && cx.now().since(open.since) > self.settings.max_open;
         let mut overdue: Vec<_> = core
             .open
             .iter_mut()
@@ -205,14 +206,15 @@ impl RouteLedger {
 
     fn report_silence(&self, core: &mut Core, cx: &Cx<'_>) {
         let started = *core.started.get_or_insert(cx.now());
-        for expected in self.rule.expected.keys() {
-            core.books.entry(expected, || Book::expected_since(started));
+        for expected in self.settings.expected.keys() {
+            core.types
+                .entry(expected, || Arrivals::expected_since(started));
         }
-        let mut books: Vec<_> = core.books.iter_mut().collect();
-        books.sort_by_key(|(document_type, _)| (*document_type).clone());
-        for (document_type, book) in books {
+        let mut types: Vec<_> = core.types.iter_mut().collect();
+        types.sort_by_key(|(document_type, _)| (*document_type).clone());
+        for (document_type, arrivals) in types {
             if let Some((arrived, silent_for)) =
-                book.nothing_comes_out(cx.now(), self.rule.nothing_out)
+                arrivals.nothing_comes_out(cx.now(), self.settings.nothing_out)
             {
                 let document_type = document_type.clone();
                 let kind = EventKind::NothingComesOut {
@@ -222,14 +224,14 @@ impl RouteLedger {
                 };
                 cx.emit(Severity::Page, kind);
             }
-            let declared = self.rule.expected.get(document_type);
+            let declared = self.settings.expected.get(document_type);
             let severity = if declared.is_some() {
                 Severity::Page
             } else {
                 Severity::Warning
             };
             if let Some((last_seen, silent_for)) =
-                book.is_silent(cx.now(), declared.copied(), self.rule.silence)
+                arrivals.is_silent(cx.now(), declared.copied(), self.settings.silence)
             {
                 let document_type = document_type.clone();
                 cx.emit(
@@ -280,12 +282,12 @@ impl Guard for RouteLedger {
                 .iter()
                 .map(|(ticket, open)| (*ticket, open.clone()))
                 .collect(),
-            books: core
-                .books
+            types: core
+                .types
                 .iter()
-                .map(|(document_type, book)| (document_type.clone(), book.clone()))
+                .map(|(document_type, arrivals)| (document_type.clone(), arrivals.clone()))
                 .collect(),
-            other: core.books.other().cloned(),
+            other: core.types.other().cloned(),
             started: core.started,
         })
     }
@@ -293,12 +295,12 @@ impl Guard for RouteLedger {
     fn restore(&self, state: &State, cx: &mut Cx<'_>) -> Result<(), Error> {
         let stored: Stored = state.read(NAME)?;
         let mut core = self.core.lock();
-        core.books.refill(stored.books, stored.other);
+        core.types.refill(stored.types, stored.other);
         core.started = stored.started;
         let mut severity = Severity::Page;
         for (ticket, open) in stored.open {
-            core.books
-                .entry(&open.document_type, Book::default)
+            core.types
+                .entry(&open.document_type, Arrivals::default)
                 .0
                 .ends
                 .lost += 1;
@@ -318,8 +320,8 @@ impl Guard for RouteLedger {
 struct Stored {
     format: Format<1>,
     open: BTreeMap<TicketId, Open>,
-    books: Vec<(DocumentType, Book)>,
-    other: Option<Book>,
+    types: Vec<(DocumentType, Arrivals)>,
+    other: Option<Arrivals>,
     started: Option<Timestamp>,
 }
 

@@ -18,6 +18,11 @@ mod split;
 mod status;
 mod trial;
 
+pub use crate::event::kind::{NotCounted, RolloutCommand};
+pub use crate::event::rollout::{
+    Decision, Evidence, Findings, HoldReason, Maturity, Measure, Tally,
+};
+
 pub use blue_green::{BlueGreenPolicy, BlueGreenPolicyBuilder};
 pub use canary::{CanaryPolicy, CanaryPolicyBuilder};
 pub use coverage::{Cadence, Times};

@@ -17,7 +17,7 @@ use crate::format::Format;
 use crate::guard::{Cx, Guard, State};
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
-use crate::stats::{Keyed, Place, wilson};
+use crate::stats::{BoundedMap, Place, wilson};
 
 pub use builder::ShadowComparatorBuilder;
 pub use report::{Divergence, ShadowCounts, ShadowReport, ShadowVerdict};
@@ -62,9 +62,9 @@ const FIELDS: usize = 100;
 /// # Example
 /// ```
 /// use std::sync::Arc;
-/// use fusebox::{
-///     Call, Comparison, LineUp, Pipeline, Report, ShadowComparator, ShadowVerdict, Shadowed, Signal, Version, VersionId,
-/// };
+/// use fusebox::{Call, LineUp, Pipeline, Report, ShadowComparator, Version, VersionId};
+/// use fusebox::call::{Comparison, Signal};
+/// use fusebox::shadow::{ShadowVerdict, Shadowed};
 ///
 /// let shadow = Arc::new(ShadowComparator::builder(VersionId::new("v8")?).build()?);
 /// let pipeline = Pipeline::builder(LineUp::new(Version::new("v7", "gpt-4o")?)).guard(Arc::clone(&shadow)).build()?;
@@ -85,12 +85,12 @@ const FIELDS: usize = 100;
 /// ```
 #[derive(Debug)]
 pub struct ShadowComparator {
-    rule: Rule,
+    settings: Settings,
     core: Mutex<Core>,
 }
 
 #[derive(Clone, Debug)]
-struct Rule {
+struct Settings {
     candidate: VersionId,
     /// The candidate's hash, so that two candidates are shown different documents.
     seed: u64,
@@ -100,7 +100,7 @@ struct Rule {
     share: Ratio,
 }
 
-impl Rule {
+impl Settings {
     fn is_time_to_look(&self, compared: u64) -> bool {
         let is_checkpoint = |more: u64| more % LOOK_EVERY == 0;
         compared >= self.max || compared.checked_sub(self.min).is_some_and(is_checkpoint)
@@ -117,7 +117,7 @@ impl Rule {
 struct Core {
     seen: BTreeSet<TicketId>,
     total: ShadowCounts,
-    types: Keyed<DocumentType, ShadowCounts>,
+    types: BoundedMap<DocumentType, ShadowCounts>,
     divergences: Vec<Divergence>,
     surplus: u64,
     looked: Option<Look>,
@@ -137,7 +137,7 @@ impl Core {
         Self {
             seen: BTreeSet::new(),
             total: ShadowCounts::default(),
-            types: Keyed::new(TYPES),
+            types: BoundedMap::new(TYPES),
             divergences: Vec::new(),
             surplus: 0,
             looked: None,
@@ -146,17 +146,17 @@ impl Core {
         }
     }
 
-    fn verdict(&self, rule: &Rule) -> ShadowVerdict {
+    fn verdict(&self, settings: &Settings) -> ShadowVerdict {
         let Some(look) = self.looked else {
             return ShadowVerdict::Collecting {
                 compared: self.total.compared(),
-                needed: rule.min,
+                needed: settings.min,
             };
         };
         let (_, high) = wilson(look.diverging, look.compared);
         if self.review {
             ShadowVerdict::ReviewRequired
-        } else if high <= rule.threshold.as_f64() {
+        } else if high <= settings.threshold.as_f64() {
             ShadowVerdict::CertifiedBelow
         } else {
             ShadowVerdict::NotShownBelow
@@ -167,7 +167,7 @@ impl Core {
 impl ShadowComparator {
     /// The version that runs in the shadow.
     pub fn candidate(&self) -> &VersionId {
-        &self.rule.candidate
+        &self.settings.candidate
     }
 
     /// Whether the candidate should work on this document too: it is in the share, production served it, and the run
@@ -176,21 +176,21 @@ impl ShadowComparator {
     /// The same document always gets the same answer, on every replica and on every retry; a larger share contains a
     /// smaller one.
     pub fn wants(&self, ticket: &Ticket) -> bool {
-        *ticket.version() != self.rule.candidate
-            && self.rule.samples(ticket)
-            && self.core.lock().total.compared() < self.rule.max
+        *ticket.version() != self.settings.candidate
+            && self.settings.samples(ticket)
+            && self.core.lock().total.compared() < self.settings.max
     }
 
     /// What may be said of the candidate, as of the latest look.
     pub fn verdict(&self) -> ShadowVerdict {
-        self.core.lock().verdict(&self.rule)
+        self.core.lock().verdict(&self.settings)
     }
 
     /// What was found so far: the verdict, the counts, and every document that diverges.
     pub fn report(&self) -> ShadowReport {
         let core = self.core.lock();
         ShadowReport {
-            verdict: core.verdict(&self.rule),
+            verdict: core.verdict(&self.settings),
             total: core.total,
             types: core
                 .types
@@ -207,18 +207,18 @@ impl ShadowComparator {
         if core.seen.contains(&ticket.id()) {
             return;
         }
-        if core.total.compared() >= self.rule.max {
+        if core.total.compared() >= self.settings.max {
             core.surplus = core.surplus.saturating_add(1);
             return;
         }
-        let comparison = if *ticket.version() == self.rule.candidate {
+        let comparison = if *ticket.version() == self.settings.candidate {
             &Comparison::NotComparable
         } else {
             comparison
         };
         // Compared tickets always find room. Those that are not comparable can go on for ever, so they share what is
         // left: past it a second one may count again, outside the rate.
-        let room = core.total.not_comparable < self.rule.max;
+        let room = core.total.not_comparable < self.settings.max;
         if room || *comparison != Comparison::NotComparable {
             core.seen.insert(ticket.id());
         }
@@ -228,7 +228,7 @@ impl ShadowComparator {
             .types
             .entry(ticket.document_type(), ShadowCounts::default);
         counts.add(comparison);
-        if place == Place::FirstOfOthers {
+        if place == Place::FirstOverflow {
             let first = ticket.document_type().to_string();
             cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
         }
@@ -243,27 +243,27 @@ impl ShadowComparator {
 
     fn look(&self, core: &mut Core, cx: &Cx<'_>) {
         let (diverged, compared) = (core.total.diverging(), core.total.compared());
-        if core.finished || !self.rule.is_time_to_look(compared) {
+        if core.finished || !self.settings.is_time_to_look(compared) {
             return;
         }
         core.looked = Some(Look {
             diverging: diverged,
             compared,
         });
-        if self.rule.threshold.is_exceeded_by(diverged, compared) && !core.review {
+        if self.settings.threshold.is_exceeded_by(diverged, compared) && !core.review {
             core.review = true;
             let kind = EventKind::ReviewRequested {
-                candidate: self.rule.candidate.clone(),
+                candidate: self.settings.candidate.clone(),
                 diverged,
                 compared,
-                threshold: self.rule.threshold,
+                threshold: self.settings.threshold,
             };
             cx.emit(Severity::Warning, kind);
         }
-        if compared >= self.rule.max {
+        if compared >= self.settings.max {
             core.finished = true;
             let kind = EventKind::ShadowFinished {
-                candidate: self.rule.candidate.clone(),
+                candidate: self.settings.candidate.clone(),
                 diverged,
                 compared,
                 not_comparable: core.total.not_comparable,
@@ -304,7 +304,7 @@ impl Guard for ShadowComparator {
         types.sort_by(|(one, _), (other, _)| one.cmp(other));
         State::of(&Stored {
             format: Format,
-            candidate: self.rule.candidate.clone(),
+            candidate: self.settings.candidate.clone(),
             seen: core.seen.clone(),
             total: core.total,
             types,
@@ -320,7 +320,7 @@ impl Guard for ShadowComparator {
     /// A run belongs to its candidate: the state of another candidate's run is left alone, and this one starts anew.
     fn restore(&self, state: &State, cx: &mut Cx<'_>) -> Result<(), Error> {
         let stored: Stored = state.read(NAME)?;
-        if stored.candidate != self.rule.candidate {
+        if stored.candidate != self.settings.candidate {
             return Ok(());
         }
         let compared = stored.total.compared();
@@ -330,9 +330,9 @@ impl Guard for ShadowComparator {
             let reason = "its counts do not fit the tickets that it names";
             return Err(Error::state(NAME, reason));
         }
-        let is_over = compared >= self.rule.max;
+        let is_over = compared >= self.settings.max;
         let mut core = self.core.lock();
-        let mut types = Keyed::new(TYPES);
+        let mut types = BoundedMap::new(TYPES);
         types.refill(stored.types, stored.other);
         *core = Core {
             seen: stored.seen,

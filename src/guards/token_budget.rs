@@ -24,18 +24,18 @@ use crate::guard::{Acceptance, Cx, Guard, State, Verdict};
 use crate::name::ModelName;
 use crate::ratio::Ratio;
 use crate::time::Timestamp;
-use crate::tokens::{Account, Factor, Measurement, Model};
+use crate::tokens::{Factor, Measurement, Model, TokenBreakdown};
 
 use alarm::{Alarmed, Alarms};
-use audit::{Finding, Told};
-use estimate::{Reader, Reading};
+use audit::{Audit, LastReports};
+use estimate::{Estimate, Estimator};
 use headroom::Space;
-use models::{Models, Readers};
-use usage::Learnt;
+use models::{Estimators, Models};
+use usage::UsageHistory;
 
 pub use builder::TokenBudgetBuilder;
-pub use headroom::{AtLeast, Headroom};
-pub use what_if::{CoverageReport, WhatIf};
+pub use headroom::{CountRange, Headroom};
+pub use what_if::{BoundReport, WhatIf};
 
 const LIMIT: Ratio = Ratio::percent(90);
 /// An announced end of life is told of from so long before on ..
@@ -87,12 +87,13 @@ const TOLD_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// # Events
 /// [`BudgetAlarm`](EventKind::BudgetAlarm) (page), [`PromptCut`](EventKind::PromptCut) and
 /// [`CountWrong`](EventKind::CountWrong) (a page, then for an hour warnings), [`LittleHeadroom`](EventKind::LittleHeadroom),
-/// [`CoverageFell`](EventKind::CoverageFell), [`ModelEnds`](EventKind::ModelEnds) (warnings). Each diverted document is an
+/// [`BoundMissed`](EventKind::BoundMissed), [`ModelEnds`](EventKind::ModelEnds) (warnings). Each diverted document is an
 /// event of the pipeline.
 ///
 /// # Example
 /// ```
-/// use fusebox::{Admission, Call, Framing, LineUp, Model, Pipeline, TokenBudget, Version};
+/// use fusebox::{Admission, Call, LineUp, Pipeline, TokenBudget, Version};
+/// use fusebox::tokens::{Framing, Model};
 ///
 /// let v7 = Version::new("v7", "local-small")?.with_system_prompt_tokens(1_000).with_reserved_answer_tokens(1_000);
 /// let budget = TokenBudget::builder()
@@ -118,17 +119,17 @@ pub struct TokenBudget {
     larger_model_alarm: Severity,
     measure_all: bool,
     alarms: Mutex<Alarms>,
-    told: Mutex<Told>,
-    learnt: Mutex<Learnt>,
-    ends_told: Mutex<BTreeMap<ModelName, Timestamp>>,
+    last_reports: Mutex<LastReports>,
+    usage: Mutex<UsageHistory>,
+    ends_reported: Mutex<BTreeMap<ModelName, Timestamp>>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
     format: Format<1>,
     alarmed: Vec<Alarmed>,
-    learnt: usage::Stored,
-    ends_told: Vec<(ModelName, Timestamp)>,
+    usage: usage::Stored,
+    ends_reported: Vec<(ModelName, Timestamp)>,
 }
 
 impl TokenBudget {
@@ -144,39 +145,44 @@ impl TokenBudget {
             larger_model_alarm,
             measure_all,
             alarms: Mutex::new(Alarms::new()),
-            told: Mutex::new(Told::default()),
-            learnt: Mutex::new(Learnt::new()),
-            ends_told: Mutex::new(BTreeMap::new()),
+            last_reports: Mutex::new(LastReports::default()),
+            usage: Mutex::new(UsageHistory::new()),
+            ends_reported: Mutex::new(BTreeMap::new()),
         }
     }
 
     /// What a call needs with a version, every part counted in full; an error when a part cannot be counted.
     ///
     /// The work grows with the texts: a megabyte takes tens of milliseconds.
-    pub fn count(&self, call: &Call<'_>, version: &Version) -> Result<Account, Error> {
-        let readers = self.models.readers(version)?;
-        Ok(self.count_in_full(&readers.own, call)?.account)
+    pub fn count(&self, call: &Call<'_>, version: &Version) -> Result<TokenBreakdown, Error> {
+        let estimators = self.models.estimators(version)?;
+        Ok(self.count_in_full(&estimators.own, call)?.breakdown)
     }
 
-    fn count_in_full(&self, reader: &Reader, call: &Call<'_>) -> Result<Reading, Error> {
-        self.measure(reader, call, None).ok_or_else(|| {
+    fn count_in_full(&self, estimator: &Estimator, call: &Call<'_>) -> Result<Estimate, Error> {
+        self.measure(estimator, call, None).ok_or_else(|| {
             let reason = "the document, an image or a message of this call cannot be counted";
-            Error::count(reader.tokenizer.counter.name(), reason)
+            Error::count(estimator.tokenizer.counter.name(), reason)
         })
     }
 
-    fn measure(&self, reader: &Reader, call: &Call<'_>, limit: Option<u64>) -> Option<Reading> {
-        let learnt = if reader.tokenizer.is_own {
+    fn measure(
+        &self,
+        estimator: &Estimator,
+        call: &Call<'_>,
+        limit: Option<u64>,
+    ) -> Option<Estimate> {
+        let usage = if estimator.tokenizer.is_own {
             None
         } else {
-            let learnt = self.learnt.lock();
-            learnt.factor(call.document_type(), reader.model.name())
+            let usage = self.usage.lock();
+            usage.factor(call.document_type(), estimator.model.name())
         };
-        reader.measure(call, limit, learnt, self.models.assumed_factor())
+        estimator.measure(call, limit, usage, self.models.assumed_factor())
     }
 
-    fn judge(&self, call: &Call<'_>, readers: &Readers, cx: &mut Cx<'_>) -> Verdict {
-        let own = &readers.own;
+    fn evaluate(&self, call: &Call<'_>, estimators: &Estimators, cx: &mut Cx<'_>) -> Verdict {
+        let own = &estimators.own;
         if let Some((prompt, brought)) = own.fits_at_once(call).filter(|_| !self.measure_all) {
             cx.mark_measurement(Measurement {
                 model: own.model.name().clone(),
@@ -188,24 +194,24 @@ impl TokenBudget {
             return Verdict::Proceed;
         }
         let limit = (!self.measure_all).then_some(own.limit);
-        let Some(reading) = self.measure(own, call, limit) else {
+        let Some(estimate) = self.measure(own, call, limit) else {
             return Verdict::divert(self.otherwise.clone(), Reason::Unmeasured);
         };
-        if reading.account.prompt().fits(own.limit) {
-            cx.mark_measurement(measurement(own, own, &reading, &reading));
+        if estimate.breakdown.prompt().fits(own.limit) {
+            cx.mark_measurement(measurement(own, own, &estimate, &estimate));
             return Verdict::Proceed;
         }
-        for fallback in &readers.fallbacks {
+        for fallback in &estimators.fallbacks {
             let fits = self.measure(fallback, call, Some(fallback.limit));
-            if let Some(fits) = fits.filter(|fits| fits.account.prompt().fits(fallback.limit)) {
-                cx.mark_measurement(measurement(own, fallback, &reading, &fits));
+            if let Some(fits) = fits.filter(|fits| fits.breakdown.prompt().fits(fallback.limit)) {
+                cx.mark_measurement(measurement(own, fallback, &estimate, &fits));
                 return Verdict::UseModel(Box::new(fallback.model.clone()));
             }
         }
-        cx.mark_measurement(measurement(own, own, &reading, &reading));
+        cx.mark_measurement(measurement(own, own, &estimate, &estimate));
         let reason = Reason::OverBudget {
-            version: readers.version.id().clone(),
-            account: Box::new(reading.account),
+            version: estimators.version.id().clone(),
+            breakdown: Box::new(estimate.breakdown),
             limit: own.limit,
             largest_prompt: own.largest_prompt,
         };
@@ -218,26 +224,29 @@ impl TokenBudget {
         let Some(measurement) = served else { return };
         let mut reported = report.input_tokens();
         if *outcome == Outcome::Failed(FailureKind::ContextLengthExceeded) {
-            self.told
+            self.last_reports
                 .lock()
                 .count_wrong(ticket, measurement, reported, cx);
         } else if let Some(tokens) = reported {
             match audit::compare(measurement, tokens) {
-                Finding::Agrees => {}
-                Finding::Wrong => self
-                    .told
-                    .lock()
-                    .count_wrong(ticket, measurement, reported, cx),
-                Finding::Cut => {
-                    self.told.lock().prompt_cut(ticket, measurement, tokens, cx);
+                Audit::Agrees => {}
+                Audit::Wrong => {
+                    self.last_reports
+                        .lock()
+                        .count_wrong(ticket, measurement, reported, cx)
+                }
+                Audit::Cut => {
+                    self.last_reports
+                        .lock()
+                        .prompt_cut(ticket, measurement, tokens, cx);
                     // What was cut says nothing about the whole.
                     reported = None;
                 }
             }
         }
-        let mut learnt = self.learnt.lock();
+        let mut usage = self.usage.lock();
         if let Some(tokens) = reported {
-            learnt.calibrate(
+            usage.calibrate(
                 ticket,
                 measurement,
                 tokens,
@@ -248,8 +257,8 @@ impl TokenBudget {
         if let Some(space) = self.space(ticket, measurement, cx) {
             let (document_type, version) = (ticket.document_type(), ticket.version());
             let (served_by, own) = (&measurement.model, &measurement.version_model);
-            let reported = reported.filter(|_| self.models.read_alike(served_by, own));
-            learnt.size(document_type, version, measurement, reported, space, cx);
+            let reported = reported.filter(|_| self.models.count_alike(served_by, own));
+            usage.size(document_type, version, measurement, reported, space, cx);
         }
     }
 
@@ -259,18 +268,18 @@ impl TokenBudget {
         let version = versions.find(|version| {
             version.id() == ticket.version() && *version.model() == measurement.version_model
         })?;
-        let readers = self.models.readers(version).ok()?;
-        Some(space(&readers.own, self.models.assumed_factor()))
+        let estimators = self.models.estimators(version).ok()?;
+        Some(space(&estimators.own, self.models.assumed_factor()))
     }
 
     fn tell_of_ends(&self, cx: &Cx<'_>) {
         for version in cx.line_up().versions() {
-            let Ok(readers) = self.models.readers(version) else {
+            let Ok(estimators) = self.models.estimators(version) else {
                 continue;
             };
-            let fallbacks = readers.fallbacks.iter();
-            for reader in fallbacks.chain([&readers.own]) {
-                self.tell_of_end(&reader.model, cx);
+            let fallbacks = estimators.fallbacks.iter();
+            for estimator in fallbacks.chain([&estimators.own]) {
+                self.tell_of_end(&estimator.model, cx);
             }
         }
     }
@@ -280,12 +289,12 @@ impl TokenBudget {
         let Some(end) = model.end_of_life().filter(in_sight) else {
             return;
         };
-        let mut told = self.ends_told.lock();
-        let last = told.get(model.name());
+        let mut last_reports = self.ends_reported.lock();
+        let last = last_reports.get(model.name());
         if last.is_some_and(|last| cx.now().since(*last) < TOLD_EVERY) {
             return;
         }
-        told.insert(model.name().clone(), cx.now());
+        last_reports.insert(model.name().clone(), cx.now());
         let kind = EventKind::ModelEnds {
             model: model.name().clone(),
             at: end,
@@ -297,12 +306,12 @@ impl TokenBudget {
         &self,
         call: &Call<'_>,
         version: &Version,
-        tokens: Option<&Account>,
+        tokens: Option<&TokenBreakdown>,
         limit: u64,
         severity: Severity,
         cx: &Cx<'_>,
     ) {
-        let tokens = tokens.map(Account::prompt);
+        let tokens = tokens.map(TokenBreakdown::prompt);
         let mut alarms = self.alarms.lock();
         alarms.note(
             call.document_type(),
@@ -315,22 +324,27 @@ impl TokenBudget {
     }
 }
 
-fn space(reader: &Reader, assumed: Factor) -> Space {
-    let own = reader.own_tokens(assumed);
+fn space(estimator: &Estimator, assumed: Factor) -> Space {
+    let own = estimator.own_tokens(assumed);
     Space {
-        largest_prompt: reader.largest_prompt,
-        limit: reader.limit,
+        largest_prompt: estimator.largest_prompt,
+        limit: estimator.limit,
         own: own.upper().unwrap_or(u64::MAX),
     }
 }
 
-fn measurement(own: &Reader, served: &Reader, reading: &Reading, fits: &Reading) -> Measurement {
+fn measurement(
+    own: &Estimator,
+    served: &Estimator,
+    estimate: &Estimate,
+    fits: &Estimate,
+) -> Measurement {
     Measurement {
         model: served.model.name().clone(),
-        prompt: fits.account.prompt(),
+        prompt: fits.breakdown.prompt(),
         raw: fits.raw,
         version_model: own.model.name().clone(),
-        brought: reading.account.brought(),
+        brought: estimate.breakdown.brought(),
     }
 }
 
@@ -340,38 +354,38 @@ impl Guard for TokenBudget {
     }
 
     fn check(&self, call: &Call<'_>, version: &Version, cx: &mut Cx<'_>) -> Verdict {
-        let Ok(readers) = self.models.readers(version) else {
+        let Ok(estimators) = self.models.estimators(version) else {
             self.note_over_budget(call, version, None, 0, Severity::Page, cx);
             return Verdict::divert(self.otherwise.clone(), Reason::Unmeasured);
         };
-        let verdict = self.judge(call, &readers, cx);
-        let limit = readers.own.limit;
+        let verdict = self.evaluate(call, &estimators, cx);
+        let limit = estimators.own.limit;
         match &verdict {
             Verdict::Proceed => {}
             Verdict::UseModel(_) => {
                 let severity = self.larger_model_alarm;
-                let account = self.measure(&readers.own, call, Some(limit));
-                let account = account.map(|reading| reading.account);
-                self.note_over_budget(call, version, account.as_ref(), limit, severity, cx);
+                let breakdown = self.measure(&estimators.own, call, Some(limit));
+                let breakdown = breakdown.map(|estimate| estimate.breakdown);
+                self.note_over_budget(call, version, breakdown.as_ref(), limit, severity, cx);
             }
             Verdict::Divert(divert) => {
-                let account = divert.reasons().iter().find_map(|reason| match reason {
-                    Reason::OverBudget { account, .. } => Some(&**account),
+                let breakdown = divert.reasons().iter().find_map(|reason| match reason {
+                    Reason::OverBudget { breakdown, .. } => Some(&**breakdown),
                     _ => None,
                 });
-                self.note_over_budget(call, version, account, limit, Severity::Page, cx);
+                self.note_over_budget(call, version, breakdown, limit, Severity::Page, cx);
             }
         }
         verdict
     }
 
-    fn judge(&self, ticket: &Ticket, report: &Report, _cx: &mut Cx<'_>) -> Acceptance {
+    fn review(&self, ticket: &Ticket, report: &Report, _cx: &mut Cx<'_>) -> Acceptance {
         let served = ticket.measurement();
         let served = served.filter(|measurement| measurement.model == *ticket.model());
         let Some((measurement, reported)) = served.zip(report.input_tokens()) else {
             return Acceptance::Accept;
         };
-        if audit::compare(measurement, reported) == Finding::Cut {
+        if audit::compare(measurement, reported) == Audit::Cut {
             return Acceptance::review(Reason::PromptCut {
                 counted: measurement.prompt,
                 reported,
@@ -397,7 +411,7 @@ impl Guard for TokenBudget {
 
     fn check_line_up(&self, line_up: &LineUp) -> Result<(), Error> {
         for version in line_up.versions() {
-            self.models.readers(version)?;
+            self.models.estimators(version)?;
         }
         self.models.check_fallbacks(line_up.versions())
     }
@@ -406,16 +420,16 @@ impl Guard for TokenBudget {
         State::of(&Stored {
             format: Format,
             alarmed: self.alarms.lock().stored(),
-            learnt: self.learnt.lock().stored(),
-            ends_told: self.ends_told.lock().clone().into_iter().collect(),
+            usage: self.usage.lock().stored(),
+            ends_reported: self.ends_reported.lock().clone().into_iter().collect(),
         })
     }
 
     fn restore(&self, state: &State, _cx: &mut Cx<'_>) -> Result<(), Error> {
         let stored: Stored = state.read(self.name())?;
         self.alarms.lock().restore(stored.alarmed);
-        self.learnt.lock().restore(stored.learnt);
-        *self.ends_told.lock() = stored.ends_told.into_iter().collect();
+        self.usage.lock().restore(stored.usage);
+        *self.ends_reported.lock() = stored.ends_reported.into_iter().collect();
         Ok(())
     }
 }

@@ -59,7 +59,8 @@ impl Clock for SystemClock {
 ///
 /// ```
 /// use std::time::Duration;
-/// use fusebox::{Clock, MockClock, Timestamp};
+/// use fusebox::Timestamp;
+/// use fusebox::clock::{Clock, MockClock};
 ///
 /// let clock = MockClock::at(Timestamp::from_millis(1_000));
 /// clock.advance(Duration::from_secs(2));

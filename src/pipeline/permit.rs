@@ -54,7 +54,8 @@ impl Permit {
     /// The call failed, and the error says more: how many tokens the prompt had, if it was too long.
     ///
     /// ```
-    /// use fusebox::{Call, FailureKind, LineUp, Overflow, Pipeline, Report, TokenBudget, Version};
+    /// use fusebox::{Call, FailureKind, LineUp, Pipeline, Report, TokenBudget, Version};
+    /// use fusebox::failure::Overflow;
     ///
     /// # let version = Version::new("v7", "claude-sonnet-5")?.with_system_prompt_tokens(900);
     /// # let pipeline = Pipeline::builder(LineUp::new(version)).guard(TokenBudget::builder().build()?).build()?;

@@ -215,7 +215,7 @@ impl Pipeline {
     ///
     /// # Cancel safety
     /// Dropping the future before the call is admitted leaves no trace; dropping it later records
-    /// [`Abandoned`](crate::Outcome::Abandoned), as does dropping it while a large text is counted. A panic in
+    /// [`Abandoned`](crate::call::Outcome::Abandoned), as does dropping it while a large text is counted. A panic in
     /// `call_model` does the same.
     pub async fn run<T, E, F, Fut>(&self, call: &Call<'_>, call_model: F) -> Result<Served<T>, E>
     where
@@ -233,7 +233,8 @@ impl Pipeline {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use fusebox::{Call, Classify, DeadlineExceeded, FailureKind, Pipeline, Reply};
+    /// # use fusebox::{Call, Classify, FailureKind, Pipeline, Reply};
+    /// # use fusebox::pipeline::DeadlineExceeded;
     /// # struct Client;
     /// # impl Client { async fn complete(&self, _text: &str) -> Result<String, ClientError> { Ok("12.50".into()) } }
     /// #[derive(Debug)]

@@ -11,24 +11,24 @@ pub(crate) const DEFAULT_KEYS: usize = 10_000;
 
 /// Entries by key, at most `limit` of them, and one for all other keys.
 #[derive(Clone, Debug)]
-pub(crate) struct Keyed<K, V> {
+pub(crate) struct BoundedMap<K, V> {
     entries: HashMap<K, V, RandomState>,
     other: Option<V>,
     limit: usize,
 }
 
-/// Where [`Keyed::entry`] found a place.
+/// Where [`BoundedMap::entry`] found a place.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// An entry of its own.
     Own,
     /// The shared entry, which has just come to be.
-    FirstOfOthers,
+    FirstOverflow,
     /// The shared entry.
-    Others,
+    Overflow,
 }
 
-impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
+impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             entries: HashMap::default(),
@@ -49,9 +49,9 @@ impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
             }
         }
         let place = if self.other.is_none() {
-            Place::FirstOfOthers
+            Place::FirstOverflow
         } else {
-            Place::Others
+            Place::Overflow
         };
         (self.other.get_or_insert_with(make), place)
     }
@@ -124,21 +124,21 @@ mod tests {
 
     #[test]
     fn past_the_limit_new_keys_share_one_entry() {
-        let mut keyed = Keyed::new(2);
+        let mut map = BoundedMap::new(2);
         for (key, place) in [
             ("a", Place::Own),
             ("b", Place::Own),
-            ("c", Place::FirstOfOthers),
-            ("d", Place::Others),
+            ("c", Place::FirstOverflow),
+            ("d", Place::Overflow),
             ("a", Place::Own),
         ] {
-            let (count, found) = keyed.entry(&key, || 0);
+            let (count, found) = map.entry(&key, || 0);
             *count += 1;
             assert_eq!(found, place, "{key}");
         }
-        assert_eq!(keyed.get("a"), Some(&2));
-        assert_eq!(keyed.get("c"), Some(&2));
-        assert_eq!(keyed.other(), Some(&2));
-        assert_eq!(keyed.iter().count(), 2);
+        assert_eq!(map.get("a"), Some(&2));
+        assert_eq!(map.get("c"), Some(&2));
+        assert_eq!(map.other(), Some(&2));
+        assert_eq!(map.iter().count(), 2);
     }
 }

@@ -16,8 +16,8 @@ use super::count::TokenCount;
 /// let version = Version::new("v7", "gpt-4o")?.with_system_prompt("You read invoices.").with_reserved_answer_tokens(800);
 /// let budget = TokenBudget::builder().build()?;
 /// let call = Call::new("inv-1", "invoice")?.with_document("Total: 12.50 EUR");
-/// let account = budget.count(&call, &version)?;
-/// assert_eq!(account.to_string(), "22 tokens (system prompt 4, document 7, framing 11), 800 for the answer");
+/// let breakdown = budget.count(&call, &version)?;
+/// assert_eq!(breakdown.to_string(), "22 tokens (system prompt 4, document 7, framing 11), 800 for the answer");
 /// # Ok(())
 /// # }
 /// # #[cfg(not(any(feature = "tiktoken", feature = "bpe")))]
@@ -25,7 +25,7 @@ use super::count::TokenCount;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Account {
+pub struct TokenBreakdown {
     /// The version's system prompt.
     pub system: TokenCount,
     /// The document.
@@ -42,7 +42,7 @@ pub struct Account {
     pub answer: u64,
 }
 
-impl Account {
+impl TokenBreakdown {
     /// The whole prompt, without what is reserved for the answer.
     pub fn prompt(&self) -> TokenCount {
         self.system + self.tools + self.brought() + self.framing
@@ -54,7 +54,7 @@ impl Account {
     }
 }
 
-impl fmt::Display for Account {
+impl fmt::Display for TokenBreakdown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (", self.prompt())?;
         let parts = [

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// that something is impossible.
 ///
 /// ```
-/// use fusebox::TokenCount;
+/// use fusebox::tokens::TokenCount;
 ///
 /// let prompt = TokenCount::exact(1_200);
 /// let document = TokenCount::between(40, 5_000);

@@ -27,7 +27,8 @@ const LONGEST_COUNTED: usize = 16 << 20;
 /// an error; the call is then unmeasured, and the document goes to a person.
 ///
 /// ```
-/// use fusebox::{Error, TokenCount, TokenCounter};
+/// use fusebox::Error;
+/// use fusebox::tokens::{TokenCount, TokenCounter};
 ///
 /// /// One token for each character, as some character-level models read.
 /// #[derive(Debug)]

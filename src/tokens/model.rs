@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 /// window, then by name.
 ///
 /// ```
-/// use fusebox::{Encoding, Framing, Model};
+/// use fusebox::tokens::{Encoding, Framing, Model};
 ///
 /// let model = Model::new("llama-on-our-gpus", 131_072)?
 ///     .with_largest_answer(8_192)

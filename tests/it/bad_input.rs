@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use fusebox::drill::{Fault, Traffic};
+use fusebox::tokens::Model;
 use fusebox::{
-    Admission, Call, Confidence, Drill, ErrorKind, ErrorRateBreaker, EventKind, FailureKind, Fault,
-    Guard, LineUp, Model, Pipeline, Ratio, Reason, Report, RouteLedger, Settlement, Timestamp,
-    TokenBudget, Traffic, Version,
+    Admission, Call, Confidence, Drill, ErrorKind, ErrorRateBreaker, EventKind, FailureKind, Guard,
+    LineUp, Pipeline, Ratio, Reason, Report, RouteLedger, Settlement, Timestamp, TokenBudget,
+    Version,
 };
 
 use crate::support::{Bench, EVENING, line_up, minutes, version};
@@ -260,27 +262,32 @@ impl Guard for Panics {
         "panics"
     }
 
-    fn route(&self, call: &Call<'_>, _: &mut fusebox::Cx<'_>) -> fusebox::Route {
+    fn route(&self, call: &Call<'_>, _: &mut fusebox::guard::Cx<'_>) -> fusebox::guard::Route {
         assert!(*call.document_type() != "route");
-        fusebox::Route::Abstain
+        fusebox::guard::Route::Abstain
     }
 
-    fn check(&self, call: &Call<'_>, _: &Version, _: &mut fusebox::Cx<'_>) -> fusebox::Verdict {
+    fn check(
+        &self,
+        call: &Call<'_>,
+        _: &Version,
+        _: &mut fusebox::guard::Cx<'_>,
+    ) -> fusebox::guard::Verdict {
         assert!(*call.document_type() != "check");
-        fusebox::Verdict::Proceed
+        fusebox::guard::Verdict::Proceed
     }
 
-    fn judge(
+    fn review(
         &self,
         ticket: &fusebox::Ticket,
         _: &Report,
-        _: &mut fusebox::Cx<'_>,
-    ) -> fusebox::Acceptance {
+        _: &mut fusebox::guard::Cx<'_>,
+    ) -> fusebox::guard::Acceptance {
         assert!(*ticket.document_type() != "judge");
-        fusebox::Acceptance::Accept
+        fusebox::guard::Acceptance::Accept
     }
 
-    fn observe(&self, signal: &fusebox::Signal, _: &mut fusebox::Cx<'_>) {
+    fn observe(&self, signal: &fusebox::call::Signal, _: &mut fusebox::guard::Cx<'_>) {
         assert!(*signal.ticket().document_type() != "observe");
     }
 }

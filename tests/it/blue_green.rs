@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fusebox::{
-    BlueGreenPolicy, Decision, DocumentType, EventKind, HoldReason, Ratio, RolloutState,
-};
+use fusebox::rollout::{Decision, HoldReason, RolloutState};
+use fusebox::{BlueGreenPolicy, DocumentType, EventKind, Ratio};
 
 use crate::canary::{answers, correct};
 use crate::support::{Bench, line_up, minutes, version};

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use fusebox::{
-    DocumentType, ErrorRateBreaker, ErrorRateBreakerBuilder, EventKind, FailureKind, Guard,
-    Probing, Ratio, Treatment, VersionId,
-};
+use fusebox::breaker::{ErrorRateBreakerBuilder, FailureHandling, Probing};
+use fusebox::{DocumentType, ErrorRateBreaker, EventKind, FailureKind, Guard, Ratio, VersionId};
 
 use crate::support::{Bench, line_up, minutes};
 
@@ -56,9 +54,9 @@ fn the_rate_can_be_required_to_be_beyond_doubt() {
 #[test]
 fn what_a_kind_of_failure_counts_for_can_be_said() {
     let breaker = ErrorRateBreaker::builder()
-        .treat(FailureKind::Throttled, Treatment::Counts)
-        .treat(FailureKind::Refusal, Treatment::Ignored)
-        .treat(FailureKind::ContentFiltered, Treatment::Pages);
+        .handle_failure(FailureKind::Throttled, FailureHandling::Counts)
+        .handle_failure(FailureKind::Refusal, FailureHandling::Ignored)
+        .handle_failure(FailureKind::ContentFiltered, FailureHandling::Pages);
     let bench = Bench::new(breaker.build().unwrap());
     for _ in 0..20 {
         bench.permit("invoice").fail(FailureKind::Refusal);

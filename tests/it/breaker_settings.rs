@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use fusebox::breaker::{BreakerState, ErrorRateBreakerBuilder, Probing, TripReason};
+use fusebox::name::QueueName;
 use fusebox::{
-    Admission, BreakerState, Destination, DocumentType, ErrorRateBreaker, ErrorRateBreakerBuilder,
-    EventKind, FailureKind, LineUp, Probing, QueueName, Ratio, Report, Role, TripReason, VersionId,
-    Windows,
+    Admission, Destination, DocumentType, ErrorRateBreaker, EventKind, FailureKind, LineUp, Ratio,
+    Report, Role, VersionId,
 };
 
 use crate::support::{Bench, line_up, minutes, seconds, version};
@@ -29,19 +30,19 @@ fn a_new_threshold_holds_for_what_was_counted_before() {
     bench.answer(96);
     bench.fail(4);
     let stricter = rate_only().threshold(Ratio::percent(3));
-    assert_eq!(breaker.reconfigure(stricter).unwrap(), Windows::Kept);
+    breaker.reconfigure(stricter).unwrap();
     assert_eq!(breaker.counts(&v7()).calls, 100);
     bench.answer(1);
     assert_eq!(bench.serving(), "v6", "4 of 101 are more than 3 %");
 }
 
 #[test]
-fn a_window_of_another_length_begins_empty_and_says_so() {
+fn a_window_of_another_length_begins_empty() {
     let (bench, breaker) = bench(rate_only());
     bench.answer(94);
     bench.fail(5);
     let longer = rate_only().window(minutes(30));
-    assert_eq!(breaker.reconfigure(longer).unwrap(), Windows::Emptied);
+    breaker.reconfigure(longer).unwrap();
     assert_eq!(breaker.counts(&v7()).calls, 0);
     bench.fail(6);
     bench.clock.advance(minutes(29));
@@ -70,7 +71,7 @@ fn versions_come_and_go() {
     let known = |bench: &Bench| {
         let snapshot = serde_json::to_value(bench.pipeline.snapshot()).unwrap();
         let state = &snapshot["guards"]["error-rate"];
-        state["lines"].as_array().unwrap().len()
+        state["circuits"].as_array().unwrap().len()
     };
     assert!(known(&bench) <= 8, "{} versions", known(&bench));
     bench.pipeline.deploy(line_up()).unwrap();
@@ -104,7 +105,7 @@ fn what_is_out_of_service_stays_out_under_new_settings() {
     let (bench, breaker) = bench(ErrorRateBreaker::builder());
     bench.fail(5);
     let settings = rate_only().window(minutes(30)).by_document_type(true);
-    assert_eq!(breaker.reconfigure(settings).unwrap(), Windows::Emptied);
+    breaker.reconfigure(settings).unwrap();
     assert_eq!(breaker.state(&v7()), BreakerState::Latched);
     assert_eq!(bench.serving(), "v6");
 }
@@ -114,14 +115,14 @@ fn types_are_judged_from_the_moment_that_it_is_asked_for_and_no_longer() {
     let types = || ErrorRateBreaker::builder().by_document_type(true);
     let (bench, breaker) = bench(ErrorRateBreaker::builder());
     bench.answer(200);
-    assert_eq!(breaker.reconfigure(types()).unwrap(), Windows::Kept);
+    breaker.reconfigure(types()).unwrap();
     for _ in 0..5 {
         bench.permit("statement").fail(FailureKind::MalformedOutput);
     }
     let role = |kind| bench.permit(kind).release().role();
     assert_eq!(role("statement"), Role::Previous);
     let all = ErrorRateBreaker::builder();
-    assert_eq!(breaker.reconfigure(all).unwrap(), Windows::Kept);
+    breaker.reconfigure(all).unwrap();
     assert_eq!(role("statement"), Role::Stable);
 }
 
@@ -133,7 +134,7 @@ fn every_type_goes_on_under_the_new_settings() {
     let invoice = DocumentType::new("invoice").unwrap();
     assert_eq!(breaker.counts_for(&v7(), &invoice).calls, 99);
     let longer = types().window(minutes(30));
-    assert_eq!(breaker.reconfigure(longer).unwrap(), Windows::Emptied);
+    breaker.reconfigure(longer).unwrap();
     assert_eq!(breaker.counts_for(&v7(), &invoice).calls, 0);
     bench.answer(1);
     bench.clock.advance(minutes(29));
@@ -142,11 +143,11 @@ fn every_type_goes_on_under_the_new_settings() {
 }
 
 #[test]
-fn another_number_of_last_calls_begins_empty_and_says_so() {
+fn another_number_of_last_calls_begins_empty() {
     let (bench, breaker) = bench(rate_only().last_calls(20));
     bench.answer(20);
     let fewer = rate_only().last_calls(10);
-    assert_eq!(breaker.reconfigure(fewer).unwrap(), Windows::Emptied);
+    breaker.reconfigure(fewer).unwrap();
     assert_eq!(breaker.counts(&v7()).calls, 20, "the window goes on");
     bench.fail(9);
     assert_eq!(bench.serving(), "v7");
@@ -158,7 +159,7 @@ fn another_number_of_last_calls_begins_empty_and_says_so() {
 fn calls_that_hang_are_seen_from_the_moment_that_it_is_asked_for() {
     let (bench, breaker) = bench(ErrorRateBreaker::builder());
     let slow = ErrorRateBreaker::builder().slow_calls(seconds(60), Ratio::percent(5));
-    assert_eq!(breaker.reconfigure(slow).unwrap(), Windows::Kept);
+    breaker.reconfigure(slow).unwrap();
     let open: Vec<_> = (0..5).map(|_| bench.permit("invoice")).collect();
     bench.tick_after(seconds(61));
     assert_eq!(bench.serving(), "v6");
@@ -324,8 +325,8 @@ fn trials_are_served_while_all_others_go_to_the_queue() {
 #[test]
 fn a_forced_fallback_and_a_breaker_that_watches_divert_nothing() {
     for mode in [
-        fusebox::BreakerMode::ForcedFallback,
-        fusebox::BreakerMode::ObserveOnly,
+        fusebox::breaker::BreakerMode::ForcedFallback,
+        fusebox::breaker::BreakerMode::ObserveOnly,
     ] {
         let (bench, breaker) = bench(to_backup());
         bench.fail(10);

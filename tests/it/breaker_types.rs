@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fusebox::breaker::{BreakerMode, BreakerState, ErrorRateBreakerBuilder, Health, Probing};
 use fusebox::{
-    Admission, BreakerMode, BreakerState, DocumentType, ErrorRateBreaker, ErrorRateBreakerBuilder,
-    Event, EventKind, FailureKind, Health, Permit, Probing, Ratio, Reason, Report, Role, Severity,
-    VersionId,
+    Admission, DocumentType, ErrorRateBreaker, Event, EventKind, FailureKind, Permit, Ratio,
+    Reason, Report, Role, Severity, VersionId,
 };
 
 use crate::support::{Bench, minutes, seconds};

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fusebox::{
-    CanaryPolicy, Decision, EventKind, Field, HoldReason, LineUp, Ratio, Report, Role,
-    RolloutState, Signal, Snapshot, Ticket,
-};
+use fusebox::call::Signal;
+use fusebox::pipeline::Snapshot;
+use fusebox::rollout::{Decision, HoldReason, RolloutState};
+use fusebox::{CanaryPolicy, EventKind, Field, LineUp, Ratio, Report, Role, Ticket};
 
 use crate::support::{Bench, answered, line_up, minutes, version};
 
@@ -507,7 +507,7 @@ fn a_rejected_candidate_stays_rejected_when_it_or_production_is_deployed_again()
 }
 
 fn published() -> (Bench, Arc<CanaryPolicy>) {
-    let canary = Arc::new(CanaryPolicy::as_published());
+    let canary = Arc::new(CanaryPolicy::with_plain_ratio());
     let guard = Arc::clone(&canary);
     let bench = Bench::with(with_candidate(), |builder| builder.guard(guard));
     bench.pipeline.tick();

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use fusebox::ledger::Ends;
+use fusebox::pipeline::{Builder, DeadlineExceeded};
 use fusebox::{
-    Builder, Classify, DeadlineExceeded, Ends, ErrorRateBreaker, EventKind, FailureKind, Pipeline,
-    Reply, RouteLedger, Served,
+    Classify, ErrorRateBreaker, EventKind, FailureKind, Pipeline, Reply, RouteLedger, Served,
 };
 
 use crate::support::{Bench, call, line_up};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use fusebox::{
-    ApiError, Cause, Classify, ErrorRateBreaker, FailureKind, Probing, Report, VersionId,
-};
+use fusebox::breaker::Probing;
+use fusebox::failure::{ApiError, Cause};
+use fusebox::{Classify, ErrorRateBreaker, FailureKind, Report, VersionId};
 use proptest::prelude::*;
 
 use crate::support::{Bench, minutes, seconds};
@@ -510,9 +510,9 @@ fn a_wait_that_the_api_asks_for_is_kept_and_obeyed() {
     assert_eq!(at.since(crate::support::EVENING), minutes(5));
     bench.fail(5);
     bench.tick_after(Duration::from_millis(299_999));
-    assert_eq!(breaker.state(&v7), fusebox::BreakerState::Open);
+    assert_eq!(breaker.state(&v7), fusebox::breaker::BreakerState::Open);
     bench.tick_after(Duration::from_millis(1));
-    assert_eq!(breaker.state(&v7), fusebox::BreakerState::HalfOpen);
+    assert_eq!(breaker.state(&v7), fusebox::breaker::BreakerState::HalfOpen);
     assert_eq!(breaker.retry_at(&v7), None);
 }
 

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fusebox::clock::MockClock;
+use fusebox::drift::{ConfidenceDriftMonitorBuilder, DriftState};
+use fusebox::pipeline::Snapshot;
 use fusebox::sink::MemorySink;
 use fusebox::{
-    Call, Confidence, ConfidenceDriftMonitor, ConfidenceDriftMonitorBuilder, DocumentType,
-    DriftState, Event, EventKind, FailureKind, Field, Guard, LineUp, MockClock, Pipeline, Reason,
-    Report, Settlement, Severity, Snapshot, Timestamp, Version,
+    Call, Confidence, ConfidenceDriftMonitor, DocumentType, Event, EventKind, FailureKind, Field,
+    Guard, LineUp, Pipeline, Reason, Report, Settlement, Severity, Timestamp, Version,
 };
 use proptest::prelude::*;
 

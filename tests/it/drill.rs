@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use fusebox::drill::{DrillReport, Fault, Traffic};
+use fusebox::pipeline::Builder;
 use fusebox::{
-    Builder, CanaryPolicy, Confidence, ConfidenceDriftMonitor, DocumentType, Drill, DrillReport,
-    ErrorRateBreaker, EventKind, FailureKind, Fault, Guard, LineUp, Pipeline, Ratio, RouteLedger,
-    TokenBudget, Traffic, Version, VersionId,
+    CanaryPolicy, Confidence, ConfidenceDriftMonitor, DocumentType, Drill, ErrorRateBreaker,
+    EventKind, FailureKind, Guard, LineUp, Pipeline, Ratio, RouteLedger, TokenBudget, Version,
+    VersionId,
 };
 
 use crate::support::{line_up, minutes, seconds, version};

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fusebox::breaker::BreakerState;
+use fusebox::clock::Clock;
 use fusebox::{
-    Admission, BreakerState, Clock, ErrorRateBreaker, EventKind, FailureKind, LineUp, Ratio,
-    Reason, Report, Role, VersionId,
+    Admission, ErrorRateBreaker, EventKind, FailureKind, LineUp, Ratio, Reason, Report, Role,
+    VersionId,
 };
 use proptest::prelude::*;
 
@@ -233,8 +235,12 @@ fn a_failing_candidate_gives_way_to_production() {
         fn name(&self) -> &'static str {
             "everything-to-the-candidate"
         }
-        fn route(&self, _: &fusebox::Call<'_>, _: &mut fusebox::Cx<'_>) -> fusebox::Route {
-            fusebox::Route::Candidate
+        fn route(
+            &self,
+            _: &fusebox::Call<'_>,
+            _: &mut fusebox::guard::Cx<'_>,
+        ) -> fusebox::guard::Route {
+            fusebox::guard::Route::Candidate
         }
     }
     let line_up = line_up().with_candidate(version("v8"));

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use fusebox::{BlueGreenPolicy, Cadence, CanaryPolicy, DocumentType, Error, Feasibility, Ratio};
+use fusebox::rollout::{Cadence, Feasibility};
+use fusebox::{BlueGreenPolicy, CanaryPolicy, DocumentType, Error, Ratio};
 
 fn invoices(per_hour: f64) -> Vec<(DocumentType, f64)> {
     vec![(DocumentType::new("invoice").unwrap(), per_hour)]
@@ -42,7 +43,7 @@ fn it_agrees_with_an_independent_simulation() {
 /// twice the corrections are missed.
 #[test]
 fn the_plain_rule_is_judged_as_it_is() {
-    let found = CanaryPolicy::as_published()
+    let found = CanaryPolicy::with_plain_ratio()
         .feasibility(&invoices(500.0), Ratio::percent(3))
         .unwrap();
     assert!((found.equal.rolled_back - 0.306).abs() < 0.08, "{found}");
@@ -56,7 +57,7 @@ fn approvals_are_taken_to_be_given_at_once() {
         let five = CanaryPolicy::builder().stage(Ratio::percent(5), Duration::from_secs(7_200));
         (five.clone(), five.then_approval())
     };
-    let forecast = |builder: fusebox::CanaryPolicyBuilder| {
+    let forecast = |builder: fusebox::rollout::CanaryPolicyBuilder| {
         let policy = builder.build().unwrap();
         let found = policy.feasibility(&invoices(5_000.0), Ratio::percent(3));
         found.unwrap().equal

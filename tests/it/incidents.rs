@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use fusebox::breaker::Probing;
 use fusebox::{
-    Destination, ErrorRateBreaker, EventKind, FailureKind, LineUp, Probing, Severity, Timestamp,
-    VersionId,
+    Destination, ErrorRateBreaker, EventKind, FailureKind, LineUp, Severity, Timestamp, VersionId,
 };
 
 use crate::support::{Bench, EVENING, minutes, seconds, version};

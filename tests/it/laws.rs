@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use fusebox::call::Signal;
+use fusebox::guard::{Acceptance, Cx, Route, Verdict};
+use fusebox::name::QueueName;
+use fusebox::tokens::Model;
 use fusebox::{
-    Acceptance, Admission, Call, Cx, Destination, FailureKind, Guard, Model, QueueName, Reason,
-    Report, Route, RouteLedger, Signal, Ticket, Verdict, Version,
+    Admission, Call, Destination, FailureKind, Guard, Reason, Report, RouteLedger, Ticket, Version,
 };
 use proptest::prelude::*;
 
@@ -241,7 +244,7 @@ impl Guard for Counter {
         "counter"
     }
 
-    fn judge(&self, _: &Ticket, report: &Report, _: &mut Cx<'_>) -> Acceptance {
+    fn review(&self, _: &Ticket, report: &Report, _: &mut Cx<'_>) -> Acceptance {
         assert!(
             report.failure().is_none(),
             "a failed answer is nobody's to judge"

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
+use fusebox::breaker::{BreakerMode, BreakerState, Health, Probing};
 use fusebox::{
-    Admission, BreakerMode, BreakerState, ErrorRateBreaker, EventKind, FailureKind, Health, LineUp,
-    Pipeline, Probing, Report, Role, Severity, TokenBudget, VersionId,
+    Admission, ErrorRateBreaker, EventKind, FailureKind, LineUp, Pipeline, Report, Role, Severity,
+    TokenBudget, VersionId,
 };
 
 use crate::support::{Bench, call, line_up, minutes, seconds, version};
@@ -182,7 +183,7 @@ fn only_the_trip_pages() {
 fn a_candidate_that_is_tried_takes_no_place_from_production() {
     let breaker = probing();
     // This one looks at nothing before the end of a stage, so that the breaker is first.
-    let canary = fusebox::CanaryPolicy::as_published();
+    let canary = fusebox::CanaryPolicy::with_plain_ratio();
     let line_up = LineUp::new(version("v7")).with_candidate(version("v8"));
     let bench = Bench::with(line_up, |builder| {
         builder.guard(Arc::clone(&breaker)).guard(canary)

@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
+use fusebox::call::Signal;
+use fusebox::clock::{Clock, MockClock, SystemClock};
+use fusebox::drill::DrillReport;
+use fusebox::guard::Verdict;
+use fusebox::pipeline::{Builder, Snapshot};
+use fusebox::sink::Sink;
 use fusebox::sink::{ChannelSink, EventReceiver, Fanout, Filter, JsonLines, MemorySink};
+use fusebox::tokens::TokenCounter;
 use fusebox::{
-    Admission, Builder, Call, Clock, Drill, DrillReport, Event, EventKind, Guard, LineUp,
-    MockClock, Permit, Pipeline, Reason, Report, RouteLedger, Served, Settlement, Severity, Signal,
-    Sink, Snapshot, SystemClock, Ticket, Timestamp, TokenBudget, TokenCounter, Verdict,
+    Admission, Call, Drill, Event, EventKind, Guard, LineUp, Permit, Pipeline, Reason, Report,
+    RouteLedger, Served, Settlement, Severity, Ticket, Timestamp, TokenBudget,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -127,7 +133,7 @@ fn signals_reasons_and_snapshots_are_read_again() {
         fusebox::Field::new("total").unwrap(),
     ));
     read_again(&Reason::PromptCut {
-        counted: fusebox::TokenCount::between(9_001, 12_000),
+        counted: fusebox::tokens::TokenCount::between(9_001, 12_000),
         reported: 2_051,
     });
     let mut written = read_again(&bench.pipeline.snapshot());

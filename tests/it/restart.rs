@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use fusebox::breaker::BreakerState;
+use fusebox::clock::MockClock;
+use fusebox::pipeline::Snapshot;
 use fusebox::sink::MemorySink;
 use fusebox::{
-    BreakerState, Call, ErrorKind, ErrorRateBreaker, EventKind, MockClock, Pipeline, RouteLedger,
-    Snapshot, Timestamp, VersionId,
+    Call, ErrorKind, ErrorRateBreaker, EventKind, Pipeline, RouteLedger, Timestamp, VersionId,
 };
 use serde_json::json;
 

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use fusebox::{
-    CanaryPolicy, CanaryPolicyBuilder, Decision, Error, EventKind, HoldReason, Ratio,
-    RolloutCommand, RolloutState, Severity, Snapshot,
-};
+use fusebox::pipeline::Snapshot;
+use fusebox::rollout::{CanaryPolicyBuilder, Decision, HoldReason, RolloutCommand, RolloutState};
+use fusebox::{CanaryPolicy, Error, EventKind, Ratio, Severity};
 
 use crate::canary::{answers, correct, experience, hours, with_candidate};
 use crate::support::{Bench, line_up, minutes, version};

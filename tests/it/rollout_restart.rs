@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use fusebox::{
-    BlueGreenPolicy, Correction, CorrectionId, EventKind, FailureKind, Field, Report,
-    RolloutStatus, Signal, Snapshot, Ticket, WorseType,
-};
+use fusebox::call::Signal;
+use fusebox::name::CorrectionId;
+use fusebox::pipeline::Snapshot;
+use fusebox::rollout::{RolloutStatus, WorseType};
+use fusebox::{BlueGreenPolicy, Correction, EventKind, FailureKind, Field, Report, Ticket};
 use proptest::prelude::*;
 
 use crate::canary::with_candidate;
@@ -77,7 +78,7 @@ impl Service {
         let guard = &mut stored["guards"]["blue-green"];
         for (part, names) in [
             ("/delays", &["types"][..]),
-            ("/trial", &["books", "truth"][..]),
+            ("/trial", &["by_type", "corrections"][..]),
             ("", &["seen"][..]),
         ] {
             if let Some(part) = guard

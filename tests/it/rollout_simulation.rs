@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fusebox::{
-    BatchKey, CanaryPolicy, Correction, Field, Ratio, Report, Role, RolloutState, Signal, Ticket,
-};
+use fusebox::call::Signal;
+use fusebox::name::BatchKey;
+use fusebox::rollout::RolloutState;
+use fusebox::{CanaryPolicy, Correction, Field, Ratio, Report, Role, Ticket};
 
 use crate::canary::{hours, with_candidate};
 use crate::support::{Bench, answered, minutes};

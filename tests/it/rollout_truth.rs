@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fusebox::{
-    BatchKey, CanaryPolicy, CanaryPolicyBuilder, Correction, CorrectionId, Decision, Denominator,
-    Event, EventKind, Field, HoldReason, LineUp, NotCounted, Ratio, Role, RolloutState, Signal,
-    Snapshot, Ticket,
+use fusebox::call::Signal;
+use fusebox::name::{BatchKey, CorrectionId};
+use fusebox::pipeline::Snapshot;
+use fusebox::rollout::{
+    CanaryPolicyBuilder, Decision, Denominator, HoldReason, NotCounted, RolloutState,
 };
+use fusebox::{CanaryPolicy, Correction, Event, EventKind, Field, LineUp, Ratio, Role, Ticket};
 
 use crate::canary::{answers, correct, hours, with_candidate};
 use crate::support::{Bench, answered, line_up, minutes, version};
@@ -489,8 +491,8 @@ fn counts_that_cannot_be_are_refused() {
     let good = serde_json::to_value(bench.pipeline.snapshot()).unwrap();
     for (name, value) in [("corrected", 11), ("looked_at", 11), ("answered", 11)] {
         let mut bad = good.clone();
-        let arm = &mut bad["guards"]["canary"]["trial"]["books"][0][1]["stages"][0]["stretches"][0]
-            ["candidate"];
+        let arm = &mut bad["guards"]["canary"]["trial"]["by_type"][0][1]["stages"][0]["time_slices"]
+            [0]["candidate"];
         assert_eq!(arm["answered"], 10);
         arm[name] = value.into();
         let error = bench

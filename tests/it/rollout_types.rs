@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use fusebox::pipeline::Snapshot;
+use fusebox::rollout::{
+    BlueGreenPolicyBuilder, Cadence, Decision, HoldReason, Measure, RolloutState, TypeVerdict,
+    WorseType,
+};
 use fusebox::{
-    BlueGreenPolicy, BlueGreenPolicyBuilder, Cadence, CanaryPolicy, Decision, DocumentType,
-    EventKind, FailureKind, HoldReason, LineUp, Measure, Permit, Report, Role, RolloutState,
-    Snapshot, Timestamp, TypeVerdict, WorseType,
+    BlueGreenPolicy, CanaryPolicy, DocumentType, EventKind, FailureKind, LineUp, Permit, Report,
+    Role, Timestamp,
 };
 
 use crate::blue_green::experience;

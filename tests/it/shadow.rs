@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use fusebox::call::{Comparison, Signal};
+use fusebox::clock::MockClock;
+use fusebox::event::Outbox;
+use fusebox::guard::{Acceptance, Cx, Route, Verdict};
+use fusebox::pipeline::Snapshot;
+use fusebox::shadow::{ShadowComparatorBuilder, ShadowVerdict, Shadowed};
 use fusebox::sink::MemorySink;
 use fusebox::{
-    Acceptance, Call, Comparison, Cx, Event, EventKind, FailureKind, Field, Guard, LineUp,
-    MockClock, Outbox, Pipeline, Ratio, Report, Route, Settlement, Severity, ShadowComparator,
-    ShadowComparatorBuilder, ShadowVerdict, Shadowed, Signal, Snapshot, Ticket, Timestamp, Verdict,
-    Version, VersionId,
+    Call, Event, EventKind, FailureKind, Field, Guard, LineUp, Pipeline, Ratio, Report, Settlement,
+    Severity, ShadowComparator, Ticket, Timestamp, Version, VersionId,
 };
 
 struct Bench {
@@ -242,7 +246,10 @@ fn every_comparison_is_in_one_place_and_a_candidate_that_fails_diverges() {
     assert_eq!((total.compared(), total.diverging()), (10, 6));
     assert_eq!(report.of("invoice").compared(), 9);
     assert_eq!(report.of("contract").candidate_failed, 1);
-    assert_eq!(report.of("letter"), fusebox::ShadowCounts::default());
+    assert_eq!(
+        report.of("letter"),
+        fusebox::shadow::ShadowCounts::default()
+    );
     let names: Vec<_> = report.types().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["contract", "invoice"]);
     assert_eq!(report.other(), None);
@@ -340,7 +347,7 @@ fn it_never_votes_whatever_it_has_seen() {
     assert_eq!(*permit.ticket().version(), "v7");
     let report = Report::new().confidence("total", 0.1);
     assert_eq!(
-        bench.shadow.judge(permit.ticket(), &report, &mut cx),
+        bench.shadow.review(permit.ticket(), &report, &mut cx),
         Acceptance::Accept
     );
     assert!(matches!(permit.answer(report), Settlement::Accepted { .. }));

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use fusebox::sink::Sink;
 use fusebox::sink::{self, Fanout, Filter, JsonLines, MemorySink};
-use fusebox::{Call, Event, EventKind, Pipeline, Report, RouteLedger, Severity, Sink, TokenBudget};
+use fusebox::{Call, Event, EventKind, Pipeline, Report, RouteLedger, Severity, TokenBudget};
 use serde_json::Value;
 
 use crate::support::{EVENING, line_up, version};

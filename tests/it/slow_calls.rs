@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use fusebox::{
-    BreakerMode, BreakerState, ErrorRateBreaker, ErrorRateBreakerBuilder, EventKind, FailureKind,
-    Permit, Probing, Ratio, Report, TripReason, VersionId,
-};
+use fusebox::breaker::{BreakerMode, BreakerState, ErrorRateBreakerBuilder, Probing, TripReason};
+use fusebox::{ErrorRateBreaker, EventKind, FailureKind, Permit, Ratio, Report, VersionId};
 
 use crate::support::{Bench, minutes, seconds};
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use fusebox::clock::MockClock;
+use fusebox::pipeline::Builder;
 use fusebox::sink::MemorySink;
 use fusebox::{
-    Admission, Builder, Call, Event, EventKind, FailureKind, Guard, LineUp, MockClock, Permit,
-    Pipeline, Report, Severity, Ticket, Timestamp, Version,
+    Admission, Call, Event, EventKind, FailureKind, Guard, LineUp, Permit, Pipeline, Report,
+    Severity, Ticket, Timestamp, Version,
 };
 
 /// 2026-03-13 21:00 UTC.
@@ -72,7 +74,7 @@ impl Bench {
         configure: impl FnOnce(Builder) -> Builder,
     ) -> Self {
         let other = Self::with(line_up, configure);
-        other.clock.set(fusebox::Clock::now(&self.clock));
+        other.clock.set(fusebox::clock::Clock::now(&self.clock));
         other.documents.set(self.documents.get());
         other
     }

@@ -1,10 +1,11 @@
 //! P1: counts hold, whatever the text.
 
+use fusebox::failure::Overflow;
 use fusebox::tokens::{ByteBound, Catalogue, ProviderCounts};
-use fusebox::{
-    Call, Conversation, Encoding, Error, Framing, Message, Model, Overflow, Provenance,
-    TokenBudget, TokenCount, TokenCounter, Version,
+use fusebox::tokens::{
+    Conversation, Encoding, Framing, Message, Model, Provenance, TokenCount, TokenCounter,
 };
+use fusebox::{Call, Error, TokenBudget, Version};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -288,7 +289,9 @@ fn counted(model: &Model, call: &Call<'_>, tools: Option<Value>) -> Result<Token
         None => version,
     };
     let budget = TokenBudget::builder().model(model.clone()).build().unwrap();
-    budget.count(call, &version).map(|account| account.prompt())
+    budget
+        .count(call, &version)
+        .map(|breakdown| breakdown.prompt())
 }
 
 fn chat(messages: &Value) -> Conversation {
@@ -412,7 +415,7 @@ fn images_count_by_the_rule_of_the_model_and_never_as_text() {
     assert_eq!(of(&with_image("high")).upper(), Some(text + 1_445));
     let scan = empty_call()
         .with_document("")
-        .with_image(fusebox::Image::new(1_024, 1_024));
+        .with_image(fusebox::tokens::Image::new(1_024, 1_024));
     let plain = counted(&gpt_4o, &empty_call().with_document(""), None).unwrap();
     assert_eq!(
         counted(&gpt_4o, &scan, None).unwrap(),

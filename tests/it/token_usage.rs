@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use fusebox::budget::CountRange;
 use fusebox::tokens::{ByteBound, Catalogue};
+use fusebox::tokens::{Framing, Model, Provenance, TokenCount, TokenCounter};
 use fusebox::{
-    Admission, AtLeast, Call, Error, EventKind, FailureKind, Framing, LineUp, Model, Permit,
-    Provenance, Reason, Report, Settlement, Severity, Ticket, TokenBudget, TokenCount,
-    TokenCounter, Version,
+    Admission, Call, Error, EventKind, FailureKind, LineUp, Permit, Reason, Report, Settlement,
+    Severity, Ticket, TokenBudget, Version,
 };
 
 use crate::support::{Bench, EVENING, minutes};
@@ -33,7 +34,7 @@ fn exact_bench() -> Bench {
     bench(TokenBudget::builder().model(exact()).build().unwrap())
 }
 
-fn invoice(tokens: impl Into<fusebox::Measured>) -> Call<'static> {
+fn invoice(tokens: impl Into<fusebox::tokens::Measured>) -> Call<'static> {
     let call = Call::new("doc", "invoice").unwrap();
     call.with_document_tokens(tokens)
 }
@@ -410,7 +411,7 @@ mod calibrated {
         let events = bench.events();
         let fell = events
             .iter()
-            .filter(|event| matches!(event.kind, EventKind::CoverageFell { .. }));
+            .filter(|event| matches!(event.kind, EventKind::BoundMissed { .. }));
         assert_eq!(fell.count(), 1);
     }
 }
@@ -449,7 +450,7 @@ fn headroom_says_how_large_documents_are_and_how_many_fit() {
     // 90,000 to 100,000 are eleven documents; buckets are 512 wide there, and 88,576 to 89,087 is one of them.
     assert_eq!(
         headroom.over,
-        AtLeast {
+        CountRange {
             at_least: 11,
             at_most: 12
         }
@@ -478,11 +479,11 @@ fn what_if_says_what_a_longer_prompt_a_smaller_model_or_a_larger_answer_would_di
         assert_eq!(what_if.over, what_if.diverted, "there is no fallback");
         assert_eq!(
             (what_if.documents, what_if.over_now),
-            (80, AtLeast::default())
+            (80, CountRange::default())
         );
         what_if.over
     };
-    assert_eq!(over(version("exact", 1_000)), AtLeast::default());
+    assert_eq!(over(version("exact", 1_000)), CountRange::default());
     // Of the sizes 1,000 to 80,000 those above 90,000 - 30,000, 45,000 - 1,000 and 54,000 - 1,000.
     for (version, exactly) in [
         (version("exact", 30_000), 20),
@@ -737,7 +738,7 @@ fn an_alarm_that_was_raised_is_not_raised_again_after_a_restart() {
 
 #[test]
 fn a_fallback_that_helps_nobody_and_a_reserve_that_cannot_be_are_refused() {
-    let build = |budget: fusebox::TokenBudgetBuilder, version: Version| {
+    let build = |budget: fusebox::budget::TokenBudgetBuilder, version: Version| {
         let pipeline =
             fusebox::Pipeline::builder(LineUp::new(version)).guard(budget.build().unwrap());
         pipeline.build().map(|_| ()).unwrap_err().to_string()

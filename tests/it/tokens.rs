@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use fusebox::name::QueueName;
+use fusebox::tokens::{
+    Conversation, Framing, Message, Model, TokenBreakdown, TokenCount, TokenCounter,
+};
 use fusebox::{
-    Account, Admission, Call, Conversation, Destination, Error, EventKind, Framing, LineUp,
-    Message, Model, QueueName, Ratio, Reason, Severity, TokenBudget, TokenCount, TokenCounter,
+    Admission, Call, Destination, Error, EventKind, LineUp, Ratio, Reason, Severity, TokenBudget,
     Version,
 };
 
@@ -58,19 +61,19 @@ fn ninety_percent_of_the_window_goes_through_and_one_token_more_does_not() {
     assert_eq!(*diversion.destination(), Destination::HumanReview);
     let Some(Reason::OverBudget {
         version,
-        account,
+        breakdown,
         limit: 9_000,
         largest_prompt: 10_000,
     }) = diversion.reasons().first()
     else {
         panic!("{diversion}");
     };
-    let Account {
+    let TokenBreakdown {
         system, document, ..
-    } = **account;
+    } = **breakdown;
     assert_eq!(*version, *v7(0).id());
     assert_eq!(
-        (system, document, account.prompt(), account.answer),
+        (system, document, breakdown.prompt(), breakdown.answer),
         (
             TokenCount::exact(2_000),
             TokenCount::exact(7_001),
@@ -545,9 +548,9 @@ fn exact_numbers_are_there_for_who_asks() {
         .build()
         .unwrap();
     let version = v7(2_000);
-    let account = budget.count(&document("eight by"), &version).unwrap();
+    let breakdown = budget.count(&document("eight by"), &version).unwrap();
     assert_eq!(
-        (account.system, account.document),
+        (breakdown.system, breakdown.document),
         (TokenCount::exact(2_000), TokenCount::exact(2))
     );
     assert!(

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fusebox::breaker::{BreakerMode, BreakerState, ProbeFailure, Probing, Recovery, TripReason};
+use fusebox::clock::MockClock;
 use fusebox::sink::MemorySink;
 use fusebox::{
-    BreakerMode, BreakerState, Call, ErrorRateBreaker, EventKind, FailureKind, LineUp, MockClock,
-    Permit, Pipeline, ProbeFailure, Probing, Ratio, Recovery, Report, Role, Timestamp, TripReason,
-    Version, VersionId,
+    Call, ErrorRateBreaker, EventKind, FailureKind, LineUp, Permit, Pipeline, Ratio, Report, Role,
+    Timestamp, Version, VersionId,
 };
 use serde_json::{Map, Value, json};
 

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fusebox::call::Signal;
+use fusebox::clock::MockClock;
+use fusebox::name::{BatchKey, CorrectionId};
+use fusebox::rollout::{Decision, Denominator, HoldReason, RolloutState, RolloutStatus};
 use fusebox::sink::MemorySink;
 use fusebox::{
-    BatchKey, BlueGreenPolicy, Call, CanaryPolicy, Correction, CorrectionId, Decision, Denominator,
-    DocumentType, Field, Guard, HoldReason, LineUp, MockClock, Pipeline, Ratio, Report, Role,
-    RolloutState, RolloutStatus, Severity, Signal, Ticket, Timestamp, Version,
+    BlueGreenPolicy, Call, CanaryPolicy, Correction, DocumentType, Field, Guard, LineUp, Pipeline,
+    Ratio, Report, Role, Severity, Ticket, Timestamp, Version,
 };
 use serde_json::{Map, Value, json};
 

@@ -1,10 +1,10 @@
 //! `"guard": "tokens"`: the token budget.
 
 use fusebox::tokens::Catalogue;
-use fusebox::{
-    Account, Admission, Call, Conversation, Encoding, Framing, LineUp, Message, Model, Pipeline,
-    Ratio, TokenBudget, TokenCount, Version,
+use fusebox::tokens::{
+    Conversation, Encoding, Framing, Message, Model, TokenBreakdown, TokenCount,
 };
+use fusebox::{Admission, Call, LineUp, Pipeline, Ratio, TokenBudget, Version};
 use serde_json::{Map, Value, json};
 
 use super::input::Fields;
@@ -106,10 +106,10 @@ impl Tokens {
     fn count(&self, fields: &Fields<'_>) -> Result<Map<String, Value>, Problem> {
         let document = fields.long_text("text")?;
         let call = call()?.with_document(document);
-        let account = self
+        let breakdown = self
             .budget(&self.model)?
             .count(&call, &self.version("", None)?);
-        Ok(counted(account.map_err(text)?.document))
+        Ok(counted(breakdown.map_err(text)?.document))
     }
 
     fn judge(
@@ -120,8 +120,8 @@ impl Tokens {
         call: &Call<'_>,
     ) -> Result<Map<String, Value>, Problem> {
         let version = self.version(system, tools)?;
-        let account = self.budget(model)?.count(call, &version);
-        let tokens = account.as_ref().map(Account::prompt).ok();
+        let breakdown = self.budget(model)?.count(call, &version);
+        let tokens = breakdown.as_ref().map(TokenBreakdown::prompt).ok();
         let pipeline = Pipeline::builder(LineUp::new(version))
             .guard(self.budget(model)?)
             .build()
@@ -155,7 +155,7 @@ impl Tokens {
             .limit(self.limit)
             .model(model.clone());
         let fallbacks = self.fallbacks.iter().cloned();
-        let budget = fallbacks.fold(budget, fusebox::TokenBudgetBuilder::fallback);
+        let budget = fallbacks.fold(budget, fusebox::budget::TokenBudgetBuilder::fallback);
         budget.build().map_err(text)
     }
 }

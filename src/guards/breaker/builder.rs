@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::ErrorRateBreaker;
 use super::recovery::Recovery;
-use super::rule::{Rule, Slow, Treatment};
+use super::rule::{FailureHandling, Rule, Slow};
 use crate::call::Destination;
 use crate::error::Error;
 use crate::event::BreakerMode;
@@ -77,7 +77,7 @@ impl ErrorRateBreakerBuilder {
                 hold_open: HOLD_OPEN,
                 inclusive: false,
                 confident: false,
-                treatments: BTreeMap::new(),
+                handlings: BTreeMap::new(),
                 abandoned_counts: false,
                 slow: None,
                 last_calls: None,
@@ -136,8 +136,8 @@ impl ErrorRateBreakerBuilder {
 
     /// What a kind of failure counts for. By default credentials, unknown models and used-up quotas page at once,
     /// throttled calls are ignored, and all else counts.
-    pub fn treat(mut self, kind: FailureKind, treatment: Treatment) -> Self {
-        self.rule.treatments.insert(kind, treatment);
+    pub fn handle_failure(mut self, kind: FailureKind, handling: FailureHandling) -> Self {
+        self.rule.handlings.insert(kind, handling);
         self
     }
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::generation::Generation;
 use super::in_flight::InFlight;
-use super::last_calls::Recent;
-use super::recovery::{Probing, Recovery, Trial};
+use super::last_calls::LastCalls;
+use super::recovery::{HalfOpen, Probing, Recovery};
 use super::rule::{Breach, Rule, Step};
 use crate::call::{Ticket, TicketId};
 use crate::event::TripReason;
@@ -66,7 +66,7 @@ pub enum Health {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Line {
+pub(super) struct Circuit {
     phase: Phase,
     /// Calls from before it count no more.
     #[serde(skip)]
@@ -74,7 +74,7 @@ pub(super) struct Line {
     /// Calls, errors, abandoned, slow.
     window: Window<4>,
     #[serde(default)]
-    recent: Recent,
+    last_calls: LastCalls,
     #[serde(skip)]
     in_flight: InFlight,
     failures_in_a_row: u32,
@@ -97,18 +97,18 @@ pub(super) struct Line {
 enum Phase {
     Alarmed,
     Closed,
-    HalfOpen(Trial),
+    HalfOpen(HalfOpen),
     Latched,
     Open { until: Timestamp },
 }
 
-impl Line {
+impl Circuit {
     pub(super) fn new(rule: &Rule, generation: Generation) -> Self {
         Self {
             phase: Phase::Closed,
             generation,
             window: Window::new(rule.span),
-            recent: Recent::new(rule.last_calls),
+            last_calls: LastCalls::new(rule.last_calls),
             in_flight: InFlight::default(),
             failures_in_a_row: 0,
             times_out: 0,
@@ -127,8 +127,8 @@ impl Line {
         if self.window.span() != rule.span {
             self.window = Window::new(rule.span);
         }
-        if !self.recent.is_of(rule.last_calls) {
-            self.recent = Recent::new(rule.last_calls);
+        if !self.last_calls.is_of(rule.last_calls) {
+            self.last_calls = LastCalls::new(rule.last_calls);
         }
     }
 
@@ -147,16 +147,16 @@ impl Line {
         matches!(self.phase, Phase::Alarmed | Phase::Closed)
     }
 
-    pub(super) fn trial_mut(&mut self) -> Option<&mut Trial> {
+    pub(super) fn half_open_mut(&mut self) -> Option<&mut HalfOpen> {
         match &mut self.phase {
-            Phase::HalfOpen(trial) => Some(trial),
+            Phase::HalfOpen(half_open) => Some(half_open),
             _ => None,
         }
     }
 
     /// Whether a call has a place while the version is tried.
     pub(super) fn tries(&self, call: TicketId) -> bool {
-        matches!(&self.phase, Phase::HalfOpen(trial) if trial.has(call))
+        matches!(&self.phase, Phase::HalfOpen(half_open) if half_open.has(call))
     }
 
     /// Whether a call was admitted before the last change of state.
@@ -212,7 +212,7 @@ impl Line {
             Step::Answered => {
                 self.failures_in_a_row = 0;
                 self.window.add(now, [1, 0, 0, slow]);
-                self.recent.add(false);
+                self.last_calls.add(false);
             }
             Step::Failed(kind) => {
                 let [_, errors, _, _] = self.window.total(now);
@@ -225,13 +225,13 @@ impl Line {
                 *self.kinds.entry(kind).or_default() += 1;
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
                 self.window.add(now, [1, 1, 0, slow]);
-                self.recent.add(true);
+                self.last_calls.add(true);
             }
             Step::Abandoned => self.window.add(now, [0, 0, 1, 0]),
             Step::AbandonedAsFailure => {
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
                 self.window.add(now, [1, 1, 1, slow]);
-                self.recent.add(true);
+                self.last_calls.add(true);
             }
         }
     }
@@ -246,8 +246,8 @@ impl Line {
         } else if is_sparse && limit.is_some_and(|limit| self.failures_in_a_row >= limit) {
             (TripReason::ConsecutiveFailures, errors, calls)
         } else {
-            let recent = self.recent.full().filter(|_| is_sparse);
-            match recent.filter(|(errors, calls)| rule.is_too_many(*errors, *calls)) {
+            let last_calls = self.last_calls.full().filter(|_| is_sparse);
+            match last_calls.filter(|(errors, calls)| rule.is_too_many(*errors, *calls)) {
                 Some((errors, calls)) => (TripReason::LastCalls, errors, calls),
                 None => return self.slow_breach(rule, now),
             }
@@ -356,7 +356,7 @@ impl Line {
         let is_due = matches!(self.phase, Phase::Open { until } if now >= until);
         if is_due {
             self.generation = generation;
-            self.phase = Phase::HalfOpen(Trial::default());
+            self.phase = Phase::HalfOpen(HalfOpen::default());
         }
         is_due
     }

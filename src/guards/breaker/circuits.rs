@@ -9,11 +9,10 @@ use crate::guard::Cx;
 use crate::name::VersionId;
 use crate::time::Timestamp;
 
-use super::circuit::{Line, VersionCounts};
+use super::circuit::{Circuit, VersionCounts};
 use super::generation::Generation;
 use super::incident::Incidents;
-use super::parts::{behind, part_of};
-use super::recovery::{Recovery, Trial};
+use super::recovery::{HalfOpen, Recovery};
 use super::rule::{Breach, Rule, Step};
 
 /// Past so many versions, those that are not live and have nothing against them are forgotten.
@@ -43,14 +42,14 @@ pub(super) struct End<'a> {
 }
 
 #[derive(Debug)]
-pub(super) struct Scope {
+pub(super) struct Circuits {
     /// Versions are few, and a list of them is small.
-    by_version: Vec<(VersionId, Line)>,
+    by_version: Vec<(VersionId, Circuit)>,
     /// Whether a version may be out of service.
     pub(super) is_troubled: bool,
 }
 
-impl Scope {
+impl Circuits {
     pub(super) fn new() -> Self {
         Self {
             by_version: Vec::new(),
@@ -58,18 +57,16 @@ impl Scope {
         }
     }
 
-    pub(super) fn line(&self, version: &VersionId) -> Option<&Line> {
-        let mut lines = self.by_version.iter();
-        lines
-            .find(|(known, _)| known == version)
-            .map(|(_, line)| line)
+    pub(super) fn circuit(&self, version: &VersionId) -> Option<&Circuit> {
+        let mut core = self.by_version.iter();
+        core.find(|(known, _)| known == version)
+            .map(|(_, circuit)| circuit)
     }
 
-    fn line_mut(&mut self, version: &VersionId) -> Option<&mut Line> {
-        let mut lines = self.by_version.iter_mut();
-        lines
-            .find(|(known, _)| known == version)
-            .map(|(_, line)| line)
+    fn circuit_mut(&mut self, version: &VersionId) -> Option<&mut Circuit> {
+        let mut core = self.by_version.iter_mut();
+        core.find(|(known, _)| known == version)
+            .map(|(_, circuit)| circuit)
     }
 
     pub(super) fn counts(
@@ -78,8 +75,10 @@ impl Scope {
         rule: &Rule,
         latest: Timestamp,
     ) -> VersionCounts {
-        let line = self.line_mut(version);
-        line.map_or_else(VersionCounts::default, |line| line.counts(rule, latest))
+        let circuit = self.circuit_mut(version);
+        circuit.map_or_else(VersionCounts::default, |circuit| {
+            circuit.counts(rule, latest)
+        })
     }
 
     /// The line of a version, made if there is none yet.
@@ -89,55 +88,56 @@ impl Scope {
         rule: &Rule,
         shared: &Shared,
         cx: &Cx<'_>,
-    ) -> Option<&mut Line> {
-        if self.line(version).is_none() {
+    ) -> Option<&mut Circuit> {
+        if self.circuit(version).is_none() {
             if self.by_version.len() >= VERSIONS {
-                self.by_version
-                    .retain(|(known, line)| !line.is_in_service() || part_of(known, cx).is_some());
+                self.by_version.retain(|(known, circuit)| {
+                    !circuit.is_in_service() || cx.line_up().role_of(known).is_some()
+                });
             }
             if self.by_version.len() >= MOST_VERSIONS {
                 self.by_version.remove(0);
             }
             self.by_version.reserve_exact(1);
-            let line = Line::new(rule, shared.generation);
-            self.by_version.push((version.clone(), line));
+            let circuit = Circuit::new(rule, shared.generation);
+            self.by_version.push((version.clone(), circuit));
         }
-        self.line_mut(version)
+        self.circuit_mut(version)
     }
 
     /// A call was admitted.
     pub(super) fn opened(&mut self, ticket: &Ticket, rule: &Rule, shared: &Shared, cx: &Cx<'_>) {
         self.give_back(ticket, Some(ticket.version()));
         if rule.slow.is_some() {
-            let line = self.entry(ticket.version(), rule, shared, cx);
-            if let Some(line) = line {
-                line.opened(ticket);
+            let circuit = self.entry(ticket.version(), rule, shared, cx);
+            if let Some(circuit) = circuit {
+                circuit.opened(ticket);
             }
         }
     }
 
     /// Whether a version may serve one more call: it takes the call's place if it is only tried.
     pub(super) fn serves(&mut self, version: &VersionId, rule: &Rule, cx: &Cx<'_>) -> bool {
-        let Some(line) = self.line_mut(version) else {
+        let Some(circuit) = self.circuit_mut(version) else {
             return true;
         };
-        match (line.trial_mut(), &rule.recovery) {
-            (Some(trial), Recovery::Probe(probing)) => {
-                trial.reserve(cx.ticket(), probing, cx.now())
+        match (circuit.half_open_mut(), &rule.recovery) {
+            (Some(half_open), Recovery::Probe(probing)) => {
+                half_open.reserve(cx.ticket(), probing, cx.now())
             }
-            _ => line.is_in_service(),
+            _ => circuit.is_in_service(),
         }
     }
 
     /// Whether a version serves the call that is being looked at, in service or on trial.
     pub(super) fn is_served_by(&self, version: &VersionId, cx: &Cx<'_>) -> bool {
-        let line = self.line(version);
-        line.is_none_or(|line| line.is_in_service() || line.tries(cx.ticket()))
+        let circuit = self.circuit(version);
+        circuit.is_none_or(|circuit| circuit.is_in_service() || circuit.tries(cx.ticket()))
     }
 
     fn is_out(&self, version: &VersionId) -> bool {
-        let line = self.line(version);
-        line.is_some_and(|line| !line.is_in_service())
+        let circuit = self.circuit(version);
+        circuit.is_some_and(|circuit| !circuit.is_in_service())
     }
 
     /// A call ended. `whole` has all documents, where this has those of one type.
@@ -151,15 +151,15 @@ impl Scope {
     ) {
         let ticket = end.ticket;
         if rule.slow.is_some() {
-            if let Some(line) = self.line_mut(ticket.version()) {
-                line.ended(ticket);
+            if let Some(circuit) = self.circuit_mut(ticket.version()) {
+                circuit.ended(ticket);
             }
         }
         if let Some(wait) = end.wait {
             let at = shared.latest + wait;
-            let line = self.entry(ticket.version(), rule, shared, cx);
-            if let Some(line) = line {
-                line.wait_until(at);
+            let circuit = self.entry(ticket.version(), rule, shared, cx);
+            if let Some(circuit) = circuit {
+                circuit.wait_until(at);
             }
         }
         if matches!(end.outcome, Outcome::Diverted(_)) {
@@ -176,9 +176,9 @@ impl Scope {
         if !self.is_troubled {
             return;
         }
-        for (version, line) in &mut self.by_version {
-            let trial = line.trial_mut().filter(|_| serving != Some(version));
-            trial.map(|trial| trial.leave(ticket.id()));
+        for (version, circuit) in &mut self.by_version {
+            let half_open = circuit.half_open_mut().filter(|_| serving != Some(version));
+            half_open.map(|half_open| half_open.leave(ticket.id()));
         }
     }
 
@@ -190,9 +190,9 @@ impl Scope {
         shared: &Shared,
         cx: &Cx<'_>,
     ) {
-        let line = self.entry(ticket.version(), rule, shared, cx);
+        let circuit = self.entry(ticket.version(), rule, shared, cx);
         let quiet = rule.span.length();
-        if line.is_some_and(|line| line.is_news(failure, shared.latest, quiet)) {
+        if circuit.is_some_and(|circuit| circuit.is_news(failure, shared.latest, quiet)) {
             let version = ticket.version().clone();
             cx.emit(
                 Severity::Page,
@@ -211,27 +211,28 @@ impl Scope {
         cx: &Cx<'_>,
     ) {
         let version = ticket.version();
-        let Some(part) = part_of(version, cx) else {
+        let Some(part) = cx.line_up().role_of(version) else {
             return;
         };
         let (now, mode) = (shared.latest, shared.mode);
         let is_enforced = mode == BreakerMode::Enforce;
-        let whole_line = whole.and_then(|whole| whole.line(version));
-        let Some(line) = self.entry(version, rule, shared, cx) else {
+        let whole_circuit = whole.and_then(|whole| whole.circuit(version));
+        let Some(circuit) = self.entry(version, rule, shared, cx) else {
             return;
         };
-        let is_out = |line: &Line| line.is_late(ticket) || is_enforced && !line.is_in_service();
-        if is_out(line) || whole_line.is_some_and(is_out) {
-            line.count_late();
+        let is_out =
+            |circuit: &Circuit| circuit.is_late(ticket) || is_enforced && !circuit.is_in_service();
+        if is_out(circuit) || whole_circuit.is_some_and(is_out) {
+            circuit.count_late();
             return;
         }
         let took = now.since(ticket.admitted_at());
         let is_slow = rule.slow.is_some_and(|slow| took > slow.after);
-        line.record(ticket.id(), step, is_slow, now);
-        let begins = line.abandonment_begins(rule, now);
-        let is_known = whole_line.is_some_and(Line::is_abandoned);
+        circuit.record(ticket.id(), step, is_slow, now);
+        let begins = circuit.abandonment_begins(rule, now);
+        let is_known = whole_circuit.is_some_and(Circuit::is_abandoned);
         if begins && mode != BreakerMode::Disabled && !is_known {
-            let counts = line.counts(rule, now);
+            let counts = circuit.counts(rule, now);
             let kind = EventKind::AbandonedRateExceeded {
                 version: version.clone(),
                 abandoned: counts.abandoned,
@@ -240,11 +241,11 @@ impl Scope {
             };
             cx.emit(Severity::Page, kind);
         }
-        let breach = line.breach(rule, now);
+        let breach = circuit.breach(rule, now);
         match mode {
             BreakerMode::Enforce => {}
             BreakerMode::ObserveOnly => {
-                if let (true, Some(breach)) = (line.would_trip_first(breach.is_some()), breach) {
+                if let (true, Some(breach)) = (circuit.would_trip_first(breach.is_some()), breach) {
                     let version = version.clone();
                     let kind = EventKind::WouldTrip {
                         version,
@@ -261,7 +262,7 @@ impl Scope {
         }
         match breach {
             Some(breach) => self.trip(version, part, breach, whole, rule, shared, cx),
-            None if line.recover() => shared.incidents.is_well(version, now, cx),
+            None if circuit.recover() => shared.incidents.is_well(version, now, cx),
             None => {}
         }
     }
@@ -288,18 +289,18 @@ impl Scope {
         if part == Role::Previous && !is_out(cx.line_up().stable().id()) {
             return;
         }
-        let behind = behind(part, cx);
+        let behind = cx.line_up().fallback_of(part).map(Version::id);
         let fallback = behind.filter(|fallback| !is_out(fallback)).cloned();
         let generation = Generation::beginning(cx, now);
-        let Some(line) = self.line_mut(version) else {
+        let Some(circuit) = self.circuit_mut(version) else {
             return;
         };
         if part == Role::Previous || behind.is_some() && fallback.is_none() {
             let stable = Some(cx.line_up().stable().id());
             let incidents = &mut shared.incidents;
             let (incident, severity) = incidents.breaks(version, stable, rule.hold_open, now, cx);
-            line.take_out(&rule.recovery, now, generation);
-            let (first_failed, last_failed) = line.failed().unzip();
+            circuit.take_out(&rule.recovery, now, generation);
+            let (first_failed, last_failed) = circuit.failed().unzip();
             let destination = rule.when_exhausted.clone();
             let kind = EventKind::Exhausted {
                 version: version.clone(),
@@ -308,7 +309,7 @@ impl Scope {
                 errors: breach.part,
                 calls: breach.whole,
                 threshold: breach.threshold,
-                kinds: line.kinds(),
+                kinds: circuit.kinds(),
                 first_failed,
                 last_failed,
                 destination: destination.unwrap_or(Destination::HumanReview),
@@ -317,12 +318,12 @@ impl Scope {
             cx.emit(severity, kind);
             return;
         }
-        if fallback.is_none() && line.is_alarmed() {
+        if fallback.is_none() && circuit.is_alarmed() {
             return;
         }
         let incidents = &mut shared.incidents;
         let (incident, severity) = incidents.breaks(version, None, rule.hold_open, now, cx);
-        let (first_failed, last_failed) = line.failed().unzip();
+        let (first_failed, last_failed) = circuit.failed().unzip();
         let kind = EventKind::ErrorRateExceeded {
             version: version.clone(),
             incident,
@@ -330,16 +331,16 @@ impl Scope {
             errors: breach.part,
             calls: breach.whole,
             threshold: breach.threshold,
-            kinds: line.kinds(),
+            kinds: circuit.kinds(),
             first_failed,
             last_failed,
             fallback: fallback.clone(),
         };
         if fallback.is_some() {
-            line.take_out(&rule.recovery, now, generation);
+            circuit.take_out(&rule.recovery, now, generation);
             self.is_troubled = true;
         } else {
-            line.alarm();
+            circuit.alarm();
         }
         cx.emit(severity, kind);
     }
@@ -357,20 +358,20 @@ impl Scope {
             return false;
         };
         let generation = Generation::beginning(cx, now);
-        let Some(line) = self.line_mut(ticket.version()) else {
+        let Some(circuit) = self.circuit_mut(ticket.version()) else {
             return false;
         };
         let is_enforced = shared.mode == BreakerMode::Enforce;
-        let Some(trial) = line.trial_mut().filter(|_| is_enforced) else {
+        let Some(half_open) = circuit.half_open_mut().filter(|_| is_enforced) else {
             return false;
         };
-        if !trial.leave(ticket.id()) {
+        if !half_open.leave(ticket.id()) {
             return false;
         }
         let version = ticket.version().clone();
         match end.step {
-            Some(Step::Answered) if trial.pass(probing) => {
-                line.close(rule, generation);
+            Some(Step::Answered) if half_open.pass(probing) => {
+                circuit.close(rule, generation);
                 shared.incidents.is_well(&version, now, cx);
                 cx.emit(Severity::Info, EventKind::Recovered { version });
             }
@@ -378,7 +379,7 @@ impl Scope {
                 let kind = EventKind::ProbesFailed {
                     version,
                     reason: ProbeFailure::CallFailed,
-                    next_at: line.open(probing, now, generation),
+                    next_at: circuit.open(probing, now, generation),
                 };
                 cx.emit(Severity::Warning, kind);
             }
@@ -402,9 +403,11 @@ impl Scope {
             if whole.is_some_and(|whole| whole.is_out(version)) {
                 continue;
             }
-            let line = self.line_mut(version);
-            let line = line.filter(|line| line.is_in_service());
-            if let Some(breach) = line.and_then(|line| line.slow_breach(rule, shared.latest)) {
+            let circuit = self.circuit_mut(version);
+            let circuit = circuit.filter(|circuit| circuit.is_in_service());
+            if let Some(breach) =
+                circuit.and_then(|circuit| circuit.slow_breach(rule, shared.latest))
+            {
                 self.trip(version, part, breach, whole, rule, shared, cx);
             }
         }
@@ -417,9 +420,9 @@ impl Scope {
         };
         let now = shared.latest;
         let generation = Generation::beginning(cx, now);
-        for (version, line) in &mut self.by_version {
+        for (version, circuit) in &mut self.by_version {
             let version = || version.clone();
-            if line.half_open(now, generation) {
+            if circuit.half_open(now, generation) {
                 let probes = probing.probes;
                 let kind = EventKind::ProbesStarted {
                     version: version(),
@@ -427,12 +430,12 @@ impl Scope {
                 };
                 cx.emit(Severity::Info, kind);
             }
-            let expired = |trial: &mut Trial| trial.has_expired(probing, now);
-            if line.trial_mut().is_some_and(expired) {
+            let expired = |half_open: &mut HalfOpen| half_open.has_expired(probing, now);
+            if circuit.half_open_mut().is_some_and(expired) {
                 let kind = EventKind::ProbesFailed {
                     version: version(),
                     reason: ProbeFailure::LeaseExpired,
-                    next_at: line.open(probing, now, generation),
+                    next_at: circuit.open(probing, now, generation),
                 };
                 cx.emit(Severity::Warning, kind);
             }
@@ -444,7 +447,7 @@ impl Scope {
         self.is_troubled = self
             .by_version
             .iter()
-            .any(|(_, line)| !line.is_in_service());
+            .any(|(_, circuit)| !circuit.is_in_service());
         self.is_troubled
     }
 
@@ -455,41 +458,42 @@ impl Scope {
         rule: &Rule,
         generation: Generation,
     ) -> bool {
-        let line = self.line_mut(version);
-        line.map(|line| *line = Line::new(rule, generation))
+        let circuit = self.circuit_mut(version);
+        circuit
+            .map(|circuit| *circuit = Circuit::new(rule, generation))
             .is_some()
     }
 
     /// The same for all.
     pub(super) fn reset(&mut self, rule: &Rule, generation: Generation) {
-        for (_, line) in &mut self.by_version {
-            *line = Line::new(rule, generation);
+        for (_, circuit) in &mut self.by_version {
+            *circuit = Circuit::new(rule, generation);
         }
     }
 
     /// Calls that are open now belong to an earlier generation from here on.
     pub(super) fn cut_off(&mut self, generation: Generation) {
-        for (_, line) in &mut self.by_version {
-            line.cut_off(generation);
+        for (_, circuit) in &mut self.by_version {
+            circuit.cut_off(generation);
         }
     }
 
     /// Goes on under another rule; windows of another shape are emptied.
     pub(super) fn adopt(&mut self, rule: &Rule) {
-        for (_, line) in &mut self.by_version {
-            line.adopt(rule);
+        for (_, circuit) in &mut self.by_version {
+            circuit.adopt(rule);
         }
     }
 
-    pub(super) fn stored(&self) -> Vec<(VersionId, Line)> {
+    pub(super) fn stored(&self) -> Vec<(VersionId, Circuit)> {
         self.by_version.clone()
     }
 
-    pub(super) fn restored(lines: Vec<(VersionId, Line)>, rule: &Rule) -> Self {
-        let mut scope = Self::new();
-        scope.by_version = lines;
-        scope.adopt(rule);
-        scope.look_for_trouble();
-        scope
+    pub(super) fn restored(core: Vec<(VersionId, Circuit)>, rule: &Rule) -> Self {
+        let mut circuits = Self::new();
+        circuits.by_version = core;
+        circuits.adopt(rule);
+        circuits.look_for_trouble();
+        circuits
     }
 }

@@ -10,22 +10,22 @@ use crate::event::{BreakerMode, EventKind, Severity};
 use crate::format::Format;
 use crate::guard::{Cx, Route, State, Verdict};
 use crate::name::{DocumentType, VersionId};
-use crate::stats::{DEFAULT_KEYS, Keyed, Place};
+use crate::stats::{BoundedMap, DEFAULT_KEYS, Place};
 use crate::time::Timestamp;
 
-use super::circuit::{Line, VersionCounts};
-use super::circuits::{End, Scope, Shared};
+use super::circuit::{Circuit, VersionCounts};
+use super::circuits::{Circuits, End, Shared};
 use super::generation::Generation;
 use super::incident::Incidents;
-use super::rule::{Rule, Said};
+use super::rule::{Effect, Rule};
 
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct Core {
     pub(super) rule: Rule,
     shared: Shared,
-    whole: Scope,
+    whole: Circuits,
     /// Those of one type, where types are judged by themselves too.
-    types: Keyed<DocumentType, Scope>,
+    types: BoundedMap<DocumentType, Circuits>,
     /// The types for which a version may be out of service.
     troubled: BTreeSet<DocumentType>,
     commands: Vec<Command>,
@@ -45,13 +45,13 @@ pub(super) enum Command {
 pub(super) struct Stored {
     format: Format<1>,
     mode: BreakerMode,
-    lines: Vec<(VersionId, Line)>,
+    circuits: Vec<(VersionId, Circuit)>,
     #[serde(default)]
-    types: Vec<(DocumentType, Vec<(VersionId, Line)>)>,
+    types: Vec<(DocumentType, Vec<(VersionId, Circuit)>)>,
     incidents: Incidents,
 }
 
-impl Lines {
+impl Core {
     pub(super) fn new(rule: Rule, mode: BreakerMode) -> Self {
         Self {
             rule,
@@ -61,8 +61,8 @@ impl Lines {
                 incidents: Incidents::default(),
                 latest: Timestamp::EPOCH,
             },
-            whole: Scope::new(),
-            types: Keyed::new(DEFAULT_KEYS),
+            whole: Circuits::new(),
+            types: BoundedMap::new(DEFAULT_KEYS),
             troubled: BTreeSet::new(),
             commands: Vec::new(),
             needs_attention: mode == BreakerMode::ForcedFallback,
@@ -74,14 +74,14 @@ impl Lines {
     }
 
     /// What is known of a version, over all documents or those of one type.
-    pub(super) fn line(
+    pub(super) fn circuit(
         &self,
         version: &VersionId,
         document_type: Option<&DocumentType>,
-    ) -> Option<&Line> {
+    ) -> Option<&Circuit> {
         match document_type {
-            None => self.whole.line(version),
-            Some(document_type) => self.types.get(document_type)?.line(version),
+            None => self.whole.circuit(version),
+            Some(document_type) => self.types.get(document_type)?.circuit(version),
         }
     }
 
@@ -90,17 +90,17 @@ impl Lines {
         version: &VersionId,
         document_type: Option<&DocumentType>,
     ) -> VersionCounts {
-        let scope = match document_type {
+        let circuits = match document_type {
             None => Some(&mut self.whole),
             Some(document_type) => self.types.get_mut(document_type),
         };
-        scope.map_or_else(VersionCounts::default, |scope| {
-            scope.counts(version, &self.rule, self.shared.latest)
+        circuits.map_or_else(VersionCounts::default, |circuits| {
+            circuits.counts(version, &self.rule, self.shared.latest)
         })
     }
 
     pub(super) fn retry_at(&self, version: &VersionId) -> Option<Timestamp> {
-        self.whole.line(version)?.retry_at(self.shared.latest)
+        self.whole.circuit(version)?.retry_at(self.shared.latest)
     }
 
     pub(super) fn command(&mut self, command: Command) {
@@ -115,8 +115,8 @@ impl Lines {
             self.troubled.clear();
         }
         self.whole.adopt(&rule);
-        for (_, scope) in self.types.iter_mut() {
-            scope.adopt(&rule);
+        for (_, circuits) in self.types.iter_mut() {
+            circuits.adopt(&rule);
         }
         self.rule = rule;
     }
@@ -126,8 +126,8 @@ impl Lines {
         self.whole.opened(ticket, &self.rule, &self.shared, cx);
         let document_type = ticket.document_type();
         if self.rule.by_type && self.rule.slow.is_some() || self.troubled.contains(document_type) {
-            if let Some(scope) = of_type(&mut self.types, document_type, cx) {
-                scope.opened(ticket, &self.rule, &self.shared, cx);
+            if let Some(circuits) = of_type(&mut self.types, document_type, cx) {
+                circuits.opened(ticket, &self.rule, &self.shared, cx);
             }
         }
     }
@@ -146,7 +146,7 @@ impl Lines {
             self.see_time(cx.now());
         }
         let (rule, shared) = (&self.rule, &mut self.shared);
-        let Said { step, urgent } = rule.read(outcome);
+        let Effect { step, urgent } = rule.read(outcome);
         if let Some(kind) = urgent {
             self.whole.report_urgent(ticket, kind, rule, shared, cx);
         }
@@ -162,10 +162,10 @@ impl Lines {
             return;
         }
         let document_type = ticket.document_type();
-        if let Some(scope) = of_type(&mut self.types, document_type, cx) {
+        if let Some(circuits) = of_type(&mut self.types, document_type, cx) {
             let cx = cx.only_for(document_type);
-            scope.settled(end, Some(&self.whole), rule, shared, &cx);
-            if scope.is_troubled && !self.troubled.contains(document_type) {
+            circuits.settled(end, Some(&self.whole), rule, shared, &cx);
+            if circuits.is_troubled && !self.troubled.contains(document_type) {
                 self.troubled.insert(document_type.clone());
                 self.needs_attention = true;
             }
@@ -237,10 +237,10 @@ impl Lines {
         }
         let (rule, shared) = (&self.rule, &mut self.shared);
         self.whole.look_for_hanging(None, rule, shared, cx);
-        for (document_type, scope) in self.types.iter_mut() {
+        for (document_type, circuits) in self.types.iter_mut() {
             let cx = cx.only_for(document_type);
-            scope.look_for_hanging(Some(&self.whole), rule, shared, &cx);
-            if scope.is_troubled && !self.troubled.contains(document_type) {
+            circuits.look_for_hanging(Some(&self.whole), rule, shared, &cx);
+            if circuits.is_troubled && !self.troubled.contains(document_type) {
                 self.troubled.insert(document_type.clone());
             }
         }
@@ -260,11 +260,11 @@ impl Lines {
         }
         let types = &mut self.types;
         self.troubled.retain(|document_type| {
-            types.get_mut(document_type).is_some_and(|scope| {
+            types.get_mut(document_type).is_some_and(|circuits| {
                 if is_enforced {
-                    scope.let_time_pass(rule, shared, &cx.only_for(document_type));
+                    circuits.let_time_pass(rule, shared, &cx.only_for(document_type));
                 }
-                scope.look_for_trouble()
+                circuits.look_for_trouble()
             })
         });
         shared
@@ -281,8 +281,8 @@ impl Lines {
         match command {
             Command::Rearm(version) => {
                 let mut is_known = self.whole.rearm(&version, rule, generation);
-                for (_, scope) in self.types.iter_mut() {
-                    is_known |= scope.rearm(&version, rule, generation);
+                for (_, circuits) in self.types.iter_mut() {
+                    is_known |= circuits.rearm(&version, rule, generation);
                 }
                 if is_known {
                     shared.incidents.resolve(&version, cx);
@@ -293,8 +293,8 @@ impl Lines {
                 shared.mode = BreakerMode::Enforce;
                 shared.generation = generation;
                 self.whole.reset(rule, generation);
-                for (_, scope) in self.types.iter_mut() {
-                    scope.reset(rule, generation);
+                for (_, circuits) in self.types.iter_mut() {
+                    circuits.reset(rule, generation);
                 }
                 shared.incidents.resolve_all(cx);
                 cx.emit(Severity::Info, EventKind::BreakerReset);
@@ -305,8 +305,8 @@ impl Lines {
                 if mode == BreakerMode::ForcedFallback {
                     shared.generation = generation;
                     self.whole.cut_off(generation);
-                    for (_, scope) in self.types.iter_mut() {
-                        scope.cut_off(generation);
+                    for (_, circuits) in self.types.iter_mut() {
+                        circuits.cut_off(generation);
                     }
                 }
                 cx.emit(Severity::Warning, EventKind::BreakerSwitched { mode });
@@ -319,9 +319,9 @@ impl Lines {
         State::of(&Stored {
             format: Format,
             mode: self.shared.mode,
-            lines: self.whole.stored(),
+            circuits: self.whole.stored(),
             types: types
-                .map(|(document_type, scope)| (document_type.clone(), scope.stored()))
+                .map(|(document_type, circuits)| (document_type.clone(), circuits.stored()))
                 .collect(),
             incidents: self.shared.incidents.clone(),
         })
@@ -329,12 +329,15 @@ impl Lines {
 
     pub(super) fn restore(&mut self, stored: Stored) {
         let rule = &self.rule;
-        self.whole = Scope::restored(stored.lines, rule);
+        self.whole = Circuits::restored(stored.circuits, rule);
         let types = stored.types.into_iter().filter(|_| rule.by_type);
         let types =
-            types.map(|(document_type, lines)| (document_type, Scope::restored(lines, rule)));
+            types.map(|(document_type, core)| (document_type, Circuits::restored(core, rule)));
         self.types.refill(types, None);
-        let troubled = self.types.iter().filter(|(_, scope)| scope.is_troubled);
+        let troubled = self
+            .types
+            .iter()
+            .filter(|(_, circuits)| circuits.is_troubled);
         self.troubled = troubled
             .map(|(document_type, _)| document_type.clone())
             .collect();
@@ -346,15 +349,15 @@ impl Lines {
 
 /// The scope of a type; none past so many of them, whose documents are judged with all others only.
 fn of_type<'a>(
-    types: &'a mut Keyed<DocumentType, Scope>,
+    types: &'a mut BoundedMap<DocumentType, Circuits>,
     document_type: &DocumentType,
     cx: &Cx<'_>,
-) -> Option<&'a mut Scope> {
+) -> Option<&'a mut Circuits> {
     let limit = types.limit();
-    let (scope, place) = types.entry(document_type, Scope::new);
-    if place == Place::FirstOfOthers {
+    let (circuits, place) = types.entry(document_type, Circuits::new);
+    if place == Place::FirstOverflow {
         let first = document_type.to_string();
         cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
     }
-    (place == Place::Own).then_some(scope)
+    (place == Place::Own).then_some(circuits)
 }

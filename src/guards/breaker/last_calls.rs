@@ -7,7 +7,7 @@ const BITS: u32 = u64::BITS;
 /// Whether each of the last so many calls failed, in a ring of bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
-pub(super) struct Recent {
+pub(super) struct LastCalls {
     size: u32,
     seen: u32,
     next: u32,
@@ -23,7 +23,7 @@ struct Stored {
     failed: Vec<u64>,
 }
 
-impl Recent {
+impl LastCalls {
     /// Room for so many calls; none where they are not asked for.
     pub(super) fn new(size: Option<u32>) -> Self {
         let size = size.unwrap_or(0);
@@ -57,18 +57,18 @@ impl Recent {
     }
 }
 
-impl From<Recent> for Stored {
-    fn from(recent: Recent) -> Self {
+impl From<LastCalls> for Stored {
+    fn from(last_calls: LastCalls) -> Self {
         Self {
-            size: recent.size,
-            seen: recent.seen,
-            next: recent.next,
-            failed: recent.failed.into_vec(),
+            size: last_calls.size,
+            seen: last_calls.seen,
+            next: last_calls.next,
+            failed: last_calls.failed.into_vec(),
         }
     }
 }
 
-impl TryFrom<Stored> for Recent {
+impl TryFrom<Stored> for LastCalls {
     type Error = &'static str;
 
     fn try_from(stored: Stored) -> Result<Self, Self::Error> {
@@ -102,28 +102,28 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_a_queue_of_the_last_calls(size in 1_u32..200, calls in prop::collection::vec(any::<bool>(), 0..600)) {
-            let mut recent = Recent::new(Some(size));
+            let mut last_calls = LastCalls::new(Some(size));
             let mut queue = VecDeque::new();
             for failed in calls {
-                recent.add(failed);
+                last_calls.add(failed);
                 queue.push_back(failed);
                 if queue.len() > size as usize {
                     queue.pop_front();
                 }
                 let errors = queue.iter().filter(|failed| **failed).count() as u64;
                 let expected = (queue.len() == size as usize).then_some((errors, u64::from(size)));
-                prop_assert_eq!(recent.full(), expected);
+                prop_assert_eq!(last_calls.full(), expected);
             }
-            let text = serde_json::to_string(&recent).unwrap();
-            prop_assert_eq!(serde_json::from_str::<Recent>(&text).unwrap(), recent);
+            let text = serde_json::to_string(&last_calls).unwrap();
+            prop_assert_eq!(serde_json::from_str::<LastCalls>(&text).unwrap(), last_calls);
         }
     }
 
     #[test]
     fn without_room_nothing_is_kept() {
-        let mut recent = Recent::new(None);
-        recent.add(true);
-        assert_eq!(recent.full(), None);
+        let mut last_calls = LastCalls::new(None);
+        last_calls.add(true);
+        assert_eq!(last_calls.full(), None);
     }
 
     #[test]
@@ -134,9 +134,9 @@ mod tests {
             r#"{"size":3,"seen":1,"next":1,"failed":[]}"#,
             r#"{"size":3,"seen":1,"next":1,"failed":[8]}"#,
         ] {
-            assert!(serde_json::from_str::<Recent>(text).is_err(), "{text}");
+            assert!(serde_json::from_str::<LastCalls>(text).is_err(), "{text}");
         }
         let text = r#"{"size":3,"seen":1,"next":1,"failed":[1]}"#;
-        assert!(serde_json::from_str::<Recent>(text).is_ok());
+        assert!(serde_json::from_str::<LastCalls>(text).is_ok());
     }
 }

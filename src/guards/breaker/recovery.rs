@@ -31,7 +31,8 @@ pub enum Recovery {
 ///
 /// ```
 /// use std::time::Duration;
-/// use fusebox::{ErrorRateBreaker, Probing};
+/// use fusebox::ErrorRateBreaker;
+/// use fusebox::breaker::Probing;
 ///
 /// let probing = Probing::after(Duration::from_secs(60)).with_probes(5);
 /// let breaker = ErrorRateBreaker::builder().recovery(probing).build()?;
@@ -111,7 +112,7 @@ impl From<Probing> for Recovery {
 
 /// The calls that are let through while a version is tried.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Trial {
+pub(super) struct HalfOpen {
     /// How many went well.
     passed: u32,
     #[serde(skip)]
@@ -125,7 +126,7 @@ struct Slot {
     since: Timestamp,
 }
 
-impl Trial {
+impl HalfOpen {
     /// A place for a call, if there is one left.
     pub(super) fn reserve(&mut self, call: TicketId, probing: &Probing, now: Timestamp) -> bool {
         let taken = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);

@@ -13,7 +13,7 @@ use crate::stats::{Span, wilson_at_least};
 /// What a breaker does with a kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Treatment {
+pub enum FailureHandling {
     /// It counts against the version.
     Counts,
     /// It says nothing.
@@ -38,7 +38,7 @@ pub(super) struct Rule {
     pub(super) inclusive: bool,
     /// Whether the rate must be above the threshold beyond doubt.
     pub(super) confident: bool,
-    pub(super) treatments: BTreeMap<FailureKind, Treatment>,
+    pub(super) handlings: BTreeMap<FailureKind, FailureHandling>,
     pub(super) abandoned_counts: bool,
     pub(super) slow: Option<Slow>,
     /// How many of the last calls are judged where the window has too few.
@@ -76,7 +76,7 @@ pub(super) enum Step {
 
 /// What the end of a call says.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Said {
+pub(super) struct Effect {
     /// Of its version, if anything.
     pub(super) step: Option<Step>,
     /// What to page for at once.
@@ -100,35 +100,35 @@ impl Rule {
     }
 
     /// What the end of a call says.
-    pub(super) fn read(&self, outcome: &Outcome) -> Said {
+    pub(super) fn read(&self, outcome: &Outcome) -> Effect {
         match outcome {
-            Outcome::Accepted | Outcome::NeedsReview => Said::of(Step::Answered),
-            Outcome::Abandoned if self.abandoned_counts => Said::of(Step::AbandonedAsFailure),
-            Outcome::Abandoned => Said::of(Step::Abandoned),
-            Outcome::Failed(kind) => match self.treatment(*kind) {
-                Treatment::Counts => Said::of(Step::Failed(*kind)),
-                Treatment::Ignored => Said::default(),
-                Treatment::Pages => Said {
+            Outcome::Accepted | Outcome::NeedsReview => Effect::of(Step::Answered),
+            Outcome::Abandoned if self.abandoned_counts => Effect::of(Step::AbandonedAsFailure),
+            Outcome::Abandoned => Effect::of(Step::Abandoned),
+            Outcome::Failed(kind) => match self.handling(*kind) {
+                FailureHandling::Counts => Effect::of(Step::Failed(*kind)),
+                FailureHandling::Ignored => Effect::default(),
+                FailureHandling::Pages => Effect {
                     step: None,
                     urgent: Some(*kind),
                 },
             },
-            Outcome::Diverted(_) | Outcome::Released => Said::default(),
+            Outcome::Diverted(_) | Outcome::Released => Effect::default(),
         }
     }
 
     /// As configured; else what no version can cure says nothing about one.
-    fn treatment(&self, kind: FailureKind) -> Treatment {
+    fn handling(&self, kind: FailureKind) -> FailureHandling {
         let by_cause = match kind.cause() {
-            Cause::Account => Treatment::Pages,
-            Cause::Pace => Treatment::Ignored,
-            Cause::Prompt | Cause::Provider => Treatment::Counts,
+            Cause::Account => FailureHandling::Pages,
+            Cause::RateLimit => FailureHandling::Ignored,
+            Cause::Prompt | Cause::Provider => FailureHandling::Counts,
         };
-        self.treatments.get(&kind).copied().unwrap_or(by_cause)
+        self.handlings.get(&kind).copied().unwrap_or(by_cause)
     }
 }
 
-impl Said {
+impl Effect {
     fn of(step: Step) -> Self {
         Self {
             step: Some(step),

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::watch::{MOST_DOCUMENTS, Rule, Sums, Watch};
+use super::watch::{MOST_DOCUMENTS, Settings, Sums, Watch};
 use super::{ConfidenceDriftMonitor, Core, Key};
 use crate::confidence::Confidence;
 use crate::error::Error;
 use crate::name::{DocumentType, Field};
-use crate::stats::{DEFAULT_KEYS, Keyed, Span};
+use crate::stats::{BoundedMap, DEFAULT_KEYS, Span};
 use crate::time::{Timestamp, hours};
 
 const BASELINE_DOCUMENTS: u64 = 100;
@@ -194,14 +194,14 @@ impl ConfidenceDriftMonitorBuilder {
     }
 
     fn with_span(self, span: Span) -> ConfidenceDriftMonitor {
-        let mut watches = Keyed::new(self.max_keys);
+        let mut watches = BoundedMap::new(self.max_keys);
         let given = self.baselines.into_iter().map(|(key, (mean, documents))| {
             let baseline = Sums::of(mean, documents);
             (key, Watch::with_baseline(span, baseline))
         });
         watches.refill(given, None);
         ConfidenceDriftMonitor {
-            rule: Rule {
+            settings: Settings {
                 threshold: self.threshold,
                 raised: self.threshold.raised_by(self.step, self.max_threshold),
                 max_drop: self.max_drop,

@@ -105,7 +105,7 @@ impl From<Sums> for (u64, u64) {
 
 /// What an answer and a mean are compared with.
 #[derive(Clone, Debug)]
-pub(super) struct Rule {
+pub(super) struct Settings {
     pub(super) threshold: Confidence,
     pub(super) raised: Confidence,
     pub(super) max_drop: Confidence,
@@ -114,7 +114,7 @@ pub(super) struct Rule {
     pub(super) baseline_documents: u64,
 }
 
-impl Rule {
+impl Settings {
     pub(super) fn threshold_of(&self, watch: Option<&Watch>) -> Confidence {
         if watch.is_some_and(Watch::is_raised) {
             self.raised
@@ -201,19 +201,19 @@ impl Watch {
         (self.baseline, self.frozen) = (Sums::default(), false);
     }
 
-    pub(super) fn record(&mut self, score: Confidence, now: Timestamp, rule: &Rule) {
+    pub(super) fn record(&mut self, score: Confidence, now: Timestamp, settings: &Settings) {
         if !self.frozen {
             self.baseline.add(score);
-            self.frozen = self.baseline.documents >= rule.baseline_documents;
+            self.frozen = self.baseline.documents >= settings.baseline_documents;
         }
         self.window.add(now, [1, u64::from(score.as_millionths())]);
     }
 
     /// Whether the mean has fallen since it was last looked at.
-    pub(super) fn fall(&mut self, now: Timestamp, rule: &Rule) -> Option<Fall> {
+    pub(super) fn fall(&mut self, now: Timestamp, settings: &Settings) -> Option<Fall> {
         let recent = self.recent(now);
-        let is_known = self.frozen && recent.documents >= rule.min_documents;
-        if self.raised || !is_known || !self.baseline.exceeds(recent, rule.max_drop) {
+        let is_known = self.frozen && recent.documents >= settings.min_documents;
+        if self.raised || !is_known || !self.baseline.exceeds(recent, settings.max_drop) {
             return None;
         }
         Some(Fall {
@@ -223,12 +223,12 @@ impl Watch {
         })
     }
 
-    pub(super) fn state(&mut self, now: Timestamp, rule: &Rule) -> DriftState {
+    pub(super) fn state(&mut self, now: Timestamp, settings: &Settings) -> DriftState {
         if self.raised {
             DriftState::Raised
         } else if !self.frozen {
             DriftState::Warming
-        } else if self.recent(now).documents < rule.min_documents {
+        } else if self.recent(now).documents < settings.min_documents {
             DriftState::InsufficientData
         } else {
             DriftState::Healthy

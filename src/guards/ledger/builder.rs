@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{Core, RouteLedger, Rule};
+use super::{Core, RouteLedger, Settings};
 use crate::error::Error;
 use crate::name::DocumentType;
-use crate::stats::{DEFAULT_KEYS, Keyed};
+use crate::stats::{BoundedMap, DEFAULT_KEYS};
 use crate::time::minutes;
 
 const MAX_OPEN: Duration = minutes(10);
@@ -99,7 +99,7 @@ impl RouteLedgerBuilder {
 
     pub(super) fn into_ledger(self) -> RouteLedger {
         RouteLedger {
-            rule: Rule {
+            settings: Settings {
                 max_open: self.max_open,
                 nothing_out: self.nothing_out,
                 silence: self.silence,
@@ -109,7 +109,7 @@ impl RouteLedgerBuilder {
             core: Mutex::new(Core {
                 open: HashMap::new(),
                 untracked: 0,
-                books: Keyed::new(DEFAULT_KEYS),
+                types: BoundedMap::new(DEFAULT_KEYS),
                 started: None,
             }),
         }

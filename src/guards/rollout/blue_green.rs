@@ -57,7 +57,8 @@ const MIN_DOCUMENTS: u64 = 20;
 ///
 /// # Example
 /// ```
-/// use fusebox::{BlueGreenPolicy, Cadence, DocumentType, WorseType};
+/// use fusebox::{BlueGreenPolicy, DocumentType};
+/// use fusebox::rollout::{Cadence, WorseType};
 ///
 /// let policy = BlueGreenPolicy::builder()
 ///     .expect(DocumentType::new("invoice")?, Cadence::Daily)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::controller::Rollout;
-use super::plan::{Plan, Rule, Stage};
+use super::plan::{DecisionRule, Plan, Stage};
 use super::{guard_by_rollout, settings_of_rollouts};
 use crate::error::Error;
 use crate::ratio::Ratio;
@@ -27,10 +27,10 @@ const NAME: &str = "canary";
 ///
 /// # What it watches
 /// How many answers of the candidate and of production people correct: tell it with
-/// [`Signal::corrected`](crate::Signal::corrected), days later if need be. A correction counts for the version, the stage and
+/// [`Signal::corrected`](crate::call::Signal::corrected), days later if need be. A correction counts for the version, the stage and
 /// the time that its ticket names; a document counts once, a [batch](crate::Correction::in_batch) counts once, and what was
-/// [taken back](crate::Signal::retracted) does not count. Answers that somebody looked at, right or wrong, can be told with
-/// [`Signal::reviewed`](crate::Signal::reviewed). Beside that: how many calls of each version fail, are cut short, go to people
+/// [taken back](crate::call::Signal::retracted) does not count. Answers that somebody looked at, right or wrong, can be told with
+/// [`Signal::reviewed`](crate::call::Signal::reviewed). Beside that: how many calls of each version fail, are cut short, go to people
 /// or are abandoned.
 ///
 /// # When it acts
@@ -81,14 +81,15 @@ const NAME: &str = "canary";
 /// [`StageStarted`](crate::EventKind::StageStarted), [`RolloutHolds`](crate::EventKind::RolloutHolds) (once for each reason),
 /// [`RolloutPromoted`](crate::EventKind::RolloutPromoted), [`RolledBack`](crate::EventKind::RolledBack) (page),
 /// [`TypeExcluded`](crate::EventKind::TypeExcluded) (page), [`RolloutEscalated`](crate::EventKind::RolloutEscalated) (page),
-/// [`ApprovalNeeded`](crate::EventKind::ApprovalNeeded) (warning), each with the [`Findings`](crate::Findings) that it was
+/// [`ApprovalNeeded`](crate::EventKind::ApprovalNeeded) (warning), each with the [`Findings`](crate::rollout::Findings) that it was
 /// decided on; [`RolloutCommanded`](crate::EventKind::RolloutCommanded),
 /// [`CorrectionNotCounted`](crate::EventKind::CorrectionNotCounted).
 ///
 /// # Example
 /// ```
 /// use std::sync::Arc;
-/// use fusebox::{Call, CanaryPolicy, DocumentType, LineUp, Pipeline, Ratio, RolloutState, Version};
+/// use fusebox::{Call, CanaryPolicy, DocumentType, LineUp, Pipeline, Ratio, Version};
+/// use fusebox::rollout::RolloutState;
 ///
 /// let canary = Arc::new(CanaryPolicy::default());
 /// let line_up = LineUp::new(Version::new("v7", "gpt-4o")?).with_candidate(Version::new("v8", "gpt-4o")?);
@@ -131,10 +132,10 @@ impl CanaryPolicy {
     /// the candidate, one look rolls back an equal candidate in 25.8 % of all rollouts with 50 documents of the candidate,
     /// in 12.2 % with 200 and in 0.6 % with 1,000; it lets one with twice the corrections go on in 36.1 %, 19.8 % and
     /// 2.3 % (exact enumeration of both binomials).
-    pub fn as_published() -> Self {
+    pub fn with_plain_ratio() -> Self {
         let plan = Plan::new(NAME, STAGES.to_vec());
         Self(Rollout::new(Plan {
-            rule: Rule::PlainRatio,
+            rule: DecisionRule::PlainRatio,
             ..plan
         }))
     }
@@ -175,9 +176,9 @@ impl CanaryPolicyBuilder {
         self
     }
 
-    /// Judges by the plain ratio, once at the end of each stage; see [`CanaryPolicy::as_published`] for what that costs.
+    /// Judges by the plain ratio, once at the end of each stage; see [`CanaryPolicy::with_plain_ratio`] for what that costs.
     pub fn plain_ratio(mut self) -> Self {
-        self.plan.rule = Rule::PlainRatio;
+        self.plan.rule = DecisionRule::PlainRatio;
         self
     }
 

@@ -35,7 +35,7 @@ impl Rollout {
                 return Err("only while it is under way and not paused");
             }
             trial.paused_at = Some(now);
-            Ok(trial.told(RolloutCommand::Pause))
+            Ok(trial.last_reported_hold(RolloutCommand::Pause))
         })
     }
 
@@ -45,7 +45,7 @@ impl Rollout {
                 return Err("only while it is paused");
             };
             trial.since = trial.since + now.since(paused_at);
-            Ok(trial.told(RolloutCommand::Resume))
+            Ok(trial.last_reported_hold(RolloutCommand::Resume))
         })
     }
 
@@ -55,7 +55,7 @@ impl Rollout {
                 return Err("only while it is running or waits for a decision");
             }
             (trial.held, trial.approved) = (true, false);
-            Ok(trial.told(RolloutCommand::Hold))
+            Ok(trial.last_reported_hold(RolloutCommand::Hold))
         })
     }
 
@@ -65,7 +65,7 @@ impl Rollout {
                 return Err("only while a stage is under way that waits for an approval");
             }
             trial.approved = true;
-            Ok(trial.told(RolloutCommand::Approve))
+            Ok(trial.last_reported_hold(RolloutCommand::Approve))
         })
     }
 
@@ -94,7 +94,7 @@ impl Rollout {
                     RolloutCommand::Abort => Severity::Warning,
                     _ => Severity::Info,
                 };
-                core.untold.push((severity, kind));
+                core.pending_events.push((severity, kind));
             }
         }
         core.remember();
@@ -103,7 +103,7 @@ impl Rollout {
 }
 
 impl Trial {
-    fn told(&self, command: RolloutCommand) -> EventKind {
+    fn last_reported_hold(&self, command: RolloutCommand) -> EventKind {
         EventKind::RolloutCommanded {
             candidate: self.candidate.clone(),
             stage: self.stage,

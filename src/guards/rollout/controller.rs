@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::coverage::Coverage;
 use super::decide::View;
-use super::evidence::ratio_test::Judge;
-use super::evidence::review_delay::{Learnt, Stored as StoredDelays};
+use super::evidence::ratio_test::RatioTest;
+use super::evidence::review_delay::{ReviewDelays, Stored as StoredDelays};
 use super::plan::{Plan, WorseType};
 use super::split::Split;
 use super::status::{RolloutState, RolloutStatus};
@@ -20,7 +20,7 @@ use crate::format::Format;
 use crate::guard::{Cx, Route, State};
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
-use crate::stats::Keyed;
+use crate::stats::BoundedMap;
 use crate::time::Timestamp;
 
 /// So many rejected candidates are remembered.
@@ -29,7 +29,7 @@ const REJECTED: usize = 100;
 #[derive(Debug)]
 pub(super) struct Rollout {
     pub(super) plan: Plan,
-    pub(super) judge: Judge,
+    pub(super) ratio_test: RatioTest,
     pub(super) core: Mutex<Core>,
 }
 
@@ -39,28 +39,28 @@ pub(super) struct Core {
     /// How the trial's documents are told from the others.
     split: Split,
     /// How long people take to look at answers.
-    pub(super) learnt: Learnt,
+    pub(super) review_delays: ReviewDelays,
     /// When production last answered each type, if expected types are learnt.
-    pub(super) seen: Keyed<DocumentType, Timestamp>,
+    pub(super) seen: BoundedMap<DocumentType, Timestamp>,
     /// Candidates that were taken out of service: deploying one again exposes nobody to it.
     rejected: VecDeque<VersionId>,
     /// What a person's commands did, to be told at the pipeline's next call or tick.
-    pub(super) untold: Vec<(Severity, EventKind)>,
+    pub(super) pending_events: Vec<(Severity, EventKind)>,
     pub(super) latest: Timestamp,
 }
 
 impl Rollout {
     pub(super) fn new(plan: Plan) -> Self {
         Self {
-            judge: Judge::new(plan.max_ratio),
+            ratio_test: RatioTest::new(plan.max_ratio),
             plan,
             core: Mutex::new(Core {
                 trial: None,
                 split: Split::default(),
-                learnt: Learnt::new(TYPES),
-                seen: Keyed::new(TYPES),
+                review_delays: ReviewDelays::new(TYPES),
+                seen: BoundedMap::new(TYPES),
                 rejected: VecDeque::new(),
-                untold: Vec::new(),
+                pending_events: Vec::new(),
                 latest: Timestamp::default(),
             }),
         }
@@ -135,14 +135,14 @@ impl Rollout {
         State::of(&Stored {
             format: Format,
             trial: core.trial.as_ref().map(StoredTrial::from),
-            delays: core.learnt.stored(),
+            delays: core.review_delays.stored(),
             seen: core
                 .seen
                 .iter()
                 .map(|(name, at)| (name.clone(), *at))
                 .collect(),
             rejected: core.rejected.clone(),
-            untold: core.untold.clone(),
+            pending_events: core.pending_events.clone(),
             latest: core.latest,
         })
     }
@@ -159,10 +159,10 @@ impl Rollout {
             .as_ref()
             .map_or_else(Split::default, |trial| self.split(&trial.candidate));
         core.trial = trial;
-        core.learnt.restore(stored.delays);
+        core.review_delays.restore(stored.delays);
         core.seen.refill(stored.seen, None);
         core.rejected = stored.rejected;
-        core.untold = stored.untold;
+        core.pending_events = stored.pending_events;
         core.latest = core.latest.max(stored.latest);
         Ok(())
     }
@@ -171,8 +171,8 @@ impl Rollout {
     pub(super) fn view<'a>(&'a self, core: &'a mut Core) -> (Option<&'a mut Trial>, View<'a>) {
         let view = View {
             plan: &self.plan,
-            judge: &self.judge,
-            learnt: &core.learnt,
+            ratio_test: &self.ratio_test,
+            review_delays: &core.review_delays,
             seen: &core.seen,
             now: core.latest,
         };
@@ -219,7 +219,7 @@ impl Rollout {
     /// Takes up the time and the line-up. Another candidate, or another version in production, starts over.
     pub(super) fn catch_up(&self, core: &mut Core, cx: &Cx<'_>) {
         core.latest = core.latest.max(cx.now());
-        for (severity, kind) in core.untold.drain(..) {
+        for (severity, kind) in core.pending_events.drain(..) {
             cx.emit(severity, kind);
         }
         let stable = cx.line_up().stable().id();
@@ -230,7 +230,7 @@ impl Rollout {
                     |trial: &Trial| trial.candidate == *candidate.id() && trial.stable == *stable;
                 if !core.trial.as_ref().is_some_and(goes_on) {
                     core.split = self.split(candidate.id());
-                    core.learnt.begin();
+                    core.review_delays.begin();
                     core.trial = Some(Trial::new(
                         candidate.id().clone(),
                         stable.clone(),
@@ -305,16 +305,16 @@ impl Rollout {
         let is_other =
             |(name, _): (&DocumentType, _)| name != document_type && !trial.excluded.contains(name);
         self.plan.worse_type == WorseType::Exclude
-            && trial.books.has_own(document_type)
-            && trial.books.iter().any(is_other)
+            && trial.by_type.has_own(document_type)
+            && trial.by_type.iter().any(is_other)
     }
 
     /// It waits: told once for each reason.
     fn hold_for(trial: &mut Trial, reason: HoldReason, findings: Findings, cx: &Cx<'_>) {
-        if trial.told == Some(reason) {
+        if trial.last_reported_hold == Some(reason) {
             return;
         }
-        trial.told = Some(reason);
+        trial.last_reported_hold = Some(reason);
         let (candidate, stage) = (trial.candidate.clone(), trial.stage);
         let findings = Box::new(findings);
         if reason == HoldReason::Approval {
@@ -383,6 +383,6 @@ struct Stored {
     delays: StoredDelays,
     seen: Vec<(DocumentType, Timestamp)>,
     rejected: VecDeque<VersionId>,
-    untold: Vec<(Severity, EventKind)>,
+    pending_events: Vec<(Severity, EventKind)>,
     latest: Timestamp,
 }

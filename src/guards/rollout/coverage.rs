@@ -15,7 +15,8 @@ const DAY: Duration = hours(24);
 /// When the documents of a type come that a candidate must have answered.
 ///
 /// ```
-/// use fusebox::{BlueGreenPolicy, Cadence, DocumentType, Timestamp};
+/// use fusebox::{BlueGreenPolicy, DocumentType, Timestamp};
+/// use fusebox::rollout::Cadence;
 ///
 /// fn is_noon(at: Timestamp) -> bool {
 ///     at.as_millis() / 3_600_000 % 24 == 12

@@ -3,26 +3,26 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::evidence::counts::{AT_ONCE, Book, Pair};
-use super::evidence::likelihood::Weighed;
-use super::evidence::ratio_test::Judge;
-use super::evidence::review_delay::Learnt;
-use super::plan::{Denominator, MIN_MATURITY, Plan, Rule, Stage, WorseType, ln_bar};
+use super::evidence::counts::{AT_ONCE, Pair, TypeCounts};
+use super::evidence::likelihood::Likelihood;
+use super::evidence::ratio_test::RatioTest;
+use super::evidence::review_delay::ReviewDelays;
+use super::plan::{DecisionRule, Denominator, MIN_MATURITY, Plan, Stage, WorseType, ln_bar};
 use super::status::RolloutState;
 use super::trial::Trial;
 use crate::event::{Decision, Evidence, Findings, HoldReason, Measure};
 use crate::name::DocumentType;
-use crate::stats::Keyed;
+use crate::stats::BoundedMap;
 use crate::time::Timestamp;
 
 /// What a trial is judged by.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) judge: &'a Judge,
-    pub(super) learnt: &'a Learnt,
+    pub(super) ratio_test: &'a RatioTest,
+    pub(super) review_delays: &'a ReviewDelays,
     /// When production last answered each type.
-    pub(super) seen: &'a Keyed<DocumentType, Timestamp>,
+    pub(super) seen: &'a BoundedMap<DocumentType, Timestamp>,
     pub(super) now: Timestamp,
 }
 
@@ -32,11 +32,11 @@ pub(super) type Worse = (Option<DocumentType>, Evidence);
 impl Trial {
     /// What is to be done now, and from what that follows.
     pub(super) fn decide(&mut self, view: &View<'_>) -> (Decision, Findings) {
-        let all = self.weigh_all(view);
+        let all = self.add_up_all(view);
         if let Some(worse) = self.worse(view, &all) {
             return (Decision::RollBack, self.findings(view, worse));
         }
-        let evidence = view.judge.evidence(Measure::Corrections, &all);
+        let evidence = view.ratio_test.evidence(Measure::Corrections, &all);
         let mut findings = self.findings(view, (None, evidence));
         let stage = view.plan.stage(self.stage);
         let decision = match stage.filter(|_| self.state.is_under_way()) {
@@ -56,7 +56,7 @@ impl Trial {
         if self.paused_at.is_some() {
             return Decision::Hold(HoldReason::Paused);
         }
-        if plan.rule == Rule::PlainRatio && waited >= stage.at_least {
+        if plan.rule == DecisionRule::PlainRatio && waited >= stage.at_least {
             return if evidence.exceeds {
                 Decision::RollBack
             } else if self.needs_approval(plan) {
@@ -124,22 +124,22 @@ impl Trial {
     }
 
     /// What speaks against the candidate strongly enough to act at once.
-    fn worse(&mut self, view: &View<'_>, all: &Weighed) -> Option<Worse> {
+    fn worse(&mut self, view: &View<'_>, all: &Likelihood) -> Option<Worse> {
         match view.plan.rule {
-            Rule::PlainRatio => None,
-            Rule::Evidence if view.plan.worse_type == WorseType::Exclude => {
+            DecisionRule::PlainRatio => None,
+            DecisionRule::Evidence if view.plan.worse_type == WorseType::Exclude => {
                 self.worse_alone(view).or_else(|| {
                     let worse = self.worse_together(view, all)?;
-                    Some(self.blamed(view, worse.1.measure).unwrap_or(worse))
+                    Some(self.type_to_exclude(view, worse.1.measure).unwrap_or(worse))
                 })
             }
-            Rule::Evidence => self
+            DecisionRule::Evidence => self
                 .worse_together(view, all)
                 .or_else(|| self.worse_alone(view)),
         }
     }
 
-    fn worse_together(&mut self, view: &View<'_>, all: &Weighed) -> Option<Worse> {
+    fn worse_together(&mut self, view: &View<'_>, all: &Likelihood) -> Option<Worse> {
         let corrections = view.worse(Measure::Corrections, all, 1);
         let worse =
             corrections.or_else(|| AT_ONCE.into_iter().find_map(|m| self.worse_ends(view, m)));
@@ -148,65 +148,66 @@ impl Trial {
 
     /// What speaks against it of a measure that is known at once, over all types.
     fn worse_ends(&self, view: &View<'_>, measure: Measure) -> Option<Evidence> {
-        let books = || judged(&self.books, &self.excluded).map(|(_, book)| book);
-        if !books().any(|book| book.has_any(measure)) {
+        let by_type = || compared_types(&self.by_type, &self.excluded).map(|(_, counts)| counts);
+        if !by_type().any(|counts| counts.has_any(measure)) {
             return None;
         }
-        let strata = || books().flat_map(|book| book.ends(measure));
-        if !view.judge.exceeds_in(strata()) {
+        let strata = || by_type().flat_map(|counts| counts.ends(measure));
+        if !view.ratio_test.exceeds_in(strata()) {
             return None;
         }
         let strata = strata();
-        view.worse(measure, &view.judge.weigh(strata), 1)
+        view.worse(measure, &view.ratio_test.add_up(strata), 1)
     }
 
     /// The first type, by name, for which the candidate is worse by itself.
     fn worse_alone(&mut self, view: &View<'_>) -> Option<Worse> {
         let types = self.compared();
-        let cut = self.cut(view);
-        let worse = judged_mut(&mut self.books, &self.excluded).filter_map(|(name, book)| {
-            let weighed = match &cut {
-                Some(cut) => &cut.weigh(view, book),
-                None => book.weighed(view.judge, view.plan.denominator),
-            };
-            let corrections = view.worse(Measure::Corrections, weighed, types);
-            let evidence = corrections.or_else(|| {
-                AT_ONCE.into_iter().find_map(|measure| {
-                    let exceeds =
-                        book.has_any(measure) && view.judge.exceeds_in(book.ends(measure));
-                    let ends = exceeds.then(|| view.judge.weigh(book.ends(measure)))?;
-                    view.worse(measure, &ends, types)
-                })
-            })?;
-            Some((name, evidence))
-        });
+        let age_cutoff = self.age_cutoff(view);
+        let worse =
+            compared_types_mut(&mut self.by_type, &self.excluded).filter_map(|(name, counts)| {
+                let likelihood = match &age_cutoff {
+                    Some(age_cutoff) => &age_cutoff.add_up(view, counts),
+                    None => counts.likelihood(view.ratio_test, view.plan.denominator),
+                };
+                let corrections = view.worse(Measure::Corrections, likelihood, types);
+                let evidence = corrections.or_else(|| {
+                    AT_ONCE.into_iter().find_map(|measure| {
+                        let exceeds = counts.has_any(measure)
+                            && view.ratio_test.exceeds_in(counts.ends(measure));
+                        let ends = exceeds.then(|| view.ratio_test.add_up(counts.ends(measure)))?;
+                        view.worse(measure, &ends, types)
+                    })
+                })?;
+                Some((name, evidence))
+            });
         let first = worse.min_by(|(one, _), (other, _)| one.cmp(other));
         first.map(|(name, evidence)| (Some(name), evidence))
     }
 
     /// The type without which the others together are not above the tolerated ratio: the one with the strongest evidence.
-    fn blamed(&mut self, view: &View<'_>, measure: Measure) -> Option<Worse> {
-        let cut = self.cut(view);
-        let mut all = Weighed::default();
-        let mut strongest: Option<(f64, DocumentType, Weighed)> = None;
-        for (name, book) in judged_mut(&mut self.books, &self.excluded) {
-            let weighed = match (measure, &cut) {
-                (Measure::Corrections, Some(cut)) => cut.weigh(view, book),
-                (Measure::Corrections, None) => {
-                    book.weighed(view.judge, view.plan.denominator).clone()
-                }
-                _ => view.judge.weigh(book.ends(measure)),
+    fn type_to_exclude(&mut self, view: &View<'_>, measure: Measure) -> Option<Worse> {
+        let age_cutoff = self.age_cutoff(view);
+        let mut all = Likelihood::default();
+        let mut strongest: Option<(f64, DocumentType, Likelihood)> = None;
+        for (name, counts) in compared_types_mut(&mut self.by_type, &self.excluded) {
+            let likelihood = match (measure, &age_cutoff) {
+                (Measure::Corrections, Some(age_cutoff)) => age_cutoff.add_up(view, counts),
+                (Measure::Corrections, None) => counts
+                    .likelihood(view.ratio_test, view.plan.denominator)
+                    .clone(),
+                _ => view.ratio_test.add_up(counts.ends(measure)),
             };
-            all.add(&weighed);
-            let ln_e = view.judge.ln_e(&weighed);
+            all.add(&likelihood);
+            let ln_e = view.ratio_test.ln_e(&likelihood);
             if strongest.as_ref().is_none_or(|(most, _, _)| ln_e > *most) {
-                strongest = Some((ln_e, name, weighed));
+                strongest = Some((ln_e, name, likelihood));
             }
         }
-        let (_, name, weighed) = strongest?;
-        all.remove(&weighed);
-        let evidence = view.judge.evidence(measure, &weighed);
-        (!view.judge.exceeds(&all)).then_some((Some(name), evidence))
+        let (_, name, likelihood) = strongest?;
+        all.remove(&likelihood);
+        let evidence = view.ratio_test.evidence(measure, &likelihood);
+        (!view.ratio_test.exceeds(&all)).then_some((Some(name), evidence))
     }
 
     /// Whether one more event of the candidate may be too many: told from the type that it is of, and from all types as of the
@@ -217,49 +218,53 @@ impl Trial {
         document_type: &DocumentType,
         measure: Measure,
     ) -> bool {
-        if view.plan.rule == Rule::PlainRatio || self.excluded.contains(document_type) {
+        if view.plan.rule == DecisionRule::PlainRatio || self.excluded.contains(document_type) {
             return false;
         }
         let types = self.compared();
         if measure != Measure::Corrections {
-            let (book, _) = self.books.entry(document_type, Box::default);
-            let alone = view.judge.exceeds_in(book.ends(measure))
+            let (counts, _) = self.by_type.entry(document_type, Box::default);
+            let alone = view.ratio_test.exceeds_in(counts.ends(measure))
                 && view
-                    .worse(measure, &view.judge.weigh(book.ends(measure)), types)
+                    .worse(
+                        measure,
+                        &view.ratio_test.add_up(counts.ends(measure)),
+                        types,
+                    )
                     .is_some();
             return alone || self.worse_ends(view, measure).is_some();
         }
-        if self.cut(view).is_some() {
+        if self.age_cutoff(view).is_some() {
             return true;
         }
-        let (book, _) = self.books.entry(document_type, Box::default);
-        if let Some(before) = book.weighed_before() {
+        let (counts, _) = self.by_type.entry(document_type, Box::default);
+        if let Some(before) = counts.previous_likelihood() {
             self.all.remove(before);
         }
-        let weighed = book.weighed(view.judge, view.plan.denominator);
-        self.all.add(weighed);
-        view.is_worse(measure, weighed, types) || view.is_worse(measure, &self.all, 1)
+        let likelihood = counts.likelihood(view.ratio_test, view.plan.denominator);
+        self.all.add(likelihood);
+        view.is_worse(measure, likelihood, types) || view.is_worse(measure, &self.all, 1)
     }
 
     /// How many types are judged beside each other.
     pub(super) fn compared(&self) -> usize {
-        self.books.iter().count() + usize::from(self.books.other().is_some())
+        self.by_type.iter().count() + usize::from(self.by_type.other().is_some())
     }
 
     /// If answers of one version are looked at sooner than the other's: only those are compared that are so old that nine in
     /// ten of either version are looked at.
-    pub(super) fn cut(&self, view: &View<'_>) -> Option<Cut> {
+    pub(super) fn age_cutoff(&self, view: &View<'_>) -> Option<AgeCutoff> {
         // Of what was looked at, shares are the same however fast that went.
         let by_share = view.plan.denominator != Denominator::Reviewed;
         let differing = self
-            .pace
+            .review_speed
             .iter()
             .filter(|Pair { candidate, stable }| candidate.differs_from(stable, by_share));
         let ages = differing
             .map(|Pair { candidate, stable }| candidate.nine_in_ten().max(stable.nine_in_ten()));
         let age = ages.max()?;
         // Of answers that are given since, long delays cannot have been seen yet.
-        let age = if view.learnt.is_settled(view.now) {
+        let age = if view.review_delays.is_settled(view.now) {
             age
         } else {
             age.saturating_mul(2)
@@ -268,22 +273,22 @@ impl Trial {
             let length = view
                 .plan
                 .stage(stage)
-                .map(|stage| view.plan.stretch_length(stage));
+                .map(|stage| view.plan.time_slice_length(stage));
             let length = length.unwrap_or(Duration::MAX).as_millis().max(1);
             let old = view.now.since(*began + age).as_millis() / length;
             usize::try_from(old).unwrap_or(usize::MAX)
         });
-        Some(Cut(stages.collect()))
+        Some(AgeCutoff(stages.collect()))
     }
 
     /// The corrections of all types that are not left to production.
-    fn weigh_all(&mut self, view: &View<'_>) -> Weighed {
-        let cut = self.cut(view);
-        let mut all = Weighed::default();
-        for (_, book) in judged_mut(&mut self.books, &self.excluded) {
-            match &cut {
-                Some(cut) => all.add(&cut.weigh(view, book)),
-                None => all.add(book.weighed(view.judge, view.plan.denominator)),
+    fn add_up_all(&mut self, view: &View<'_>) -> Likelihood {
+        let age_cutoff = self.age_cutoff(view);
+        let mut all = Likelihood::default();
+        for (_, counts) in compared_types_mut(&mut self.by_type, &self.excluded) {
+            match &age_cutoff {
+                Some(age_cutoff) => all.add(&age_cutoff.add_up(view, counts)),
+                None => all.add(counts.likelihood(view.ratio_test, view.plan.denominator)),
             }
         }
         self.all = all.clone();
@@ -292,46 +297,53 @@ impl Trial {
 }
 
 impl View<'_> {
-    fn is_worse(&self, measure: Measure, weighed: &Weighed, types: usize) -> bool {
-        self.judge.exceeds(weighed) && self.judge.ln_e(weighed) >= ln_bar(measure, types)
+    fn is_worse(&self, measure: Measure, likelihood: &Likelihood, types: usize) -> bool {
+        self.ratio_test.exceeds(likelihood)
+            && self.ratio_test.ln_e(likelihood) >= ln_bar(measure, types)
     }
 
-    fn worse(&self, measure: Measure, weighed: &Weighed, types: usize) -> Option<Evidence> {
-        self.is_worse(measure, weighed, types)
-            .then(|| self.judge.evidence(measure, weighed))
+    fn worse(&self, measure: Measure, likelihood: &Likelihood, types: usize) -> Option<Evidence> {
+        self.is_worse(measure, likelihood, types)
+            .then(|| self.ratio_test.evidence(measure, likelihood))
     }
 }
 
 /// How many stretches of each stage are old enough to be compared.
-pub(super) struct Cut(Vec<usize>);
+pub(super) struct AgeCutoff(Vec<usize>);
 
-impl Cut {
-    pub(super) fn weigh(&self, view: &View<'_>, book: &Book) -> Weighed {
-        book.weigh(view.judge, view.plan.denominator, |stage, stretch| {
-            self.0.get(stage).is_some_and(|old| stretch < *old)
-        })
+impl AgeCutoff {
+    pub(super) fn add_up(&self, view: &View<'_>, counts: &TypeCounts) -> Likelihood {
+        counts.add_up(
+            view.ratio_test,
+            view.plan.denominator,
+            |stage, time_slice| self.0.get(stage).is_some_and(|old| time_slice < *old),
+        )
     }
 }
 
 /// The types that are not left to production; those that share one book under their common name.
-pub(super) fn judged<'a>(
-    books: &'a Keyed<DocumentType, Box<Book>>,
+pub(super) fn compared_types<'a>(
+    by_type: &'a BoundedMap<DocumentType, Box<TypeCounts>>,
     excluded: &'a BTreeSet<DocumentType>,
-) -> impl Iterator<Item = (DocumentType, &'a Book)> {
-    books
+) -> impl Iterator<Item = (DocumentType, &'a TypeCounts)> {
+    by_type
         .iter()
         .filter(|(name, _)| !excluded.contains(*name))
-        .map(|(name, book)| (name.clone(), &**book))
-        .chain(books.other().map(|book| (DocumentType::other(), &**book)))
+        .map(|(name, counts)| (name.clone(), &**counts))
+        .chain(
+            by_type
+                .other()
+                .map(|counts| (DocumentType::other(), &**counts)),
+        )
 }
 
 /// The same, to change them.
-fn judged_mut<'a>(
-    books: &'a mut Keyed<DocumentType, Box<Book>>,
+fn compared_types_mut<'a>(
+    by_type: &'a mut BoundedMap<DocumentType, Box<TypeCounts>>,
     excluded: &'a BTreeSet<DocumentType>,
-) -> impl Iterator<Item = (DocumentType, &'a mut Book)> {
-    let (own, other) = books.all_mut();
+) -> impl Iterator<Item = (DocumentType, &'a mut TypeCounts)> {
+    let (own, other) = by_type.all_mut();
     own.filter(|(name, _)| !excluded.contains(*name))
-        .map(|(name, book)| (name.clone(), &mut **book))
-        .chain(other.map(|book| (DocumentType::other(), &mut **book)))
+        .map(|(name, counts)| (name.clone(), &mut **counts))
+        .chain(other.map(|counts| (DocumentType::other(), &mut **counts)))
 }

@@ -1,7 +1,7 @@
 //! What a decision is made on, put together for people.
 
 use super::coverage::REMEMBERED;
-use super::decide::{View, Worse, judged};
+use super::decide::{View, Worse, compared_types};
 use super::evidence::counts::{AT_ONCE, Pair};
 use super::evidence::review_delay::Age;
 use super::plan::ln_bar;
@@ -25,7 +25,7 @@ impl Trial {
             document_type,
             evidence,
             maturity: self.maturity(view),
-            only_old_enough: self.cut(view).is_some(),
+            only_old_enough: self.age_cutoff(view).is_some(),
             uncovered: self.uncovered(view),
             excluded: self.excluded.iter().cloned().collect(),
             max_ratio: view.plan.max_ratio,
@@ -42,10 +42,10 @@ impl Trial {
     fn maturity(&self, view: &View<'_>) -> Maturity {
         let ages = self.ages(view);
         let mut sums = Pair::<[f64; 3]>::default();
-        for (name, book) in judged(&self.books, &self.excluded) {
-            let share = view.learnt.of(&name, view.now);
-            for (stage, stretch, pair) in book.stretches() {
-                let age = ages.get(stage).and_then(|ages| ages.get(stretch));
+        for (name, counts) in compared_types(&self.by_type, &self.excluded) {
+            let share = view.review_delays.of(&name, view.now);
+            for (stage, time_slice, pair) in counts.time_slices() {
+                let age = ages.get(stage).and_then(|ages| ages.get(time_slice));
                 let expected = share
                     .as_ref()
                     .zip(age)
@@ -55,16 +55,16 @@ impl Trial {
                     (&mut sums.stable, &pair.stable),
                 ] {
                     let answered = f64::from(arm.answered);
-                    let [all, told, usual] = sums;
+                    let [all, last_reported_hold, usual] = sums;
                     *all += answered;
-                    *told += f64::from(arm.looked_at);
+                    *last_reported_hold += f64::from(arm.looked_at);
                     *usual += answered * expected;
                 }
             }
         }
-        let of = |[all, told, usual]: [f64; 3]| {
+        let of = |[all, last_reported_hold, usual]: [f64; 3]| {
             if all > 0.0 {
-                told.max(usual) / all
+                last_reported_hold.max(usual) / all
             } else {
                 0.0
             }
@@ -78,10 +78,10 @@ impl Trial {
             let Some(stage) = view.plan.stage(number) else {
                 return Vec::new();
             };
-            let length = view.plan.stretch_length(stage);
-            let last = view.plan.stretch(stage, view.now.since(*began));
-            let ages = (0_u32..).take(last + 1).map(|stretch| {
-                let begin = *began + length.saturating_mul(stretch);
+            let length = view.plan.time_slice_length(stage);
+            let last = view.plan.time_slice(stage, view.now.since(*began));
+            let ages = (0_u32..).take(last + 1).map(|time_slice| {
+                let begin = *began + length.saturating_mul(time_slice);
                 let passed = view.now.since(begin);
                 Age::of(passed.saturating_sub(passed.min(length) / 2))
             });
@@ -96,9 +96,9 @@ impl Trial {
         reason = "counts of documents are far below 2^53"
     )]
     pub(super) fn is_split_broken(&self, share: Ratio) -> bool {
-        let books = judged(&self.books, &self.excluded).map(|(_, book)| book);
+        let by_type = compared_types(&self.by_type, &self.excluded).map(|(_, counts)| counts);
         let mut processed = Pair::<u64>::default();
-        for stage in books.filter_map(|book| book.stages.get(usize::from(self.stage))) {
+        for stage in by_type.filter_map(|counts| counts.stages.get(usize::from(self.stage))) {
             processed.candidate += u64::from(stage.ends.candidate.processed);
             processed.stable += u64::from(stage.ends.stable.processed);
         }
@@ -130,23 +130,23 @@ impl Trial {
 
     /// The corrections of all types together, as of the last decision, whatever it was made on.
     pub(super) fn together(&self, view: &View<'_>) -> Evidence {
-        view.judge.evidence(Measure::Corrections, &self.all)
+        view.ratio_test.evidence(Measure::Corrections, &self.all)
     }
 
     /// How every type stands by itself.
     pub(super) fn types(&mut self, view: &View<'_>) -> Vec<TypeStatus> {
         let types = self.compared();
-        let cut = self.cut(view);
+        let age_cutoff = self.age_cutoff(view);
         let risk = view.plan.last_bar().risk;
         let mut all: Vec<_> = self
-            .all_books()
-            .map(|(document_type, book)| {
-                let evidence = match &cut {
-                    Some(cut) => {
-                        let weighed = cut.weigh(view, book);
-                        view.judge.evidence(Measure::Corrections, &weighed)
+            .all_types()
+            .map(|(document_type, counts)| {
+                let evidence = match &age_cutoff {
+                    Some(age_cutoff) => {
+                        let likelihood = age_cutoff.add_up(view, counts);
+                        view.ratio_test.evidence(Measure::Corrections, &likelihood)
                     }
-                    None => book.evidence(view.judge, view.plan.denominator),
+                    None => counts.evidence(view.ratio_test, view.plan.denominator),
                 };
                 let bar = ln_bar(Measure::Corrections, types);
                 let verdict = if evidence.exceeds && evidence.ln_e >= bar {
@@ -177,11 +177,11 @@ impl Trial {
     /// The measures that are known at once, over all types.
     pub(super) fn at_once(&self, view: &View<'_>) -> Vec<Evidence> {
         let measures = AT_ONCE.into_iter().map(|measure| {
-            let books = judged(&self.books, &self.excluded);
-            let weighed = view
-                .judge
-                .weigh(books.flat_map(|(_, book)| book.ends(measure)));
-            view.judge.evidence(measure, &weighed)
+            let by_type = compared_types(&self.by_type, &self.excluded);
+            let likelihood = view
+                .ratio_test
+                .add_up(by_type.flat_map(|(_, counts)| counts.ends(measure)));
+            view.ratio_test.evidence(measure, &likelihood)
         });
         measures.collect()
     }

@@ -38,19 +38,19 @@ impl Rollout {
             *core.seen.entry(ticket.document_type(), || latest).0 = latest;
         }
         let Some(trial) = &mut core.trial else { return };
-        let Some(spot) = trial.spot(&self.plan, ticket) else {
+        let Some(key) = trial.key(&self.plan, ticket) else {
             return;
         };
         if *outcome == Outcome::Released {
             return;
         }
-        let (measure, limit) = trial.ended(&self.plan, spot, ticket, outcome);
+        let (measure, limit) = trial.ended(&self.plan, key, ticket, outcome);
         if let Some(limit) = limit {
             let first = ticket.document_type().to_string();
             cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
         }
-        if let Some(measure) = measure.filter(|_| spot.role == Role::Candidate) {
-            self.glance(core, ticket.document_type(), measure, cx);
+        if let Some(measure) = measure.filter(|_| key.role == Role::Candidate) {
+            self.roll_back_if_worse(core, ticket.document_type(), measure, cx);
         }
     }
 
@@ -61,24 +61,24 @@ impl Rollout {
         let is_look = matches!(signal, Signal::Corrected { .. } | Signal::Reviewed { .. });
         if is_look && ticket.admitted_at() <= now {
             let begun = core.trial.as_ref().map(|trial| trial.started);
-            core.learnt
+            core.review_delays
                 .add(ticket.document_type(), ticket.admitted_at(), begun, now);
         }
         let Some(trial) = &mut core.trial else { return };
-        let counted = match trial.spot(&self.plan, ticket) {
+        let counted = match trial.key(&self.plan, ticket) {
             None => Err(NotCounted::NotCompared),
-            Some(spot) => {
+            Some(key) => {
                 if is_look {
                     let is_review = matches!(signal, Signal::Reviewed { .. });
-                    trial.looked_at(spot, ticket, is_review, now);
+                    trial.looked_at(key, ticket, is_review, now);
                 }
                 let was_full = trial.is_full();
                 let counted = match signal {
                     Signal::Corrected { correction, .. } => {
-                        trial.corrected(spot, ticket, correction)
+                        trial.corrected(key, ticket, correction)
                     }
                     Signal::Retracted { correction, .. } => {
-                        trial.retracted(spot, ticket, correction).map(|()| false)
+                        trial.retracted(key, ticket, correction).map(|()| false)
                     }
                     _ => Ok(false),
                 };
@@ -89,7 +89,7 @@ impl Rollout {
                     };
                     cx.emit(Severity::Warning, kind);
                 }
-                counted.map(|counted| counted && spot.role == Role::Candidate)
+                counted.map(|counted| counted && key.role == Role::Candidate)
             }
         };
         match counted {
@@ -102,14 +102,22 @@ impl Rollout {
                 };
                 cx.emit(Severity::Info, kind);
             }
-            Ok(true) => self.glance(core, ticket.document_type(), Measure::Corrections, cx),
+            Ok(true) => {
+                self.roll_back_if_worse(core, ticket.document_type(), Measure::Corrections, cx)
+            }
             _ => {}
         }
     }
 
     /// After an event of the candidate: if it is one too many, the candidate is not kept until the next look. All else is, as
     /// what belongs together may still be coming in.
-    fn glance(&self, core: &mut Core, document_type: &DocumentType, measure: Measure, cx: &Cx<'_>) {
+    fn roll_back_if_worse(
+        &self,
+        core: &mut Core,
+        document_type: &DocumentType,
+        measure: Measure,
+        cx: &Cx<'_>,
+    ) {
         let (trial, view) = self.view(core);
         let Some(trial) = trial else { return };
         if trial.may_be_worse(&view, document_type, measure)

@@ -15,7 +15,7 @@ const AT_ONCE: f64 = 4.0;
 /// Such a share of the corrections to expect must have come before a stage ends.
 pub(super) const MIN_MATURITY: f64 = 0.5;
 /// A stage is compared in stretches of a quarter of its time, or longer ones if there were more than so many.
-const STRETCHES: u32 = 32;
+const TIME_SLICES: u32 = 32;
 /// A stage that is not clear after so many times its own length waits for a person.
 const MAX_HOLD: u32 = 4;
 const MAX_RATIO: Ratio = Ratio::percent(150);
@@ -36,7 +36,7 @@ pub(super) struct Plan {
     pub(super) name: &'static str,
     pub(super) stages: Vec<Stage>,
     pub(super) max_ratio: Ratio,
-    pub(super) rule: Rule,
+    pub(super) rule: DecisionRule,
     /// After how many times its own length a stage that is not clear waits for a person.
     pub(super) max_hold: u32,
     /// How long a stage waits for document types to be seen, if not four times its length.
@@ -48,7 +48,7 @@ pub(super) struct Plan {
 
 /// How a stage is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rule {
+pub(super) enum DecisionRule {
     /// By the strength of the evidence, at every look.
     Evidence,
     /// By the plain ratio, once the time of the stage is over.
@@ -65,7 +65,7 @@ pub enum Denominator {
     #[default]
     Reviewable,
     /// The answers that a person looked at: for reviews by sample. Tell of them with
-    /// [`Signal::reviewed`](crate::Signal::reviewed); a corrected answer counts as looked at.
+    /// [`Signal::reviewed`](crate::call::Signal::reviewed); a corrected answer counts as looked at.
     Reviewed,
 }
 
@@ -109,7 +109,7 @@ impl Plan {
             name,
             stages,
             max_ratio: MAX_RATIO,
-            rule: Rule::Evidence,
+            rule: DecisionRule::Evidence,
             max_hold: MAX_HOLD,
             longest: None,
             coverage: None,
@@ -190,15 +190,15 @@ impl Plan {
     }
 
     /// Answers that were admitted in the same stretch of a stage are compared with each other.
-    pub(super) fn stretch(&self, stage: &Stage, age: Duration) -> usize {
-        let length = self.stretch_length(stage).as_millis().max(1);
-        let stretch = usize::try_from(age.as_millis() / length).unwrap_or(usize::MAX);
-        stretch.min(STRETCHES as usize - 1)
+    pub(super) fn time_slice(&self, stage: &Stage, age: Duration) -> usize {
+        let length = self.time_slice_length(stage).as_millis().max(1);
+        let time_slice = usize::try_from(age.as_millis() / length).unwrap_or(usize::MAX);
+        time_slice.min(TIME_SLICES as usize - 1)
     }
 
-    pub(super) fn stretch_length(&self, stage: &Stage) -> Duration {
+    pub(super) fn time_slice_length(&self, stage: &Stage) -> Duration {
         let longest = self.patience(stage, HoldReason::Coverage);
-        (stage.at_least / 4).max(longest / STRETCHES)
+        (stage.at_least / 4).max(longest / TIME_SLICES)
     }
 
     /// After how long a stage that does not come to an end waits for a person.

@@ -6,16 +6,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::coverage::{Cadence, Coverage};
-use super::evidence::corrections::{Change, Stored as StoredTruth, Truth};
-use super::evidence::counts::{Book, Pair, Stage};
-use super::evidence::likelihood::Weighed;
-use super::evidence::review_delay::Pace;
+use super::evidence::corrections::{Change, Corrections, Stored as StoredCorrections};
+use super::evidence::counts::{Pair, StageCounts, TypeCounts};
+use super::evidence::likelihood::Likelihood;
+use super::evidence::review_delay::ReviewSpeed;
 use super::plan::Plan;
 use super::status::RolloutState;
 use crate::call::{Correction, Outcome, Role, Ticket};
 use crate::event::{EventKind, Findings, HoldReason, Measure, NotCounted, Tally};
 use crate::name::{DocumentType, VersionId};
-use crate::stats::{Keyed, Place};
+use crate::stats::{BoundedMap, Place};
 use crate::time::{Timestamp, hours};
 
 /// Document types that are judged apart; the others share one book.
@@ -39,26 +39,26 @@ pub(super) struct Trial {
     /// Whether a person approved the next stage.
     pub(super) approved: bool,
     /// Why it waits, as somebody was told.
-    pub(super) told: Option<HoldReason>,
-    pub(super) books: Keyed<DocumentType, Box<Book>>,
+    pub(super) last_reported_hold: Option<HoldReason>,
+    pub(super) by_type: BoundedMap<DocumentType, Box<TypeCounts>>,
     /// Types that production keeps.
     pub(super) excluded: BTreeSet<DocumentType>,
     /// When each stage began.
     pub(super) began: Vec<Timestamp>,
     /// How fast people look at answers, by the stage of the answer: the versions' shares differ between
     /// stages, and only documents of one stage can be compared.
-    pub(super) pace: Vec<Pair<Pace>>,
+    pub(super) review_speed: Vec<Pair<ReviewSpeed>>,
     pub(super) not_counted: BTreeMap<NotCounted, u64>,
-    truth: Truth,
+    corrections: Corrections,
     /// The corrections of all types together, as of the last look.
-    pub(super) all: Weighed,
+    pub(super) all: Likelihood,
 }
 
 /// Where a call is counted.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Spot {
+pub(super) struct StratumKey {
     stage: usize,
-    stretch: usize,
+    time_slice: usize,
     pub(super) role: Role,
 }
 
@@ -74,14 +74,14 @@ impl Trial {
             paused_at: None,
             held: false,
             approved: false,
-            told: Some(HoldReason::NotDue),
-            books: Keyed::new(TYPES),
+            last_reported_hold: Some(HoldReason::NotDue),
+            by_type: BoundedMap::new(TYPES),
             excluded: BTreeSet::new(),
             began: vec![now],
-            pace: Vec::new(),
+            review_speed: Vec::new(),
             not_counted: BTreeMap::new(),
-            truth: Truth::default(),
-            all: Weighed::default(),
+            corrections: Corrections::default(),
+            all: Likelihood::default(),
         }
     }
 
@@ -98,7 +98,7 @@ impl Trial {
         self.state = RolloutState::Running;
         self.paused_at = None;
         (self.held, self.approved) = (false, false);
-        self.told = Some(HoldReason::NotDue);
+        self.last_reported_hold = Some(HoldReason::NotDue);
         if self.began.len() <= usize::from(stage) {
             self.began.resize(usize::from(stage) + 1, now);
         }
@@ -133,7 +133,7 @@ impl Trial {
     }
 
     /// Where a call is counted; `None` if it is none of this rollout's.
-    pub(super) fn spot(&self, plan: &Plan, ticket: &Ticket) -> Option<Spot> {
+    pub(super) fn key(&self, plan: &Plan, ticket: &Ticket) -> Option<StratumKey> {
         let stage = ticket.stage()?;
         let role = ticket.role();
         let version = match role {
@@ -147,24 +147,24 @@ impl Trial {
         let planned = plan.stage(stage)?;
         let number = usize::from(stage);
         let began = self.began.get(number).copied().unwrap_or(self.since);
-        Some(Spot {
+        Some(StratumKey {
             stage: number,
-            stretch: plan.stretch(planned, ticket.admitted_at().since(began)),
+            time_slice: plan.time_slice(planned, ticket.admitted_at().since(began)),
             role,
         })
     }
 
-    fn pace(&mut self, spot: Spot) -> Option<&mut Pace> {
-        if self.pace.len() <= spot.stage {
-            self.pace.resize_with(spot.stage + 1, Pair::default);
+    fn review_speed(&mut self, key: StratumKey) -> Option<&mut ReviewSpeed> {
+        if self.review_speed.len() <= key.stage {
+            self.review_speed.resize_with(key.stage + 1, Pair::default);
         }
-        let pace = self.pace.get_mut(spot.stage)?;
-        Some(pace.of(spot.role))
+        let review_speed = self.review_speed.get_mut(key.stage)?;
+        Some(review_speed.of(key.role))
     }
 
-    fn book(&mut self, document_type: &DocumentType) -> (&mut Book, Place) {
-        let (book, place) = self.books.entry(document_type, Box::default);
-        (&mut **book, place)
+    fn counts(&mut self, document_type: &DocumentType) -> (&mut TypeCounts, Place) {
+        let (counts, place) = self.by_type.entry(document_type, Box::default);
+        (&mut **counts, place)
     }
 
     /// Counts the end of a call. Says which measure it is an event of, and how many types are kept apart when they have just
@@ -172,85 +172,85 @@ impl Trial {
     pub(super) fn ended(
         &mut self,
         plan: &Plan,
-        spot: Spot,
+        key: StratumKey,
         ticket: &Ticket,
         outcome: &Outcome,
     ) -> (Option<Measure>, Option<usize>) {
         let is_answer = matches!(outcome, Outcome::Accepted | Outcome::NeedsReview);
-        if let Some(pace) = self.pace(spot).filter(|_| is_answer) {
-            pace.answered();
+        if let Some(review_speed) = self.review_speed(key).filter(|_| is_answer) {
+            review_speed.answered();
         }
-        let limit = self.books.limit();
-        let (book, place) = self.book(ticket.document_type());
-        let measure = book.ended((spot.stage, spot.stretch, spot.role), outcome);
+        let limit = self.by_type.limit();
+        let (counts, place) = self.counts(ticket.document_type());
+        let measure = counts.ended((key.stage, key.time_slice, key.role), outcome);
         if let Some(coverage) = &plan.coverage {
-            if is_answer && spot.role == Role::Candidate {
+            if is_answer && key.role == Role::Candidate {
                 let cadences = coverage.cadences(ticket.document_type());
-                book.on_time.resize(cadences.len(), 0);
-                for (count, cadence) in book.on_time.iter_mut().zip(cadences) {
+                counts.on_time.resize(cadences.len(), 0);
+                for (count, cadence) in counts.on_time.iter_mut().zip(cadences) {
                     *count = count.saturating_add(u32::from(cadence.is_on(ticket.admitted_at())));
                 }
             }
         }
-        (measure, (place == Place::FirstOfOthers).then_some(limit))
+        (measure, (place == Place::FirstOverflow).then_some(limit))
     }
 
     /// Counts that somebody looked at an answer; each document counts once.
     pub(super) fn looked_at(
         &mut self,
-        spot: Spot,
+        key: StratumKey,
         ticket: &Ticket,
         is_review: bool,
         now: Timestamp,
     ) {
-        if !self.truth.look_at(ticket) {
+        if !self.corrections.look_at(ticket) {
             return;
         }
         let delay = now.since(ticket.admitted_at());
-        if let Some(pace) = self.pace(spot) {
-            pace.looked_at(delay, is_review);
+        if let Some(review_speed) = self.review_speed(key) {
+            review_speed.looked_at(delay, is_review);
         }
-        let (book, _) = self.book(ticket.document_type());
-        book.looked_at((spot.stage, spot.stretch, spot.role));
+        let (counts, _) = self.counts(ticket.document_type());
+        counts.looked_at((key.stage, key.time_slice, key.role));
     }
 
     /// Counts a correction. Whether it changed anything.
     pub(super) fn corrected(
         &mut self,
-        spot: Spot,
+        key: StratumKey,
         ticket: &Ticket,
         correction: &Correction,
     ) -> Result<bool, NotCounted> {
-        let kept_apart = self.books.has_own(ticket.document_type());
+        let kept_apart = self.by_type.has_own(ticket.document_type());
         let document_type = if kept_apart {
             ticket.document_type().as_str()
         } else {
             ""
         };
-        let place = (document_type, spot.stage, spot.stretch, spot.role);
-        if self.truth.correct(ticket, correction, place) != Change::More {
+        let place = (document_type, key.stage, key.time_slice, key.role);
+        if self.corrections.correct(ticket, correction, place) != Change::More {
             return Ok(false);
         }
-        let (book, _) = self.book(ticket.document_type());
-        if book.corrected((spot.stage, spot.stretch, spot.role)) {
+        let (counts, _) = self.counts(ticket.document_type());
+        if counts.corrected((key.stage, key.time_slice, key.role)) {
             return Ok(true);
         }
-        self.truth.retract(ticket, correction);
+        self.corrections.retract(ticket, correction);
         Err(NotCounted::NoAnswer)
     }
 
     /// Takes a correction back.
     pub(super) fn retracted(
         &mut self,
-        spot: Spot,
+        key: StratumKey,
         ticket: &Ticket,
         correction: &Correction,
     ) -> Result<(), NotCounted> {
-        match self.truth.retract(ticket, correction) {
+        match self.corrections.retract(ticket, correction) {
             Change::Unknown => return Err(NotCounted::NothingToRetract),
             Change::Less => {
-                let (book, _) = self.book(ticket.document_type());
-                book.retracted((spot.stage, spot.stretch, spot.role));
+                let (counts, _) = self.counts(ticket.document_type());
+                counts.retracted((key.stage, key.time_slice, key.role));
             }
             Change::More | Change::Nothing => {}
         }
@@ -262,23 +262,23 @@ impl Trial {
         &mut self,
         plan: &Plan,
         document_type: &DocumentType,
-        (stage, stretch): (u8, usize),
+        (stage, time_slice): (u8, usize),
         tallies: Pair<Tally>,
     ) {
         let cadences = plan.coverage.as_ref();
         let cadences = cadences.map_or(0, |coverage| coverage.cadences(document_type).len());
-        let (book, _) = self.book(document_type);
-        book.add((usize::from(stage), stretch), tallies);
+        let (counts, _) = self.counts(document_type);
+        counts.add((usize::from(stage), time_slice), tallies);
         let answered = u32::try_from(tallies.candidate.documents).unwrap_or(u32::MAX);
-        book.on_time.resize(cadences, 0);
-        for count in &mut book.on_time {
+        counts.on_time.resize(cadences, 0);
+        for count in &mut counts.on_time {
             *count = count.saturating_add(answered);
         }
     }
 
     /// Whether corrections are not remembered any more.
     pub(super) fn is_full(&self) -> bool {
-        self.truth.is_full()
+        self.corrections.is_full()
     }
 
     /// Notes what could not be counted; whether it is the first of its reason.
@@ -289,10 +289,10 @@ impl Trial {
     }
 
     /// The book of types that share one, under the name that they are reported by.
-    pub(super) fn all_books(&mut self) -> impl Iterator<Item = (DocumentType, &mut Book)> {
-        let (own, other) = self.books.all_mut();
-        own.map(|(name, book)| (name.clone(), &mut **book))
-            .chain(other.map(|book| (DocumentType::other(), &mut **book)))
+    pub(super) fn all_types(&mut self) -> impl Iterator<Item = (DocumentType, &mut TypeCounts)> {
+        let (own, other) = self.by_type.all_mut();
+        own.map(|(name, counts)| (name.clone(), &mut **counts))
+            .chain(other.map(|counts| (DocumentType::other(), &mut **counts)))
     }
 
     /// The times at which the candidate has not answered a type often enough.
@@ -301,8 +301,8 @@ impl Trial {
         coverage: &'a Coverage,
         document_type: &DocumentType,
     ) -> impl Iterator<Item = Cadence> + 'a {
-        let book = self.books.get::<DocumentType>(document_type);
-        let answered = book.map_or(&[][..], |book| &book.on_time).iter();
+        let counts = self.by_type.get::<DocumentType>(document_type);
+        let answered = counts.map_or(&[][..], |counts| &counts.on_time).iter();
         let answered = answered.copied().chain(std::iter::repeat(0));
         let cadences = coverage.cadences(document_type).iter();
         cadences
@@ -330,40 +330,40 @@ pub(super) struct Stored {
     paused_at: Option<Timestamp>,
     held: bool,
     approved: bool,
-    told: Option<HoldReason>,
-    books: Vec<(DocumentType, StoredBook)>,
-    other: Option<StoredBook>,
+    last_reported_hold: Option<HoldReason>,
+    by_type: Vec<(DocumentType, StoredCounts)>,
+    other: Option<StoredCounts>,
     excluded: BTreeSet<DocumentType>,
     began: Vec<Timestamp>,
-    pace: Vec<Pair<Pace>>,
+    review_speed: Vec<Pair<ReviewSpeed>>,
     not_counted: BTreeMap<NotCounted, u64>,
-    truth: StoredTruth,
+    corrections: StoredCorrections,
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredBook {
-    stages: Vec<Stage>,
+struct StoredCounts {
+    stages: Vec<StageCounts>,
     on_time: Vec<u32>,
 }
 
-impl From<&Book> for StoredBook {
-    fn from(book: &Book) -> Self {
+impl From<&TypeCounts> for StoredCounts {
+    fn from(counts: &TypeCounts) -> Self {
         Self {
-            stages: book.stages.clone(),
-            on_time: book.on_time.clone(),
+            stages: counts.stages.clone(),
+            on_time: counts.on_time.clone(),
         }
     }
 }
 
-impl From<StoredBook> for Book {
-    fn from(stored: StoredBook) -> Self {
+impl From<StoredCounts> for TypeCounts {
+    fn from(stored: StoredCounts) -> Self {
         Self::stored(stored.stages, stored.on_time)
     }
 }
 
 impl From<&Trial> for Stored {
     fn from(trial: &Trial) -> Self {
-        let books = trial.books.iter();
+        let by_type = trial.by_type.iter();
         Self {
             candidate: trial.candidate.clone(),
             stable: trial.stable.clone(),
@@ -374,16 +374,19 @@ impl From<&Trial> for Stored {
             paused_at: trial.paused_at,
             held: trial.held,
             approved: trial.approved,
-            told: trial.told,
-            books: books
-                .map(|(name, book)| (name.clone(), StoredBook::from(&**book)))
+            last_reported_hold: trial.last_reported_hold,
+            by_type: by_type
+                .map(|(name, counts)| (name.clone(), StoredCounts::from(&**counts)))
                 .collect(),
-            other: trial.books.other().map(|book| StoredBook::from(&**book)),
+            other: trial
+                .by_type
+                .other()
+                .map(|counts| StoredCounts::from(&**counts)),
             excluded: trial.excluded.clone(),
             began: trial.began.clone(),
-            pace: trial.pace.clone(),
+            review_speed: trial.review_speed.clone(),
             not_counted: trial.not_counted.clone(),
-            truth: trial.truth.stored(),
+            corrections: trial.corrections.stored(),
         }
     }
 }
@@ -400,18 +403,19 @@ impl Stored {
         trial.since = self.since;
         trial.state = self.state;
         trial.paused_at = self.paused_at;
-        (trial.held, trial.approved, trial.told) = (self.held, self.approved, self.told);
-        let books = self.books.into_iter();
-        trial.books.refill(
-            books.map(|(name, book)| (name, Box::new(Book::from(book)))),
-            self.other.map(|book| Box::new(Book::from(book))),
+        (trial.held, trial.approved, trial.last_reported_hold) =
+            (self.held, self.approved, self.last_reported_hold);
+        let by_type = self.by_type.into_iter();
+        trial.by_type.refill(
+            by_type.map(|(name, counts)| (name, Box::new(TypeCounts::from(counts)))),
+            self.other.map(|counts| Box::new(TypeCounts::from(counts))),
         );
         trial.excluded = self.excluded;
         trial.began = self.began;
-        trial.pace = self.pace;
+        trial.review_speed = self.review_speed;
         trial.not_counted = self.not_counted;
-        trial.truth = Truth::from(self.truth);
-        let impossible = trial.all_books().find(|(_, book)| !book.is_possible());
+        trial.corrections = Corrections::from(self.corrections);
+        let impossible = trial.all_types().find(|(_, counts)| !counts.is_possible());
         match impossible {
             Some((name, _)) => Err(format!(
                 "more documents of type {name} were corrected, looked at or answered than there were"

@@ -3,7 +3,7 @@
 use parking_lot::Mutex;
 use twox_hash::XxHash3_64;
 
-use super::{Core, Rule, ShadowComparator};
+use super::{Core, Settings, ShadowComparator};
 use crate::error::Error;
 use crate::name::VersionId;
 use crate::ratio::Ratio;
@@ -82,7 +82,7 @@ impl ShadowComparatorBuilder {
         }
         let seed = XxHash3_64::oneshot(self.candidate.as_str().as_bytes());
         Ok(ShadowComparator {
-            rule: Rule {
+            settings: Settings {
                 candidate: self.candidate,
                 seed,
                 min: self.min,

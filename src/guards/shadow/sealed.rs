@@ -12,7 +12,9 @@ use crate::call::Comparison;
 /// call returns, and the rest of the program cannot mistake it for an answer.
 ///
 /// ```
-/// use fusebox::{Comparison, Field, Shadowed};
+/// use fusebox::Field;
+/// use fusebox::call::Comparison;
+/// use fusebox::shadow::Shadowed;
 ///
 /// # fn main() -> Result<(), fusebox::Error> {
 /// let total = Field::new("total")?;
@@ -31,39 +33,39 @@ use crate::call::Comparison;
 /// # What the compiler refuses
 /// Reading the value:
 /// ```compile_fail,E0616
-/// let shadowed = fusebox::Shadowed::new(String::from("12.50"));
+/// let shadowed = fusebox::shadow::Shadowed::new(String::from("12.50"));
 /// println!("{}", shadowed.0);
 /// ```
 /// Using it as what it wraps:
 /// ```compile_fail,E0614
-/// let shadowed = fusebox::Shadowed::new(String::from("12.50"));
+/// let shadowed = fusebox::shadow::Shadowed::new(String::from("12.50"));
 /// println!("{}", *shadowed);
 /// ```
 /// ```compile_fail,E0277
-/// let shadowed = fusebox::Shadowed::new(String::from("12.50"));
+/// let shadowed = fusebox::shadow::Shadowed::new(String::from("12.50"));
 /// let value: String = shadowed.into();
 /// ```
 /// Cloning it:
 /// ```compile_fail,E0599
-/// let shadowed = fusebox::Shadowed::new(String::from("12.50"));
+/// let shadowed = fusebox::shadow::Shadowed::new(String::from("12.50"));
 /// let copy = shadowed.clone();
 /// ```
 /// Storing it:
 /// ```compile_fail,E0277
-/// let shadowed = fusebox::Shadowed::new(String::from("12.50"));
+/// let shadowed = fusebox::shadow::Shadowed::new(String::from("12.50"));
 /// let text = serde_json::to_string(&shadowed);
 /// ```
 /// Comparing it twice:
 /// ```compile_fail,E0382
-/// use fusebox::Comparison;
-/// let shadowed = fusebox::Shadowed::new(String::from("12.50"));
+/// use fusebox::call::Comparison;
+/// let shadowed = fusebox::shadow::Shadowed::new(String::from("12.50"));
 /// let comparison = shadowed.compare("12.50", |_: &str, _| Comparison::Match);
 /// let comparison = shadowed.compare("12.50", |_: &str, _| Comparison::Match);
 /// ```
 /// Carrying a borrow out of the comparison:
 /// ```compile_fail,E0521
-/// use fusebox::Comparison;
-/// let shadowed = fusebox::Shadowed::new(String::from("12.50"));
+/// use fusebox::call::Comparison;
+/// let shadowed = fusebox::shadow::Shadowed::new(String::from("12.50"));
 /// let mut stolen: Option<&String> = None;
 /// let comparison = shadowed.compare("12.50", |_: &str, candidate| {
 ///     stolen = Some(candidate);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{EventKind, Severity};
 use crate::guard::Cx;
 use crate::name::{DocumentType, VersionId};
-use crate::stats::{DEFAULT_KEYS, Keyed, Place, Span, Window};
+use crate::stats::{BoundedMap, DEFAULT_KEYS, Place, Span, Window};
 use crate::tokens::TokenCount;
 
 const DOCUMENTS: u64 = 3;
@@ -18,7 +18,7 @@ const REMEMBERED_VERSIONS: usize = 8;
 
 /// The documents that were over budget lately, by type.
 #[derive(Debug)]
-pub(super) struct Alarms(Keyed<DocumentType, OverBudget>);
+pub(super) struct Alarms(BoundedMap<DocumentType, OverBudget>);
 
 #[derive(Debug)]
 struct OverBudget {
@@ -37,7 +37,7 @@ pub(super) struct Alarmed {
 
 impl Alarms {
     pub(super) fn new() -> Self {
-        Self(Keyed::new(DEFAULT_KEYS))
+        Self(BoundedMap::new(DEFAULT_KEYS))
     }
 
     /// One more document is over the budget of `version`.
@@ -52,7 +52,7 @@ impl Alarms {
     ) {
         let keys = self.0.limit();
         let (over, place) = self.0.entry(document_type, || OverBudget::of(version));
-        if place == Place::FirstOfOthers {
+        if place == Place::FirstOverflow {
             let first = document_type.to_string();
             cx.emit(
                 Severity::Warning,

@@ -20,7 +20,7 @@ const ONCE_IN: Duration = Duration::from_secs(60 * 60);
 
 /// When a person was last told of a model.
 #[derive(Debug, Default)]
-pub(super) struct Told(BTreeMap<(Trouble, ModelName), Timestamp>);
+pub(super) struct LastReports(BTreeMap<(Trouble, ModelName), Timestamp>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Trouble {
@@ -30,7 +30,7 @@ enum Trouble {
 
 /// What the number that the API reports says of the count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(super) enum Audit {
     /// The service read less than there was.
     Cut,
     /// The count was wrong.
@@ -40,13 +40,13 @@ pub(super) enum Finding {
 }
 
 /// Holds the reported number of input tokens against the count.
-pub(super) fn compare(measurement: &Measurement, reported: u64) -> Finding {
+pub(super) fn compare(measurement: &Measurement, reported: u64) -> Audit {
     let counted = measurement.prompt;
     let is_much = |difference: u64| {
         difference > SLACK && TOLERANCE.is_exceeded_by(difference - SLACK, reported.max(1))
     };
     if reported < counted.lower() && is_much(counted.lower() - reported) {
-        return Finding::Cut;
+        return Audit::Cut;
     }
     let above = counted
         .upper()
@@ -57,13 +57,13 @@ pub(super) fn compare(measurement: &Measurement, reported: u64) -> Finding {
         Provenance::Calibrated { .. } | Provenance::Assumed
     );
     if is_firm && is_much(above) {
-        Finding::Wrong
+        Audit::Wrong
     } else {
-        Finding::Agrees
+        Audit::Agrees
     }
 }
 
-impl Told {
+impl LastReports {
     pub(super) fn prompt_cut(
         &mut self,
         ticket: &Ticket,

@@ -7,13 +7,13 @@ use crate::call::{Call, Content, History, SystemPrompt, Version};
 use crate::error::Error;
 use crate::ratio::Ratio;
 use crate::tokens::{
-    Account, Conversation, Factor, Model, Tally, TokenCount, TokenCounter, image_tokens,
-    message_tally, reply_framing, role_framing, tool_tokens,
+    Conversation, Factor, MessageTokens, Model, TokenBreakdown, TokenCount, TokenCounter,
+    image_tokens, message_tokens, reply_framing, role_framing, tool_tokens,
 };
 
 /// A version as one model reads it.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct Estimator {
     pub(super) model: Model,
     pub(super) tokenizer: Tokenizer,
     /// The most tokens of prompt that the model takes beside the reserved answer.
@@ -43,8 +43,8 @@ pub(super) struct Tokenizer {
 
 /// What came of measuring a call.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reading {
-    pub(super) account: Account,
+pub(super) struct Estimate {
+    pub(super) breakdown: TokenBreakdown,
     /// What another tokenizer counts, where the whole prompt was counted by one.
     pub(super) raw: Option<u64>,
 }
@@ -102,7 +102,7 @@ struct Brought {
     images: TokenCount,
 }
 
-impl Reader {
+impl Estimator {
     /// `counted_by` is the counter of the version's own model, for which numbers were counted.
     pub(super) fn new(
         version: &Version,
@@ -115,7 +115,7 @@ impl Reader {
         let largest_prompt = model.largest_prompt(answer);
         let counter = &*tokenizer.counter;
         let is_foreign = counted_by.is_some_and(|own| own.name() != counter.name());
-        let mut reader = Self {
+        let mut estimator = Self {
             model: model.clone(),
             largest_prompt,
             limit: limit.of(largest_prompt),
@@ -137,7 +137,7 @@ impl Reader {
             plain: None,
             tokenizer,
         };
-        let counter = &*reader.tokenizer.counter;
+        let counter = &*estimator.tokenizer.counter;
         let has_prompt = match version.system_prompt() {
             SystemPrompt::Unmeasured => {
                 let field = format!("system prompt of version `{}`", version.id());
@@ -145,22 +145,22 @@ impl Reader {
                 return Err(Error::invalid(field, "not counted", allowed));
             }
             SystemPrompt::Counted(tokens) => {
-                reader.system = Size::given(TokenCount::exact(*tokens));
+                estimator.system = Size::given(TokenCount::exact(*tokens));
                 *tokens > 0
             }
             SystemPrompt::Text(text) => {
-                reader.system = Size::text(counter.count(text)?, text.len());
+                estimator.system = Size::text(counter.count(text)?, text.len());
                 !text.is_empty()
             }
         };
         if has_prompt {
-            reader.framing = reader.framing + role_framing("system", model, counter);
+            estimator.framing = estimator.framing + role_framing("system", model, counter);
         }
-        if reader.tokenizer.is_own && !is_foreign {
+        if estimator.tokenizer.is_own && !is_foreign {
             // No factor is asked for when the tokenizer is the model's own.
-            reader.plain = Some(reader.own_tokens(Factor::assumed(1_000)));
+            estimator.plain = Some(estimator.own_tokens(Factor::assumed(1_000)));
         }
-        Ok(reader)
+        Ok(estimator)
     }
 
     /// The prompt and what the caller brings to it, where a document alone surely fits: the everyday case, in which no
@@ -187,10 +187,10 @@ impl Reader {
         &self,
         call: &Call<'_>,
         limit: Option<u64>,
-        learnt: Option<Factor>,
+        usage: Option<Factor>,
         assumed: Factor,
-    ) -> Option<Reading> {
-        let factor = learnt.unwrap_or(assumed);
+    ) -> Option<Estimate> {
+        let factor = usage.unwrap_or(assumed);
         let mut brought = Brought {
             document: self.document_bounds(call.content(), assumed)?,
             history: Size::NOTHING,
@@ -209,10 +209,11 @@ impl Reader {
             History::Messages(messages) => Some(messages),
         };
         let decided = |brought: Brought| {
-            let reading = self.reading(brought, factor, assumed);
-            let prompt = reading.account.prompt();
-            limit
-                .and_then(|limit| (prompt.fits(limit) || prompt.lower() > limit).then_some(reading))
+            let estimate = self.estimate(brought, factor, assumed);
+            let prompt = estimate.breakdown.prompt();
+            limit.and_then(|limit| {
+                (prompt.fits(limit) || prompt.lower() > limit).then_some(estimate)
+            })
         };
         if let Some(messages) = messages {
             if let Some(framing) = messages.most_framing() {
@@ -222,8 +223,8 @@ impl Reader {
                     framing: brought.framing + TokenCount::at_most(framing),
                     ..brought
                 };
-                if let Some(reading) = decided(bounded) {
-                    return Some(reading);
+                if let Some(estimate) = decided(bounded) {
+                    return Some(estimate);
                 }
             }
             let tally = self.tally(messages);
@@ -231,8 +232,8 @@ impl Reader {
             brought.framing = brought.framing + tally.framing;
             brought.images = brought.images + tally.images?;
         }
-        if let Some(reading) = decided(brought) {
-            return Some(reading);
+        if let Some(estimate) = decided(brought) {
+            return Some(estimate);
         }
         if let Content::Text(text) = call.content() {
             let count = match limit {
@@ -244,7 +245,7 @@ impl Reader {
             };
             brought.document = Size::text(count.ok()?, text.len());
         }
-        Some(self.reading(brought, factor, assumed))
+        Some(self.estimate(brought, factor, assumed))
     }
 
     /// What the version itself needs: system prompt, tools and the framing of one document.
@@ -255,7 +256,7 @@ impl Reader {
             framing: self.document_framing,
             images: TokenCount::ZERO,
         };
-        self.reading(nothing, factor, factor).account.prompt()
+        self.estimate(nothing, factor, factor).breakdown.prompt()
     }
 
     /// How many tokens of document, by this reader's counter, are left below the limit.
@@ -265,7 +266,7 @@ impl Reader {
             ..brought
         };
         if self.tokenizer.is_own {
-            let used = self.reading(without, factor, assumed).account.prompt();
+            let used = self.estimate(without, factor, assumed).breakdown.prompt();
             return limit.saturating_sub(used.upper().unwrap_or(limit));
         }
         let texts = self.system + without.history;
@@ -275,10 +276,10 @@ impl Reader {
         factor.raw_of(for_texts).saturating_sub(used)
     }
 
-    fn reading(&self, brought: Brought, factor: Factor, assumed: Factor) -> Reading {
+    fn estimate(&self, brought: Brought, factor: Factor, assumed: Factor) -> Estimate {
         let texts = self.system + brought.document + brought.history;
         let convert = self.conversion(texts, factor);
-        let account = Account {
+        let breakdown = TokenBreakdown {
             system: convert(self.system_size(assumed)),
             document: convert(brought.document),
             history: convert(brought.history),
@@ -292,8 +293,8 @@ impl Reader {
             .upper()
             .filter(|upper| *upper == texts.raw.lower());
         let is_raw = !self.tokenizer.is_own && !texts.has_numbers();
-        Reading {
-            account,
+        Estimate {
+            breakdown,
             raw: counted.filter(|_| is_raw),
         }
     }
@@ -357,9 +358,9 @@ impl Reader {
         Some(images.map(|image| image_tokens(*image, rule)).sum())
     }
 
-    fn tally(&self, messages: &Conversation) -> Tally {
+    fn tally(&self, messages: &Conversation) -> MessageTokens {
         messages.tally(&self.key, |message| {
-            message_tally(message, &self.model, &*self.tokenizer.counter)
+            message_tokens(message, &self.model, &*self.tokenizer.counter)
         })
     }
 }

@@ -104,7 +104,7 @@ pub struct Headroom {
     /// What the version leaves for the document: the limit without system prompt, tools and framing.
     pub room: u64,
     /// How many documents need more than that.
-    pub over: AtLeast,
+    pub over: CountRange,
     /// The mean size on the days before the latest.
     pub mean_before: Option<u64>,
     /// The mean size on the latest day.
@@ -114,14 +114,14 @@ pub struct Headroom {
 /// A number of documents that is known up to an interval, because sizes are kept in buckets and some are only bounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_structs, reason = "the two ends of an interval")]
-pub struct AtLeast {
+pub struct CountRange {
     /// So many for certain.
     pub at_least: u64,
     /// So many, if every doubtful one is among them.
     pub at_most: u64,
 }
 
-impl std::fmt::Display for AtLeast {
+impl std::fmt::Display for CountRange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.at_least == self.at_most {
             return f.pad(&self.at_least.to_string());
@@ -217,12 +217,12 @@ impl Sizes {
         room: u64,
         stretch: impl Fn(u64) -> u64,
         shrink: impl Fn(u64) -> u64,
-    ) -> AtLeast {
+    ) -> CountRange {
         let (most, least) = (stretch(room), shrink(room));
         let days = self.days.iter();
         let counts = days.map(|day| day.over(most, least));
         let (at_least, at_most) = counts.fold((0, 0), |sum, day| (sum.0 + day.0, sum.1 + day.1));
-        AtLeast { at_least, at_most }
+        CountRange { at_least, at_most }
     }
 
     pub(super) fn headroom(&self, document_type: &DocumentType, model: &ModelName) -> Headroom {

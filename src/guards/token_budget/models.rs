@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::estimate::{Reader, Tokenizer};
+use super::estimate::{Estimator, Tokenizer};
 use crate::call::Version;
 use crate::error::Error;
 use crate::name::ModelName;
@@ -24,15 +24,15 @@ pub(super) struct Models {
     /// Cheapest first.
     fallbacks: Vec<Model>,
     counters: BTreeMap<ModelName, Arc<dyn TokenCounter>>,
-    readers: RwLock<Vec<Arc<Readers>>>,
+    estimators: RwLock<Vec<Arc<Estimators>>>,
 }
 
 /// A version as its own model reads it, and as each fallback would.
 #[derive(Debug)]
-pub(super) struct Readers {
+pub(super) struct Estimators {
     pub(super) version: Version,
-    pub(super) own: Reader,
-    pub(super) fallbacks: Vec<Reader>,
+    pub(super) own: Estimator,
+    pub(super) fallbacks: Vec<Estimator>,
 }
 
 impl Models {
@@ -65,27 +65,27 @@ impl Models {
             declared,
             fallbacks,
             counters,
-            readers: RwLock::new(Vec::new()),
+            estimators: RwLock::new(Vec::new()),
         })
     }
 
     /// A version as its models read it; counted when it is first asked for. An error when its model is not known, its
     /// prompt not counted, or its reserve too large.
-    pub(super) fn readers(&self, version: &Version) -> Result<Arc<Readers>, Error> {
-        let known = |readers: &&Arc<Readers>| readers.version.sends_the_same_as(version);
-        if let Some(readers) = self.readers.read().iter().find(known) {
-            return Ok(Arc::clone(readers));
+    pub(super) fn estimators(&self, version: &Version) -> Result<Arc<Estimators>, Error> {
+        let known = |estimators: &&Arc<Estimators>| estimators.version.sends_the_same_as(version);
+        if let Some(estimators) = self.estimators.read().iter().find(known) {
+            return Ok(Arc::clone(estimators));
         }
-        let readers = Arc::new(self.read(version)?);
-        let mut all = self.readers.write();
+        let estimators = Arc::new(self.read(version)?);
+        let mut all = self.estimators.write();
         if all.len() >= REMEMBERED_VERSIONS {
             all.remove(0);
         }
-        all.push(Arc::clone(&readers));
-        Ok(readers)
+        all.push(Arc::clone(&estimators));
+        Ok(estimators)
     }
 
-    fn read(&self, version: &Version) -> Result<Readers, Error> {
+    fn read(&self, version: &Version) -> Result<Estimators, Error> {
         let of = |what: &str| format!("{what} of version `{}`", version.id());
         let Some(model) = self.model(version.model()) else {
             let allowed = "a model whose context window is known or declared with `.model(Model::new(name, window)?)`";
@@ -114,16 +114,16 @@ impl Models {
         }
         let tokenizer = self.tokenizer(model, version)?;
         let counted_by = Some(&*tokenizer.counter);
-        let own = Reader::new(version, model, tokenizer.clone(), counted_by, self.limit)?;
+        let own = Estimator::new(version, model, tokenizer.clone(), counted_by, self.limit)?;
         let usable = |fallback: &&Model| {
             fallback.name() != model.name() && reserved < fallback.context_window()
         };
         let fallbacks = self.fallbacks.iter().filter(usable).map(|fallback| {
             let tokenizer = self.tokenizer(fallback, version)?;
-            Reader::new(version, fallback, tokenizer, counted_by, self.limit)
+            Estimator::new(version, fallback, tokenizer, counted_by, self.limit)
         });
         let fallbacks = fallbacks.collect::<Result<_, _>>()?;
-        Ok(Readers {
+        Ok(Estimators {
             version: version.clone(),
             own,
             fallbacks,
@@ -160,7 +160,7 @@ impl Models {
     }
 
     /// Whether two models count texts alike, so that sizes which one has read hold for the other.
-    pub(super) fn read_alike(&self, one: &ModelName, other: &ModelName) -> bool {
+    pub(super) fn count_alike(&self, one: &ModelName, other: &ModelName) -> bool {
         let of_one = self.tokenizer_name(one);
         one == other || of_one.is_some() && of_one == self.tokenizer_name(other)
     }

@@ -9,7 +9,7 @@ use crate::call::{Ticket, Version};
 use crate::event::{EventKind, Severity};
 use crate::guard::Cx;
 use crate::name::{DocumentType, ModelName, VersionId};
-use crate::stats::{DEFAULT_KEYS, Keyed};
+use crate::stats::{BoundedMap, DEFAULT_KEYS};
 use crate::time::Timestamp;
 use crate::tokens::{Calibration, Coverage, Factor, Measurement, Provenance, TokenCount};
 
@@ -20,10 +20,10 @@ type Key = (DocumentType, ModelName);
 
 /// What was learnt, by type and model.
 #[derive(Debug)]
-pub(super) struct Learnt {
-    calibrations: Keyed<Key, Calibration>,
+pub(super) struct UsageHistory {
+    calibrations: BoundedMap<Key, Calibration>,
     pooled: BTreeMap<ModelName, Calibration>,
-    sizes: Keyed<Key, Sizes>,
+    sizes: BoundedMap<Key, Sizes>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,12 +33,12 @@ pub(super) struct Stored {
     sizes: Vec<(Key, Sizes)>,
 }
 
-impl Learnt {
+impl UsageHistory {
     pub(super) fn new() -> Self {
         Self {
-            calibrations: Keyed::new(DEFAULT_KEYS),
+            calibrations: BoundedMap::new(DEFAULT_KEYS),
             pooled: BTreeMap::new(),
-            sizes: Keyed::new(DEFAULT_KEYS),
+            sizes: BoundedMap::new(DEFAULT_KEYS),
         }
     }
 
@@ -77,7 +77,7 @@ impl Learnt {
         let pooled = self.pooled.entry(measurement.model.clone()).or_default();
         let _ = pooled.learn(raw, reported, assumed);
         if let Coverage::Fell { misses, documents } = coverage {
-            let kind = EventKind::CoverageFell {
+            let kind = EventKind::BoundMissed {
                 document_type: ticket.document_type().clone(),
                 model: measurement.model.clone(),
                 misses,

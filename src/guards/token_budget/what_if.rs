@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::headroom::{AtLeast, Headroom, Sizes};
-use super::models::Readers;
+use super::headroom::{CountRange, Headroom, Sizes};
+use super::models::Estimators;
 use super::{TokenBudget, space};
 use crate::call::{Call, Version};
 use crate::error::Error;
@@ -21,17 +21,17 @@ pub struct WhatIf {
     /// What the version would leave for the document.
     pub room: u64,
     /// How many documents go over the budget of the version that serves now.
-    pub over_now: AtLeast,
+    pub over_now: CountRange,
     /// How many would go over the budget of this version: to a fallback model, or to people.
-    pub over: AtLeast,
+    pub over: CountRange,
     /// How many of these would fit no fallback model either, and go to people.
-    pub diverted: AtLeast,
+    pub diverted: CountRange,
 }
 
 /// How a learnt bound has been doing: what [`TokenBudget::coverage`] says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct CoverageReport {
+pub struct BoundReport {
     /// The type of document.
     pub document_type: DocumentType,
     /// The model whose tokenizer is not published.
@@ -48,10 +48,10 @@ impl TokenBudget {
     /// How large the documents of each type are, and how many of them fit, from the calls of the last eight days.
     ///
     /// Sizes are known from the usage that you report, or where a text had to be counted; see
-    /// [`measure_every_document`](crate::TokenBudgetBuilder::measure_every_document).
+    /// [`measure_every_document`](crate::budget::TokenBudgetBuilder::measure_every_document).
     pub fn headroom(&self) -> Vec<Headroom> {
-        let learnt = self.learnt.lock();
-        let sizes = learnt.sizes();
+        let usage = self.usage.lock();
+        let sizes = usage.sizes();
         let mut all: Vec<_> = sizes
             .map(|((document_type, model), sizes)| sizes.headroom(document_type, model))
             .collect();
@@ -65,12 +65,12 @@ impl TokenBudget {
     /// Where the model reads with another tokenizer than the one the documents were measured with, the numbers become
     /// intervals: the difference is not known before it has been seen.
     pub fn what_if(&self, version: &Version) -> Result<Vec<WhatIf>, Error> {
-        let readers = self.models.readers(version)?;
-        let learnt = self.learnt.lock();
-        let sizes = learnt.sizes();
+        let estimators = self.models.estimators(version)?;
+        let usage = self.usage.lock();
+        let sizes = usage.sizes();
         let mut all: Vec<_> = sizes
             .map(|((document_type, model), sizes)| {
-                self.forecast(document_type, model, sizes, &readers)
+                self.forecast(document_type, model, sizes, &estimators)
             })
             .collect();
         all.sort_by(|one, other| one.document_type.cmp(&other.document_type));
@@ -78,13 +78,13 @@ impl TokenBudget {
     }
 
     /// How many documents lay above the bound that was learnt for their type: one in a hundred is what is promised.
-    pub fn coverage(&self) -> Vec<CoverageReport> {
-        let learnt = self.learnt.lock();
-        let calibrations = learnt.calibrations();
+    pub fn coverage(&self) -> Vec<BoundReport> {
+        let usage = self.usage.lock();
+        let calibrations = usage.calibrations();
         let mut all: Vec<_> = calibrations
             .map(|((document_type, model), calibration)| {
                 let (judged, above) = calibration.observed();
-                CoverageReport {
+                BoundReport {
                     document_type: document_type.clone(),
                     model: model.clone(),
                     samples: calibration.samples() as u64,
@@ -100,12 +100,12 @@ impl TokenBudget {
     /// Adds a document to what [`headroom`](Self::headroom) and [`what_if`](Self::what_if) know, without a call: from a
     /// folder of documents, or a trace of past traffic. It is counted in full. An error when it cannot be counted.
     pub fn record(&self, call: &Call<'_>, version: &Version, at: Timestamp) -> Result<(), Error> {
-        let readers = self.models.readers(version)?;
-        let reading = self.count_in_full(&readers.own, call)?;
-        let space = space(&readers.own, self.models.assumed_factor());
-        let size = reading.account.brought();
-        let mut learnt = self.learnt.lock();
-        learnt.record(call.document_type(), version, size, space, at);
+        let estimators = self.models.estimators(version)?;
+        let estimate = self.count_in_full(&estimators.own, call)?;
+        let space = space(&estimators.own, self.models.assumed_factor());
+        let size = estimate.breakdown.brought();
+        let mut usage = self.usage.lock();
+        usage.record(call.document_type(), version, size, space, at);
         Ok(())
     }
 
@@ -114,13 +114,13 @@ impl TokenBudget {
         document_type: &DocumentType,
         measured_by: &ModelName,
         sizes: &Sizes,
-        readers: &Readers,
+        estimators: &Estimators,
     ) -> WhatIf {
         let assumed = self.models.assumed_factor();
-        let over = |reader: &super::Reader| {
-            let space = space(reader, assumed);
+        let over = |estimator: &super::Estimator| {
+            let space = space(estimator, assumed);
             let room = space.limit.saturating_sub(space.own);
-            let same = self.models.read_alike(measured_by, reader.model.name());
+            let same = self.models.count_alike(measured_by, estimator.model.name());
             let over = if same {
                 sizes.over(room, |room| room, |room| room)
             } else {
@@ -128,9 +128,12 @@ impl TokenBudget {
             };
             (room, over)
         };
-        let (room, own) = over(&readers.own);
-        let least = readers.fallbacks.iter().map(|reader| over(reader).1);
-        let diverted = least.fold(own, |best, next| AtLeast {
+        let (room, own) = over(&estimators.own);
+        let least = estimators
+            .fallbacks
+            .iter()
+            .map(|estimator| over(estimator).1);
+        let diverted = least.fold(own, |best, next| CountRange {
             at_least: best.at_least.min(next.at_least),
             at_most: best.at_most.min(next.at_most),
         });

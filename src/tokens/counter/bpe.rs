@@ -17,7 +17,7 @@ use crate::tokens::model::Encoding;
 /// 80 ms and 34 to 70 MB, once in a process; [`new`](Self::new) does it.
 ///
 /// ```
-/// use fusebox::{Encoding, TokenCounter, tokens::Bpe};
+/// use fusebox::tokens::{Bpe, Encoding, TokenCounter};
 ///
 /// let counter = Bpe::new(Encoding::O200kBase)?;
 /// assert_eq!(counter.count("お誕生日おめでとう")?.upper(), Some(8));

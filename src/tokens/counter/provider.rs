@@ -17,12 +17,13 @@ const KEPT: usize = 10_000;
 /// Counts by a provider's own endpoint (`count_tokens`), kept so that each text is asked for once.
 ///
 /// The guards themselves make no calls: ask before, with [`ask`](Self::ask), and give the counter to the budget with
-/// [`TokenBudgetBuilder::counter`](crate::TokenBudgetBuilder::counter). A text that nobody asked for is judged by its
+/// [`TokenBudgetBuilder::counter`](crate::budget::TokenBudgetBuilder::counter). A text that nobody asked for is judged by its
 /// length in bytes. The last 10,000 texts are kept, by their hash.
 ///
 /// ```
 /// use std::sync::Arc;
-/// use fusebox::{TokenBudget, TokenCounter, tokens::ProviderCounts};
+/// use fusebox::TokenBudget;
+/// use fusebox::tokens::{ProviderCounts, TokenCounter};
 ///
 /// # async fn count_tokens(_: &str) -> Result<u64, std::convert::Infallible> { Ok(21) }
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -24,7 +24,7 @@ const PART: usize = 16 << 10;
 /// [`new`](Self::new) does it, so that the first call does not.
 ///
 /// ```
-/// use fusebox::{Encoding, TokenCounter, tokens::Tiktoken};
+/// use fusebox::tokens::{Encoding, Tiktoken, TokenCounter};
 ///
 /// let counter = Tiktoken::new(Encoding::O200kBase);
 /// assert_eq!(counter.count("お誕生日おめでとう")?.upper(), Some(8));

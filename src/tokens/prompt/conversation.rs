@@ -18,7 +18,7 @@ pub(crate) const MOST_FRAMING: u64 = 10;
 /// One message of a conversation.
 ///
 /// ```
-/// use fusebox::Message;
+/// use fusebox::tokens::Message;
 ///
 /// let question = Message::user("Which of these invoices are overdue?");
 /// let example = Message::new("system", "New synergies will help drive top-line growth.").with_name("example_user");
@@ -170,7 +170,8 @@ fn shown(value: &Value) -> String {
 /// the whole conversation's.
 ///
 /// ```
-/// use fusebox::{Call, Conversation, Message};
+/// use fusebox::Call;
+/// use fusebox::tokens::{Conversation, Message};
 ///
 /// let mut conversation = Conversation::new();
 /// conversation.push(Message::user("What does the supplier owe us?"));
@@ -192,18 +193,18 @@ pub struct Conversation {
 struct Counted {
     key: String,
     messages: usize,
-    tally: Tally,
+    tally: MessageTokens,
 }
 
 /// What the messages of a conversation come to; `None` where something cannot be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct MessageTokens {
     pub(crate) text: Option<TokenCount>,
     pub(crate) framing: TokenCount,
     pub(crate) images: Option<TokenCount>,
 }
 
-impl Tally {
+impl MessageTokens {
     pub(crate) const NOTHING: Self = Self {
         text: Some(TokenCount::ZERO),
         framing: TokenCount::ZERO,
@@ -272,14 +273,18 @@ impl Conversation {
 
     /// What the messages come to for the tokenizer and model called `key`; `count` is asked about those that it has not
     /// counted yet.
-    pub(crate) fn tally(&self, key: &str, count: impl Fn(&Message) -> Tally) -> Tally {
+    pub(crate) fn tally(
+        &self,
+        key: &str,
+        count: impl Fn(&Message) -> MessageTokens,
+    ) -> MessageTokens {
         let mut all = self.counted.lock();
         let known = all.iter().position(|counted| counted.key == key);
         let mut counted = known.map_or_else(
             || Counted {
                 key: key.to_owned(),
                 messages: 0,
-                tally: Tally::NOTHING,
+                tally: MessageTokens::NOTHING,
             },
             |at| all.swap_remove(at),
         );

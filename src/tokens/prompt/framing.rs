@@ -1,36 +1,40 @@
 //! Tokens of messages: their texts, and what the API puts around them.
 
-use super::conversation::{MOST_FRAMING, Message, Part, Tally};
+use super::conversation::{MOST_FRAMING, Message, MessageTokens, Part};
 use super::image::image_tokens;
 use crate::tokens::count::TokenCount;
 use crate::tokens::counter::TokenCounter;
 use crate::tokens::model::{Framing, Model};
 
 /// What a message comes to when `model` reads it.
-pub(crate) fn message_tally(message: &Message, model: &Model, counter: &dyn TokenCounter) -> Tally {
+pub(crate) fn message_tokens(
+    message: &Message,
+    model: &Model,
+    counter: &dyn TokenCounter,
+) -> MessageTokens {
     let parts = message.parts().iter().map(|part| match part {
-        Part::Text(text) => Tally {
+        Part::Text(text) => MessageTokens {
             text: counter.count(text).ok(),
-            ..Tally::NOTHING
+            ..MessageTokens::NOTHING
         },
-        Part::Unknown(bytes) => Tally {
+        Part::Unknown(bytes) => MessageTokens {
             text: Some(TokenCount::at_most(*bytes)),
-            ..Tally::NOTHING
+            ..MessageTokens::NOTHING
         },
-        Part::Uncountable => Tally {
+        Part::Uncountable => MessageTokens {
             text: None,
-            ..Tally::NOTHING
+            ..MessageTokens::NOTHING
         },
-        Part::Image(image) => Tally {
+        Part::Image(image) => MessageTokens {
             images: model.image_rule().map(|rule| image_tokens(*image, rule)),
-            ..Tally::NOTHING
+            ..MessageTokens::NOTHING
         },
     });
-    let framing = Tally {
+    let framing = MessageTokens {
         framing: around(message.role(), message.name(), model.framing(), counter),
-        ..Tally::NOTHING
+        ..MessageTokens::NOTHING
     };
-    parts.fold(framing, Tally::plus)
+    parts.fold(framing, MessageTokens::plus)
 }
 
 /// What stands around a message of a role.

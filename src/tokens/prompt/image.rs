@@ -8,7 +8,7 @@ use crate::tokens::model::ImageRule;
 /// An image in a prompt: how large it is, and whether it is looked at in full. Its data is never counted as text.
 ///
 /// ```
-/// use fusebox::Image;
+/// use fusebox::tokens::Image;
 ///
 /// let scan = Image::new(1_654, 2_339);
 /// let thumbnail = Image::new(512, 512).low_detail();

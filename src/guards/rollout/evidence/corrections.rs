@@ -27,7 +27,7 @@ pub(crate) enum Change {
 
 /// Everything by hash: names are kept nowhere.
 #[derive(Debug, Default)]
-pub(crate) struct Truth {
+pub(crate) struct Corrections {
     corrections: HashSet<u64, RandomState>,
     documents: HashMap<u64, Document, RandomState>,
     /// The number of each batch, in each stratum and of each version.
@@ -47,7 +47,7 @@ struct Document {
     batch: u32,
 }
 
-impl Truth {
+impl Corrections {
     /// Whether this is the first time that somebody looked at a document.
     pub(crate) fn look_at(&mut self, ticket: &Ticket) -> bool {
         let document = hash(ticket, &[]);
@@ -91,7 +91,7 @@ impl Truth {
             return Change::More;
         };
         let next = u32::try_from(self.in_batch.len()).map_or(u32::MAX, |len| len + 1);
-        let number = *self.batches.entry(in_place(batch, place)).or_insert(next);
+        let number = *self.batches.entry(batch_key(batch, place)).or_insert(next);
         known.batch = number;
         if number == next {
             self.in_batch.push(0);
@@ -159,7 +159,7 @@ impl Truth {
     }
 }
 
-impl From<Stored> for Truth {
+impl From<Stored> for Corrections {
     fn from(stored: Stored) -> Self {
         Self {
             corrections: stored.corrections.into_iter().collect(),
@@ -188,10 +188,10 @@ fn hash(ticket: &Ticket, names: &[&str]) -> u64 {
     })
 }
 
-fn in_place(batch: &BatchKey, (document_type, stage, stretch, role): Where<'_>) -> u64 {
+fn batch_key(batch: &BatchKey, (document_type, stage, time_slice, role): Where<'_>) -> u64 {
     let seed = XxHash3_64::oneshot(batch.as_str().as_bytes());
     let seed = XxHash3_64::oneshot_with_seed(seed, document_type.as_bytes());
-    let numbers = [stage, stretch, usize::from(role == Role::Candidate)];
+    let numbers = [stage, time_slice, usize::from(role == Role::Candidate)];
     numbers.iter().fold(seed, |seed, number| {
         XxHash3_64::oneshot_with_seed(seed, &(*number as u64).to_le_bytes())
     })
@@ -211,14 +211,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::call::{Service, TicketId};
+    use crate::call::{Assignment, TicketId};
     use crate::name::{CorrectionId, DocumentId, DocumentType, Field, ModelName, VersionId};
     use crate::time::Timestamp;
 
     const PLACE: Where<'_> = ("invoice", 0, 0, Role::Candidate);
 
     fn ticket(document: u64) -> Ticket {
-        let service = Service {
+        let assignment = Assignment {
             version: VersionId::new("v8").unwrap(),
             role: Role::Candidate,
             model: ModelName::new("gpt-4o").unwrap(),
@@ -231,7 +231,7 @@ mod tests {
             TicketId::new(0, 0),
             document,
             document_type,
-            service,
+            assignment,
             Timestamp::EPOCH,
         )
     }
@@ -253,7 +253,7 @@ mod tests {
         fn facts_are_counted_as_a_list_would(
             steps in prop::collection::vec((0_u64..4, 0_u8..2, 0_u8..2, 0_u8..3, any::<bool>()), 1..60),
         ) {
-            let mut truth = Truth::default();
+            let mut corrections = Corrections::default();
             let mut alive: Vec<(u64, u8, u8)> = Vec::new();
             let mut batch_of: HashMap<u64, u8> = HashMap::new();
             let mut facts = 0_i64;
@@ -263,7 +263,7 @@ mod tests {
                 let said = (document, field, id);
                 let change = if is_taken_back {
                     alive.retain(|other| *other != said);
-                    truth.retract(&ticket, &correction(field, id, 0))
+                    corrections.retract(&ticket, &correction(field, id, 0))
                 } else {
                     if !alive.iter().any(|(other, _, _)| *other == document) {
                         batch_of.insert(document, batch);
@@ -271,7 +271,7 @@ mod tests {
                     if !alive.contains(&said) {
                         alive.push(said);
                     }
-                    truth.correct(&ticket, &correction(field, id, batch), place)
+                    corrections.correct(&ticket, &correction(field, id, batch), place)
                 };
                 facts += match change {
                     Change::More => 1,
@@ -286,59 +286,68 @@ mod tests {
                     })
                     .collect();
                 prop_assert_eq!(facts, i64::try_from(expected.len()).unwrap());
-                truth = Truth::from(truth.stored());
+                corrections = Corrections::from(corrections.stored());
             }
         }
     }
 
     #[test]
     fn what_was_never_said_cannot_be_taken_back() {
-        let mut truth = Truth::default();
+        let mut corrections = Corrections::default();
         let ticket = ticket(1);
         assert_eq!(
-            truth.retract(&ticket, &correction(0, 0, 0)),
+            corrections.retract(&ticket, &correction(0, 0, 0)),
             Change::Unknown
         );
         assert_eq!(
-            truth.correct(&ticket, &correction(0, 0, 0), PLACE),
+            corrections.correct(&ticket, &correction(0, 0, 0), PLACE),
             Change::More
         );
         assert_eq!(
-            truth.retract(&ticket, &correction(0, 1, 0)),
+            corrections.retract(&ticket, &correction(0, 1, 0)),
             Change::Unknown,
             "another id"
         );
         assert_eq!(
-            truth.retract(&ticket, &correction(1, 0, 0)),
+            corrections.retract(&ticket, &correction(1, 0, 0)),
             Change::Unknown,
             "another field"
         );
-        assert_eq!(truth.retract(&ticket, &correction(0, 0, 0)), Change::Less);
+        assert_eq!(
+            corrections.retract(&ticket, &correction(0, 0, 0)),
+            Change::Less
+        );
     }
 
     #[test]
     fn past_the_limit_facts_count_but_are_not_remembered() {
-        let mut truth = Truth::default();
+        let mut corrections = Corrections::default();
         for n in 0..REMEMBERED as u64 {
-            assert!(!truth.is_full(), "{n}");
+            assert!(!corrections.is_full(), "{n}");
             assert_eq!(
-                truth.correct(&ticket(n), &correction(0, 0, 0), PLACE),
+                corrections.correct(&ticket(n), &correction(0, 0, 0), PLACE),
                 Change::More
             );
         }
-        assert!(truth.is_full());
+        assert!(corrections.is_full());
         let late = ticket(u64::MAX);
         assert_eq!(
-            truth.correct(&late, &correction(0, 0, 0), PLACE),
+            corrections.correct(&late, &correction(0, 0, 0), PLACE),
             Change::More
         );
-        assert_eq!(truth.retract(&late, &correction(0, 0, 0)), Change::Unknown);
+        assert_eq!(
+            corrections.retract(&late, &correction(0, 0, 0)),
+            Change::Unknown
+        );
         let known = ticket(5);
         assert_eq!(
-            truth.correct(&known, &correction(0, 0, 0), PLACE),
+            corrections.correct(&known, &correction(0, 0, 0), PLACE),
             Change::Nothing
         );
-        assert_eq!(truth.documents.len(), REMEMBERED);
-        assert_eq!(truth.retract(&known, &correction(0, 0, 0)), Change::Less);
+        assert_eq!(corrections.documents.len(), REMEMBERED);
+        assert_eq!(
+            corrections.retract(&known, &correction(0, 0, 0)),
+            Change::Less
+        );
     }
 }

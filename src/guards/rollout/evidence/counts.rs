@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::plan::Denominator;
-use super::likelihood::{Stratum, Weighed};
-use super::ratio_test::Judge;
+use super::likelihood::{Likelihood, Stratum};
+use super::ratio_test::RatioTest;
 use crate::call::{Outcome, Role};
 use crate::event::{Evidence, Measure, Tally};
 use crate::failure::FailureKind;
@@ -69,7 +69,7 @@ impl Arm {
 
 /// How the calls of one version ended, in one stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Ends {
+pub(crate) struct Outcomes {
     pub(crate) processed: u32,
     abandoned: u32,
     diverted: u32,
@@ -77,7 +77,7 @@ pub(crate) struct Ends {
     truncated: u32,
 }
 
-impl Ends {
+impl Outcomes {
     /// Counts an end; says which measure it is an event of.
     fn count(&mut self, outcome: &Outcome) -> Option<Measure> {
         self.processed = self.processed.saturating_add(1);
@@ -113,28 +113,28 @@ impl Ends {
 
 /// One stage of one document type.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Stage {
+pub(crate) struct StageCounts {
     /// By the time of admission.
-    pub(crate) stretches: Vec<Pair<Arm>>,
-    pub(crate) ends: Pair<Ends>,
+    pub(crate) time_slices: Vec<Pair<Arm>>,
+    pub(crate) ends: Pair<Outcomes>,
 }
 
 /// A document type in all stages.
 #[derive(Debug, Default)]
-pub(crate) struct Book {
-    pub(crate) stages: Vec<Stage>,
+pub(crate) struct TypeCounts {
+    pub(crate) stages: Vec<StageCounts>,
     /// For each time at which documents of this type are expected, how many the candidate answered.
     pub(crate) on_time: Vec<u32>,
     /// The corrections as they were last weighed.
-    weighed: Option<Box<Weighed>>,
+    likelihood: Option<Box<Likelihood>>,
     /// What they say, if that was asked.
     evidence: Option<Evidence>,
     /// Whether nothing has changed since.
     is_up_to_date: bool,
 }
 
-impl Book {
-    pub(crate) fn stored(stages: Vec<Stage>, on_time: Vec<u32>) -> Self {
+impl TypeCounts {
+    pub(crate) fn stored(stages: Vec<StageCounts>, on_time: Vec<u32>) -> Self {
         Self {
             stages,
             on_time,
@@ -143,26 +143,26 @@ impl Book {
     }
 
     /// Where a call is counted; what was weighed is out of date from here on.
-    fn arm(&mut self, stage: usize, stretch: usize, role: Role) -> Option<&mut Arm> {
+    fn arm(&mut self, stage: usize, time_slice: usize, role: Role) -> Option<&mut Arm> {
         self.is_up_to_date = false;
         if self.stages.len() <= stage {
             self.stages.reserve_exact(stage + 1 - self.stages.len());
-            self.stages.resize_with(stage + 1, Stage::default);
+            self.stages.resize_with(stage + 1, StageCounts::default);
         }
-        let stretches = &mut self.stages.get_mut(stage)?.stretches;
-        if stretches.len() <= stretch {
-            stretches.resize_with(stretch + 1, Pair::default);
+        let time_slices = &mut self.stages.get_mut(stage)?.time_slices;
+        if time_slices.len() <= time_slice {
+            time_slices.resize_with(time_slice + 1, Pair::default);
         }
-        stretches.get_mut(stretch).map(|pair| pair.of(role))
+        time_slices.get_mut(time_slice).map(|pair| pair.of(role))
     }
 
     /// Counts the end of a call; says which measure it is an event of.
     pub(crate) fn ended(
         &mut self,
-        (stage, stretch, role): (usize, usize, Role),
+        (stage, time_slice, role): (usize, usize, Role),
         outcome: &Outcome,
     ) -> Option<Measure> {
-        let arm = self.arm(stage, stretch, role)?;
+        let arm = self.arm(stage, time_slice, role)?;
         arm.processed = arm.processed.saturating_add(1);
         if matches!(outcome, Outcome::Accepted | Outcome::NeedsReview) {
             arm.answered = arm.answered.saturating_add(1);
@@ -171,14 +171,14 @@ impl Book {
     }
 
     /// Counts answers in bulk, all of them looked at.
-    pub(crate) fn add(&mut self, (stage, stretch): (usize, usize), tallies: Pair<Tally>) {
+    pub(crate) fn add(&mut self, (stage, time_slice): (usize, usize), tallies: Pair<Tally>) {
         let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
         for (role, tally) in [
             (Role::Candidate, tallies.candidate),
             (Role::Stable, tallies.stable),
         ] {
             let documents = small(tally.documents);
-            if let Some(arm) = self.arm(stage, stretch, role) {
+            if let Some(arm) = self.arm(stage, time_slice, role) {
                 for count in [&mut arm.processed, &mut arm.answered, &mut arm.looked_at] {
                     *count = count.saturating_add(documents);
                 }
@@ -192,15 +192,15 @@ impl Book {
     }
 
     /// Counts that somebody looked at an answer.
-    pub(crate) fn looked_at(&mut self, (stage, stretch, role): (usize, usize, Role)) {
-        if let Some(arm) = self.arm(stage, stretch, role) {
+    pub(crate) fn looked_at(&mut self, (stage, time_slice, role): (usize, usize, Role)) {
+        if let Some(arm) = self.arm(stage, time_slice, role) {
             arm.looked_at = arm.looked_at.saturating_add(1).min(arm.answered);
         }
     }
 
     /// Counts a correction; `false` when there is no answer that it can be about.
-    pub(crate) fn corrected(&mut self, (stage, stretch, role): (usize, usize, Role)) -> bool {
-        let Some(arm) = self.arm(stage, stretch, role) else {
+    pub(crate) fn corrected(&mut self, (stage, time_slice, role): (usize, usize, Role)) -> bool {
+        let Some(arm) = self.arm(stage, time_slice, role) else {
             return false;
         };
         let is_possible = arm.corrected < arm.answered;
@@ -209,60 +209,68 @@ impl Book {
     }
 
     /// Takes a correction back.
-    pub(crate) fn retracted(&mut self, (stage, stretch, role): (usize, usize, Role)) {
-        if let Some(arm) = self.arm(stage, stretch, role) {
+    pub(crate) fn retracted(&mut self, (stage, time_slice, role): (usize, usize, Role)) {
+        if let Some(arm) = self.arm(stage, time_slice, role) {
             arm.corrected = arm.corrected.saturating_sub(1);
         }
     }
 
     /// Every arm, with its stage and stretch.
-    pub(crate) fn stretches(&self) -> impl Iterator<Item = (usize, usize, &Pair<Arm>)> {
+    pub(crate) fn time_slices(&self) -> impl Iterator<Item = (usize, usize, &Pair<Arm>)> {
         let stages = self.stages.iter().enumerate();
         stages.flat_map(|(number, stage)| {
-            let stretches = stage.stretches.iter().enumerate();
-            stretches.map(move |(stretch, pair)| (number, stretch, pair))
+            let time_slices = stage.time_slices.iter().enumerate();
+            time_slices.map(move |(time_slice, pair)| (number, time_slice, pair))
         })
     }
 
     /// The corrections, weighed anew if something has changed.
-    pub(crate) fn weighed(&mut self, judge: &Judge, denominator: Denominator) -> &Weighed {
-        let before = self.weighed.take().filter(|_| self.is_up_to_date);
-        let weighed = before.unwrap_or_else(|| {
+    pub(crate) fn likelihood(
+        &mut self,
+        ratio_test: &RatioTest,
+        denominator: Denominator,
+    ) -> &Likelihood {
+        let before = self.likelihood.take().filter(|_| self.is_up_to_date);
+        let likelihood = before.unwrap_or_else(|| {
             self.evidence = None;
-            Box::new(self.weigh(judge, denominator, |_, _| true))
+            Box::new(self.add_up(ratio_test, denominator, |_, _| true))
         });
         self.is_up_to_date = true;
-        self.weighed.insert(weighed)
+        self.likelihood.insert(likelihood)
     }
 
     /// What they were when they were last weighed.
-    pub(crate) fn weighed_before(&self) -> Option<&Weighed> {
-        self.weighed.as_deref()
+    pub(crate) fn previous_likelihood(&self) -> Option<&Likelihood> {
+        self.likelihood.as_deref()
     }
 
     /// What the corrections say.
-    pub(crate) fn evidence(&mut self, judge: &Judge, denominator: Denominator) -> Evidence {
-        self.weighed(judge, denominator);
-        match (&self.evidence, &self.weighed) {
+    pub(crate) fn evidence(
+        &mut self,
+        ratio_test: &RatioTest,
+        denominator: Denominator,
+    ) -> Evidence {
+        self.likelihood(ratio_test, denominator);
+        match (&self.evidence, &self.likelihood) {
             (Some(evidence), _) => *evidence,
-            (None, Some(weighed)) => *self
+            (None, Some(likelihood)) => *self
                 .evidence
-                .insert(judge.evidence(Measure::Corrections, weighed)),
-            (None, None) => judge.evidence(Measure::Corrections, &Weighed::default()),
+                .insert(ratio_test.evidence(Measure::Corrections, likelihood)),
+            (None, None) => ratio_test.evidence(Measure::Corrections, &Likelihood::default()),
         }
     }
 
     /// The corrections of some stretches only.
-    pub(crate) fn weigh(
+    pub(crate) fn add_up(
         &self,
-        judge: &Judge,
+        ratio_test: &RatioTest,
         denominator: Denominator,
         is_in: impl Fn(usize, usize) -> bool,
-    ) -> Weighed {
-        let stretches = self
-            .stretches()
-            .filter(|(stage, stretch, _)| is_in(*stage, *stretch));
-        judge.weigh(stretches.map(|(_, _, pair)| Stratum {
+    ) -> Likelihood {
+        let time_slices = self
+            .time_slices()
+            .filter(|(stage, time_slice, _)| is_in(*stage, *time_slice));
+        ratio_test.add_up(time_slices.map(|(_, _, pair)| Stratum {
             candidate: pair.candidate.tally(denominator),
             stable: pair.stable.tally(denominator),
         }))
@@ -284,7 +292,7 @@ impl Book {
 
     /// Whether these numbers can have come to be.
     pub(crate) fn is_possible(&self) -> bool {
-        self.stretches()
+        self.time_slices()
             .all(|(_, _, pair)| pair.candidate.is_possible() && pair.stable.is_possible())
             && self
                 .stages

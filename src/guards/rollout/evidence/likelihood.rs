@@ -17,7 +17,7 @@ pub(crate) struct Stratum {
 
 /// Strata added up.
 #[derive(Clone, Debug)]
-pub(crate) struct Weighed {
+pub(crate) struct Likelihood {
     pub(crate) candidate: Tally,
     pub(crate) stable: Tally,
     /// The candidate's events, each by production's share of its stratum.
@@ -44,7 +44,7 @@ pub(crate) struct Product {
 /// A factor lies between 1/8 and 8: with so many the square of the product is still a number.
 pub(crate) const MOST_FACTORS: u64 = 128;
 
-impl Default for Weighed {
+impl Default for Likelihood {
     fn default() -> Self {
         Self {
             candidate: Tally::default(),
@@ -87,7 +87,7 @@ impl Stratum {
     clippy::cast_precision_loss,
     reason = "counts of documents are far below 2^53"
 )]
-impl Weighed {
+impl Likelihood {
     pub(crate) fn count(&mut self, candidate: Tally, stable: Tally) {
         for (sum, tally) in [(&mut self.candidate, candidate), (&mut self.stable, stable)] {
             sum.documents = sum.documents.saturating_add(tally.documents);

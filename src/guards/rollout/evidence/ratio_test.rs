@@ -6,7 +6,7 @@
 //! Multinomial Count Data" (2022, arXiv 2011.03567): the mean likelihood over the ratios above one is an e-value against "no
 //! worse", which exceeds 20 with a probability of at most 5 %, however often one looks.
 
-use super::likelihood::{POINTS, Points, Stratum, Weighed, power};
+use super::likelihood::{Likelihood, POINTS, Points, Stratum, power};
 use crate::event::{Evidence, Measure};
 use crate::ratio::Ratio;
 
@@ -18,7 +18,7 @@ const NO_WORSE: f64 = 1.02;
 
 /// The grid of ratios, 64 of them evenly spaced in the logarithm between 1/8 and 8, and the tolerated one.
 #[derive(Debug)]
-pub(crate) struct Judge {
+pub(crate) struct RatioTest {
     max_ratio: f64,
     ratios: Points,
     ln_ratios: Points,
@@ -34,7 +34,7 @@ pub(crate) struct Judge {
     clippy::cast_precision_loss,
     reason = "counts of documents are far below 2^53"
 )]
-impl Judge {
+impl RatioTest {
     pub(crate) fn new(max_ratio: Ratio) -> Self {
         let step = 2.0 * LARGEST.ln() / (POINTS - 1) as f64;
         let ln_ratios: Points = std::array::from_fn(|point| point as f64 * step - LARGEST.ln());
@@ -52,29 +52,29 @@ impl Judge {
     }
 
     /// Adds strata up.
-    pub(crate) fn weigh(&self, strata: impl IntoIterator<Item = Stratum>) -> Weighed {
-        let mut weighed = Weighed::default();
+    pub(crate) fn add_up(&self, strata: impl IntoIterator<Item = Stratum>) -> Likelihood {
+        let mut likelihood = Likelihood::default();
         for stratum in strata {
-            weighed.count(stratum.candidate, stratum.stable);
+            likelihood.count(stratum.candidate, stratum.stable);
             let (x, y) = (stratum.candidate.events, stratum.stable.events);
             let shares = stratum.shared_out().filter(|_| x + y > 0);
             let Some((above, below)) = shares else {
                 continue;
             };
-            weighed.above += above;
-            weighed.below += below;
-            weighed.candidate_events += x;
+            likelihood.above += above;
+            likelihood.below += below;
+            likelihood.candidate_events += x;
             let (n, m) = (stratum.candidate.documents, stratum.stable.documents);
             let share = n as f64 / (n + m) as f64;
             let factors = self.ratios.map(|ratio| share * ratio + 1.0 - share);
-            weighed.multiply(&factors, x.saturating_add(y));
+            likelihood.multiply(&factors, x.saturating_add(y));
         }
-        weighed
+        likelihood
     }
 
     /// Whether it happens to the candidate more than the tolerated ratio as often.
-    pub(crate) fn exceeds(&self, weighed: &Weighed) -> bool {
-        self.is_above(weighed.above, weighed.below)
+    pub(crate) fn exceeds(&self, likelihood: &Likelihood) -> bool {
+        self.is_above(likelihood.above, likelihood.below)
     }
 
     /// The same, without weighing the strata first.
@@ -93,8 +93,8 @@ impl Judge {
     }
 
     /// Natural logarithm of the e-value against "no worse".
-    pub(crate) fn ln_e(&self, weighed: &Weighed) -> f64 {
-        let (likelihoods, scale) = self.likelihoods(weighed, self.first_worse);
+    pub(crate) fn ln_e(&self, likelihood: &Likelihood) -> f64 {
+        let (likelihoods, scale) = self.likelihoods(likelihood, self.first_worse);
         self.mean_of_worse(&likelihoods).ln() + scale
     }
 
@@ -104,8 +104,8 @@ impl Judge {
     }
 
     /// All that there is to say.
-    pub(crate) fn evidence(&self, measure: Measure, weighed: &Weighed) -> Evidence {
-        let (likelihoods, scale) = self.likelihoods(weighed, 0);
+    pub(crate) fn evidence(&self, measure: Measure, likelihood: &Likelihood) -> Evidence {
+        let (likelihoods, scale) = self.likelihoods(likelihood, 0);
         let mean_of_worse = self.mean_of_worse(&likelihoods);
         let mut posterior = likelihoods;
         for (weight, prior) in posterior.iter_mut().zip(self.prior) {
@@ -114,44 +114,44 @@ impl Judge {
         let above = posterior.get(self.first_above..).unwrap_or_default();
         Evidence {
             measure,
-            candidate: weighed.candidate,
-            stable: weighed.stable,
-            ratio: (weighed.below > 0.0).then(|| weighed.above / weighed.below),
+            candidate: likelihood.candidate,
+            stable: likelihood.stable,
+            ratio: (likelihood.below > 0.0).then(|| likelihood.above / likelihood.below),
             ln_e: if mean_of_worse > f64::MIN_POSITIVE {
                 mean_of_worse.ln() + scale
             } else {
-                self.ln_e(weighed)
+                self.ln_e(likelihood)
             },
             p_exceeds: above.iter().sum::<f64>() / posterior.iter().sum::<f64>(),
-            information: self.max_ratio * weighed.below,
-            exceeds: self.exceeds(weighed),
+            information: self.max_ratio * likelihood.below,
+            exceeds: self.exceeds(likelihood),
         }
     }
 
     /// The likelihood of each ratio, and the logarithm by which all are too small: the largest from `first` on is then 1.
-    fn likelihoods(&self, weighed: &Weighed, first: usize) -> (Points, f64) {
-        if weighed.ln_cost.is_none() {
-            let mut likelihoods = power(self.ratios, weighed.candidate_events);
-            for (likelihood, cost) in likelihoods.iter_mut().zip(weighed.cost.points) {
+    fn likelihoods(&self, likelihood: &Likelihood, first: usize) -> (Points, f64) {
+        if likelihood.ln_cost.is_none() {
+            let mut likelihoods = power(self.ratios, likelihood.candidate_events);
+            for (likelihood, cost) in likelihoods.iter_mut().zip(likelihood.cost.points) {
                 *likelihood /= cost;
             }
             return (likelihoods, 0.0);
         }
-        let logs = self.logs(weighed);
+        let logs = self.logs(likelihood);
         let scale = logs.iter().skip(first);
         let scale = scale.copied().fold(f64::NEG_INFINITY, f64::max);
         (logs.map(|log| (log - scale).exp()), scale)
     }
 
-    fn logs(&self, weighed: &Weighed) -> Points {
-        let events = weighed.candidate_events as f64;
+    fn logs(&self, likelihood: &Likelihood) -> Points {
+        let events = likelihood.candidate_events as f64;
         let mut logs = self.ln_ratios.map(|ln_ratio| events * ln_ratio);
-        for (log, cost) in logs.iter_mut().zip(weighed.cost.points) {
+        for (log, cost) in logs.iter_mut().zip(likelihood.cost.points) {
             *log -= cost.ln();
         }
         for (log, cost) in logs
             .iter_mut()
-            .zip(weighed.ln_cost.iter().flat_map(|cost| **cost))
+            .zip(likelihood.ln_cost.iter().flat_map(|cost| **cost))
         {
             *log -= cost;
         }
@@ -166,8 +166,8 @@ mod tests {
     use super::*;
     use crate::event::Tally;
 
-    fn judge() -> Judge {
-        Judge::new(Ratio::percent(150))
+    fn ratio_test() -> RatioTest {
+        RatioTest::new(Ratio::percent(150))
     }
 
     fn stratum(x: u64, n: u64, y: u64, m: u64) -> Stratum {
@@ -178,8 +178,8 @@ mod tests {
     }
 
     fn evidence(strata: &[Stratum]) -> Evidence {
-        let weighed = judge().weigh(strata.iter().copied());
-        judge().evidence(Measure::Corrections, &weighed)
+        let likelihood = ratio_test().add_up(strata.iter().copied());
+        ratio_test().evidence(Measure::Corrections, &likelihood)
     }
 
     /// Computed independently with numpy and scipy for this grid and prior.
@@ -258,19 +258,19 @@ mod tests {
     /// A hundred types with a hundred events each, all of them the candidate's: no product of so many factors is a number.
     #[test]
     fn many_types_with_few_events_each_add_up() {
-        let one = judge().weigh([stratum(100, 125, 0, 2_375)]);
-        let mut all = Weighed::default();
+        let one = ratio_test().add_up([stratum(100, 125, 0, 2_375)]);
+        let mut all = Likelihood::default();
         for _ in 0..100 {
             all.add(&one);
         }
-        let found = judge().evidence(Measure::Corrections, &all);
+        let found = ratio_test().evidence(Measure::Corrections, &all);
         let at_once = evidence(&[stratum(10_000, 12_500, 0, 237_500)]);
         assert!((found.ln_e / at_once.ln_e - 1.0).abs() < 1e-9, "{found:?}");
         for _ in 0..99 {
             all.remove(&one);
         }
-        let found = judge().evidence(Measure::Corrections, &all);
-        let alone = judge().evidence(Measure::Corrections, &one);
+        let found = ratio_test().evidence(Measure::Corrections, &all);
+        let alone = ratio_test().evidence(Measure::Corrections, &one);
         assert!(
             (found.ln_e - alone.ln_e).abs() < 1e-6,
             "{found:?} {alone:?}"
@@ -303,7 +303,7 @@ mod tests {
                 continue;
             }
             let w = n as f64 / (n + m) as f64;
-            for (log, r) in logs.iter_mut().zip(judge().ratios) {
+            for (log, r) in logs.iter_mut().zip(ratio_test().ratios) {
                 let q = w * r / (w * r + 1.0 - w);
                 *log += stratum.candidate.events as f64 * (q / w).ln()
                     + stratum.stable.events as f64 * ((1.0 - q) / (1.0 - w)).ln();
@@ -321,8 +321,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_product_is_the_formula(strata in any_strata()) {
-            let weighed = judge().weigh(strata.iter().copied());
-            for (log, plain) in judge().logs(&weighed).into_iter().zip(plain_logs(&strata)) {
+            let likelihood = ratio_test().add_up(strata.iter().copied());
+            for (log, plain) in ratio_test().logs(&likelihood).into_iter().zip(plain_logs(&strata)) {
                 prop_assert!((log - plain).abs() < 1e-9 * (1.0 + plain.abs()), "{log} {plain}");
             }
         }
@@ -342,16 +342,16 @@ mod tests {
         }
 
         #[test]
-        fn strata_add_up_in_any_order_and_in_parts(mut strata in any_strata(), cut in 0_usize..40) {
+        fn strata_add_up_in_any_order_and_in_parts(mut strata in any_strata(), age_cutoff in 0_usize..40) {
             let forward = evidence(&strata);
-            let (one, other) = strata.split_at(cut.min(strata.len()));
-            let mut parts = judge().weigh(one.iter().copied());
-            parts.add(&judge().weigh(other.iter().copied()));
+            let (one, other) = strata.split_at(age_cutoff.min(strata.len()));
+            let mut parts = ratio_test().add_up(one.iter().copied());
+            parts.add(&ratio_test().add_up(other.iter().copied()));
             let mut without = parts.clone();
-            without.add(&judge().weigh([stratum(3, 10, 200, 300)]));
-            without.remove(&judge().weigh([stratum(3, 10, 200, 300)]));
-            let without = judge().evidence(Measure::Corrections, &without);
-            let parts = judge().evidence(Measure::Corrections, &parts);
+            without.add(&ratio_test().add_up([stratum(3, 10, 200, 300)]));
+            without.remove(&ratio_test().add_up([stratum(3, 10, 200, 300)]));
+            let without = ratio_test().evidence(Measure::Corrections, &without);
+            let parts = ratio_test().evidence(Measure::Corrections, &parts);
             strata.reverse();
             let backward = evidence(&strata);
             for found in [parts, without, backward] {

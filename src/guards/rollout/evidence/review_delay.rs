@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::name::DocumentType;
-use crate::stats::Keyed;
+use crate::stats::BoundedMap;
 use crate::time::{Timestamp, millis};
 
 const BINS: usize = 32;
@@ -109,7 +109,7 @@ impl Delays {
 
 /// How fast people look at the answers of one version.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Pace {
+pub(crate) struct ReviewSpeed {
     delays: Delays,
     answered: u32,
     looked_at: u32,
@@ -117,7 +117,7 @@ pub(crate) struct Pace {
     says_so: bool,
 }
 
-impl Pace {
+impl ReviewSpeed {
     pub(crate) fn answered(&mut self) {
         self.answered = self.answered.saturating_add(1);
     }
@@ -158,13 +158,13 @@ fn shares_differ((x, n): (u32, u32), (y, m): (u32, u32)) -> bool {
 
 /// The delays of one document type, or of all.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Known {
+pub(crate) struct DelaySample {
     delays: Delays,
     /// When the first of the documents came that people looked at.
     first: Option<Timestamp>,
 }
 
-impl Known {
+impl DelaySample {
     fn merge(&mut self, other: &Self) {
         for (count, more) in self.delays.0.iter_mut().zip(other.delays.0) {
             *count = count.saturating_add(more);
@@ -197,33 +197,33 @@ impl Known {
 /// They are kept apart because of the latter only short delays can have been seen.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Delayed {
-    before: Known,
-    since: Known,
+    before: DelaySample,
+    since: DelaySample,
 }
 
 /// What is known of delays, from every answer that people looked at, with a rollout on or not.
 #[derive(Debug)]
-pub(crate) struct Learnt {
-    types: Keyed<DocumentType, Box<Delayed>>,
+pub(crate) struct ReviewDelays {
+    types: BoundedMap<DocumentType, Box<Delayed>>,
     all: Delayed,
 }
 
-impl Learnt {
+impl ReviewDelays {
     pub(crate) fn new(types: usize) -> Self {
         Self {
-            types: Keyed::new(types),
+            types: BoundedMap::new(types),
             all: Delayed::default(),
         }
     }
 
     /// As if answers were looked at the moment they are given, and that for long before.
     pub(crate) fn immediate(now: Timestamp) -> Self {
-        let mut learnt = Self::new(0);
+        let mut review_delays = Self::new(0);
         for _ in 0..ENOUGH {
-            learnt.all.before.add(now, now);
+            review_delays.all.before.add(now, now);
         }
-        learnt.all.before.first = Some(Timestamp::EPOCH);
-        learnt
+        review_delays.all.before.first = Some(Timestamp::EPOCH);
+        review_delays
     }
 
     /// Takes up that somebody looked at an answer, while a rollout is on since `begun` or none is.
@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn delays_that_could_not_have_been_seen_yet_are_not_known() {
         let start = Timestamp::from_millis(1_000_000_000);
-        let mut known = Known::default();
+        let mut known = DelaySample::default();
         for n in 0..ENOUGH {
             assert!(!known.is_settled(start + hours(100)), "only {n}");
             known.add(start, start + hours(1));

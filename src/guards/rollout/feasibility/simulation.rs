@@ -7,13 +7,13 @@ use twox_hash::XxHash3_64;
 use super::super::controller::Rollout;
 use super::super::decide::View;
 use super::super::evidence::counts::Pair;
-use super::super::evidence::review_delay::Learnt;
+use super::super::evidence::review_delay::ReviewDelays;
 use super::super::status::RolloutState;
 use super::super::trial::{TYPES, Trial};
 use super::Forecast;
 use crate::event::{Decision, Tally};
 use crate::name::DocumentType;
-use crate::stats::Keyed;
+use crate::stats::BoundedMap;
 use crate::time::Timestamp;
 
 /// So often the evidence is looked at while a stage lasts as long as it should.
@@ -57,8 +57,8 @@ impl Rollout {
         chance: &mut Chance,
     ) -> (RolloutState, Duration) {
         let begin = Timestamp::from_millis(1_000_000_000_000);
-        let learnt = Learnt::immediate(begin);
-        let seen = Keyed::new(TYPES);
+        let review_delays = ReviewDelays::immediate(begin);
+        let seen = BoundedMap::new(TYPES);
         let mut now = begin;
         let mut trial = Trial::none();
         (trial.started, trial.since) = (begin, begin);
@@ -68,9 +68,9 @@ impl Rollout {
                 return (trial.state, now.since(begin));
             };
             let step = stage.at_least / LOOKS;
-            let spot = (
+            let key = (
                 trial.stage,
-                self.plan.stretch(stage, now.since(trial.since)),
+                self.plan.time_slice(stage, now.since(trial.since)),
             );
             let share = stage.share.as_f64();
             for (document_type, rate) in per_hour {
@@ -88,14 +88,14 @@ impl Rollout {
                     candidate: arm(share, (corrections * ratio).min(1.0)),
                     stable: arm(1.0 - share, corrections),
                 };
-                trial.add(&self.plan, document_type, spot, tallies);
+                trial.add(&self.plan, document_type, key, tallies);
             }
             now = now + step;
             trial.approved = true;
             let view = View {
                 plan: &self.plan,
-                judge: &self.judge,
-                learnt: &learnt,
+                ratio_test: &self.ratio_test,
+                review_delays: &review_delays,
                 seen: &seen,
                 now,
             };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ends::Ends;
 use crate::call::Outcome;
 use crate::time::{Timestamp, millis};
 
@@ -14,60 +15,8 @@ const KNOWN: u64 = 20;
 /// A type is silent when it stays away for so many of its usual gaps.
 const GAPS: u32 = 10;
 
-/// How many documents came to which end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Ends {
-    /// The permit was dropped unsaid.
-    pub abandoned: u64,
-    /// Answered, and the answer may be acted on.
-    pub accepted: u64,
-    /// Sent elsewhere before a call was made.
-    pub diverted: u64,
-    /// The call failed, or its answer was a failure.
-    pub failed: u64,
-    /// Open when the process ended.
-    pub lost: u64,
-    /// Answered, and a person must look.
-    pub needs_review: u64,
-    /// The call was never made, by the caller's choice.
-    pub released: u64,
-}
-
-impl Ends {
-    /// All of them.
-    pub fn total(self) -> u64 {
-        let made = self.abandoned + self.accepted + self.failed + self.needs_review;
-        made + self.diverted + self.lost + self.released
-    }
-
-    pub(super) fn plus(self, other: Self) -> Self {
-        Self {
-            abandoned: self.abandoned + other.abandoned,
-            accepted: self.accepted + other.accepted,
-            diverted: self.diverted + other.diverted,
-            failed: self.failed + other.failed,
-            lost: self.lost + other.lost,
-            needs_review: self.needs_review + other.needs_review,
-            released: self.released + other.released,
-        }
-    }
-
-    fn count(&mut self, outcome: &Outcome) {
-        let end = match outcome {
-            Outcome::Abandoned => &mut self.abandoned,
-            Outcome::Accepted => &mut self.accepted,
-            Outcome::Diverted(_) => &mut self.diverted,
-            Outcome::Failed(_) => &mut self.failed,
-            Outcome::NeedsReview => &mut self.needs_review,
-            Outcome::Released => &mut self.released,
-        };
-        *end += 1;
-    }
-}
-
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Book {
+pub(super) struct Arrivals {
     pub(super) ends: Ends,
     arrived: u64,
     first: Timestamp,
@@ -78,7 +27,7 @@ pub(super) struct Book {
     waiting_reported: bool,
 }
 
-impl Book {
+impl Arrivals {
     /// A type that is expected, and has not come yet.
     pub(super) fn expected_since(since: Timestamp) -> Self {
         Self {
