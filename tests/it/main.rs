@@ -1,4 +1,4 @@
-//! Behaviour through the public API: a module per promise, and one for each law.
+//! Behaviour through the public API: a folder per promise, with what its tests share in its `mod.rs`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,36 +6,18 @@
     clippy::panic
 )]
 
-mod bad_input;
-mod blue_green;
-mod breaker_options;
-mod breaker_settings;
-mod breaker_types;
-mod canary;
-mod cancellation;
-mod classify;
-mod confidence_drift;
+mod breaker;
+mod drift;
 mod drill;
-mod error_rate;
-mod feasibility;
-mod incidents;
+mod failure;
 mod laws;
 mod layering;
 mod ledger;
-mod probing;
+mod pipeline;
 mod public_api;
-mod restart;
-mod rollout_commands;
-mod rollout_restart;
-mod rollout_simulation;
-mod rollout_truth;
-mod rollout_types;
+mod rollout;
 mod shadow;
-mod sinks;
-mod slow_calls;
 mod support;
-mod token_counts;
-mod token_usage;
 mod tokens;
 #[cfg(feature = "tiktoken")]
 mod traces;

@@ -12,8 +12,8 @@ use fusebox::{
     Role, Timestamp,
 };
 
-use crate::blue_green::experience;
-use crate::canary::{answers, hours, with_candidate};
+use super::blue_green::experience;
+use super::canary::{answers, hours, with_candidate};
 use crate::support::{Bench, minutes, version};
 
 fn started(builder: BlueGreenPolicyBuilder) -> (Bench, Arc<BlueGreenPolicy>) {

@@ -11,7 +11,7 @@ use fusebox::rollout::{
 };
 use fusebox::{CanaryPolicy, Correction, Event, EventKind, Field, LineUp, Ratio, Role, Ticket};
 
-use crate::canary::{answers, correct, hours, with_candidate};
+use super::canary::{answers, correct, hours, with_candidate};
 use crate::support::{Bench, answered, line_up, minutes, version};
 
 fn field(name: &str) -> Field {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fusebox::rollout::{Decision, HoldReason, RolloutState};
 use fusebox::{BlueGreenPolicy, DocumentType, EventKind, Ratio};
 
-use crate::canary::{answers, correct};
+use super::canary::{answers, correct};
 use crate::support::{Bench, line_up, minutes, version};
 
 const fn hours(n: u64) -> Duration {
@@ -21,7 +21,7 @@ fn running(policy: BlueGreenPolicy) -> (Bench, Arc<BlueGreenPolicy>) {
     (bench, policy)
 }
 
-pub(crate) fn experience(
+pub(super) fn experience(
     bench: &Bench,
     document_type: &str,
     (x, n): (usize, usize),

@@ -6,7 +6,7 @@ use fusebox::pipeline::Snapshot;
 use fusebox::rollout::{CanaryPolicyBuilder, Decision, HoldReason, RolloutCommand, RolloutState};
 use fusebox::{CanaryPolicy, Error, EventKind, Ratio, Severity};
 
-use crate::canary::{answers, correct, experience, hours, with_candidate};
+use super::canary::{answers, correct, experience, hours, with_candidate};
 use crate::support::{Bench, line_up, minutes, version};
 
 fn started(canary: CanaryPolicy) -> (Bench, Arc<CanaryPolicy>) {

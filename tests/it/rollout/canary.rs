@@ -10,11 +10,11 @@ use fusebox::{CanaryPolicy, EventKind, Field, LineUp, Ratio, Report, Role, Ticke
 
 use crate::support::{Bench, answered, line_up, minutes, version};
 
-pub(crate) const fn hours(n: u64) -> Duration {
+pub(super) const fn hours(n: u64) -> Duration {
     minutes(60 * n)
 }
 
-pub(crate) fn with_candidate() -> LineUp {
+pub(super) fn with_candidate() -> LineUp {
     line_up().with_candidate(version("v8"))
 }
 
@@ -28,7 +28,7 @@ fn running() -> (Bench, Arc<CanaryPolicy>) {
 }
 
 /// So many answers of the candidate and of production; what comes beyond is released.
-pub(crate) fn answers(
+pub(super) fn answers(
     bench: &Bench,
     document_type: &str,
     candidate: usize,
@@ -50,7 +50,7 @@ pub(crate) fn answers(
     (candidates, stables)
 }
 
-pub(crate) fn correct(bench: &Bench, tickets: &[Ticket], n: usize) {
+pub(super) fn correct(bench: &Bench, tickets: &[Ticket], n: usize) {
     for ticket in &tickets[..n] {
         bench.pipeline.observe(&Signal::corrected(
             ticket.clone(),
@@ -60,7 +60,7 @@ pub(crate) fn correct(bench: &Bench, tickets: &[Ticket], n: usize) {
 }
 
 /// Answers and corrections of one type: of the candidate `x` in `n`, of production `y` in `m`.
-pub(crate) fn experience(bench: &Bench, (x, n): (usize, usize), (y, m): (usize, usize)) {
+pub(super) fn experience(bench: &Bench, (x, n): (usize, usize), (y, m): (usize, usize)) {
     let (candidates, stables) = answers(bench, "invoice", n, m);
     correct(bench, &stables, y);
     correct(bench, &candidates, x);

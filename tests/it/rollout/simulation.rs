@@ -10,7 +10,7 @@ use fusebox::name::BatchKey;
 use fusebox::rollout::RolloutState;
 use fusebox::{CanaryPolicy, Correction, Field, Ratio, Report, Role, Ticket};
 
-use crate::canary::{hours, with_candidate};
+use super::canary::{hours, with_candidate};
 use crate::support::{Bench, answered, minutes};
 
 /// Xorshift, 64 bits (Marsaglia, "Xorshift RNGs", 2003).

@@ -9,7 +9,7 @@ use fusebox::rollout::{RolloutStatus, WorseType};
 use fusebox::{BlueGreenPolicy, Correction, EventKind, FailureKind, Field, Report, Ticket};
 use proptest::prelude::*;
 
-use crate::canary::with_candidate;
+use super::canary::with_candidate;
 use crate::support::{Bench, answered, line_up, minutes, version};
 
 #[derive(Clone, Debug)]

@@ -1,0 +1,3 @@
+//! What an API's error means.
+
+mod classify;

@@ -1,0 +1,3 @@
+//! P7: every document ends somewhere known.
+
+mod ends;
