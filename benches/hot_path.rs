@@ -26,8 +26,8 @@ use fusebox::guard::Cx;
 use fusebox::pipeline::Builder;
 use fusebox::{
     BlueGreenPolicy, Call, CanaryPolicy, ConfidenceDriftMonitor, DocumentId, DocumentType,
-    ErrorRateBreaker, Guard, LineUp, Pipeline, Report, RouteLedger, ShadowComparator, TokenBudget,
-    Version, VersionId,
+    ErrorRateBreaker, Guard, LineUp, Pipeline, Report, RouteLedger, ShadowComparator, Ticket,
+    TokenBudget, Version, VersionId,
 };
 use recloser::Recloser;
 use tower::{Service, ServiceExt, service_fn};
@@ -95,7 +95,7 @@ fn admit_and_answer(pipeline: &Pipeline, call: &Call<'_>) {
 struct Alone {
     guard: ErrorRateBreaker,
     call: Call<'static>,
-    opened: Signal,
+    ticket: Ticket,
     settled: Signal,
     line_up: LineUp,
     clock: SystemClock,
@@ -104,19 +104,11 @@ struct Alone {
 
 impl Alone {
     fn new() -> Self {
-        let ticket = || {
-            one_guard()
-                .admit(&call())
-                .permit()
-                .expect("a permit")
-                .release()
-        };
         Self {
             guard: ErrorRateBreaker::default(),
             call: call(),
-            opened: Signal::Opened { ticket: ticket() },
+            ticket: Ticket::new(&call(), line_up().stable()),
             settled: Signal::Settled {
-                ticket: ticket(),
                 outcome: Outcome::Accepted,
                 report: Report::new(),
             },
@@ -127,11 +119,12 @@ impl Alone {
     }
 
     fn call(&self) {
-        let mut cx = Cx::new(self.clock.now(), &self.line_up, &self.outbox, "error-rate");
-        let route = self.guard.route(black_box(&self.call), &mut cx);
+        let cx = Cx::new(self.clock.now(), &self.line_up, &self.outbox, "error-rate");
+        let route = self.guard.route(black_box(&self.call), &cx);
         let _ = black_box(route);
-        self.guard.observe(black_box(&self.opened), &mut cx);
-        self.guard.observe(black_box(&self.settled), &mut cx);
+        let ticket = black_box(&self.ticket);
+        self.guard.observe(ticket, black_box(&Signal::Opened), &cx);
+        self.guard.observe(ticket, black_box(&self.settled), &cx);
     }
 }
 

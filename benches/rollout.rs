@@ -21,8 +21,8 @@ use fusebox::clock::MockClock;
 use fusebox::event::Outbox;
 use fusebox::guard::{Cx, State};
 use fusebox::{
-    Call, CanaryPolicy, DocumentType, Field, Guard, LineUp, Pipeline, Report, Ticket, Timestamp,
-    Version,
+    Call, CanaryPolicy, DocumentType, Feedback, Field, Guard, LineUp, Pipeline, Report, Ticket,
+    Timestamp, Version,
 };
 
 const BEGIN: Timestamp = Timestamp::from_millis(1_773_435_600_000);
@@ -39,7 +39,7 @@ struct Rollout {
     outbox: Outbox,
     now: Timestamp,
     /// Answers that nobody has corrected.
-    right: Vec<Signal>,
+    right: Vec<Ticket>,
     state: State,
 }
 
@@ -61,12 +61,11 @@ impl Rollout {
             for (number, document_type) in names.iter().cycle().take(types * DOCUMENTS).enumerate()
             {
                 let ticket = answered(&pipeline, document_type, format!("{quarter}-{number}"));
-                let signal = Signal::corrected(ticket, Field::new("total").expect("a name"));
                 // 3 of 100, whichever version it was.
                 if number % 33 == 0 {
-                    pipeline.observe(&signal);
+                    pipeline.observe(&ticket, correction());
                 } else {
-                    right.push(signal);
+                    right.push(ticket);
                 }
             }
 
@@ -79,7 +78,10 @@ impl Rollout {
         right.reverse();
         let step = right.len() / CORRECTIONS;
         let right = right.into_iter().step_by(step.max(1)).collect();
-        let state = policy.snapshot().expect("it has a state");
+        let (stored_by, nobody) = (line_up.clone(), Outbox::new());
+        let cx = Cx::new(clock_time(&clock), &stored_by, &nobody, "canary");
+        let state = policy.snapshot(&cx).expect("it can be written");
+        let state = state.expect("it has a state");
         Self {
             policy,
             line_up,
@@ -94,9 +96,14 @@ impl Rollout {
         Cx::new(self.now, &self.line_up, &self.outbox, "canary")
     }
 
+    fn correct(&self, ticket: &Ticket) {
+        let signal = Signal::Feedback(correction());
+        self.policy.observe(ticket, &signal, &self.cx());
+    }
+
     /// As it was before the corrections that were measured.
     fn reset(&self) {
-        let restored = self.policy.restore(&self.state, &mut self.cx());
+        let restored = self.policy.restore(&self.state, &self.cx());
         restored.expect("its own state");
         drop(self.outbox.drain());
         black_box(self.policy.status());
@@ -105,6 +112,10 @@ impl Rollout {
 
 fn clock_time(clock: &MockClock) -> Timestamp {
     fusebox::clock::Clock::now(clock)
+}
+
+fn correction() -> Feedback {
+    Feedback::corrected(Field::new("total").expect("a name"))
 }
 
 fn name(number: usize) -> DocumentType {
@@ -127,14 +138,14 @@ fn corrections(criterion: &mut Criterion) {
             let (mut left, mut spent) = (iterations, Duration::ZERO);
             while left > 0 {
                 rollout.reset();
-                let signals = rollout
+                let tickets = rollout
                     .right
                     .iter()
                     .take(usize::try_from(left).unwrap_or(usize::MAX));
-                left -= signals.len() as u64;
+                left -= tickets.len() as u64;
                 let start = Instant::now();
-                for signal in signals {
-                    rollout.policy.observe(signal, &mut rollout.cx());
+                for ticket in tickets {
+                    rollout.correct(ticket);
                 }
                 spent += start.elapsed();
             }
@@ -147,7 +158,7 @@ fn routes(criterion: &mut Criterion) {
     let rollout = Rollout::new(TYPES);
     let call = Call::new("inv-1", "type-1").expect("names");
     criterion.bench_function("rollout/route/fusebox", |bencher| {
-        bencher.iter(|| rollout.policy.route(black_box(&call), &mut rollout.cx()));
+        bencher.iter(|| rollout.policy.route(black_box(&call), &rollout.cx()));
     });
 }
 
@@ -156,18 +167,18 @@ fn reports(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("rollout");
     for (case, changed) in [("one-type-changed", 1), ("all-types-changed", TYPES)] {
         rollout.reset();
-        let mut signals = rollout.right.chunks_exact(changed);
+        let mut tickets = rollout.right.chunks_exact(changed);
         group.bench_function(format!("report-100-types-{case}/fusebox"), |bencher| {
             bencher.iter_custom(|iterations| {
                 let mut spent = Duration::ZERO;
                 for _ in 0..iterations {
-                    let chunk = signals.next().unwrap_or_else(|| {
+                    let chunk = tickets.next().unwrap_or_else(|| {
                         rollout.reset();
-                        signals = rollout.right.chunks_exact(changed);
-                        signals.next().unwrap_or_default()
+                        tickets = rollout.right.chunks_exact(changed);
+                        tickets.next().unwrap_or_default()
                     });
-                    for signal in chunk {
-                        rollout.policy.observe(signal, &mut rollout.cx());
+                    for ticket in chunk {
+                        rollout.correct(ticket);
                     }
                     let start = Instant::now();
                     black_box(rollout.policy.status());

@@ -134,10 +134,10 @@ fn budget(window: u64) -> (TokenBudget, LineUp) {
 fn judge(c: &mut Criterion, case: &str, window: u64, call: &Call<'_>) {
     let (budget, line_up) = budget(window);
     let outbox = Outbox::new();
-    let mut cx = Cx::new(Timestamp::EPOCH, &line_up, &outbox, "token-budget");
+    let cx = Cx::new(Timestamp::EPOCH, &line_up, &outbox, "token-budget");
     let mut group = c.benchmark_group(format!("tokens/{case}"));
     group.bench_function("fusebox", |b| {
-        b.iter(|| budget.check(black_box(call), line_up.stable(), &mut cx));
+        b.iter(|| budget.check(black_box(call), line_up.stable(), &cx));
     });
     group.finish();
 }
@@ -177,11 +177,11 @@ fn decisions(c: &mut Criterion) {
 fn next_turn(c: &mut Criterion) {
     let (budget, line_up) = budget(128_000);
     let outbox = Outbox::new();
-    let mut cx = Cx::new(Timestamp::EPOCH, &line_up, &outbox, "token-budget");
+    let cx = Cx::new(Timestamp::EPOCH, &line_up, &outbox, "token-budget");
     let turn = filled(PROSE, 500);
     let conversation: Conversation = (0..900).map(|_| Message::user(turn.as_str())).collect();
     let question = document(&turn).with_history(&conversation);
-    let _ = budget.check(&question, line_up.stable(), &mut cx);
+    let _ = budget.check(&question, line_up.stable(), &cx);
     let mut group = c.benchmark_group("tokens/next-turn-of-100k-tokens");
     group.bench_function("fusebox", |b| {
         b.iter_batched(
@@ -192,7 +192,7 @@ fn next_turn(c: &mut Criterion) {
             },
             |next| {
                 let question = document(&turn).with_history(&next);
-                let _ = black_box(budget.check(&question, line_up.stable(), &mut cx));
+                let _ = black_box(budget.check(&question, line_up.stable(), &cx));
                 next
             },
             criterion::BatchSize::SmallInput,

@@ -13,18 +13,17 @@ use std::borrow::Cow;
 
 use crate::error::Error;
 use crate::name::{DocumentId, DocumentType};
-use crate::tokens::{Conversation, Image, Measured, TokenCount};
+use crate::tokens::{Conversation, Image, TokenCount};
 
-pub use feedback::{Comparison, Correction};
+pub use feedback::{Comparison, Correction, Feedback};
 pub use line_up::{LineUp, Role};
 pub use outcome::Outcome;
 pub use reason::{Destination, Reason};
 pub use report::Report;
 pub use signal::Signal;
-pub(crate) use ticket::Assignment;
 pub use ticket::{Ticket, TicketId};
 pub(crate) use version::SystemPrompt;
-pub use version::Version;
+pub use version::{Fingerprint, Version};
 
 /// A call that is about to be made for a document: the texts to be read, or how many tokens they have.
 ///
@@ -92,12 +91,12 @@ impl<'t> Call<'t> {
         self
     }
 
-    /// How many tokens the document has; `None` when they could not be counted.
-    pub fn with_document_tokens(mut self, tokens: impl Into<Measured>) -> Self {
-        self.content = tokens
-            .into()
-            .0
-            .map_or(Content::Unmeasured, Content::Counted);
+    /// How many tokens the document has: a number, or a [`TokenCount`] where it is only known between bounds.
+    pub fn with_document_tokens(mut self, tokens: impl Into<TokenCount>) -> Self {
+        self.content = match tokens.into() {
+            TokenCount::UNKNOWN => Content::Unmeasured,
+            count => Content::Counted(count),
+        };
         self
     }
 
@@ -113,13 +112,13 @@ impl<'t> Call<'t> {
         self
     }
 
-    /// How many tokens the conversation has, with what the API adds to its messages; `None` when they could not be
-    /// counted.
-    pub fn with_history_tokens(mut self, tokens: impl Into<Measured>) -> Self {
-        self.history = tokens
-            .into()
-            .0
-            .map_or(History::Unmeasured, History::Counted);
+    /// How many tokens the conversation has, with what the API adds to its messages;
+    /// [`TokenCount::UNKNOWN`](crate::tokens::TokenCount::UNKNOWN) when they could not be counted.
+    pub fn with_history_tokens(mut self, tokens: impl Into<TokenCount>) -> Self {
+        self.history = match tokens.into() {
+            TokenCount::UNKNOWN => History::Unmeasured,
+            count => History::Counted(count),
+        };
         self
     }
 

@@ -94,6 +94,14 @@ impl Error {
         }))
     }
 
+    /// A guard panicked while it did something with its state or a line-up.
+    pub(crate) fn panicked(guard: &str, while_it: &str) -> Self {
+        Self::state(
+            guard,
+            format_args!("the guard panicked while it {while_it}"),
+        )
+    }
+
     /// What the error is about.
     pub fn kind(&self) -> ErrorKind {
         match *self.0 {

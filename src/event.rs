@@ -1,9 +1,15 @@
 //! Everything that can be told to an operator.
 
-pub(crate) mod kind;
+pub(crate) mod breaker;
+mod budget;
+mod drift;
+pub(crate) mod findings;
+mod kind;
+mod ledger;
 mod outbox;
+mod pipeline;
 pub(crate) mod rollout;
-mod text;
+mod shadow;
 
 use std::fmt;
 
@@ -13,10 +19,18 @@ use crate::format::Format;
 use crate::name::DocumentType;
 use crate::time::Timestamp;
 
+pub use breaker::BreakerEvent;
+pub(crate) use breaker::{BreakerMode, ProbeFailure, TripReason};
+pub use budget::BudgetEvent;
+pub use drift::DriftEvent;
+pub(crate) use findings::{Decision, Evidence, Findings, HoldReason, Maturity, Measure, Tally};
 pub use kind::EventKind;
-pub(crate) use kind::{BreakerMode, NotCounted, ProbeFailure, RolloutCommand, TripReason};
+pub use ledger::LedgerEvent;
 pub use outbox::Outbox;
-pub(crate) use rollout::{Decision, Evidence, Findings, HoldReason, Maturity, Measure, Tally};
+pub use pipeline::PipelineEvent;
+pub use rollout::RolloutEvent;
+pub(crate) use rollout::{NotCounted, RolloutCommand};
+pub use shadow::ShadowEvent;
 
 /// How much an event wants somebody's attention. Ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,4 +1,42 @@
-//! The one trait that all guards share, and the combinators that change how a guard takes part.
+//! The one trait that all guards share, and what belongs to it.
+//!
+//! # Testing a guard of your own
+//! A guard holds no clock and no sink, so a test drives it by hand: build a [`Cx`] and, where it needs one, a
+//! [`Ticket`](crate::Ticket); call the guard; take the events out of the [`Outbox`](crate::event::Outbox).
+//!
+//! ```
+//! use fusebox::call::{Outcome, Signal};
+//! use fusebox::event::Outbox;
+//! use fusebox::guard::Cx;
+//! use fusebox::{Call, EventKind, Guard, LineUp, Report, Severity, Ticket, Timestamp, Version};
+//!
+//! /// Warns of every answer that cost more than ten thousand tokens.
+//! #[derive(Debug)]
+//! struct Expensive;
+//!
+//! impl Guard for Expensive {
+//!     fn name(&self) -> &str { "expensive" }
+//!
+//!     fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
+//!         let Signal::Settled { report, .. } = signal else { return };
+//!         if report.output_tokens().is_some_and(|tokens| tokens > 10_000) {
+//!             cx.emit(Severity::Warning, EventKind::custom("expensive", ticket.document().to_string()));
+//!         }
+//!     }
+//! }
+//!
+//! let v7 = Version::new("v7", "gpt-4o")?;
+//! let (line_up, outbox) = (LineUp::new(v7.clone()), Outbox::new());
+//! let cx = Cx::new(Timestamp::EPOCH, &line_up, &outbox, "expensive");
+//!
+//! let ticket = Ticket::new(&Call::new("inv-1", "invoice")?, &v7);
+//! let answered = Signal::Settled { outcome: Outcome::Accepted, report: Report::new().usage(2_000, 12_000) };
+//! Expensive.observe(&ticket, &answered, &cx);
+//!
+//! let events = outbox.drain();
+//! assert_eq!(events[0].kind.to_string(), "expensive: inv-1");
+//! # Ok::<(), fusebox::Error>(())
+//! ```
 
 mod context;
 mod mounted;
@@ -6,17 +44,14 @@ mod state;
 mod vote;
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::call::{Call, Report, Signal, Ticket};
+use crate::call::{Call, LineUp, Report, Signal, Ticket, Version};
 use crate::error::Error;
-use crate::event::{EventKind, Severity};
 use crate::name::DocumentType;
 
-use crate::call::{LineUp, Version};
-
 pub use context::Cx;
-pub use mounted::{DryRun, Named, OnlyFor};
+pub(crate) use context::Marks;
+pub use mounted::Mounted;
 pub use state::State;
 pub use vote::{Acceptance, Divert, Route, Verdict};
 
@@ -25,7 +60,7 @@ pub use vote::{Acceptance, Divert, Route, Verdict};
 /// It holds no clock, sink, runtime or future; what it may use comes in as arguments, so that a drill can run 48 hours
 /// in milliseconds. All guards of a pipeline are always asked, and the strictest word wins: the order in which they were
 /// added cannot change a result. Methods take `&self`; a guard with state keeps it behind a lock of its own and calls no
-/// code of others while it holds it. A panic in a guard is caught, reported, and counts as its strictest word.
+/// code of others while it holds it. A panic in a guard is caught and reported, and counts as its strictest word.
 ///
 /// ```
 /// use fusebox::{Call, Destination, Guard, Reason, Version};
@@ -37,7 +72,7 @@ pub use vote::{Acceptance, Divert, Route, Verdict};
 /// impl Guard for NoContractsAtNight {
 ///     fn name(&self) -> &str { "no-contracts-at-night" }
 ///
-///     fn check(&self, call: &Call, _version: &Version, cx: &mut Cx<'_>) -> Verdict {
+///     fn check(&self, call: &Call<'_>, _version: &Version, cx: &Cx<'_>) -> Verdict {
 ///         let hour = cx.now().as_millis() / 3_600_000 % 24;
 ///         if *call.document_type() == "contract" && hour < 6 {
 ///             return Verdict::divert(Destination::HumanReview, Reason::Other("contracts wait for the morning".into()));
@@ -55,80 +90,64 @@ pub trait Guard: fmt::Debug + Send + Sync {
     fn name(&self) -> &str;
 
     /// **When:** once per call, before it. The vote on which version serves; it must not count the call as made.
-    fn route(&self, _call: &Call<'_>, _cx: &mut Cx<'_>) -> Route {
+    fn route(&self, _call: &Call<'_>, _cx: &Cx<'_>) -> Route {
         Route::Abstain
     }
 
     /// **When:** once per call, after the version is chosen. May that version take it?
-    fn check(&self, _call: &Call<'_>, _version: &Version, _cx: &mut Cx<'_>) -> Verdict {
+    fn check(&self, _call: &Call<'_>, _version: &Version, _cx: &Cx<'_>) -> Verdict {
         Verdict::Proceed
     }
 
-    /// **When:** once per answer, before it is settled. May it be acted on, or must a person look?
-    fn review(&self, _ticket: &Ticket, _report: &Report, _cx: &mut Cx<'_>) -> Acceptance {
+    /// **When:** once per answer, before it is settled. May it be acted on, or must a reviewer see it first?
+    fn review(&self, _ticket: &Ticket, _report: &Report, _cx: &Cx<'_>) -> Acceptance {
         Acceptance::Accept
     }
 
-    /// **When:** a call opens, a call ends (exactly once), and for each truth that comes late, possibly days later.
-    fn observe(&self, _signal: &Signal, _cx: &mut Cx<'_>) {}
+    /// **When:** a call opens, a call ends (exactly once), and for all feedback on an answer, possibly days later.
+    fn observe(&self, _ticket: &Ticket, _signal: &Signal, _cx: &Cx<'_>) {}
 
     /// **When:** from [`Pipeline::tick`](crate::Pipeline::tick), every few seconds: for what silence must trigger.
-    fn tick(&self, _cx: &mut Cx<'_>) {}
+    fn tick(&self, _cx: &Cx<'_>) {}
 
     /// **When:** a pipeline is built and when versions are deployed. An error refuses the line-up.
     fn check_line_up(&self, _line_up: &LineUp) -> Result<(), Error> {
         Ok(())
     }
 
-    /// The state to keep over a restart; `None` for a guard without any.
-    fn snapshot(&self) -> Option<State> {
-        None
+    /// The state to keep over a restart; `None` for a guard without any, an error if it cannot be written.
+    fn snapshot(&self, _cx: &Cx<'_>) -> Result<Option<State>, Error> {
+        Ok(None)
     }
 
     /// Takes up a state that [`snapshot`](Self::snapshot) gave; an error leaves the guard as it was.
-    fn restore(&self, _state: &State, _cx: &mut Cx<'_>) -> Result<(), Error> {
+    fn restore(&self, _state: &State, _cx: &Cx<'_>) -> Result<(), Error> {
         Ok(())
     }
 
-    /// The same guard for documents of one type only; it is not asked and learns nothing about others.
-    fn only_for(self, document_type: DocumentType) -> OnlyFor<Self>
+    /// The same guard for documents of one type only; see [`Mounted::only_for`].
+    fn only_for(self, document_type: DocumentType) -> Mounted<Self>
     where
         Self: Sized,
     {
-        OnlyFor::new(self, document_type)
+        Mounted::new(self).only_for(document_type)
     }
 
-    /// The same guard as an onlooker: it judges and reports what it would have done, and never acts or wakes anybody.
-    fn dry_run(self) -> DryRun<Self>
+    /// The same guard without acting; see [`Mounted::dry_run`].
+    fn dry_run(self) -> Mounted<Self>
     where
         Self: Sized,
     {
-        DryRun::new(self)
+        Mounted::new(self).dry_run()
     }
 
-    /// The same guard under another name, so that a pipeline can hold two of a kind.
-    fn named(self, name: impl Into<String>) -> Named<Self>
+    /// The same guard under another name; see [`Mounted::named`].
+    fn named(self, name: impl Into<String>) -> Mounted<Self>
     where
         Self: Sized,
     {
-        Named::new(self, name.into())
+        Mounted::new(self).named(name)
     }
-}
-
-/// Runs one step of a guard. If it panics, that is reported, and `strictest` is its word.
-#[inline]
-pub(crate) fn shielded<T>(
-    cx: &mut Cx<'_>,
-    severity: Severity,
-    strictest: T,
-    step: impl FnOnce(&mut Cx<'_>) -> T,
-) -> T {
-    if let Ok(word) = catch_unwind(AssertUnwindSafe(|| step(cx))) {
-        return word;
-    }
-    let guard = cx.guard().to_owned();
-    cx.emit(severity, EventKind::GuardPanicked { guard });
-    strictest
 }
 
 macro_rules! forward_to_inner {
@@ -138,23 +157,23 @@ macro_rules! forward_to_inner {
                 (**self).name()
             }
 
-            fn route(&self, call: &Call<'_>, cx: &mut Cx<'_>) -> Route {
+            fn route(&self, call: &Call<'_>, cx: &Cx<'_>) -> Route {
                 (**self).route(call, cx)
             }
 
-            fn check(&self, call: &Call<'_>, version: &Version, cx: &mut Cx<'_>) -> Verdict {
+            fn check(&self, call: &Call<'_>, version: &Version, cx: &Cx<'_>) -> Verdict {
                 (**self).check(call, version, cx)
             }
 
-            fn review(&self, ticket: &Ticket, report: &Report, cx: &mut Cx<'_>) -> Acceptance {
+            fn review(&self, ticket: &Ticket, report: &Report, cx: &Cx<'_>) -> Acceptance {
                 (**self).review(ticket, report, cx)
             }
 
-            fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
-                (**self).observe(signal, cx);
+            fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
+                (**self).observe(ticket, signal, cx);
             }
 
-            fn tick(&self, cx: &mut Cx<'_>) {
+            fn tick(&self, cx: &Cx<'_>) {
                 (**self).tick(cx);
             }
 
@@ -162,11 +181,11 @@ macro_rules! forward_to_inner {
                 (**self).check_line_up(line_up)
             }
 
-            fn snapshot(&self) -> Option<State> {
-                (**self).snapshot()
+            fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
+                (**self).snapshot(cx)
             }
 
-            fn restore(&self, state: &State, cx: &mut Cx<'_>) -> Result<(), Error> {
+            fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
                 (**self).restore(state, cx)
             }
         }
@@ -175,52 +194,28 @@ macro_rules! forward_to_inner {
 
 forward_to_inner!(Box<G>, std::sync::Arc<G>);
 
-/// The name of a guard that is not there: the only one that several guards of a pipeline may have.
-pub(crate) const ABSENT: &str = "none";
+/// What a pipeline can hold: a guard, a guard with settings ([`Mounted`]), or an `Option` of either, of which `None` adds
+/// nothing.
+pub trait Mount {
+    /// The guard and its settings, if there is one.
+    #[doc(hidden)]
+    fn mount(self) -> Option<Mounted<Box<dyn Guard>>>;
+}
 
-impl<G: Guard> Guard for Option<G> {
-    fn name(&self) -> &str {
-        self.as_ref().map_or(ABSENT, Guard::name)
+impl<G: Guard + 'static> Mount for G {
+    fn mount(self) -> Option<Mounted<Box<dyn Guard>>> {
+        Mounted::new(self).mount()
     }
+}
 
-    fn route(&self, call: &Call<'_>, cx: &mut Cx<'_>) -> Route {
-        self.as_ref()
-            .map_or(Route::Abstain, |guard| guard.route(call, cx))
+impl<G: Guard + 'static> Mount for Mounted<G> {
+    fn mount(self) -> Option<Mounted<Box<dyn Guard>>> {
+        Some(self.map(|guard| Box::new(guard) as Box<dyn Guard>))
     }
+}
 
-    fn check(&self, call: &Call<'_>, version: &Version, cx: &mut Cx<'_>) -> Verdict {
-        self.as_ref()
-            .map_or(Verdict::Proceed, |guard| guard.check(call, version, cx))
-    }
-
-    fn review(&self, ticket: &Ticket, report: &Report, cx: &mut Cx<'_>) -> Acceptance {
-        self.as_ref()
-            .map_or(Acceptance::Accept, |guard| guard.review(ticket, report, cx))
-    }
-
-    fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
-        if let Some(guard) = self {
-            guard.observe(signal, cx);
-        }
-    }
-
-    fn tick(&self, cx: &mut Cx<'_>) {
-        if let Some(guard) = self {
-            guard.tick(cx);
-        }
-    }
-
-    fn check_line_up(&self, line_up: &LineUp) -> Result<(), Error> {
-        self.as_ref()
-            .map_or(Ok(()), |guard| guard.check_line_up(line_up))
-    }
-
-    fn snapshot(&self) -> Option<State> {
-        self.as_ref().and_then(Guard::snapshot)
-    }
-
-    fn restore(&self, state: &State, cx: &mut Cx<'_>) -> Result<(), Error> {
-        self.as_ref()
-            .map_or(Ok(()), |guard| guard.restore(state, cx))
+impl<M: Mount> Mount for Option<M> {
+    fn mount(self) -> Option<Mounted<Box<dyn Guard>>> {
+        self.and_then(Mount::mount)
     }
 }

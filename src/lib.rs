@@ -96,7 +96,9 @@ pub mod clock {
     pub use crate::pipeline::clock::{Clock, MockClock, SystemClock};
 }
 
-pub use call::{Call, Correction, Destination, LineUp, Reason, Report, Role, Ticket, Version};
+pub use call::{
+    Call, Correction, Destination, Feedback, LineUp, Reason, Report, Role, Ticket, Version,
+};
 pub use confidence::Confidence;
 pub use drill::Drill;
 pub use error::{Error, ErrorKind};

@@ -12,7 +12,7 @@ mod prompt;
 pub use breakdown::TokenBreakdown;
 pub(crate) use calibration::{Calibration, Coverage, Factor};
 pub use catalogue::Catalogue;
-pub use count::{Measured, Provenance, TokenCount};
+pub use count::{Provenance, TokenCount};
 pub use counter::TokenCounter;
 #[cfg(feature = "bpe")]
 pub use counter::bpe::Bpe;

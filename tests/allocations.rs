@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fusebox::call::Signal;
+use fusebox::Feedback;
 use fusebox::clock::MockClock;
 use fusebox::{
     BlueGreenPolicy, Call, CanaryPolicy, ConfidenceDriftMonitor, DocumentId, DocumentType,
@@ -105,7 +105,7 @@ fn a_rollout_with_a_thousand_types_takes_two_megabytes() -> Result<(), fusebox::
                     let settlement = permit.answer(Report::new());
                     if n % 2 == 0 {
                         let ticket = settlement.ticket().clone();
-                        pipeline.observe(&Signal::corrected(ticket, field.clone()));
+                        pipeline.observe(&ticket, Feedback::corrected(field.clone()));
                     }
                 }
             }

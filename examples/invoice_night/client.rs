@@ -12,7 +12,7 @@ use async_openai::types::chat::{
     CreateChatCompletionRequestArgs, FinishReason,
 };
 use fusebox::failure::ApiError;
-use fusebox::{Classify, FailureKind, ModelName, Reply, VersionId};
+use fusebox::{Classify, FailureKind, ModelName, Reply, Report, VersionId};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -92,18 +92,18 @@ impl Extractor {
             .filter(|content| !content.is_empty())
             .ok_or(ExtractError::Empty)?;
         let answer: Answer = serde_json::from_str(&content).map_err(|_| ExtractError::Malformed)?;
-        let mut reply = Reply::new(answer.fields).finish_reason(match choice.finish_reason {
+        let mut report = Report::new().finish_reason(match choice.finish_reason {
             Some(FinishReason::Length) => "length",
             Some(FinishReason::ContentFilter) => "content_filter",
             _ => "stop",
         });
         if let Some(usage) = response.usage {
-            reply = reply.usage(usage.prompt_tokens.into(), usage.completion_tokens.into());
+            report = report.usage(usage.prompt_tokens.into(), usage.completion_tokens.into());
         }
         for (field, confidence) in answer.confidence {
-            reply = reply.confidence(field, confidence);
+            report = report.confidence(field, confidence);
         }
-        Ok(reply)
+        Ok(Reply::new(answer.fields).report(report))
     }
 }
 

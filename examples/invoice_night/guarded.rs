@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use fusebox::clock::MockClock;
+use fusebox::event::PipelineEvent;
+use fusebox::pipeline::CallFailure;
 use fusebox::sink::MemorySink;
 use fusebox::{Call, EventKind, Role, RouteLedger, Served, Timestamp};
 
@@ -48,21 +50,25 @@ pub(crate) async fn run(
             .await;
         let live = pipeline.line_up();
         let (version, end) = match &served {
-            Ok(Served::Accepted { ticket, .. }) if ticket.model() != versions.model.name() => {
+            Served::Accepted { ticket, .. } if ticket.model() != versions.model.name() => {
                 act.first_bad.get_or_insert(arrival.at);
                 (ticket.version(), "approved, by the larger model")
             }
-            Ok(Served::Accepted { ticket, .. }) if ticket.role() == Role::Previous => {
+            Served::Accepted { ticket, .. } if ticket.role() == Role::Previous => {
                 (ticket.version(), "approved, by version 6 again")
             }
-            Ok(Served::Accepted { ticket, .. }) => (ticket.version(), "approved"),
-            Ok(Served::NeedsReview { ticket, .. }) => (ticket.version(), "person: low confidence"),
-            Ok(Served::Diverted(diversion)) => {
+            Served::Accepted { ticket, .. } => (ticket.version(), "approved"),
+            Served::NeedsReview { ticket, .. } => (ticket.version(), "person: low confidence"),
+            Served::Diverted(diversion) => {
                 act.first_bad.get_or_insert(arrival.at);
                 (diversion.ticket().version(), "person: no call was made")
             }
-            Ok(Served::Failed { ticket, .. }) => (ticket.version(), "person: the answer was cut"),
-            Err(_error) => {
+            Served::Failed {
+                ticket,
+                failure: CallFailure::Answer(_),
+                ..
+            } => (ticket.version(), "person: the answer was cut"),
+            Served::Failed { .. } => {
                 act.first_bad.get_or_insert(arrival.at);
                 (live.stable().id(), "person: the call failed")
             }
@@ -80,7 +86,12 @@ pub(crate) async fn run(
     act.shipped_at = act
         .events
         .iter()
-        .filter(|event| matches!(event.kind, EventKind::Deployed { .. }))
+        .filter(|event| {
+            matches!(
+                event.kind,
+                EventKind::Pipeline(PipelineEvent::Deployed { .. })
+            )
+        })
         .nth(1)
         .map(|event| event.at);
     Ok(act)

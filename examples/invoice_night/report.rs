@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anstream::AutoStream;
 use comfy_table::{CellAlignment, Table, presets};
+use fusebox::event::PipelineEvent;
 use fusebox::{Event, EventKind, Severity, Timestamp, VersionId};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
@@ -259,7 +260,8 @@ impl Act {
         let told = |event: &&Event| {
             let routine = matches!(
                 event.kind,
-                EventKind::Diverted { .. } | EventKind::LargerModel { .. }
+                EventKind::Pipeline(PipelineEvent::Diverted { .. })
+                    | EventKind::Pipeline(PipelineEvent::LargerModel { .. })
             );
             verbose || !routine
         };

@@ -88,3 +88,39 @@ pub enum Comparison {
     /// They cannot be compared: production itself failed, or the answer was a tool call.
     NotComparable,
 }
+
+/// What the application says about an answer after it was given, with
+/// [`Pipeline::observe`](crate::Pipeline::observe) and the ticket of the call.
+///
+/// ```
+/// use fusebox::{Feedback, Field};
+///
+/// let feedback = Feedback::corrected(Field::new("total")?);
+/// assert_eq!(serde_json::to_string(&feedback)?, r#"{"corrected":{"field":"total"}}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Feedback {
+    /// A shadow run was compared with production's answer.
+    Compared(Comparison),
+    /// A reviewer corrected a field.
+    Corrected(Correction),
+    /// A correction was taken back: the answer was right. It is found by its ticket, its field and its id.
+    Retracted(Correction),
+    /// A reviewer looked at the answer. Fields that were wrong are reported separately, as corrections.
+    Reviewed,
+}
+
+impl Feedback {
+    /// A reviewer corrected a field: give the [`Field`], or a [`Correction`] that says more.
+    pub fn corrected(correction: impl Into<Correction>) -> Self {
+        Self::Corrected(correction.into())
+    }
+
+    /// A reviewer took a correction back.
+    pub fn retracted(correction: impl Into<Correction>) -> Self {
+        Self::Retracted(correction.into())
+    }
+}

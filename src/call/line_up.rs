@@ -112,6 +112,11 @@ impl LineUp {
         }
     }
 
+    /// The version with this id, if it is live: its prompt is what to send when a ticket names it.
+    pub fn version(&self, id: &VersionId) -> Option<&Version> {
+        self.versions().find(|version| version.id() == id)
+    }
+
     /// Every version, boldest first.
     pub fn versions(&self) -> impl Iterator<Item = &Version> {
         self.candidate

@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::Call;
 use super::line_up::Role;
+use super::version::{Fingerprint, Version};
 use crate::format::Format;
 use crate::name::{DocumentId, DocumentType, ModelName, VersionId};
 use crate::time::Timestamp;
@@ -19,7 +21,9 @@ pub struct TicketId {
 }
 
 impl TicketId {
-    pub(crate) const fn new(instance: u64, sequence: u64) -> Self {
+    /// The call with this number among those of one pipeline, which [`Builder::instance`](crate::pipeline::Builder::instance)
+    /// tells from others. For tests: a pipeline gives its own.
+    pub const fn new(instance: u64, sequence: u64) -> Self {
         Self { instance, sequence }
     }
 
@@ -87,6 +91,8 @@ pub struct Ticket {
     document: DocumentId,
     document_type: DocumentType,
     version: VersionId,
+    #[serde(default)]
+    fingerprint: Fingerprint,
     role: Role,
     model: ModelName,
     stage: Option<u8>,
@@ -95,36 +101,59 @@ pub struct Ticket {
     measurement: Option<Measurement>,
 }
 
-/// What a ticket says beside its id and the document; put together by the pipeline.
-#[derive(Debug)]
-pub(crate) struct Assignment {
-    pub(crate) version: VersionId,
-    pub(crate) role: Role,
-    pub(crate) model: ModelName,
-    pub(crate) stage: Option<u8>,
-    pub(crate) measurement: Option<Measurement>,
-}
-
 impl Ticket {
-    pub(crate) fn new(
-        id: TicketId,
-        document: DocumentId,
-        document_type: DocumentType,
-        assignment: Assignment,
-        admitted_at: Timestamp,
-    ) -> Self {
+    /// The ticket of a call that this version serves as production, for a test of a guard: a pipeline makes its own. Its id
+    /// is that of no pipeline, and it was admitted at the epoch, unless you say otherwise.
+    pub fn new(call: &Call<'_>, version: &Version) -> Self {
         Self {
             format: Format,
-            id,
-            document,
-            document_type,
-            version: assignment.version,
-            role: assignment.role,
-            model: assignment.model,
-            stage: assignment.stage,
-            admitted_at,
-            measurement: assignment.measurement,
+            id: TicketId::new(0, 0),
+            document: call.document().clone(),
+            document_type: call.document_type().clone(),
+            version: version.id().clone(),
+            fingerprint: version.fingerprint(),
+            role: Role::Stable,
+            model: version.model().clone(),
+            stage: None,
+            admitted_at: Timestamp::EPOCH,
+            measurement: None,
         }
+    }
+
+    /// The same under another id.
+    pub fn with_id(mut self, id: TicketId) -> Self {
+        self.id = id;
+        self
+    }
+
+    /// The same where the version plays another part.
+    pub fn with_role(mut self, role: Role) -> Self {
+        self.role = role;
+        self
+    }
+
+    /// The same for another model.
+    pub fn with_model(mut self, model: ModelName) -> Self {
+        self.model = model;
+        self
+    }
+
+    /// The same in a stage of a rollout.
+    pub fn with_stage(mut self, stage: impl Into<Option<u8>>) -> Self {
+        self.stage = stage.into();
+        self
+    }
+
+    /// The same, admitted at another time.
+    pub fn with_admitted_at(mut self, at: Timestamp) -> Self {
+        self.admitted_at = at;
+        self
+    }
+
+    /// The same with what a token budget measured.
+    pub fn with_measurement(mut self, measurement: impl Into<Option<Measurement>>) -> Self {
+        self.measurement = measurement.into();
+        self
     }
 
     /// Which call.
@@ -147,6 +176,12 @@ impl Ticket {
         &self.version
     }
 
+    /// What that version sends with every call, as a hash: two tickets with the same version and another fingerprint come from
+    /// deployments that differ although their version has one name.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
     /// The part that the version played when the call was admitted; `Previous` says that the document was served by
     /// the fallback.
     pub fn role(&self) -> Role {
@@ -163,7 +198,7 @@ impl Ticket {
         self.stage
     }
 
-    /// How many tokens a token budget found in the prompt, if there is one in the pipeline.
+    /// What a token budget measured, if there is one in the pipeline.
     pub fn measurement(&self) -> Option<&Measurement> {
         self.measurement.as_ref()
     }

@@ -1,9 +1,11 @@
 //! Prompt versions.
 
+use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use twox_hash::XxHash3_64;
 
 use crate::error::Error;
 use crate::name::{ModelName, VersionId};
@@ -22,7 +24,27 @@ use crate::name::{ModelName, VersionId};
 /// # Ok::<(), fusebox::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Version {
+    id: VersionId,
+    model: ModelName,
+    system_prompt: SystemPrompt,
+    tools: Option<Arc<Value>>,
+    reserved_answer_tokens: u64,
+    #[serde(skip)]
+    fingerprint: Fingerprint,
+}
+
+/// What a version sends with every call, as a hash: of its model, its system prompt (or the number of its tokens, where
+/// that is all that is known) and its tools. The same on every machine and in every release.
+///
+/// Printed and serialised as 16 hexadecimal digits.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(u64);
+
+/// A version as it is stored: its fingerprint follows from the rest.
+#[derive(Deserialize)]
+struct Stored {
     id: VersionId,
     model: ModelName,
     #[serde(default)]
@@ -30,6 +52,46 @@ pub struct Version {
     #[serde(default)]
     tools: Option<Arc<Value>>,
     reserved_answer_tokens: u64,
+}
+
+impl From<Stored> for Version {
+    fn from(stored: Stored) -> Self {
+        let version = Self {
+            id: stored.id,
+            model: stored.model,
+            system_prompt: stored.system_prompt,
+            tools: stored.tools,
+            reserved_answer_tokens: stored.reserved_answer_tokens,
+            fingerprint: Fingerprint::default(),
+        };
+        version.fingerprinted()
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let hash = u64::from_str_radix(&text, 16);
+        hash.map(Self).map_err(serde::de::Error::custom)
+    }
 }
 
 /// What is known of a version's system prompt.
@@ -48,32 +110,34 @@ pub(crate) enum SystemPrompt {
 impl Version {
     /// A version with this id that calls this model; an error when either is empty.
     pub fn new(id: impl AsRef<str>, model: impl AsRef<str>) -> Result<Self, Error> {
-        Ok(Self {
+        let version = Self {
             id: VersionId::new(id)?,
             model: ModelName::new(model)?,
             system_prompt: SystemPrompt::Unmeasured,
             tools: None,
             reserved_answer_tokens: 0,
-        })
+            fingerprint: Fingerprint::default(),
+        };
+        Ok(version.fingerprinted())
     }
 
     /// The system prompt. It is counted once for each model that may read it, when the version is declared. Without a
     /// prompt, say so with an empty text; [`TokenBudget`](crate::TokenBudget) refuses a version that says nothing.
     pub fn with_system_prompt(mut self, text: impl Into<Arc<str>>) -> Self {
         self.system_prompt = SystemPrompt::Text(text.into());
-        self
+        self.fingerprinted()
     }
 
     /// How many tokens the system prompt has, when the text itself is elsewhere.
     pub fn with_system_prompt_tokens(mut self, tokens: u64) -> Self {
         self.system_prompt = SystemPrompt::Counted(tokens);
-        self
+        self.fingerprinted()
     }
 
     /// The definitions of the tools that are sent with every call, as the API takes them: a list.
     pub fn with_tools(mut self, tools: Value) -> Self {
         self.tools = Some(Arc::new(tools));
-        self
+        self.fingerprinted()
     }
 
     /// How many tokens of the context window are kept free for the answer (zero by default).
@@ -97,7 +161,39 @@ impl Version {
         self.reserved_answer_tokens
     }
 
-    pub(crate) fn system_prompt(&self) -> &SystemPrompt {
+    /// The text of the system prompt, if it was given: what to send when a ticket names this version.
+    pub fn system_prompt(&self) -> Option<&str> {
+        match &self.system_prompt {
+            SystemPrompt::Text(text) => Some(text),
+            SystemPrompt::Counted(_) | SystemPrompt::Unmeasured => None,
+        }
+    }
+
+    /// The definitions of tools, if there are any.
+    pub fn tools(&self) -> Option<&Value> {
+        self.tools.as_deref()
+    }
+
+    /// What it sends with every call, as a hash.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    fn fingerprinted(mut self) -> Self {
+        let hash = |seed, bytes: &[u8]| XxHash3_64::oneshot_with_seed(seed, bytes);
+        let model = hash(0, self.model.as_str().as_bytes());
+        let prompt = match &self.system_prompt {
+            SystemPrompt::Unmeasured => hash(model, b"unmeasured"),
+            SystemPrompt::Counted(tokens) => hash(model ^ 1, &tokens.to_le_bytes()),
+            SystemPrompt::Text(text) => hash(model ^ 2, text.as_bytes()),
+        };
+        let tools = self.tools.as_ref().map(ToString::to_string);
+        self.fingerprint =
+            Fingerprint(tools.map_or(prompt, |tools| hash(prompt, tools.as_bytes())));
+        self
+    }
+
+    pub(crate) fn prompt(&self) -> &SystemPrompt {
         &self.system_prompt
     }
 
@@ -106,26 +202,10 @@ impl Version {
         matches!(self.system_prompt, SystemPrompt::Text(_)) || self.tools.is_some()
     }
 
-    pub(crate) fn tools(&self) -> Option<&Value> {
-        self.tools.as_deref()
-    }
-
-    /// Whether both send the same before a document is added. Clones are known by their address.
-    pub(crate) fn sends_the_same_as(&self, other: &Self) -> bool {
-        let same_prompt = match (&self.system_prompt, &other.system_prompt) {
-            (SystemPrompt::Text(one), SystemPrompt::Text(other)) => {
-                Arc::ptr_eq(one, other) || one == other
-            }
-            (one, other) => one == other,
-        };
-        let same_tools = match (&self.tools, &other.tools) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
-            (one, other) => one.is_none() && other.is_none(),
-        };
-        same_prompt
-            && same_tools
+    /// Whether a token budget counts the same for both.
+    pub(crate) fn counts_like(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
             && self.id == other.id
-            && self.model == other.model
             && self.reserved_answer_tokens == other.reserved_answer_tokens
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::{BEGIN, Fault, TICK_EVERY, Traffic};
-use crate::call::{Call, Report, Signal, Ticket};
+use crate::call::{Call, Feedback, Report, Ticket};
 use crate::error::Error;
 use crate::event::Event;
 use crate::failure::FailureKind;
@@ -113,7 +113,7 @@ impl Simulation {
             }
             Action::Correct(ticket, traffic) => {
                 self.pipeline
-                    .observe(&Signal::corrected(ticket, traffic.field));
+                    .observe(&ticket, Feedback::corrected(traffic.field));
             }
             Action::Tick => {
                 self.pipeline.tick();

@@ -1,259 +1,249 @@
-//! What counts say about a candidate, and what a rollout decides from it.
+//! What rollouts report, as data and as one line of text.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::name::DocumentType;
+use super::findings::{Findings, HoldReason};
+use crate::name::{DocumentId, DocumentType, VersionId};
 use crate::ratio::Ratio;
-use crate::time::Timestamp;
 
-/// What is counted of a version's documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// What a [`CanaryPolicy`](crate::CanaryPolicy) or a [`BlueGreenPolicy`](crate::BlueGreenPolicy) reports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Measure {
-    /// Calls whose end was never said.
-    Abandonments,
-    /// Answers that people corrected.
-    Corrections,
-    /// Documents that went to a person or a queue instead of straight through.
-    Diversions,
-    /// Calls that failed.
-    Failures,
-    /// Answers that were cut at their length limit.
-    Truncations,
+#[allow(
+    missing_docs,
+    reason = "the fields carry the names of what they hold; each variant says what they are about"
+)]
+pub enum RolloutEvent {
+    /// A stage of a rollout has met all conditions, and a person must approve the next.
+    ApprovalNeeded {
+        candidate: VersionId,
+        stage: u8,
+        findings: Box<Findings>,
+    },
+    /// A correction, its retraction or a review could not be counted by the rollout that is on. Told for the first of each
+    /// reason; the rollout's status counts them all.
+    CorrectionNotCounted {
+        document: DocumentId,
+        document_type: DocumentType,
+        version: VersionId,
+        reason: NotCounted,
+    },
+    /// A candidate was worse: it serves nothing any more.
+    RolledBack {
+        candidate: VersionId,
+        stage: u8,
+        findings: Box<Findings>,
+    },
+    /// A person told a rollout to do otherwise than planned.
+    RolloutCommanded {
+        candidate: VersionId,
+        stage: u8,
+        command: RolloutCommand,
+    },
+    /// A rollout waits for a person: the evidence is not clear, and the time for it is over.
+    RolloutEscalated {
+        candidate: VersionId,
+        stage: u8,
+        findings: Box<Findings>,
+    },
+    /// A rollout waits, for another reason than before.
+    RolloutHolds {
+        candidate: VersionId,
+        stage: u8,
+        reason: HoldReason,
+        findings: Box<Findings>,
+    },
+    /// A rollout is through: the candidate serves everything.
+    RolloutPromoted {
+        candidate: VersionId,
+        findings: Box<Findings>,
+    },
+    /// A candidate was exposed to a larger share.
+    StageStarted {
+        candidate: VersionId,
+        stage: u8,
+        share: Ratio,
+        findings: Box<Findings>,
+    },
+    /// A candidate is worse for one document type: production keeps the type, the candidate goes on with the others.
+    TypeExcluded {
+        candidate: VersionId,
+        stage: u8,
+        document_type: DocumentType,
+        findings: Box<Findings>,
+    },
 }
 
-impl Measure {
-    /// What happened to the documents, as it stands in a sentence.
-    fn participle(self) -> &'static str {
+impl RolloutEvent {
+    /// Which event it is, as `"event"` says in JSON.
+    pub fn name(&self) -> &'static str {
         match self {
-            Self::Abandonments => "abandoned",
-            Self::Corrections => "corrected",
-            Self::Diversions => "sent to people",
-            Self::Failures => "failed",
-            Self::Truncations => "cut short",
+            Self::ApprovalNeeded { .. } => "approval_needed",
+            Self::CorrectionNotCounted { .. } => "correction_not_counted",
+            Self::RolledBack { .. } => "rolled_back",
+            Self::RolloutCommanded { .. } => "rollout_commanded",
+            Self::RolloutEscalated { .. } => "rollout_escalated",
+            Self::RolloutHolds { .. } => "rollout_holds",
+            Self::RolloutPromoted { .. } => "rollout_promoted",
+            Self::StageStarted { .. } => "stage_started",
+            Self::TypeExcluded { .. } => "type_excluded",
         }
     }
 }
 
-impl fmt::Display for Measure {
+impl fmt::Display for RolloutEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ApprovalNeeded {
+                candidate,
+                stage,
+                findings,
+            } => write!(
+                f,
+                "{candidate} has met the conditions of stage {} and waits for an approval: {findings}",
+                stage + 1
+            ),
+            Self::CorrectionNotCounted {
+                document,
+                document_type,
+                version,
+                reason,
+            } => write!(
+                f,
+                "what was said of {document} ({document_type}, {version}) is not counted: {reason}"
+            ),
+            Self::RolledBack {
+                candidate,
+                stage,
+                findings,
+            } => {
+                write!(
+                    f,
+                    "{candidate} rolled back at stage {}: {findings}",
+                    stage + 1
+                )
+            }
+            Self::RolloutCommanded {
+                candidate,
+                stage,
+                command,
+            } => write!(
+                f,
+                "a person said {command} to {candidate} at stage {}",
+                stage + 1
+            ),
+            Self::RolloutEscalated {
+                candidate,
+                stage,
+                findings,
+            } => {
+                write!(
+                    f,
+                    "{candidate} waits for a decision at stage {}: {findings}",
+                    stage + 1
+                )
+            }
+            Self::RolloutHolds {
+                candidate,
+                stage,
+                reason,
+                findings,
+            } => {
+                let stage = stage + 1;
+                write!(
+                    f,
+                    "{candidate} waits at stage {stage}: {reason}; {findings}"
+                )?;
+                match findings.next_look {
+                    Some(at) => write!(f, "; next look at {at}"),
+                    None => Ok(()),
+                }
+            }
+            Self::RolloutPromoted {
+                candidate,
+                findings,
+            } => write!(f, "{candidate} serves everything: {findings}"),
+            Self::StageStarted {
+                candidate,
+                stage,
+                share,
+                findings,
+            } => {
+                write!(
+                    f,
+                    "{candidate} gets {share} of the documents (stage {}): {findings}",
+                    stage + 1
+                )
+            }
+            Self::TypeExcluded {
+                candidate,
+                stage,
+                document_type,
+                findings,
+            } => write!(
+                f,
+                "{document_type} stays with production from stage {} of {candidate} on: {findings}",
+                stage + 1
+            ),
+        }
+    }
+}
+
+/// Why a rollout could not count what a person said of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NotCounted {
+    /// Its document has no answer yet, as far as is known here.
+    NoAnswer,
+    /// The answer is not one that this rollout compares: of another version, from before it began, or from after the candidate
+    /// was promoted.
+    NotCompared,
+    /// The correction that is taken back was never told.
+    NothingToRetract,
+}
+
+impl fmt::Display for NotCounted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Abandonments => "abandonments",
-            Self::Corrections => "corrections",
-            Self::Diversions => "diversions",
-            Self::Failures => "failures",
-            Self::Truncations => "truncations",
+            Self::NoAnswer => "it has no answer yet",
+            Self::NotCompared => "it is not among the documents that are compared",
+            Self::NothingToRetract => "there is no such correction to take back",
         })
     }
 }
 
-/// Documents of one version, and to how many of them it happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Tally {
-    /// Documents that it could happen to.
-    pub documents: u64,
-    /// Those that it happened to; of a batch of corrections one.
-    pub events: u64,
-}
-
-impl Tally {
-    pub(crate) fn new(events: u64, documents: u64) -> Self {
-        Self { documents, events }
-    }
-}
-
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", self.events, self.documents)
-    }
-}
-
-/// What the counts say about a candidate.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Evidence {
-    /// What was counted.
-    pub measure: Measure,
-    /// The candidate's documents.
-    pub candidate: Tally,
-    /// Production's documents at the same time.
-    pub stable: Tally,
-    /// How many times as often it happens to the candidate: Mantel-Haenszel over stages, document types and time. `None`
-    /// when it did not happen to production at all.
-    pub ratio: Option<f64>,
-    /// Natural logarithm of the e-value against "no worse than production".
-    pub ln_e: f64,
-    /// Probability that the ratio is above the tolerated one, for a prior that is normal in the logarithm.
-    pub p_exceeds: f64,
-    /// Events to expect of the candidate if it were exactly at the tolerated ratio: how much the counts can tell.
-    pub information: f64,
-    /// Whether the ratio is above the tolerated one.
-    pub exceeds: bool,
-}
-
-impl fmt::Display for Evidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = self.measure.participle();
-        write!(f, "{what} {} against {}", self.candidate, self.stable)?;
-        match self.ratio {
-            Some(ratio) => write!(f, ", {ratio:.2} times as often")?,
-            None => f.write_str(", no ratio yet")?,
-        }
-        let p = self.p_exceeds * 100.0;
-        let e_value = self.ln_e.exp();
-        if e_value < 1e6 {
-            write!(
-                f,
-                " (e-value {e_value:.3}, above the limit with a probability of {p:.1} %)"
-            )
-        } else {
-            write!(
-                f,
-                " (e-value {e_value:.1e}, above the limit with a probability of {p:.1} %)"
-            )
-        }
-    }
-}
-
-/// Which share of the corrections that are to be expected has come, between 0 and 1. Zero while it is not known how long they take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Maturity {
-    /// Of the candidate's documents.
-    pub candidate: f64,
-    /// Of production's.
-    pub stable: f64,
-}
-
-impl Maturity {
-    pub(crate) fn new(candidate: f64, stable: f64) -> Self {
-        Self { candidate, stable }
-    }
-
-    /// The smaller of both.
-    pub fn least(self) -> f64 {
-        self.candidate.min(self.stable)
-    }
-}
-
-/// Why a rollout waits. In this order: of several reasons the first is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum HoldReason {
-    /// A person paused it.
-    Paused,
-    /// The time of the stage is not over.
-    NotDue,
-    /// There are too few corrections, on either side, to tell anything.
-    NoEvidence,
-    /// Too many corrections are still to come.
-    Immature,
-    /// The candidate does not get the share of documents that it should: what is compared may not be comparable.
-    SplitBroken,
-    /// A document type was not seen often enough.
-    Coverage,
-    /// The corrections speak neither clearly for nor clearly against it.
-    Unclear,
-    /// All else speaks for the next stage: a person must approve it.
-    Approval,
-}
-
-impl fmt::Display for HoldReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Approval => "a person must approve the next stage",
-            Self::Coverage => "some document types were not seen often enough",
-            Self::Immature => "too many corrections are still to come",
-            Self::NoEvidence => "too few corrections to tell",
-            Self::NotDue => "the time of the stage is not over",
-            Self::Paused => "a person paused it",
-            Self::SplitBroken => "the candidate does not get its share of the documents",
-            Self::Unclear => "the corrections are not clear",
-        })
-    }
-}
-
-/// What the evidence asks for.
+/// What a person tells a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[must_use]
 #[non_exhaustive]
-pub enum Decision {
-    /// A person must decide: the time for this stage is over, and it is not clear.
-    Escalate,
-    /// Wait.
-    Hold(HoldReason),
-    /// Go on to the next stage, or through after the last.
+pub enum RolloutCommand {
+    /// Take the candidate out of service.
+    Abort,
+    /// Go on when all conditions are met.
+    Approve,
+    /// Ask before the next stage.
+    Hold,
+    /// Stop the time of the stage.
+    Pause,
+    /// Go on to the next stage now.
     Promote,
-    /// The candidate is worse.
-    RollBack,
+    /// Go on after a pause.
+    Resume,
 }
 
-impl fmt::Display for Decision {
+impl fmt::Display for RolloutCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Escalate => f.pad("escalate"),
-            Self::Hold(reason) => write!(f, "hold: {reason}"),
-            Self::Promote => f.pad("promote"),
-            Self::RollBack => f.pad("roll back"),
-        }
-    }
-}
-
-/// What a decision was made on. Printed as one line for a person.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Findings {
-    /// The document type that decided alone; `None` for all together.
-    pub document_type: Option<DocumentType>,
-    /// The counts that decided.
-    pub evidence: Evidence,
-    /// Which share of the corrections to expect has come.
-    pub maturity: Maturity,
-    /// Whether corrections take longer for one version than for the other, so that only older documents were compared.
-    pub only_old_enough: bool,
-    /// Expected document types that the candidate has not answered often enough.
-    pub uncovered: Vec<DocumentType>,
-    /// Document types that production serves although the candidate is under way, because it was worse for them.
-    pub excluded: Vec<DocumentType>,
-    /// The tolerated ratio.
-    pub max_ratio: Ratio,
-    /// When something is decided even if nothing new is learnt: the end of the stage or of the watch after a promotion, the next
-    /// time of a type that was not seen, or the moment at which a person is asked. `None` while it is paused, and when there is
-    /// no such moment.
-    pub next_look: Option<Timestamp>,
-    /// Whether a person decided.
-    pub by_a_person: bool,
-}
-
-impl fmt::Display for Findings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.by_a_person {
-            f.write_str("by a person; ")?;
-        }
-        if let Some(document_type) = &self.document_type {
-            write!(f, "{document_type}: ")?;
-        }
-        write!(f, "{}", self.evidence)?;
-        let percent = 100.0 * self.maturity.least();
-        write!(f, "; {percent:.0} % of the corrections are in")?;
-        if self.only_old_enough {
-            f.write_str(", only older documents compared")?;
-        }
-        for (what, types) in [
-            ("not seen often enough", &self.uncovered),
-            ("left to production", &self.excluded),
-        ] {
-            if !types.is_empty() {
-                let names: Vec<_> = types.iter().map(ToString::to_string).collect();
-                write!(f, "; {what}: {}", names.join(", "))?;
-            }
-        }
-        Ok(())
+        f.pad(match self {
+            Self::Abort => "abort",
+            Self::Approve => "approve",
+            Self::Hold => "hold",
+            Self::Pause => "pause",
+            Self::Promote => "promote",
+            Self::Resume => "resume",
+        })
     }
 }

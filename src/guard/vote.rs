@@ -1,6 +1,7 @@
 //! What guards say about a call, and the lattices in which the strictest word wins.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::call::{Destination, Reason, Role};
 use crate::tokens::Model;
@@ -42,6 +43,18 @@ impl Route {
             Self::Previous => Some(Role::Previous),
             Self::HumanReview => None,
         }
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Abstain => "no vote",
+            Self::Candidate => "the candidate",
+            Self::Stable => "production",
+            Self::Previous => "the previous version",
+            Self::HumanReview => "human review",
+        })
     }
 }
 

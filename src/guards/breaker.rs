@@ -15,14 +15,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::call::{Call, Signal, Version};
+use crate::call::{Call, Signal, Ticket, Version};
 use crate::error::Error;
 use crate::guard::{Cx, Guard, Route, State, Verdict};
 use crate::name::{DocumentType, VersionId};
 use crate::time::Timestamp;
 
 use self::core::{Command, Core};
-pub use crate::event::kind::{BreakerMode, ProbeFailure, TripReason};
+pub use crate::event::breaker::{BreakerMode, ProbeFailure, TripReason};
 
 pub use builder::ErrorRateBreakerBuilder;
 use circuit::Circuit;
@@ -91,13 +91,13 @@ const NAME: &str = "error-rate";
 /// Memory: less than 1 KB for each version, and for each version and type where types are judged too.
 ///
 /// # Events
-/// [`ErrorRateExceeded`](crate::EventKind::ErrorRateExceeded), [`Exhausted`](crate::EventKind::Exhausted),
-/// [`UrgentFailure`](crate::EventKind::UrgentFailure),
-/// [`AbandonedRateExceeded`](crate::EventKind::AbandonedRateExceeded) (pages);
-/// [`ProbesFailed`](crate::EventKind::ProbesFailed), [`WouldTrip`](crate::EventKind::WouldTrip),
-/// [`BreakerSwitched`](crate::EventKind::BreakerSwitched) (warnings); [`ProbesStarted`](crate::EventKind::ProbesStarted),
-/// [`Recovered`](crate::EventKind::Recovered), [`IncidentResolved`](crate::EventKind::IncidentResolved), [`Rearmed`](crate::EventKind::Rearmed),
-/// [`BreakerReset`](crate::EventKind::BreakerReset).
+/// [`ErrorRateExceeded`](crate::EventKind::Breaker(BreakerEvent::ErrorRateExceeded)), [`Exhausted`](crate::EventKind::Breaker(BreakerEvent::Exhausted)),
+/// [`UrgentFailure`](crate::EventKind::Breaker(BreakerEvent::UrgentFailure)),
+/// [`AbandonedRateExceeded`](crate::EventKind::Breaker(BreakerEvent::AbandonedRateExceeded)) (pages);
+/// [`ProbesFailed`](crate::EventKind::Breaker(BreakerEvent::ProbesFailed)), [`WouldTrip`](crate::EventKind::Breaker(BreakerEvent::WouldTrip)),
+/// [`BreakerSwitched`](crate::EventKind::Breaker(BreakerEvent::BreakerSwitched)) (warnings); [`ProbesStarted`](crate::EventKind::Breaker(BreakerEvent::ProbesStarted)),
+/// [`Recovered`](crate::EventKind::Breaker(BreakerEvent::Recovered)), [`IncidentResolved`](crate::EventKind::Breaker(BreakerEvent::IncidentResolved)), [`Rearmed`](crate::EventKind::Breaker(BreakerEvent::Rearmed)),
+/// [`BreakerReset`](crate::EventKind::Breaker(BreakerEvent::BreakerReset)).
 ///
 /// # Example
 /// ```
@@ -221,47 +221,46 @@ impl Guard for ErrorRateBreaker {
         NAME
     }
 
-    fn route(&self, call: &Call<'_>, cx: &mut Cx<'_>) -> Route {
+    fn route(&self, call: &Call<'_>, cx: &Cx<'_>) -> Route {
         if !self.attention.load(Ordering::Acquire) {
             return Route::Abstain;
         }
         self.with_core(|core| core.route(call, cx))
     }
 
-    fn check(&self, call: &Call<'_>, _version: &Version, cx: &mut Cx<'_>) -> Verdict {
+    fn check(&self, call: &Call<'_>, _version: &Version, cx: &Cx<'_>) -> Verdict {
         if !self.attention.load(Ordering::Acquire) {
             return Verdict::Proceed;
         }
         self.core.lock().check(call, cx)
     }
 
-    fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
+    fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
         let is_watched =
             || self.sees_openings.load(Ordering::Acquire) || self.attention.load(Ordering::Acquire);
         match signal {
-            Signal::Opened { ticket } if is_watched() => self.core.lock().opened(ticket, cx),
-            Signal::Settled {
-                ticket,
-                outcome,
-                report,
-            } => self.with_core(|core| core.settled(ticket, outcome, report.wait(), cx)),
+            Signal::Opened if is_watched() => self.core.lock().opened(ticket, cx),
+            Signal::Settled { outcome, report } => {
+                self.with_core(|core| core.settled(ticket, outcome, report.wait(), cx))
+            }
             _ => {}
         }
     }
 
-    fn tick(&self, cx: &mut Cx<'_>) {
+    fn tick(&self, cx: &Cx<'_>) {
         self.with_core(|core| {
             core.settle_in(cx);
             core.look_for_hanging(cx);
         });
     }
 
-    fn snapshot(&self) -> Option<State> {
-        self.core.lock().stored()
+    fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
+        let stored = self.core.lock().stored();
+        State::write(&stored, cx).map(Some)
     }
 
-    fn restore(&self, state: &State, _cx: &mut Cx<'_>) -> Result<(), Error> {
-        let stored = state.read(NAME)?;
+    fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
+        let stored = state.read(cx)?;
         self.with_core(|core| core.restore(stored));
         Ok(())
     }

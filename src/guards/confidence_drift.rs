@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::call::{Outcome, Reason, Report, Signal, Ticket};
 use crate::confidence::Confidence;
 use crate::error::Error;
-use crate::event::{EventKind, Severity};
+use crate::event::{DriftEvent, EventKind, PipelineEvent, Severity};
 use crate::format::Format;
 use crate::guard::{Acceptance, Cx, Guard, State};
 use crate::name::{DocumentType, Field};
@@ -56,8 +56,8 @@ const NAME: &str = "confidence-drift";
 /// At most 10,000 pairs are watched apart; past it new ones share one entry, `other`, in which a document counts once.
 ///
 /// # Events
-/// [`DriftDetected`](EventKind::DriftDetected) (page), [`DriftResolved`](EventKind::DriftResolved),
-/// [`InvalidConfidence`](EventKind::InvalidConfidence), [`KeysExhausted`](EventKind::KeysExhausted) (warnings).
+/// [`DriftDetected`](crate::event::DriftEvent::DriftDetected) (page), [`DriftResolved`](crate::event::DriftEvent::DriftResolved),
+/// [`InvalidConfidence`](crate::event::DriftEvent::InvalidConfidence), [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted) (warnings).
 ///
 /// # Example
 /// ```
@@ -221,11 +221,11 @@ impl ConfidenceDriftMonitor {
                 Command::Resolve(_) if watch.is_raised() => watch.lower(),
                 Command::Resolve(_) => continue,
             }
-            let kind = EventKind::DriftResolved {
+            let kind = EventKind::Drift(DriftEvent::DriftResolved {
                 document_type: name.document_type,
                 field: name.field,
                 threshold: self.settings.threshold,
-            };
+            });
             cx.emit(Severity::Info, kind);
         }
     }
@@ -256,7 +256,10 @@ impl ConfidenceDriftMonitor {
             }
             if place == Place::FirstOverflow {
                 let first = key.to_string();
-                cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
+                cx.emit(
+                    Severity::Warning,
+                    EventKind::Pipeline(PipelineEvent::KeysExhausted { limit, first }),
+                );
             }
             shared.add(mean);
             shared_by = Some(key);
@@ -278,14 +281,14 @@ impl ConfidenceDriftMonitor {
             mean,
             documents,
         } = fall;
-        let kind = EventKind::DriftDetected {
+        let kind = EventKind::Drift(DriftEvent::DriftDetected {
             document_type: key.document_type.clone(),
             field: key.field.clone(),
             baseline,
             mean,
             documents,
             threshold: self.settings.raised,
-        };
+        });
         cx.emit(Severity::Page, kind);
     }
 }
@@ -295,7 +298,7 @@ impl Guard for ConfidenceDriftMonitor {
         NAME
     }
 
-    fn review(&self, ticket: &Ticket, report: &Report, cx: &mut Cx<'_>) -> Acceptance {
+    fn review(&self, ticket: &Ticket, report: &Report, cx: &Cx<'_>) -> Acceptance {
         let mut core = self.core.lock();
         self.settle_in(&mut core, cx);
         let mut reasons = BTreeSet::new();
@@ -305,11 +308,11 @@ impl Guard for ConfidenceDriftMonitor {
                 if reasons.insert(Reason::InvalidConfidence {
                     field: field.clone(),
                 }) {
-                    let kind = EventKind::InvalidConfidence {
+                    let kind = EventKind::Drift(DriftEvent::InvalidConfidence {
                         document: ticket.document().clone(),
                         document_type: ticket.document_type().clone(),
                         field,
-                    };
+                    });
                     cx.emit(Severity::Warning, kind);
                 }
                 continue;
@@ -331,11 +334,10 @@ impl Guard for ConfidenceDriftMonitor {
         }
     }
 
-    fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
+    fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
         let mut core = self.core.lock();
         self.settle_in(&mut core, cx);
         if let Signal::Settled {
-            ticket,
             outcome: Outcome::Accepted | Outcome::NeedsReview,
             report,
         } = signal
@@ -344,11 +346,11 @@ impl Guard for ConfidenceDriftMonitor {
         }
     }
 
-    fn tick(&self, cx: &mut Cx<'_>) {
+    fn tick(&self, cx: &Cx<'_>) {
         self.settle_in(&mut self.core.lock(), cx);
     }
 
-    fn snapshot(&self) -> Option<State> {
+    fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
         let core = self.core.lock();
         let mut watches: Vec<_> = core
             .watches
@@ -356,16 +358,17 @@ impl Guard for ConfidenceDriftMonitor {
             .map(|(key, watch)| (key.clone(), watch.clone()))
             .collect();
         watches.sort_by(|(one, _), (other, _)| one.cmp(other));
-        State::of(&Stored {
+        let stored = Stored {
             format: Format,
             watches,
             other: core.watches.other().cloned(),
             commands: core.commands.clone(),
-        })
+        };
+        State::write(&stored, cx).map(Some)
     }
 
-    fn restore(&self, state: &State, cx: &mut Cx<'_>) -> Result<(), Error> {
-        let stored: Stored = state.read(NAME)?;
+    fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
+        let stored: Stored = state.read(cx)?;
         let mut core = self.core.lock();
         core.latest = core.latest.max(cx.now());
         let take_up = |mut watch: Watch, stored| {

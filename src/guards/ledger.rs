@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::{Outcome, Signal, Ticket, TicketId};
 use crate::error::Error;
-use crate::event::{EventKind, Severity};
+use crate::event::{EventKind, LedgerEvent, PipelineEvent, Severity};
 use crate::format::Format;
 use crate::guard::{Cx, Guard, State};
 use crate::name::{DocumentId, DocumentType};
@@ -50,8 +50,8 @@ const NAME: &str = "ledger";
 /// At most 100,000 open calls are followed one by one; more are only counted.
 ///
 /// # Events
-/// [`Overdue`](EventKind::Overdue), [`NothingComesOut`](EventKind::NothingComesOut), [`Silent`](EventKind::Silent),
-/// [`Abandoned`](EventKind::Abandoned), [`LostInRestart`](EventKind::LostInRestart) (a page for the first, for calls that
+/// [`Overdue`](crate::event::LedgerEvent::Overdue), [`NothingComesOut`](crate::event::LedgerEvent::NothingComesOut), [`Silent`](crate::event::LedgerEvent::Silent),
+/// [`Abandoned`](crate::event::LedgerEvent::Abandoned), [`LostInRestart`](crate::event::LedgerEvent::LostInRestart) (a page for the first, for calls that
 /// were open in the snapshot that was restored).
 ///
 /// # Example
@@ -137,7 +137,10 @@ impl RouteLedger {
         arrivals.arrive(cx.now());
         if place == Place::FirstOverflow {
             let first = ticket.document_type().to_string();
-            cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
+            cx.emit(
+                Severity::Warning,
+                EventKind::Pipeline(PipelineEvent::KeysExhausted { limit, first }),
+            );
         }
     }
 
@@ -163,11 +166,11 @@ impl RouteLedger {
             core.untracked = core.untracked.saturating_sub(1);
         }
         if *outcome == Outcome::Abandoned {
-            let kind = EventKind::Abandoned {
+            let kind = EventKind::Ledger(LedgerEvent::Abandoned {
                 document: ticket.document().clone(),
                 document_type: ticket.document_type().clone(),
                 version: ticket.version().clone(),
-            };
+            });
             cx.emit(Severity::Warning, kind);
         }
         core.types
@@ -194,12 +197,12 @@ impl RouteLedger {
                 Severity::Page
             };
             paged = true;
-            let kind = EventKind::Overdue {
+            let kind = EventKind::Ledger(LedgerEvent::Overdue {
                 ticket: *ticket,
                 document: open.document.clone(),
                 document_type: open.document_type.clone(),
                 open_for: cx.now().since(open.since),
-            };
+            });
             cx.emit(severity, kind);
         }
     }
@@ -217,11 +220,11 @@ impl RouteLedger {
                 arrivals.nothing_comes_out(cx.now(), self.settings.nothing_out)
             {
                 let document_type = document_type.clone();
-                let kind = EventKind::NothingComesOut {
+                let kind = EventKind::Ledger(LedgerEvent::NothingComesOut {
                     document_type,
                     arrived,
                     silent_for,
-                };
+                });
                 cx.emit(Severity::Page, kind);
             }
             let declared = self.settings.expected.get(document_type);
@@ -236,11 +239,11 @@ impl RouteLedger {
                 let document_type = document_type.clone();
                 cx.emit(
                     severity,
-                    EventKind::Silent {
+                    EventKind::Ledger(LedgerEvent::Silent {
                         document_type,
                         last_seen,
                         silent_for,
-                    },
+                    }),
                 );
             }
         }
@@ -252,30 +255,25 @@ impl Guard for RouteLedger {
         NAME
     }
 
-    fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
+    fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
         let mut core = self.core.lock();
         core.started.get_or_insert(cx.now());
         match signal {
-            Signal::Opened { ticket } => self.open_call(&mut core, ticket, cx),
-            Signal::Settled {
-                ticket, outcome, ..
-            } => Self::close_call(&mut core, ticket, outcome, cx),
-            Signal::Compared { .. }
-            | Signal::Corrected { .. }
-            | Signal::Retracted { .. }
-            | Signal::Reviewed { .. } => {}
+            Signal::Opened => self.open_call(&mut core, ticket, cx),
+            Signal::Settled { outcome, .. } => Self::close_call(&mut core, ticket, outcome, cx),
+            Signal::Feedback(_) => {}
         }
     }
 
-    fn tick(&self, cx: &mut Cx<'_>) {
+    fn tick(&self, cx: &Cx<'_>) {
         let mut core = self.core.lock();
         self.report_overdue(&mut core, cx);
         self.report_silence(&mut core, cx);
     }
 
-    fn snapshot(&self) -> Option<State> {
+    fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
         let core = self.core.lock();
-        State::of(&Stored {
+        let stored = Stored {
             format: Format,
             open: core
                 .open
@@ -289,11 +287,12 @@ impl Guard for RouteLedger {
                 .collect(),
             other: core.types.other().cloned(),
             started: core.started,
-        })
+        };
+        State::write(&stored, cx).map(Some)
     }
 
-    fn restore(&self, state: &State, cx: &mut Cx<'_>) -> Result<(), Error> {
-        let stored: Stored = state.read(NAME)?;
+    fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
+        let stored: Stored = state.read(cx)?;
         let mut core = self.core.lock();
         core.types.refill(stored.types, stored.other);
         core.started = stored.started;
@@ -304,11 +303,11 @@ impl Guard for RouteLedger {
                 .0
                 .ends
                 .lost += 1;
-            let kind = EventKind::LostInRestart {
+            let kind = EventKind::Ledger(LedgerEvent::LostInRestart {
                 ticket,
                 document: open.document,
                 document_type: open.document_type,
-            };
+            });
             cx.emit(severity, kind);
             severity = Severity::Warning;
         }

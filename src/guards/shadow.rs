@@ -10,9 +10,9 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
-use crate::call::{Comparison, Signal, Ticket, TicketId};
+use crate::call::{Comparison, Feedback, Signal, Ticket, TicketId};
 use crate::error::Error;
-use crate::event::{EventKind, Severity};
+use crate::event::{EventKind, PipelineEvent, Severity, ShadowEvent};
 use crate::format::Format;
 use crate::guard::{Cx, Guard, State};
 use crate::name::{DocumentType, VersionId};
@@ -56,8 +56,8 @@ const FIELDS: usize = 100;
 /// is judged on its own; decide on the last one.
 ///
 /// # Events
-/// [`ReviewRequested`](EventKind::ReviewRequested) and [`KeysExhausted`](EventKind::KeysExhausted) (warnings),
-/// [`ShadowFinished`](EventKind::ShadowFinished).
+/// [`ReviewRequested`](crate::event::ShadowEvent::ReviewRequested) and [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted) (warnings),
+/// [`ShadowFinished`](crate::event::ShadowEvent::ShadowFinished).
 ///
 /// # Example
 /// ```
@@ -230,7 +230,10 @@ impl ShadowComparator {
         counts.add(comparison);
         if place == Place::FirstOverflow {
             let first = ticket.document_type().to_string();
-            cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
+            cx.emit(
+                Severity::Warning,
+                EventKind::Pipeline(PipelineEvent::KeysExhausted { limit, first }),
+            );
         }
         if let Comparison::CandidateFailed(_) | Comparison::Diverged(_) = comparison {
             core.divergences.push(Divergence {
@@ -252,22 +255,22 @@ impl ShadowComparator {
         });
         if self.settings.threshold.is_exceeded_by(diverged, compared) && !core.review {
             core.review = true;
-            let kind = EventKind::ReviewRequested {
+            let kind = EventKind::Shadow(ShadowEvent::ReviewRequested {
                 candidate: self.settings.candidate.clone(),
                 diverged,
                 compared,
                 threshold: self.settings.threshold,
-            };
+            });
             cx.emit(Severity::Warning, kind);
         }
         if compared >= self.settings.max {
             core.finished = true;
-            let kind = EventKind::ShadowFinished {
+            let kind = EventKind::Shadow(ShadowEvent::ShadowFinished {
                 candidate: self.settings.candidate.clone(),
                 diverged,
                 compared,
                 not_comparable: core.total.not_comparable,
-            };
+            });
             cx.emit(Severity::Info, kind);
         }
     }
@@ -288,13 +291,13 @@ impl Guard for ShadowComparator {
         NAME
     }
 
-    fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
-        if let Signal::Compared { ticket, comparison } = signal {
+    fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
+        if let Signal::Feedback(Feedback::Compared(comparison)) = signal {
             self.count(&mut self.core.lock(), ticket, comparison, cx);
         }
     }
 
-    fn snapshot(&self) -> Option<State> {
+    fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
         let core = self.core.lock();
         let mut types: Vec<_> = core
             .types
@@ -302,7 +305,7 @@ impl Guard for ShadowComparator {
             .map(|(document_type, counts)| (document_type.clone(), *counts))
             .collect();
         types.sort_by(|(one, _), (other, _)| one.cmp(other));
-        State::of(&Stored {
+        let stored = Stored {
             format: Format,
             candidate: self.settings.candidate.clone(),
             seen: core.seen.clone(),
@@ -314,12 +317,13 @@ impl Guard for ShadowComparator {
             looked: core.looked,
             review: core.review,
             finished: core.finished,
-        })
+        };
+        State::write(&stored, cx).map(Some)
     }
 
     /// A run belongs to its candidate: the state of another candidate's run is left alone, and this one starts anew.
-    fn restore(&self, state: &State, cx: &mut Cx<'_>) -> Result<(), Error> {
-        let stored: Stored = state.read(NAME)?;
+    fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
+        let stored: Stored = state.read(cx)?;
         if stored.candidate != self.settings.candidate {
             return Ok(());
         }
@@ -328,7 +332,7 @@ impl Guard for ShadowComparator {
             || (stored.seen.len() as u64) < compared
         {
             let reason = "its counts do not fit the tickets that it names";
-            return Err(Error::state(NAME, reason));
+            return Err(Error::state(cx.guard(), reason));
         }
         let is_over = compared >= self.settings.max;
         let mut core = self.core.lock();

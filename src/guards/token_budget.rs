@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::{Call, Destination, LineUp, Outcome, Reason, Report, Signal, Ticket, Version};
 use crate::error::Error;
-use crate::event::{EventKind, Severity};
+use crate::event::{BudgetEvent, EventKind, Severity};
 use crate::failure::FailureKind;
 use crate::format::Format;
 use crate::guard::{Acceptance, Cx, Guard, State, Verdict};
@@ -85,9 +85,9 @@ const TOLD_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// count is an error of the guard's; a type whose 99th percentile is above 80 % of the window has little room left.
 ///
 /// # Events
-/// [`BudgetAlarm`](EventKind::BudgetAlarm) (page), [`PromptCut`](EventKind::PromptCut) and
-/// [`CountWrong`](EventKind::CountWrong) (a page, then for an hour warnings), [`LittleHeadroom`](EventKind::LittleHeadroom),
-/// [`BoundMissed`](EventKind::BoundMissed), [`ModelEnds`](EventKind::ModelEnds) (warnings). Each diverted document is an
+/// [`BudgetAlarm`](crate::event::BudgetEvent::BudgetAlarm) (page), [`PromptCut`](crate::event::BudgetEvent::PromptCut) and
+/// [`CountWrong`](crate::event::BudgetEvent::CountWrong) (a page, then for an hour warnings), [`LittleHeadroom`](crate::event::BudgetEvent::LittleHeadroom),
+/// [`BoundMissed`](crate::event::BudgetEvent::BoundMissed), [`ModelEnds`](crate::event::BudgetEvent::ModelEnds) (warnings). Each diverted document is an
 /// event of the pipeline.
 ///
 /// # Example
@@ -181,7 +181,7 @@ impl TokenBudget {
         estimator.measure(call, limit, usage, self.models.assumed_factor())
     }
 
-    fn evaluate(&self, call: &Call<'_>, estimators: &Estimators, cx: &mut Cx<'_>) -> Verdict {
+    fn evaluate(&self, call: &Call<'_>, estimators: &Estimators, cx: &Cx<'_>) -> Verdict {
         let own = &estimators.own;
         if let Some((prompt, brought)) = own.fits_at_once(call).filter(|_| !self.measure_all) {
             cx.mark_measurement(Measurement {
@@ -190,6 +190,7 @@ impl TokenBudget {
                 raw: None,
                 version_model: own.model.name().clone(),
                 brought,
+                guard: None,
             });
             return Verdict::Proceed;
         }
@@ -219,9 +220,9 @@ impl TokenBudget {
     }
 
     fn settled(&self, ticket: &Ticket, outcome: &Outcome, report: &Report, cx: &Cx<'_>) {
-        let served = ticket.measurement();
-        let served = served.filter(|measurement| measurement.model == *ticket.model());
-        let Some(measurement) = served else { return };
+        let Some(measurement) = own_measurement(ticket, cx) else {
+            return;
+        };
         let mut reported = report.input_tokens();
         if *outcome == Outcome::Failed(FailureKind::ContextLengthExceeded) {
             self.last_reports
@@ -295,10 +296,10 @@ impl TokenBudget {
             return;
         }
         last_reports.insert(model.name().clone(), cx.now());
-        let kind = EventKind::ModelEnds {
+        let kind = EventKind::Budget(BudgetEvent::ModelEnds {
             model: model.name().clone(),
             at: end,
-        };
+        });
         cx.emit(Severity::Warning, kind);
     }
 
@@ -324,6 +325,13 @@ impl TokenBudget {
     }
 }
 
+/// What this budget measured for the model that was called.
+fn own_measurement<'a>(ticket: &'a Ticket, cx: &Cx<'_>) -> Option<&'a Measurement> {
+    let measurement = ticket.measurement()?;
+    let is_own = measurement.guard() == Some(cx.guard());
+    (is_own && measurement.model == *ticket.model()).then_some(measurement)
+}
+
 fn space(estimator: &Estimator, assumed: Factor) -> Space {
     let own = estimator.own_tokens(assumed);
     Space {
@@ -345,6 +353,7 @@ fn measurement(
         raw: fits.raw,
         version_model: own.model.name().clone(),
         brought: estimate.breakdown.brought(),
+        guard: None,
     }
 }
 
@@ -353,7 +362,7 @@ impl Guard for TokenBudget {
         "token-budget"
     }
 
-    fn check(&self, call: &Call<'_>, version: &Version, cx: &mut Cx<'_>) -> Verdict {
+    fn check(&self, call: &Call<'_>, version: &Version, cx: &Cx<'_>) -> Verdict {
         let Ok(estimators) = self.models.estimators(version) else {
             self.note_over_budget(call, version, None, 0, Severity::Page, cx);
             return Verdict::divert(self.otherwise.clone(), Reason::Unmeasured);
@@ -379,10 +388,9 @@ impl Guard for TokenBudget {
         verdict
     }
 
-    fn review(&self, ticket: &Ticket, report: &Report, _cx: &mut Cx<'_>) -> Acceptance {
-        let served = ticket.measurement();
-        let served = served.filter(|measurement| measurement.model == *ticket.model());
-        let Some((measurement, reported)) = served.zip(report.input_tokens()) else {
+    fn review(&self, ticket: &Ticket, report: &Report, cx: &Cx<'_>) -> Acceptance {
+        let measurement = own_measurement(ticket, cx);
+        let Some((measurement, reported)) = measurement.zip(report.input_tokens()) else {
             return Acceptance::Accept;
         };
         if audit::compare(measurement, reported) == Audit::Cut {
@@ -394,18 +402,13 @@ impl Guard for TokenBudget {
         Acceptance::Accept
     }
 
-    fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
-        if let Signal::Settled {
-            ticket,
-            outcome,
-            report,
-        } = signal
-        {
+    fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
+        if let Signal::Settled { outcome, report } = signal {
             self.settled(ticket, outcome, report, cx);
         }
     }
 
-    fn tick(&self, cx: &mut Cx<'_>) {
+    fn tick(&self, cx: &Cx<'_>) {
         self.tell_of_ends(cx);
     }
 
@@ -416,17 +419,18 @@ impl Guard for TokenBudget {
         self.models.check_fallbacks(line_up.versions())
     }
 
-    fn snapshot(&self) -> Option<State> {
-        State::of(&Stored {
+    fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
+        let stored = Stored {
             format: Format,
             alarmed: self.alarms.lock().stored(),
             usage: self.usage.lock().stored(),
             ends_reported: self.ends_reported.lock().clone().into_iter().collect(),
-        })
+        };
+        State::write(&stored, cx).map(Some)
     }
 
-    fn restore(&self, state: &State, _cx: &mut Cx<'_>) -> Result<(), Error> {
-        let stored: Stored = state.read(self.name())?;
+    fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
+        let stored: Stored = state.read(cx)?;
         self.alarms.lock().restore(stored.alarmed);
         self.usage.lock().restore(stored.usage);
         *self.ends_reported.lock() = stored.ends_reported.into_iter().collect();

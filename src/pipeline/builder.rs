@@ -4,16 +4,19 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
+use super::Pipeline;
 use super::clock::{Clock, MockClock, SystemClock};
-use super::{Inner, Member, OWN_NAME, Pipeline, check_line_up};
+use super::delivery::Delivery;
+use super::member::Member;
+use super::step::{OWN_NAME, Shared};
+use super::versions::KnownVersions;
 use crate::call::LineUp;
 use crate::error::Error;
-use crate::event::Outbox;
-use crate::guard::Guard;
+use crate::guard::{Guard, Mount, Mounted};
 use crate::sink::Sink;
 
 impl Pipeline {
@@ -27,7 +30,9 @@ impl Pipeline {
 #[must_use = "nothing is guarded before `build`"]
 pub struct Builder {
     line_up: LineUp,
-    guards: Vec<Box<dyn Guard>>,
+    guards: Vec<Mounted<Box<dyn Guard>>>,
+    /// Whether a guard was added, be it an absent one.
+    is_guarded: bool,
     clock: Option<Box<dyn Clock>>,
     sinks: Vec<Box<dyn Sink>>,
     instance: Option<u64>,
@@ -38,15 +43,19 @@ impl Builder {
         Self {
             line_up,
             guards: Vec::new(),
+            is_guarded: false,
             clock: None,
             sinks: Vec::new(),
             instance: None,
         }
     }
 
-    /// Adds a guard. The order of guards does not matter. Put an `Arc` in to keep a handle of your own.
-    pub fn guard(mut self, guard: impl Guard + 'static) -> Self {
-        self.guards.push(Box::new(guard));
+    /// Adds a guard, or a guard with settings ([`only_for`](Guard::only_for), [`named`](Guard::named),
+    /// [`dry_run`](Guard::dry_run)); `None` adds nothing. The order of guards does not matter. Put an `Arc` in to keep a
+    /// handle of your own.
+    pub fn guard(mut self, guard: impl Mount) -> Self {
+        self.guards.extend(guard.mount());
+        self.is_guarded = true;
         self
     }
 
@@ -79,55 +88,45 @@ impl Builder {
     /// An error when there is no guard, when two guards have one name, when a version plays two parts, or when a guard
     /// refuses the line-up.
     pub fn build(self) -> Result<Pipeline, Error> {
-        if self.guards.is_empty() {
+        if !self.is_guarded {
             return Err(Error::invalid(
                 "guards",
                 "none",
                 "add at least one with `.guard(..)`",
             ));
         }
+        let guards: Vec<_> = self.guards.into_iter().map(Member::new).collect();
         let mut names = BTreeSet::new();
-        for guard in &self.guards {
-            let name = guard.name();
+        for member in &guards {
+            let name = &*member.name;
             if name.is_empty() || name == OWN_NAME {
-                return Err(Error::invalid(
-                    "guard name",
-                    name,
-                    "a name of its own; see `.named(..)`",
-                ));
+                let allowed = "a name of its own; see `.named(..)`";
+                return Err(Error::invalid("guard name", name, allowed));
             }
-            if !names.insert(name) && name != crate::guard::ABSENT {
-                return Err(Error::invalid(
-                    "guard name",
-                    name,
-                    "a name that no other guard of the pipeline has; see `.named(..)`",
-                ));
+            if !names.insert(name) {
+                let allowed = "a name that no other guard of the pipeline has; see `.named(..)`";
+                return Err(Error::invalid("guard name", name, allowed));
             }
         }
-        check_line_up(&self.line_up, self.guards.iter().map(|guard| &**guard))?;
-        let members = self.guards.into_iter().map(|guard| Member {
-            guard,
-            panicked: AtomicBool::new(false),
-        });
         let clock = self.clock.unwrap_or_else(|| Box::new(SystemClock::new()));
         let instance = self
             .instance
             .unwrap_or_else(|| RandomState::new().hash_one(clock.now()));
-        let line_up = Arc::new(self.line_up);
-        let pipeline = Pipeline(Arc::new(Inner {
-            guards: members.collect(),
-            line_up: RwLock::new(Arc::clone(&line_up)),
+        let pipeline = Pipeline(Arc::new(Shared {
+            guards,
+            line_up: RwLock::new(Arc::new(self.line_up)),
+            versions: Mutex::new(KnownVersions::default()),
             clock,
-            sinks: self.sinks,
-            outbox: Outbox::new(),
-            delivering: AtomicBool::new(false),
-            sink_panics: AtomicU64::new(0),
+            delivery: Delivery::new(self.sinks),
             latest: AtomicU64::new(0),
             instance,
             sequence: AtomicU64::new(1),
         }));
-        pipeline.0.announce(&line_up);
-        pipeline.0.deliver();
+        pipeline.0.step(|step| {
+            step.check(step.line_up)?;
+            step.announce(step.line_up);
+            Ok::<(), Error>(())
+        })?;
         Ok(pipeline)
     }
 }

@@ -77,7 +77,10 @@ impl Permit {
 
     fn settle(&mut self, outcome: Outcome, report: Report) -> (Ticket, Outcome, Acceptance) {
         match self.ticket.take() {
-            Some(ticket) => self.pipeline.settle(ticket, outcome, report),
+            Some(ticket) => {
+                let (outcome, acceptance) = self.pipeline.settle(&ticket, outcome, report);
+                (ticket, outcome, acceptance)
+            }
             None => spent(),
         }
     }

@@ -1,8 +1,7 @@
 //! The everyday form of a guarded call: admit, await the caller's own client, settle.
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
-use std::future::{Future, Pending, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
@@ -16,7 +15,15 @@ use crate::failure::{Classify, FailureKind};
 #[cfg(feature = "tokio")]
 const COUNTED_IN_PLACE: usize = 64 << 10;
 
-/// An answer and what is to be said of it.
+/// An answer, with what the application reports about it.
+///
+/// ```
+/// use fusebox::{Reply, Report};
+///
+/// let plain = Reply::new("12.50");
+/// let reported = Reply::new("12.50").report(Report::new().confidence("total", 0.97).usage(1_200, 40));
+/// # let _ = (plain, reported);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Reply<T> {
     value: T,
@@ -24,7 +31,7 @@ pub struct Reply<T> {
 }
 
 impl<T> Reply<T> {
-    /// An answer of which nothing is said.
+    /// An answer with an empty report.
     pub fn new(value: T) -> Self {
         Self {
             value,
@@ -32,45 +39,24 @@ impl<T> Reply<T> {
         }
     }
 
-    /// The model's confidence in a field, from 0 to 1; see [`Report::confidence`].
-    pub fn confidence(mut self, field: impl AsRef<str>, score: f64) -> Self {
-        self.report = self.report.confidence(field, score);
-        self
-    }
-
-    /// Tokens read and written; see [`Report::usage`].
-    pub fn usage(mut self, input: u64, output: u64) -> Self {
-        self.report = self.report.usage(input, output);
-        self
-    }
-
-    /// Tokens read besides, from a cache or into it; see [`Report::cached_input`].
-    pub fn cached_input(mut self, creation: u64, read: u64) -> Self {
-        self.report = self.report.cached_input(creation, read);
-        self
-    }
-
-    /// The finish or stop reason that the API gave; see [`Report::finish_reason`].
-    pub fn finish_reason(mut self, reason: &str) -> Self {
-        self.report = self.report.finish_reason(reason);
-        self
-    }
-
-    /// The answer is a failure although the API said 200; see [`Report::failed`].
-    pub fn failed(mut self, kind: FailureKind) -> Self {
-        self.report = self.report.failed(kind);
+    /// The same with a report: confidences, tokens, finish reason.
+    pub fn report(mut self, report: Report) -> Self {
+        self.report = report;
         self
     }
 }
 
-/// What came of a guarded call that your client made without an error of its own.
+/// What came of a guarded call.
+///
+/// It is no `Result`: every way in which a call can end carries the ticket of a document that must go somewhere, and `?`
+/// would lose it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "a diverted document must be sent on, and an answer that needs review must not be acted on"]
+#[must_use = "a document must go somewhere, however its call ended"]
 #[allow(
     clippy::exhaustive_enums,
     reason = "a new end must be a compile error for whoever handles the others"
 )]
-pub enum Served<T> {
+pub enum Served<T, E> {
     /// Act on it.
     Accepted {
         /// The answer.
@@ -80,18 +66,18 @@ pub enum Served<T> {
     },
     /// The call was not made; the document goes elsewhere.
     Diverted(Diversion),
-    /// The answer is a failure although the API said 200: do not act on it.
+    /// The call failed.
     Failed {
-        /// The answer as it came.
-        value: T,
         /// The ticket, to store with the document.
         ticket: Ticket,
-        /// What kind.
+        /// What kind of failure it is.
         kind: FailureKind,
+        /// What there is instead of an answer.
+        failure: CallFailure<T, E>,
     },
-    /// A person must look first.
+    /// A reviewer must see the answer first.
     NeedsReview {
-        /// The answer, to show to that person.
+        /// The answer, to show to the reviewer.
         value: T,
         /// The ticket, to store with the document.
         ticket: Ticket,
@@ -100,7 +86,22 @@ pub enum Served<T> {
     },
 }
 
-impl<T> Served<T> {
+/// What there is instead of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a call fails in the client, by its deadline, or with an answer; there is no fourth way"
+)]
+pub enum CallFailure<T, E> {
+    /// An answer that is a failure although the API said 200: do not act on it.
+    Answer(T),
+    /// The error of your client, untouched.
+    Client(E),
+    /// The deadline of [`Pipeline::run_until`] passed: the call was dropped.
+    Deadline,
+}
+
+impl<T, E> Served<T, E> {
     /// The ticket, whatever came of it.
     pub fn ticket(&self) -> &Ticket {
         match self {
@@ -111,47 +112,20 @@ impl<T> Served<T> {
         }
     }
 
-    fn new(value: T, settlement: Settlement) -> Self {
+    /// An answer, with what may be done with it.
+    fn answered(value: T, settlement: Settlement) -> Self {
         match settlement {
             Settlement::Accepted { ticket } => Self::Accepted { value, ticket },
             Settlement::Failed { ticket, kind } => Self::Failed {
-                value,
                 ticket,
                 kind,
+                failure: CallFailure::Answer(value),
             },
             Settlement::NeedsReview { ticket, reasons } => Self::NeedsReview {
                 value,
                 ticket,
                 reasons,
             },
-        }
-    }
-}
-
-/// A call had taken too long when the deadline of [`Pipeline::run_until`] passed: it was dropped, and counts as failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} had no answer by its deadline", .0.document())]
-pub struct DeadlineExceeded(Ticket);
-
-impl DeadlineExceeded {
-    /// The ticket, to store with the document.
-    pub fn ticket(&self) -> &Ticket {
-        &self.0
-    }
-}
-
-/// Why there is no answer; `L` is what a deadline gives, where there is one.
-enum Unserved<E, L> {
-    Client(E),
-    Late(L, Box<Ticket>),
-}
-
-impl<E> Unserved<E, Infallible> {
-    /// Without a deadline there is nothing else.
-    fn into_client_error(self) -> E {
-        match self {
-            Self::Client(error) => error,
-            Self::Late(never, _) => match never {},
         }
     }
 }
@@ -168,95 +142,104 @@ fn classified<E: Classify>(error: &E) -> (FailureKind, Report) {
     (error.failure_kind(), report)
 }
 
-/// The answer, or what the deadline gives if that is ready and the answer is not.
-async fn either<A, L>(
+/// The answer, or `None` if the deadline passes first. An answer that is there when the deadline passes counts.
+async fn in_time<A>(
     answer: impl Future<Output = A>,
-    deadline: impl Future<Output = L>,
-) -> Result<A, L> {
+    deadline: impl Future<Output = ()>,
+) -> Option<A> {
     let (mut answer, mut deadline) = (pin!(answer), pin!(deadline));
     poll_fn(|cx| match answer.as_mut().poll(cx) {
-        Poll::Ready(answer) => Poll::Ready(Ok(answer)),
-        Poll::Pending => deadline.as_mut().poll(cx).map(Err),
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => deadline.as_mut().poll(cx).map(|()| None),
     })
     .await
 }
 
-/// A deadline that never passes.
-fn pending() -> Pending<Infallible> {
-    std::future::pending()
-}
-
 impl Pipeline {
     /// Makes a guarded call: asks the guards, awaits `call_model` with the ticket that says which version and model to
-    /// call, and records how it ended. An error of your client comes back untouched.
+    /// call, and records how it ended. An error of your client comes back untouched, with the ticket.
     ///
     /// ```
-    /// # use fusebox::{Call, Classify, ErrorRateBreaker, FailureKind, LineUp, Pipeline, Reply, Served, Version};
+    /// # use fusebox::{Call, Classify, FailureKind, Pipeline, Reply, Report, Served, Ticket};
     /// # struct Client;
     /// # #[derive(Debug)] struct ClientError;
     /// # impl Classify for ClientError { fn failure_kind(&self) -> FailureKind { FailureKind::Unknown } }
     /// # struct Answer { text: String, score: f64 }
     /// # impl Client { async fn complete(&self, _prompt: &str, _text: &str) -> Result<Answer, ClientError> {
     /// #     Ok(Answer { text: "12.50".into(), score: 0.93 }) } }
-    /// # async fn example(pipeline: Pipeline, client: Client, call: Call<'_>, text: &str) -> Result<(), ClientError> {
-    /// let served = pipeline.run(&call, |ticket| {
-    ///     let client = &client;
-    ///     async move {
-    ///         let answer = client.complete(ticket.version().as_str(), text).await?;
-    ///         Ok(Reply::new(answer.text).confidence("total", answer.score))
-    ///     }
-    /// }).await?;
-    /// # let _ = served;
-    /// # Ok(()) }
+    /// # fn store(_: String, _: Ticket) {}
+    /// # fn review(_: &str, _: Ticket) {}
+    /// # async fn example(pipeline: Pipeline, client: Client, call: Call<'_>, text: &str) {
+    /// let served = pipeline.run(&call, async |ticket| {
+    ///     let answer = client.complete(ticket.version().as_str(), text).await;
+    ///     answer.map(|answer| Reply::new(answer.text).report(Report::new().confidence("total", answer.score)))
+    /// });
+    /// match served.await {
+    ///     Served::Accepted { value, ticket } => store(value, ticket),
+    ///     Served::NeedsReview { value, ticket, .. } => review(&value, ticket),
+    ///     Served::Failed { ticket, kind, .. } => review(&kind.to_string(), ticket),
+    ///     Served::Diverted(diversion) => review(&diversion.to_string(), diversion.into_ticket()),
+    /// }
+    /// # }
     /// ```
     ///
     /// Counting a text takes some 30 ms for a megabyte. With feature `tokio`, texts of more than 64 KB are counted on
-    /// tokio's blocking pool, so that other tasks go on meanwhile.
+    /// tokio's blocking pool, so that other tasks go on in the meantime.
     ///
     /// # Cancel safety
     /// Dropping the future before the call is admitted leaves no trace; dropping it later records
     /// [`Abandoned`](crate::call::Outcome::Abandoned), as does dropping it while a large text is counted. A panic in
     /// `call_model` does the same.
-    pub async fn run<T, E, F, Fut>(&self, call: &Call<'_>, call_model: F) -> Result<Served<T>, E>
+    pub async fn run<T, E, F, Fut>(&self, call: &Call<'_>, call_model: F) -> Served<T, E>
     where
         F: FnOnce(Ticket) -> Fut,
         Fut: Future<Output = Result<Reply<T>, E>>,
         E: Classify,
     {
-        let served = self.serve(call, pending(), classified, call_model).await;
-        served.map_err(Unserved::into_client_error)
+        self.serve(call, pending(), classified, call_model).await
     }
 
-    /// The same with a deadline, a future that is ready when the call has taken too long: a timer of your runtime. The
-    /// call is dropped then and counts as failed, as a [`Timeout`](FailureKind::Timeout), and [`DeadlineExceeded`] becomes
-    /// an error of yours. (A timeout put around [`run`](Self::run) says nothing of the model: it only abandons the call.)
+    /// The same for an error type that is not yours and has no [`Classify`]: `classify` says what kind of failure an error
+    /// is.
+    ///
+    /// # Cancel safety
+    /// As for [`run`](Self::run).
+    pub async fn run_with<T, E, C, F, Fut>(
+        &self,
+        call: &Call<'_>,
+        classify: C,
+        call_model: F,
+    ) -> Served<T, E>
+    where
+        C: FnOnce(&E) -> FailureKind,
+        F: FnOnce(Ticket) -> Fut,
+        Fut: Future<Output = Result<Reply<T>, E>>,
+    {
+        let classify = |error: &E| (classify(error), Report::new());
+        self.serve(call, pending(), classify, call_model).await
+    }
+
+    /// [`run`](Self::run) with a deadline, a future that is ready when the call has taken too long: a timer of your runtime.
+    /// The call is dropped then and counts as failed, as a [`Timeout`](FailureKind::Timeout). (A timeout put around `run`
+    /// says nothing of the model: it only abandons the call.)
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use fusebox::{Call, Classify, FailureKind, Pipeline, Reply};
-    /// # use fusebox::pipeline::DeadlineExceeded;
+    /// # use fusebox::pipeline::CallFailure;
+    /// # use fusebox::{Call, Classify, FailureKind, Pipeline, Reply, Served};
     /// # struct Client;
+    /// # struct ClientError;
+    /// # impl Classify for ClientError { fn failure_kind(&self) -> FailureKind { FailureKind::Unknown } }
     /// # impl Client { async fn complete(&self, _text: &str) -> Result<String, ClientError> { Ok("12.50".into()) } }
-    /// #[derive(Debug)]
-    /// enum ClientError {
-    ///     TooLate,
-    ///     // ..
-    /// }
-    ///
-    /// impl From<DeadlineExceeded> for ClientError {
-    ///     fn from(_: DeadlineExceeded) -> Self {
-    ///         Self::TooLate
-    ///     }
-    /// }
-    ///
-    /// # impl Classify for ClientError { fn failure_kind(&self) -> FailureKind { FailureKind::Timeout } }
-    /// # async fn example(pipeline: Pipeline, client: Client, call: Call<'_>, text: &str) -> Result<(), ClientError> {
+    /// # async fn example(pipeline: Pipeline, client: Client, call: Call<'_>, text: &str) {
     /// let deadline = tokio::time::sleep(Duration::from_secs(90));
     /// let served = pipeline.run_until(&call, deadline, async |_ticket| {
     ///     client.complete(text).await.map(Reply::new)
-    /// }).await?;
-    /// # let _ = served;
-    /// # Ok(()) }
+    /// });
+    /// if let Served::Failed { failure: CallFailure::Deadline, ticket, .. } = served.await {
+    ///     eprintln!("{} had no answer after 90 s", ticket.document());
+    /// }
+    /// # }
     /// ```
     ///
     /// An answer that is there when the deadline passes counts as an answer.
@@ -268,47 +251,44 @@ impl Pipeline {
         call: &Call<'_>,
         deadline: D,
         call_model: F,
-    ) -> Result<Served<T>, E>
+    ) -> Served<T, E>
     where
         D: Future<Output = ()>,
         F: FnOnce(Ticket) -> Fut,
         Fut: Future<Output = Result<Reply<T>, E>>,
-        E: Classify + From<DeadlineExceeded>,
+        E: Classify,
     {
-        let served = self.serve(call, deadline, classified, call_model).await;
-        served.map_err(|unserved| match unserved {
-            Unserved::Client(error) => error,
-            Unserved::Late((), ticket) => DeadlineExceeded(*ticket).into(),
-        })
+        self.serve(call, deadline, classified, call_model).await
     }
 
-    /// The same for an error type of somebody else's: `classify` says what kind of failure an error is.
+    /// [`run_with`](Self::run_with) with a deadline, as in [`run_until`](Self::run_until).
     ///
     /// # Cancel safety
     /// As for [`run`](Self::run).
-    pub async fn run_with<T, E, C, F, Fut>(
+    pub async fn run_until_with<T, E, D, C, F, Fut>(
         &self,
         call: &Call<'_>,
+        deadline: D,
         classify: C,
         call_model: F,
-    ) -> Result<Served<T>, E>
+    ) -> Served<T, E>
     where
+        D: Future<Output = ()>,
         C: FnOnce(&E) -> FailureKind,
         F: FnOnce(Ticket) -> Fut,
         Fut: Future<Output = Result<Reply<T>, E>>,
     {
         let classify = |error: &E| (classify(error), Report::new());
-        let served = self.serve(call, pending(), classify, call_model).await;
-        served.map_err(Unserved::into_client_error)
+        self.serve(call, deadline, classify, call_model).await
     }
 
-    async fn serve<T, E, L, C, F, Fut>(
+    async fn serve<T, E, C, F, Fut>(
         &self,
         call: &Call<'_>,
-        deadline: impl Future<Output = L>,
+        deadline: impl Future<Output = ()>,
         classify: C,
         call_model: F,
-    ) -> Result<Served<T>, Unserved<E, L>>
+    ) -> Served<T, E>
     where
         C: FnOnce(&E) -> (FailureKind, Report),
         F: FnOnce(Ticket) -> Fut,
@@ -316,19 +296,23 @@ impl Pipeline {
     {
         let permit = match self.admit_off_the_runtime(call).await {
             Admission::Admitted(permit) => permit,
-            Admission::Diverted(diversion) => return Ok(Served::Diverted(diversion)),
+            Admission::Diverted(diversion) => return Served::Diverted(diversion),
         };
-        match either(call_model(permit.ticket().clone()), deadline).await {
-            Ok(Ok(Reply { value, report })) => Ok(Served::new(value, permit.answer(report))),
-            Ok(Err(error)) => {
+        match in_time(call_model(permit.ticket().clone()), deadline).await {
+            Some(Ok(Reply { value, report })) => Served::answered(value, permit.answer(report)),
+            Some(Err(error)) => {
                 let (kind, report) = classify(&error);
-                permit.fail_with(kind, report);
-                Err(Unserved::Client(error))
+                Served::Failed {
+                    ticket: permit.fail_with(kind, report),
+                    kind,
+                    failure: CallFailure::Client(error),
+                }
             }
-            Err(late) => {
-                let ticket = permit.fail(FailureKind::Timeout);
-                Err(Unserved::Late(late, Box::new(ticket)))
-            }
+            None => Served::Failed {
+                ticket: permit.fail(FailureKind::Timeout),
+                kind: FailureKind::Timeout,
+                failure: CallFailure::Deadline,
+            },
         }
     }
 

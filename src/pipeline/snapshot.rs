@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::versions::KnownVersions;
 use crate::format::Format;
 use crate::guard::State;
 use crate::time::Timestamp;
@@ -17,20 +18,26 @@ pub struct Snapshot {
     format: Format<1>,
     at: Timestamp,
     guards: BTreeMap<String, State>,
+    #[serde(default)]
+    versions: KnownVersions,
 }
 
 impl Snapshot {
-    pub(super) fn new<'a>(
-        at: Timestamp,
-        states: impl Iterator<Item = (&'a str, Option<State>)>,
-    ) -> Self {
+    pub(super) fn new(at: Timestamp, versions: KnownVersions) -> Self {
         Self {
             format: Format,
             at,
-            guards: states
-                .filter_map(|(name, state)| Some((name.to_owned(), state?)))
-                .collect(),
+            guards: BTreeMap::new(),
+            versions,
         }
+    }
+
+    pub(super) fn insert(&mut self, guard: &str, state: State) {
+        self.guards.insert(guard.to_owned(), state);
+    }
+
+    pub(super) fn versions(&self) -> &KnownVersions {
+        &self.versions
     }
 
     /// When it was taken.

@@ -53,6 +53,9 @@ impl TokenCount {
     /// None at all.
     pub const ZERO: Self = Self::exact(0);
 
+    /// Nobody counted: over every budget.
+    pub const UNKNOWN: Self = Self::at_least(0);
+
     /// Exactly this many tokens.
     pub const fn exact(tokens: u64) -> Self {
         Self::new(tokens, Some(tokens), Provenance::Exact)
@@ -113,6 +116,13 @@ impl TokenCount {
     /// Whether it is certain that there are `limit` tokens at most.
     pub fn fits(self, limit: u64) -> bool {
         self.upper.is_some_and(|upper| upper <= limit)
+    }
+}
+
+impl From<u64> for TokenCount {
+    /// Exactly this many.
+    fn from(tokens: u64) -> Self {
+        Self::exact(tokens)
     }
 }
 
@@ -182,30 +192,5 @@ impl fmt::Display for Provenance {
             Self::Assumed => f.write_str("assumed from another tokenizer"),
             Self::Bound => f.write_str("a bound"),
         }
-    }
-}
-
-/// What came of counting a text: a number, a [`TokenCount`], or nothing.
-///
-/// You never name this type; it is what lets [`Call::with_document_tokens`](crate::Call::with_document_tokens) take
-/// `3_180`, a count, or an `Option` of one.
-#[derive(Clone, Copy, Debug)]
-pub struct Measured(pub(crate) Option<TokenCount>);
-
-impl From<u64> for Measured {
-    fn from(tokens: u64) -> Self {
-        Self(Some(TokenCount::exact(tokens)))
-    }
-}
-
-impl From<TokenCount> for Measured {
-    fn from(count: TokenCount) -> Self {
-        Self(Some(count))
-    }
-}
-
-impl From<Option<TokenCount>> for Measured {
-    fn from(count: Option<TokenCount>) -> Self {
-        Self(count)
     }
 }

@@ -1,5 +1,7 @@
 //! What a token budget found before a call, to be held against what the API reports after it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::count::TokenCount;
@@ -7,16 +9,36 @@ use crate::name::ModelName;
 
 /// What a token budget found when it admitted a call: kept on the ticket, so that what the API reports can be held against
 /// it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Measurement {
     pub(crate) model: ModelName,
     pub(crate) prompt: TokenCount,
     pub(crate) raw: Option<u64>,
     pub(crate) version_model: ModelName,
     pub(crate) brought: TokenCount,
+    /// The guard that measured it; set by the pipeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) guard: Option<Arc<str>>,
 }
 
 impl Measurement {
+    /// A prompt of this size, measured for this model: for a token budget of your own.
+    pub fn new(model: ModelName, prompt: TokenCount) -> Self {
+        Self {
+            version_model: model.clone(),
+            model,
+            prompt,
+            raw: None,
+            brought: prompt,
+            guard: None,
+        }
+    }
+
+    /// The guard that measured it, by the name under which the pipeline holds it.
+    pub fn guard(&self) -> Option<&str> {
+        self.guard.as_deref()
+    }
+
     /// The model that it was measured for: the one to be called.
     pub fn model(&self) -> &ModelName {
         &self.model

@@ -224,11 +224,11 @@ impl Guard for Says {
         &self.name
     }
 
-    fn route(&self, _: &Call<'_>, _: &mut Cx<'_>) -> Route {
+    fn route(&self, _: &Call<'_>, _: &Cx<'_>) -> Route {
         self.route
     }
 
-    fn check(&self, _: &Call<'_>, _: &Version, _: &mut Cx<'_>) -> Verdict {
+    fn check(&self, _: &Call<'_>, _: &Version, _: &Cx<'_>) -> Verdict {
         self.verdict.clone()
     }
 }
@@ -244,7 +244,7 @@ impl Guard for Counter {
         "counter"
     }
 
-    fn review(&self, _: &Ticket, report: &Report, _: &mut Cx<'_>) -> Acceptance {
+    fn review(&self, _: &Ticket, report: &Report, _: &Cx<'_>) -> Acceptance {
         assert!(
             report.failure().is_none(),
             "a failed answer is nobody's to judge"
@@ -252,9 +252,9 @@ impl Guard for Counter {
         Acceptance::Accept
     }
 
-    fn observe(&self, signal: &Signal, _: &mut Cx<'_>) {
+    fn observe(&self, _: &Ticket, signal: &Signal, _: &Cx<'_>) {
         match signal {
-            Signal::Opened { .. } => self.opened.fetch_add(1, Ordering::Relaxed),
+            Signal::Opened => self.opened.fetch_add(1, Ordering::Relaxed),
             Signal::Settled { .. } => self.settled.fetch_add(1, Ordering::Relaxed),
             _ => 0,
         };

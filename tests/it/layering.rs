@@ -10,8 +10,8 @@ const FOLDERS: [&str; 11] = [
     "adapters",
 ];
 
-/// A permit ends a call of the pipeline that gave it: parent and child, in one folder. A combinator is a guard around one.
-const ALLOWED: [(&str, &str); 2] = [("pipeline/permit", "pipeline"), ("guard/mounted", "guard")];
+/// A permit ends a call of the pipeline that gave it: parent and child, in one folder.
+const ALLOWED: [(&str, &str); 1] = [("pipeline/permit", "pipeline")];
 
 /// Where `async` may stand.
 const ASYNC: [&str; 4] = ["tokens", "pipeline", "drill", "adapters"];

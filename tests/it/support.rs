@@ -6,8 +6,8 @@ use fusebox::clock::MockClock;
 use fusebox::pipeline::Builder;
 use fusebox::sink::MemorySink;
 use fusebox::{
-    Admission, Call, Event, EventKind, FailureKind, Guard, LineUp, Permit, Pipeline, Report,
-    Severity, Ticket, Timestamp, Version,
+    Admission, Call, Event, EventKind, FailureKind, LineUp, Permit, Pipeline, Report, Severity,
+    Ticket, Timestamp, Version,
 };
 
 /// 2026-03-13 21:00 UTC.
@@ -47,7 +47,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) fn new(guard: impl Guard + 'static) -> Self {
+    pub(crate) fn new(guard: impl fusebox::guard::Mount) -> Self {
         Self::with(line_up(), |builder| builder.guard(guard))
     }
 

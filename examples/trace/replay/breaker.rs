@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fusebox::breaker::{BreakerMode, BreakerState, ProbeFailure, Probing, Recovery, TripReason};
 use fusebox::clock::MockClock;
+use fusebox::event::BreakerEvent;
 use fusebox::sink::MemorySink;
 use fusebox::{
     Call, ErrorRateBreaker, EventKind, FailureKind, LineUp, Permit, Pipeline, Ratio, Report, Role,
@@ -113,25 +114,31 @@ impl Breaker {
     fn take_transitions(&mut self) {
         for event in self.sink.take() {
             let transition = match event.kind {
-                EventKind::ErrorRateExceeded {
+                EventKind::Breaker(BreakerEvent::ErrorRateExceeded {
                     version, reason, ..
-                } if version == self.current => match reason {
+                }) if version == self.current => match reason {
                     TripReason::ConsecutiveFailures => "closed->open:consecutive",
                     _ => "closed->open:error_rate",
                 },
-                EventKind::WouldTrip { reason, .. } => match reason {
+                EventKind::Breaker(BreakerEvent::WouldTrip { reason, .. }) => match reason {
                     TripReason::ConsecutiveFailures => "would_trip:consecutive",
                     _ => "would_trip:error_rate",
                 },
-                EventKind::ProbesStarted { .. } => "open->half_open:wait_elapsed",
-                EventKind::Recovered { .. } => "half_open->closed:probes_ok",
-                EventKind::ProbesFailed { reason, .. } => match reason {
+                EventKind::Breaker(BreakerEvent::ProbesStarted { .. }) => {
+                    "open->half_open:wait_elapsed"
+                }
+                EventKind::Breaker(BreakerEvent::Recovered { .. }) => "half_open->closed:probes_ok",
+                EventKind::Breaker(BreakerEvent::ProbesFailed { reason, .. }) => match reason {
                     ProbeFailure::LeaseExpired => "half_open->open:probe_lease_expired",
                     _ => "half_open->open:probe_failed",
                 },
-                EventKind::Rearmed { version } if version == self.current => "rearmed",
-                EventKind::BreakerReset => "reset",
-                EventKind::BreakerSwitched { mode } => match mode {
+                EventKind::Breaker(BreakerEvent::Rearmed { version })
+                    if version == self.current =>
+                {
+                    "rearmed"
+                }
+                EventKind::Breaker(BreakerEvent::BreakerReset) => "reset",
+                EventKind::Breaker(BreakerEvent::BreakerSwitched { mode }) => match mode {
                     BreakerMode::ForcedFallback => "forced_open",
                     BreakerMode::Disabled => "disabled",
                     _ => "metrics_only",

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fusebox::call::Signal;
 use fusebox::clock::MockClock;
 use fusebox::name::{BatchKey, CorrectionId};
 use fusebox::rollout::{Decision, Denominator, HoldReason, RolloutState, RolloutStatus};
 use fusebox::sink::MemorySink;
 use fusebox::{
-    BlueGreenPolicy, Call, CanaryPolicy, Correction, DocumentType, Field, Guard, LineUp, Pipeline,
-    Ratio, Report, Role, Severity, Ticket, Timestamp, Version,
+    BlueGreenPolicy, Call, CanaryPolicy, Correction, DocumentType, Feedback, Field, Guard, LineUp,
+    Pipeline, Ratio, Report, Role, Severity, Ticket, Timestamp, Version,
 };
 use serde_json::{Map, Value, json};
 
@@ -61,7 +60,7 @@ pub(super) struct Rollout {
     documents: u64,
     pages: usize,
     /// What people will say, by the time at which they do.
-    to_come: BTreeMap<u64, Vec<Signal>>,
+    to_come: BTreeMap<u64, Vec<(Ticket, Feedback)>>,
     /// Documents of the last traffic that nobody has corrected, of the candidate and of production.
     right: [Vec<Ticket>; 2],
     /// Documents that corrections have named.
@@ -105,10 +104,10 @@ impl Rollout {
             .first_entry()
             .filter(|entry| *entry.key() <= at)
         {
-            let (at, signals) = entry.remove_entry();
+            let (at, said) = entry.remove_entry();
             self.clock.set(BEGIN + Duration::from_millis(at));
-            for signal in &signals {
-                self.running.pipeline.observe(signal);
+            for (ticket, feedback) in said {
+                self.running.pipeline.observe(&ticket, feedback);
             }
         }
         self.clock.set(BEGIN + Duration::from_millis(at));
@@ -158,7 +157,8 @@ impl Rollout {
             }
             let right = tickets.split_off(count);
             if reviewed {
-                reviews.extend(right.iter().cloned().map(Signal::reviewed));
+                let reviewed = |ticket: &Ticket| (ticket.clone(), Feedback::Reviewed);
+                reviews.extend(right.iter().map(reviewed));
             }
             for (ticket, number) in tickets.into_iter().zip(0..) {
                 let mut correction = correction(None)?;
@@ -167,7 +167,7 @@ impl Rollout {
                     let key = BatchKey::new(format!("batch-{}", self.batches)).map_err(text)?;
                     correction = correction.in_batch(key);
                 }
-                corrections.push(Signal::corrected(ticket, correction));
+                corrections.push((ticket, Feedback::corrected(correction)));
             }
             let [candidate, stable] = &mut self.right;
             *(if role == Role::Candidate {
@@ -203,16 +203,17 @@ impl Rollout {
             return Ok(());
         };
         let correction = correction(fields.optional("event", Fields::text)?)?;
-        let signal = match op {
-            "correct" => Signal::corrected(ticket, correction),
-            _ => Signal::retracted(ticket, correction),
+        let feedback = match op {
+            "correct" => Feedback::corrected(correction),
+            _ => Feedback::retracted(correction),
         };
-        self.running.pipeline.observe(&signal);
+        self.running.pipeline.observe(&ticket, feedback);
         Ok(())
     }
 
     fn restart(&mut self) -> Result<(), Problem> {
-        let stored = serde_json::to_string(&self.running.pipeline.snapshot()).map_err(text)?;
+        let stored = self.running.pipeline.snapshot().map_err(text)?;
+        let stored = serde_json::to_string(&stored).map_err(text)?;
         let snapshot = serde_json::from_str(&stored).map_err(text)?;
         self.running = self.plan.start(&self.clock, &self.sink, self.candidates)?;
         self.running.pipeline.restore(&snapshot).map_err(text)

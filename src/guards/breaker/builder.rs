@@ -166,7 +166,7 @@ impl ErrorRateBreakerBuilder {
 
     /// Judges each type of document by itself too (no by default): a type in which a version fails goes to the previous
     /// version alone, and the others stay. What is judged over all documents goes on beside it. The first 10,000 types have
-    /// a window of their own; see [`KeysExhausted`](crate::EventKind::KeysExhausted).
+    /// a window of their own; see [`KeysExhausted`](crate::EventKind::Pipeline(PipelineEvent::KeysExhausted)).
     pub fn by_document_type(mut self, by_type: bool) -> Self {
         self.rule.by_type = by_type;
         self

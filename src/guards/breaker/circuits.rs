@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::call::{Destination, Outcome, Role, Ticket, Version};
-use crate::event::{BreakerMode, EventKind, ProbeFailure, Severity};
+use crate::event::{BreakerEvent, BreakerMode, EventKind, ProbeFailure, Severity};
 use crate::failure::FailureKind;
 use crate::guard::Cx;
 use crate::name::VersionId;
@@ -196,7 +196,7 @@ impl Circuits {
             let version = ticket.version().clone();
             cx.emit(
                 Severity::Page,
-                EventKind::UrgentFailure { version, failure },
+                EventKind::Breaker(BreakerEvent::UrgentFailure { version, failure }),
             );
         }
     }
@@ -233,12 +233,12 @@ impl Circuits {
         let is_known = whole_circuit.is_some_and(Circuit::is_abandoned);
         if begins && mode != BreakerMode::Disabled && !is_known {
             let counts = circuit.counts(rule, now);
-            let kind = EventKind::AbandonedRateExceeded {
+            let kind = EventKind::Breaker(BreakerEvent::AbandonedRateExceeded {
                 version: version.clone(),
                 abandoned: counts.abandoned,
                 calls: counts.calls + counts.abandoned,
                 threshold: rule.threshold,
-            };
+            });
             cx.emit(Severity::Page, kind);
         }
         let breach = circuit.breach(rule, now);
@@ -247,13 +247,13 @@ impl Circuits {
             BreakerMode::ObserveOnly => {
                 if let (true, Some(breach)) = (circuit.would_trip_first(breach.is_some()), breach) {
                     let version = version.clone();
-                    let kind = EventKind::WouldTrip {
+                    let kind = EventKind::Breaker(BreakerEvent::WouldTrip {
                         version,
                         reason: breach.reason,
                         errors: breach.part,
                         calls: breach.whole,
                         threshold: breach.threshold,
-                    };
+                    });
                     cx.emit(Severity::Warning, kind);
                 }
                 return;
@@ -302,7 +302,7 @@ impl Circuits {
             circuit.take_out(&rule.recovery, now, generation);
             let (first_failed, last_failed) = circuit.failed().unzip();
             let destination = rule.when_exhausted.clone();
-            let kind = EventKind::Exhausted {
+            let kind = EventKind::Breaker(BreakerEvent::Exhausted {
                 version: version.clone(),
                 incident,
                 reason: breach.reason,
@@ -313,7 +313,7 @@ impl Circuits {
                 first_failed,
                 last_failed,
                 destination: destination.unwrap_or(Destination::HumanReview),
-            };
+            });
             self.is_troubled = true;
             cx.emit(severity, kind);
             return;
@@ -324,7 +324,7 @@ impl Circuits {
         let incidents = &mut shared.incidents;
         let (incident, severity) = incidents.breaks(version, None, rule.hold_open, now, cx);
         let (first_failed, last_failed) = circuit.failed().unzip();
-        let kind = EventKind::ErrorRateExceeded {
+        let kind = EventKind::Breaker(BreakerEvent::ErrorRateExceeded {
             version: version.clone(),
             incident,
             reason: breach.reason,
@@ -335,7 +335,7 @@ impl Circuits {
             first_failed,
             last_failed,
             fallback: fallback.clone(),
-        };
+        });
         if fallback.is_some() {
             circuit.take_out(&rule.recovery, now, generation);
             self.is_troubled = true;
@@ -373,14 +373,17 @@ impl Circuits {
             Some(Step::Answered) if half_open.pass(probing) => {
                 circuit.close(rule, generation);
                 shared.incidents.is_well(&version, now, cx);
-                cx.emit(Severity::Info, EventKind::Recovered { version });
+                cx.emit(
+                    Severity::Info,
+                    EventKind::Breaker(BreakerEvent::Recovered { version }),
+                );
             }
             Some(Step::Failed(_) | Step::AbandonedAsFailure) => {
-                let kind = EventKind::ProbesFailed {
+                let kind = EventKind::Breaker(BreakerEvent::ProbesFailed {
                     version,
                     reason: ProbeFailure::CallFailed,
                     next_at: circuit.open(probing, now, generation),
-                };
+                });
                 cx.emit(Severity::Warning, kind);
             }
             _ => {}
@@ -424,19 +427,19 @@ impl Circuits {
             let version = || version.clone();
             if circuit.half_open(now, generation) {
                 let probes = probing.probes;
-                let kind = EventKind::ProbesStarted {
+                let kind = EventKind::Breaker(BreakerEvent::ProbesStarted {
                     version: version(),
                     probes,
-                };
+                });
                 cx.emit(Severity::Info, kind);
             }
             let expired = |half_open: &mut HalfOpen| half_open.has_expired(probing, now);
             if circuit.half_open_mut().is_some_and(expired) {
-                let kind = EventKind::ProbesFailed {
+                let kind = EventKind::Breaker(BreakerEvent::ProbesFailed {
                     version: version(),
                     reason: ProbeFailure::LeaseExpired,
                     next_at: circuit.open(probing, now, generation),
-                };
+                });
                 cx.emit(Severity::Warning, kind);
             }
         }

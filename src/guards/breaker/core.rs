@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Call, Outcome, Role, Ticket, Version};
-use crate::event::{BreakerMode, EventKind, Severity};
+use crate::event::{BreakerEvent, BreakerMode, EventKind, PipelineEvent, Severity};
 use crate::format::Format;
-use crate::guard::{Cx, Route, State, Verdict};
+use crate::guard::{Cx, Route, Verdict};
 use crate::name::{DocumentType, VersionId};
 use crate::stats::{BoundedMap, DEFAULT_KEYS, Place};
 use crate::time::Timestamp;
@@ -286,7 +286,10 @@ impl Core {
                 }
                 if is_known {
                     shared.incidents.resolve(&version, cx);
-                    cx.emit(Severity::Info, EventKind::Rearmed { version });
+                    cx.emit(
+                        Severity::Info,
+                        EventKind::Breaker(BreakerEvent::Rearmed { version }),
+                    );
                 }
             }
             Command::Reset => {
@@ -297,7 +300,10 @@ impl Core {
                     circuits.reset(rule, generation);
                 }
                 shared.incidents.resolve_all(cx);
-                cx.emit(Severity::Info, EventKind::BreakerReset);
+                cx.emit(
+                    Severity::Info,
+                    EventKind::Breaker(BreakerEvent::BreakerReset),
+                );
             }
             Command::Switch(mode) if mode == shared.mode => {}
             Command::Switch(mode) => {
@@ -309,14 +315,17 @@ impl Core {
                         circuits.cut_off(generation);
                     }
                 }
-                cx.emit(Severity::Warning, EventKind::BreakerSwitched { mode });
+                cx.emit(
+                    Severity::Warning,
+                    EventKind::Breaker(BreakerEvent::BreakerSwitched { mode }),
+                );
             }
         }
     }
 
-    pub(super) fn stored(&self) -> Option<State> {
+    pub(super) fn stored(&self) -> Stored {
         let types = self.types.iter();
-        State::of(&Stored {
+        Stored {
             format: Format,
             mode: self.shared.mode,
             circuits: self.whole.stored(),
@@ -324,7 +333,7 @@ impl Core {
                 .map(|(document_type, circuits)| (document_type.clone(), circuits.stored()))
                 .collect(),
             incidents: self.shared.incidents.clone(),
-        })
+        }
     }
 
     pub(super) fn restore(&mut self, stored: Stored) {
@@ -357,7 +366,10 @@ fn of_type<'a>(
     let (circuits, place) = types.entry(document_type, Circuits::new);
     if place == Place::FirstOverflow {
         let first = document_type.to_string();
-        cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
+        cx.emit(
+            Severity::Warning,
+            EventKind::Pipeline(PipelineEvent::KeysExhausted { limit, first }),
+        );
     }
     (place == Place::Own).then_some(circuits)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{EventKind, Severity};
+use crate::event::{BreakerEvent, EventKind, Severity};
 use crate::guard::Cx;
 use crate::name::{DocumentType, VersionId};
 use crate::time::Timestamp;
@@ -123,12 +123,12 @@ impl Incidents {
         self.0.retain(|incident| {
             let over = is_over(incident);
             if over {
-                let kind = EventKind::IncidentResolved {
+                let kind = EventKind::Breaker(BreakerEvent::IncidentResolved {
                     version: incident.version.clone(),
                     incident: incident.key.clone(),
                     opened_at: incident.opened_at,
                     times: incident.times,
-                };
+                });
                 match &incident.only_for {
                     Some(document_type) => cx.only_for(document_type).emit(Severity::Info, kind),
                     None => cx.emit(Severity::Info, kind),

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::controller::Rollout;
 use super::coverage::{Cadence, Coverage};
 use super::plan::{Plan, Stage};
-use super::{guard_by_rollout, settings_of_rollouts};
-use crate::error::Error;
+use super::policy::{RolloutPolicy, RolloutPolicyBuilder};
 use crate::name::DocumentType;
 use crate::ratio::Ratio;
 use crate::time::hours;
@@ -68,64 +66,62 @@ const MIN_DOCUMENTS: u64 = 20;
 /// assert_eq!(policy.status().candidate, None); // nothing is on trial yet
 /// # Ok::<(), fusebox::Error>(())
 /// ```
-#[derive(Debug)]
-pub struct BlueGreenPolicy(Rollout);
+pub type BlueGreenPolicy = RolloutPolicy<BlueGreen>;
 
-guard_by_rollout!(BlueGreenPolicy);
+/// Marks a rollout of two versions side by side.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BlueGreen {}
 
 impl BlueGreenPolicy {
     /// A comparison with the default numbers.
     pub fn builder() -> BlueGreenPolicyBuilder {
-        BlueGreenPolicyBuilder {
-            plan: Plan::new("blue-green", Vec::new()),
-            stage: Stage {
-                share: SHARE,
-                at_least: WINDOW,
-                needs_approval: false,
-            },
-            longest: LONGEST,
-            coverage: Coverage {
-                expected: BTreeMap::new(),
-                min_documents: MIN_DOCUMENTS,
-            },
-        }
+        BlueGreenPolicyBuilder::new(plan())
+    }
+}
+
+/// One stage with the default numbers.
+fn plan() -> Plan {
+    let stage = Stage {
+        share: SHARE,
+        at_least: WINDOW,
+        needs_approval: false,
+    };
+    Plan {
+        longest: Some(LONGEST),
+        coverage: Some(Coverage {
+            expected: BTreeMap::new(),
+            min_documents: MIN_DOCUMENTS,
+        }),
+        ..Plan::new("blue-green", vec![stage])
     }
 }
 
 impl Default for BlueGreenPolicy {
     fn default() -> Self {
-        Self(Rollout::new(Self::builder().into_plan()))
+        Self::new(plan())
     }
 }
 
 /// Configures a [`BlueGreenPolicy`].
-#[derive(Clone, Debug)]
-#[must_use = "nothing is exposed before `build`"]
-pub struct BlueGreenPolicyBuilder {
-    plan: Plan,
-    stage: Stage,
-    longest: Duration,
-    coverage: Coverage,
-}
-
-settings_of_rollouts!(BlueGreenPolicyBuilder);
+pub type BlueGreenPolicyBuilder = RolloutPolicyBuilder<BlueGreen>;
 
 impl BlueGreenPolicyBuilder {
     /// The candidate's share (10 % by default; between 0 % and 100 %).
     pub fn share(mut self, share: Ratio) -> Self {
-        self.stage.share = share;
+        self.stage(|stage| stage.share = share);
         self
     }
 
     /// How long both versions are live at least (48 hours by default).
     pub fn window(mut self, window: Duration) -> Self {
-        self.stage.at_least = window;
+        self.stage(|stage| stage.at_least = window);
         self
     }
 
     /// How long to wait for types that were not seen, before a person is asked (35 days by default; not shorter than the window).
     pub fn longest(mut self, longest: Duration) -> Self {
-        self.longest = longest;
+        self.plan.longest = Some(longest);
         self
     }
 
@@ -140,48 +136,28 @@ impl BlueGreenPolicyBuilder {
     /// A type that must have been seen, and when its documents come. One type may be expected at several times, and must then
     /// have been seen often enough at each.
     pub fn expect(mut self, document_type: DocumentType, cadence: Cadence) -> Self {
-        self.coverage
-            .expected
-            .entry(document_type)
-            .or_default()
-            .push(cadence);
+        if let Some(coverage) = &mut self.plan.coverage {
+            let cadences = coverage.expected.entry(document_type).or_default();
+            cadences.push(cadence);
+        }
         self
     }
 
     /// How many documents of a type the candidate must have answered (20 by default).
     pub fn min_documents(mut self, documents: u64) -> Self {
-        self.coverage.min_documents = documents;
+        if let Some(coverage) = &mut self.plan.coverage {
+            coverage.min_documents = documents;
+        }
         self
     }
 
     /// Whether a person must approve the promotion (no by default): when all conditions are met it asks, and waits.
     pub fn with_approval(mut self) -> Self {
-        self.stage.needs_approval = true;
+        self.stage(|stage| stage.needs_approval = true);
         self
     }
 
-    /// The policy. An error when the share is not between 0 % and 100 %, when the window is zero or longer than the
-    /// longest, or when the ratio or the longest hold is out of its range.
-    pub fn build(self) -> Result<BlueGreenPolicy, Error> {
-        if self.longest < self.stage.at_least {
-            let allowed = format!(
-                "at least the window, {}",
-                humantime::format_duration(self.stage.at_least)
-            );
-            let shown = humantime::format_duration(self.longest);
-            return Err(Error::invalid("blue-green longest", shown, allowed));
-        }
-        let plan = self.into_plan();
-        plan.validate()?;
-        Ok(BlueGreenPolicy(Rollout::new(plan)))
-    }
-
-    fn into_plan(self) -> Plan {
-        Plan {
-            stages: vec![self.stage],
-            longest: Some(self.longest),
-            coverage: Some(self.coverage),
-            ..self.plan
-        }
+    fn stage(&mut self, change: impl Fn(&mut Stage)) {
+        self.plan.stages.iter_mut().for_each(change);
     }
 }

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use super::controller::Rollout;
 use super::plan::{DecisionRule, Plan, Stage};
-use super::{guard_by_rollout, settings_of_rollouts};
-use crate::error::Error;
+use super::policy::{RolloutPolicy, RolloutPolicyBuilder};
 use crate::ratio::Ratio;
 use crate::time::hours;
 
@@ -78,12 +76,12 @@ const NAME: &str = "canary";
 /// than some 500 documents an hour this plan often ends with a question to a person.
 ///
 /// # Events
-/// [`StageStarted`](crate::EventKind::StageStarted), [`RolloutHolds`](crate::EventKind::RolloutHolds) (once for each reason),
-/// [`RolloutPromoted`](crate::EventKind::RolloutPromoted), [`RolledBack`](crate::EventKind::RolledBack) (page),
-/// [`TypeExcluded`](crate::EventKind::TypeExcluded) (page), [`RolloutEscalated`](crate::EventKind::RolloutEscalated) (page),
-/// [`ApprovalNeeded`](crate::EventKind::ApprovalNeeded) (warning), each with the [`Findings`](crate::rollout::Findings) that it was
-/// decided on; [`RolloutCommanded`](crate::EventKind::RolloutCommanded),
-/// [`CorrectionNotCounted`](crate::EventKind::CorrectionNotCounted).
+/// [`StageStarted`](crate::EventKind::Rollout(RolloutEvent::StageStarted)), [`RolloutHolds`](crate::EventKind::Rollout(RolloutEvent::RolloutHolds)) (once for each reason),
+/// [`RolloutPromoted`](crate::EventKind::Rollout(RolloutEvent::RolloutPromoted)), [`RolledBack`](crate::EventKind::Rollout(RolloutEvent::RolledBack)) (page),
+/// [`TypeExcluded`](crate::EventKind::Rollout(RolloutEvent::TypeExcluded)) (page), [`RolloutEscalated`](crate::EventKind::Rollout(RolloutEvent::RolloutEscalated)) (page),
+/// [`ApprovalNeeded`](crate::EventKind::Rollout(RolloutEvent::ApprovalNeeded)) (warning), each with the [`Findings`](crate::rollout::Findings) that it was
+/// decided on; [`RolloutCommanded`](crate::EventKind::Rollout(RolloutEvent::RolloutCommanded)),
+/// [`CorrectionNotCounted`](crate::EventKind::Rollout(RolloutEvent::CorrectionNotCounted)).
 ///
 /// # Example
 /// ```
@@ -107,22 +105,17 @@ const NAME: &str = "canary";
 /// assert!(feasibility.equal.rolled_back < 0.05);
 /// # Ok::<(), fusebox::Error>(())
 /// ```
-#[derive(Debug)]
-pub struct CanaryPolicy(Rollout);
+pub type CanaryPolicy = RolloutPolicy<Canary>;
 
-guard_by_rollout!(CanaryPolicy);
+/// Marks a rollout in steps.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Canary {}
 
 impl CanaryPolicy {
-    #[cfg(test)]
-    pub(super) fn rollout(&self) -> &Rollout {
-        &self.0
-    }
-
     /// A canary with stages of your own.
     pub fn builder() -> CanaryPolicyBuilder {
-        CanaryPolicyBuilder {
-            plan: Plan::new(NAME, Vec::new()),
-        }
+        CanaryPolicyBuilder::new(Plan::new(NAME, Vec::new()))
     }
 
     /// The default stages under the plain rule, as it is often written: when the time of a stage is over, a candidate that is
@@ -134,27 +127,21 @@ impl CanaryPolicy {
     /// 2.3 % (exact enumeration of both binomials).
     pub fn with_plain_ratio() -> Self {
         let plan = Plan::new(NAME, STAGES.to_vec());
-        Self(Rollout::new(Plan {
+        Self::new(Plan {
             rule: DecisionRule::PlainRatio,
             ..plan
-        }))
+        })
     }
 }
 
 impl Default for CanaryPolicy {
     fn default() -> Self {
-        Self(Rollout::new(Plan::new(NAME, STAGES.to_vec())))
+        Self::new(Plan::new(NAME, STAGES.to_vec()))
     }
 }
 
 /// Configures a [`CanaryPolicy`].
-#[derive(Clone, Debug)]
-#[must_use = "nothing is exposed before `build`"]
-pub struct CanaryPolicyBuilder {
-    plan: Plan,
-}
-
-settings_of_rollouts!(CanaryPolicyBuilder);
+pub type CanaryPolicyBuilder = RolloutPolicyBuilder<Canary>;
 
 impl CanaryPolicyBuilder {
     /// Adds a stage: this share of the documents, for at least so long. After the last the candidate serves everything.
@@ -180,12 +167,5 @@ impl CanaryPolicyBuilder {
     pub fn plain_ratio(mut self) -> Self {
         self.plan.rule = DecisionRule::PlainRatio;
         self
-    }
-
-    /// The canary. An error when there is no stage, when shares do not rise within 0 % and 100 %, when a stage has no time,
-    /// or when the ratio or the longest hold is out of its range.
-    pub fn build(self) -> Result<CanaryPolicy, Error> {
-        self.plan.validate()?;
-        Ok(CanaryPolicy(Rollout::new(self.plan)))
     }
 }

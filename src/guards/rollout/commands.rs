@@ -7,7 +7,7 @@ use super::controller::Rollout;
 use super::status::RolloutState;
 use super::trial::Trial;
 use crate::error::Error;
-use crate::event::{EventKind, Findings, RolloutCommand, Severity};
+use crate::event::{EventKind, Findings, RolloutCommand, RolloutEvent, Severity};
 use crate::time::Timestamp;
 
 impl Rollout {
@@ -104,11 +104,11 @@ impl Rollout {
 
 impl Trial {
     fn last_reported_hold(&self, command: RolloutCommand) -> EventKind {
-        EventKind::RolloutCommanded {
+        EventKind::Rollout(RolloutEvent::RolloutCommanded {
             candidate: self.candidate.clone(),
             stage: self.stage,
             command,
-        }
+        })
     }
 
     fn shown(&self) -> String {

@@ -15,7 +15,7 @@ use super::status::{RolloutState, RolloutStatus};
 use super::trial::{Stored as StoredTrial, TYPES, Trial};
 use crate::call::Call;
 use crate::error::Error;
-use crate::event::{Decision, EventKind, Findings, HoldReason, Severity};
+use crate::event::{Decision, EventKind, Findings, HoldReason, RolloutEvent, Severity};
 use crate::format::Format;
 use crate::guard::{Cx, Route, State};
 use crate::name::{DocumentType, VersionId};
@@ -100,7 +100,7 @@ impl Rollout {
         }
     }
 
-    pub(super) fn route(&self, call: &Call<'_>, cx: &mut Cx<'_>) -> Route {
+    pub(super) fn route(&self, call: &Call<'_>, cx: &Cx<'_>) -> Route {
         if cx.line_up().candidate().is_none() {
             return Route::Abstain;
         }
@@ -120,7 +120,7 @@ impl Rollout {
         }
     }
 
-    pub(super) fn tick(&self, cx: &mut Cx<'_>) {
+    pub(super) fn tick(&self, cx: &Cx<'_>) {
         let mut core = self.core.lock();
         self.catch_up(&mut core, cx);
         let (trial, view) = self.view(&mut core);
@@ -130,9 +130,9 @@ impl Rollout {
         core.remember();
     }
 
-    pub(super) fn snapshot(&self) -> Option<State> {
+    pub(super) fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
         let core = self.core.lock();
-        State::of(&Stored {
+        let stored = Stored {
             format: Format,
             trial: core.trial.as_ref().map(StoredTrial::from),
             delays: core.review_delays.stored(),
@@ -144,16 +144,17 @@ impl Rollout {
             rejected: core.rejected.clone(),
             pending_events: core.pending_events.clone(),
             latest: core.latest,
-        })
+        };
+        State::write(&stored, cx).map(Some)
     }
 
-    pub(super) fn restore(&self, state: &State) -> Result<(), Error> {
-        let stored: Stored = state.read(self.plan.name)?;
+    pub(super) fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
+        let stored: Stored = state.read(cx)?;
         let trial = stored
             .trial
             .map(|trial| trial.into_trial(&self.plan))
             .transpose()
-            .map_err(|reason| Error::state(self.plan.name, reason))?;
+            .map_err(|reason| Error::state(cx.guard(), reason))?;
         let mut core = self.core.lock();
         core.split = trial
             .as_ref()
@@ -274,12 +275,12 @@ impl Rollout {
             Decision::RollBack => match &findings.document_type {
                 Some(name) if self.can_exclude(trial, name) => {
                     trial.excluded.insert(name.clone());
-                    let kind = EventKind::TypeExcluded {
+                    let kind = EventKind::Rollout(RolloutEvent::TypeExcluded {
                         candidate: trial.candidate.clone(),
                         stage: trial.stage,
                         document_type: name.clone(),
                         findings: Box::new(findings),
-                    };
+                    });
                     cx.emit(Severity::Page, kind);
                 }
                 _ => {
@@ -290,11 +291,11 @@ impl Rollout {
             Decision::Escalate if trial.state == RolloutState::Escalated => {}
             Decision::Escalate => {
                 trial.state = RolloutState::Escalated;
-                let kind = EventKind::RolloutEscalated {
+                let kind = EventKind::Rollout(RolloutEvent::RolloutEscalated {
                     candidate: trial.candidate.clone(),
                     stage: trial.stage,
                     findings: Box::new(findings),
-                };
+                });
                 cx.emit(Severity::Page, kind);
             }
         }
@@ -318,19 +319,19 @@ impl Rollout {
         let (candidate, stage) = (trial.candidate.clone(), trial.stage);
         let findings = Box::new(findings);
         if reason == HoldReason::Approval {
-            let kind = EventKind::ApprovalNeeded {
+            let kind = EventKind::Rollout(RolloutEvent::ApprovalNeeded {
                 candidate,
                 stage,
                 findings,
-            };
+            });
             cx.emit(Severity::Warning, kind);
         } else {
-            let kind = EventKind::RolloutHolds {
+            let kind = EventKind::Rollout(RolloutEvent::RolloutHolds {
                 candidate,
                 stage,
                 reason,
                 findings,
-            };
+            });
             cx.emit(Severity::Info, kind);
         }
     }
@@ -341,21 +342,21 @@ impl Rollout {
         trial.enter(trial.stage.saturating_add(u8::from(!is_last)), now);
         if is_last {
             trial.state = RolloutState::Promoted;
-            return EventKind::RolloutPromoted {
+            return EventKind::Rollout(RolloutEvent::RolloutPromoted {
                 candidate: trial.candidate.clone(),
                 findings: Box::new(findings),
-            };
+            });
         }
         self.stage_started(trial, findings)
     }
 
     fn stage_started(&self, trial: &Trial, findings: Findings) -> EventKind {
-        EventKind::StageStarted {
+        EventKind::Rollout(RolloutEvent::StageStarted {
             candidate: trial.candidate.clone(),
             stage: trial.stage,
             share: self.share(trial),
             findings: Box::new(findings),
-        }
+        })
     }
 }
 

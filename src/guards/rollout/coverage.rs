@@ -38,14 +38,19 @@ pub enum Cadence {
     Weekly,
     /// On the last day of a month or the first of the next (UTC): documents of other days do not count.
     MonthEnd,
-    /// At times of your own; see [`Cadence::on`].
-    On(Times),
+    /// At times of your own: documents of other times do not count.
+    On {
+        /// What they are called in what people read.
+        name: &'static str,
+        /// Whether a moment is among them.
+        is_on: fn(Timestamp) -> bool,
+    },
 }
 
 impl Cadence {
     /// At the times for which `is_on` is true, called `name` in what people read: documents of other times do not count.
     pub fn on(name: &'static str, is_on: fn(Timestamp) -> bool) -> Self {
-        Self::On(Times { name, is_on })
+        Self::On { name, is_on }
     }
 
     /// Whether documents that were admitted now count.
@@ -53,7 +58,7 @@ impl Cadence {
         match self {
             Self::Daily | Self::Weekly => true,
             Self::MonthEnd => day_of_month(at) == 1 || day_of_month(at + DAY) == 1,
-            Self::On(times) => (times.is_on)(at),
+            Self::On { is_on, .. } => is_on(at),
         }
     }
 
@@ -62,7 +67,7 @@ impl Cadence {
         match self {
             Self::Daily => Some(now + DAY),
             Self::Weekly => Some(now + 7 * DAY),
-            Self::MonthEnd | Self::On(_) => (0..35 * 24)
+            Self::MonthEnd | Self::On { .. } => (0..35 * 24)
                 .map(|hour| now + hours(hour))
                 .find(|at| self.is_on(*at)),
         }
@@ -100,16 +105,9 @@ impl fmt::Display for Cadence {
             Self::Daily => "daily",
             Self::Weekly => "weekly",
             Self::MonthEnd => "month end",
-            Self::On(times) => times.name,
+            Self::On { name, .. } => name,
         })
     }
-}
-
-/// Times of one's own; made with [`Cadence::on`].
-#[derive(Clone, Copy, Debug)]
-pub struct Times {
-    name: &'static str,
-    is_on: fn(Timestamp) -> bool,
 }
 
 fn day_of_month(at: Timestamp) -> u8 {

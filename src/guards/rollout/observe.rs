@@ -2,31 +2,29 @@
 
 use super::controller::{Core, Rollout};
 use super::evidence::corrections::REMEMBERED;
-use crate::call::{Outcome, Role, Signal, Ticket};
-use crate::event::{Decision, EventKind, Measure, NotCounted, Severity};
+use crate::call::{Feedback, Outcome, Role, Signal, Ticket};
+use crate::event::{
+    Decision, EventKind, Measure, NotCounted, PipelineEvent, RolloutEvent, Severity,
+};
 use crate::guard::Cx;
 use crate::name::DocumentType;
 
 impl Rollout {
-    pub(super) fn observe(&self, signal: &Signal, cx: &mut Cx<'_>) {
-        let ticket = signal.ticket();
-        let is_settled = matches!(signal, Signal::Settled { .. });
-        if is_settled && ticket.stage().is_none() && !self.learns_types() {
-            return;
-        }
-        if matches!(signal, Signal::Opened { .. } | Signal::Compared { .. }) {
-            return;
-        }
-        let mut core = self.core.lock();
-        self.catch_up(&mut core, cx);
+    pub(super) fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
         match signal {
-            Signal::Settled {
-                ticket, outcome, ..
-            } => self.settled(&mut core, ticket, outcome, cx),
-            Signal::Corrected { .. } | Signal::Reviewed { .. } | Signal::Retracted { .. } => {
-                self.heard(&mut core, signal, cx);
+            Signal::Settled { outcome, .. } if ticket.stage().is_some() || self.learns_types() => {
+                let mut core = self.core.lock();
+                self.catch_up(&mut core, cx);
+                self.settled(&mut core, ticket, outcome, cx);
             }
-            Signal::Opened { .. } | Signal::Compared { .. } => {}
+            Signal::Feedback(
+                feedback @ (Feedback::Corrected(_) | Feedback::Retracted(_) | Feedback::Reviewed),
+            ) => {
+                let mut core = self.core.lock();
+                self.catch_up(&mut core, cx);
+                self.heard(&mut core, ticket, feedback, cx);
+            }
+            Signal::Opened | Signal::Settled { .. } | Signal::Feedback(_) => {}
         }
     }
 
@@ -47,7 +45,10 @@ impl Rollout {
         let (measure, limit) = trial.ended(&self.plan, key, ticket, outcome);
         if let Some(limit) = limit {
             let first = ticket.document_type().to_string();
-            cx.emit(Severity::Warning, EventKind::KeysExhausted { limit, first });
+            cx.emit(
+                Severity::Warning,
+                EventKind::Pipeline(PipelineEvent::KeysExhausted { limit, first }),
+            );
         }
         if let Some(measure) = measure.filter(|_| key.role == Role::Candidate) {
             self.roll_back_if_worse(core, ticket.document_type(), measure, cx);
@@ -55,10 +56,9 @@ impl Rollout {
     }
 
     /// A person said something of an answer.
-    fn heard(&self, core: &mut Core, signal: &Signal, cx: &Cx<'_>) {
-        let ticket = signal.ticket();
+    fn heard(&self, core: &mut Core, ticket: &Ticket, feedback: &Feedback, cx: &Cx<'_>) {
         let now = core.latest;
-        let is_look = matches!(signal, Signal::Corrected { .. } | Signal::Reviewed { .. });
+        let is_look = !matches!(feedback, Feedback::Retracted(_));
         if is_look && ticket.admitted_at() <= now {
             let begun = core.trial.as_ref().map(|trial| trial.started);
             core.review_delays
@@ -69,24 +69,22 @@ impl Rollout {
             None => Err(NotCounted::NotCompared),
             Some(key) => {
                 if is_look {
-                    let is_review = matches!(signal, Signal::Reviewed { .. });
+                    let is_review = *feedback == Feedback::Reviewed;
                     trial.looked_at(key, ticket, is_review, now);
                 }
                 let was_full = trial.is_full();
-                let counted = match signal {
-                    Signal::Corrected { correction, .. } => {
-                        trial.corrected(key, ticket, correction)
-                    }
-                    Signal::Retracted { correction, .. } => {
+                let counted = match feedback {
+                    Feedback::Corrected(correction) => trial.corrected(key, ticket, correction),
+                    Feedback::Retracted(correction) => {
                         trial.retracted(key, ticket, correction).map(|()| false)
                     }
                     _ => Ok(false),
                 };
                 if trial.is_full() && !was_full {
-                    let kind = EventKind::KeysExhausted {
+                    let kind = EventKind::Pipeline(PipelineEvent::KeysExhausted {
                         limit: REMEMBERED,
                         first: ticket.document().to_string(),
-                    };
+                    });
                     cx.emit(Severity::Warning, kind);
                 }
                 counted.map(|counted| counted && key.role == Role::Candidate)
@@ -94,12 +92,12 @@ impl Rollout {
         };
         match counted {
             Err(reason) if trial.not_counted(reason) => {
-                let kind = EventKind::CorrectionNotCounted {
+                let kind = EventKind::Rollout(RolloutEvent::CorrectionNotCounted {
                     document: ticket.document().clone(),
                     document_type: ticket.document_type().clone(),
                     version: ticket.version().clone(),
                     reason,
-                };
+                });
                 cx.emit(Severity::Info, kind);
             }
             Ok(true) => {

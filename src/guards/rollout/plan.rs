@@ -151,6 +151,14 @@ impl Plan {
                 let shown = humantime::format_duration(stage.at_least);
                 return Err(Error::invalid(field("time"), shown, "longer than zero"));
             }
+            if let Some(longest) = self.longest.filter(|longest| *longest < stage.at_least) {
+                let window = humantime::format_duration(stage.at_least);
+                return Err(Error::invalid(
+                    format!("{name} longest"),
+                    humantime::format_duration(longest),
+                    format!("at least the window, {window}"),
+                ));
+            }
             before = stage.share;
         }
         if self.max_hold == 0 {

@@ -13,7 +13,7 @@ use super::evidence::review_delay::ReviewSpeed;
 use super::plan::Plan;
 use super::status::RolloutState;
 use crate::call::{Correction, Outcome, Role, Ticket};
-use crate::event::{EventKind, Findings, HoldReason, Measure, NotCounted, Tally};
+use crate::event::{EventKind, Findings, HoldReason, Measure, NotCounted, RolloutEvent, Tally};
 use crate::name::{DocumentType, VersionId};
 use crate::stats::{BoundedMap, Place};
 use crate::time::{Timestamp, hours};
@@ -108,11 +108,11 @@ impl Trial {
     pub(super) fn take_out(&mut self, state: RolloutState, findings: Findings) -> EventKind {
         self.state = state;
         self.paused_at = None;
-        EventKind::RolledBack {
+        EventKind::Rollout(RolloutEvent::RolledBack {
             candidate: self.candidate.clone(),
             stage: self.stage,
             findings: Box::new(findings),
-        }
+        })
     }
 
     /// Whether the watch after a promotion is over, and late corrections change nothing any more.

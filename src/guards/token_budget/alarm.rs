@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{EventKind, Severity};
+use crate::event::{BudgetEvent, EventKind, PipelineEvent, Severity};
 use crate::guard::Cx;
 use crate::name::{DocumentType, VersionId};
 use crate::stats::{BoundedMap, DEFAULT_KEYS, Place, Span, Window};
@@ -56,7 +56,7 @@ impl Alarms {
             let first = document_type.to_string();
             cx.emit(
                 Severity::Warning,
-                EventKind::KeysExhausted { limit: keys, first },
+                EventKind::Pipeline(PipelineEvent::KeysExhausted { limit: keys, first }),
             );
         }
         if over.version != *version {
@@ -66,14 +66,14 @@ impl Alarms {
         over.window.add(cx.now(), [1]);
         let [documents] = over.window.total(cx.now());
         if documents >= DOCUMENTS && over.is_news() {
-            let kind = EventKind::BudgetAlarm {
+            let kind = EventKind::Budget(BudgetEvent::BudgetAlarm {
                 document_type: document_type.clone(),
                 version: version.clone(),
                 documents,
                 within: WITHIN.length(),
                 tokens,
                 limit,
-            };
+            });
             cx.emit(severity, kind);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::call::Ticket;
-use crate::event::{EventKind, Severity};
+use crate::event::{BudgetEvent, EventKind, Severity};
 use crate::guard::Cx;
 use crate::name::ModelName;
 use crate::ratio::Ratio;
@@ -71,13 +71,13 @@ impl LastReports {
         reported: u64,
         cx: &Cx<'_>,
     ) {
-        let kind = EventKind::PromptCut {
+        let kind = EventKind::Budget(BudgetEvent::PromptCut {
             document: ticket.document().clone(),
             document_type: ticket.document_type().clone(),
             model: measurement.model.clone(),
             counted: measurement.prompt,
             reported,
-        };
+        });
         let severity = self.severity(Trouble::PromptCut, &measurement.model, cx.now());
         cx.emit(severity, kind);
     }
@@ -90,14 +90,14 @@ impl LastReports {
         reported: Option<u64>,
         cx: &Cx<'_>,
     ) {
-        let kind = EventKind::CountWrong {
+        let kind = EventKind::Budget(BudgetEvent::CountWrong {
             document: ticket.document().clone(),
             document_type: ticket.document_type().clone(),
             version: ticket.version().clone(),
             model: measurement.model.clone(),
             counted: measurement.prompt,
             reported,
-        };
+        });
         let severity = self.severity(Trouble::CountWrong, &measurement.model, cx.now());
         cx.emit(severity, kind);
     }

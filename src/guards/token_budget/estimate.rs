@@ -138,7 +138,7 @@ impl Estimator {
             tokenizer,
         };
         let counter = &*estimator.tokenizer.counter;
-        let has_prompt = match version.system_prompt() {
+        let has_prompt = match version.prompt() {
             SystemPrompt::Unmeasured => {
                 let field = format!("system prompt of version `{}`", version.id());
                 let allowed = "give it with `.with_system_prompt(..)`, or its tokens with `.with_system_prompt_tokens(..)`";

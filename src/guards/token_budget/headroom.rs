@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{EventKind, Severity};
+use crate::event::{BudgetEvent, EventKind, Severity};
 use crate::guard::Cx;
 use crate::name::{DocumentType, ModelName, VersionId};
 use crate::ratio::Ratio;
@@ -195,13 +195,13 @@ impl Sizes {
         if larger > documents - (documents * 99).div_ceil(100) {
             let p99 = self.largest().percentile(99).unwrap_or(0);
             self.warned = Some(version.clone());
-            let kind = EventKind::LittleHeadroom {
+            let kind = EventKind::Budget(BudgetEvent::LittleHeadroom {
                 document_type: document_type.clone(),
                 version: version.clone(),
                 documents,
                 p99: p99.saturating_add(space.own),
                 largest_prompt: space.largest_prompt,
-            };
+            });
             cx.emit(Severity::Warning, kind);
         }
     }

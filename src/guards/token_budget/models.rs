@@ -72,7 +72,7 @@ impl Models {
     /// A version as its models read it; counted when it is first asked for. An error when its model is not known, its
     /// prompt not counted, or its reserve too large.
     pub(super) fn estimators(&self, version: &Version) -> Result<Arc<Estimators>, Error> {
-        let known = |estimators: &&Arc<Estimators>| estimators.version.sends_the_same_as(version);
+        let known = |estimators: &&Arc<Estimators>| estimators.version.counts_like(version);
         if let Some(estimators) = self.estimators.read().iter().find(known) {
             return Ok(Arc::clone(estimators));
         }

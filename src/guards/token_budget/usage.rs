@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::headroom::{Sizes, Space};
 use crate::call::{Ticket, Version};
-use crate::event::{EventKind, Severity};
+use crate::event::{BudgetEvent, EventKind, Severity};
 use crate::guard::Cx;
 use crate::name::{DocumentType, ModelName, VersionId};
 use crate::stats::{BoundedMap, DEFAULT_KEYS};
@@ -77,12 +77,12 @@ impl UsageHistory {
         let pooled = self.pooled.entry(measurement.model.clone()).or_default();
         let _ = pooled.learn(raw, reported, assumed);
         if let Coverage::Fell { misses, documents } = coverage {
-            let kind = EventKind::BoundMissed {
+            let kind = EventKind::Budget(BudgetEvent::BoundMissed {
                 document_type: ticket.document_type().clone(),
                 model: measurement.model.clone(),
                 misses,
                 documents,
-            };
+            });
             cx.emit(Severity::Warning, kind);
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fusebox::breaker::BreakerState;
 use fusebox::clock::Clock;
+use fusebox::event::{BreakerEvent, PipelineEvent};
 use fusebox::{
     Admission, ErrorRateBreaker, EventKind, FailureKind, LineUp, Ratio, Reason, Report, Role,
     VersionId,
@@ -45,13 +46,13 @@ fn five_of_a_hundred_do_not_trip_and_six_do() {
     bench.fail(6);
     assert_eq!(bench.serving(), "v6");
     let pages = bench.pages();
-    let EventKind::ErrorRateExceeded {
+    let EventKind::Breaker(BreakerEvent::ErrorRateExceeded {
         errors: 6,
         calls: 100,
         kinds,
         fallback,
         ..
-    } = &pages[0]
+    }) = &pages[0]
     else {
         panic!("{pages:?}");
     };
@@ -149,7 +150,7 @@ fn it_stays_latched_until_it_is_armed_again() {
         bench
             .events()
             .iter()
-            .any(|event| matches!(event.kind, EventKind::Rearmed { .. }))
+            .any(|event| matches!(event.kind, EventKind::Breaker(BreakerEvent::Rearmed { .. })))
     );
 }
 
@@ -192,8 +193,8 @@ fn if_the_previous_version_fails_too_documents_go_to_people() {
         matches!(
             &pages[..],
             [
-                EventKind::ErrorRateExceeded { .. },
-                EventKind::Exhausted { .. }
+                EventKind::Breaker(BreakerEvent::ErrorRateExceeded { .. }),
+                EventKind::Breaker(BreakerEvent::Exhausted { .. })
             ]
         ),
         "{pages:?}"
@@ -209,7 +210,10 @@ fn without_a_previous_version_it_pages_and_serves_on() {
     assert_eq!(bench.serving(), "v7");
     assert!(matches!(
         &bench.pages()[..],
-        [EventKind::ErrorRateExceeded { fallback: None, .. }]
+        [EventKind::Breaker(BreakerEvent::ErrorRateExceeded {
+            fallback: None,
+            ..
+        })]
     ));
     bench.clock.advance(minutes(16));
     bench.answer(100);
@@ -238,7 +242,7 @@ fn a_failing_candidate_gives_way_to_production() {
         fn route(
             &self,
             _: &fusebox::Call<'_>,
-            _: &mut fusebox::guard::Cx<'_>,
+            _: &fusebox::guard::Cx<'_>,
         ) -> fusebox::guard::Route {
             fusebox::guard::Route::Candidate
         }
@@ -318,11 +322,11 @@ fn abandoned_calls_have_a_rate_and_a_page_of_their_own() {
     drop(bench.permit("invoice"));
     assert!(matches!(
         &bench.pages()[..],
-        [EventKind::AbandonedRateExceeded {
+        [EventKind::Breaker(BreakerEvent::AbandonedRateExceeded {
             abandoned: 6,
             calls: 101,
             ..
-        }]
+        })]
     ));
     drop(bench.permit("invoice"));
     assert_eq!(bench.pages(), [], "once");
@@ -362,16 +366,14 @@ fn a_dry_run_reports_and_never_acts() {
             .iter()
             .all(|event| event.dry_run && event.severity < fusebox::Severity::Page)
     );
-    assert!(
-        events
-            .iter()
-            .any(|event| matches!(event.kind, EventKind::ErrorRateExceeded { .. }))
-    );
-    assert!(
-        events
-            .iter()
-            .any(|event| matches!(event.kind, EventKind::WouldAct { .. }))
-    );
+    assert!(events.iter().any(|event| matches!(
+        event.kind,
+        EventKind::Breaker(BreakerEvent::ErrorRateExceeded { .. })
+    )));
+    assert!(events.iter().any(|event| matches!(
+        event.kind,
+        EventKind::Pipeline(PipelineEvent::WouldAct { .. })
+    )));
 }
 
 proptest! {

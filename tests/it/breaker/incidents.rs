@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fusebox::breaker::Probing;
+use fusebox::event::BreakerEvent;
 use fusebox::{
     Destination, ErrorRateBreaker, EventKind, FailureKind, LineUp, Severity, Timestamp, VersionId,
 };
@@ -30,7 +31,8 @@ fn flapping() -> Arc<ErrorRateBreaker> {
 fn told(bench: &Bench) -> Vec<(Severity, String)> {
     let events = bench.events().into_iter();
     let told = events.filter_map(|event| match event.kind {
-        EventKind::ErrorRateExceeded { incident, .. } | EventKind::Exhausted { incident, .. } => {
+        EventKind::Breaker(BreakerEvent::ErrorRateExceeded { incident, .. })
+        | EventKind::Breaker(BreakerEvent::Exhausted { incident, .. }) => {
             Some((event.severity, incident))
         }
         _ => None,
@@ -41,9 +43,9 @@ fn told(bench: &Bench) -> Vec<(Severity, String)> {
 fn resolved(bench: &Bench) -> Vec<(String, u32)> {
     let events = bench.events().into_iter();
     let resolved = events.filter_map(|event| match event.kind {
-        EventKind::IncidentResolved {
+        EventKind::Breaker(BreakerEvent::IncidentResolved {
             incident, times, ..
-        } => Some((incident, times)),
+        }) => Some((incident, times)),
         _ => None,
     });
     resolved.collect()
@@ -170,11 +172,11 @@ fn a_page_names_the_first_and_the_last_call_that_failed() {
         );
     }
     let [
-        EventKind::ErrorRateExceeded {
+        EventKind::Breaker(BreakerEvent::ErrorRateExceeded {
             first_failed,
             last_failed,
             ..
-        },
+        }),
     ] = &bench.pages()[..]
     else {
         panic!("no page");
@@ -187,13 +189,13 @@ fn a_page_names_the_first_and_the_last_call_that_failed() {
     let last = bench.permit("invoice").fail(FailureKind::Timeout).id();
     let pages = bench.pages();
     let [
-        EventKind::Exhausted {
+        EventKind::Breaker(BreakerEvent::Exhausted {
             first_failed,
             last_failed,
             kinds,
             destination: Destination::HumanReview,
             ..
-        },
+        }),
     ] = pages.as_slice()
     else {
         panic!("{pages:?}");
@@ -208,7 +210,9 @@ fn an_incident_goes_on_over_a_restart() {
     let bench = Bench::new(flapping());
     bench.fail(5);
     let next = Bench::new(flapping());
-    next.pipeline.restore(&bench.pipeline.snapshot()).unwrap();
+    next.pipeline
+        .restore(&bench.pipeline.snapshot().unwrap())
+        .unwrap();
     next.clock.advance(minutes(1));
     next.answer(1);
     next.fail(5);
@@ -262,11 +266,11 @@ fn failures_that_have_left_the_window_are_not_named() {
     bench.fail(4);
     let pages = bench.pages();
     let [
-        EventKind::ErrorRateExceeded {
+        EventKind::Breaker(BreakerEvent::ErrorRateExceeded {
             first_failed,
             kinds,
             ..
-        },
+        }),
     ] = &pages[..]
     else {
         panic!("{pages:?}");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fusebox::breaker::{ErrorRateBreakerBuilder, FailureHandling, Probing};
+use fusebox::event::BreakerEvent;
 use fusebox::{DocumentType, ErrorRateBreaker, EventKind, FailureKind, Guard, Ratio, VersionId};
 
 use crate::support::{Bench, line_up, minutes};
@@ -66,7 +67,7 @@ fn what_a_kind_of_failure_counts_for_can_be_said() {
     let pages = bench.pages();
     let filtered = FailureKind::ContentFiltered;
     assert!(
-        matches!(&pages[..], [EventKind::UrgentFailure { failure, .. }] if *failure == filtered),
+        matches!(&pages[..], [EventKind::Breaker(BreakerEvent::UrgentFailure { failure, .. })] if *failure == filtered),
         "{pages:?}"
     );
     for _ in 0..5 {
@@ -101,7 +102,7 @@ fn a_type_that_fails_alone_trips_alone() {
     );
     let pages = bench.pages();
     assert!(
-        matches!(&pages[..], [EventKind::ErrorRateExceeded { errors: 10, calls: 10, incident, .. }]
+        matches!(&pages[..], [EventKind::Breaker(BreakerEvent::ErrorRateExceeded { errors: 10, calls: 10, incident, .. })]
             if incident.starts_with("statements/v7/")),
         "{pages:?}"
     );

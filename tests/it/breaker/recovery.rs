@@ -5,6 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use fusebox::breaker::{BreakerMode, BreakerState, Health, Probing};
+use fusebox::event::BreakerEvent;
 use fusebox::{
     Admission, ErrorRateBreaker, EventKind, FailureKind, LineUp, Pipeline, Report, Role, Severity,
     TokenBudget, VersionId,
@@ -132,7 +133,8 @@ fn both_versions_out_are_both_tried() {
     bench.clock.advance(seconds(30));
     bench.fail(5);
     assert!(matches!(bench.admit("invoice"), Admission::Diverted(_)));
-    let exhausted = |event: &EventKind| matches!(event, EventKind::Exhausted { .. });
+    let exhausted =
+        |event: &EventKind| matches!(event, EventKind::Breaker(BreakerEvent::Exhausted { .. }));
     assert_eq!(
         bench
             .pages()
@@ -223,7 +225,7 @@ fn a_trial_goes_on_after_a_restart_without_the_calls_that_are_gone() {
     bench.answer(1);
     let held = [bench.permit("invoice"), bench.permit("invoice")];
     assert_eq!(bench.serving(), "v6", "all places are taken");
-    let snapshot = bench.pipeline.snapshot();
+    let snapshot = bench.pipeline.snapshot().unwrap();
     let breaker = probing();
     let next = Bench::new(Arc::clone(&breaker));
     next.clock.advance(minutes(1));
@@ -238,7 +240,7 @@ fn a_trial_goes_on_after_a_restart_without_the_calls_that_are_gone() {
 fn a_wait_goes_on_over_a_restart() {
     let bench = Bench::new(probing());
     out(&bench);
-    let snapshot = bench.pipeline.snapshot();
+    let snapshot = bench.pipeline.snapshot().unwrap();
     let breaker = probing();
     let next = Bench::new(Arc::clone(&breaker));
     next.pipeline.restore(&snapshot).unwrap();
@@ -259,9 +261,12 @@ fn a_breaker_can_only_watch_from_the_start_and_then_act() {
     bench.fail(20);
     assert_eq!(bench.serving(), "v7");
     let events = bench.events();
-    let would = events
-        .iter()
-        .filter(|event| matches!(event.kind, EventKind::WouldTrip { .. }));
+    let would = events.iter().filter(|event| {
+        matches!(
+            event.kind,
+            EventKind::Breaker(BreakerEvent::WouldTrip { .. })
+        )
+    });
     assert_eq!(would.count(), 1, "{events:?}");
     breaker.switch(BreakerMode::Enforce);
     bench.fail(1);
@@ -288,7 +293,9 @@ fn what_a_person_ordered_survives_a_restart() {
     breaker.switch(BreakerMode::ForcedFallback);
     bench.tick_after(seconds(1));
     let next = Bench::new(ErrorRateBreaker::default());
-    next.pipeline.restore(&bench.pipeline.snapshot()).unwrap();
+    next.pipeline
+        .restore(&bench.pipeline.snapshot().unwrap())
+        .unwrap();
     assert_eq!(next.serving(), "v6");
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fusebox::breaker::{BreakerState, ErrorRateBreakerBuilder, Probing, TripReason};
+use fusebox::event::BreakerEvent;
 use fusebox::name::QueueName;
 use fusebox::{
     Admission, Destination, DocumentType, ErrorRateBreaker, EventKind, FailureKind, LineUp, Ratio,
@@ -69,7 +70,7 @@ fn versions_come_and_go() {
     let v6 = VersionId::new("v6").unwrap();
     assert_eq!(breaker.counts(&v6).calls, 30, "what is live is kept");
     let known = |bench: &Bench| {
-        let snapshot = serde_json::to_value(bench.pipeline.snapshot()).unwrap();
+        let snapshot = serde_json::to_value(bench.pipeline.snapshot().unwrap()).unwrap();
         let state = &snapshot["guards"]["error-rate"];
         state["circuits"].as_array().unwrap().len()
     };
@@ -182,12 +183,12 @@ fn the_last_calls_of_a_quiet_version_are_judged_however_long_ago() {
     }
     let pages = bench.pages();
     let [
-        EventKind::ErrorRateExceeded {
+        EventKind::Breaker(BreakerEvent::ErrorRateExceeded {
             reason: TripReason::LastCalls,
             errors: 2,
             calls: 20,
             ..
-        },
+        }),
     ] = pages.as_slice()
     else {
         panic!("{pages:?}");
@@ -227,7 +228,7 @@ fn the_last_calls_are_kept_over_a_restart_and_forgotten_when_armed_again() {
     let (before, _) = bench(rate_only().last_calls(20));
     before.fail(1);
     before.answer(18);
-    let snapshot = before.pipeline.snapshot();
+    let snapshot = before.pipeline.snapshot().unwrap();
     let (after, breaker) = bench(rate_only().last_calls(20));
     after.pipeline.restore(&snapshot).unwrap();
     after.fail(1);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fusebox::breaker::{BreakerMode, BreakerState, ErrorRateBreakerBuilder, Probing, TripReason};
+use fusebox::event::BreakerEvent;
 use fusebox::{ErrorRateBreaker, EventKind, FailureKind, Permit, Ratio, Report, VersionId};
 
 use crate::support::{Bench, minutes, seconds};
@@ -58,12 +59,12 @@ fn calls_longer_than_they_should_be_take_a_version_out() {
     assert!(
         matches!(
             &pages[..],
-            [EventKind::ErrorRateExceeded {
+            [EventKind::Breaker(BreakerEvent::ErrorRateExceeded {
                 reason: TripReason::SlowCalls,
                 errors: 11,
                 calls: 21,
                 ..
-            }]
+            })]
         ),
         "{pages:?}"
     );
@@ -152,10 +153,10 @@ fn only_watching_takes_nothing_out() {
     let would = |kind: &EventKind| {
         matches!(
             kind,
-            EventKind::WouldTrip {
+            EventKind::Breaker(BreakerEvent::WouldTrip {
                 reason: TripReason::SlowCalls,
                 ..
-            }
+            })
         )
     };
     assert_eq!(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fusebox::breaker::{BreakerMode, BreakerState, ErrorRateBreakerBuilder, Health, Probing};
+use fusebox::event::{BreakerEvent, PipelineEvent};
 use fusebox::{
     Admission, DocumentType, ErrorRateBreaker, Event, EventKind, FailureKind, Permit, Ratio,
     Reason, Report, Role, Severity, VersionId,
@@ -56,7 +57,8 @@ fn answer(bench: &Bench, document_type: &str, n: usize) {
 /// Who was told of a broken rule: the type it is about, how loudly, and which incident.
 fn told(events: &[Event]) -> Vec<(Option<&str>, Severity, &str)> {
     let broken = events.iter().filter_map(|event| match &event.kind {
-        EventKind::ErrorRateExceeded { incident, .. } | EventKind::Exhausted { incident, .. } => {
+        EventKind::Breaker(BreakerEvent::ErrorRateExceeded { incident, .. })
+        | EventKind::Breaker(BreakerEvent::Exhausted { incident, .. }) => {
             let only_for = event.only_for.as_ref().map(DocumentType::as_str);
             Some((only_for, event.severity, incident.as_str()))
         }
@@ -235,12 +237,15 @@ fn a_type_is_tried_again_alone() {
         found.unwrap().only_for
     };
     assert_eq!(
-        about(|kind| matches!(kind, EventKind::Recovered { .. })),
+        about(|kind| matches!(kind, EventKind::Breaker(BreakerEvent::Recovered { .. }))),
         Some(statement())
     );
     bench.tick_after(minutes(15));
     assert_eq!(
-        about(|kind| matches!(kind, EventKind::IncidentResolved { .. })),
+        about(|kind| matches!(
+            kind,
+            EventKind::Breaker(BreakerEvent::IncidentResolved { .. })
+        )),
         Some(statement())
     );
 }
@@ -278,9 +283,15 @@ fn arming_a_version_again_puts_it_back_for_every_type() {
     assert_eq!(serving(&bench, "statement"), "v7");
     assert_eq!(serving(&bench, "contract"), "v7");
     let events = bench.events();
-    let resolved = |event: &&Event| matches!(event.kind, EventKind::IncidentResolved { .. });
+    let resolved = |event: &&Event| {
+        matches!(
+            event.kind,
+            EventKind::Breaker(BreakerEvent::IncidentResolved { .. })
+        )
+    };
     assert_eq!(events.iter().filter(resolved).count(), 2);
-    let armed = |event: &&Event| matches!(event.kind, EventKind::Rearmed { .. });
+    let armed =
+        |event: &&Event| matches!(event.kind, EventKind::Breaker(BreakerEvent::Rearmed { .. }));
     assert_eq!(events.iter().filter(armed).count(), 1);
     answer(&bench, "invoice", 200);
     fail(&bench, "statement", 5);
@@ -295,7 +306,7 @@ fn a_restart_keeps_what_is_out_for_a_type() {
     let (before, _) = bench(by_type());
     answer(&before, "invoice", 200);
     fail(&before, "statement", 5);
-    let text = serde_json::to_string(&before.pipeline.snapshot()).unwrap();
+    let text = serde_json::to_string(&before.pipeline.snapshot().unwrap()).unwrap();
     let (after, breaker) = bench(by_type());
     let snapshot = serde_json::from_str(&text).unwrap();
     after.pipeline.restore(&snapshot).unwrap();
@@ -323,7 +334,12 @@ fn past_ten_thousand_types_the_others_are_judged_together_only() {
     answer(&bench, "type-0", 1);
     fail(&bench, "and-another", 4);
     let events = bench.events();
-    let full = |event: &&Event| matches!(event.kind, EventKind::KeysExhausted { .. });
+    let full = |event: &&Event| {
+        matches!(
+            event.kind,
+            EventKind::Pipeline(PipelineEvent::KeysExhausted { .. })
+        )
+    };
     assert_eq!(events.iter().filter(full).count(), 1, "{events:?}");
     assert_eq!(serving(&bench, "one-more"), "v7");
     assert_eq!(breaker.counts(&v7()).errors, 8);
@@ -396,7 +412,7 @@ fn a_type_is_tried_again_after_a_restart() {
     let (before, _) = bench(settings());
     answer(&before, "invoice", 200);
     fail(&before, "statement", 5);
-    let snapshot = before.pipeline.snapshot();
+    let snapshot = before.pipeline.snapshot().unwrap();
     let (after, _) = bench(settings());
     after.pipeline.restore(&snapshot).unwrap();
     assert_eq!(serving(&after, "invoice"), "v7");
@@ -434,7 +450,12 @@ fn a_breaker_that_only_watches_says_which_type() {
     let events = bench.events();
     let would: Vec<_> = events
         .iter()
-        .filter(|event| matches!(event.kind, EventKind::WouldTrip { .. }))
+        .filter(|event| {
+            matches!(
+                event.kind,
+                EventKind::Breaker(BreakerEvent::WouldTrip { .. })
+            )
+        })
         .map(|event| event.only_for.clone())
         .collect();
     assert_eq!(would, [Some(statement())]);
@@ -449,7 +470,12 @@ fn calls_that_are_abandoned_in_one_type_are_a_page_about_it() {
     (0..2).for_each(|_| drop(bench.permit("statement")));
     let about = |bench: &Bench| {
         let events = bench.events().into_iter();
-        let rate = |event: &Event| matches!(event.kind, EventKind::AbandonedRateExceeded { .. });
+        let rate = |event: &Event| {
+            matches!(
+                event.kind,
+                EventKind::Breaker(BreakerEvent::AbandonedRateExceeded { .. })
+            )
+        };
         events
             .filter(rate)
             .map(|event| event.only_for)

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use fusebox::clock::MockClock;
 use fusebox::drift::{ConfidenceDriftMonitorBuilder, DriftState};
+use fusebox::event::{DriftEvent, Outbox};
+use fusebox::guard::{Cx, State};
 use fusebox::pipeline::Snapshot;
 use fusebox::sink::MemorySink;
 use fusebox::{
@@ -72,7 +74,7 @@ impl Bench {
 
     /// The same after a restart, at the time of this one.
     fn restarted(&self, builder: ConfidenceDriftMonitorBuilder) -> Self {
-        let text = serde_json::to_string(&self.pipeline.snapshot()).unwrap();
+        let text = serde_json::to_string(&self.pipeline.snapshot().unwrap()).unwrap();
         let snapshot: Snapshot = serde_json::from_str(&text).unwrap();
         let next = Self::new(builder);
         next.clock.set(snapshot.at());
@@ -109,7 +111,10 @@ fn reasons(settlement: Settlement) -> Vec<Reason> {
 }
 
 fn is_detected(event: &Event) -> bool {
-    matches!(event.kind, EventKind::DriftDetected { .. })
+    matches!(
+        event.kind,
+        EventKind::Drift(DriftEvent::DriftDetected { .. })
+    )
 }
 
 #[test]
@@ -133,14 +138,14 @@ fn a_drop_of_a_millionth_more_raises_the_threshold_and_pages_once() {
     assert_eq!(events[0].severity, Severity::Page);
     assert_eq!(
         events[0].kind,
-        EventKind::DriftDetected {
+        EventKind::Drift(DriftEvent::DriftDetected {
             document_type,
             field,
             baseline: confidence(0.90),
             mean: confidence(0.849_999),
             documents: 30,
             threshold: Confidence::percent(85),
-        }
+        })
     );
 }
 
@@ -255,7 +260,7 @@ fn a_score_that_is_no_confidence_needs_review_and_counts_in_no_mean() {
         assert_eq!(events[0].severity, Severity::Warning);
         assert!(matches!(
             events[0].kind,
-            EventKind::InvalidConfidence { .. }
+            EventKind::Drift(DriftEvent::InvalidConfidence { .. })
         ));
         assert_eq!(bench.drift.means("invoice", "total").window_documents, 0);
         assert_eq!(bench.drift.means("invoice", "vendor").window_documents, 1);
@@ -384,11 +389,11 @@ fn resolving_takes_effect_at_the_next_tick_and_forgets_what_raised_it() {
     assert_eq!(resolved.len(), 1);
     assert_eq!(
         resolved[0].kind,
-        EventKind::DriftResolved {
+        EventKind::Drift(DriftEvent::DriftResolved {
             document_type: invoice,
             field: total,
             threshold: Confidence::percent(80),
-        }
+        })
     );
     bench.totals(0.10, 29);
     assert_eq!(bench.state(), DriftState::InsufficientData);
@@ -408,6 +413,15 @@ fn resolving_is_in_time_for_the_next_answer() {
     assert!(is_accepted(&open.answer(report)));
 }
 
+fn state_of(drift: &ConfidenceDriftMonitor) -> Option<State> {
+    let (line_up, outbox) = (
+        LineUp::new(Version::new("v7", "gpt-4o").unwrap()),
+        Outbox::new(),
+    );
+    let cx = Cx::new(NOON, &line_up, &outbox, "confidence-drift");
+    drift.snapshot(&cx).unwrap()
+}
+
 #[test]
 fn resolving_what_is_not_raised_changes_nothing() {
     let bench = Bench::new(with_baseline(0.90));
@@ -416,11 +430,11 @@ fn resolving_what_is_not_raised_changes_nothing() {
         bench.drift.resolve(document_type, field);
         bench.pipeline.tick();
     }
-    let before = bench.drift.snapshot();
+    let before = state_of(&bench.drift);
     bench.drift.resolve("letter", "total");
     bench.drift.rebaseline("letter", "total");
     assert_eq!(
-        bench.drift.snapshot(),
+        state_of(&bench.drift),
         before,
         "a slip of the pen is not kept"
     );
@@ -512,7 +526,7 @@ fn a_restart_with_another_window_starts_an_empty_one() {
 fn a_state_that_cannot_be_is_refused_and_changes_nothing() {
     let bench = Bench::new(with_baseline(0.90));
     bench.totals(0.10, 30);
-    let text = serde_json::to_string(&bench.pipeline.snapshot()).unwrap();
+    let text = serde_json::to_string(&bench.pipeline.snapshot().unwrap()).unwrap();
     let baseline = r#""baseline":[5000,4500000000]"#;
     assert!(text.contains(baseline));
     for (from, to) in [
@@ -689,7 +703,7 @@ fn a_built_monitor_has_the_default_numbers() {
         ConfidenceDriftMonitor::default(),
     );
     assert_eq!(format!("{built:?}"), format!("{default:?}"));
-    assert_eq!(built.snapshot(), default.snapshot());
+    assert_eq!(state_of(&built), state_of(&default));
 }
 
 proptest! {
@@ -711,7 +725,7 @@ proptest! {
                 for one in scores {
                     let _ = bench.total(score(one));
                 }
-                (bench.state(), bench.drift.means("invoice", "total"), bench.drift.snapshot())
+                (bench.state(), bench.drift.means("invoice", "total"), state_of(&bench.drift))
             })
             .collect();
         prop_assert_eq!(&runs[0], &runs[1]);

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use fusebox::drill::{DrillReport, Fault, Traffic};
+use fusebox::event::{BudgetEvent, DriftEvent, LedgerEvent, RolloutEvent};
 use fusebox::pipeline::Builder;
 use fusebox::{
     CanaryPolicy, Confidence, ConfidenceDriftMonitor, DocumentType, Drill, ErrorRateBreaker,
@@ -139,7 +140,7 @@ fn the_longer_prompt_of_the_outage_is_known_in_minutes() {
         .unwrap();
     let page = report.page().unwrap();
     assert!(
-        matches!(&page.kind, EventKind::BudgetAlarm { document_type, .. } if *document_type == "long_invoice"),
+        matches!(&page.kind, EventKind::Budget(BudgetEvent::BudgetAlarm { document_type, .. }) if *document_type == "long_invoice"),
         "{page}"
     );
     assert_eq!(
@@ -160,7 +161,7 @@ fn calls_that_hang_are_known() {
     );
     assert!(matches!(
         report.page().unwrap().kind,
-        EventKind::Overdue { .. }
+        EventKind::Ledger(LedgerEvent::Overdue { .. })
     ));
     assert!(report.is_known_in_time());
 }
@@ -175,7 +176,7 @@ fn a_type_that_stops_arriving_is_known() {
     );
     assert!(matches!(
         report.page().unwrap().kind,
-        EventKind::Silent { .. }
+        EventKind::Ledger(LedgerEvent::Silent { .. })
     ));
     assert!(report.is_known_in_time());
 }
@@ -190,7 +191,7 @@ fn one_type_that_fails_alone_is_known_by_its_empty_queue() {
         .unwrap();
     assert!(matches!(
         report.page().unwrap().kind,
-        EventKind::NothingComesOut { .. }
+        EventKind::Ledger(LedgerEvent::NothingComesOut { .. })
     ));
     assert!(report.is_known_in_time());
 }
@@ -214,7 +215,7 @@ fn confidence_that_falls_is_known_as_soon_as_a_mean_over_four_hours_can_tell() {
         let time = report.time_to_page().unwrap();
         assert!(matches!(
             report.page().unwrap().kind,
-            EventKind::DriftDetected { .. }
+            EventKind::Drift(DriftEvent::DriftDetected { .. })
         ));
         assert!(
             time <= expected + minutes(6) && time + minutes(6) >= expected,
@@ -243,7 +244,7 @@ fn a_candidate_that_is_corrected_more_often_is_known_when_the_corrections_come()
         .unwrap();
     assert!(matches!(
         report.page().unwrap().kind,
-        EventKind::RolledBack { .. }
+        EventKind::Rollout(RolloutEvent::RolledBack { .. })
     ));
     let time = report.time_to_page().unwrap();
     assert!(time > minutes(20) && report.is_known_in_time(), "{time:?}");

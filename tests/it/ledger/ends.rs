@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fusebox::event::{LedgerEvent, PipelineEvent};
 use fusebox::{DocumentType, EventKind, FailureKind, Report, RouteLedger, Severity, TokenBudget};
 
 use crate::support::{Bench, answered, line_up, minutes, seconds};
@@ -66,7 +67,7 @@ fn a_call_open_for_more_than_ten_minutes_is_a_page() {
     assert_eq!(bench.pages(), []);
     bench.tick_after(seconds(1));
     assert!(
-        matches!(&bench.pages()[..], [EventKind::Overdue { document, .. }] if *document == "invoice-1")
+        matches!(&bench.pages()[..], [EventKind::Ledger(LedgerEvent::Overdue { document, .. })] if *document == "invoice-1")
     );
     bench.tick_after(minutes(10));
     assert_eq!(bench.pages(), [], "once");
@@ -115,7 +116,13 @@ fn documents_that_arrive_and_never_come_out_are_the_empty_approval_queue() {
     bench.tick_after(seconds(1));
     let pages = bench.pages();
     assert!(
-        matches!(&pages[..], [EventKind::NothingComesOut { arrived: 3, .. }]),
+        matches!(
+            &pages[..],
+            [EventKind::Ledger(LedgerEvent::NothingComesOut {
+                arrived: 3,
+                ..
+            })]
+        ),
         "{pages:?}"
     );
     bench.fail(5);
@@ -147,7 +154,10 @@ fn a_declared_type_that_stays_away_is_a_page() {
     assert_eq!(bench.pages(), []);
     bench.tick_after(seconds(1));
     assert!(
-        matches!(&bench.pages()[..], [EventKind::Silent { .. }]),
+        matches!(
+            &bench.pages()[..],
+            [EventKind::Ledger(LedgerEvent::Silent { .. })]
+        ),
         "it never came at all"
     );
     bench.answer(1);
@@ -169,7 +179,8 @@ fn a_type_that_came_often_and_stops_is_a_warning() {
         }
         bench.tick_after(minutes(30));
         let silent = |event: &fusebox::Event| {
-            matches!(event.kind, EventKind::Silent { .. }) && event.severity == Severity::Warning
+            matches!(event.kind, EventKind::Ledger(LedgerEvent::Silent { .. }))
+                && event.severity == Severity::Warning
         };
         assert_eq!(
             bench.events().iter().any(silent),
@@ -204,7 +215,10 @@ fn any_number_of_types_stays_small_and_nothing_is_uncounted() {
     assert_eq!(report.other().unwrap().accepted, 50);
     assert_eq!(report.total().accepted, 10_050);
     let exhausted = |event: &&fusebox::Event| {
-        matches!(event.kind, EventKind::KeysExhausted { limit: 10_000, .. })
+        matches!(
+            event.kind,
+            EventKind::Pipeline(PipelineEvent::KeysExhausted { limit: 10_000, .. })
+        )
     };
     assert_eq!(bench.events().iter().filter(exhausted).count(), 1);
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fusebox::drill::{Fault, Traffic};
+use fusebox::event::PipelineEvent;
 use fusebox::tokens::Model;
 use fusebox::{
     Admission, Call, Confidence, Drill, ErrorKind, ErrorRateBreaker, EventKind, FailureKind, Guard,
@@ -262,7 +263,7 @@ impl Guard for Panics {
         "panics"
     }
 
-    fn route(&self, call: &Call<'_>, _: &mut fusebox::guard::Cx<'_>) -> fusebox::guard::Route {
+    fn route(&self, call: &Call<'_>, _: &fusebox::guard::Cx<'_>) -> fusebox::guard::Route {
         assert!(*call.document_type() != "route");
         fusebox::guard::Route::Abstain
     }
@@ -271,7 +272,7 @@ impl Guard for Panics {
         &self,
         call: &Call<'_>,
         _: &Version,
-        _: &mut fusebox::guard::Cx<'_>,
+        _: &fusebox::guard::Cx<'_>,
     ) -> fusebox::guard::Verdict {
         assert!(*call.document_type() != "check");
         fusebox::guard::Verdict::Proceed
@@ -281,14 +282,19 @@ impl Guard for Panics {
         &self,
         ticket: &fusebox::Ticket,
         _: &Report,
-        _: &mut fusebox::guard::Cx<'_>,
+        _: &fusebox::guard::Cx<'_>,
     ) -> fusebox::guard::Acceptance {
         assert!(*ticket.document_type() != "judge");
         fusebox::guard::Acceptance::Accept
     }
 
-    fn observe(&self, signal: &fusebox::call::Signal, _: &mut fusebox::guard::Cx<'_>) {
-        assert!(*signal.ticket().document_type() != "observe");
+    fn observe(
+        &self,
+        ticket: &fusebox::Ticket,
+        _: &fusebox::call::Signal,
+        _: &fusebox::guard::Cx<'_>,
+    ) {
+        assert!(*ticket.document_type() != "observe");
     }
 }
 
@@ -314,7 +320,10 @@ fn a_guard_that_panics_is_reported_and_its_word_is_the_strictest() {
     ));
     let pages = bench.pages();
     assert!(
-        matches!(&pages[..], [EventKind::GuardPanicked { .. }]),
+        matches!(
+            &pages[..],
+            [EventKind::Pipeline(PipelineEvent::GuardPanicked { .. })]
+        ),
         "one page, not one for each call: {pages:?}"
     );
 }

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use fusebox::event::BreakerEvent;
 use fusebox::ledger::Ends;
-use fusebox::pipeline::{Builder, DeadlineExceeded};
+use fusebox::pipeline::{Builder, CallFailure};
 use fusebox::{
-    Classify, ErrorRateBreaker, EventKind, FailureKind, Pipeline, Reply, RouteLedger, Served,
+    Classify, ErrorRateBreaker, EventKind, FailureKind, Pipeline, Reply, Report, RouteLedger,
+    Served,
 };
 
 use crate::support::{Bench, call, line_up};
@@ -51,14 +53,11 @@ async fn pause(times: usize) {
     }
 }
 
-async fn guarded_call(
-    pipeline: &Pipeline,
-    pauses: usize,
-) -> Result<Served<&'static str>, ClientError> {
+async fn guarded_call(pipeline: &Pipeline, pauses: usize) -> Served<&'static str, ClientError> {
     pipeline
         .run(&call("inv-1", "invoice"), |_ticket| async move {
             pause(pauses).await;
-            Ok(Reply::new("12.50").confidence("total", 0.9))
+            Ok(Reply::new("12.50").report(Report::new().confidence("total", 0.9)))
         })
         .await
 }
@@ -106,14 +105,6 @@ async fn a_timeout_around_it_leaves_abandoned() {
     );
 }
 
-impl From<DeadlineExceeded> for ClientError {
-    fn from(late: DeadlineExceeded) -> Self {
-        assert_eq!(late.to_string(), "inv-1 had no answer by its deadline");
-        assert_eq!(late.ticket().document(), "inv-1");
-        Self
-    }
-}
-
 #[tokio::test]
 async fn a_call_past_its_deadline_has_failed_with_a_timeout() {
     let breaker = Arc::new(ErrorRateBreaker::default());
@@ -124,13 +115,21 @@ async fn a_call_past_its_deadline_has_failed_with_a_timeout() {
             pause(6).await;
             Ok::<_, ClientError>(Reply::new(()))
         });
-        assert_eq!(late.await, Err(ClientError));
+        match late.await {
+            Served::Failed {
+                ticket,
+                kind: FailureKind::Timeout,
+                failure: CallFailure::Deadline,
+            } => assert_eq!(*ticket.document(), "inv-1"),
+            other => panic!("{other:?}"),
+        }
     }
     let ends = ledger.report();
     assert_eq!((ends.total().failed, ends.total().abandoned), (5, 0));
     assert_eq!(ends.open(), 0);
     let event = bench.pages();
-    let [EventKind::ErrorRateExceeded { kinds, .. }] = event.as_slice() else {
+    let [EventKind::Breaker(BreakerEvent::ErrorRateExceeded { kinds, .. })] = event.as_slice()
+    else {
         panic!("{event:?}");
     };
     assert_eq!(kinds[&FailureKind::Timeout], 5);
@@ -146,7 +145,7 @@ async fn an_answer_within_the_deadline_is_an_answer() {
             Ok::<_, ClientError>(Reply::new(()))
         });
         let served = in_time.await;
-        assert!(matches!(served, Ok(Served::Accepted { .. })), "{pauses}");
+        assert!(matches!(served, Served::Accepted { .. }), "{pauses}");
     }
     assert_eq!(ledger.report().total().accepted, 3);
 }
@@ -191,6 +190,20 @@ async fn a_panic_in_the_closure_and_in_its_future_leaves_abandoned() {
     );
 }
 
+fn client_error<E: std::fmt::Debug>(served: Served<(), E>) -> (E, FailureKind) {
+    match served {
+        Served::Failed {
+            ticket,
+            kind,
+            failure: CallFailure::Client(error),
+        } => {
+            assert_eq!(*ticket.document(), "inv-1");
+            (error, kind)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn an_error_of_the_client_passes_through_and_is_recorded() {
     let (bench, ledger) = guarded();
@@ -198,12 +211,13 @@ async fn an_error_of_the_client_passes_through_and_is_recorded() {
     let own = bench
         .pipeline
         .run(&call, |_ticket| async { Err::<Reply<()>, _>(ClientError) });
-    assert_eq!(own.await.unwrap_err(), ClientError);
+    assert_eq!(client_error(own.await), (ClientError, FailureKind::Timeout));
     let classify = |_: &std::fmt::Error| FailureKind::Transport;
     let foreign = bench.pipeline.run_with(&call, classify, |_ticket| async {
         Err::<Reply<()>, _>(std::fmt::Error)
     });
-    assert_eq!(foreign.await.unwrap_err(), std::fmt::Error);
+    let transport = FailureKind::Transport;
+    assert_eq!(client_error(foreign.await), (std::fmt::Error, transport));
     assert_eq!(ledger.report().total().failed, 2);
 }
 
@@ -215,14 +229,11 @@ async fn it_takes_borrowing_plain_and_async_closures_and_is_send() {
     let borrowed = bench.pipeline.run(&call, |_ticket| async {
         Ok::<_, ClientError>(Reply::new(text.len()))
     });
-    assert!(matches!(
-        borrowed.await,
-        Ok(Served::Accepted { value: 12, .. })
-    ));
+    assert!(matches!(borrowed.await, Served::Accepted { value: 12, .. }));
     let asynchronous = bench.pipeline.run(&call, async |_ticket| {
         Ok::<_, ClientError>(Reply::new(text.len()))
     });
-    assert!(matches!(asynchronous.await, Ok(Served::Accepted { .. })));
+    assert!(matches!(asynchronous.await, Served::Accepted { .. }));
     let pipeline = bench.pipeline.clone();
     let spawned = tokio::spawn(async move {
         pipeline
@@ -231,10 +242,7 @@ async fn it_takes_borrowing_plain_and_async_closures_and_is_send() {
             })
             .await
     });
-    assert!(matches!(
-        spawned.await.unwrap(),
-        Ok(Served::Accepted { .. })
-    ));
+    assert!(matches!(spawned.await.unwrap(), Served::Accepted { .. }));
     assert_eq!(ledger.report().total().accepted, 3);
 }
 

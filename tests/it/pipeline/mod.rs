@@ -2,5 +2,8 @@
 
 mod bad_input;
 mod cancellation;
+mod feedback;
+mod mounted;
 mod restart;
 mod sinks;
+mod versions;

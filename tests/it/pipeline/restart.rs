@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fusebox::breaker::BreakerState;
 use fusebox::clock::MockClock;
+use fusebox::event::LedgerEvent;
 use fusebox::pipeline::Snapshot;
 use fusebox::sink::MemorySink;
 use fusebox::{
@@ -24,7 +25,7 @@ fn rate_only() -> Arc<ErrorRateBreaker> {
 
 /// The same pipeline in a new process, which read the snapshot from a file.
 fn restarted(bench: &Bench, guard: impl fusebox::Guard + 'static) -> Bench {
-    let stored = serde_json::to_string(&bench.pipeline.snapshot()).unwrap();
+    let stored = serde_json::to_string(&bench.pipeline.snapshot().unwrap()).unwrap();
     let snapshot: Snapshot = serde_json::from_str(&stored).unwrap();
     let next = Bench::new(guard);
     next.pipeline.restore(&snapshot).unwrap();
@@ -84,7 +85,10 @@ fn calls_that_were_open_are_reported_as_lost() {
     assert_eq!(
         events
             .iter()
-            .filter(|event| matches!(event.kind, EventKind::LostInRestart { .. }))
+            .filter(|event| matches!(
+                event.kind,
+                EventKind::Ledger(LedgerEvent::LostInRestart { .. })
+            ))
             .count(),
         2
     );
@@ -95,7 +99,7 @@ fn calls_that_were_open_are_reported_as_lost() {
 fn time_goes_on_from_the_snapshot_even_if_the_clock_is_behind() {
     let bench = Bench::new(RouteLedger::default());
     bench.clock.advance(minutes(60));
-    let snapshot = bench.pipeline.snapshot();
+    let snapshot = bench.pipeline.snapshot().unwrap();
     let pipeline = Pipeline::builder(line_up())
         .guard(RouteLedger::default())
         .clock(MockClock::at(Timestamp::EPOCH))
@@ -127,7 +131,7 @@ fn tickets_of_two_processes_differ() {
 fn a_state_that_cannot_be_read_is_an_error_that_names_the_guard() {
     let bench = Bench::new(rate_only());
     bench.fail(100);
-    let mut stored = serde_json::to_value(bench.pipeline.snapshot()).unwrap();
+    let mut stored = serde_json::to_value(bench.pipeline.snapshot().unwrap()).unwrap();
     stored["guards"]["error-rate"]["format"] = json!(7);
     let snapshot: Snapshot = serde_json::from_value(stored).unwrap();
     let next = Bench::with(line_up(), |builder| {
@@ -148,9 +152,16 @@ fn a_state_that_cannot_be_read_is_an_error_that_names_the_guard() {
 fn the_state_of_a_guard_that_is_gone_is_left_alone() {
     let bench = Bench::new(rate_only());
     let next = Bench::new(RouteLedger::default());
-    next.pipeline.restore(&bench.pipeline.snapshot()).unwrap();
+    next.pipeline
+        .restore(&bench.pipeline.snapshot().unwrap())
+        .unwrap();
     assert_eq!(
-        bench.pipeline.snapshot().guards().collect::<Vec<_>>(),
+        bench
+            .pipeline
+            .snapshot()
+            .unwrap()
+            .guards()
+            .collect::<Vec<_>>(),
         ["error-rate"]
     );
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use fusebox::event::PipelineEvent;
 use fusebox::sink::Sink;
 use fusebox::sink::{self, Fanout, Filter, JsonLines, MemorySink};
 use fusebox::{Call, Event, EventKind, Pipeline, Report, RouteLedger, Severity, TokenBudget};
@@ -79,7 +80,10 @@ fn a_sink_that_blocks_holds_up_no_other_call() {
     let memory = MemorySink::new();
     let seen = memory.clone();
     let pipeline = pipeline(sink::from_fn(move |event: &Event| {
-        if matches!(event.kind, EventKind::Diverted { .. }) {
+        if matches!(
+            event.kind,
+            EventKind::Pipeline(PipelineEvent::Diverted { .. })
+        ) {
             entered.send(()).unwrap();
             released.lock().unwrap().recv().unwrap();
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fusebox::event::RolloutEvent;
 use fusebox::rollout::{Decision, HoldReason, RolloutState};
 use fusebox::{BlueGreenPolicy, DocumentType, EventKind, Ratio};
 
@@ -100,7 +101,7 @@ fn after_thirty_five_days_a_person_is_asked_and_told_what_is_missing() {
     assert_eq!(bench.pages(), []);
     bench.tick_after(minutes(1));
     let pages = bench.pages();
-    let [EventKind::RolloutEscalated { findings, .. }] = &pages[..] else {
+    let [EventKind::Rollout(RolloutEvent::RolloutEscalated { findings, .. })] = &pages[..] else {
         panic!("{pages:?}")
     };
     assert!(
@@ -124,7 +125,7 @@ fn one_type_that_is_worse_alone_rolls_back() {
         policy.status().evidence
     );
     let pages = bench.pages();
-    let [EventKind::RolledBack { findings, .. }] = &pages[..] else {
+    let [EventKind::Rollout(RolloutEvent::RolledBack { findings, .. })] = &pages[..] else {
         panic!("{pages:?}")
     };
     let text = findings.to_string();
@@ -159,6 +160,6 @@ fn what_is_not_clear_after_four_windows_is_a_person_s_to_decide() {
     bench.tick_after(minutes(1));
     assert!(matches!(
         &bench.pages()[..],
-        [EventKind::RolloutEscalated { .. }]
+        [EventKind::Rollout(RolloutEvent::RolloutEscalated { .. })]
     ));
 }

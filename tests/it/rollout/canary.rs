@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fusebox::call::Signal;
+use fusebox::Feedback;
+use fusebox::event::RolloutEvent;
 use fusebox::pipeline::Snapshot;
 use fusebox::rollout::{Decision, HoldReason, RolloutState};
 use fusebox::{CanaryPolicy, EventKind, Field, LineUp, Ratio, Report, Role, Ticket};
@@ -52,10 +53,9 @@ pub(super) fn answers(
 
 pub(super) fn correct(bench: &Bench, tickets: &[Ticket], n: usize) {
     for ticket in &tickets[..n] {
-        bench.pipeline.observe(&Signal::corrected(
-            ticket.clone(),
-            Field::new("total").unwrap(),
-        ));
+        bench
+            .pipeline
+            .observe(&ticket, Feedback::corrected(Field::new("total").unwrap()));
     }
 }
 
@@ -140,7 +140,13 @@ fn twice_the_corrections_roll_back_before_the_stage_is_over() {
     );
     let pages = bench.pages();
     assert!(
-        matches!(&pages[..], [EventKind::RolledBack { stage: 0, .. }]),
+        matches!(
+            &pages[..],
+            [EventKind::Rollout(RolloutEvent::RolledBack {
+                stage: 0,
+                ..
+            })]
+        ),
         "{pages:?}"
     );
     assert!((0..200).all(|_| bench.permit("invoice").release().role() == Role::Stable));
@@ -185,7 +191,10 @@ fn without_corrections_it_holds_and_then_asks_a_person() {
     );
     let pages = bench.pages();
     assert!(
-        matches!(&pages[..], [EventKind::RolloutEscalated { .. }]),
+        matches!(
+            &pages[..],
+            [EventKind::Rollout(RolloutEvent::RolloutEscalated { .. })]
+        ),
         "{pages:?}"
     );
     bench.tick_after(hours(48));
@@ -240,7 +249,7 @@ fn a_document_counts_once_however_many_fields_are_corrected() {
         let field = Field::new(field).unwrap();
         bench
             .pipeline
-            .observe(&Signal::corrected(candidates[0].clone(), field));
+            .observe(&candidates[0], Feedback::corrected(field));
     }
     assert_eq!(canary.status().evidence.candidate.events, 1);
 }
@@ -291,7 +300,7 @@ fn a_restart_repeats_no_stage_and_skips_none() {
     experience(&bench, (30, 1_000), (570, 19_000));
     bench.tick_after(hours(2));
     bench.clock.advance(hours(1));
-    let stored = serde_json::to_string(&bench.pipeline.snapshot()).unwrap();
+    let stored = serde_json::to_string(&bench.pipeline.snapshot().unwrap()).unwrap();
     let snapshot: Snapshot = serde_json::from_str(&stored).unwrap();
 
     let (next, canary) = running();
@@ -332,7 +341,7 @@ fn a_restart_repeats_no_stage_and_skips_none() {
 #[test]
 fn a_stage_that_the_plan_does_not_have_is_refused() {
     let (bench, _canary) = running();
-    let mut stored = serde_json::to_value(bench.pipeline.snapshot()).unwrap();
+    let mut stored = serde_json::to_value(bench.pipeline.snapshot().unwrap()).unwrap();
     stored["guards"]["canary"]["trial"]["stage"] = serde_json::json!(7);
     let error = bench
         .pipeline
@@ -455,7 +464,7 @@ fn simulated(run: u64, candidate: u64, stable: u64) -> bool {
             if below(rate, 1_000) {
                 bench
                     .pipeline
-                    .observe(&Signal::corrected(ticket, Field::new("total").unwrap()));
+                    .observe(&ticket, Feedback::corrected(Field::new("total").unwrap()));
             }
         }
         bench.tick_after(minutes(5));
@@ -472,7 +481,7 @@ fn a_correction_without_its_answer_is_not_counted() {
     let ticket = bench.permit("invoice").fail(fusebox::FailureKind::Refusal);
     bench
         .pipeline
-        .observe(&Signal::corrected(ticket, Field::new("total").unwrap()));
+        .observe(&ticket, Feedback::corrected(Field::new("total").unwrap()));
     let evidence = canary.status().evidence;
     assert_eq!((evidence.stable.documents, evidence.stable.events), (0, 0));
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fusebox::event::RolloutEvent;
 use fusebox::pipeline::Snapshot;
 use fusebox::rollout::{CanaryPolicyBuilder, Decision, HoldReason, RolloutCommand, RolloutState};
 use fusebox::{CanaryPolicy, Error, EventKind, Ratio, Severity};
@@ -154,7 +155,7 @@ fn a_restart_goes_on_with_a_pause() {
     healthy(&before);
     before.tick_after(hours(1));
     canary.pause().unwrap();
-    let snapshot = before.pipeline.snapshot();
+    let snapshot = before.pipeline.snapshot().unwrap();
 
     let (after, canary) = running();
     after.pipeline.restore(&snapshot).unwrap();
@@ -175,7 +176,7 @@ fn a_command_knows_the_time_after_a_restart() {
     before.tick_after(hours(1));
     canary.pause().unwrap();
     before.tick_after(hours(9));
-    let snapshot = before.pipeline.snapshot();
+    let snapshot = before.pipeline.snapshot().unwrap();
 
     let (after, canary) = running();
     after.pipeline.restore(&snapshot).unwrap();
@@ -195,19 +196,24 @@ fn a_restart_keeps_an_approval_and_what_was_asked() {
         if approve {
             canary.approve().unwrap();
         }
-        let snapshot = before.pipeline.snapshot();
+        let snapshot = before.pipeline.snapshot().unwrap();
         let (after, canary) = started(with_approval().build().unwrap());
         after.pipeline.restore(&snapshot).unwrap();
         after.events();
         after.tick_after(hours(2));
         assert_eq!(canary.status().stage, u8::from(approve));
         let events = after.events();
-        let asked = |event: &fusebox::Event| matches!(event.kind, EventKind::ApprovalNeeded { .. });
+        let asked = |event: &fusebox::Event| {
+            matches!(
+                event.kind,
+                EventKind::Rollout(RolloutEvent::ApprovalNeeded { .. })
+            )
+        };
         assert!(!events.iter().any(asked), "it was asked before");
     }
     let (before, canary) = running();
     canary.hold().unwrap();
-    let snapshot = before.pipeline.snapshot();
+    let snapshot = before.pipeline.snapshot().unwrap();
     let (after, canary) = running();
     after.pipeline.restore(&snapshot).unwrap();
     healthy(&after);
@@ -232,7 +238,12 @@ fn a_late_approval_gives_the_next_stage_its_full_time() {
     assert_eq!(canary.status().stage, 0);
     let asked = |bench: &Bench| {
         let events = bench.events().into_iter();
-        let asked = events.filter(|event| matches!(event.kind, EventKind::ApprovalNeeded { .. }));
+        let asked = events.filter(|event| {
+            matches!(
+                event.kind,
+                EventKind::Rollout(RolloutEvent::ApprovalNeeded { .. })
+            )
+        });
         asked.map(|event| event.severity).collect::<Vec<_>>()
     };
     assert_eq!(asked(&bench), [Severity::Warning], "once");
@@ -259,7 +270,12 @@ fn an_approval_is_for_one_stage() {
     bench.tick_after(hours(4));
     assert_eq!(held(&canary), Some(HoldReason::Approval));
     let events = bench.events();
-    let asked = |event: &&fusebox::Event| matches!(event.kind, EventKind::ApprovalNeeded { .. });
+    let asked = |event: &&fusebox::Event| {
+        matches!(
+            event.kind,
+            EventKind::Rollout(RolloutEvent::ApprovalNeeded { .. })
+        )
+    };
     assert_eq!(events.iter().filter(asked).count(), 1);
 }
 
@@ -323,7 +339,7 @@ fn a_command_is_told_once_and_survives_a_restart() {
     canary.hold().unwrap();
     canary.abort().unwrap();
     assert_eq!(canary.status().state, RolloutState::Aborted, "at once");
-    let text = serde_json::to_string(&before.pipeline.snapshot()).unwrap();
+    let text = serde_json::to_string(&before.pipeline.snapshot().unwrap()).unwrap();
     let snapshot: Snapshot = serde_json::from_str(&text).unwrap();
 
     let (after, canary) = running();
@@ -335,11 +351,11 @@ fn a_command_is_told_once_and_survives_a_restart() {
     let events = after.events();
     let kinds: Vec<_> = events.iter().map(|event| &event.kind).collect();
     let [
-        EventKind::RolloutCommanded {
+        EventKind::Rollout(RolloutEvent::RolloutCommanded {
             command: RolloutCommand::Hold,
             ..
-        },
-        EventKind::RolledBack { .. },
+        }),
+        EventKind::Rollout(RolloutEvent::RolledBack { .. }),
     ] = kinds.as_slice()
     else {
         panic!("{kinds:?}");

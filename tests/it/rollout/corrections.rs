@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fusebox::call::Signal;
+use fusebox::Feedback;
+use fusebox::event::RolloutEvent;
 use fusebox::name::{BatchKey, CorrectionId};
 use fusebox::pipeline::Snapshot;
 use fusebox::rollout::{
@@ -55,18 +56,18 @@ fn corrected(canary: &CanaryPolicy) -> u64 {
 }
 
 fn say(bench: &Bench, ticket: &Ticket, correction: &Correction) {
-    let signal = Signal::corrected(ticket.clone(), correction.clone());
-    bench.pipeline.observe(&signal);
+    let feedback = Feedback::corrected(correction.clone());
+    bench.pipeline.observe(ticket, feedback);
 }
 
 fn take_back(bench: &Bench, ticket: &Ticket, correction: &Correction) {
-    let signal = Signal::retracted(ticket.clone(), correction.clone());
-    bench.pipeline.observe(&signal);
+    let feedback = Feedback::retracted(correction.clone());
+    bench.pipeline.observe(ticket, feedback);
 }
 
 fn review(bench: &Bench, tickets: &[Ticket]) {
     for ticket in tickets {
-        bench.pipeline.observe(&Signal::reviewed(ticket.clone()));
+        bench.pipeline.observe(ticket, Feedback::Reviewed);
     }
 }
 
@@ -79,7 +80,7 @@ fn held(canary: &CanaryPolicy) -> Option<HoldReason> {
 
 fn not_counted(events: &[Event]) -> Vec<NotCounted> {
     let reasons = events.iter().filter_map(|event| match event.kind {
-        EventKind::CorrectionNotCounted { reason, .. } => Some(reason),
+        EventKind::Rollout(RolloutEvent::CorrectionNotCounted { reason, .. }) => Some(reason),
         _ => None,
     });
     reasons.collect()
@@ -201,7 +202,9 @@ fn what_cannot_be_counted_is_counted_as_that_and_told_once() {
     bench.pipeline.tick();
     assert_eq!(canary.status().not_counted.len(), 0, "another rollout");
     say(&bench, &without_a_rollout, &total());
-    bench.pipeline.observe(&Signal::reviewed(without_a_rollout));
+    bench
+        .pipeline
+        .observe(&without_a_rollout, Feedback::Reviewed);
     assert_eq!(
         not_counted(&bench.events()),
         [
@@ -472,7 +475,7 @@ fn what_was_said_is_known_after_a_restart() {
     let (candidates, _) = answers(&bench, "invoice", 10, 10);
     say(&bench, &candidates[0], &id("1"));
     say(&bench, &candidates[1], &batch("b"));
-    let stored = serde_json::to_string(&bench.pipeline.snapshot()).unwrap();
+    let stored = serde_json::to_string(&bench.pipeline.snapshot().unwrap()).unwrap();
     let snapshot: Snapshot = serde_json::from_str(&stored).unwrap();
     let (after, canary) = running();
     after.pipeline.restore(&snapshot).unwrap();
@@ -488,7 +491,7 @@ fn counts_that_cannot_be_are_refused() {
     let (bench, canary) = running();
     let (candidates, _) = answers(&bench, "invoice", 10, 10);
     say(&bench, &candidates[0], &total());
-    let good = serde_json::to_value(bench.pipeline.snapshot()).unwrap();
+    let good = serde_json::to_value(bench.pipeline.snapshot().unwrap()).unwrap();
     for (name, value) in [("corrected", 11), ("looked_at", 11), ("answered", 11)] {
         let mut bad = good.clone();
         let arm = &mut bad["guards"]["canary"]["trial"]["by_type"][0][1]["stages"][0]["time_slices"]
@@ -510,7 +513,7 @@ fn counts_that_cannot_be_are_refused() {
 #[test]
 fn the_next_look_is_when_something_is_decided() {
     let (bench, canary) = running();
-    let begun = bench.pipeline.snapshot().at();
+    let begun = bench.pipeline.snapshot().unwrap().at();
     let next = || canary.status().findings.next_look;
     canary.pause().unwrap();
     assert_eq!(next(), None, "a person must act");
@@ -537,7 +540,7 @@ fn the_next_look_is_when_something_is_decided() {
 fn a_hold_says_why_and_when_it_ends() {
     let (bench, canary) = running();
     bench.events();
-    let begun = bench.pipeline.snapshot().at();
+    let begun = bench.pipeline.snapshot().unwrap().at();
     assert_eq!(
         canary.status().findings.next_look,
         Some(begun + hours(2)),
@@ -549,9 +552,9 @@ fn a_hold_says_why_and_when_it_ends() {
     let [event] = &events[..] else {
         panic!("{events:?}")
     };
-    let EventKind::RolloutHolds {
+    let EventKind::Rollout(RolloutEvent::RolloutHolds {
         reason, findings, ..
-    } = &event.kind
+    }) = &event.kind
     else {
         panic!("{event}")
     };

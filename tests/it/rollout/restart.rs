@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use fusebox::call::Signal;
+use fusebox::Feedback;
+use fusebox::event::PipelineEvent;
 use fusebox::name::CorrectionId;
 use fusebox::pipeline::Snapshot;
 use fusebox::rollout::{RolloutStatus, WorseType};
@@ -74,7 +75,7 @@ impl Service {
 
     /// What is stored of the rollout, but for what is kept in no order.
     fn stored(&self) -> serde_json::Value {
-        let mut stored = serde_json::to_value(self.bench.pipeline.snapshot()).unwrap();
+        let mut stored = serde_json::to_value(self.bench.pipeline.snapshot().unwrap()).unwrap();
         let guard = &mut stored["guards"]["blue-green"];
         for (part, names) in [
             ("/delays", &["types"][..]),
@@ -96,7 +97,7 @@ impl Service {
 
     /// The same service in another process: what is not in the snapshot is gone.
     fn restarted(self) -> Self {
-        let stored = serde_json::to_string(&self.bench.pipeline.snapshot()).unwrap();
+        let stored = serde_json::to_string(&self.bench.pipeline.snapshot().unwrap()).unwrap();
         let snapshot: Snapshot = serde_json::from_str(&stored).unwrap();
         let policy = Arc::new(policy());
         let line_up = (*self.bench.pipeline.line_up()).clone();
@@ -137,19 +138,19 @@ impl Service {
             }
             Step::Correct(number, id) => {
                 if let Some(ticket) = nth(*number) {
-                    let signal = Signal::corrected(ticket, correction(*id));
-                    self.bench.pipeline.observe(&signal);
+                    let feedback = Feedback::corrected(correction(*id));
+                    self.bench.pipeline.observe(&ticket, feedback);
                 }
             }
             Step::Retract(number, id) => {
                 if let Some(ticket) = nth(*number) {
-                    let signal = Signal::retracted(ticket, correction(*id));
-                    self.bench.pipeline.observe(&signal);
+                    let feedback = Feedback::retracted(correction(*id));
+                    self.bench.pipeline.observe(&ticket, feedback);
                 }
             }
             Step::Review(number) => {
                 if let Some(ticket) = nth(*number) {
-                    self.bench.pipeline.observe(&Signal::reviewed(ticket));
+                    self.bench.pipeline.observe(&ticket, Feedback::Reviewed);
                 }
             }
             Step::Wait(length) => self.bench.tick_after(minutes(u64::from(*length))),
@@ -179,7 +180,12 @@ impl Service {
 
     fn told(&self) -> Vec<String> {
         let events = self.bench.events().into_iter();
-        let events = events.filter(|event| !matches!(event.kind, EventKind::Deployed { .. }));
+        let events = events.filter(|event| {
+            !matches!(
+                event.kind,
+                EventKind::Pipeline(PipelineEvent::Deployed { .. })
+            )
+        });
         // The numbers in them are sums, in the order of a map that differs from process to process.
         let names = events.map(|event| {
             let text = serde_json::to_value(&event.kind).unwrap();
@@ -233,14 +239,17 @@ fn a_restart_knows_when_each_stage_began() {
         (bench, canary)
     };
     let began = |bench: &Bench| {
-        let stored = serde_json::to_value(bench.pipeline.snapshot()).unwrap();
+        let stored = serde_json::to_value(bench.pipeline.snapshot().unwrap()).unwrap();
         stored["guards"]["canary"]["trial"]["began"].clone()
     };
     let (bench, canary) = start();
     bench.tick_after(minutes(45));
     canary.promote().unwrap();
     let (after, _) = start();
-    after.pipeline.restore(&bench.pipeline.snapshot()).unwrap();
+    after
+        .pipeline
+        .restore(&bench.pipeline.snapshot().unwrap())
+        .unwrap();
     assert_eq!(began(&after), began(&bench));
     assert_eq!(began(&after).as_array().unwrap().len(), 2);
 }

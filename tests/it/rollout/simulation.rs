@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fusebox::call::Signal;
+use fusebox::Feedback;
 use fusebox::name::BatchKey;
 use fusebox::rollout::RolloutState;
 use fusebox::{CanaryPolicy, Correction, Field, Ratio, Report, Role, Ticket};
@@ -67,7 +67,7 @@ fn rolled_back(run: u64, size: u32, tells_batches: bool) -> bool {
                 }
                 bench
                     .pipeline
-                    .observe(&Signal::corrected(ticket, correction));
+                    .observe(&ticket, Feedback::corrected(correction));
             }
         }
         bench.tick_after(minutes(5));
@@ -114,7 +114,7 @@ fn corrections_that_take_six_hours_promote_nothing_after_two() {
             }
             for ticket in to_come.remove(&minute).unwrap_or_default() {
                 let field = Field::new("total").unwrap();
-                bench.pipeline.observe(&Signal::corrected(ticket, field));
+                bench.pipeline.observe(&ticket, Feedback::corrected(field));
             }
             let status = canary.status();
             most = most.max(status.evidence.information);

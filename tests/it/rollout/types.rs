@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fusebox::event::{PipelineEvent, RolloutEvent};
 use fusebox::pipeline::Snapshot;
 use fusebox::rollout::{
     BlueGreenPolicyBuilder, Cadence, Decision, HoldReason, Measure, RolloutState, TypeVerdict,
@@ -58,11 +59,11 @@ fn a_type_that_is_worse_alone_stays_with_production() {
     experience(&bench, "contract", (20, 100), (20, 900));
     let pages = bench.pages();
     let [
-        EventKind::TypeExcluded {
+        EventKind::Rollout(RolloutEvent::TypeExcluded {
             document_type,
             findings,
             ..
-        },
+        }),
     ] = &pages[..]
     else {
         panic!("{pages:?}")
@@ -107,7 +108,7 @@ fn what_is_left_to_production_is_so_after_a_restart() {
     let (bench, _policy) = started(excluding());
     experience(&bench, "invoice", (40, 2_000), (720, 18_000));
     experience(&bench, "contract", (20, 100), (20, 900));
-    let stored = serde_json::to_string(&bench.pipeline.snapshot()).unwrap();
+    let stored = serde_json::to_string(&bench.pipeline.snapshot().unwrap()).unwrap();
     let snapshot: Snapshot = serde_json::from_str(&stored).unwrap();
     let (after, policy) = started(excluding());
     after.pipeline.restore(&snapshot).unwrap();
@@ -326,7 +327,8 @@ fn what_is_known_at_once_rolls_back_without_a_correction() {
         assert_eq!(status.state, RolloutState::RolledBack, "{measure}");
         assert_eq!(status.findings.evidence.measure, measure);
         let pages = bench.pages();
-        let rolled_back = |page: &&EventKind| matches!(page, EventKind::RolledBack { .. });
+        let rolled_back =
+            |page: &&EventKind| matches!(page, EventKind::Rollout(RolloutEvent::RolledBack { .. }));
         assert_eq!(pages.iter().filter(rolled_back).count(), 1, "{pages:?}");
     }
 }
@@ -422,7 +424,12 @@ fn types_past_the_first_thousand_are_judged_together() {
     let others: Vec<_> = bench
         .events()
         .into_iter()
-        .filter(|event| matches!(event.kind, EventKind::KeysExhausted { limit: 1_000, .. }))
+        .filter(|event| {
+            matches!(
+                event.kind,
+                EventKind::Pipeline(PipelineEvent::KeysExhausted { limit: 1_000, .. })
+            )
+        })
         .collect();
     assert_eq!(others.len(), 1);
     assert_eq!(canary.status().types.len(), 1_001);

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use fusebox::call::{Comparison, Signal};
+use fusebox::Feedback;
+use fusebox::call::Comparison;
 use fusebox::clock::MockClock;
 use fusebox::event::Outbox;
+use fusebox::event::{PipelineEvent, ShadowEvent};
 use fusebox::guard::{Acceptance, Cx, Route, Verdict};
 use fusebox::pipeline::Snapshot;
 use fusebox::shadow::{ShadowComparatorBuilder, ShadowVerdict, Shadowed};
@@ -48,7 +50,7 @@ impl Bench {
     fn compare(&self, comparison: Comparison) -> Ticket {
         let ticket = self.ticket("document", "invoice");
         self.pipeline
-            .observe(&Signal::compared(ticket.clone(), comparison));
+            .observe(&ticket, Feedback::Compared(comparison));
         ticket
     }
 
@@ -66,12 +68,17 @@ impl Bench {
 
     fn reviews(&self) -> Vec<Event> {
         let mut events = self.sink.events();
-        events.retain(|event| matches!(event.kind, EventKind::ReviewRequested { .. }));
+        events.retain(|event| {
+            matches!(
+                event.kind,
+                EventKind::Shadow(ShadowEvent::ReviewRequested { .. })
+            )
+        });
         events
     }
 
     fn restarted(&self, builder: ShadowComparatorBuilder) -> Self {
-        let text = serde_json::to_string(&self.pipeline.snapshot()).unwrap();
+        let text = serde_json::to_string(&self.pipeline.snapshot().unwrap()).unwrap();
         let snapshot: Snapshot = serde_json::from_str(&text).unwrap();
         let next = Self::new(builder);
         next.pipeline.restore(&snapshot).unwrap();
@@ -106,12 +113,12 @@ fn forty_of_five_hundred_is_not_too_much_and_forty_one_is() {
     assert_eq!(reviews[0].severity, Severity::Warning);
     assert_eq!(
         reviews[0].kind,
-        EventKind::ReviewRequested {
+        EventKind::Shadow(ShadowEvent::ReviewRequested {
             candidate: VersionId::new("v8").unwrap(),
             diverged: 41,
             compared: 500,
             threshold: Ratio::percent(8),
-        }
+        })
     );
 }
 
@@ -167,9 +174,11 @@ fn it_looks_at_the_first_every_hundred_more_and_the_last() {
                 };
                 bench
                     .pipeline
-                    .observe(&Signal::compared(ticket, comparison));
+                    .observe(&ticket, Feedback::Compared(comparison));
             }
-            let EventKind::ReviewRequested { compared, .. } = bench.reviews()[0].kind else {
+            let EventKind::Shadow(ShadowEvent::ReviewRequested { compared, .. }) =
+                bench.reviews()[0].kind
+            else {
                 panic!("not a review");
             };
             assert_eq!(
@@ -238,7 +247,7 @@ fn every_comparison_is_in_one_place_and_a_candidate_that_fails_diverges() {
     let contract = bench.ticket("document", "contract");
     bench
         .pipeline
-        .observe(&Signal::compared(contract.clone(), failed.clone()));
+        .observe(&contract, Feedback::Compared(failed.clone()));
     let report = bench.shadow.report();
     let total = report.total();
     assert_eq!((total.matched, total.diverged), (4, 3));
@@ -296,7 +305,7 @@ fn a_ticket_counts_once() {
         for comparison in [Comparison::Match, diverged(), Comparison::NotComparable] {
             bench
                 .pipeline
-                .observe(&Signal::compared(ticket.clone(), comparison));
+                .observe(&ticket, Feedback::Compared(comparison));
         }
     }
     assert_eq!(bench.shadow.report(), before);
@@ -321,12 +330,12 @@ fn the_run_ends_at_its_last_document_and_says_so_once() {
     assert_eq!(events[1].severity, Severity::Info);
     assert_eq!(
         events[1].kind,
-        EventKind::ShadowFinished {
+        EventKind::Shadow(ShadowEvent::ShadowFinished {
             candidate: VersionId::new("v8").unwrap(),
             diverged: 100,
             compared: 500,
             not_comparable: 1,
-        }
+        })
     );
 }
 
@@ -336,18 +345,18 @@ fn it_never_votes_whatever_it_has_seen() {
     bench.run(500, 500);
     assert_eq!(bench.shadow.verdict(), ShadowVerdict::ReviewRequired);
     let (line_up, outbox) = (bench.pipeline.line_up(), Outbox::new());
-    let mut cx = Cx::new(Timestamp::EPOCH, &line_up, &outbox, "shadow");
+    let cx = Cx::new(Timestamp::EPOCH, &line_up, &outbox, "shadow");
     let call = Call::new("document", "invoice").unwrap();
-    assert_eq!(bench.shadow.route(&call, &mut cx), Route::Abstain);
+    assert_eq!(bench.shadow.route(&call, &cx), Route::Abstain);
     assert_eq!(
-        bench.shadow.check(&call, line_up.stable(), &mut cx),
+        bench.shadow.check(&call, line_up.stable(), &cx),
         Verdict::Proceed
     );
     let permit = bench.pipeline.admit(&call).permit().unwrap();
     assert_eq!(*permit.ticket().version(), "v7");
     let report = Report::new().confidence("total", 0.1);
     assert_eq!(
-        bench.shadow.review(permit.ticket(), &report, &mut cx),
+        bench.shadow.review(permit.ticket(), &report, &cx),
         Acceptance::Accept
     );
     assert!(matches!(permit.answer(report), Settlement::Accepted { .. }));
@@ -396,7 +405,8 @@ fn a_restart_goes_on_where_the_run_was() {
     let next = bench.restarted(builder());
     assert_eq!(next.shadow.report(), bench.shadow.report());
     assert_eq!(next.shadow.verdict(), ShadowVerdict::ReviewRequired);
-    next.pipeline.observe(&Signal::compared(first, diverged()));
+    next.pipeline
+        .observe(&first, Feedback::Compared(diverged()));
     assert_eq!(next.shadow.report(), bench.shadow.report(), "seen before");
     next.run(100, 300);
     assert_eq!(next.reviews(), [], "asked before the restart");
@@ -412,7 +422,7 @@ fn a_restart_with_other_numbers_ends_or_goes_on() {
     let shorter = bench.restarted(builder().documents(100, 240));
     assert!(matches!(
         shorter.sink.events()[0].kind,
-        EventKind::ShadowFinished { compared: 250, .. }
+        EventKind::Shadow(ShadowEvent::ShadowFinished { compared: 250, .. })
     ));
     let longer = shorter.restarted(builder().documents(100, 300));
     assert_eq!(longer.sink.events(), []);
@@ -440,7 +450,7 @@ fn a_state_that_cannot_be_is_refused_and_changes_nothing() {
     let bench = Bench::new(builder());
     bench.run(3, 10);
     let before = bench.shadow.report();
-    let text = serde_json::to_string(&bench.pipeline.snapshot()).unwrap();
+    let text = serde_json::to_string(&bench.pipeline.snapshot().unwrap()).unwrap();
     for (from, to) in [
         (r#""matched":7"#, r#""matched":18446744073709551615"#),
         (r#""diverged":3"#, r#""diverged":4"#),
@@ -473,12 +483,17 @@ fn memory_is_bounded_whatever_comes() {
         let ticket = bench.ticket("document", &format!("type-{n}"));
         bench
             .pipeline
-            .observe(&Signal::compared(ticket, Comparison::Match));
+            .observe(&ticket, Feedback::Compared(Comparison::Match));
     }
     let report = bench.shadow.report();
     assert_eq!(report.types().count(), 1_000);
     assert_eq!(report.other().unwrap().matched, 501);
-    let exhausted = |event: &&Event| matches!(event.kind, EventKind::KeysExhausted { .. });
+    let exhausted = |event: &&Event| {
+        matches!(
+            event.kind,
+            EventKind::Pipeline(PipelineEvent::KeysExhausted { .. })
+        )
+    };
     assert_eq!(bench.sink.events().iter().filter(exhausted).count(), 1);
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fusebox::budget::CountRange;
+use fusebox::event::BudgetEvent;
 use fusebox::tokens::{ByteBound, Catalogue};
 use fusebox::tokens::{Framing, Model, Provenance, TokenCount, TokenCounter};
 use fusebox::{
@@ -34,7 +35,7 @@ fn exact_bench() -> Bench {
     bench(TokenBudget::builder().model(exact()).build().unwrap())
 }
 
-fn invoice(tokens: impl Into<fusebox::tokens::Measured>) -> Call<'static> {
+fn invoice(tokens: impl Into<TokenCount>) -> Call<'static> {
     let call = Call::new("doc", "invoice").unwrap();
     call.with_document_tokens(tokens)
 }
@@ -75,10 +76,10 @@ fn a_prompt_that_the_service_cut_is_not_accepted() {
     assert!(
         matches!(
             &pages[..],
-            [EventKind::PromptCut {
+            [EventKind::Budget(BudgetEvent::PromptCut {
                 reported: 19_592,
                 ..
-            }]
+            })]
         ),
         "{pages:?}"
     );
@@ -103,10 +104,10 @@ fn an_exact_count_that_is_wrong_is_a_page() {
     assert!(
         matches!(
             &pages[..],
-            [EventKind::CountWrong {
+            [EventKind::Budget(BudgetEvent::CountWrong {
                 reported: Some(20_425),
                 ..
-            }]
+            })]
         ),
         "{pages:?}"
     );
@@ -127,7 +128,13 @@ fn a_refusal_of_what_was_let_pass_is_a_page() {
     permit(&bench, &invoice(10)).fail(FailureKind::ContextLengthExceeded);
     let pages = bench.pages();
     assert!(
-        matches!(&pages[..], [EventKind::CountWrong { reported: None, .. }]),
+        matches!(
+            &pages[..],
+            [EventKind::Budget(BudgetEvent::CountWrong {
+                reported: None,
+                ..
+            })]
+        ),
         "{pages:?}"
     );
 }
@@ -341,7 +348,7 @@ mod calibrated {
         for n in 0..150 {
             let _ = learn(&one, 1_000, true_tokens(n));
         }
-        let stored = serde_json::to_string(&one.pipeline.snapshot()).unwrap();
+        let stored = serde_json::to_string(&one.pipeline.snapshot().unwrap()).unwrap();
         let other = bench();
         other
             .pipeline
@@ -352,7 +359,10 @@ mod calibrated {
             ticket.measurement().cloned()
         };
         assert_eq!(of(&one), of(&other));
-        assert_eq!(one.pipeline.snapshot(), other.pipeline.snapshot());
+        assert_eq!(
+            one.pipeline.snapshot().unwrap(),
+            other.pipeline.snapshot().unwrap()
+        );
     }
 
     /// 4,000 documents of three kinds whose true ratios are drawn with a seed: after the first 200, at least 98.5 % of
@@ -409,9 +419,12 @@ mod calibrated {
             let _ = learn(&bench, 1_000, tokens);
         }
         let events = bench.events();
-        let fell = events
-            .iter()
-            .filter(|event| matches!(event.kind, EventKind::BoundMissed { .. }));
+        let fell = events.iter().filter(|event| {
+            matches!(
+                event.kind,
+                EventKind::Budget(BudgetEvent::BoundMissed { .. })
+            )
+        });
         assert_eq!(fell.count(), 1);
     }
 }
@@ -667,9 +680,12 @@ fn little_headroom_is_told_once_for_a_type_and_version() {
     let bench = exact_bench();
     let told = |bench: &Bench| {
         let events = bench.events();
-        let told = events
-            .iter()
-            .filter(|event| matches!(event.kind, EventKind::LittleHeadroom { .. }));
+        let told = events.iter().filter(|event| {
+            matches!(
+                event.kind,
+                EventKind::Budget(BudgetEvent::LittleHeadroom { .. })
+            )
+        });
         told.inspect(|event| assert_eq!(event.severity, Severity::Warning))
             .count()
     };
@@ -705,7 +721,7 @@ fn an_end_of_life_is_told_once_a_day_from_thirty_days_before() {
         let events = bench.events();
         events
             .iter()
-            .filter(|event| matches!(event.kind, EventKind::ModelEnds { .. }))
+            .filter(|event| matches!(event.kind, EventKind::Budget(BudgetEvent::ModelEnds { .. })))
             .count()
     };
     assert_eq!(told(&bench), 0, "thirty days are not less than thirty days");
@@ -727,7 +743,7 @@ fn an_alarm_that_was_raised_is_not_raised_again_after_a_restart() {
     };
     let one = exact_bench();
     assert_eq!(over(&one), 1);
-    let stored = serde_json::to_string(&one.pipeline.snapshot()).unwrap();
+    let stored = serde_json::to_string(&one.pipeline.snapshot().unwrap()).unwrap();
     let other = exact_bench();
     other
         .pipeline

@@ -211,29 +211,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::call::{Assignment, TicketId};
-    use crate::name::{CorrectionId, DocumentId, DocumentType, Field, ModelName, VersionId};
-    use crate::time::Timestamp;
+    use crate::call::{Call, Version};
+    use crate::name::{CorrectionId, Field};
 
     const PLACE: Where<'_> = ("invoice", 0, 0, Role::Candidate);
 
     fn ticket(document: u64) -> Ticket {
-        let assignment = Assignment {
-            version: VersionId::new("v8").unwrap(),
-            role: Role::Candidate,
-            model: ModelName::new("gpt-4o").unwrap(),
-            stage: Some(0),
-            measurement: None,
-        };
-        let document = DocumentId::new(document.to_string()).unwrap();
-        let document_type = DocumentType::new("invoice").unwrap();
-        Ticket::new(
-            TicketId::new(0, 0),
-            document,
-            document_type,
-            assignment,
-            Timestamp::EPOCH,
-        )
+        let call = Call::new(document.to_string(), "invoice").unwrap();
+        Ticket::new(&call, &Version::new("v8", "gpt-4o").unwrap()).with_role(Role::Candidate)
     }
 
     fn correction(field: u8, id: u8, batch: u8) -> Correction {

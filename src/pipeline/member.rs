@@ -1,0 +1,178 @@
+//! A guard as the pipeline holds it: the one place that applies its name, its document type and its dry run.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::call::{Call, LineUp, Reason, Report, Signal, Ticket, Version};
+use crate::error::Error;
+use crate::event::{EventKind, PipelineEvent, Severity};
+use crate::guard::{Acceptance, Cx, Guard, Mounted, Route, State, Verdict};
+use crate::name::{DocumentId, DocumentType};
+
+#[derive(Debug)]
+pub(super) struct Member {
+    held: Mounted<Box<dyn Guard>>,
+    pub(super) name: Arc<str>,
+    /// Whether it has panicked before: the first time is a page, the others are warnings.
+    panicked: AtomicBool,
+}
+
+impl Member {
+    pub(super) fn new(held: Mounted<Box<dyn Guard>>) -> Self {
+        let name = held.name.as_deref().unwrap_or_else(|| held.guard.name());
+        Self {
+            name: name.into(),
+            panicked: AtomicBool::new(false),
+            held,
+        }
+    }
+
+    /// What the guard may use, as it is held.
+    pub(super) fn cx<'a>(&'a self, cx: Cx<'a>) -> Cx<'a> {
+        cx.mounted(self.held.only_for.as_ref(), self.held.dry_run)
+    }
+
+    /// Its vote, with its name if it panicked instead.
+    pub(super) fn route(&self, call: &Call<'_>, cx: &Cx<'_>) -> Result<Route, &str> {
+        if !self.concerns(call.document_type()) {
+            return Ok(Route::Abstain);
+        }
+        let vote = self.caught(cx, |guard| guard.route(call, cx));
+        if !self.held.dry_run {
+            return vote.ok_or(&self.name);
+        }
+        if let Some(route) = vote.filter(|route| *route > Route::Stable) {
+            let (document, document_type) = (call.document(), call.document_type());
+            would_act(
+                document,
+                document_type,
+                Some(route.to_string()),
+                BTreeSet::new(),
+                cx,
+            );
+        }
+        Ok(Route::Abstain)
+    }
+
+    pub(super) fn check(&self, call: &Call<'_>, version: &Version, cx: &Cx<'_>) -> Verdict {
+        if !self.concerns(call.document_type()) {
+            return Verdict::Proceed;
+        }
+        let verdict = self.caught(cx, |guard| guard.check(call, version, cx));
+        if !self.held.dry_run {
+            let strictest =
+                || Verdict::divert(crate::call::Destination::HumanReview, self.failed());
+            return verdict.unwrap_or_else(strictest);
+        }
+        let (document, document_type) = (call.document(), call.document_type());
+        match verdict.unwrap_or_default() {
+            Verdict::Proceed => {}
+            Verdict::UseModel(model) => {
+                let model = Some(model.name().to_string());
+                would_act(document, document_type, model, BTreeSet::new(), cx);
+            }
+            Verdict::Divert(divert) => {
+                would_act(document, document_type, None, divert.reasons().clone(), cx);
+            }
+        }
+        Verdict::Proceed
+    }
+
+    pub(super) fn review(&self, ticket: &Ticket, report: &Report, cx: &Cx<'_>) -> Acceptance {
+        if !self.concerns(ticket.document_type()) {
+            return Acceptance::Accept;
+        }
+        let word = self.caught(cx, |guard| guard.review(ticket, report, cx));
+        if !self.held.dry_run {
+            return word.unwrap_or_else(|| Acceptance::review(self.failed()));
+        }
+        if let Some(Acceptance::Review(reasons)) = word {
+            would_act(ticket.document(), ticket.document_type(), None, reasons, cx);
+        }
+        Acceptance::Accept
+    }
+
+    pub(super) fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
+        if self.concerns(ticket.document_type()) {
+            self.caught(cx, |guard| guard.observe(ticket, signal, cx));
+        }
+    }
+
+    pub(super) fn tick(&self, cx: &Cx<'_>) {
+        self.caught(cx, |guard| guard.tick(cx));
+    }
+
+    /// Whether the guard refuses a line-up; one that only watches says so in an event.
+    pub(super) fn check_line_up(&self, line_up: &LineUp, cx: &Cx<'_>) -> Result<(), Error> {
+        let word = self.caught(cx, |guard| guard.check_line_up(line_up));
+        match word.unwrap_or_else(|| Err(Error::panicked(&self.name, "checked the line-up"))) {
+            Err(error) if self.held.dry_run => {
+                let kind = EventKind::Pipeline(PipelineEvent::WouldRefuse {
+                    reason: error.to_string(),
+                });
+                cx.emit(Severity::Warning, kind);
+                Ok(())
+            }
+            word => word,
+        }
+    }
+
+    pub(super) fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
+        let state = self.caught(cx, |guard| guard.snapshot(cx));
+        state.unwrap_or_else(|| Err(Error::panicked(&self.name, "wrote its state")))
+    }
+
+    pub(super) fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
+        let result = self.caught(cx, |guard| guard.restore(state, cx));
+        result.unwrap_or_else(|| Err(Error::panicked(&self.name, "read its state")))
+    }
+
+    fn concerns(&self, document_type: &DocumentType) -> bool {
+        let only = self.held.only_for.as_ref();
+        only.is_none_or(|only| only == document_type)
+    }
+
+    /// Runs one step of the guard; `None` if it panicked, which is reported.
+    #[inline]
+    fn caught<T>(&self, cx: &Cx<'_>, step: impl FnOnce(&dyn Guard) -> T) -> Option<T> {
+        if let Ok(word) = catch_unwind(AssertUnwindSafe(|| step(&*self.held.guard))) {
+            return Some(word);
+        }
+        let severity = if self.panicked.swap(true, Ordering::Relaxed) || self.held.dry_run {
+            Severity::Warning
+        } else {
+            Severity::Page
+        };
+        let guard = self.name.to_string();
+        cx.emit(
+            severity,
+            EventKind::Pipeline(PipelineEvent::GuardPanicked { guard }),
+        );
+        None
+    }
+
+    fn failed(&self) -> Reason {
+        Reason::GuardFailed {
+            guard: self.name.to_string(),
+        }
+    }
+}
+
+/// What a guard that only watches would have done with a document.
+fn would_act(
+    document: &DocumentId,
+    document_type: &DocumentType,
+    route: Option<String>,
+    reasons: BTreeSet<Reason>,
+    cx: &Cx<'_>,
+) {
+    let kind = EventKind::Pipeline(PipelineEvent::WouldAct {
+        document: document.clone(),
+        document_type: document_type.clone(),
+        route,
+        reasons,
+    });
+    cx.emit(Severity::Info, kind);
+}

@@ -1,0 +1,248 @@
+//! One step of a pipeline's work, at one time and with the versions that are live then: the order in which guards are asked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::clock::Clock;
+use super::delivery::Delivery;
+use super::member::Member;
+use super::versions::KnownVersions;
+use crate::call::{
+    Call, Destination, Feedback, LineUp, Outcome, Reason, Report, Role, Signal, Ticket, TicketId,
+    Version,
+};
+use crate::error::Error;
+use crate::event::{EventKind, PipelineEvent, Severity};
+use crate::guard::{Acceptance, Cx, Divert, Marks, Route, Verdict};
+use crate::time::Timestamp;
+use crate::tokens::{Measurement, Model};
+
+/// The name under which the pipeline itself reports.
+pub(super) const OWN_NAME: &str = "pipeline";
+
+/// What all clones of a pipeline share.
+pub(super) struct Shared {
+    pub(super) guards: Vec<Member>,
+    pub(super) line_up: RwLock<Arc<LineUp>>,
+    pub(super) versions: Mutex<KnownVersions>,
+    pub(super) clock: Box<dyn Clock>,
+    pub(super) delivery: Delivery,
+    pub(super) latest: AtomicU64,
+    pub(super) instance: u64,
+    pub(super) sequence: AtomicU64,
+}
+
+impl Shared {
+    /// Now; never before a moment that some decision has seen.
+    pub(super) fn now(&self) -> Timestamp {
+        let now = self.clock.now().as_millis();
+        let latest = self.latest.load(Ordering::Relaxed);
+        if now <= latest {
+            return Timestamp::from_millis(latest);
+        }
+        Timestamp::from_millis(self.latest.fetch_max(now, Ordering::Relaxed).max(now))
+    }
+
+    /// Does one step with the versions that are live, and delivers its events.
+    pub(super) fn step<T>(&self, work: impl FnOnce(&Step<'_>) -> T) -> T {
+        let line_up = Arc::clone(&self.line_up.read());
+        let result = work(&Step {
+            shared: self,
+            line_up: &line_up,
+            now: self.now(),
+        });
+        self.delivery.deliver();
+        result
+    }
+}
+
+pub(super) struct Step<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) line_up: &'a LineUp,
+    pub(super) now: Timestamp,
+}
+
+/// What was measured of a call, and the larger model that it was measured for, if that was necessary.
+type Measured = (Option<Box<Model>>, Measurement);
+
+impl Step<'_> {
+    /// Asks all guards about a call: the ticket if it is admitted, else where the document goes instead.
+    pub(super) fn admit(&self, call: &Call<'_>) -> (Ticket, Option<Divert>) {
+        let next = self.shared.sequence.fetch_add(1, Ordering::Relaxed);
+        let id = TicketId::new(self.shared.instance, next);
+        let marks = Marks::default();
+        let (mut route, mut failed) = (Route::Abstain, None);
+        for member in &self.shared.guards {
+            let cx = self.cx(member).for_ticket(id).with_marks(&marks);
+            let vote = member.route(call, &cx).unwrap_or_else(|guard| {
+                failed = Some(guard);
+                Route::HumanReview
+            });
+            route = route.stricter(vote);
+        }
+        let serving = route.role().and_then(|role| serving(self.line_up, role));
+        let (role, version) = serving.unwrap_or((Role::Stable, self.line_up.stable()));
+        let mut verdict = match (serving, failed) {
+            (Some(_), _) => Verdict::Proceed,
+            (None, Some(guard)) => human_review(Reason::GuardFailed {
+                guard: guard.to_owned(),
+            }),
+            (None, None) => human_review(Reason::NoVersionLeft),
+        };
+        let mut measured: Option<Measured> = None;
+        for member in &self.shared.guards {
+            let cx = self.cx(member).for_ticket(id).with_marks(&marks);
+            let word = member.check(call, version, &cx);
+            if let Some(mut measurement) = marks.measurement.take() {
+                measurement.guard = Some(Arc::clone(&member.name));
+                let model = match &word {
+                    Verdict::UseModel(model) => Some(model.clone()),
+                    Verdict::Proceed | Verdict::Divert(_) => None,
+                };
+                measured = measured.max(Some((model, measurement)));
+            }
+            verdict = verdict.stricter(word);
+        }
+        let (model, divert) = match verdict {
+            Verdict::Proceed => (version.model().clone(), None),
+            Verdict::UseModel(model) => (model.name().clone(), None),
+            Verdict::Divert(divert) => (version.model().clone(), Some(divert)),
+        };
+        let ticket = Ticket::new(call, version)
+            .with_id(id)
+            .with_role(role)
+            .with_model(model)
+            .with_stage(marks.stage.get())
+            .with_admitted_at(self.now)
+            .with_measurement(measured.map(|(_, measurement)| measurement));
+        match &divert {
+            None => self.open(&ticket, version),
+            Some(divert) => self.divert(&ticket, divert),
+        }
+        (ticket, divert)
+    }
+
+    fn open(&self, ticket: &Ticket, version: &Version) {
+        if ticket.model() != version.model() {
+            let kind = EventKind::Pipeline(PipelineEvent::LargerModel {
+                document: ticket.document().clone(),
+                document_type: ticket.document_type().clone(),
+                version: ticket.version().clone(),
+                model: ticket.model().clone(),
+            });
+            self.emit(Severity::Info, kind);
+        }
+        self.observe(ticket, &Signal::Opened);
+    }
+
+    fn divert(&self, ticket: &Ticket, divert: &Divert) {
+        let kind = EventKind::Pipeline(PipelineEvent::Diverted {
+            document: ticket.document().clone(),
+            document_type: ticket.document_type().clone(),
+            version: ticket.version().clone(),
+            destination: divert.destination().clone(),
+            reasons: divert.reasons().clone(),
+        });
+        self.emit(Severity::Warning, kind);
+        let outcome = Outcome::Diverted(divert.destination().clone());
+        let report = Report::new();
+        self.observe(ticket, &Signal::Settled { outcome, report });
+    }
+
+    /// Ends a call: whether its answer may be acted on, is said by the guards.
+    pub(super) fn settle(
+        &self,
+        ticket: &Ticket,
+        outcome: Outcome,
+        report: Report,
+    ) -> (Outcome, Acceptance) {
+        let acceptance = match outcome {
+            Outcome::Accepted => self.review(ticket, &report),
+            _ => Acceptance::Accept,
+        };
+        let outcome = match acceptance {
+            Acceptance::Review(_) => Outcome::NeedsReview,
+            Acceptance::Accept => outcome,
+        };
+        let settled = Signal::Settled {
+            outcome: outcome.clone(),
+            report,
+        };
+        self.observe(ticket, &settled);
+        (outcome, acceptance)
+    }
+
+    fn review(&self, ticket: &Ticket, report: &Report) -> Acceptance {
+        let words = self.shared.guards.iter();
+        let words = words.map(|member| member.review(ticket, report, &self.cx(member)));
+        words.fold(Acceptance::Accept, Acceptance::stricter)
+    }
+
+    pub(super) fn learn(&self, ticket: &Ticket, feedback: Feedback) {
+        self.observe(ticket, &Signal::Feedback(feedback));
+    }
+
+    fn observe(&self, ticket: &Ticket, signal: &Signal) {
+        for member in &self.shared.guards {
+            member.observe(ticket, signal, &self.cx(member));
+        }
+    }
+
+    pub(super) fn tick(&self) {
+        for member in &self.shared.guards {
+            member.tick(&self.cx(member));
+        }
+    }
+
+    /// Whether a line-up can go live.
+    pub(super) fn check(&self, line_up: &LineUp) -> Result<(), Error> {
+        line_up.validate()?;
+        self.shared.versions.lock().check(line_up)?;
+        for member in &self.shared.guards {
+            member.check_line_up(line_up, &self.cx(member))?;
+        }
+        Ok(())
+    }
+
+    /// Makes a line-up known, and tells which versions are live now.
+    pub(super) fn announce(&self, line_up: &LineUp) {
+        self.shared.versions.lock().learn(line_up);
+        let id = |version: Option<&Version>| version.map(|version| version.id().clone());
+        let kind = EventKind::Pipeline(PipelineEvent::Deployed {
+            stable: line_up.stable().id().clone(),
+            previous: id(line_up.previous()),
+            candidate: id(line_up.candidate()),
+        });
+        self.emit(Severity::Info, kind);
+    }
+
+    fn emit(&self, severity: Severity, kind: EventKind) {
+        self.cx_of(OWN_NAME).emit(severity, kind);
+    }
+
+    /// What a guard may use.
+    pub(super) fn cx<'b>(&'b self, member: &'b Member) -> Cx<'b> {
+        member.cx(self.cx_of(&member.name))
+    }
+
+    fn cx_of<'b>(&'b self, guard: &'b str) -> Cx<'b> {
+        let next = self.shared.sequence.load(Ordering::Relaxed);
+        Cx::new(self.now, self.line_up, &self.shared.delivery.outbox, guard)
+            .for_ticket(TicketId::new(self.shared.instance, next))
+    }
+}
+
+/// The version that plays a part, or the next more cautious one when the line-up has none for it.
+fn serving(line_up: &LineUp, role: Role) -> Option<(Role, &Version)> {
+    match (role, line_up.get(role)) {
+        (role, Some(version)) => Some((role, version)),
+        (Role::Candidate, None) => Some((Role::Stable, line_up.stable())),
+        (_, None) => None,
+    }
+}
+
+fn human_review(reason: Reason) -> Verdict {
+    Verdict::divert(Destination::HumanReview, reason)
+}
