@@ -137,7 +137,7 @@ proptest! {
 #[test]
 fn permits_settle_exactly_once_on_many_threads() {
     let counter = Arc::new(Counter::default());
-    let bench = Bench::new(Arc::clone(&counter));
+    let bench = Bench::with_guard(Arc::clone(&counter));
     let pipeline = &bench.pipeline;
     std::thread::scope(|scope| {
         for thread in 0..8 {

@@ -78,7 +78,7 @@ fn read_again<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(val
 
 #[test]
 fn a_ticket_is_read_again_and_has_a_format() {
-    let bench = Bench::new(RouteLedger::default());
+    let bench = Bench::with_guard(RouteLedger::default());
     let ticket = bench.permit("invoice").release();
     let mut written = read_again(&ticket);
     let id = written["id"].as_str().unwrap().to_owned();
@@ -127,7 +127,7 @@ fn events_are_flat_versioned_and_one_line_for_a_person() {
 
 #[test]
 fn feedback_reasons_and_snapshots_are_read_again() {
-    let bench = Bench::new(RouteLedger::default());
+    let bench = Bench::with_guard(RouteLedger::default());
     let ticket = bench.permit("invoice").release();
     read_again(&ticket);
     read_again(&Feedback::corrected(fusebox::Field::new("total").unwrap()));

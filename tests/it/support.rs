@@ -1,13 +1,15 @@
 //! What most tests need: versions, a pipeline on a mock clock, calls that end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fusebox::clock::MockClock;
-use fusebox::pipeline::Builder;
+use fusebox::guard::Mount;
+use fusebox::pipeline::{Builder, Snapshot};
 use fusebox::sink::MemorySink;
 use fusebox::{
-    Admission, Call, Event, EventKind, FailureKind, LineUp, Permit, Pipeline, Report, Severity,
-    Ticket, Timestamp, Version,
+    Admission, Call, Error, ErrorKind, ErrorRateBreaker, Event, EventKind, FailureKind, Guard,
+    LineUp, Permit, Pipeline, Report, Severity, Ticket, Timestamp, Version, VersionId,
 };
 
 /// 2026-03-13 21:00 UTC.
@@ -26,6 +28,14 @@ pub(crate) fn version(id: &str) -> Version {
         .unwrap()
         .with_system_prompt_tokens(1_000)
         .with_reserved_answer_tokens(1_000)
+}
+
+pub(crate) fn v6() -> VersionId {
+    VersionId::new("v6").unwrap()
+}
+
+pub(crate) fn v7() -> VersionId {
+    VersionId::new("v7").unwrap()
 }
 
 pub(crate) fn line_up() -> LineUp {
@@ -47,8 +57,14 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) fn new(guard: impl fusebox::guard::Mount) -> Self {
+    pub(crate) fn with_guard(guard: impl Mount) -> Self {
         Self::with(line_up(), |builder| builder.guard(guard))
+    }
+
+    /// With a guard that the test keeps a hand on.
+    pub(crate) fn and_guard<G: Guard + 'static>(guard: G) -> (Self, Arc<G>) {
+        let guard = Arc::new(guard);
+        (Self::with_guard(Arc::clone(&guard)), guard)
     }
 
     pub(crate) fn with(line_up: LineUp, configure: impl FnOnce(Builder) -> Builder) -> Self {
@@ -65,6 +81,13 @@ impl Bench {
             sink,
             documents: std::cell::Cell::new(0),
         }
+    }
+
+    /// The same pipeline in a new process, which read the snapshot from a file.
+    pub(crate) fn restarted(&self, guard: impl Guard + 'static) -> Self {
+        let next = Self::with_guard(guard);
+        next.pipeline.restore(&stored(&self.pipeline)).unwrap();
+        next
     }
 
     /// Another pipeline at the same time, which goes on with the same documents.
@@ -136,4 +159,26 @@ impl Bench {
 /// The ticket of an answer given now.
 pub(crate) fn answered(permit: Permit, report: Report) -> Ticket {
     permit.answer(report).ticket().clone()
+}
+
+/// What another process reads of this one.
+pub(crate) fn stored(pipeline: &Pipeline) -> Snapshot {
+    let text = serde_json::to_string(&pipeline.snapshot().unwrap()).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, Error>, message: &str) {
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(error.to_string(), message);
+}
+
+/// A breaker with the rate alone, for tests that fail many calls in a row.
+pub(crate) fn rate_only() -> Arc<ErrorRateBreaker> {
+    Arc::new(
+        ErrorRateBreaker::builder()
+            .consecutive_failures(None)
+            .build()
+            .unwrap(),
+    )
 }

@@ -9,39 +9,24 @@ use fusebox::clock::Clock;
 use fusebox::event::{BreakerEvent, PipelineEvent};
 use fusebox::{
     Admission, ErrorRateBreaker, EventKind, FailureKind, LineUp, Ratio, Reason, Report, Role,
-    VersionId,
 };
 use proptest::prelude::*;
 
-use crate::support::{Bench, line_up, minutes, seconds, version};
-
-fn v7() -> VersionId {
-    VersionId::new("v7").unwrap()
-}
+use crate::support::{Bench, line_up, minutes, rate_only, seconds, v7, version};
 
 fn breaker() -> Arc<ErrorRateBreaker> {
     Arc::new(ErrorRateBreaker::default())
 }
 
-/// Only the rate, for tests that fail many calls in a row.
-fn rate_only() -> Arc<ErrorRateBreaker> {
-    Arc::new(
-        ErrorRateBreaker::builder()
-            .consecutive_failures(None)
-            .build()
-            .unwrap(),
-    )
-}
-
 #[test]
 fn five_of_a_hundred_do_not_trip_and_six_do() {
-    let bench = Bench::new(rate_only());
+    let bench = Bench::with_guard(rate_only());
     bench.answer(95);
     bench.fail(5);
     assert_eq!(bench.serving(), "v7");
     assert_eq!(bench.pages(), []);
 
-    let bench = Bench::new(rate_only());
+    let bench = Bench::with_guard(rate_only());
     bench.answer(94);
     bench.fail(6);
     assert_eq!(bench.serving(), "v6");
@@ -63,7 +48,7 @@ fn five_of_a_hundred_do_not_trip_and_six_do() {
 
 #[test]
 fn ninety_nine_calls_are_too_few() {
-    let bench = Bench::new(rate_only());
+    let bench = Bench::with_guard(rate_only());
     bench.fail(99);
     assert_eq!(bench.serving(), "v7");
     bench.answer(1);
@@ -76,7 +61,7 @@ fn ninety_nine_calls_are_too_few() {
 
 #[test]
 fn five_failures_in_a_row_are_enough_in_quiet_hours() {
-    let bench = Bench::new(breaker());
+    let bench = Bench::with_guard(breaker());
     bench.fail(4);
     bench.answer(1);
     bench.fail(4);
@@ -87,7 +72,7 @@ fn five_failures_in_a_row_are_enough_in_quiet_hours() {
 
 #[test]
 fn failures_in_a_row_do_not_count_when_there_is_a_rate() {
-    let bench = Bench::new(breaker());
+    let bench = Bench::with_guard(breaker());
     bench.answer(200);
     bench.fail(5);
     assert_eq!(bench.serving(), "v7", "5 of 205 are 2.4 %");
@@ -96,7 +81,7 @@ fn failures_in_a_row_do_not_count_when_there_is_a_rate() {
 #[test]
 fn the_window_is_fifteen_minutes_in_steps_of_fifteen_seconds() {
     for (pause, expected) in [(seconds(14 * 60 + 59), "v6"), (minutes(15), "v7")] {
-        let bench = Bench::new(rate_only());
+        let bench = Bench::with_guard(rate_only());
         bench.fail(6);
         bench.clock.advance(pause);
         bench.answer(94);
@@ -113,7 +98,7 @@ fn bucket(bench: &Bench, calls: usize, failures: usize) {
 
 #[test]
 fn exactly_five_percent_never_trips() {
-    let bench = Bench::new(rate_only());
+    let bench = Bench::with_guard(rate_only());
     for _ in 0..4 * 60 * 8 {
         bucket(&bench, 20, 1);
     }
@@ -123,7 +108,7 @@ fn exactly_five_percent_never_trips() {
 /// A window full of successes shows more than 5 % when 15 min * 5 / 6 = 12.5 min have passed: in the next bucket.
 #[test]
 fn six_percent_are_seen_when_arithmetic_says_so() {
-    let bench = Bench::new(rate_only());
+    let bench = Bench::with_guard(rate_only());
     for _ in 0..60 {
         bucket(&bench, 50, 0);
     }
@@ -138,7 +123,7 @@ fn six_percent_are_seen_when_arithmetic_says_so() {
 #[test]
 fn it_stays_latched_until_it_is_armed_again() {
     let breaker = rate_only();
-    let bench = Bench::new(Arc::clone(&breaker));
+    let bench = Bench::with_guard(Arc::clone(&breaker));
     bench.fail(100);
     bench.tick_after(minutes(60 * 24 * 7));
     assert_eq!(bench.serving(), "v6");
@@ -157,7 +142,7 @@ fn it_stays_latched_until_it_is_armed_again() {
 #[test]
 fn calls_from_before_a_trip_or_an_arming_are_late() {
     let breaker = rate_only();
-    let bench = Bench::new(Arc::clone(&breaker));
+    let bench = Bench::with_guard(Arc::clone(&breaker));
     let open: Vec<_> = (0..200).map(|_| bench.permit("invoice")).collect();
     bench.fail(100);
     bench.clock.advance(seconds(1));
@@ -180,7 +165,7 @@ fn calls_from_before_a_trip_or_an_arming_are_late() {
 
 #[test]
 fn if_the_previous_version_fails_too_documents_go_to_people() {
-    let bench = Bench::new(rate_only());
+    let bench = Bench::with_guard(rate_only());
     bench.fail(100);
     assert_eq!(bench.serving(), "v6");
     bench.fail(100);
@@ -259,7 +244,7 @@ fn a_failing_candidate_gives_way_to_production() {
 #[test]
 fn credentials_page_at_once_and_do_not_count() {
     let breaker = rate_only();
-    let bench = Bench::new(Arc::clone(&breaker));
+    let bench = Bench::with_guard(Arc::clone(&breaker));
     for kind in [
         FailureKind::Auth,
         FailureKind::Auth,
@@ -282,7 +267,7 @@ fn credentials_page_at_once_and_do_not_count() {
 #[test]
 fn throttling_released_and_diverted_calls_do_not_count() {
     let breaker = rate_only();
-    let bench = Bench::new(Arc::clone(&breaker));
+    let bench = Bench::with_guard(Arc::clone(&breaker));
     for _ in 0..200 {
         bench.permit("invoice").fail(FailureKind::Throttled);
         bench.permit("invoice").release();
@@ -294,7 +279,7 @@ fn throttling_released_and_diverted_calls_do_not_count() {
 #[test]
 fn failures_inside_an_http_200_count() {
     let breaker = rate_only();
-    let bench = Bench::new(Arc::clone(&breaker));
+    let bench = Bench::with_guard(Arc::clone(&breaker));
     for reason in [
         "length",
         "refusal",
@@ -313,7 +298,7 @@ fn failures_inside_an_http_200_count() {
 #[test]
 fn abandoned_calls_have_a_rate_and_a_page_of_their_own() {
     let breaker = rate_only();
-    let bench = Bench::new(Arc::clone(&breaker));
+    let bench = Bench::with_guard(Arc::clone(&breaker));
     bench.answer(95);
     for _ in 0..5 {
         drop(bench.permit("invoice"));
@@ -339,7 +324,7 @@ fn abandoned_calls_have_a_rate_and_a_page_of_their_own() {
 
 #[test]
 fn the_ticket_says_that_the_fallback_serves() {
-    let bench = Bench::new(rate_only());
+    let bench = Bench::with_guard(rate_only());
     bench.fail(100);
     let permit = bench.permit("invoice");
     assert_eq!(permit.ticket().role(), Role::Previous);
@@ -390,7 +375,7 @@ proptest! {
             .consecutive_failures(None)
             .build()
             .unwrap();
-        let bench = Bench::new(breaker);
+        let bench = Bench::with_guard(breaker);
         let (mut calls, mut errors, mut tripped) = (0_u64, 0_u64, false);
         for ok in outcomes {
             prop_assert_eq!(bench.serving(), if tripped { "v6" } else { "v7" });
@@ -436,7 +421,7 @@ proptest! {
             .min_calls(10)
             .threshold(Ratio::percent(20));
         let breaker = Arc::new(breaker.build().unwrap());
-        let bench = Bench::new(Arc::clone(&breaker));
+        let bench = Bench::with_guard(Arc::clone(&breaker));
         let mut exact = Exact::default();
         for (pause, failed) in calls {
             bench.clock.advance(Duration::from_millis(pause));

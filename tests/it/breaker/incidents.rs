@@ -4,27 +4,17 @@ use std::sync::Arc;
 
 use fusebox::breaker::Probing;
 use fusebox::event::BreakerEvent;
-use fusebox::{
-    Destination, ErrorRateBreaker, EventKind, FailureKind, LineUp, Severity, Timestamp, VersionId,
-};
+use fusebox::{Destination, ErrorRateBreaker, EventKind, FailureKind, LineUp, Severity, Timestamp};
 
-use crate::support::{Bench, EVENING, minutes, seconds, version};
-
-fn v7() -> VersionId {
-    VersionId::new("v7").unwrap()
-}
+use super::recovering;
+use crate::support::{Bench, EVENING, minutes, seconds, v7, version};
 
 /// One probe after a minute, and no longer waits.
 fn flapping() -> Arc<ErrorRateBreaker> {
     let probing = Probing::after(minutes(1))
         .with_longest_wait(minutes(1))
         .with_probes(1);
-    Arc::new(
-        ErrorRateBreaker::builder()
-            .recovery(probing)
-            .build()
-            .unwrap(),
-    )
+    recovering(probing)
 }
 
 /// How urgent each outage was told, and its key.
@@ -57,7 +47,7 @@ fn key(at: Timestamp) -> String {
 
 #[test]
 fn a_version_that_goes_and_comes_back_is_one_page() {
-    let bench = Bench::new(flapping());
+    let bench = Bench::with_guard(flapping());
     for _ in 0..5 {
         bench.fail(5);
         bench.clock.advance(minutes(1));
@@ -83,7 +73,7 @@ fn a_version_that_goes_and_comes_back_is_one_page() {
 
 #[test]
 fn an_incident_is_over_when_the_version_was_well_for_fifteen_minutes() {
-    let bench = Bench::new(flapping());
+    let bench = Bench::with_guard(flapping());
     bench.fail(5);
     bench.clock.advance(minutes(1));
     bench.answer(1);
@@ -99,7 +89,7 @@ fn an_incident_is_over_when_the_version_was_well_for_fifteen_minutes() {
 /// Nobody ticks: the next failure says that the last incident is over.
 #[test]
 fn an_incident_is_over_without_a_tick_too() {
-    let bench = Bench::new(flapping());
+    let bench = Bench::with_guard(flapping());
     bench.fail(5);
     bench.clock.advance(minutes(1));
     bench.answer(1);
@@ -114,7 +104,7 @@ fn how_long_it_is_held_open_can_be_changed() {
     let breaker = ErrorRateBreaker::builder()
         .hold_open(minutes(60))
         .recovery(Probing::after(minutes(1)));
-    let bench = Bench::new(breaker.build().unwrap());
+    let bench = Bench::with_guard(breaker.build().unwrap());
     bench.fail(5);
     bench.clock.advance(minutes(1));
     bench.answer(3);
@@ -130,7 +120,7 @@ fn how_long_it_is_held_open_can_be_changed() {
 #[test]
 fn what_a_person_armed_again_is_a_new_incident() {
     let breaker = Arc::new(ErrorRateBreaker::default());
-    let bench = Bench::new(Arc::clone(&breaker));
+    let bench = Bench::with_guard(Arc::clone(&breaker));
     bench.fail(5);
     assert_eq!(told(&bench), [(Severity::Page, key(EVENING))]);
     breaker.rearm(&v7());
@@ -145,7 +135,7 @@ fn what_a_person_armed_again_is_a_new_incident() {
 
 #[test]
 fn that_falling_back_did_not_help_is_a_page_of_the_same_incident() {
-    let bench = Bench::new(ErrorRateBreaker::default());
+    let bench = Bench::with_guard(ErrorRateBreaker::default());
     bench.fail(5);
     bench.clock.advance(minutes(1));
     bench.fail(5);
@@ -160,7 +150,7 @@ fn that_falling_back_did_not_help_is_a_page_of_the_same_incident() {
 
 #[test]
 fn a_page_names_the_first_and_the_last_call_that_failed() {
-    let bench = Bench::new(ErrorRateBreaker::default());
+    let bench = Bench::with_guard(ErrorRateBreaker::default());
     bench.answer(2);
     let mut failed = Vec::new();
     for _ in 0..5 {
@@ -207,9 +197,9 @@ fn a_page_names_the_first_and_the_last_call_that_failed() {
 
 #[test]
 fn an_incident_goes_on_over_a_restart() {
-    let bench = Bench::new(flapping());
+    let bench = Bench::with_guard(flapping());
     bench.fail(5);
-    let next = Bench::new(flapping());
+    let next = Bench::with_guard(flapping());
     next.pipeline
         .restore(&bench.pipeline.snapshot().unwrap())
         .unwrap();
@@ -221,7 +211,7 @@ fn an_incident_goes_on_over_a_restart() {
 
 #[test]
 fn an_incident_ends_with_its_version() {
-    let bench = Bench::new(ErrorRateBreaker::default());
+    let bench = Bench::with_guard(ErrorRateBreaker::default());
     bench.fail(5);
     bench.events();
     bench
@@ -237,13 +227,7 @@ fn an_incident_is_not_over_while_the_version_is_out() {
     let probing = Probing::after(minutes(1))
         .with_longest_wait(minutes(60))
         .with_probes(1);
-    let breaker = Arc::new(
-        ErrorRateBreaker::builder()
-            .recovery(probing)
-            .build()
-            .unwrap(),
-    );
-    let bench = Bench::new(breaker);
+    let bench = Bench::with_guard(recovering(probing));
     bench.fail(5);
     bench.clock.advance(minutes(1));
     bench.answer(1);
@@ -258,7 +242,7 @@ fn an_incident_is_not_over_while_the_version_is_out() {
 
 #[test]
 fn failures_that_have_left_the_window_are_not_named() {
-    let bench = Bench::new(ErrorRateBreaker::default());
+    let bench = Bench::with_guard(ErrorRateBreaker::default());
     bench.fail(1);
     bench.clock.advance(minutes(16));
     bench.answer(1);

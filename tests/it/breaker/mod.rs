@@ -1,9 +1,35 @@
 //! P3: when too many calls fail, the previous version serves, then somebody is paged.
 
+use std::sync::Arc;
+
+use fusebox::ErrorRateBreaker;
+use fusebox::breaker::{ErrorRateBreakerBuilder, Probing};
+
+use crate::support::Bench;
+
 mod error_rate;
 mod incidents;
 mod options;
 mod recovery;
+mod restart;
 mod settings;
 mod slow_calls;
 mod types;
+
+/// The rate alone.
+fn rate() -> ErrorRateBreakerBuilder {
+    ErrorRateBreaker::builder().consecutive_failures(None)
+}
+
+fn recovering(probing: Probing) -> Arc<ErrorRateBreaker> {
+    Arc::new(
+        ErrorRateBreaker::builder()
+            .recovery(probing)
+            .build()
+            .unwrap(),
+    )
+}
+
+fn bench(settings: ErrorRateBreakerBuilder) -> (Bench, Arc<ErrorRateBreaker>) {
+    Bench::and_guard(settings.build().unwrap())
+}

@@ -1,21 +1,18 @@
 //! P3, where somebody wants it otherwise than by default.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fusebox::breaker::{ErrorRateBreakerBuilder, FailureHandling, Probing};
 use fusebox::event::BreakerEvent;
-use fusebox::{DocumentType, ErrorRateBreaker, EventKind, FailureKind, Guard, Ratio, VersionId};
+use fusebox::{DocumentType, ErrorRateBreaker, EventKind, FailureKind, Guard, Ratio, RouteLedger};
 
-use crate::support::{Bench, line_up, minutes};
-
-/// Only the rate.
-fn rate() -> ErrorRateBreakerBuilder {
-    ErrorRateBreaker::builder().consecutive_failures(None)
-}
+use super::{bench, rate};
+use crate::support::{Bench, line_up, minutes, refused, v7};
 
 /// Which version serves after so many answers and failures.
 fn serving(breaker: ErrorRateBreakerBuilder, answers: usize, failures: usize) -> String {
-    let bench = Bench::new(breaker.build().unwrap());
+    let bench = Bench::with_guard(breaker.build().unwrap());
     bench.answer(answers);
     bench.fail(failures);
     bench.serving()
@@ -58,7 +55,7 @@ fn what_a_kind_of_failure_counts_for_can_be_said() {
         .handle_failure(FailureKind::Throttled, FailureHandling::Counts)
         .handle_failure(FailureKind::Refusal, FailureHandling::Ignored)
         .handle_failure(FailureKind::ContentFiltered, FailureHandling::Pages);
-    let bench = Bench::new(breaker.build().unwrap());
+    let bench = Bench::with_guard(breaker.build().unwrap());
     for _ in 0..20 {
         bench.permit("invoice").fail(FailureKind::Refusal);
         bench.permit("invoice").fail(FailureKind::ContentFiltered);
@@ -106,25 +103,19 @@ fn a_type_that_fails_alone_trips_alone() {
             if incident.starts_with("statements/v7/")),
         "{pages:?}"
     );
-    statements.rearm(&VersionId::new("v7").unwrap());
+    statements.rearm(&v7());
     bench.pipeline.tick();
     assert_eq!(serving("statement"), "v7");
 }
 
 #[test]
 fn abandoned_calls_can_count_as_failed() {
-    let breaker = Arc::new(
-        ErrorRateBreaker::builder()
-            .abandoned_counts(true)
-            .build()
-            .unwrap(),
-    );
-    let bench = Bench::new(Arc::clone(&breaker));
+    let (bench, breaker) = bench(ErrorRateBreaker::builder().abandoned_counts(true));
     for _ in 0..5 {
         drop(bench.permit("invoice"));
     }
     assert_eq!(bench.serving(), "v6");
-    let counts = breaker.counts(&VersionId::new("v7").unwrap());
+    let counts = breaker.counts(&v7());
     assert_eq!((counts.calls, counts.errors, counts.abandoned), (5, 5, 5));
 }
 
@@ -133,9 +124,38 @@ fn an_abandoned_probe_has_failed_where_abandoned_calls_count() {
     let breaker = ErrorRateBreaker::builder()
         .abandoned_counts(true)
         .recovery(Probing::after(minutes(1)));
-    let bench = Bench::new(breaker.build().unwrap());
+    let bench = Bench::with_guard(breaker.build().unwrap());
     bench.fail(5);
     bench.clock.advance(minutes(1));
     drop(bench.permit("invoice"));
     assert_eq!(bench.serving(), "v6");
+}
+
+#[test]
+fn a_breaker_says_which_number_is_wrong() {
+    for threshold in [Ratio::ZERO, Ratio::ONE, Ratio::percent(150)] {
+        let message = format!(
+            "error rate threshold: `{threshold}` is not allowed; more than 0 % and less than 100 %"
+        );
+        refused(
+            ErrorRateBreaker::builder().threshold(threshold).build(),
+            &message,
+        );
+    }
+    refused(
+        ErrorRateBreaker::builder().window(Duration::ZERO).build(),
+        "error rate window: `0s` is not allowed; longer than zero",
+    );
+    refused(
+        ErrorRateBreaker::builder().buckets(7).build(),
+        "error rate window: `15m` is not allowed; a multiple of its number of buckets (7), in whole milliseconds",
+    );
+    refused(
+        ErrorRateBreaker::builder().min_calls(0).build(),
+        "error rate min_calls: `0` is not allowed; at least 1",
+    );
+    refused(
+        RouteLedger::builder().max_open(Duration::ZERO).build(),
+        "ledger max_open: `0s` is not allowed; longer than zero",
+    );
 }

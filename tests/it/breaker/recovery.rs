@@ -11,25 +11,12 @@ use fusebox::{
     TokenBudget, VersionId,
 };
 
-use crate::support::{Bench, call, line_up, minutes, seconds, version};
-
-fn v6() -> VersionId {
-    VersionId::new("v6").unwrap()
-}
-
-fn v7() -> VersionId {
-    VersionId::new("v7").unwrap()
-}
+use super::{bench, rate, recovering};
+use crate::support::{Bench, call, line_up, minutes, seconds, v6, v7, version};
 
 /// Three probes after a minute.
 fn probing() -> Arc<ErrorRateBreaker> {
-    let probing = Probing::after(minutes(1)).with_lease(minutes(5));
-    Arc::new(
-        ErrorRateBreaker::builder()
-            .recovery(probing)
-            .build()
-            .unwrap(),
-    )
+    recovering(Probing::after(minutes(1)).with_lease(minutes(5)))
 }
 
 /// Failures in a row, so that few calls are needed.
@@ -42,7 +29,7 @@ fn out(bench: &Bench) {
 fn threads_that_come_together_are_given_exactly_as_many_probes_as_there_are() {
     const THREADS: usize = 8;
     for _ in 0..50 {
-        let bench = Bench::new(probing());
+        let bench = Bench::with_guard(probing());
         out(&bench);
         bench.clock.advance(minutes(1));
         let (probes, barrier) = (AtomicU32::new(0), Barrier::new(THREADS));
@@ -96,7 +83,7 @@ fn a_probe_that_another_guard_diverts_gives_its_place_back() {
 #[test]
 fn throttled_probes_say_nothing() {
     let breaker = probing();
-    let bench = Bench::new(Arc::clone(&breaker));
+    let bench = Bench::with_guard(Arc::clone(&breaker));
     out(&bench);
     bench.clock.advance(minutes(1));
     for _ in 0..10 {
@@ -128,7 +115,7 @@ fn an_answer_that_a_person_must_see_is_an_answer() {
 #[test]
 fn both_versions_out_are_both_tried() {
     let breaker = probing();
-    let bench = Bench::new(Arc::clone(&breaker));
+    let bench = Bench::with_guard(Arc::clone(&breaker));
     out(&bench);
     bench.clock.advance(seconds(30));
     bench.fail(5);
@@ -153,7 +140,7 @@ fn both_versions_out_are_both_tried() {
 
 #[test]
 fn only_the_trip_pages() {
-    let bench = Bench::new(probing());
+    let bench = Bench::with_guard(probing());
     out(&bench);
     bench.clock.advance(minutes(1));
     bench.fail(1);
@@ -219,7 +206,7 @@ fn a_candidate_that_is_tried_takes_no_place_from_production() {
 
 #[test]
 fn a_trial_goes_on_after_a_restart_without_the_calls_that_are_gone() {
-    let bench = Bench::new(probing());
+    let bench = Bench::with_guard(probing());
     out(&bench);
     bench.clock.advance(minutes(1));
     bench.answer(1);
@@ -227,7 +214,7 @@ fn a_trial_goes_on_after_a_restart_without_the_calls_that_are_gone() {
     assert_eq!(bench.serving(), "v6", "all places are taken");
     let snapshot = bench.pipeline.snapshot().unwrap();
     let breaker = probing();
-    let next = Bench::new(Arc::clone(&breaker));
+    let next = Bench::with_guard(Arc::clone(&breaker));
     next.clock.advance(minutes(1));
     next.pipeline.restore(&snapshot).unwrap();
     assert_eq!(breaker.state(&v7()), BreakerState::HalfOpen);
@@ -238,11 +225,11 @@ fn a_trial_goes_on_after_a_restart_without_the_calls_that_are_gone() {
 
 #[test]
 fn a_wait_goes_on_over_a_restart() {
-    let bench = Bench::new(probing());
+    let bench = Bench::with_guard(probing());
     out(&bench);
     let snapshot = bench.pipeline.snapshot().unwrap();
     let breaker = probing();
-    let next = Bench::new(Arc::clone(&breaker));
+    let next = Bench::with_guard(Arc::clone(&breaker));
     next.pipeline.restore(&snapshot).unwrap();
     next.tick_after(seconds(59));
     assert_eq!(breaker.state(&v7()), BreakerState::Open);
@@ -257,7 +244,7 @@ fn a_breaker_can_only_watch_from_the_start_and_then_act() {
         .build()
         .unwrap();
     let breaker = Arc::new(breaker);
-    let bench = Bench::new(Arc::clone(&breaker));
+    let bench = Bench::with_guard(Arc::clone(&breaker));
     bench.fail(20);
     assert_eq!(bench.serving(), "v7");
     let events = bench.events();
@@ -289,10 +276,10 @@ fn a_forced_fallback_without_a_version_behind_sends_documents_to_people() {
 #[test]
 fn what_a_person_ordered_survives_a_restart() {
     let breaker = Arc::new(ErrorRateBreaker::default());
-    let bench = Bench::new(Arc::clone(&breaker));
+    let bench = Bench::with_guard(Arc::clone(&breaker));
     breaker.switch(BreakerMode::ForcedFallback);
     bench.tick_after(seconds(1));
-    let next = Bench::new(ErrorRateBreaker::default());
+    let next = Bench::with_guard(ErrorRateBreaker::default());
     next.pipeline
         .restore(&bench.pipeline.snapshot().unwrap())
         .unwrap();
@@ -303,7 +290,7 @@ fn what_a_person_ordered_survives_a_restart() {
 fn two_pipelines_that_share_a_breaker_do_not_make_each_others_calls_late() {
     for busy_first in [true, false] {
         let breaker = probing();
-        let [busy, quiet] = [(); 2].map(|()| Bench::new(Arc::clone(&breaker)));
+        let [busy, quiet] = [(); 2].map(|()| Bench::with_guard(Arc::clone(&breaker)));
         for n in if busy_first { [50, 0] } else { [0, 50] } {
             busy.answer(n);
             quiet.answer(1);
@@ -319,7 +306,7 @@ fn two_pipelines_that_share_a_breaker_do_not_make_each_others_calls_late() {
 
 #[test]
 fn coming_back_does_not_repeat_what_was_told() {
-    let bench = Bench::new(probing());
+    let bench = Bench::with_guard(probing());
     bench.permit("invoice").fail(FailureKind::QuotaExhausted);
     out(&bench);
     bench.clock.advance(minutes(1));
@@ -331,13 +318,7 @@ fn coming_back_does_not_repeat_what_was_told() {
 
 #[test]
 fn too_few_calls_are_said_to_be_too_few() {
-    let breaker = Arc::new(
-        ErrorRateBreaker::builder()
-            .consecutive_failures(None)
-            .build()
-            .unwrap(),
-    );
-    let bench = Bench::new(Arc::clone(&breaker));
+    let (bench, breaker) = bench(rate());
     assert_eq!(breaker.counts(&v7()).health, Health::InsufficientData);
     bench.fail(5);
     bench.answer(94);

@@ -1,7 +1,5 @@
 //! Settings that change at run time, the last calls of a quiet version, and where documents go when nothing is left.
 
-use std::sync::Arc;
-
 use fusebox::breaker::{BreakerState, ErrorRateBreakerBuilder, Probing, TripReason};
 use fusebox::event::BreakerEvent;
 use fusebox::name::QueueName;
@@ -10,27 +8,15 @@ use fusebox::{
     Report, Role, VersionId,
 };
 
-use crate::support::{Bench, line_up, minutes, seconds, version};
-
-fn v7() -> VersionId {
-    VersionId::new("v7").unwrap()
-}
-
-fn bench(settings: ErrorRateBreakerBuilder) -> (Bench, Arc<ErrorRateBreaker>) {
-    let breaker = Arc::new(settings.build().unwrap());
-    (Bench::new(Arc::clone(&breaker)), breaker)
-}
-
-fn rate_only() -> ErrorRateBreakerBuilder {
-    ErrorRateBreaker::builder().consecutive_failures(None)
-}
+use super::{bench, rate};
+use crate::support::{Bench, line_up, minutes, seconds, v6, v7, version};
 
 #[test]
 fn a_new_threshold_holds_for_what_was_counted_before() {
-    let (bench, breaker) = bench(rate_only());
+    let (bench, breaker) = bench(rate());
     bench.answer(96);
     bench.fail(4);
-    let stricter = rate_only().threshold(Ratio::percent(3));
+    let stricter = rate().threshold(Ratio::percent(3));
     breaker.reconfigure(stricter).unwrap();
     assert_eq!(breaker.counts(&v7()).calls, 100);
     bench.answer(1);
@@ -39,10 +25,10 @@ fn a_new_threshold_holds_for_what_was_counted_before() {
 
 #[test]
 fn a_window_of_another_length_begins_empty() {
-    let (bench, breaker) = bench(rate_only());
+    let (bench, breaker) = bench(rate());
     bench.answer(94);
     bench.fail(5);
-    let longer = rate_only().window(minutes(30));
+    let longer = rate().window(minutes(30));
     breaker.reconfigure(longer).unwrap();
     assert_eq!(breaker.counts(&v7()).calls, 0);
     bench.fail(6);
@@ -67,8 +53,7 @@ fn versions_come_and_go() {
     assert_eq!(breaker.state(&v7()), BreakerState::Latched);
     let v59 = VersionId::new("v59").unwrap();
     assert_eq!(breaker.counts(&v59).calls, 1);
-    let v6 = VersionId::new("v6").unwrap();
-    assert_eq!(breaker.counts(&v6).calls, 30, "what is live is kept");
+    assert_eq!(breaker.counts(&v6()).calls, 30, "what is live is kept");
     let known = |bench: &Bench| {
         let snapshot = serde_json::to_value(bench.pipeline.snapshot().unwrap()).unwrap();
         let state = &snapshot["guards"]["error-rate"];
@@ -88,8 +73,8 @@ fn versions_come_and_go() {
 
 #[test]
 fn settings_that_are_wrong_change_nothing() {
-    let (bench, breaker) = bench(rate_only());
-    let error = breaker.reconfigure(rate_only().min_calls(0)).unwrap_err();
+    let (bench, breaker) = bench(rate());
+    let error = breaker.reconfigure(rate().min_calls(0)).unwrap_err();
     assert_eq!(
         error.to_string(),
         "error rate min_calls: `0` is not allowed; at least 1"
@@ -105,7 +90,7 @@ fn settings_that_are_wrong_change_nothing() {
 fn what_is_out_of_service_stays_out_under_new_settings() {
     let (bench, breaker) = bench(ErrorRateBreaker::builder());
     bench.fail(5);
-    let settings = rate_only().window(minutes(30)).by_document_type(true);
+    let settings = rate().window(minutes(30)).by_document_type(true);
     breaker.reconfigure(settings).unwrap();
     assert_eq!(breaker.state(&v7()), BreakerState::Latched);
     assert_eq!(bench.serving(), "v6");
@@ -129,7 +114,7 @@ fn types_are_judged_from_the_moment_that_it_is_asked_for_and_no_longer() {
 
 #[test]
 fn every_type_goes_on_under_the_new_settings() {
-    let types = || rate_only().by_document_type(true);
+    let types = || rate().by_document_type(true);
     let (bench, breaker) = bench(types());
     bench.answer(99);
     let invoice = DocumentType::new("invoice").unwrap();
@@ -145,9 +130,9 @@ fn every_type_goes_on_under_the_new_settings() {
 
 #[test]
 fn another_number_of_last_calls_begins_empty() {
-    let (bench, breaker) = bench(rate_only().last_calls(20));
+    let (bench, breaker) = bench(rate().last_calls(20));
     bench.answer(20);
-    let fewer = rate_only().last_calls(10);
+    let fewer = rate().last_calls(10);
     breaker.reconfigure(fewer).unwrap();
     assert_eq!(breaker.counts(&v7()).calls, 20, "the window goes on");
     bench.fail(9);
@@ -170,7 +155,7 @@ fn calls_that_hang_are_seen_from_the_moment_that_it_is_asked_for() {
 /// Two calls an hour: no window of 15 minutes has enough, but the last 20 calls say it.
 #[test]
 fn the_last_calls_of_a_quiet_version_are_judged_however_long_ago() {
-    let (bench, _) = bench(rate_only().last_calls(20));
+    let (bench, _) = bench(rate().last_calls(20));
     for n in 0..20 {
         if n % 10 == 0 {
             bench.fail(1);
@@ -197,7 +182,7 @@ fn the_last_calls_of_a_quiet_version_are_judged_however_long_ago() {
 
 #[test]
 fn one_of_the_last_twenty_is_not_more_than_five_percent() {
-    let (bench, _) = bench(rate_only().last_calls(20));
+    let (bench, _) = bench(rate().last_calls(20));
     for _ in 0..10 {
         bench.fail(1);
         for _ in 0..19 {
@@ -210,7 +195,7 @@ fn one_of_the_last_twenty_is_not_more_than_five_percent() {
 
 #[test]
 fn the_last_calls_say_nothing_where_the_window_has_enough() {
-    let (bench, _) = bench(rate_only().last_calls(20));
+    let (bench, _) = bench(rate().last_calls(20));
     bench.answer(200);
     bench.fail(4);
     assert_eq!(bench.serving(), "v7", "4 of the last 20, but of 204");
@@ -225,11 +210,11 @@ fn the_last_calls_say_nothing_where_the_window_has_enough() {
 
 #[test]
 fn the_last_calls_are_kept_over_a_restart_and_forgotten_when_armed_again() {
-    let (before, _) = bench(rate_only().last_calls(20));
+    let (before, _) = bench(rate().last_calls(20));
     before.fail(1);
     before.answer(18);
     let snapshot = before.pipeline.snapshot().unwrap();
-    let (after, breaker) = bench(rate_only().last_calls(20));
+    let (after, breaker) = bench(rate().last_calls(20));
     after.pipeline.restore(&snapshot).unwrap();
     after.fail(1);
     assert_eq!(after.serving(), "v6", "2 of 20 over the restart");
@@ -237,7 +222,7 @@ fn the_last_calls_are_kept_over_a_restart_and_forgotten_when_armed_again() {
     after.answer(1);
     after.fail(2);
     assert_eq!(after.serving(), "v7", "3 calls since it was armed again");
-    let (fewer, _) = bench(rate_only().last_calls(10));
+    let (fewer, _) = bench(rate().last_calls(10));
     fewer.pipeline.restore(&snapshot).unwrap();
     fewer.fail(1);
     assert_eq!(fewer.serving(), "v7", "another number begins empty");
@@ -246,12 +231,12 @@ fn the_last_calls_are_kept_over_a_restart_and_forgotten_when_armed_again() {
 #[test]
 fn the_number_of_last_calls_has_a_range() {
     for calls in [0, 10_001] {
-        let error = rate_only().last_calls(calls).build().unwrap_err();
+        let error = rate().last_calls(calls).build().unwrap_err();
         let expected =
             format!("error rate last_calls: `{calls}` is not allowed; 1 to 10000, or `None`");
         assert_eq!(error.to_string(), expected);
     }
-    assert!(rate_only().last_calls(10_000).build().is_ok());
+    assert!(rate().last_calls(10_000).build().is_ok());
 }
 
 fn to_backup() -> ErrorRateBreakerBuilder {

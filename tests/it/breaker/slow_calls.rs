@@ -4,13 +4,9 @@ use std::sync::Arc;
 
 use fusebox::breaker::{BreakerMode, BreakerState, ErrorRateBreakerBuilder, Probing, TripReason};
 use fusebox::event::BreakerEvent;
-use fusebox::{ErrorRateBreaker, EventKind, FailureKind, Permit, Ratio, Report, VersionId};
+use fusebox::{ErrorRateBreaker, EventKind, FailureKind, Permit, Ratio, Report};
 
-use crate::support::{Bench, minutes, seconds};
-
-fn v7() -> VersionId {
-    VersionId::new("v7").unwrap()
-}
+use crate::support::{Bench, minutes, seconds, v7};
 
 /// More than half of the calls longer than 30 s, of ten and more.
 fn builder() -> ErrorRateBreakerBuilder {
@@ -20,8 +16,7 @@ fn builder() -> ErrorRateBreakerBuilder {
 }
 
 fn bench() -> (Bench, Arc<ErrorRateBreaker>) {
-    let breaker = Arc::new(builder().build().unwrap());
-    (Bench::new(Arc::clone(&breaker)), breaker)
+    super::bench(builder())
 }
 
 fn open(bench: &Bench, n: usize) -> Vec<Permit> {
@@ -134,7 +129,7 @@ fn a_call_that_has_ended_does_not_hang() {
 
 #[test]
 fn without_the_rule_nothing_is_slow() {
-    let bench = Bench::new(ErrorRateBreaker::default());
+    let bench = Bench::with_guard(ErrorRateBreaker::default());
     let calls = open(&bench, 200);
     bench.tick_after(minutes(10));
     answer(calls);
@@ -143,8 +138,7 @@ fn without_the_rule_nothing_is_slow() {
 
 #[test]
 fn only_watching_takes_nothing_out() {
-    let breaker = Arc::new(builder().mode(BreakerMode::ObserveOnly).build().unwrap());
-    let bench = Bench::new(Arc::clone(&breaker));
+    let (bench, _breaker) = super::bench(builder().mode(BreakerMode::ObserveOnly));
     let calls = open(&bench, 20);
     bench.tick_after(minutes(1));
     answer(calls);
@@ -169,8 +163,7 @@ fn only_watching_takes_nothing_out() {
 #[test]
 fn what_hung_before_a_version_came_back_is_forgotten() {
     let probing = Probing::after(minutes(1)).with_probes(1);
-    let breaker = Arc::new(builder().recovery(probing).build().unwrap());
-    let bench = Bench::new(Arc::clone(&breaker));
+    let (bench, breaker) = super::bench(builder().recovery(probing));
     let hanging = open(&bench, 10);
     bench.tick_after(minutes(1));
     assert_eq!(breaker.state(&v7()), BreakerState::Open);

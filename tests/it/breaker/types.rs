@@ -1,20 +1,16 @@
 //! A type of document that fails alone falls back alone.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use fusebox::breaker::{BreakerMode, BreakerState, ErrorRateBreakerBuilder, Health, Probing};
 use fusebox::event::{BreakerEvent, PipelineEvent};
 use fusebox::{
     Admission, DocumentType, ErrorRateBreaker, Event, EventKind, FailureKind, Permit, Ratio,
-    Reason, Report, Role, Severity, VersionId,
+    Reason, Report, Role, Severity,
 };
 
-use crate::support::{Bench, minutes, seconds};
-
-fn v7() -> VersionId {
-    VersionId::new("v7").unwrap()
-}
+use super::bench;
+use crate::support::{Bench, minutes, seconds, v7};
 
 fn statement() -> DocumentType {
     DocumentType::new("statement").unwrap()
@@ -22,11 +18,6 @@ fn statement() -> DocumentType {
 
 fn by_type() -> ErrorRateBreakerBuilder {
     ErrorRateBreaker::builder().by_document_type(true)
-}
-
-fn bench(settings: ErrorRateBreakerBuilder) -> (Bench, Arc<ErrorRateBreaker>) {
-    let breaker = Arc::new(settings.build().unwrap());
-    (Bench::new(Arc::clone(&breaker)), breaker)
 }
 
 fn serving(bench: &Bench, document_type: &str) -> String {

@@ -12,7 +12,7 @@ use fusebox::{
     VersionId,
 };
 
-use crate::support::{line_up, minutes, seconds, version};
+use crate::support::{line_up, minutes, refused, seconds, version};
 
 /// What a service builds, without its sinks.
 fn production() -> Builder {
@@ -308,4 +308,24 @@ fn the_same_drill_gives_the_same_result() {
     };
     let lines = |report: &DrillReport| report.events().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(lines(&run()), lines(&run()));
+}
+
+#[test]
+fn a_drill_says_what_it_needs() {
+    let drill = || Drill::new(Pipeline::builder(line_up()).guard(RouteLedger::default()));
+    refused(
+        drill().run_for(minutes(1)),
+        "drill traffic: `none` is not allowed; add some with `.traffic(..)`",
+    );
+    refused(
+        Traffic::of("invoice", 0),
+        "drill traffic per hour: `0` is not allowed; 1 to 3600000 documents",
+    );
+    let late = drill()
+        .traffic(Traffic::of("invoice", 60).unwrap())
+        .fault(minutes(60), Fault::fail(FailureKind::Timeout, Ratio::ONE));
+    refused(
+        late.run_for(minutes(60)),
+        "drill fault: `1h` is not allowed; before the drill ends, after 1h",
+    );
 }

@@ -502,7 +502,7 @@ fn a_wait_that_the_api_asks_for_is_kept_and_obeyed() {
             .build()
             .unwrap(),
     );
-    let bench = Bench::new(std::sync::Arc::clone(&breaker));
+    let bench = Bench::with_guard(std::sync::Arc::clone(&breaker));
     let v7 = VersionId::new("v7").unwrap();
     let report = || Report::new().retry_after(minutes(5));
     bench.permit("invoice").fail_with(Throttled, report());

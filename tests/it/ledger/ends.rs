@@ -61,7 +61,7 @@ fn every_end_is_counted_under_its_name() {
 #[test]
 fn a_call_open_for_more_than_ten_minutes_is_a_page() {
     let ledger = ledger();
-    let bench = Bench::new(Arc::clone(&ledger));
+    let bench = Bench::with_guard(Arc::clone(&ledger));
     let permit = bench.permit("invoice");
     bench.tick_after(minutes(10));
     assert_eq!(bench.pages(), []);
@@ -78,7 +78,7 @@ fn a_call_open_for_more_than_ten_minutes_is_a_page() {
 
 #[test]
 fn many_overdue_calls_are_one_page() {
-    let bench = Bench::new(ledger());
+    let bench = Bench::with_guard(ledger());
     let open: Vec<_> = (0..50).map(|_| bench.permit("invoice")).collect();
     bench.tick_after(minutes(11));
     let events = bench.events();
@@ -95,7 +95,7 @@ fn many_overdue_calls_are_one_page() {
 
 #[test]
 fn a_leaked_permit_is_found_by_its_age() {
-    let bench = Bench::new(ledger());
+    let bench = Bench::with_guard(ledger());
     std::mem::forget(bench.permit("invoice"));
     bench.tick_after(minutes(11));
     assert_eq!(bench.pages().len(), 1);
@@ -103,7 +103,7 @@ fn a_leaked_permit_is_found_by_its_age() {
 
 #[test]
 fn documents_that_arrive_and_never_come_out_are_the_empty_approval_queue() {
-    let bench = Bench::new(ledger());
+    let bench = Bench::with_guard(ledger());
     bench.answer(10);
     for _ in 0..3 {
         bench.clock.advance(minutes(1));
@@ -136,7 +136,7 @@ fn documents_that_arrive_and_never_come_out_are_the_empty_approval_queue() {
 
 #[test]
 fn two_failures_are_not_an_empty_queue() {
-    let bench = Bench::new(ledger());
+    let bench = Bench::with_guard(ledger());
     bench.fail(2);
     bench.tick_after(minutes(60));
     assert_eq!(bench.pages(), []);
@@ -148,7 +148,7 @@ fn a_declared_type_that_stays_away_is_a_page() {
         .expect(invoice(), minutes(20))
         .build()
         .unwrap();
-    let bench = Bench::new(ledger);
+    let bench = Bench::with_guard(ledger);
     bench.pipeline.tick();
     bench.tick_after(minutes(20));
     assert_eq!(bench.pages(), []);
@@ -172,7 +172,7 @@ fn a_declared_type_that_stays_away_is_a_page() {
 #[test]
 fn a_type_that_came_often_and_stops_is_a_warning() {
     for (documents, warned) in [(19, false), (20, true)] {
-        let bench = Bench::new(ledger());
+        let bench = Bench::with_guard(ledger());
         for _ in 0..documents {
             bench.answer(1);
             bench.clock.advance(minutes(1));
@@ -192,7 +192,7 @@ fn a_type_that_came_often_and_stops_is_a_warning() {
 
 #[test]
 fn a_type_that_comes_seldom_may_stay_away_for_ten_of_its_gaps() {
-    let bench = Bench::new(ledger());
+    let bench = Bench::with_guard(ledger());
     for _ in 0..20 {
         bench.answer(1);
         bench.clock.advance(minutes(60));
@@ -206,7 +206,7 @@ fn a_type_that_comes_seldom_may_stay_away_for_ten_of_its_gaps() {
 #[test]
 fn any_number_of_types_stays_small_and_nothing_is_uncounted() {
     let ledger = ledger();
-    let bench = Bench::new(Arc::clone(&ledger));
+    let bench = Bench::with_guard(Arc::clone(&ledger));
     for n in 0..10_050 {
         let _ = bench.permit(&format!("type-{n}")).answer(Report::new());
     }

@@ -27,8 +27,7 @@ impl Classify for ClientError {
 }
 
 fn guarded() -> (Bench, Arc<RouteLedger>) {
-    let ledger = Arc::new(RouteLedger::default());
-    (Bench::new(Arc::clone(&ledger)), ledger)
+    Bench::and_guard(RouteLedger::default())
 }
 
 fn guarded_with(breaker: Arc<ErrorRateBreaker>) -> (Bench, Arc<RouteLedger>) {

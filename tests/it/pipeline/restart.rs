@@ -2,80 +2,22 @@
 
 use std::sync::Arc;
 
-use fusebox::breaker::BreakerState;
 use fusebox::clock::MockClock;
 use fusebox::event::LedgerEvent;
 use fusebox::pipeline::Snapshot;
 use fusebox::sink::MemorySink;
-use fusebox::{
-    Call, ErrorKind, ErrorRateBreaker, EventKind, Pipeline, RouteLedger, Timestamp, VersionId,
-};
+use fusebox::{Call, ErrorKind, EventKind, Pipeline, RouteLedger, Timestamp};
 use serde_json::json;
 
-use crate::support::{Bench, EVENING, line_up, minutes};
-
-fn rate_only() -> Arc<ErrorRateBreaker> {
-    Arc::new(
-        ErrorRateBreaker::builder()
-            .consecutive_failures(None)
-            .build()
-            .unwrap(),
-    )
-}
-
-/// The same pipeline in a new process, which read the snapshot from a file.
-fn restarted(bench: &Bench, guard: impl fusebox::Guard + 'static) -> Bench {
-    let stored = serde_json::to_string(&bench.pipeline.snapshot().unwrap()).unwrap();
-    let snapshot: Snapshot = serde_json::from_str(&stored).unwrap();
-    let next = Bench::new(guard);
-    next.pipeline.restore(&snapshot).unwrap();
-    next
-}
-
-#[test]
-fn a_latched_breaker_stays_latched() {
-    let bench = Bench::new(rate_only());
-    bench.fail(100);
-    let next = restarted(&bench, rate_only());
-    assert_eq!(next.serving(), "v6");
-    assert_eq!(next.pages(), [], "and pages nobody again");
-}
-
-#[test]
-fn a_half_full_window_goes_on() {
-    let bench = Bench::new(rate_only());
-    bench.fail(6);
-    bench.answer(93);
-    let next = restarted(&bench, rate_only());
-    assert_eq!(next.serving(), "v7");
-    next.answer(1);
-    assert_eq!(next.serving(), "v6");
-}
-
-#[test]
-fn a_breaker_with_another_window_keeps_its_state_and_starts_to_count_anew() {
-    let bench = Bench::new(rate_only());
-    bench.fail(100);
-    let other = Arc::new(
-        ErrorRateBreaker::builder()
-            .window(minutes(5))
-            .build()
-            .unwrap(),
-    );
-    let next = restarted(&bench, Arc::clone(&other));
-    let v7 = VersionId::new("v7").unwrap();
-    assert_eq!(other.state(&v7), BreakerState::Latched);
-    assert_eq!(other.counts(&v7).calls, 0);
-    assert_eq!(next.serving(), "v6");
-}
+use crate::support::{Bench, EVENING, line_up, minutes, rate_only};
 
 #[test]
 fn calls_that_were_open_are_reported_as_lost() {
-    let bench = Bench::new(RouteLedger::default());
+    let bench = Bench::with_guard(RouteLedger::default());
     bench.answer(1);
     let open = [bench.permit("invoice"), bench.permit("invoice")];
     let ledger = Arc::new(RouteLedger::default());
-    let next = restarted(&bench, Arc::clone(&ledger));
+    let next = bench.restarted(Arc::clone(&ledger));
     let ends = ledger.report().of("invoice");
     assert_eq!(
         (ends.accepted, ends.lost, ledger.report().open()),
@@ -97,7 +39,7 @@ fn calls_that_were_open_are_reported_as_lost() {
 
 #[test]
 fn time_goes_on_from_the_snapshot_even_if_the_clock_is_behind() {
-    let bench = Bench::new(RouteLedger::default());
+    let bench = Bench::with_guard(RouteLedger::default());
     bench.clock.advance(minutes(60));
     let snapshot = bench.pipeline.snapshot().unwrap();
     let pipeline = Pipeline::builder(line_up())
@@ -129,7 +71,7 @@ fn tickets_of_two_processes_differ() {
 
 #[test]
 fn a_state_that_cannot_be_read_is_an_error_that_names_the_guard() {
-    let bench = Bench::new(rate_only());
+    let bench = Bench::with_guard(rate_only());
     bench.fail(100);
     let mut stored = serde_json::to_value(bench.pipeline.snapshot().unwrap()).unwrap();
     stored["guards"]["error-rate"]["format"] = json!(7);
@@ -150,8 +92,8 @@ fn a_state_that_cannot_be_read_is_an_error_that_names_the_guard() {
 
 #[test]
 fn the_state_of_a_guard_that_is_gone_is_left_alone() {
-    let bench = Bench::new(rate_only());
-    let next = Bench::new(RouteLedger::default());
+    let bench = Bench::with_guard(rate_only());
+    let next = Bench::with_guard(RouteLedger::default());
     next.pipeline
         .restore(&bench.pipeline.snapshot().unwrap())
         .unwrap();

@@ -1,47 +1,19 @@
 //! P5: two versions are compared per document type, over a window long enough for types that seldom come.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use fusebox::event::RolloutEvent;
 use fusebox::rollout::{Decision, HoldReason, RolloutState};
-use fusebox::{BlueGreenPolicy, DocumentType, EventKind, Ratio};
+use fusebox::{BlueGreenPolicy, EventKind, Ratio};
 
-use super::canary::{answers, correct};
-use crate::support::{Bench, line_up, minutes, version};
-
-const fn hours(n: u64) -> Duration {
-    minutes(60 * n)
-}
-
-fn running(policy: BlueGreenPolicy) -> (Bench, Arc<BlueGreenPolicy>) {
-    let policy = Arc::new(policy);
-    let line_up = line_up().with_candidate(version("v8"));
-    let bench = Bench::with(line_up, |builder| builder.guard(Arc::clone(&policy)));
-    bench.pipeline.tick();
-    (bench, policy)
-}
-
-pub(super) fn experience(
-    bench: &Bench,
-    document_type: &str,
-    (x, n): (usize, usize),
-    (y, m): (usize, usize),
-) {
-    let (candidates, stables) = answers(bench, document_type, n, m);
-    correct(bench, &stables, y);
-    correct(bench, &candidates, x);
-}
-
-fn name(text: &str) -> DocumentType {
-    DocumentType::new(text).unwrap()
-}
+use super::{experience_of, hours, name, started};
+use crate::support::minutes;
 
 #[test]
 fn ten_percent_for_forty_eight_hours() {
-    let (bench, policy) = running(BlueGreenPolicy::default());
+    let (bench, policy) = started(BlueGreenPolicy::default());
     assert_eq!(policy.status().share, Ratio::percent(10));
-    experience(&bench, "invoice", (30, 1_000), (270, 9_000));
+    experience_of(&bench, "invoice", (30, 1_000), (270, 9_000));
     bench.tick_after(minutes(60 * 48 - 1));
     assert_eq!(
         policy.status().decision,
@@ -61,16 +33,16 @@ fn it_waits_for_types_that_were_not_seen_often_enough() {
         .expect_types([name("invoice"), name("month_end")])
         .build()
         .unwrap();
-    let (bench, policy) = running(policy);
-    experience(&bench, "invoice", (30, 1_000), (270, 9_000));
-    experience(&bench, "month_end", (0, 19), (5, 171));
+    let (bench, policy) = started(policy);
+    experience_of(&bench, "invoice", (30, 1_000), (270, 9_000));
+    experience_of(&bench, "month_end", (0, 19), (5, 171));
     bench.tick_after(hours(48));
     assert_eq!(
         policy.status().decision,
         Some(Decision::Hold(HoldReason::Coverage))
     );
     assert_eq!(policy.status().findings.uncovered, [name("month_end")]);
-    experience(&bench, "month_end", (0, 1), (0, 0));
+    experience_of(&bench, "month_end", (0, 1), (0, 0));
     bench.pipeline.tick();
     assert_eq!(
         policy.status().state,
@@ -81,9 +53,9 @@ fn it_waits_for_types_that_were_not_seen_often_enough() {
 
 #[test]
 fn undeclared_types_that_production_answered_are_expected() {
-    let (bench, policy) = running(BlueGreenPolicy::default());
-    experience(&bench, "invoice", (30, 1_000), (270, 9_000));
-    experience(&bench, "rare", (0, 0), (0, 5));
+    let (bench, policy) = started(BlueGreenPolicy::default());
+    experience_of(&bench, "invoice", (30, 1_000), (270, 9_000));
+    experience_of(&bench, "rare", (0, 0), (0, 5));
     bench.tick_after(hours(48));
     assert_eq!(policy.status().findings.uncovered, [name("rare")]);
     assert_eq!(policy.status().state, RolloutState::Running);
@@ -95,8 +67,8 @@ fn after_thirty_five_days_a_person_is_asked_and_told_what_is_missing() {
         .expect_types([name("year_end")])
         .build()
         .unwrap();
-    let (bench, policy) = running(policy);
-    experience(&bench, "invoice", (30, 1_000), (270, 9_000));
+    let (bench, policy) = started(policy);
+    experience_of(&bench, "invoice", (30, 1_000), (270, 9_000));
     bench.tick_after(minutes(60 * 35 * 24 - 1));
     assert_eq!(bench.pages(), []);
     bench.tick_after(minutes(1));
@@ -115,9 +87,9 @@ fn after_thirty_five_days_a_person_is_asked_and_told_what_is_missing() {
 
 #[test]
 fn one_type_that_is_worse_alone_rolls_back() {
-    let (bench, policy) = running(BlueGreenPolicy::default());
-    experience(&bench, "invoice", (40, 2_000), (720, 18_000));
-    experience(&bench, "contract", (20, 100), (20, 900));
+    let (bench, policy) = started(BlueGreenPolicy::default());
+    experience_of(&bench, "invoice", (40, 2_000), (720, 18_000));
+    experience_of(&bench, "contract", (20, 100), (20, 900));
     assert_eq!(policy.status().state, RolloutState::RolledBack);
     assert!(
         !policy.status().evidence.exceeds,
@@ -153,8 +125,8 @@ fn numbers_that_cannot_work_are_refused() {
 
 #[test]
 fn what_is_not_clear_after_four_windows_is_a_person_s_to_decide() {
-    let (bench, _policy) = running(BlueGreenPolicy::default());
-    experience(&bench, "invoice", (0, 100), (0, 900));
+    let (bench, _policy) = started(BlueGreenPolicy::default());
+    experience_of(&bench, "invoice", (0, 100), (0, 900));
     bench.tick_after(minutes(60 * 48 * 4 - 1));
     assert_eq!(bench.pages(), []);
     bench.tick_after(minutes(1));

@@ -1,70 +1,14 @@
 //! P4: a new version is exposed in steps, and rolled back when people must correct it too often.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use fusebox::Feedback;
 use fusebox::event::RolloutEvent;
-use fusebox::pipeline::Snapshot;
 use fusebox::rollout::{Decision, HoldReason, RolloutState};
-use fusebox::{CanaryPolicy, EventKind, Field, LineUp, Ratio, Report, Role, Ticket};
+use fusebox::{CanaryPolicy, EventKind, Field, LineUp, Ratio, Report, Role};
 
-use crate::support::{Bench, answered, line_up, minutes, version};
-
-pub(super) const fn hours(n: u64) -> Duration {
-    minutes(60 * n)
-}
-
-pub(super) fn with_candidate() -> LineUp {
-    line_up().with_candidate(version("v8"))
-}
-
-fn running() -> (Bench, Arc<CanaryPolicy>) {
-    let canary = Arc::new(CanaryPolicy::default());
-    let bench = Bench::with(with_candidate(), |builder| {
-        builder.guard(Arc::clone(&canary))
-    });
-    bench.pipeline.tick();
-    (bench, canary)
-}
-
-/// So many answers of the candidate and of production; what comes beyond is released.
-pub(super) fn answers(
-    bench: &Bench,
-    document_type: &str,
-    candidate: usize,
-    stable: usize,
-) -> (Vec<Ticket>, Vec<Ticket>) {
-    let (mut candidates, mut stables) = (Vec::new(), Vec::new());
-    while candidates.len() < candidate || stables.len() < stable {
-        let permit = bench.permit(document_type);
-        let (tickets, wanted) = match permit.ticket().role() {
-            Role::Candidate => (&mut candidates, candidate),
-            _ => (&mut stables, stable),
-        };
-        if tickets.len() < wanted {
-            tickets.push(answered(permit, Report::new()));
-        } else {
-            permit.release();
-        }
-    }
-    (candidates, stables)
-}
-
-pub(super) fn correct(bench: &Bench, tickets: &[Ticket], n: usize) {
-    for ticket in &tickets[..n] {
-        bench
-            .pipeline
-            .observe(&ticket, Feedback::corrected(Field::new("total").unwrap()));
-    }
-}
-
-/// Answers and corrections of one type: of the candidate `x` in `n`, of production `y` in `m`.
-pub(super) fn experience(bench: &Bench, (x, n): (usize, usize), (y, m): (usize, usize)) {
-    let (candidates, stables) = answers(bench, "invoice", n, m);
-    correct(bench, &stables, y);
-    correct(bench, &candidates, x);
-}
+use super::{answers, correct, experience, hours, running, started, with_candidate};
+use crate::support::{Bench, answered, line_up, minutes, stored, version};
 
 fn share(canary: &CanaryPolicy) -> Ratio {
     canary.status().share
@@ -300,8 +244,7 @@ fn a_restart_repeats_no_stage_and_skips_none() {
     experience(&bench, (30, 1_000), (570, 19_000));
     bench.tick_after(hours(2));
     bench.clock.advance(hours(1));
-    let stored = serde_json::to_string(&bench.pipeline.snapshot().unwrap()).unwrap();
-    let snapshot: Snapshot = serde_json::from_str(&stored).unwrap();
+    let snapshot = stored(&bench.pipeline);
 
     let (next, canary) = running();
     next.pipeline.restore(&snapshot).unwrap();
@@ -444,15 +387,8 @@ fn simulated(run: u64, candidate: u64, stable: u64) -> bool {
         seed ^= seed << 17;
         seed % out_of < limit
     };
-    let canary = Arc::new(
-        CanaryPolicy::builder()
-            .stage(Ratio::percent(25), hours(1_000))
-            .build()
-            .unwrap(),
-    );
-    let bench = Bench::with(with_candidate(), |builder| {
-        builder.guard(Arc::clone(&canary))
-    });
+    let canary = CanaryPolicy::builder().stage(Ratio::percent(25), hours(1_000));
+    let (bench, canary) = started(canary.build().unwrap());
     for _ in 0..24 {
         for _ in 0..1_000 / 24 * 4 {
             let ticket = answered(bench.permit(&format!("run-{run}")), Report::new());
@@ -516,11 +452,7 @@ fn a_rejected_candidate_stays_rejected_when_it_or_production_is_deployed_again()
 }
 
 fn published() -> (Bench, Arc<CanaryPolicy>) {
-    let canary = Arc::new(CanaryPolicy::with_plain_ratio());
-    let guard = Arc::clone(&canary);
-    let bench = Bench::with(with_candidate(), |builder| builder.guard(guard));
-    bench.pipeline.tick();
-    (bench, canary)
+    started(CanaryPolicy::with_plain_ratio())
 }
 
 #[test]

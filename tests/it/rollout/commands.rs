@@ -4,34 +4,15 @@ use std::sync::Arc;
 
 use fusebox::event::RolloutEvent;
 use fusebox::pipeline::Snapshot;
-use fusebox::rollout::{CanaryPolicyBuilder, Decision, HoldReason, RolloutCommand, RolloutState};
+use fusebox::rollout::{CanaryPolicyBuilder, HoldReason, RolloutCommand, RolloutState};
 use fusebox::{CanaryPolicy, Error, EventKind, Ratio, Severity};
 
-use super::canary::{answers, correct, experience, hours, with_candidate};
+use super::{answers, correct, experience, held, hours, running, started, with_candidate};
 use crate::support::{Bench, line_up, minutes, version};
-
-fn started(canary: CanaryPolicy) -> (Bench, Arc<CanaryPolicy>) {
-    let canary = Arc::new(canary);
-    let guard = Arc::clone(&canary);
-    let bench = Bench::with(with_candidate(), |builder| builder.guard(guard));
-    bench.pipeline.tick();
-    (bench, canary)
-}
-
-fn running() -> (Bench, Arc<CanaryPolicy>) {
-    started(CanaryPolicy::default())
-}
 
 /// Corrections that speak for the candidate, enough for every stage.
 fn healthy(bench: &Bench) {
     experience(bench, (30, 1_000), (570, 19_000));
-}
-
-fn held(canary: &CanaryPolicy) -> Option<HoldReason> {
-    match canary.status().decision {
-        Some(Decision::Hold(reason)) => Some(reason),
-        _ => None,
-    }
 }
 
 type Command = fn(&CanaryPolicy) -> Result<(), Error>;

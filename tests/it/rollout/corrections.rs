@@ -12,7 +12,7 @@ use fusebox::rollout::{
 };
 use fusebox::{CanaryPolicy, Correction, Event, EventKind, Field, LineUp, Ratio, Role, Ticket};
 
-use super::canary::{answers, correct, hours, with_candidate};
+use super::{answers, correct, held, hours, started, with_candidate};
 use crate::support::{Bench, answered, line_up, minutes, version};
 
 fn field(name: &str) -> Field {
@@ -37,17 +37,8 @@ fn stages() -> CanaryPolicyBuilder {
         .stage(Ratio::percent(25), hours(4))
 }
 
-fn started(builder: CanaryPolicyBuilder) -> (Bench, Arc<CanaryPolicy>) {
-    let canary = Arc::new(builder.build().unwrap());
-    let bench = Bench::with(with_candidate(), |builder| {
-        builder.guard(Arc::clone(&canary))
-    });
-    bench.pipeline.tick();
-    (bench, canary)
-}
-
 fn running() -> (Bench, Arc<CanaryPolicy>) {
-    started(stages())
+    started(stages().build().unwrap())
 }
 
 /// Corrected answers of the candidate.
@@ -68,13 +59,6 @@ fn take_back(bench: &Bench, ticket: &Ticket, correction: &Correction) {
 fn review(bench: &Bench, tickets: &[Ticket]) {
     for ticket in tickets {
         bench.pipeline.observe(ticket, Feedback::Reviewed);
-    }
-}
-
-fn held(canary: &CanaryPolicy) -> Option<HoldReason> {
-    match canary.status().decision {
-        Some(Decision::Hold(reason)) => Some(reason),
-        _ => None,
     }
 }
 
@@ -235,7 +219,7 @@ fn a_correction_that_came_too_early_counts_when_it_is_told_again() {
 /// The candidate is looked at twice as often; of what is looked at, people correct as much.
 #[test]
 fn of_reviews_by_sample_only_what_was_looked_at_counts() {
-    let (bench, canary) = started(stages().denominator(Denominator::Reviewed));
+    let (bench, canary) = started(stages().denominator(Denominator::Reviewed).build().unwrap());
     let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
     review(&bench, &stables[..1_900]);
     review(&bench, &candidates[..200]);
@@ -258,7 +242,7 @@ fn of_reviews_by_sample_only_what_was_looked_at_counts() {
 
 #[test]
 fn a_corrected_answer_was_looked_at() {
-    let (bench, canary) = started(stages().denominator(Denominator::Reviewed));
+    let (bench, canary) = started(stages().denominator(Denominator::Reviewed).build().unwrap());
     let (candidates, _) = answers(&bench, "invoice", 10, 10);
     correct(&bench, &candidates, 4);
     review(&bench, &candidates[..6]);
@@ -268,7 +252,12 @@ fn a_corrected_answer_was_looked_at() {
 
 #[test]
 fn all_documents_can_be_what_corrections_are_divided_by() {
-    let (bench, canary) = started(stages().denominator(Denominator::Processed));
+    let (bench, canary) = started(
+        stages()
+            .denominator(Denominator::Processed)
+            .build()
+            .unwrap(),
+    );
     answers(&bench, "invoice", 10, 10);
     let before = canary.status().evidence;
     let mut failed = (0, 0);

@@ -5,8 +5,10 @@ use std::time::Duration;
 use fusebox::rollout::{Cadence, Feasibility};
 use fusebox::{BlueGreenPolicy, CanaryPolicy, DocumentType, Error, Ratio};
 
+use super::name;
+
 fn invoices(per_hour: f64) -> Vec<(DocumentType, f64)> {
-    vec![(DocumentType::new("invoice").unwrap(), per_hour)]
+    vec![(name("invoice"), per_hour)]
 }
 
 fn canary(per_hour: f64) -> Feasibility {
@@ -93,7 +95,6 @@ fn stages_and_types_by_arithmetic() {
 
 #[test]
 fn it_warns_of_what_cannot_be_judged_and_of_windows_that_miss_a_type() {
-    let name = |name| DocumentType::new(name).unwrap();
     let policy = BlueGreenPolicy::builder()
         .expect(name("invoice"), Cadence::Daily)
         .expect(name("statement"), Cadence::MonthEnd)

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use fusebox::Feedback;
 use fusebox::event::PipelineEvent;
 use fusebox::name::CorrectionId;
-use fusebox::pipeline::Snapshot;
 use fusebox::rollout::{RolloutStatus, WorseType};
 use fusebox::{BlueGreenPolicy, Correction, EventKind, FailureKind, Field, Report, Ticket};
 use proptest::prelude::*;
 
-use super::canary::with_candidate;
-use crate::support::{Bench, answered, line_up, minutes, version};
+use super::{running, started, with_candidate};
+use crate::support::{Bench, answered, line_up, minutes, stored, version};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -60,11 +59,7 @@ fn policy() -> BlueGreenPolicy {
 
 impl Service {
     fn new() -> Self {
-        let policy = Arc::new(policy());
-        let bench = Bench::with(with_candidate(), |builder| {
-            builder.guard(Arc::clone(&policy))
-        });
-        bench.pipeline.tick();
+        let (bench, policy) = started(policy());
         bench.events();
         Self {
             bench,
@@ -97,8 +92,7 @@ impl Service {
 
     /// The same service in another process: what is not in the snapshot is gone.
     fn restarted(self) -> Self {
-        let stored = serde_json::to_string(&self.bench.pipeline.snapshot().unwrap()).unwrap();
-        let snapshot: Snapshot = serde_json::from_str(&stored).unwrap();
+        let snapshot = stored(&self.bench.pipeline);
         let policy = Arc::new(policy());
         let line_up = (*self.bench.pipeline.line_up()).clone();
         let bench = self
@@ -230,22 +224,14 @@ fn is_the_same(one: &RolloutStatus, other: &RolloutStatus) -> Result<(), TestCas
 /// Answers of the first stage are compared in quarters of that stage, also after a restart in the second.
 #[test]
 fn a_restart_knows_when_each_stage_began() {
-    let start = || {
-        let canary = Arc::new(fusebox::CanaryPolicy::default());
-        let bench = Bench::with(with_candidate(), |builder| {
-            builder.guard(Arc::clone(&canary))
-        });
-        bench.pipeline.tick();
-        (bench, canary)
-    };
     let began = |bench: &Bench| {
         let stored = serde_json::to_value(bench.pipeline.snapshot().unwrap()).unwrap();
         stored["guards"]["canary"]["trial"]["began"].clone()
     };
-    let (bench, canary) = start();
+    let (bench, canary) = running();
     bench.tick_after(minutes(45));
     canary.promote().unwrap();
-    let (after, _) = start();
+    let (after, _) = running();
     after
         .pipeline
         .restore(&bench.pipeline.snapshot().unwrap())

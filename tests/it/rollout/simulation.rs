@@ -10,7 +10,7 @@ use fusebox::name::BatchKey;
 use fusebox::rollout::RolloutState;
 use fusebox::{CanaryPolicy, Correction, Field, Ratio, Report, Role, Ticket};
 
-use super::canary::{hours, with_candidate};
+use super::{hours, started};
 use crate::support::{Bench, answered, minutes};
 
 /// Xorshift, 64 bits (Marsaglia, "Xorshift RNGs", 2003).
@@ -36,12 +36,8 @@ impl Chance {
 
 fn running(share: Ratio) -> (Bench, Arc<CanaryPolicy>) {
     let canary = CanaryPolicy::builder().stage(share, hours(2));
-    let canary = Arc::new(canary.stage(Ratio::percent(80), hours(4)).build().unwrap());
-    let bench = Bench::with(with_candidate(), |builder| {
-        builder.guard(Arc::clone(&canary))
-    });
-    bench.pipeline.tick();
-    (bench, canary)
+    let canary = canary.stage(Ratio::percent(80), hours(4));
+    started(canary.build().unwrap())
 }
 
 /// Both versions are corrected in 3 of 100 documents, always `size` documents of one version in a row for one cause. Whether

@@ -9,35 +9,11 @@ use fusebox::rollout::{
     WorseType,
 };
 use fusebox::{
-    BlueGreenPolicy, CanaryPolicy, DocumentType, EventKind, FailureKind, LineUp, Permit, Report,
-    Role, Timestamp,
+    BlueGreenPolicy, CanaryPolicy, EventKind, FailureKind, LineUp, Permit, Report, Role, Timestamp,
 };
 
-use super::blue_green::experience;
-use super::canary::{answers, hours, with_candidate};
+use super::{answers, experience_of, hours, name, running, started, with_candidate};
 use crate::support::{Bench, minutes, version};
-
-fn started(builder: BlueGreenPolicyBuilder) -> (Bench, Arc<BlueGreenPolicy>) {
-    let policy = Arc::new(builder.build().unwrap());
-    let bench = Bench::with(with_candidate(), |builder| {
-        builder.guard(Arc::clone(&policy))
-    });
-    bench.pipeline.tick();
-    (bench, policy)
-}
-
-fn canary() -> (Bench, Arc<CanaryPolicy>) {
-    let canary = Arc::new(CanaryPolicy::default());
-    let bench = Bench::with(with_candidate(), |builder| {
-        builder.guard(Arc::clone(&canary))
-    });
-    bench.pipeline.tick();
-    (bench, canary)
-}
-
-fn name(text: &str) -> DocumentType {
-    DocumentType::new(text).unwrap()
-}
 
 /// How many of 1,000 documents the candidate gets.
 fn exposed(bench: &Bench, document_type: &str) -> usize {
@@ -54,9 +30,9 @@ fn excluding() -> BlueGreenPolicyBuilder {
 
 #[test]
 fn a_type_that_is_worse_alone_stays_with_production() {
-    let (bench, policy) = started(excluding());
-    experience(&bench, "invoice", (40, 2_000), (720, 18_000));
-    experience(&bench, "contract", (20, 100), (20, 900));
+    let (bench, policy) = started(excluding().build().unwrap());
+    experience_of(&bench, "invoice", (40, 2_000), (720, 18_000));
+    experience_of(&bench, "contract", (20, 100), (20, 900));
     let pages = bench.pages();
     let [
         EventKind::Rollout(RolloutEvent::TypeExcluded {
@@ -95,9 +71,9 @@ fn a_type_that_is_worse_alone_stays_with_production() {
 #[test]
 fn nobody_waits_for_a_type_that_is_left_to_production() {
     let expected = [name("invoice"), name("statement")];
-    let (bench, policy) = started(excluding().expect_types(expected));
-    experience(&bench, "invoice", (30, 1_000), (270, 9_000));
-    experience(&bench, "statement", (10, 19), (10, 171));
+    let (bench, policy) = started(excluding().expect_types(expected).build().unwrap());
+    experience_of(&bench, "invoice", (30, 1_000), (270, 9_000));
+    experience_of(&bench, "statement", (10, 19), (10, 171));
     assert_eq!(policy.status().findings.excluded, [name("statement")]);
     bench.tick_after(hours(48));
     assert_eq!(policy.status().state, RolloutState::Promoted);
@@ -105,12 +81,12 @@ fn nobody_waits_for_a_type_that_is_left_to_production() {
 
 #[test]
 fn what_is_left_to_production_is_so_after_a_restart() {
-    let (bench, _policy) = started(excluding());
-    experience(&bench, "invoice", (40, 2_000), (720, 18_000));
-    experience(&bench, "contract", (20, 100), (20, 900));
+    let (bench, _policy) = started(excluding().build().unwrap());
+    experience_of(&bench, "invoice", (40, 2_000), (720, 18_000));
+    experience_of(&bench, "contract", (20, 100), (20, 900));
     let stored = serde_json::to_string(&bench.pipeline.snapshot().unwrap()).unwrap();
     let snapshot: Snapshot = serde_json::from_str(&stored).unwrap();
-    let (after, policy) = started(excluding());
+    let (after, policy) = started(excluding().build().unwrap());
     after.pipeline.restore(&snapshot).unwrap();
     assert_eq!(exposed(&after, "contract"), 0);
     assert_eq!(policy.status().findings.excluded, [name("contract")]);
@@ -118,18 +94,18 @@ fn what_is_left_to_production_is_so_after_a_restart() {
 
 #[test]
 fn the_last_type_cannot_be_left_to_production() {
-    let (bench, policy) = started(excluding());
-    experience(&bench, "contract", (20, 100), (20, 900));
+    let (bench, policy) = started(excluding().build().unwrap());
+    experience_of(&bench, "contract", (20, 100), (20, 900));
     assert_eq!(policy.status().state, RolloutState::RolledBack);
 }
 
 /// Twice as often in each of three types, in none of them beyond doubt.
 #[test]
 fn a_candidate_that_is_worse_for_all_types_is_rolled_back() {
-    let (bench, policy) = started(excluding());
+    let (bench, policy) = started(excluding().build().unwrap());
     for document_type in ["invoice", "contract", "receipt", "order"] {
         if policy.status().state == RolloutState::Running {
-            experience(&bench, document_type, (8, 125), (34, 1_125));
+            experience_of(&bench, document_type, (8, 125), (34, 1_125));
         }
     }
     let status = policy.status();
@@ -140,9 +116,9 @@ fn a_candidate_that_is_worse_for_all_types_is_rolled_back() {
 
 #[test]
 fn a_canary_judges_types_alone_too() {
-    let (bench, canary) = canary();
-    experience(&bench, "invoice", (40, 2_000), (1_140, 38_000));
-    experience(&bench, "contract", (15, 100), (38, 1_900));
+    let (bench, canary) = running();
+    experience_of(&bench, "invoice", (40, 2_000), (1_140, 38_000));
+    experience_of(&bench, "contract", (15, 100), (38, 1_900));
     let status = canary.status();
     assert_eq!(status.state, RolloutState::RolledBack);
     assert!(!status.evidence.exceeds, "together: {}", status.evidence);
@@ -154,11 +130,11 @@ fn a_canary_judges_types_alone_too() {
 #[test]
 fn with_more_types_each_needs_stronger_evidence() {
     let alone = |types: usize| {
-        let (bench, canary) = canary();
+        let (bench, canary) = running();
         for n in 1..types {
-            experience(&bench, &format!("type-{n}"), (6, 1_000), (570, 19_000));
+            experience_of(&bench, &format!("type-{n}"), (6, 1_000), (570, 19_000));
         }
-        experience(&bench, "contract", (9, 100), (38, 1_900));
+        experience_of(&bench, "contract", (9, 100), (38, 1_900));
         canary.status().state
     };
     assert_eq!(alone(2), RolloutState::RolledBack);
@@ -167,9 +143,10 @@ fn with_more_types_each_needs_stronger_evidence() {
 
 #[test]
 fn after_a_promotion_types_that_were_not_seen_keep_their_share_until_they_are() {
-    let (bench, policy) =
-        started(BlueGreenPolicy::builder().expect_types([name("invoice"), name("statement")]));
-    experience(&bench, "invoice", (30, 1_000), (270, 9_000));
+    let expected = [name("invoice"), name("statement")];
+    let policy = BlueGreenPolicy::builder().expect_types(expected);
+    let (bench, policy) = started(policy.build().unwrap());
+    experience_of(&bench, "invoice", (30, 1_000), (270, 9_000));
     bench.tick_after(hours(48));
     assert_eq!(policy.status().findings.uncovered, [name("statement")]);
     policy.promote().unwrap();
@@ -189,11 +166,11 @@ fn after_a_promotion_types_that_were_not_seen_keep_their_share_until_they_are() 
 #[test]
 fn a_type_that_comes_after_the_promotion_is_still_judged() {
     let expected = [name("invoice"), name("statement")];
-    let (bench, policy) = started(excluding().expect_types(expected));
-    experience(&bench, "invoice", (30, 1_000), (270, 9_000));
+    let (bench, policy) = started(excluding().expect_types(expected).build().unwrap());
+    experience_of(&bench, "invoice", (30, 1_000), (270, 9_000));
     policy.promote().unwrap();
     bench.tick_after(hours(24 * 20));
-    experience(&bench, "statement", (10, 19), (10, 171));
+    experience_of(&bench, "statement", (10, 19), (10, 171));
     bench.pipeline.tick();
     assert_eq!(policy.status().findings.excluded, [name("statement")]);
     assert_eq!(exposed(&bench, "statement"), 0);
@@ -212,7 +189,7 @@ fn types_that_production_answered_in_the_last_35_days_are_expected() {
     bench.tick_after(minutes(33 * 24 * 60 - 10));
     bench.pipeline.deploy(with_candidate()).unwrap();
     bench.pipeline.tick();
-    experience(&bench, "invoice", (30, 1_000), (270, 9_000));
+    experience_of(&bench, "invoice", (30, 1_000), (270, 9_000));
     bench.tick_after(hours(48) + minutes(5));
     assert_eq!(policy.status().findings.uncovered, [name("monthly")]);
     assert_eq!(
@@ -229,18 +206,18 @@ fn documents_of_other_days_do_not_stand_for_a_month_s_end() {
     let policy = BlueGreenPolicy::builder()
         .expect(name("invoice"), Cadence::Daily)
         .expect(name("invoice"), Cadence::MonthEnd);
-    let (bench, policy) = started(policy);
-    experience(&bench, "invoice", (30, 1_000), (270, 9_000));
+    let (bench, policy) = started(policy.build().unwrap());
+    experience_of(&bench, "invoice", (30, 1_000), (270, 9_000));
     bench.tick_after(hours(48));
     let status = policy.status();
     assert_eq!(status.findings.uncovered, [name("invoice")]);
     let next = status.findings.next_look.unwrap();
     assert_eq!(next.to_string(), "2026-03-31T00:00:00.000Z");
     bench.clock.set(next);
-    experience(&bench, "invoice", (0, 19), (0, 171));
+    experience_of(&bench, "invoice", (0, 19), (0, 171));
     bench.tick_after(minutes(10));
     assert_eq!(policy.status().state, RolloutState::Running);
-    experience(&bench, "invoice", (0, 1), (0, 0));
+    experience_of(&bench, "invoice", (0, 1), (0, 0));
     bench.pipeline.tick();
     assert_eq!(policy.status().state, RolloutState::Promoted);
 }
@@ -251,15 +228,15 @@ fn times_of_one_s_own_count_as_they_say() {
         at.as_millis() / 86_400_000 % 7 == 3
     }
     let policy = BlueGreenPolicy::builder().expect(name("bulk"), Cadence::on("sunday", is_sunday));
-    let (bench, policy) = started(policy);
-    experience(&bench, "bulk", (30, 1_000), (270, 9_000));
+    let (bench, policy) = started(policy.build().unwrap());
+    experience_of(&bench, "bulk", (30, 1_000), (270, 9_000));
     assert_eq!(
         policy.status().findings.uncovered,
         [name("bulk")],
         "a Friday"
     );
     bench.clock.advance(hours(48));
-    experience(&bench, "bulk", (0, 20), (0, 180));
+    experience_of(&bench, "bulk", (0, 20), (0, 180));
     assert!(policy.status().findings.uncovered.is_empty(), "a Sunday");
     assert_eq!(
         Cadence::on("sunday", is_sunday).to_string(),
@@ -337,7 +314,7 @@ fn what_is_known_at_once_rolls_back_without_a_correction() {
 /// their 5 %, so that each needs 80.
 #[test]
 fn what_is_known_at_once_needs_four_times_the_evidence() {
-    let (bench, canary) = canary();
+    let (bench, canary) = running();
     ends(&bench, (986, 18_905), |permit| {
         let _ = permit.answer(Report::new());
     });
@@ -355,9 +332,9 @@ fn what_is_known_at_once_needs_four_times_the_evidence() {
 /// 6 of 200 against 114 of 3,800 are above 1.5 times with a probability of 12 %, 30 of 1,000 against 570 of 19,000 with 1 %.
 #[test]
 fn a_type_is_no_worse_only_beyond_five_percent_of_doubt() {
-    let (bench, canary) = canary();
-    experience(&bench, "contract", (6, 200), (114, 3_800));
-    experience(&bench, "invoice", (30, 1_000), (570, 19_000));
+    let (bench, canary) = running();
+    experience_of(&bench, "contract", (6, 200), (114, 3_800));
+    experience_of(&bench, "invoice", (30, 1_000), (570, 19_000));
     let verdicts: Vec<_> = canary
         .status()
         .types
@@ -370,7 +347,7 @@ fn a_type_is_no_worse_only_beyond_five_percent_of_doubt() {
 /// Contracts are refused four times as often, invoices not at all.
 #[test]
 fn a_type_that_fails_more_often_stays_with_production() {
-    let (bench, policy) = started(excluding());
+    let (bench, policy) = started(excluding().build().unwrap());
     ends(&bench, (1_000, 9_000), |permit| {
         let _ = permit.answer(Report::new());
     });
@@ -395,7 +372,7 @@ fn a_type_that_fails_more_often_stays_with_production() {
 
 #[test]
 fn equal_ends_roll_nothing_back() {
-    let (bench, canary) = canary();
+    let (bench, canary) = running();
     ends(&bench, (500, 9_500), |permit| {
         permit.fail(FailureKind::ServerError);
     });
@@ -413,14 +390,14 @@ fn equal_ends_roll_nothing_back() {
 
 #[test]
 fn types_past_the_first_thousand_are_judged_together() {
-    let (bench, canary) = canary();
+    let (bench, canary) = running();
     for n in 0..1_000 {
         let _ = bench.permit(&format!("type-{n}")).answer(Report::new());
     }
     bench.events();
-    experience(&bench, "one-more", (60, 500), (285, 9_500));
+    experience_of(&bench, "one-more", (60, 500), (285, 9_500));
     assert_eq!(canary.status().state, RolloutState::RolledBack);
-    experience(&bench, "and-another", (0, 0), (0, 10));
+    experience_of(&bench, "and-another", (0, 0), (0, 10));
     let others: Vec<_> = bench
         .events()
         .into_iter()
@@ -437,8 +414,8 @@ fn types_past_the_first_thousand_are_judged_together() {
 
 #[test]
 fn a_hold_has_a_length() {
-    let (bench, policy) = started(BlueGreenPolicy::builder().max_hold(2));
-    experience(&bench, "invoice", (0, 100), (0, 900));
+    let (bench, policy) = started(BlueGreenPolicy::builder().max_hold(2).build().unwrap());
+    experience_of(&bench, "invoice", (0, 100), (0, 900));
     bench.tick_after(minutes(96 * 60 - 1));
     assert_eq!(policy.status().state, RolloutState::Running);
     bench.tick_after(minutes(1));

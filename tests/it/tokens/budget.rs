@@ -9,11 +9,11 @@ use fusebox::tokens::{
     Conversation, Framing, Message, Model, TokenBreakdown, TokenCount, TokenCounter,
 };
 use fusebox::{
-    Admission, Call, Destination, Error, EventKind, LineUp, Ratio, Reason, Severity, TokenBudget,
-    Version,
+    Admission, Call, Destination, Error, EventKind, LineUp, Pipeline, Ratio, Reason, Severity,
+    TokenBudget, Version,
 };
 
-use crate::support::{Bench, minutes};
+use crate::support::{Bench, minutes, refused};
 
 /// With 1,000 tokens reserved for the answer 10,000 are left for the prompt.
 const WINDOW: u64 = 11_000;
@@ -613,4 +613,49 @@ impl fusebox::Classify for Never {
     fn failure_kind(&self) -> fusebox::FailureKind {
         fusebox::FailureKind::Unknown
     }
+}
+
+#[test]
+fn a_token_budget_says_what_is_missing() {
+    let budget = || TokenBudget::builder().build().unwrap();
+    let build = |version: Version| {
+        Pipeline::builder(LineUp::new(version))
+            .guard(budget())
+            .build()
+    };
+    refused(
+        build(
+            Version::new("v7", "my-model")
+                .unwrap()
+                .with_system_prompt_tokens(1),
+        ),
+        "model of version `v7`: `my-model` is not allowed; a model whose context window is known or declared with \
+         `.model(Model::new(name, window)?)`",
+    );
+    refused(
+        build(Version::new("v7", "gpt-4").unwrap()),
+        "system prompt of version `v7`: `not counted` is not allowed; give it with `.with_system_prompt(..)`, or its \
+         tokens with `.with_system_prompt_tokens(..)`",
+    );
+    refused(
+        build(crate::support::version("v7").with_reserved_answer_tokens(128_000)),
+        "reserved answer tokens of version `v7`: `128000` is not allowed; fewer than the context window of `gpt-4o`, 128000",
+    );
+    let limit = |limit| TokenBudget::builder().limit(limit).build();
+    refused(
+        limit(Ratio::ZERO),
+        "token budget limit: `0 %` is not allowed; more than 0 % and at most 100 %",
+    );
+    refused(
+        limit(Ratio::percent(101)),
+        "token budget limit: `101 %` is not allowed; more than 0 % and at most 100 %",
+    );
+    assert!(limit(Ratio::ONE).is_ok());
+    let twice = TokenBudget::builder()
+        .model(Model::new("a", 1).unwrap())
+        .fallback(Model::new("a", 2).unwrap());
+    refused(
+        twice.build(),
+        "context window of model `a`: `2` is not allowed; one declaration for each model",
+    );
 }
