@@ -6,6 +6,8 @@ mod traffic;
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::error::Error;
 use crate::event::{Event, Severity};
 use crate::pipeline::Builder;
@@ -106,7 +108,7 @@ impl Drill {
 }
 
 /// What a drill showed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct DrillReport {
     broken_at: Option<Timestamp>,
     events: Vec<(Timestamp, Event)>,

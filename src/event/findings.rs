@@ -154,6 +154,7 @@ pub enum HoldReason {
     /// Too many corrections are still to come.
     Immature,
     /// The candidate does not get the share of documents that it should: what is compared may not be comparable.
+    #[doc(alias = "sample ratio mismatch")]
     SplitBroken,
     /// A document type was not seen often enough.
     Coverage,

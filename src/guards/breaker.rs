@@ -120,6 +120,7 @@ const NAME: &str = "error-rate";
 /// # Ok::<(), fusebox::Error>(())
 /// ```
 #[derive(Debug)]
+#[doc(alias = "circuit breaker")]
 pub struct ErrorRateBreaker {
     /// Whether routing has to look at the lines at all: false while nothing is out of service and no command waits.
     attention: AtomicBool,

@@ -71,6 +71,7 @@ const NAME: &str = "ledger";
 /// # Ok::<(), fusebox::Error>(())
 /// ```
 #[derive(Debug)]
+#[doc(alias = "dead letter")]
 pub struct RouteLedger {
     settings: Settings,
     core: Mutex<Core>,
@@ -325,7 +326,7 @@ struct Stored {
 }
 
 /// How documents have ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LedgerReport {
     types: BTreeMap<DocumentType, Ends>,
     other: Option<Ends>,

@@ -84,6 +84,8 @@ const FIELDS: usize = 100;
 /// # Ok::<(), fusebox::Error>(())
 /// ```
 #[derive(Debug)]
+#[doc(alias = "shadow traffic")]
+#[doc(alias = "dark launch")]
 pub struct ShadowComparator {
     settings: Settings,
     core: Mutex<Core>,

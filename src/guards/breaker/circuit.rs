@@ -1,6 +1,7 @@
 //! One version: what its calls did lately, and whether it is in service.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,7 @@ pub enum BreakerState {
     /// In service.
     Closed,
     /// Tried with a few calls; all others are served by the version behind it.
+    #[doc(alias = "half-open")]
     HalfOpen,
     /// Out of service until a person arms it again.
     Latched,
@@ -34,7 +36,7 @@ pub enum BreakerState {
 }
 
 /// What the calls of one version did within the window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct VersionCounts {
     /// Calls that ended in an answer or a failure.
@@ -53,7 +55,8 @@ pub struct VersionCounts {
 }
 
 /// What the calls in the window say of a version.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Health {
     /// There are too few calls for a rate.
@@ -63,6 +66,28 @@ pub enum Health {
     Healthy,
     /// More calls failed than may.
     Failing,
+}
+
+impl fmt::Display for BreakerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Alarmed => "alarmed",
+            Self::Closed => "closed",
+            Self::HalfOpen => "half-open",
+            Self::Latched => "latched",
+            Self::Open => "open",
+        })
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::InsufficientData => "insufficient data",
+            Self::Healthy => "healthy",
+            Self::Failing => "failing",
+        })
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

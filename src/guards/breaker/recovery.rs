@@ -39,6 +39,7 @@ pub enum Recovery {
 /// # Ok::<(), fusebox::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "half-open")]
 pub struct Probing {
     wait: Duration,
     longest_wait: Option<Duration>,

@@ -1,5 +1,7 @@
 //! What is known of one field of one document type: its baseline, its last hours, and whether it has fallen.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::confidence::Confidence;
@@ -10,7 +12,8 @@ use crate::time::Timestamp;
 pub(super) const MOST_DOCUMENTS: u64 = 1_000_000_000_000;
 
 /// What is known of the confidence of one field of one document type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DriftState {
     /// There is a baseline, and the mean of the window is near it.
@@ -23,8 +26,19 @@ pub enum DriftState {
     Warming,
 }
 
+impl fmt::Display for DriftState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Healthy => "healthy",
+            Self::InsufficientData => "insufficient data",
+            Self::Raised => "raised",
+            Self::Warming => "warming up",
+        })
+    }
+}
+
 /// The two means that are compared, as data.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ConfidenceMeans {
     /// The baseline, rounded to millionths; as far as it is learnt while it is being learnt.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use crate::name::DocumentType;
 use crate::time::{Timestamp, hours};
 
@@ -96,6 +98,13 @@ impl Cadence {
             met += u32::from(hour < YEAR && until_next <= length);
         }
         f64::from(met) / f64::from(YEAR)
+    }
+}
+
+/// By its name: the times themselves are code.
+impl Serialize for Cadence {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

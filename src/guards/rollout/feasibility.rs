@@ -5,13 +5,15 @@ mod simulation;
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use super::controller::Rollout;
 use super::coverage::Cadence;
 use super::plan::Plan;
 use crate::error::Error;
 use crate::name::DocumentType;
 use crate::ratio::Ratio;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, as_millis, millis};
 
 /// So many rollouts are tried of an equal candidate, and as many of one that is twice as bad.
 const RUNS: u32 = 400;
@@ -24,7 +26,7 @@ const VERDICT: (f64, f64) = (10.5, 32.0);
 /// Printed as a table for a person. Probabilities come from 400 simulated rollouts each, with the conditions of the plan as
 /// they are: they are off by less than 8 points. Corrections are taken to come at once, approvals to be given at once, and
 /// every type to come all the time; what these take in truth comes on top.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Feasibility {
     /// What becomes of a candidate that is corrected as often as production.
@@ -38,7 +40,7 @@ pub struct Feasibility {
 }
 
 /// What becomes of rollouts.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Forecast {
     /// The share that is promoted.
@@ -48,18 +50,21 @@ pub struct Forecast {
     /// The share that waits for a person in the end, because it is not clear.
     pub escalated: f64,
     /// How long half of all rollouts take until one of these.
+    #[serde(with = "as_millis")]
     pub median: Duration,
     /// How long nine of ten take.
+    #[serde(with = "as_millis")]
     pub nine_in_ten: Duration,
 }
 
 /// One stage.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct StageForecast {
     /// The candidate's share.
     pub share: Ratio,
     /// How long it lasts at least.
+    #[serde(with = "as_millis")]
     pub at_least: Duration,
     /// Documents of the candidate in that time.
     pub documents: f64,
@@ -70,7 +75,7 @@ pub struct StageForecast {
 }
 
 /// One document type by itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct TypeForecast {
     /// Which.
@@ -82,11 +87,19 @@ pub struct TypeForecast {
     /// Corrections of the candidate in that time, if it is as good as production.
     pub corrections: f64,
     /// How long the last stage would have to be for a verdict on this type alone, in half of all rollouts and in nine of ten.
+    #[serde(serialize_with = "both_in_millis")]
     pub verdict: (Duration, Duration),
     /// Whether a verdict on this type alone can be expected while the plan lasts.
     pub can_be_judged: bool,
     /// For each time at which its documents are expected, how many windows of this length meet it, whenever they begin.
     pub windows: Vec<(Cadence, f64)>,
+}
+
+fn both_in_millis<S: Serializer>(
+    (half, most): &(Duration, Duration),
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    [millis(*half), millis(*most)].serialize(serializer)
 }
 
 impl Rollout {

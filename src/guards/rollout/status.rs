@@ -45,7 +45,7 @@ pub enum TypeVerdict {
 }
 
 /// One document type in a rollout.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TypeStatus {
     /// Which; `other` for those past the first thousand, which are judged together.
@@ -57,7 +57,7 @@ pub struct TypeStatus {
 }
 
 /// A rollout as it stands.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RolloutStatus {
     /// The candidate; `None` when there is none, and everything below says nothing.
@@ -126,6 +126,18 @@ impl fmt::Display for RolloutState {
             Self::Promoted => "promoted",
             Self::RolledBack => "rolled back",
             Self::Running => "running",
+        })
+    }
+}
+
+impl fmt::Display for TypeVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Excluded => "excluded",
+            Self::NoWorse => "no worse",
+            Self::Unclear => "unclear",
+            Self::Unseen => "unseen",
+            Self::Worse => "worse",
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What a shadow run has found.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,8 @@ use crate::ratio::Ratio;
 use crate::stats::wilson;
 
 /// What may be said of a candidate after the latest look at it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[must_use]
 #[non_exhaustive]
 pub enum ShadowVerdict {
@@ -27,6 +29,19 @@ pub enum ShadowVerdict {
     NotShownBelow,
     /// At one of the looks the rate was above the threshold: a person should look.
     ReviewRequired,
+}
+
+impl fmt::Display for ShadowVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CertifiedBelow => f.pad("certified below the threshold"),
+            Self::Collecting { compared, needed } => {
+                write!(f, "collecting: {compared} of {needed} documents compared")
+            }
+            Self::NotShownBelow => f.pad("not shown to be below the threshold"),
+            Self::ReviewRequired => f.pad("review required"),
+        }
+    }
 }
 
 /// How comparisons came out: each document is in one of the four.
@@ -98,7 +113,7 @@ pub struct Divergence {
 }
 
 /// What a shadow run has found so far.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ShadowReport {
     pub(super) verdict: ShadowVerdict,
     pub(super) total: ShadowCounts,
