@@ -16,7 +16,7 @@ use std::fmt;
 ///
 /// let error = DocumentId::new("").unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::Invalid);
-/// assert_eq!(error.to_string(), "document id: `` is not allowed; give at least one character");
+/// assert_eq!(error.to_string(), "document id: got ``, expected give at least one character");
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -36,7 +36,7 @@ pub enum ErrorKind {
 
 #[derive(Debug, thiserror::Error)]
 enum Repr {
-    #[error("{field}: `{value}` is not allowed; {allowed}")]
+    #[error("{field}: got `{value}`, expected {allowed}")]
     Invalid {
         field: Cow<'static, str>,
         value: String,

@@ -408,7 +408,7 @@ mod tests {
         let zero = Span::new("window", Duration::ZERO, 60).unwrap_err();
         assert_eq!(
             zero.to_string(),
-            "window: `0s` is not allowed; longer than zero"
+            "window: got `0s`, expected longer than zero"
         );
         let odd = Span::new("window", Duration::from_millis(100), 60).unwrap_err();
         assert!(

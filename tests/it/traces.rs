@@ -93,7 +93,7 @@ fn what_is_wrong_is_named() {
         ),
         (
             &rollout(r#"{"op": "resume", "t": 0}"#),
-            "canary resume: `running` is not allowed; only while it is paused",
+            "canary resume: got `running`, expected only while it is paused",
         ),
         (
             &rollout("").replace("canary", "green"),
@@ -125,7 +125,7 @@ fn what_is_wrong_is_named() {
         ),
         (
             &breaker("").replace("1000", "0"),
-            "error rate window: `0s` is not allowed; longer than zero",
+            "error rate window: got `0s`, expected longer than zero",
         ),
     ] {
         let problem = replay::cases(case).unwrap_err();

@@ -135,7 +135,7 @@ fn an_abandoned_probe_has_failed_where_abandoned_calls_count() {
 fn a_breaker_says_which_number_is_wrong() {
     for threshold in [Ratio::ZERO, Ratio::ONE, Ratio::percent(150)] {
         let message = format!(
-            "error rate threshold: `{threshold}` is not allowed; more than 0 % and less than 100 %"
+            "error rate threshold: got `{threshold}`, expected more than 0 % and less than 100 %"
         );
         refused(
             ErrorRateBreaker::builder().threshold(threshold).build(),
@@ -144,18 +144,18 @@ fn a_breaker_says_which_number_is_wrong() {
     }
     refused(
         ErrorRateBreaker::builder().window(Duration::ZERO).build(),
-        "error rate window: `0s` is not allowed; longer than zero",
+        "error rate window: got `0s`, expected longer than zero",
     );
     refused(
         ErrorRateBreaker::builder().buckets(7).build(),
-        "error rate window: `15m` is not allowed; a multiple of its number of buckets (7), in whole milliseconds",
+        "error rate window: got `15m`, expected a multiple of its number of buckets (7), in whole milliseconds",
     );
     refused(
         ErrorRateBreaker::builder().min_calls(0).build(),
-        "error rate min_calls: `0` is not allowed; at least 1",
+        "error rate min_calls: got `0`, expected at least 1",
     );
     refused(
         RouteLedger::builder().max_open(Duration::ZERO).build(),
-        "ledger max_open: `0s` is not allowed; longer than zero",
+        "ledger max_open: got `0s`, expected longer than zero",
     );
 }

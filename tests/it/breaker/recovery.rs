@@ -335,19 +335,19 @@ fn what_cannot_be_is_refused() {
     for (probing, message) in [
         (
             Probing::after(seconds(0)),
-            "probing wait: `0s` is not allowed; at least 1 ms",
+            "probing wait: got `0s`, expected at least 1 ms",
         ),
         (
             minute.with_lease(seconds(0)),
-            "probing lease: `0s` is not allowed; at least 1 ms",
+            "probing lease: got `0s`, expected at least 1 ms",
         ),
         (
             minute.with_probes(0),
-            "probing probes: `0` is not allowed; at least 1",
+            "probing probes: got `0`, expected at least 1",
         ),
         (
             minute.with_longest_wait(seconds(59)),
-            "probing longest wait: `59s` is not allowed; at least the first wait, 1m",
+            "probing longest wait: got `59s`, expected at least the first wait, 1m",
         ),
     ] {
         let error = ErrorRateBreaker::builder()

@@ -77,7 +77,7 @@ fn settings_that_are_wrong_change_nothing() {
     let error = breaker.reconfigure(rate().min_calls(0)).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "error rate min_calls: `0` is not allowed; at least 1"
+        "error rate min_calls: got `0`, expected at least 1"
     );
     bench.answer(94);
     bench.fail(5);
@@ -233,7 +233,7 @@ fn the_number_of_last_calls_has_a_range() {
     for calls in [0, 10_001] {
         let error = rate().last_calls(calls).build().unwrap_err();
         let expected =
-            format!("error rate last_calls: `{calls}` is not allowed; 1 to 10000, or `None`");
+            format!("error rate last_calls: got `{calls}`, expected 1 to 10000, or `None`");
         assert_eq!(error.to_string(), expected);
     }
     assert!(rate().last_calls(10_000).build().is_ok());

@@ -212,17 +212,17 @@ fn what_cannot_be_is_refused() {
         (
             seconds(0),
             50,
-            "slow call time: `0s` is not allowed; at least 1 ms",
+            "slow call time: got `0s`, expected at least 1 ms",
         ),
         (
             seconds(1),
             0,
-            "slow call threshold: `0 %` is not allowed; more than 0 % and less than 100 %",
+            "slow call threshold: got `0 %`, expected more than 0 % and less than 100 %",
         ),
         (
             seconds(1),
             100,
-            "slow call threshold: `100 %` is not allowed; more than 0 % and less than 100 %",
+            "slow call threshold: got `100 %`, expected more than 0 % and less than 100 %",
         ),
     ] {
         let error = ErrorRateBreaker::builder()

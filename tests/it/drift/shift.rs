@@ -653,43 +653,43 @@ fn numbers_outside_their_range_are_refused_by_name() {
     for (builder, message) in [
         (
             builder().threshold(Confidence::percent(95)),
-            "drift threshold: `0.950` is not allowed; more than 0 and less than max_threshold 0.950",
+            "drift threshold: got `0.950`, expected more than 0 and less than max_threshold 0.950",
         ),
         (
             builder().threshold(nothing),
-            "drift threshold: `0.000` is not allowed; more than 0 and less than max_threshold 0.950",
+            "drift threshold: got `0.000`, expected more than 0 and less than max_threshold 0.950",
         ),
         (
             builder().step(nothing),
-            "drift step: `0.000` is not allowed; more than 0 and less than 1",
+            "drift step: got `0.000`, expected more than 0 and less than 1",
         ),
         (
             builder().max_drop(Confidence::CERTAIN),
-            "drift max_drop: `1.000` is not allowed; more than 0 and less than 1",
+            "drift max_drop: got `1.000`, expected more than 0 and less than 1",
         ),
         (
             builder().min_documents(0),
-            "drift min_documents: `0` is not allowed; at least 1",
+            "drift min_documents: got `0`, expected at least 1",
         ),
         (
             builder().baseline_documents(0),
-            "drift baseline_documents: `0` is not allowed; 1 to 1000000000000 documents",
+            "drift baseline_documents: got `0`, expected 1 to 1000000000000 documents",
         ),
         (
             builder().baseline(invoice, total, Confidence::percent(90), 0),
-            "drift baseline of invoice.total: `0` is not allowed; 1 to 1000000000000 documents",
+            "drift baseline of invoice.total: got `0`, expected 1 to 1000000000000 documents",
         ),
         (
             builder().max_keys(0),
-            "drift max_keys: `0` is not allowed; at least 1, and no fewer than the 0 baselines that are given",
+            "drift max_keys: got `0`, expected at least 1, and no fewer than the 0 baselines that are given",
         ),
         (
             builder().window(Duration::ZERO),
-            "drift window: `0s` is not allowed; longer than zero",
+            "drift window: got `0s`, expected longer than zero",
         ),
         (
             builder().buckets(7),
-            "drift window: `4h` is not allowed; a multiple of its number of buckets (7), in whole milliseconds",
+            "drift window: got `4h`, expected a multiple of its number of buckets (7), in whole milliseconds",
         ),
     ] {
         assert_eq!(builder.build().unwrap_err().to_string(), message);

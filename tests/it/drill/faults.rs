@@ -315,17 +315,17 @@ fn a_drill_says_what_it_needs() {
     let drill = || Drill::new(Pipeline::builder(line_up()).guard(RouteLedger::default()));
     refused(
         drill().run_for(minutes(1)),
-        "drill traffic: `none` is not allowed; add some with `.traffic(..)`",
+        "drill traffic: got `none`, expected add some with `.traffic(..)`",
     );
     refused(
         Traffic::of("invoice", 0),
-        "drill traffic per hour: `0` is not allowed; 1 to 3600000 documents",
+        "drill traffic per hour: got `0`, expected 1 to 3600000 documents",
     );
     let late = drill()
         .traffic(Traffic::of("invoice", 60).unwrap())
         .fault(minutes(60), Fault::fail(FailureKind::Timeout, Ratio::ONE));
     refused(
         late.run_for(minutes(60)),
-        "drill fault: `1h` is not allowed; before the drill ends, after 1h",
+        "drill fault: got `1h`, expected before the drill ends, after 1h",
     );
 }

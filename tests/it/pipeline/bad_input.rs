@@ -13,38 +13,38 @@ use crate::support::{Bench, EVENING, line_up, rate_only, refused, version};
 fn a_pipeline_says_what_it_cannot_be_built_from() {
     refused(
         Pipeline::builder(line_up()).build(),
-        "guards: `none` is not allowed; add at least one with `.guard(..)`",
+        "guards: got `none`, expected add at least one with `.guard(..)`",
     );
     refused(
         Pipeline::builder(line_up())
             .guard(RouteLedger::default())
             .guard(RouteLedger::default())
             .build(),
-        "guard name: `ledger` is not allowed; a name that no other guard of the pipeline has; see `.named(..)`",
+        "guard name: got `ledger`, expected a name that no other guard of the pipeline has; see `.named(..)`",
     );
     refused(
         Pipeline::builder(line_up())
             .guard(RouteLedger::default().named(""))
             .build(),
-        "guard name: `` is not allowed; a name of its own; see `.named(..)`",
+        "guard name: got ``, expected a name of its own; see `.named(..)`",
     );
     refused(
         Pipeline::builder(LineUp::new(version("v7")).with_previous(version("v7")))
             .guard(RouteLedger::default())
             .build(),
-        "previous version: `v7` is not allowed; a version other than the stable one",
+        "previous version: got `v7`, expected a version other than the stable one",
     );
     refused(
         Pipeline::builder(line_up().with_candidate(version("v7")))
             .guard(RouteLedger::default())
             .build(),
-        "candidate version: `v7` is not allowed; a version other than the stable one",
+        "candidate version: got `v7`, expected a version other than the stable one",
     );
     refused(
         Pipeline::builder(line_up().with_candidate(version("v6")))
             .guard(RouteLedger::default())
             .build(),
-        "candidate version: `v6` is not allowed; a version other than the previous one",
+        "candidate version: got `v6`, expected a version other than the previous one",
     );
 }
 
@@ -64,35 +64,35 @@ fn absent_guards_share_a_name() {
 fn names_and_models_need_to_be_something() {
     refused(
         Call::new("", "invoice"),
-        "document id: `` is not allowed; give at least one character",
+        "document id: got ``, expected give at least one character",
     );
     refused(
         Call::new("inv-1", ""),
-        "document type: `` is not allowed; give at least one character",
+        "document type: got ``, expected give at least one character",
     );
     refused(
         Version::new("", "gpt-4o"),
-        "version: `` is not allowed; give at least one character",
+        "version: got ``, expected give at least one character",
     );
     refused(
         Version::new("v7", ""),
-        "model: `` is not allowed; give at least one character",
+        "model: got ``, expected give at least one character",
     );
     refused(
         Model::new("gpt-4o", 0),
-        "context window of model `gpt-4o`: `0` is not allowed; at least 1 token",
+        "context window of model `gpt-4o`: got `0`, expected at least 1 token",
     );
     refused(
         Ratio::new(1, 0),
-        "ratio: `1/0` is not allowed; the denominator must be at least 1",
+        "ratio: got `1/0`, expected the denominator must be at least 1",
     );
     refused(
         Confidence::new(f64::NAN),
-        "confidence: `NaN` is not allowed; a number from 0 to 1",
+        "confidence: got `NaN`, expected a number from 0 to 1",
     );
     refused(
         Confidence::new(1.000_001),
-        "confidence: `1.000001` is not allowed; a number from 0 to 1",
+        "confidence: got `1.000001`, expected a number from 0 to 1",
     );
 }
 

@@ -76,7 +76,7 @@ fn a_known_id_with_another_prompt_or_model_is_not_deployed() {
         let line_up = LineUp::new(next.clone()).with_previous(changed);
         let error = bench.pipeline.deploy(line_up).unwrap_err().to_string();
         assert!(
-            error.starts_with("version id: `v7` is not allowed; "),
+            error.starts_with("version id: got `v7`, expected "),
             "{error}"
         );
         assert_eq!(*bench.pipeline.line_up().stable().id(), "v8");
@@ -98,7 +98,7 @@ fn a_prompt_that_changed_over_a_restart_is_an_error_and_all_else_is_restored() {
     );
     let error = after.pipeline.restore(&snapshot).unwrap_err().to_string();
     assert!(
-        error.starts_with("version id: `v7` is not allowed; "),
+        error.starts_with("version id: got `v7`, expected "),
         "{error}"
     );
     assert_eq!(ledger.report().total().lost, 1);

@@ -111,15 +111,15 @@ fn numbers_that_cannot_work_are_refused() {
     };
     refused(
         BlueGreenPolicy::builder().share(Ratio::ONE).build(),
-        "blue-green stage 1: share: `100 %` is not allowed; more than 0 % and less than 100 %",
+        "blue-green stage 1: share: got `100 %`, expected more than 0 % and less than 100 %",
     );
     refused(
         BlueGreenPolicy::builder().window(Duration::ZERO).build(),
-        "blue-green stage 1: time: `0s` is not allowed; longer than zero",
+        "blue-green stage 1: time: got `0s`, expected longer than zero",
     );
     refused(
         BlueGreenPolicy::builder().longest(hours(47)).build(),
-        "blue-green longest: `1day 23h` is not allowed; at least the window, 2days",
+        "blue-green longest: got `1day 23h`, expected at least the window, 2days",
     );
 }
 

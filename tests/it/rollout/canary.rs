@@ -336,22 +336,22 @@ fn a_plan_says_what_is_wrong_with_it() {
             });
         assert_eq!(builder.build().unwrap_err().to_string(), message);
     };
-    refused(&[], "canary stages: `none` is not allowed; at least one");
+    refused(&[], "canary stages: got `none`, expected at least one");
     refused(
         &[(0, 1)],
-        "canary stage 1: share: `0 %` is not allowed; more than 0 % and less than 100 %",
+        "canary stage 1: share: got `0 %`, expected more than 0 % and less than 100 %",
     );
     refused(
         &[(100, 1)],
-        "canary stage 1: share: `100 %` is not allowed; more than 0 % and less than 100 %",
+        "canary stage 1: share: got `100 %`, expected more than 0 % and less than 100 %",
     );
     refused(
         &[(5, 1), (4, 1)],
-        "canary stage 2: share: `4 %` is not allowed; more than stage 1's 5 % and less than 100 %",
+        "canary stage 2: share: got `4 %`, expected more than stage 1's 5 % and less than 100 %",
     );
     refused(
         &[(5, 0)],
-        "canary stage 1: time: `0s` is not allowed; longer than zero",
+        "canary stage 1: time: got `0s`, expected longer than zero",
     );
     let ratio = CanaryPolicy::builder()
         .stage(Ratio::percent(5), hours(1))
@@ -359,7 +359,7 @@ fn a_plan_says_what_is_wrong_with_it() {
         .build();
     assert_eq!(
         ratio.unwrap_err().to_string(),
-        "canary max_ratio: `100 %` is not allowed; more than 100 % and at most 400 %"
+        "canary max_ratio: got `100 %`, expected more than 100 % and at most 400 %"
     );
 }
 

@@ -141,13 +141,13 @@ fn numbers_that_mean_nothing_are_refused() {
     let three = Ratio::percent(3);
     refused(
         policy.feasibility(&[], three),
-        "canary feasibility: document types: `none` is not allowed; at least one",
+        "canary feasibility: document types: got `none`, expected at least one",
     );
     for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         refused(
             policy.feasibility(&invoices(rate), three),
             &format!(
-                "canary feasibility: invoice: `{rate}` is not allowed; more than 0 and at most 10000000 documents an hour"
+                "canary feasibility: invoice: got `{rate}`, expected more than 0 and at most 10000000 documents an hour"
             ),
         );
     }
@@ -155,7 +155,7 @@ fn numbers_that_mean_nothing_are_refused() {
         refused(
             policy.feasibility(&invoices(1.0), corrections),
             &format!(
-                "canary feasibility: corrections: `{corrections}` is not allowed; more than 0 % and at most 50 %, as twice as many are tried"
+                "canary feasibility: corrections: got `{corrections}`, expected more than 0 % and at most 50 %, as twice as many are tried"
             ),
         );
     }

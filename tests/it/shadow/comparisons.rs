@@ -502,27 +502,27 @@ fn numbers_outside_their_range_are_refused_by_name() {
     for (builder, message) in [
         (
             builder().documents(0, 500),
-            "shadow documents: `0 to 500` is not allowed; at least 1, rising, at most 100000",
+            "shadow documents: got `0 to 500`, expected at least 1, rising, at most 100000",
         ),
         (
             builder().documents(501, 500),
-            "shadow documents: `501 to 500` is not allowed; at least 1, rising, at most 100000",
+            "shadow documents: got `501 to 500`, expected at least 1, rising, at most 100000",
         ),
         (
             builder().documents(200, 100_001),
-            "shadow documents: `200 to 100001` is not allowed; at least 1, rising, at most 100000",
+            "shadow documents: got `200 to 100001`, expected at least 1, rising, at most 100000",
         ),
         (
             builder().threshold(Ratio::ONE),
-            "shadow threshold: `100 %` is not allowed; more than 0 % and less than 100 %",
+            "shadow threshold: got `100 %`, expected more than 0 % and less than 100 %",
         ),
         (
             builder().share(Ratio::ZERO),
-            "shadow share: `0 %` is not allowed; more than 0 % and at most 100 %",
+            "shadow share: got `0 %`, expected more than 0 % and at most 100 %",
         ),
         (
             builder().share(Ratio::percent(101)),
-            "shadow share: `101 %` is not allowed; more than 0 % and at most 100 %",
+            "shadow share: got `101 %`, expected more than 0 % and at most 100 %",
         ),
     ] {
         assert_eq!(builder.build().unwrap_err().to_string(), message);

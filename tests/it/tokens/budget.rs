@@ -629,26 +629,26 @@ fn a_token_budget_says_what_is_missing() {
                 .unwrap()
                 .with_system_prompt_tokens(1),
         ),
-        "model of version `v7`: `my-model` is not allowed; a model whose context window is known or declared with \
+        "model of version `v7`: got `my-model`, expected a model whose context window is known or declared with \
          `.model(Model::new(name, window)?)`",
     );
     refused(
         build(Version::new("v7", "gpt-4").unwrap()),
-        "system prompt of version `v7`: `not counted` is not allowed; give it with `.with_system_prompt(..)`, or its \
+        "system prompt of version `v7`: got `not counted`, expected give it with `.with_system_prompt(..)`, or its \
          tokens with `.with_system_prompt_tokens(..)`",
     );
     refused(
         build(crate::support::version("v7").with_reserved_answer_tokens(128_000)),
-        "reserved answer tokens of version `v7`: `128000` is not allowed; fewer than the context window of `gpt-4o`, 128000",
+        "reserved answer tokens of version `v7`: got `128000`, expected fewer than the context window of `gpt-4o`, 128000",
     );
     let limit = |limit| TokenBudget::builder().limit(limit).build();
     refused(
         limit(Ratio::ZERO),
-        "token budget limit: `0 %` is not allowed; more than 0 % and at most 100 %",
+        "token budget limit: got `0 %`, expected more than 0 % and at most 100 %",
     );
     refused(
         limit(Ratio::percent(101)),
-        "token budget limit: `101 %` is not allowed; more than 0 % and at most 100 %",
+        "token budget limit: got `101 %`, expected more than 0 % and at most 100 %",
     );
     assert!(limit(Ratio::ONE).is_ok());
     let twice = TokenBudget::builder()
@@ -656,6 +656,6 @@ fn a_token_budget_says_what_is_missing() {
         .fallback(Model::new("a", 2).unwrap());
     refused(
         twice.build(),
-        "context window of model `a`: `2` is not allowed; one declaration for each model",
+        "context window of model `a`: got `2`, expected one declaration for each model",
     );
 }

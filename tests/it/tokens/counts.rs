@@ -57,7 +57,7 @@ fn every_encoding_counts_as_the_cookbook_says() {
 fn an_encoding_that_is_off_names_the_feature_to_enable() {
     let error = Encoding::P50kBase.counter().unwrap_err().to_string();
     assert!(
-        error.contains("`p50k_base` is not allowed") && error.contains("feature `tiktoken`"),
+        error.contains("got `p50k_base`, expected") && error.contains("feature `tiktoken`"),
         "{error}"
     );
     let model = Model::new("ours", 8_000)
@@ -462,11 +462,11 @@ fn messages_of_another_shape_are_refused() {
     for (messages, error) in [
         (
             json!("hello"),
-            "messages: `\"hello\"` is not allowed; a list of messages",
+            "messages: got `\"hello\"`, expected a list of messages",
         ),
         (
             json!([{ "content": "hello" }]),
-            "role of a message: `{\"content\":\"hello\"}` is not allowed; a text",
+            "role of a message: got `{\"content\":\"hello\"}`, expected a text",
         ),
     ] {
         assert_eq!(
@@ -604,19 +604,19 @@ fn a_catalogue_says_which_row_is_wrong() {
     for (fields, error) in [
         (
             r#""context_window":0"#,
-            "context window of model `m`: `0` is not allowed; at least 1 token",
+            "context window of model `m`: got `0`, expected at least 1 token",
         ),
         (
             r#""context_window":10,"largest_input":11"#,
-            "largest input of model `m`: `11` is not allowed; 1 to the context window, 10",
+            "largest input of model `m`: got `11`, expected 1 to the context window, 10",
         ),
         (
             r#""context_window":10,"largest_answer":0"#,
-            "largest answer of model `m`: `0` is not allowed; 1 to the context window, 10",
+            "largest answer of model `m`: got `0`, expected 1 to the context window, 10",
         ),
         (
             r#""context_window":10,"end_of_life":"soon""#,
-            "end of life of model `m`: `soon` is not allowed; a date such as 2026-11-30",
+            "end of life of model `m`: got `soon`, expected a date such as 2026-11-30",
         ),
     ] {
         assert_eq!(row(fields), error);
@@ -624,7 +624,7 @@ fn a_catalogue_says_which_row_is_wrong() {
     let unknown_family = row(r#""context_window":10,"family":"gpt-7""#);
     assert!(
         unknown_family
-            .starts_with("family of model `m`: `gpt-7` is not allowed; one of claude-4, "),
+            .starts_with("family of model `m`: got `gpt-7`, expected one of claude-4, "),
         "{unknown_family}"
     );
     let unknown_key = row(r#""context_window":10,"window":10"#);

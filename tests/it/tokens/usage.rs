@@ -764,7 +764,7 @@ fn a_fallback_that_helps_nobody_and_a_reserve_that_cannot_be_are_refused() {
         .fallback(Model::new("smaller", 99_999).unwrap());
     assert_eq!(
         build(smaller, version("exact", 1)),
-        "context window of fallback `smaller`: `99999` is not allowed; at least that of `exact`, 100000"
+        "context window of fallback `smaller`: got `99999`, expected at least that of `exact`, 100000"
     );
     let gpt_4o = || version("gpt-4o", 1);
     assert_eq!(
@@ -772,7 +772,7 @@ fn a_fallback_that_helps_nobody_and_a_reserve_that_cannot_be_are_refused() {
             TokenBudget::builder(),
             gpt_4o().with_reserved_answer_tokens(16_385)
         ),
-        "reserved answer tokens of version `v7`: `16385` is not allowed; at most the largest answer of `gpt-4o`, 16384"
+        "reserved answer tokens of version `v7`: got `16385`, expected at most the largest answer of `gpt-4o`, 16384"
     );
     let nothing_known = TokenBudget::builder().catalogue(Catalogue::empty());
     assert!(
