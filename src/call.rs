@@ -183,7 +183,32 @@ impl<'t> Call<'t> {
         &self.history
     }
 
-    pub(crate) fn images(&self) -> &[Image] {
+    /// The images that are part of the document.
+    pub fn images(&self) -> &[Image] {
         &self.images
+    }
+
+    /// How many tokens the document has, if that was given instead of its text.
+    pub fn document_tokens(&self) -> Option<TokenCount> {
+        match self.content {
+            Content::Counted(count) => Some(count),
+            Content::InHistory | Content::Text(_) | Content::Unmeasured => None,
+        }
+    }
+
+    /// The conversation that goes with the document, or that has it among its messages.
+    pub fn conversation(&self) -> Option<&Conversation> {
+        match &self.history {
+            History::Messages(conversation) => Some(conversation),
+            History::Counted(_) | History::Unmeasured => None,
+        }
+    }
+
+    /// How many tokens the conversation has, if that was given instead of its messages; zero without a conversation.
+    pub fn history_tokens(&self) -> Option<TokenCount> {
+        match self.history {
+            History::Counted(count) => Some(count),
+            History::Messages(_) | History::Unmeasured => None,
+        }
     }
 }

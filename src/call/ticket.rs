@@ -28,7 +28,7 @@ impl TicketId {
     }
 
     /// Whether both tickets were given by one pipeline: then the greater one is the later one.
-    pub(crate) fn is_of_pipeline(self, other: Self) -> bool {
+    pub fn is_of_pipeline(self, other: Self) -> bool {
         self.instance == other.instance
     }
 }

@@ -169,6 +169,14 @@ impl Version {
         }
     }
 
+    /// How many tokens the system prompt has, if that was given instead of its text.
+    pub fn system_prompt_tokens(&self) -> Option<u64> {
+        match self.system_prompt {
+            SystemPrompt::Counted(tokens) => Some(tokens),
+            SystemPrompt::Text(_) | SystemPrompt::Unmeasured => None,
+        }
+    }
+
     /// The definitions of tools, if there are any.
     pub fn tools(&self) -> Option<&Value> {
         self.tools.as_deref()

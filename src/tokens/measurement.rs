@@ -49,6 +49,29 @@ impl Measurement {
         self.prompt
     }
 
+    /// The same where the caller brings only this part of the prompt: document, conversation and images, as the version's
+    /// own model counts them.
+    pub fn with_brought(mut self, version_model: ModelName, brought: TokenCount) -> Self {
+        (self.version_model, self.brought) = (version_model, brought);
+        self
+    }
+
+    /// The same with what another tokenizer counted, where the model's own is not published.
+    pub fn with_raw(mut self, tokens: u64) -> Self {
+        self.raw = Some(tokens);
+        self
+    }
+
+    /// What another tokenizer counted, where the model's own is not published.
+    pub fn raw(&self) -> Option<u64> {
+        self.raw
+    }
+
+    /// The version's own model, which may be smaller than the one to be called.
+    pub fn version_model(&self) -> &ModelName {
+        &self.version_model
+    }
+
     /// What the caller brings, document and conversation, as the version's own model reads it.
     pub fn brought(&self) -> TokenCount {
         self.brought

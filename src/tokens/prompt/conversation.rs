@@ -110,12 +110,22 @@ impl Message {
         })
     }
 
-    pub(crate) fn role(&self) -> &str {
+    /// The role that it has, as the API names it.
+    pub fn role(&self) -> &str {
         &self.role
     }
 
-    pub(crate) fn name(&self) -> Option<&str> {
+    /// The name of its author, if it has one.
+    pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// Its texts, in order; images, files and parts of an unknown kind are not among them.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(&**text),
+            Part::Image(_) | Part::Uncountable | Part::Unknown(_) => None,
+        })
     }
 
     pub(crate) fn parts(&self) -> &[Part] {
@@ -249,6 +259,11 @@ impl Conversation {
         self.bytes = self.bytes.saturating_add(bytes);
         self.unbounded |= !bounded;
         self.messages.push(message);
+    }
+
+    /// The messages, in order.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
     }
 
     /// How many messages there are.
