@@ -148,3 +148,31 @@ fn a_timestamp_prints_whatever_it_is() {
         "9999-12-31T23:59:59.999Z"
     );
 }
+
+/// Reports can be stored and sent, states read in a line of text.
+#[test]
+fn reports_are_serialisable_and_states_are_printable() {
+    fn report<T: Serialize>() {}
+    fn state<T: Serialize + DeserializeOwned + std::fmt::Display>() {}
+    report::<fusebox::breaker::VersionCounts>();
+    report::<fusebox::budget::BoundReport>();
+    report::<fusebox::budget::Headroom>();
+    report::<fusebox::budget::WhatIf>();
+    report::<fusebox::drift::ConfidenceMeans>();
+    report::<fusebox::drill::DrillReport>();
+    report::<fusebox::ledger::LedgerReport>();
+    report::<fusebox::rollout::Feasibility>();
+    report::<fusebox::rollout::RolloutStatus>();
+    report::<fusebox::shadow::ShadowReport>();
+    state::<fusebox::breaker::BreakerMode>();
+    state::<fusebox::breaker::BreakerState>();
+    state::<fusebox::breaker::Health>();
+    state::<fusebox::drift::DriftState>();
+    state::<fusebox::rollout::RolloutState>();
+    state::<fusebox::rollout::TypeVerdict>();
+    state::<fusebox::shadow::ShadowVerdict>();
+    let written = serde_json::to_value(RouteLedger::default().report()).unwrap();
+    assert_eq!(written, json!({ "types": {}, "other": null, "open": 0 }));
+    let latched = fusebox::breaker::BreakerState::Latched;
+    assert_eq!(format!("{latched:>8}"), " latched");
+}

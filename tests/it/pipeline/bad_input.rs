@@ -13,7 +13,7 @@ use crate::support::{Bench, EVENING, line_up, rate_only, refused, version};
 fn a_pipeline_says_what_it_cannot_be_built_from() {
     refused(
         Pipeline::builder(line_up()).build(),
-        "guards: got `none`, expected add at least one with `.guard(..)`",
+        "guards: got `none`, expected at least one guard; add it with `.guard(..)`",
     );
     refused(
         Pipeline::builder(line_up())
@@ -26,7 +26,7 @@ fn a_pipeline_says_what_it_cannot_be_built_from() {
         Pipeline::builder(line_up())
             .guard(RouteLedger::default().named(""))
             .build(),
-        "guard name: got ``, expected a name of its own; see `.named(..)`",
+        "guard name: got ``, expected a name that is not empty and not `pipeline`; see `.named(..)`",
     );
     refused(
         Pipeline::builder(LineUp::new(version("v7")).with_previous(version("v7")))

@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod cancellation;
+mod deadline;
 mod feedback;
 mod mounted;
+mod own_guard;
 mod restart;
 mod sinks;
 mod versions;
