@@ -1,4 +1,4 @@
-//! P8: proof that an alarm fires, and how long it takes.
+//! P8: proof that a page comes, and how long it takes.
 
 mod fault;
 mod simulation;
@@ -18,15 +18,17 @@ pub use traffic::Traffic;
 
 /// How often a drill calls `tick`.
 const TICK_EVERY: Duration = Duration::from_secs(5);
-/// The moment at which every drill begins: some Monday, 08:00 UTC.
+/// Every drill begins at Monday 2026-01-05, 08:00 UTC.
 const BEGIN: Timestamp = Timestamp::from_millis(1_767_600_000_000);
 
-/// Runs a production pipeline on a virtual clock, breaks something, and says when the page reached the sink.
+/// Runs a production pipeline on a virtual clock, injects faults, and measures the time to the
+/// page.
 ///
-/// It answers the question "how will we know within 30 minutes that this deployment is broken?" with a measured time:
-/// the guards, their numbers and the line-up are the ones that your service builds; only clock and sinks are replaced, so
-/// that hours pass in milliseconds and nobody is woken up. Calls are simulated. The same drill gives the same result on
-/// every machine.
+/// It answers the question "how will we know within 30 minutes that this deployment is broken?"
+/// with a measured time. The guards, their numbers and the line-up are the ones that your service
+/// builds; the drill replaces only the clock and the sinks, so that hours pass in milliseconds and
+/// no page leaves the drill. Calls are simulated. The same drill gives the same result on every
+/// machine.
 ///
 /// ```
 /// use std::time::Duration;
@@ -50,7 +52,7 @@ const BEGIN: Timestamp = Timestamp::from_millis(1_767_600_000_000);
 /// # Ok::<(), fusebox::Error>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "nothing is rehearsed before `run_for`"]
+#[must_use = "a drill does nothing before `run_for`"]
 pub struct Drill {
     production: Builder,
     traffic: Vec<Traffic>,
@@ -58,7 +60,7 @@ pub struct Drill {
 }
 
 impl Drill {
-    /// A drill of this pipeline. Its clock and sinks are replaced.
+    /// A drill of this pipeline, with another clock and another sink.
     pub fn new(production: Builder) -> Self {
         Self {
             production,
@@ -73,26 +75,27 @@ impl Drill {
         self
     }
 
-    /// Breaks something so long after the beginning; it stays broken.
+    /// Injects a fault at this time after the beginning; it lasts until the end.
     pub fn fault(mut self, after: Duration, fault: Fault) -> Self {
         self.faults.push((after, fault));
         self
     }
 
-    /// Runs for so long on the virtual clock.
+    /// Runs for this time on the virtual clock.
     ///
-    /// An error when the pipeline cannot be built, when no traffic was given, or when a fault comes after the end.
+    /// An error when the pipeline cannot be built, when there is no traffic, or when a fault does
+    /// not come before the end.
     pub fn run_for(self, length: Duration) -> Result<DrillReport, Error> {
         if self.traffic.is_empty() {
             return Err(Error::invalid(
                 "drill traffic",
                 "none",
-                "add some with `.traffic(..)`",
+                "at least one document type; add it with `.traffic(..)`",
             ));
         }
         if let Some((after, _)) = self.faults.iter().find(|(after, _)| *after >= length) {
             let allowed = format!(
-                "before the drill ends, after {}",
+                "less than the length of the drill, {}",
                 humantime::format_duration(length)
             );
             return Err(Error::invalid(
@@ -107,7 +110,7 @@ impl Drill {
     }
 }
 
-/// What a drill showed.
+/// The result of a drill.
 #[derive(Clone, Debug, Serialize)]
 pub struct DrillReport {
     broken_at: Option<Timestamp>,
@@ -115,20 +118,20 @@ pub struct DrillReport {
 }
 
 impl DrillReport {
-    /// From the first fault to the moment when the first page reached the sink; `None` when no page came, or nothing was
-    /// broken.
+    /// The time from the first fault to the first page at the sink; `None` without a page or a
+    /// fault.
     pub fn time_to_page(&self) -> Option<Duration> {
         let broken_at = self.broken_at?;
         let page = self.pages().find(|(at, _)| *at >= broken_at)?;
         Some(page.0.since(broken_at))
     }
 
-    /// Whether a page came within the 30 minutes in which a broken deployment must be known.
+    /// Whether a page came within 30 minutes of the first fault.
     pub fn is_known_in_time(&self) -> bool {
         self.time_to_page().is_some_and(|time| time <= minutes(30))
     }
 
-    /// The first page after the fault.
+    /// The first page after the first fault.
     pub fn page(&self) -> Option<&Event> {
         let broken_at = self.broken_at?;
         self.pages()
@@ -136,7 +139,7 @@ impl DrillReport {
             .map(|(_, event)| event)
     }
 
-    /// Pages that came before anything was broken: false alarms.
+    /// Pages before the first fault: false alarms.
     pub fn false_pages(&self) -> Vec<&Event> {
         let before = |at: Timestamp| self.broken_at.is_none_or(|broken_at| at < broken_at);
         self.pages()

@@ -1,8 +1,9 @@
-//! The one trait that all guards share, and what belongs to it.
+//! The trait that all guards implement, and the types that its methods use.
 //!
 //! # Testing a guard of your own
-//! A guard holds no clock and no sink, so a test drives it by hand: build a [`Cx`] and, where it needs one, a
-//! [`Ticket`](crate::Ticket); call the guard; take the events out of the [`Outbox`](crate::event::Outbox).
+//! A guard holds no clock and no sink, so a test drives it by hand: build a [`Cx`] and, where the
+//! guard needs one, a [`Ticket`](crate::Ticket); call the guard; take the events out of the
+//! [`Outbox`](crate::event::Outbox).
 //!
 //! ```
 //! use fusebox::call::{Outcome, Signal};
@@ -10,7 +11,7 @@
 //! use fusebox::guard::Cx;
 //! use fusebox::{Call, EventKind, Guard, LineUp, Report, Severity, Ticket, Timestamp, Version};
 //!
-//! /// Warns of every answer that cost more than ten thousand tokens.
+//! /// Warns about every answer of more than ten thousand tokens.
 //! #[derive(Debug)]
 //! struct Expensive;
 //!
@@ -55,12 +56,15 @@ pub use mounted::Mounted;
 pub use state::State;
 pub use vote::{Acceptance, Divert, Route, Verdict};
 
-/// A guard: a state machine that votes on calls before they are made and learns from how they end.
+/// A guard: a state machine that votes on each call before it is made, and learns how the call
+/// ended.
 ///
-/// It holds no clock, sink, runtime or future; what it may use comes in as arguments, so that a drill can run 48 hours
-/// in milliseconds. All guards of a pipeline are always asked, and the strictest word wins: the order in which they were
-/// added cannot change a result. Methods take `&self`; a guard with state keeps it behind a lock of its own and calls no
-/// code of others while it holds it. A panic in a guard is caught and reported, and counts as its strictest word.
+/// A guard holds no clock, sink, runtime or future. Everything that it uses arrives as an argument,
+/// so a drill can run 48 hours in milliseconds. The pipeline always asks all of its guards, and the
+/// strictest vote wins: the order in which guards were added cannot change a result. Methods take
+/// `&self`; a guard with state keeps it behind its own lock and calls no foreign code while it
+/// holds that lock. The pipeline catches a panic in a guard, reports it, and counts it as the
+/// strictest vote.
 ///
 /// ```
 /// use fusebox::{Call, Destination, Guard, Reason, Version};
@@ -86,41 +90,49 @@ pub use vote::{Acceptance, Divert, Route, Verdict};
     label = "implement `fusebox::Guard`; only `name` is required"
 )]
 pub trait Guard: fmt::Debug + Send + Sync {
-    /// A stable name, one of few: it stands in events and metrics, and finds the guard's state again after a restart.
+    /// A stable name of low cardinality: it appears in events and metrics, and it finds the guard's
+    /// state again after a restart.
     fn name(&self) -> &str;
 
-    /// **When:** once per call, before it. The vote on which version serves; it must not count the call as made.
+    /// **When:** once per call, before the call. Votes on the version that serves it; must not
+    /// count the call as made.
     fn route(&self, _call: &Call<'_>, _cx: &Cx<'_>) -> Route {
         Route::Abstain
     }
 
-    /// **When:** once per call, after the version is chosen. May that version take it?
+    /// **When:** once per call, after the version is chosen. Decides whether that version may take
+    /// it.
     fn check(&self, _call: &Call<'_>, _version: &Version, _cx: &Cx<'_>) -> Verdict {
         Verdict::Proceed
     }
 
-    /// **When:** once per answer, before it is settled. May it be acted on, or must a reviewer see it first?
+    /// **When:** once per answer, before it is settled. Decides whether the application may act on
+    /// the answer, or a reviewer must see it first.
     fn review(&self, _ticket: &Ticket, _report: &Report, _cx: &Cx<'_>) -> Acceptance {
         Acceptance::Accept
     }
 
-    /// **When:** a call opens, a call ends (exactly once), and for all feedback on an answer, possibly days later.
+    /// **When:** a call opens, a call ends (exactly once), and for all feedback on an answer,
+    /// possibly days later.
     fn observe(&self, _ticket: &Ticket, _signal: &Signal, _cx: &Cx<'_>) {}
 
-    /// **When:** from [`Pipeline::tick`](crate::Pipeline::tick), every few seconds: for what silence must trigger.
+    /// **When:** from [`Pipeline::tick`](crate::Pipeline::tick), every few seconds: for conditions
+    /// that time alone fulfils, such as silence.
     fn tick(&self, _cx: &Cx<'_>) {}
 
-    /// **When:** a pipeline is built and when versions are deployed. An error refuses the line-up.
+    /// **When:** a pipeline is built, and versions are deployed. An error refuses the line-up.
     fn check_line_up(&self, _line_up: &LineUp) -> Result<(), Error> {
         Ok(())
     }
 
-    /// The state to keep over a restart; `None` for a guard without any, an error if it cannot be written.
+    /// The state to keep over a restart; `None` for a guard without state, an error if the state
+    /// cannot be written.
     fn snapshot(&self, _cx: &Cx<'_>) -> Result<Option<State>, Error> {
         Ok(None)
     }
 
-    /// Takes up a state that [`snapshot`](Self::snapshot) gave; an error leaves the guard as it was.
+    /// Restores a state that [`snapshot`](Self::snapshot) returned; an error leaves the guard as it
+    /// was.
     fn restore(&self, _state: &State, _cx: &Cx<'_>) -> Result<(), Error> {
         Ok(())
     }
@@ -133,7 +145,7 @@ pub trait Guard: fmt::Debug + Send + Sync {
         Mounted::new(self).only_for(document_type)
     }
 
-    /// The same guard without acting; see [`Mounted::dry_run`].
+    /// The same guard in a dry run; see [`Mounted::dry_run`].
     fn dry_run(self) -> Mounted<Self>
     where
         Self: Sized,
@@ -194,10 +206,10 @@ macro_rules! forward_to_inner {
 
 forward_to_inner!(Box<G>, std::sync::Arc<G>);
 
-/// What a pipeline can hold: a guard, a guard with settings ([`Mounted`]), or an `Option` of either, of which `None` adds
-/// nothing.
+/// What a pipeline can hold: a guard, a mounted guard ([`Mounted`]), or an `Option` of either;
+/// `None` adds nothing.
 pub trait Mount {
-    /// The guard and its settings, if there is one.
+    /// The guard with its settings; `None` for an absent guard.
     #[doc(hidden)]
     fn mount(self) -> Option<Mounted<Box<dyn Guard>>>;
 }

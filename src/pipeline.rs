@@ -1,4 +1,4 @@
-//! The shell: it owns the clock, the sinks and the order of work.
+//! The pipeline: it owns the clock, the sinks and the order of work.
 
 mod admission;
 mod builder;
@@ -26,7 +26,7 @@ pub use permit::{Permit, Settlement};
 pub use run::{CallFailure, Reply, Served};
 pub use snapshot::Snapshot;
 
-/// Guards around calls to language models. Cheap to clone; clones are the same pipeline.
+/// Guards around calls to language models. Cheap to clone; clones share one pipeline.
 ///
 /// [`admit`](Self::admit) is the primitive, [`run`](Self::run) the everyday form.
 ///
@@ -45,7 +45,7 @@ pub use snapshot::Snapshot;
 ///         let settled = permit.answer(Report::new().confidence("total", 0.97));
 ///         # let _ = settled;
 ///     }
-///     Admission::Diverted(diversion) => println!("to a person: {diversion}"),
+///     Admission::Diverted(diversion) => println!("not called: {diversion}"),
 /// }
 /// # Ok::<(), fusebox::Error>(())
 /// ```
@@ -55,8 +55,8 @@ pub struct Pipeline(Arc<Shared>);
 impl Pipeline {
     /// Asks all guards about a call: which version serves, and may it take the document?
     ///
-    /// Admitted: make the call with the version and model of the permit's ticket, and say how it ended. Diverted: do not;
-    /// the document goes where the diversion says. The call costs no token and no wait.
+    /// Admitted: make the call with the version and model of the permit's ticket, and report how it
+    /// ended. Diverted: do not make the call; send the document where the diversion says.
     pub fn admit(&self, call: &Call<'_>) -> Admission {
         let (ticket, divert) = self.0.step(|step| step.admit(call));
         match divert {
@@ -65,28 +65,28 @@ impl Pipeline {
         }
     }
 
-    /// Tells all guards what somebody says about an answer, possibly days later: a correction, a review, a comparison with a
-    /// shadow run. The ticket is that of the call that gave the answer.
+    /// Gives all guards feedback on an answer, possibly days later: a correction, a review, a
+    /// comparison from a shadow run. The ticket is that of the call that gave the answer.
     pub fn observe(&self, ticket: &Ticket, feedback: Feedback) {
         self.0.step(|step| step.learn(ticket, feedback));
     }
 
-    /// Lets guards see that time has passed: stages that are due, silence, stuck documents. Call it every few seconds;
-    /// there is no hidden thread.
+    /// Lets guards act on the time that has passed: stages that are due, silent types, calls that
+    /// stay open. Call it every few seconds; the pipeline has no thread of its own.
     pub fn tick(&self) {
         self.0.step(|step| step.tick());
     }
 
-    /// The versions that are live.
+    /// The live versions.
     pub fn line_up(&self) -> Arc<LineUp> {
         Arc::clone(&self.0.line_up.read())
     }
 
-    /// Makes other versions live. Calls that are open keep theirs.
+    /// Makes other versions live. Open calls keep theirs.
     ///
-    /// An error when a version plays two parts, when it was deployed before with another prompt, other tools or another
-    /// model, or when a guard refuses the line-up (an unknown model, an uncounted prompt); the versions that were live stay
-    /// live.
+    /// An error when a version has two roles, when its id was deployed before with another prompt,
+    /// other tools or another model, or when a guard refuses the line-up (an unknown model, an
+    /// uncounted prompt). The live versions then stay live.
     pub fn deploy(&self, line_up: LineUp) -> Result<(), Error> {
         self.0.step(|step| {
             step.check(&line_up)?;
@@ -97,8 +97,8 @@ impl Pipeline {
         })
     }
 
-    /// What would be lost if the process ended: the state of every guard. An error names a guard that could not write its
-    /// state.
+    /// What a restart would lose: the state of every guard, and the fingerprint of each version
+    /// deployed so far. An error names a guard that could not write its state.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
         self.0.step(|step| {
             let mut snapshot = Snapshot::new(step.now, self.0.versions.lock().clone());
@@ -111,11 +111,12 @@ impl Pipeline {
         })
     }
 
-    /// Takes up what [`snapshot`](Self::snapshot) saved, before the first call.
+    /// Restores a [`snapshot`](Self::snapshot). Call it before the first call.
     ///
-    /// Time goes on from the snapshot's, even if the clock is behind it. A state without a guard of that name is left
-    /// alone. An error names the guard that could not take its state up, or a version that has another prompt, other tools or
-    /// another model now than it had then; all else is restored.
+    /// Time continues from the snapshot's, even if the clock is behind it. A state without a guard
+    /// of that name is ignored. An error names the guard that could not restore its state, or a
+    /// live version whose id had another prompt, other tools or another model then; all other
+    /// guards are restored.
     pub fn restore(&self, snapshot: &Snapshot) -> Result<(), Error> {
         self.0
             .latest
@@ -135,12 +136,12 @@ impl Pipeline {
         })
     }
 
-    /// How many times a sink has panicked.
+    /// How often a sink has panicked.
     pub fn sink_panics(&self) -> u64 {
         self.0.delivery.sink_panics()
     }
 
-    /// How many events were lost because a sink was so slow that 65,536 of them waited.
+    /// How many events were lost because 65,536 others were waiting for a slow sink.
     pub fn events_lost(&self) -> u64 {
         self.0.delivery.outbox.lost()
     }

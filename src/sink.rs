@@ -1,4 +1,4 @@
-//! Where events go: sinks, and sinks made of sinks.
+//! Destinations for events: sinks, and sinks that forward to other sinks.
 
 mod channel;
 mod json_lines;
@@ -14,13 +14,14 @@ pub use channel::{ChannelSink, Disconnected, EventReceiver, channel};
 pub use json_lines::JsonLines;
 pub use memory::MemorySink;
 
-/// A place for events.
+/// A destination for events.
 ///
-/// Called one event at a time, in order, with no lock of fusebox held; it may call back into the pipeline. It must not
-/// block: one that does delays the events of everybody behind it, though no call and no decision. A panic is caught and
-/// counted. For slow destinations, put a [`channel`] in front.
+/// The pipeline gives it one event at a time, in order, with no lock of fusebox held; a sink may
+/// call back into the pipeline. It must not block: a sink that blocks delays the call that delivers
+/// to it, and every later event, but no other call and no decision. The pipeline catches and counts
+/// a panic. For slow destinations, put a [`channel`] in front.
 ///
-/// A closure is a sink: `|event: &Event| println!("{event}")` behind [`from_fn`].
+/// [`from_fn`] makes a sink of a closure.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a sink",
     label = "implement `fusebox::sink::Sink`, or wrap a closure in `fusebox::sink::from_fn`"
@@ -68,17 +69,18 @@ impl<F> fmt::Debug for FromFn<F> {
     }
 }
 
-/// Every event to several sinks, in the order in which they were added. One that panics takes nothing from the others.
+/// Gives every event to several sinks, in the order in which they were added. A sink that panics
+/// keeps no event from the others.
 #[derive(Debug, Default)]
 pub struct Fanout(Vec<Box<dyn Sink>>);
 
 impl Fanout {
-    /// To nobody.
+    /// Without sinks.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// And to this one.
+    /// Adds a sink.
     pub fn and(mut self, sink: impl Sink + 'static) -> Self {
         self.0.push(Box::new(sink));
         self
@@ -98,12 +100,12 @@ impl Sink for Fanout {
     }
 }
 
-/// Only events from a severity on.
+/// Forwards only events of at least one severity.
 ///
 /// ```
 /// use fusebox::{Severity, sink::{self, Filter}};
 ///
-/// let pager = Filter::at_least(Severity::Page, sink::from_fn(|event| eprintln!("wake up: {event}")));
+/// let pager = Filter::at_least(Severity::Page, sink::from_fn(|event| eprintln!("page on-call: {event}")));
 /// ```
 #[derive(Debug)]
 pub struct Filter<S> {
@@ -112,7 +114,7 @@ pub struct Filter<S> {
 }
 
 impl<S: Sink> Filter<S> {
-    /// Events of `least` and above go to `sink`.
+    /// Forwards events of severity `least` and above to `sink`.
     pub fn at_least(least: Severity, sink: S) -> Self {
         Self { least, sink }
     }

@@ -1,4 +1,4 @@
-//! What a drill can break.
+//! The faults that a drill injects.
 
 use crate::call::LineUp;
 use crate::confidence::Confidence;
@@ -6,36 +6,36 @@ use crate::failure::FailureKind;
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
 
-/// Something that breaks in a [`Drill`](crate::Drill).
+/// A fault that a [`Drill`](crate::Drill) injects.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// People correct a share of this version's answers.
+    /// Reviewers correct a share of a version's answers.
     Corrections {
-        /// Whose answers.
+        /// Which version.
         version: VersionId,
-        /// How many.
+        /// Which share of its answers.
         share: Ratio,
     },
-    /// Other versions are deployed, such as one with a longer prompt.
+    /// Other versions are deployed, such as a version with a longer prompt.
     Deploy(LineUp),
-    /// A share of the calls fails; of all versions, or of one; for all types of document, or for one.
+    /// A share of the calls fails, for one version and one document type or for all.
     Fail {
-        /// How.
+        /// How they fail.
         kind: FailureKind,
-        /// How many.
+        /// Which share of the calls.
         share: Ratio,
-        /// Only with this version.
+        /// Only calls to this version; `None` for all.
         version: Option<VersionId>,
-        /// Only for this type.
+        /// Only documents of this type; `None` for all.
         document_type: Option<DocumentType>,
     },
-    /// A share of the calls never comes back.
+    /// A share of the calls never ends.
     Hang {
-        /// How many.
+        /// Which share of the calls.
         share: Ratio,
     },
-    /// The model is less sure of every field, by so much.
+    /// The confidence of every field falls.
     LowerConfidence {
         /// By how much.
         by: Confidence,
@@ -48,7 +48,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// A share of all calls fails in this way.
+    /// A share of all calls fails with this kind of failure.
     pub fn fail(kind: FailureKind, share: Ratio) -> Self {
         Self::Fail {
             kind,
@@ -58,7 +58,7 @@ impl Fault {
         }
     }
 
-    /// A share of the calls for one type of document fails in this way.
+    /// A share of the calls for one document type fails with this kind of failure.
     pub fn fail_type(document_type: DocumentType, kind: FailureKind, share: Ratio) -> Self {
         Self::Fail {
             kind,

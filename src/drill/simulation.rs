@@ -1,4 +1,4 @@
-//! Hours of a pipeline's life in milliseconds: a queue of what happens next, on a virtual clock.
+//! Hours of a pipeline in milliseconds: a queue of actions on a virtual clock.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub(super) fn run(
     }
     simulation.plan(BEGIN, Action::Tick);
     simulation.go_on_until(BEGIN + length)?;
-    // Taken before the calls that are still open are dropped with the simulation: that is the drill's end, not theirs.
+    // First, because dropping the simulation abandons its open calls, which is no part of the drill.
     let events = std::mem::take(&mut *delivered.lock());
     Ok(events)
 }
@@ -57,7 +57,7 @@ struct Simulation {
     pipeline: Pipeline,
     clock: MockClock,
     broken: Vec<Fault>,
-    /// What happens when; the number keeps the order of what happens at one moment.
+    /// The actions to come; the number keeps the order of actions at one time.
     queue: BTreeMap<(Timestamp, u64), Action>,
     planned: u64,
     documents: u64,
@@ -71,13 +71,14 @@ enum Action {
     Tick,
 }
 
-/// The number of a document: it decides what happens to it.
+/// The number of a document; it decides which shares the document is in.
 #[derive(Clone, Copy)]
 struct Document(u64);
 
 impl Document {
-    /// Whether it is among a share of all, spread evenly over them: the multiples of the golden ratio leave no gaps and
-    /// no clusters (Knuth, The Art of Computer Programming, volume 3, section 6.4).
+    /// Whether it is in a share of all documents, spread evenly: the multiples of the golden ratio
+    /// leave no gaps and no clusters (Knuth, The Art of Computer Programming, volume 3, section
+    /// 6.4).
     fn is_among(self, share: Ratio) -> bool {
         const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
         let point = self.0.wrapping_mul(GOLDEN_RATIO);

@@ -7,10 +7,10 @@ use crate::error::Error;
 use crate::name::{DocumentType, Field};
 use crate::ratio::Ratio;
 
-/// Documents of one type, arriving evenly, and what happens to them while nothing is broken.
+/// Documents of one type that arrive at even intervals, and how their calls go without a fault.
 ///
-/// By default a document has 1,000 tokens, its call takes 20 seconds, the model is sure of its field `total` to 0.95, and
-/// people correct 3 % of the answers an hour later.
+/// By default a document has 1,000 tokens, its call takes 20 seconds, the confidence of its field
+/// `total` is 0.95, and reviewers correct 3 % of the answers one hour later.
 #[derive(Clone, Debug)]
 pub struct Traffic {
     pub(super) document_type: DocumentType,
@@ -24,7 +24,8 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// So many documents of a type in an hour; an error when the type is empty, or the number not 1 to 3,600,000.
+    /// `per_hour` documents of a type in an hour; an error when the type is empty, or when the
+    /// number is not from 1 to 3,600,000.
     pub fn of(document_type: impl AsRef<str>, per_hour: u32) -> Result<Self, Error> {
         let gap = 3_600_000_u32.checked_div(per_hour).unwrap_or(0);
         if gap == 0 {
@@ -46,26 +47,26 @@ impl Traffic {
         })
     }
 
-    /// How many tokens a document has.
+    /// The tokens of each document.
     pub fn tokens(mut self, tokens: u64) -> Self {
         self.tokens = tokens;
         self
     }
 
-    /// How long a call takes.
+    /// The time that each call takes.
     pub fn latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
         self
     }
 
-    /// How sure the model is of a field.
+    /// The field that each answer has, and its confidence.
     pub fn confidence(mut self, field: Field, confidence: Confidence) -> Self {
         self.field = field;
         self.confidence = confidence;
         self
     }
 
-    /// Which share of the answers people correct, and how much later.
+    /// The share of the answers that reviewers correct, and the delay of each correction.
     pub fn corrections(mut self, share: Ratio, delay: Duration) -> Self {
         self.corrections = share;
         self.correction_delay = delay;

@@ -1,4 +1,4 @@
-//! What a guard may use while it works.
+//! What a guard can use during a step.
 
 use std::cell::{Cell, RefCell};
 
@@ -8,9 +8,10 @@ use crate::name::DocumentType;
 use crate::time::Timestamp;
 use crate::tokens::Measurement;
 
-/// What a guard may use: the time, the versions that are live, and a place to leave events.
+/// The context of a guard's step: the time, the live versions, and an outbox for events.
 ///
-/// The pipeline makes one for each step of a guard. A test of one guard makes its own; see [the module](crate::guard).
+/// The pipeline builds one for each step of a guard. A test of a guard builds its own; see
+/// [the module](crate::guard).
 #[derive(Debug)]
 pub struct Cx<'a> {
     now: Timestamp,
@@ -24,7 +25,7 @@ pub struct Cx<'a> {
     marks: Option<&'a Marks>,
 }
 
-/// What guards mark a call with: it ends up on the ticket.
+/// What guards write on the ticket of a call.
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
     pub(crate) stage: Cell<Option<u8>>,
@@ -32,7 +33,7 @@ pub(crate) struct Marks {
 }
 
 impl<'a> Cx<'a> {
-    /// What a guard called `guard` may use at `now`.
+    /// The context of the guard named `guard` at `now`.
     pub fn new(now: Timestamp, line_up: &'a LineUp, outbox: &'a Outbox, guard: &'a str) -> Self {
         Self {
             now,
@@ -47,25 +48,25 @@ impl<'a> Cx<'a> {
         }
     }
 
-    /// The same for a call: the ticket that it has, or will have.
+    /// The same for the call with this ticket id.
     pub fn for_ticket(mut self, ticket: TicketId) -> Self {
         self.ticket = ticket;
         self
     }
 
-    /// The same with a place for marks. A guard that only watches has none.
+    /// The same with a place for marks; a guard in a dry run gets none.
     pub(crate) fn with_marks(mut self, marks: &'a Marks) -> Self {
         self.marks = (!self.dry_run).then_some(marks);
         self
     }
 
-    /// The same for a guard as a pipeline holds it.
+    /// The same for a mounted guard.
     pub(crate) fn mounted(mut self, only_for: Option<&'a DocumentType>, dry_run: bool) -> Self {
         (self.only_for, self.dry_run) = (only_for, dry_run);
         self
     }
 
-    /// The same for what a guard says of one type of document: its events name the type.
+    /// The same for one document type: the guard's events name the type.
     pub fn only_for<'b>(&'b self, document_type: &'b DocumentType) -> Cx<'b> {
         Cx {
             scope: Some(document_type),
@@ -73,12 +74,12 @@ impl<'a> Cx<'a> {
         }
     }
 
-    /// The time of this decision. It never goes back.
+    /// The time of this step. It never goes back.
     pub fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// The versions that are live.
+    /// The live versions.
     pub fn line_up(&self) -> &'a LineUp {
         self.line_up
     }
@@ -88,17 +89,18 @@ impl<'a> Cx<'a> {
         self.guard
     }
 
-    /// The ticket of the call at hand, or else the next that the pipeline gives: a later call never has a smaller one.
+    /// In `route` and `check` the id of the ticket that the call gets; elsewhere the pipeline's
+    /// next id. No later call has a smaller one.
     pub fn ticket(&self) -> TicketId {
         self.ticket
     }
 
-    /// The type of document that the guard speaks of, where [`only_for`](Self::only_for) narrowed it down.
+    /// The document type of the guard's events, where [`only_for`](Self::only_for) set one.
     pub fn scope(&self) -> Option<&'a DocumentType> {
         self.scope
     }
 
-    /// Leaves an event. Events are delivered in order, when no lock is held.
+    /// Leaves an event. The pipeline delivers events in order, when no lock is held.
     pub fn emit(&self, severity: Severity, kind: EventKind) {
         let mut event = Event::new(self.now, self.guard, severity, kind);
         event.only_for = self.scope.or(self.only_for).cloned();
@@ -109,16 +111,18 @@ impl<'a> Cx<'a> {
         });
     }
 
-    /// Marks the call with the stage of the rollout that is on. If several guards mark it, the highest stage stays. It does
-    /// nothing outside [`Guard::route`](crate::Guard::route) and [`Guard::check`](crate::Guard::check), or in a dry run.
+    /// Writes the current stage of a rollout on the ticket. If several guards do, the highest stage
+    /// stays. Does nothing outside [`Guard::route`](crate::Guard::route) and
+    /// [`Guard::check`](crate::Guard::check), or in a dry run.
     pub fn mark_stage(&self, stage: u8) {
         if let Some(marks) = self.marks {
             marks.stage.set(marks.stage.get().max(Some(stage)));
         }
     }
 
-    /// Puts on the ticket what was measured. If several guards measure, the measurement of the strictest verdict stays. It
-    /// does nothing outside [`Guard::check`](crate::Guard::check), or in a dry run.
+    /// Writes a measurement on the ticket. If several guards do, the measurement for the model that
+    /// is called stays. Does nothing outside [`Guard::check`](crate::Guard::check), or in a dry
+    /// run.
     pub fn mark_measurement(&self, measurement: Measurement) {
         if let Some(marks) = self.marks {
             marks.measurement.replace(Some(measurement));

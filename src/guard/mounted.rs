@@ -1,10 +1,12 @@
-//! How a pipeline holds a guard: under which name, for which documents, and whether it acts.
+//! How a pipeline holds a guard: its name, its document type, and whether it acts.
 
 use crate::name::DocumentType;
 
-/// A guard with the settings under which a pipeline holds it; made by [`Guard::only_for`](crate::Guard::only_for),
-/// [`Guard::named`](crate::Guard::named) and [`Guard::dry_run`](crate::Guard::dry_run), and given to
-/// [`Builder::guard`](crate::pipeline::Builder::guard).
+/// A mounted guard: a guard with the settings under which a pipeline holds it.
+///
+/// [`Guard::only_for`](crate::Guard::only_for), [`Guard::named`](crate::Guard::named) and
+/// [`Guard::dry_run`](crate::Guard::dry_run) return it, and
+/// [`Builder::guard`](crate::pipeline::Builder::guard) takes it.
 ///
 /// ```
 /// use fusebox::{DocumentType, ErrorRateBreaker, Guard, LineUp, Pipeline, Version};
@@ -25,7 +27,7 @@ pub struct Mounted<G> {
 }
 
 impl<G> Mounted<G> {
-    /// As the guard is: under its own name, for all documents, acting.
+    /// Without settings: under the guard's own name, for all documents, acting.
     pub(crate) fn new(guard: G) -> Self {
         Self {
             guard,
@@ -35,23 +37,24 @@ impl<G> Mounted<G> {
         }
     }
 
-    /// For documents of one type only: the guard is not asked about others, learns nothing of them, and its events name the
-    /// type. Given twice, the last type counts.
+    /// For documents of one type only: the pipeline asks the guard about no others and tells it
+    /// nothing about them, and the guard's events name the type. Called twice, the last type
+    /// counts.
     pub fn only_for(mut self, document_type: DocumentType) -> Self {
         self.only_for = Some(document_type);
         self
     }
 
-    /// Under another name, in events, errors and stored state alike, so that a pipeline can hold two of a kind. Given twice,
-    /// the last name counts.
+    /// Under another name, in events, errors and stored state, so that a pipeline can hold two
+    /// guards of a kind. Called twice, the last name counts.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Without acting: it evaluates every call and reports what it would have done, but no document goes another way, no
-    /// line-up is refused, no ticket is marked, and its pages are warnings. A token budget in a dry run therefore learns
-    /// nothing from reported usage.
+    /// In a dry run: the guard evaluates every call and reports what it would have done, but it
+    /// reroutes no document, refuses no line-up and writes on no ticket, and its pages become
+    /// warnings. A token budget in a dry run therefore learns nothing from reported usage.
     pub fn dry_run(mut self) -> Self {
         self.dry_run = true;
         self

@@ -1,4 +1,4 @@
-//! What a guard keeps over a restart.
+//! The state that a guard keeps over a restart.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::context::Cx;
 use crate::error::Error;
 
-/// The state of one guard, as it is stored.
+/// The stored state of one guard.
 ///
 /// ```
 /// use fusebox::clock::{Clock, MockClock};
@@ -26,7 +26,7 @@ use crate::error::Error;
 pub struct State(serde_json::Value);
 
 impl State {
-    /// From anything that serde can write; an error, which names the guard, if it cannot be written.
+    /// Writes a state; the error, if serde cannot write it, names the guard.
     pub fn write(state: &impl Serialize, cx: &Cx<'_>) -> Result<Self, Error> {
         let value = serde_json::to_value(state);
         value
@@ -34,7 +34,7 @@ impl State {
             .map_err(|error| Error::unreadable(cx.guard(), error))
     }
 
-    /// Reads it back; an error, which names the guard, if it is not what the guard wrote.
+    /// Reads a state back; the error, if the guard did not write it, names the guard.
     pub fn read<T: DeserializeOwned>(&self, cx: &Cx<'_>) -> Result<T, Error> {
         T::deserialize(&self.0).map_err(|error| Error::unreadable(cx.guard(), error))
     }

@@ -1,4 +1,4 @@
-//! What comes of asking for a call: a permit, or a diversion.
+//! The answer to asking for a call: a permit, or a diversion.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,7 +7,7 @@ use super::permit::Permit;
 use crate::call::{Destination, Reason, Ticket};
 use crate::guard::Divert;
 
-/// What came of asking for a call.
+/// Whether a call may be made.
 #[derive(Debug)]
 #[must_use = "an admitted call must be made, and a diverted document sent on"]
 #[allow(
@@ -15,9 +15,9 @@ use crate::guard::Divert;
     reason = "there is no third way, and callers match on both"
 )]
 pub enum Admission {
-    /// Make the call, and say how it ended.
+    /// Make the call, and report how it ended.
     Admitted(Permit),
-    /// Do not; send the document on.
+    /// Do not make the call; send the document on.
     Diverted(Diversion),
 }
 
@@ -30,7 +30,7 @@ impl Admission {
         }
     }
 
-    /// The ticket: a diverted document has one too.
+    /// The ticket; a diverted document has one too.
     pub fn ticket(&self) -> &Ticket {
         match self {
             Self::Admitted(permit) => permit.ticket(),
@@ -41,7 +41,8 @@ impl Admission {
 
 /// A call that must not be made: send the document to [`destination`](Self::destination).
 ///
-/// It is a value and not an error, so that `?` cannot swallow a document; the ledger already knows this end.
+/// It is a value and not an error, so that `?` cannot swallow a document. The ledger has already
+/// counted this outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "the document goes nowhere unless you send it to the diversion's destination"]
 pub struct Diversion {
@@ -69,7 +70,7 @@ impl Diversion {
         self.divert.reasons()
     }
 
-    /// The ticket alone.
+    /// Keeps the ticket alone.
     pub fn into_ticket(self) -> Ticket {
         self.ticket
     }

@@ -1,4 +1,4 @@
-//! Putting a pipeline together, and refusing what cannot work.
+//! Puts a pipeline together, and refuses what cannot work.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::guard::{Guard, Mount, Mounted};
 use crate::sink::Sink;
 
 impl Pipeline {
-    /// A pipeline for these versions, still without guards.
+    /// Starts a pipeline for these versions, without guards.
     pub fn builder(line_up: LineUp) -> Builder {
         Builder::new(line_up)
     }
@@ -31,7 +31,7 @@ impl Pipeline {
 pub struct Builder {
     line_up: LineUp,
     guards: Vec<Mounted<Box<dyn Guard>>>,
-    /// Whether a guard was added, be it an absent one.
+    /// Whether a guard was added, even an absent one.
     is_guarded: bool,
     clock: Option<Box<dyn Clock>>,
     sinks: Vec<Box<dyn Sink>>,
@@ -50,49 +50,50 @@ impl Builder {
         }
     }
 
-    /// Adds a guard, or a guard with settings ([`only_for`](Guard::only_for), [`named`](Guard::named),
-    /// [`dry_run`](Guard::dry_run)); `None` adds nothing. The order of guards does not matter. Put an `Arc` in to keep a
-    /// handle of your own.
+    /// Adds a guard, or a mounted guard ([`only_for`](Guard::only_for), [`named`](Guard::named),
+    /// [`dry_run`](Guard::dry_run)); `None` adds nothing. The order of guards does not matter. Pass
+    /// an `Arc` to keep a handle of your own.
     pub fn guard(mut self, guard: impl Mount) -> Self {
         self.guards.extend(guard.mount());
         self.is_guarded = true;
         self
     }
 
-    /// Adds a sink: every event goes to every sink.
+    /// Adds a sink. Every event goes to every sink.
     pub fn sink(mut self, sink: impl Sink + 'static) -> Self {
         self.sinks.push(Box::new(sink));
         self
     }
 
-    /// The clock, if not the system's.
+    /// Sets the clock (the system's by default).
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Some(Box::new(clock));
         self
     }
 
-    /// The number that makes this pipeline's tickets differ from those of any other process (random by default).
+    /// Sets the number that tells this pipeline's tickets from those of other processes (random by
+    /// default).
     pub fn instance(mut self, instance: u64) -> Self {
         self.instance = Some(instance);
         self
     }
 
-    /// The same pipeline on a mock clock, with nobody to wake up but `sink`.
+    /// The same pipeline on a mock clock, with `sink` as its only sink.
     pub(crate) fn rehearse(mut self, clock: MockClock, sink: impl Sink + 'static) -> Self {
         self.sinks.clear();
         self.clock(clock).sink(sink).instance(0)
     }
 
-    /// The pipeline.
+    /// Builds the pipeline.
     ///
-    /// An error when there is no guard, when two guards have one name, when a version plays two parts, or when a guard
-    /// refuses the line-up.
+    /// An error when no guard was added, when two guards have one name, when a guard has no name or
+    /// the name `pipeline`, when a version has two roles, or when a guard refuses the line-up.
     pub fn build(self) -> Result<Pipeline, Error> {
         if !self.is_guarded {
             return Err(Error::invalid(
                 "guards",
                 "none",
-                "add at least one with `.guard(..)`",
+                "at least one guard; add it with `.guard(..)`",
             ));
         }
         let guards: Vec<_> = self.guards.into_iter().map(Member::new).collect();
@@ -100,7 +101,7 @@ impl Builder {
         for member in &guards {
             let name = &*member.name;
             if name.is_empty() || name == OWN_NAME {
-                let allowed = "a name of its own; see `.named(..)`";
+                let allowed = "a name that is not empty and not `pipeline`; see `.named(..)`";
                 return Err(Error::invalid("guard name", name, allowed));
             }
             if !names.insert(name) {

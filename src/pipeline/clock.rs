@@ -1,4 +1,4 @@
-//! Where the time comes from. The one file that reads the system's.
+//! The source of time. No other file reads the system's clock.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::time::{Timestamp, millis};
 
-/// A source of time. It may jump; the pipeline never lets a decision see time go back.
+/// A source of time. It may jump back; the pipeline never lets a decision see that.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// Now.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }
 
@@ -19,10 +19,10 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     }
 }
 
-/// The system's time: the wall clock when it was made, and monotonic time from there on.
+/// The system's time: the wall clock at its start, plus monotonic time since.
 ///
-/// Inside a process it never goes back, whatever is done to the wall clock; over a restart it follows the wall clock,
-/// so that a window of 48 hours goes on.
+/// Within a process it never goes back, whatever happens to the wall clock. After a restart it
+/// follows the wall clock, so that a window of 48 hours continues.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
     wall: Timestamp,
@@ -70,12 +70,12 @@ impl Clock for SystemClock {
 pub struct MockClock(Arc<AtomicU64>);
 
 impl MockClock {
-    /// At the epoch.
+    /// Starts at the epoch.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// At `now`.
+    /// Starts at `now`.
     pub fn at(now: Timestamp) -> Self {
         let clock = Self::new();
         clock.set(now);
@@ -87,7 +87,7 @@ impl MockClock {
         self.0.fetch_add(millis(by), Ordering::SeqCst);
     }
 
-    /// Jumps, back too.
+    /// Jumps to `now`, forward or back.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.as_millis(), Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! Handing events to sinks: in order, with no lock held, one caller at a time.
+//! Delivers events to sinks: in order, with no lock held, one caller at a time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,8 +24,9 @@ impl Delivery {
         }
     }
 
-    /// Hands waiting events to the sinks, one at a time and in order. If another call is at it, that one hands over ours
-    /// too; so a sink may call back into the pipeline, and one that blocks holds up nobody else.
+    /// Delivers waiting events to the sinks, one at a time and in order. If another call is
+    /// delivering already, that call delivers ours too; so a sink may call back into the pipeline,
+    /// and a sink that blocks delays no other call.
     pub(super) fn deliver(&self) {
         while !self.outbox.is_empty() {
             let Some(_turn) = Turn::take(&self.is_taken) else {
@@ -46,7 +47,7 @@ impl Delivery {
     }
 }
 
-/// The right to deliver events: one at a time has it.
+/// The right to deliver events; one caller has it at a time.
 struct Turn<'a>(&'a AtomicBool);
 
 impl<'a> Turn<'a> {

@@ -1,4 +1,5 @@
-//! A guard as the pipeline holds it: the one place that applies its name, its document type and its dry run.
+//! A guard as the pipeline holds it: the one place that applies its name, its document type and its
+//! dry run.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +16,7 @@ use crate::name::{DocumentId, DocumentType};
 pub(super) struct Member {
     held: Mounted<Box<dyn Guard>>,
     pub(super) name: Arc<str>,
-    /// Whether it has panicked before: the first time is a page, the others are warnings.
+    /// Whether it has panicked before: the first panic is a page, each later one a warning.
     panicked: AtomicBool,
 }
 
@@ -29,12 +30,12 @@ impl Member {
         }
     }
 
-    /// What the guard may use, as it is held.
+    /// The context with the guard's settings.
     pub(super) fn cx<'a>(&'a self, cx: Cx<'a>) -> Cx<'a> {
         cx.mounted(self.held.only_for.as_ref(), self.held.dry_run)
     }
 
-    /// Its vote, with its name if it panicked instead.
+    /// Its vote; the guard's name if it panicked instead.
     pub(super) fn route(&self, call: &Call<'_>, cx: &Cx<'_>) -> Result<Route, &str> {
         if !self.concerns(call.document_type()) {
             return Ok(Route::Abstain);
@@ -45,7 +46,7 @@ impl Member {
         }
         if let Some(route) = vote.filter(|route| *route > Route::Stable) {
             let (document, document_type) = (call.document(), call.document_type());
-            would_act(
+            report_dry_run(
                 document,
                 document_type,
                 Some(route.to_string()),
@@ -71,10 +72,10 @@ impl Member {
             Verdict::Proceed => {}
             Verdict::UseModel(model) => {
                 let model = Some(model.name().to_string());
-                would_act(document, document_type, model, BTreeSet::new(), cx);
+                report_dry_run(document, document_type, model, BTreeSet::new(), cx);
             }
             Verdict::Divert(divert) => {
-                would_act(document, document_type, None, divert.reasons().clone(), cx);
+                report_dry_run(document, document_type, None, divert.reasons().clone(), cx);
             }
         }
         Verdict::Proceed
@@ -84,12 +85,12 @@ impl Member {
         if !self.concerns(ticket.document_type()) {
             return Acceptance::Accept;
         }
-        let word = self.caught(cx, |guard| guard.review(ticket, report, cx));
+        let vote = self.caught(cx, |guard| guard.review(ticket, report, cx));
         if !self.held.dry_run {
-            return word.unwrap_or_else(|| Acceptance::review(self.failed()));
+            return vote.unwrap_or_else(|| Acceptance::review(self.failed()));
         }
-        if let Some(Acceptance::Review(reasons)) = word {
-            would_act(ticket.document(), ticket.document_type(), None, reasons, cx);
+        if let Some(Acceptance::Review(reasons)) = vote {
+            report_dry_run(ticket.document(), ticket.document_type(), None, reasons, cx);
         }
         Acceptance::Accept
     }
@@ -104,10 +105,10 @@ impl Member {
         self.caught(cx, |guard| guard.tick(cx));
     }
 
-    /// Whether the guard refuses a line-up; one that only watches says so in an event.
+    /// Whether the guard refuses a line-up; in a dry run it reports the refusal in an event.
     pub(super) fn check_line_up(&self, line_up: &LineUp, cx: &Cx<'_>) -> Result<(), Error> {
-        let word = self.caught(cx, |guard| guard.check_line_up(line_up));
-        match word.unwrap_or_else(|| Err(Error::panicked(&self.name, "checked the line-up"))) {
+        let result = self.caught(cx, |guard| guard.check_line_up(line_up));
+        match result.unwrap_or_else(|| Err(Error::panicked(&self.name, "checked the line-up"))) {
             Err(error) if self.held.dry_run => {
                 let kind = EventKind::Pipeline(PipelineEvent::WouldRefuse {
                     reason: error.to_string(),
@@ -115,7 +116,7 @@ impl Member {
                 cx.emit(Severity::Warning, kind);
                 Ok(())
             }
-            word => word,
+            result => result,
         }
     }
 
@@ -134,11 +135,11 @@ impl Member {
         only.is_none_or(|only| only == document_type)
     }
 
-    /// Runs one step of the guard; `None` if it panicked, which is reported.
+    /// Runs one step of the guard; `None` after a panic, which it reports.
     #[inline]
     fn caught<T>(&self, cx: &Cx<'_>, step: impl FnOnce(&dyn Guard) -> T) -> Option<T> {
-        if let Ok(word) = catch_unwind(AssertUnwindSafe(|| step(&*self.held.guard))) {
-            return Some(word);
+        if let Ok(result) = catch_unwind(AssertUnwindSafe(|| step(&*self.held.guard))) {
+            return Some(result);
         }
         let severity = if self.panicked.swap(true, Ordering::Relaxed) || self.held.dry_run {
             Severity::Warning
@@ -160,8 +161,8 @@ impl Member {
     }
 }
 
-/// What a guard that only watches would have done with a document.
-fn would_act(
+/// Reports what a guard in a dry run would have done with a document.
+fn report_dry_run(
     document: &DocumentId,
     document_type: &DocumentType,
     route: Option<String>,

@@ -7,15 +7,16 @@ use crate::call::{Outcome, Reason, Report, Ticket};
 use crate::failure::FailureKind;
 use crate::guard::Acceptance;
 
-/// The permission to make one call. It is used up by saying how the call ended.
+/// The permission to make one call. Reporting how the call ended uses it up.
 ///
-/// Owned, `Send` and `'static`: move it into a task or a stream. Dropped unsaid, by a cancelled future, an early `?` or
-/// a panic, it records [`Outcome::Abandoned`], so no document is lost.
+/// Owned, `Send` and `'static`: move it into a task or a stream. A permit that is dropped without
+/// an outcome, by a cancelled future, an early `?` or a panic, records [`Outcome::Abandoned`], so
+/// no document is lost.
 #[derive(Debug)]
 #[must_use = "a permit dropped without an outcome is recorded as abandoned"]
 pub struct Permit {
     pipeline: Pipeline,
-    /// Taken out when it is settled.
+    /// `None` once it is settled.
     ticket: Option<Ticket>,
 }
 
@@ -27,7 +28,7 @@ impl Permit {
         }
     }
 
-    /// The ticket: which version and which model to call. Store it with the document.
+    /// The ticket: it names the version and the model to call. Store it with the document.
     pub fn ticket(&self) -> &Ticket {
         match &self.ticket {
             Some(ticket) => ticket,
@@ -35,7 +36,7 @@ impl Permit {
         }
     }
 
-    /// There was an answer. What comes back says whether it may be acted on.
+    /// Reports an answer. The settlement says whether it may be acted on.
     pub fn answer(mut self, report: Report) -> Settlement {
         let outcome = report.failure().map_or(Outcome::Accepted, Outcome::Failed);
         let (ticket, outcome, acceptance) = self.settle(outcome, report);
@@ -46,12 +47,13 @@ impl Permit {
         }
     }
 
-    /// The call failed.
+    /// Reports a failure.
     pub fn fail(self, kind: FailureKind) -> Ticket {
         self.fail_with(kind, Report::new())
     }
 
-    /// The call failed, and the error says more: how many tokens the prompt had, if it was too long.
+    /// Reports a failure, with what else the error says, such as the tokens of a prompt that was
+    /// too long.
     ///
     /// ```
     /// use fusebox::{Call, FailureKind, LineUp, Pipeline, Report, TokenBudget, Version};
@@ -70,7 +72,7 @@ impl Permit {
         self.settle(Outcome::Failed(kind), report).0
     }
 
-    /// The call was never made: it counts neither as an answer nor as a failure.
+    /// Reports that the call was not made: it counts neither as an answer nor as a failure.
     pub fn release(mut self) -> Ticket {
         self.settle(Outcome::Released, Report::new()).0
     }
@@ -87,7 +89,7 @@ impl Permit {
 }
 
 fn spent() -> ! {
-    unreachable!("saying how a call ended uses its permit up")
+    unreachable!("reporting an outcome uses the permit up")
 }
 
 impl Drop for Permit {
@@ -98,7 +100,7 @@ impl Drop for Permit {
     }
 }
 
-/// What may be done with an answer.
+/// Whether an answer may be acted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "an answer that needs review must not be acted on"]
 #[allow(
@@ -106,7 +108,7 @@ impl Drop for Permit {
     reason = "a new end must be a compile error for whoever handles the others"
 )]
 pub enum Settlement {
-    /// Act on it.
+    /// The answer may be acted on.
     Accepted {
         /// The ticket, to store with the document.
         ticket: Ticket,
@@ -115,10 +117,10 @@ pub enum Settlement {
     Failed {
         /// The ticket, to store with the document.
         ticket: Ticket,
-        /// What kind.
+        /// What kind of failure it is.
         kind: FailureKind,
     },
-    /// A person must look first.
+    /// A reviewer must see the answer first.
     NeedsReview {
         /// The ticket, to store with the document.
         ticket: Ticket,
@@ -128,7 +130,7 @@ pub enum Settlement {
 }
 
 impl Settlement {
-    /// The ticket, whatever came of it.
+    /// The ticket, in every case.
     pub fn ticket(&self) -> &Ticket {
         match self {
             Self::Accepted { ticket }

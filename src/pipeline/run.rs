@@ -1,4 +1,4 @@
-//! The everyday form of a guarded call: admit, await the caller's own client, settle.
+//! A guarded call in one expression: admit, await the caller's own client, settle.
 
 use std::collections::BTreeSet;
 use std::future::{Future, pending, poll_fn};
@@ -11,11 +11,11 @@ use super::permit::Settlement;
 use crate::call::{Call, Reason, Report, Ticket};
 use crate::failure::{Classify, FailureKind};
 
-/// Texts of more bytes than this are counted on the blocking pool: 64 KB, about 2 ms of counting.
+/// Longer texts are counted on the blocking pool: 64 KB take about 2 ms.
 #[cfg(feature = "tokio")]
 const COUNTED_IN_PLACE: usize = 64 << 10;
 
-/// An answer, with what the application reports about it.
+/// An answer, with the application's report on it.
 ///
 /// ```
 /// use fusebox::{Reply, Report};
@@ -39,16 +39,16 @@ impl<T> Reply<T> {
         }
     }
 
-    /// The same with a report: confidences, tokens, finish reason.
+    /// The same with a report: confidences, usage, finish reason.
     pub fn report(mut self, report: Report) -> Self {
         self.report = report;
         self
     }
 }
 
-/// What came of a guarded call.
+/// How a guarded call ended.
 ///
-/// It is no `Result`: every way in which a call can end carries the ticket of a document that must go somewhere, and `?`
+/// It is no `Result`: each variant carries the ticket of a document that must go somewhere, and `?`
 /// would lose it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a document must go somewhere, however its call ended"]
@@ -57,14 +57,14 @@ impl<T> Reply<T> {
     reason = "a new end must be a compile error for whoever handles the others"
 )]
 pub enum Served<T, E> {
-    /// Act on it.
+    /// The answer may be acted on.
     Accepted {
         /// The answer.
         value: T,
         /// The ticket, to store with the document.
         ticket: Ticket,
     },
-    /// The call was not made; the document goes elsewhere.
+    /// The call was not made; the document goes where the diversion says.
     Diverted(Diversion),
     /// The call failed.
     Failed {
@@ -72,7 +72,7 @@ pub enum Served<T, E> {
         ticket: Ticket,
         /// What kind of failure it is.
         kind: FailureKind,
-        /// What there is instead of an answer.
+        /// What the call gave instead of a usable answer.
         failure: CallFailure<T, E>,
     },
     /// A reviewer must see the answer first.
@@ -86,7 +86,7 @@ pub enum Served<T, E> {
     },
 }
 
-/// What there is instead of an answer.
+/// What a failed call gave instead of a usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_enums,
@@ -102,7 +102,7 @@ pub enum CallFailure<T, E> {
 }
 
 impl<T, E> Served<T, E> {
-    /// The ticket, whatever came of it.
+    /// The ticket, in every case.
     pub fn ticket(&self) -> &Ticket {
         match self {
             Self::Accepted { ticket, .. }
@@ -112,7 +112,7 @@ impl<T, E> Served<T, E> {
         }
     }
 
-    /// An answer, with what may be done with it.
+    /// Joins an answer with its settlement.
     fn answered(value: T, settlement: Settlement) -> Self {
         match settlement {
             Settlement::Accepted { ticket } => Self::Accepted { value, ticket },
@@ -130,7 +130,7 @@ impl<T, E> Served<T, E> {
     }
 }
 
-/// What a client's error says of itself.
+/// The kind of a client's error, and a report of what else it says.
 fn classified<E: Classify>(error: &E) -> (FailureKind, Report) {
     let mut report = Report::new();
     if let Some(tokens) = error.input_tokens() {
@@ -142,7 +142,7 @@ fn classified<E: Classify>(error: &E) -> (FailureKind, Report) {
     (error.failure_kind(), report)
 }
 
-/// The answer, or `None` if the deadline passes first. An answer that is there when the deadline passes counts.
+/// The answer, or `None` if the deadline passes first. At the deadline itself an answer counts.
 async fn in_time<A>(
     answer: impl Future<Output = A>,
     deadline: impl Future<Output = ()>,
@@ -156,8 +156,9 @@ async fn in_time<A>(
 }
 
 impl Pipeline {
-    /// Makes a guarded call: asks the guards, awaits `call_model` with the ticket that says which version and model to
-    /// call, and records how it ended. An error of your client comes back untouched, with the ticket.
+    /// Makes a guarded call: asks the guards, awaits `call_model` with the ticket that names the
+    /// version and the model to call, and records how the call ended. An error of your client comes
+    /// back untouched, with the ticket.
     ///
     /// ```
     /// # use fusebox::{Call, Classify, FailureKind, Pipeline, Reply, Report, Served, Ticket};
@@ -183,13 +184,13 @@ impl Pipeline {
     /// # }
     /// ```
     ///
-    /// Counting a text takes some 30 ms for a megabyte. With feature `tokio`, texts of more than 64 KB are counted on
-    /// tokio's blocking pool, so that other tasks go on in the meantime.
+    /// Counting a megabyte of text takes some 30 ms. With feature `tokio`, `run` counts texts of
+    /// more than 64 KB on tokio's blocking pool, so that they delay no other task.
     ///
     /// # Cancel safety
-    /// Dropping the future before the call is admitted leaves no trace; dropping it later records
-    /// [`Abandoned`](crate::call::Outcome::Abandoned), as does dropping it while a large text is counted. A panic in
-    /// `call_model` does the same.
+    /// Dropping the future before the call is admitted leaves no trace. Dropping it later, or while
+    /// a large text is counted, records [`Abandoned`](crate::call::Outcome::Abandoned), as does a
+    /// panic in `call_model`.
     pub async fn run<T, E, F, Fut>(&self, call: &Call<'_>, call_model: F) -> Served<T, E>
     where
         F: FnOnce(Ticket) -> Fut,
@@ -199,8 +200,8 @@ impl Pipeline {
         self.serve(call, pending(), classified, call_model).await
     }
 
-    /// The same for an error type that is not yours and has no [`Classify`]: `classify` says what kind of failure an error
-    /// is.
+    /// [`run`](Self::run) for an error type without [`Classify`]: `classify` says what kind of
+    /// failure an error is.
     ///
     /// # Cancel safety
     /// As for [`run`](Self::run).
@@ -219,9 +220,10 @@ impl Pipeline {
         self.serve(call, pending(), classify, call_model).await
     }
 
-    /// [`run`](Self::run) with a deadline, a future that is ready when the call has taken too long: a timer of your runtime.
-    /// The call is dropped then and counts as failed, as a [`Timeout`](FailureKind::Timeout). (A timeout put around `run`
-    /// says nothing of the model: it only abandons the call.)
+    /// [`run`](Self::run) with a deadline: a future that is ready when the call has taken too long,
+    /// such as a timer of your runtime. The call is then dropped and counts as failed, with
+    /// [`Timeout`](FailureKind::Timeout). A timeout around `run` says nothing about the model; it
+    /// only abandons the call.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -242,7 +244,7 @@ impl Pipeline {
     /// # }
     /// ```
     ///
-    /// An answer that is there when the deadline passes counts as an answer.
+    /// An answer that is ready when the deadline passes counts as an answer.
     ///
     /// # Cancel safety
     /// As for [`run`](Self::run).
@@ -316,14 +318,15 @@ impl Pipeline {
         }
     }
 
-    /// Asks the guards; large texts are counted where they hold up no other task.
+    /// Asks the guards; counts large texts where they delay no other task.
     #[cfg(feature = "tokio")]
     async fn admit_off_the_runtime(&self, call: &Call<'_>) -> Admission {
         if call.text_bytes() > COUNTED_IN_PLACE {
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                 let (pipeline, owned) = (self.clone(), call.clone().into_owned());
                 let admission = runtime.spawn_blocking(move || pipeline.admit(&owned)).await;
-                // The runtime is shutting down if there is none; the document must end somewhere all the same.
+                // Without an admission the runtime is shutting down; the document must still end
+                // somewhere.
                 return admission.unwrap_or_else(|_| self.admit(call));
             }
         }

@@ -1,4 +1,4 @@
-//! What survives a restart.
+//! What a pipeline keeps over a restart.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,11 @@ use crate::format::Format;
 use crate::guard::State;
 use crate::time::Timestamp;
 
-/// The state of every guard of a pipeline at one moment, to be stored where you store things.
+/// The state of every guard of a pipeline at one moment, and the fingerprint of each version
+/// deployed so far. Store it where it survives the process.
 ///
-/// Serialised as an object with `"format": 1`; another format is refused when it is read. Each guard's part carries a
-/// format number of its own.
+/// Serialised as an object with `"format": 1`; reading another format is an error. Each guard's
+/// state has a format number of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     format: Format<1>,

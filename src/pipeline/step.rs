@@ -1,4 +1,4 @@
-//! One step of a pipeline's work, at one time and with the versions that are live then: the order in which guards are asked.
+//! One step of a pipeline, at one time and with one line-up: the order in which it asks its guards.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,10 +19,10 @@ use crate::guard::{Acceptance, Cx, Divert, Marks, Route, Verdict};
 use crate::time::Timestamp;
 use crate::tokens::{Measurement, Model};
 
-/// The name under which the pipeline itself reports.
+/// The guard name in the pipeline's own events.
 pub(super) const OWN_NAME: &str = "pipeline";
 
-/// What all clones of a pipeline share.
+/// The state that all clones of a pipeline share.
 pub(super) struct Shared {
     pub(super) guards: Vec<Member>,
     pub(super) line_up: RwLock<Arc<LineUp>>,
@@ -35,7 +35,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Now; never before a moment that some decision has seen.
+    /// The current time; never before the time of an earlier decision.
     pub(super) fn now(&self) -> Timestamp {
         let now = self.clock.now().as_millis();
         let latest = self.latest.load(Ordering::Relaxed);
@@ -45,7 +45,7 @@ impl Shared {
         Timestamp::from_millis(self.latest.fetch_max(now, Ordering::Relaxed).max(now))
     }
 
-    /// Does one step with the versions that are live, and delivers its events.
+    /// Does one step with the live versions, then delivers its events.
     pub(super) fn step<T>(&self, work: impl FnOnce(&Step<'_>) -> T) -> T {
         let line_up = Arc::clone(&self.line_up.read());
         let result = work(&Step {
@@ -64,11 +64,11 @@ pub(super) struct Step<'a> {
     pub(super) now: Timestamp,
 }
 
-/// What was measured of a call, and the larger model that it was measured for, if that was necessary.
+/// The measurement of a call, and the larger model that it is for, where the call needs one.
 type Measured = (Option<Box<Model>>, Measurement);
 
 impl Step<'_> {
-    /// Asks all guards about a call: the ticket if it is admitted, else where the document goes instead.
+    /// Asks all guards about a call; a call that is not admitted comes with a destination.
     pub(super) fn admit(&self, call: &Call<'_>) -> (Ticket, Option<Divert>) {
         let next = self.shared.sequence.fetch_add(1, Ordering::Relaxed);
         let id = TicketId::new(self.shared.instance, next);
@@ -94,16 +94,16 @@ impl Step<'_> {
         let mut measured: Option<Measured> = None;
         for member in &self.shared.guards {
             let cx = self.cx(member).for_ticket(id).with_marks(&marks);
-            let word = member.check(call, version, &cx);
+            let vote = member.check(call, version, &cx);
             if let Some(mut measurement) = marks.measurement.take() {
                 measurement.guard = Some(Arc::clone(&member.name));
-                let model = match &word {
+                let model = match &vote {
                     Verdict::UseModel(model) => Some(model.clone()),
                     Verdict::Proceed | Verdict::Divert(_) => None,
                 };
                 measured = measured.max(Some((model, measurement)));
             }
-            verdict = verdict.stricter(word);
+            verdict = verdict.stricter(vote);
         }
         let (model, divert) = match verdict {
             Verdict::Proceed => (version.model().clone(), None),
@@ -151,7 +151,7 @@ impl Step<'_> {
         self.observe(ticket, &Signal::Settled { outcome, report });
     }
 
-    /// Ends a call: whether its answer may be acted on, is said by the guards.
+    /// Ends a call; the guards decide whether its answer may be acted on.
     pub(super) fn settle(
         &self,
         ticket: &Ticket,
@@ -175,9 +175,9 @@ impl Step<'_> {
     }
 
     fn review(&self, ticket: &Ticket, report: &Report) -> Acceptance {
-        let words = self.shared.guards.iter();
-        let words = words.map(|member| member.review(ticket, report, &self.cx(member)));
-        words.fold(Acceptance::Accept, Acceptance::stricter)
+        let votes = self.shared.guards.iter();
+        let votes = votes.map(|member| member.review(ticket, report, &self.cx(member)));
+        votes.fold(Acceptance::Accept, Acceptance::stricter)
     }
 
     pub(super) fn learn(&self, ticket: &Ticket, feedback: Feedback) {
@@ -206,7 +206,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Makes a line-up known, and tells which versions are live now.
+    /// Remembers what the versions send, and reports that they are live.
     pub(super) fn announce(&self, line_up: &LineUp) {
         self.shared.versions.lock().learn(line_up);
         let id = |version: Option<&Version>| version.map(|version| version.id().clone());
@@ -222,7 +222,7 @@ impl Step<'_> {
         self.cx_of(OWN_NAME).emit(severity, kind);
     }
 
-    /// What a guard may use.
+    /// The context for a guard.
     pub(super) fn cx<'b>(&'b self, member: &'b Member) -> Cx<'b> {
         member.cx(self.cx_of(&member.name))
     }
@@ -234,7 +234,7 @@ impl Step<'_> {
     }
 }
 
-/// The version that plays a part, or the next more cautious one when the line-up has none for it.
+/// The version in a role; production where the line-up has no candidate.
 fn serving(line_up: &LineUp, role: Role) -> Option<(Role, &Version)> {
     match (role, line_up.get(role)) {
         (role, Some(version)) => Some((role, version)),

@@ -1,4 +1,4 @@
-//! The versions that were deployed so far, so that one name never stands for two prompts.
+//! The versions deployed so far, so that one id never stands for two prompts.
 
 use std::collections::VecDeque;
 
@@ -8,21 +8,21 @@ use crate::call::{Fingerprint, LineUp};
 use crate::error::Error;
 use crate::name::VersionId;
 
-/// Above this number the version that was deployed first is forgotten.
+/// Above this limit, drop the version that was deployed first.
 const REMEMBERED: usize = 1_000;
 
-/// What each version sends, by its name.
+/// The fingerprint of each version, by its id.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct KnownVersions(VecDeque<(VersionId, Fingerprint)>);
 
 impl KnownVersions {
-    /// An error when a version of the line-up was deployed before with another prompt, other tools or another model.
+    /// An error when a version of the line-up was deployed before with another fingerprint.
     pub(super) fn check(&self, line_up: &LineUp) -> Result<(), Error> {
         for version in line_up.versions() {
             let known = self.fingerprint(version.id());
             if known.is_some_and(|known| known != version.fingerprint()) {
-                let allowed = "an id of its own for each prompt, set of tools and model; this one was deployed with others";
+                let allowed = "a new id, because this one was deployed with another prompt, other tools or another model";
                 return Err(Error::invalid("version id", version.id(), allowed));
             }
         }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::sink::Sink;
 
-/// A queue of at most `capacity` events: the sink never waits, and what finds no place is counted.
+/// A queue of at most `capacity` events. The sink never waits: it drops and counts an event that
+/// finds the queue full.
 ///
 /// ```
 /// use fusebox::sink;
@@ -39,7 +40,7 @@ pub struct ChannelSink {
 }
 
 impl ChannelSink {
-    /// How many events found the queue full, or nobody at its other end.
+    /// How many events were dropped because the queue was full or its receiver was gone.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -66,12 +67,13 @@ impl EventReceiver {
         self.receiver.recv().ok()
     }
 
-    /// The next event if there is one now.
+    /// The next event, if one is waiting.
     pub fn try_recv(&self) -> Option<Event> {
         self.receiver.try_recv().ok()
     }
 
-    /// Waits at most so long; `Ok(None)` when nothing came, an error when every sink is gone.
+    /// Waits for at most `timeout`; `Ok(None)` when no event came, an error when every sink is gone
+    /// and the queue is empty.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Option<Event>, Disconnected> {
         match self.receiver.recv_timeout(timeout) {
             Ok(event) => Ok(Some(event)),
@@ -80,13 +82,13 @@ impl EventReceiver {
         }
     }
 
-    /// How many events found the queue full.
+    /// How many events were dropped because the queue was full.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 }
 
-/// Every sink of a channel is gone: no event will come.
+/// Every sink of a channel is gone: no more events will come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("every sink of this channel is gone")]
 #[non_exhaustive]

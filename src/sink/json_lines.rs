@@ -23,7 +23,7 @@ pub struct JsonLines<W> {
 }
 
 impl<W: Write + Send> JsonLines<W> {
-    /// To this writer.
+    /// Writes to this writer.
     pub fn new(writer: W) -> Self {
         Self {
             writer: Mutex::new(writer),

@@ -8,24 +8,24 @@ use parking_lot::Mutex;
 use crate::event::{Event, Severity};
 use crate::sink::Sink;
 
-/// Keeps events in memory, the newest hundred thousand of them. Clones share them.
+/// Keeps the newest 100,000 events in memory. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct MemorySink(Arc<Mutex<VecDeque<Event>>>);
 
 impl MemorySink {
     const CAPACITY: usize = 100_000;
 
-    /// Empty.
+    /// Without events.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What came in, oldest first.
+    /// The events, oldest first.
     pub fn events(&self) -> Vec<Event> {
         self.0.lock().iter().cloned().collect()
     }
 
-    /// The pages among them.
+    /// The pages among them, oldest first.
     pub fn pages(&self) -> Vec<Event> {
         let events = self.0.lock();
         events
@@ -35,7 +35,7 @@ impl MemorySink {
             .collect()
     }
 
-    /// Takes out what came in, oldest first.
+    /// Takes the events out, oldest first.
     pub fn take(&self) -> Vec<Event> {
         self.0.lock().drain(..).collect()
     }

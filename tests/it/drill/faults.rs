@@ -315,7 +315,7 @@ fn a_drill_says_what_it_needs() {
     let drill = || Drill::new(Pipeline::builder(line_up()).guard(RouteLedger::default()));
     refused(
         drill().run_for(minutes(1)),
-        "drill traffic: got `none`, expected add some with `.traffic(..)`",
+        "drill traffic: got `none`, expected at least one document type; add it with `.traffic(..)`",
     );
     refused(
         Traffic::of("invoice", 0),
@@ -326,6 +326,6 @@ fn a_drill_says_what_it_needs() {
         .fault(minutes(60), Fault::fail(FailureKind::Timeout, Ratio::ONE));
     refused(
         late.run_for(minutes(60)),
-        "drill fault: got `1h`, expected before the drill ends, after 1h",
+        "drill fault: got `1h`, expected less than the length of the drill, 1h",
     );
 }
