@@ -1,7 +1,8 @@
-//! P4 and P5: a new version is exposed to a share of the documents, for a time, under conditions.
+//! Canary and blue/green rollouts: a new version serves a share of the documents in stages, and
+//! each stage ends under conditions.
 //!
-//! One stage machine (`controller`), one way to weigh corrections (`evidence`), one way to split documents (`split`), and two
-//! presets on top of them.
+//! One controller runs the stages, `evidence` evaluates corrections, `split` assigns documents to
+//! versions; canary and blue/green are two presets.
 
 mod blue_green;
 mod canary;

@@ -93,7 +93,7 @@ fn what_is_wrong_is_named() {
         ),
         (
             &rollout(r#"{"op": "resume", "t": 0}"#),
-            "canary resume: got `running`, expected only while it is paused",
+            "canary resume: got `running`, expected a paused rollout",
         ),
         (
             &rollout("").replace("canary", "green"),

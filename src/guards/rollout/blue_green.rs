@@ -1,4 +1,5 @@
-//! P5: two versions live side by side, long enough for types that only come on some days.
+//! The blue/green preset: two versions run side by side, long enough for document types that arrive
+//! only on some days.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,43 +16,49 @@ const WINDOW: Duration = hours(48);
 const LONGEST: Duration = hours(35 * 24);
 const MIN_DOCUMENTS: u64 = 20;
 
-/// Keeps two versions live and compares them per document type, until every type was seen.
+/// Runs two versions side by side and compares them per document type until the candidate has
+/// answered every expected type.
 ///
 /// # What it watches
-/// What a [`CanaryPolicy`](crate::CanaryPolicy) watches: corrections by ticket, and how calls end. Beside that, which document
-/// types production answers, with a candidate or without one.
+/// The signals that a [`CanaryPolicy`](crate::CanaryPolicy) watches: corrections and the outcomes
+/// of calls. In addition, the document types that production answers, with or without a candidate.
 ///
 /// # When it acts
-/// It starts when a candidate is deployed. It rolls back as a canary does: over all types together, or for one type alone. It
-/// promotes when 48 hours are over, half of the corrections to expect have come, every expected type was answered at least 20
-/// times by the candidate, and the candidate is above 1.5 times with a probability of at most 5 %. It asks a person when that
-/// is not clear after four times the window, or when types were not seen after 35 days, and names them.
+/// A rollout starts when a candidate is deployed. The policy rolls back as a canary does, for all
+/// types together or for one type alone. It promotes when 48 hours have passed, half of the
+/// expected corrections have arrived, the candidate has answered every expected type at least 20
+/// times, and the probability that its correction ratio is above 1.5 is at most 5 %. It escalates
+/// to the operator when that is still unclear after four times the window, or when expected types
+/// are missing after 35 days; the page names them.
 ///
-/// Expected are the types that you declare, [with the times](BlueGreenPolicyBuilder::expect) at which their documents come
-/// (daily, weekly, at a month's end, or as you say); or, if you declare none, those that production answered in the last 35
-/// days.
+/// You declare the expected types and [when their documents arrive](BlueGreenPolicyBuilder::expect)
+/// (daily, weekly, at month end, or at times of your own). If you declare none, the policy expects
+/// every type that production answered in the last 35 days.
 ///
 /// # What it does
-/// Votes for the candidate on 10 % of the documents, always the same ones. Rolling back means that production serves
-/// everything, at once, and one page; or that production keeps the one type that is worse, if
-/// [you say so](BlueGreenPolicyBuilder::when_one_type_is_worse). After a promotion, types that the candidate has not answered
-/// often enough keep the 10 % until it has, and are judged until then; so a person may promote before a month's end.
+/// The policy votes for the candidate on 10 % of the documents; a document always gets the same
+/// version. On a rollback, production serves everything at once and the policy pages once.
+/// [`WorseType::Exclude`](crate::rollout::WorseType::Exclude) returns only the worse type to
+/// production. After a promotion, a type that the candidate has not answered often enough stays at
+/// 10 % until it has, and is evaluated until then; so the operator can promote before month end.
 ///
-/// # What a person can do
-/// The same as with a [`CanaryPolicy`](crate::CanaryPolicy): [`promote`](Self::promote), [`abort`](Self::abort),
-/// [`pause`](Self::pause), [`resume`](Self::resume), [`hold`](Self::hold) and [`approve`](Self::approve);
-/// [`feasibility`](Self::feasibility) before the start.
+/// # What an operator can do
+/// The same as with a [`CanaryPolicy`](crate::CanaryPolicy): [`promote`](Self::promote),
+/// [`abort`](Self::abort), [`pause`](Self::pause), [`resume`](Self::resume), [`hold`](Self::hold)
+/// and [`approve`](Self::approve); [`feasibility`](Self::feasibility) before the start.
 ///
 /// # What it cannot see
-/// What a canary cannot see, and types that never come. A window of 48 hours meets a type that comes on one day of the week with
-/// a probability of 43 %, and one that comes on one day of the month with 10 %. Times are judged in UTC. What production
-/// answered is learnt only while the guard is in the pipeline.
+/// Everything that a canary cannot see, and types that never arrive. A 48-hour window includes a
+/// type that arrives on one day of the week with a probability of 43 %, and one that arrives on one
+/// day of the month with a probability of 10 %. Cadences use UTC. The policy records the types that
+/// production answers only while it is in the pipeline.
 ///
 /// # Defaults and why
-/// 10 % for 48 hours; at least 20 documents of each type; 35 days, so that a month's end is in it.
+/// 10 % for 48 hours; at least 20 documents of each type; 35 days, because that includes a month
+/// end.
 ///
 /// # Events
-/// Those of a [`CanaryPolicy`](crate::CanaryPolicy#events).
+/// The same as for a [`CanaryPolicy`](crate::CanaryPolicy#events).
 ///
 /// # Example
 /// ```
@@ -63,24 +70,23 @@ const MIN_DOCUMENTS: u64 = 20;
 ///     .expect(DocumentType::new("statement")?, Cadence::MonthEnd)
 ///     .when_one_type_is_worse(WorseType::Exclude)
 ///     .build()?;
-/// assert_eq!(policy.status().candidate, None); // nothing is on trial yet
+/// assert_eq!(policy.status().candidate, None); // no rollout yet
 /// # Ok::<(), fusebox::Error>(())
 /// ```
 pub type BlueGreenPolicy = RolloutPolicy<BlueGreen>;
 
-/// Marks a rollout of two versions side by side.
+/// The kind of rollout that runs two versions side by side.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BlueGreen {}
 
 impl BlueGreenPolicy {
-    /// A comparison with the default numbers.
+    /// A builder with the default numbers.
     pub fn builder() -> BlueGreenPolicyBuilder {
         BlueGreenPolicyBuilder::new(plan())
     }
 }
 
-/// One stage with the default numbers.
 fn plan() -> Plan {
     let stage = Stage {
         share: SHARE,
@@ -107,25 +113,27 @@ impl Default for BlueGreenPolicy {
 pub type BlueGreenPolicyBuilder = RolloutPolicyBuilder<BlueGreen>;
 
 impl BlueGreenPolicyBuilder {
-    /// The candidate's share (10 % by default; between 0 % and 100 %).
+    /// The candidate's share (default 10 %; more than 0 % and less than 100 %).
     pub fn share(mut self, share: Ratio) -> Self {
         self.stage(|stage| stage.share = share);
         self
     }
 
-    /// How long both versions are live at least (48 hours by default).
+    /// The minimum time for which both versions run (default 48 hours).
     pub fn window(mut self, window: Duration) -> Self {
         self.stage(|stage| stage.at_least = window);
         self
     }
 
-    /// How long to wait for types that were not seen, before a person is asked (35 days by default; not shorter than the window).
+    /// How long the rollout waits for missing types before it escalates to the operator (default 35
+    /// days; at least the window).
     pub fn longest(mut self, longest: Duration) -> Self {
         self.plan.longest = Some(longest);
         self
     }
 
-    /// The types that must have been seen (by default those that production answers meanwhile).
+    /// Types that the candidate must answer, expected daily (default: the types that production
+    /// answered in the last 35 days).
     pub fn expect_types(self, types: impl IntoIterator<Item = DocumentType>) -> Self {
         let expected = types.into_iter();
         expected.fold(self, |builder, document_type| {
@@ -133,8 +141,8 @@ impl BlueGreenPolicyBuilder {
         })
     }
 
-    /// A type that must have been seen, and when its documents come. One type may be expected at several times, and must then
-    /// have been seen often enough at each.
+    /// A type that the candidate must answer, and when its documents arrive. A type can have
+    /// several cadences; the candidate must then answer enough documents at each.
     pub fn expect(mut self, document_type: DocumentType, cadence: Cadence) -> Self {
         if let Some(coverage) = &mut self.plan.coverage {
             let cadences = coverage.expected.entry(document_type).or_default();
@@ -143,7 +151,7 @@ impl BlueGreenPolicyBuilder {
         self
     }
 
-    /// How many documents of a type the candidate must have answered (20 by default).
+    /// How many documents of each expected type the candidate must answer (default 20).
     pub fn min_documents(mut self, documents: u64) -> Self {
         if let Some(coverage) = &mut self.plan.coverage {
             coverage.min_documents = documents;
@@ -151,7 +159,8 @@ impl BlueGreenPolicyBuilder {
         self
     }
 
-    /// Whether a person must approve the promotion (no by default): when all conditions are met it asks, and waits.
+    /// Requires the operator's approval for the promotion: when all other conditions are met, the
+    /// policy asks for it and waits.
     pub fn with_approval(mut self) -> Self {
         self.stage(|stage| stage.needs_approval = true);
         self

@@ -1,4 +1,4 @@
-//! P4: small shares first.
+//! The canary preset: a small share first, then a larger one.
 
 use std::time::Duration;
 
@@ -21,67 +21,87 @@ const STAGES: [Stage; 2] = [
 ];
 const NAME: &str = "canary";
 
-/// Exposes a new version in steps, and rolls it back when people must correct its answers too often.
+/// Rolls out a new version in stages, and rolls it back when reviewers correct its answers too
+/// often.
 ///
 /// # What it watches
-/// How many answers of the candidate and of production people correct: tell it with
-/// [`Signal::corrected`](crate::call::Signal::corrected), days later if need be. A correction counts for the version, the stage and
-/// the time that its ticket names; a document counts once, a [batch](crate::Correction::in_batch) counts once, and what was
-/// [taken back](crate::call::Signal::retracted) does not count. Answers that somebody looked at, right or wrong, can be told with
-/// [`Signal::reviewed`](crate::call::Signal::reviewed). Beside that: how many calls of each version fail, are cut short, go to people
-/// or are abandoned.
+/// How many answers of the candidate and of production reviewers correct: report each correction
+/// with [`Feedback::corrected`](crate::Feedback::corrected), days later if need be. A correction
+/// counts for the version, the stage and the time on its ticket. Each document counts once, each
+/// [batch](crate::Correction::in_batch) counts once, and a [retracted](crate::Feedback::retracted)
+/// correction no longer counts. Report answers that a reviewer checked, right or wrong, with
+/// [`Feedback::Reviewed`](crate::Feedback::Reviewed). In addition, the policy counts how many calls
+/// of each version fail, are truncated, go to human review or are abandoned.
 ///
 /// # When it acts
-/// It starts when a candidate is deployed. In this order:
-/// - *Roll back*, at any moment, also while it is paused or waits: when the candidate is corrected more than 1.5 times as often
-///   as production *and* the evidence against "no worse" is strong (e-value of at least 20), over all document types; or for one
-///   type alone, where the evidence must be as many times stronger as there are types; or when one of the other measures is, with
-///   evidence four times as strong. Looked at after every event of the candidate.
-/// - *Hold*, with a reason and the time of the next look: the time of the stage is not over; there are too few corrections to
-///   tell (three, then six, to be expected at 1.5 times); less than half of the corrections to expect have come; the candidate
-///   does not get its share of the documents (chi-square, one in a thousand); the candidate is above 1.5 times with a
-///   probability of more than 20 %, in the last stage 5 %; a person must approve. Looked at with every
+/// A rollout starts when a candidate is deployed. In this order, the policy decides to:
+/// - *Roll back*, at any time, even while the rollout is paused or held. Over all document types,
+///   the candidate must be corrected more than 1.5 times as often as production *and* the evidence
+///   against "no worse" must be strong (e-value of at least 20). For one type alone, the required
+///   e-value is multiplied by the number of types. For failures, truncations, diversions and
+///   abandonments, it is multiplied by four. The policy checks this after every event of the
+///   candidate.
+/// - *Hold*, with a reason and the time of the next evaluation: the stage has not run for its full
+///   time; there are too few corrections (at a ratio of 1.5, at least three must be expected of the
+///   candidate in the first stage and six in later ones); less than half of the expected
+///   corrections have arrived; the candidate does not get its share of the documents (chi-square
+///   test, one false alarm in a thousand); the probability that the ratio is above 1.5 is more than
+///   20 %, in the last stage 5 %; an approval is missing. The policy evaluates this at every
 ///   [`tick`](crate::Pipeline::tick).
-/// - *Promote* to the next stage, and after the last to everything. For 24 hours more, while the candidate is still in the line-up
-///   as one, late corrections can roll it back.
-/// - *Escalate* after four times the length of a stage: one page, the share stays, a person decides.
+/// - *Promote* to the next stage, and after the last stage to all documents. For another 24 hours,
+///   as long as the version is still deployed as the candidate, late corrections can roll it back.
+/// - *Escalate* after four times the length of a stage: the policy pages once, the share stays, and
+///   the operator decides.
 ///
 /// # What it does
-/// Votes for the candidate on a share of the documents, always the same ones: a retried document gets the same version,
-/// and a document in at 5 % is in at 25 %. Rolling back means that production serves everything, at once, and one page; or
-/// production keeps the one type that is worse and the candidate goes on with the others, if
-/// [you say so](CanaryPolicyBuilder::when_one_type_is_worse).
+/// The policy votes for the candidate on a share of the documents. A document always gets the same
+/// version, also on a retry, and every document in the 5 % is also in the 25 %. On a rollback,
+/// production serves everything at once and the policy pages once.
+/// [`WorseType::Exclude`](crate::rollout::WorseType::Exclude) returns only the worse type to
+/// production; the candidate continues with the others.
 ///
-/// # What a person can do
-/// [`promote`](Self::promote), [`abort`](Self::abort), [`pause`](Self::pause) and [`resume`](Self::resume), or
-/// [`hold`](Self::hold) a stage until it is [approved](Self::approve). Nothing of it keeps a candidate in service that is
-/// worse. [`feasibility`](Self::feasibility) says before the start what the plan can find out with the documents that there are.
+/// # What an operator can do
+/// [`promote`](Self::promote), [`abort`](Self::abort), [`pause`](Self::pause) and
+/// [`resume`](Self::resume), or [`hold`](Self::hold) a stage until [`approve`](Self::approve). No
+/// command keeps a candidate in service when the evidence says that it is worse. Before the start,
+/// [`feasibility`](Self::feasibility) estimates what the plan can detect with the available
+/// documents.
 ///
 /// # What it cannot see
-/// - Whether answers that nobody corrected are right.
-/// - How long corrections take, before it has watched for twice as long as nine in ten of them take: until then it promotes
-///   nothing, unless reviews are told and half of the answers were looked at. It learns from production too, so give it to the
-///   pipeline before the first candidate.
-/// - That one version is looked at sooner than the other, from fewer than 20 corrections of each. From then on, only answers are
-///   compared that are so old that nine in ten are looked at; this may be wrong for a while where corrections alone are told.
-/// - Which corrections have one cause, unless they are told as a batch: 20 invoices of one supplier are then 20 facts.
-/// - More than 1,000 document types: the others are judged together. More than 100,000 corrections: those beyond count, but
-///   count again when told again (an event says so).
+/// - Whether an answer is right that no reviewer corrected.
+/// - How long corrections take, until it has recorded review delays for twice their 90th
+///   percentile. Until then it promotes nothing, unless half of the answers have been reviewed or
+///   corrected. It records delays from production too, so add the policy to the pipeline before you
+///   deploy the first candidate.
+/// - That reviewers check one version sooner than the other, with fewer than about 20 reviewed or
+///   corrected answers of each. Once it detects that, it compares only answers that are older than
+///   the 90th percentile of the review delay. Where only corrections are reported, that can be
+///   wrong for a while.
+/// - Which corrections have one cause, unless you report them as a batch: 20 invoices of one
+///   supplier count as 20.
+/// - More than 1,000 document types: it evaluates the rest together. More than 100,000 corrections:
+///   further ones count, but a repeated report counts twice (an event says so).
 ///
 /// # Defaults and why
-/// 5 % for 2 hours, 25 % for 4 hours, then everything; 1.5 times. The plain comparison of two rates rolls back an equal
-/// candidate in a quarter of all cases at 50 documents, and in half of them when looked at every five minutes; an e-value
-/// may be looked at as often as one likes, and is wrong in at most 5 % (Lindon and Malek, "Anytime-Valid Inference for
-/// Multinomial Count Data", 2022, arXiv 2011.03567). The other measures may be wrong in another 5 % together. With 3 % corrections and less
-/// than some 500 documents an hour this plan often ends with a question to a person.
+/// 5 % for 2 hours, 25 % for 4 hours, then everything; a ratio of 1.5. A plain comparison of two
+/// rates rolls back an equal candidate in a quarter of all rollouts at 50 documents, and in half of
+/// them if it is repeated every five minutes. An e-value can be checked at any time, and its
+/// false-alarm probability stays at 5 % or less (Lindon and Malek, "Anytime-Valid Inference for
+/// Multinomial Count Data", 2022, arXiv 2011.03567). The other four measures together may add
+/// another 5 %. With 3 % corrections and fewer than about 500 documents an hour this plan often
+/// escalates to the operator.
 ///
 /// # Events
-/// [`StageStarted`](crate::EventKind::Rollout(RolloutEvent::StageStarted)), [`RolloutHolds`](crate::EventKind::Rollout(RolloutEvent::RolloutHolds)) (once for each reason),
-/// [`RolloutPromoted`](crate::EventKind::Rollout(RolloutEvent::RolloutPromoted)), [`RolledBack`](crate::EventKind::Rollout(RolloutEvent::RolledBack)) (page),
-/// [`TypeExcluded`](crate::EventKind::Rollout(RolloutEvent::TypeExcluded)) (page), [`RolloutEscalated`](crate::EventKind::Rollout(RolloutEvent::RolloutEscalated)) (page),
-/// [`ApprovalNeeded`](crate::EventKind::Rollout(RolloutEvent::ApprovalNeeded)) (warning), each with the [`Findings`](crate::rollout::Findings) that it was
-/// decided on; [`RolloutCommanded`](crate::EventKind::Rollout(RolloutEvent::RolloutCommanded)),
-/// [`CorrectionNotCounted`](crate::EventKind::Rollout(RolloutEvent::CorrectionNotCounted)).
+/// [`StageStarted`](crate::event::RolloutEvent::StageStarted),
+/// [`RolloutHolds`](crate::event::RolloutEvent::RolloutHolds) (once per reason),
+/// [`RolloutPromoted`](crate::event::RolloutEvent::RolloutPromoted),
+/// [`RolledBack`](crate::event::RolloutEvent::RolledBack) (page),
+/// [`TypeExcluded`](crate::event::RolloutEvent::TypeExcluded) (page),
+/// [`RolloutEscalated`](crate::event::RolloutEvent::RolloutEscalated) (page),
+/// [`ApprovalNeeded`](crate::event::RolloutEvent::ApprovalNeeded) (warning), each with the
+/// [`Findings`](crate::rollout::Findings) behind the decision;
+/// [`RolloutCommanded`](crate::event::RolloutEvent::RolloutCommanded),
+/// [`CorrectionNotCounted`](crate::event::RolloutEvent::CorrectionNotCounted).
 ///
 /// # Example
 /// ```
@@ -97,9 +117,9 @@ const NAME: &str = "canary";
 /// assert_eq!(permit.and_then(|permit| permit.ticket().stage()), Some(0));
 /// assert_eq!(canary.status().share, Ratio::percent(5));
 /// assert_eq!(canary.status().state, RolloutState::Running);
-/// println!("{}", canary.status()); // one line for a person
+/// println!("{}", canary.status()); // one line for the operator
 ///
-/// // Is this worth starting with 500 invoices an hour, of which people correct 3 %?
+/// // Is this worth starting with 500 invoices an hour, of which reviewers correct 3 %?
 /// let traffic = [(DocumentType::new("invoice")?, 500.0)];
 /// let feasibility = canary.feasibility(&traffic, Ratio::percent(3))?;
 /// assert!(feasibility.equal.rolled_back < 0.05);
@@ -107,24 +127,26 @@ const NAME: &str = "canary";
 /// ```
 pub type CanaryPolicy = RolloutPolicy<Canary>;
 
-/// Marks a rollout in steps.
+/// The kind of rollout that increases the share in stages.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Canary {}
 
 impl CanaryPolicy {
-    /// A canary with stages of your own.
+    /// A builder without stages: add your own.
     pub fn builder() -> CanaryPolicyBuilder {
         CanaryPolicyBuilder::new(Plan::new(NAME, Vec::new()))
     }
 
-    /// The default stages under the plain rule, as it is often written: when the time of a stage is over, a candidate that is
-    /// corrected more than 1.5 times as often is rolled back, and any other goes on, however little is known.
+    /// The default stages with the plain ratio as it is often written: at the end of a stage, roll
+    /// back a candidate that is corrected more than 1.5 times as often as production, and promote
+    /// any other, however little evidence there is.
     ///
-    /// For comparison, and for services with very many corrections. With production at 3 % and 19 times the documents of
-    /// the candidate, one look rolls back an equal candidate in 25.8 % of all rollouts with 50 documents of the candidate,
-    /// in 12.2 % with 200 and in 0.6 % with 1,000; it lets one with twice the corrections go on in 36.1 %, 19.8 % and
-    /// 2.3 % (exact enumeration of both binomials).
+    /// For comparison, and for services with very many corrections. With production corrected at 3
+    /// % and serving 19 times as many documents, a single evaluation rolls back an equal candidate
+    /// in 25.8 % of all rollouts with 50 documents of the candidate, in 12.2 % with 200 and in 0.6
+    /// % with 1,000; it promotes a candidate with twice the corrections in 36.1 %, 19.8 % and 2.3 %
+    /// (exact enumeration of both binomials).
     pub fn with_plain_ratio() -> Self {
         let plan = Plan::new(NAME, STAGES.to_vec());
         Self::new(Plan {
@@ -144,7 +166,8 @@ impl Default for CanaryPolicy {
 pub type CanaryPolicyBuilder = RolloutPolicyBuilder<Canary>;
 
 impl CanaryPolicyBuilder {
-    /// Adds a stage: this share of the documents, for at least so long. After the last the candidate serves everything.
+    /// Adds a stage: the candidate's share of the documents, and the minimum time. After the last
+    /// stage the candidate serves everything.
     pub fn stage(mut self, share: Ratio, at_least: Duration) -> Self {
         self.plan.stages.push(Stage {
             share,
@@ -154,8 +177,8 @@ impl CanaryPolicyBuilder {
         self
     }
 
-    /// After the stage that was added last a person must approve what comes next: when all conditions are met the canary
-    /// asks, and waits. Before any stage was added it says nothing.
+    /// Requires the operator's approval after the stage that was added last: when all other
+    /// conditions are met, the policy asks for it and waits. Without a stage it has no effect.
     pub fn then_approval(mut self) -> Self {
         if let Some(stage) = self.plan.stages.last_mut() {
             stage.needs_approval = true;
@@ -163,7 +186,8 @@ impl CanaryPolicyBuilder {
         self
     }
 
-    /// Judges by the plain ratio, once at the end of each stage; see [`CanaryPolicy::with_plain_ratio`] for what that costs.
+    /// Decides by the plain ratio, once at the end of each stage;
+    /// [`CanaryPolicy::with_plain_ratio`] states the cost.
     pub fn plain_ratio(mut self) -> Self {
         self.plan.rule = DecisionRule::PlainRatio;
         self

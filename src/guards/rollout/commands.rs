@@ -1,5 +1,5 @@
-//! What a person can tell a rollout. A command takes effect at once, at the time of the last call or tick; what it did is
-//! told at the next.
+//! Commands of the operator. A command takes effect at once, as of the last call or tick; its event
+//! is emitted at the next.
 
 use std::fmt;
 
@@ -14,58 +14,58 @@ impl Rollout {
     pub(super) fn promote(&self) -> Result<(), Error> {
         self.command(RolloutCommand::Promote, |trial, now, findings| {
             if !trial.state.is_under_way() {
-                return Err("only while it is running or waits for a decision");
+                return Err("a rollout that is running or escalated");
             }
-            Ok(self.go_on(trial, now, findings))
+            Ok(self.advance(trial, now, findings))
         })
     }
 
     pub(super) fn abort(&self) -> Result<(), Error> {
         self.command(RolloutCommand::Abort, |trial, _, findings| {
             if trial.state.is_rejected() {
-                return Err("only while the candidate serves");
+                return Err("a candidate that is in service");
             }
-            Ok(trial.take_out(RolloutState::Aborted, findings))
+            Ok(trial.take_out_of_service(RolloutState::Aborted, findings))
         })
     }
 
     pub(super) fn pause(&self) -> Result<(), Error> {
         self.command(RolloutCommand::Pause, |trial, now, _| {
             if !trial.state.is_under_way() || trial.paused_at.is_some() {
-                return Err("only while it is under way and not paused");
+                return Err("a rollout that is running or escalated, and not paused");
             }
             trial.paused_at = Some(now);
-            Ok(trial.last_reported_hold(RolloutCommand::Pause))
+            Ok(trial.commanded(RolloutCommand::Pause))
         })
     }
 
     pub(super) fn resume(&self) -> Result<(), Error> {
         self.command(RolloutCommand::Resume, |trial, now, _| {
             let Some(paused_at) = trial.paused_at.take() else {
-                return Err("only while it is paused");
+                return Err("a paused rollout");
             };
             trial.since = trial.since + now.since(paused_at);
-            Ok(trial.last_reported_hold(RolloutCommand::Resume))
+            Ok(trial.commanded(RolloutCommand::Resume))
         })
     }
 
     pub(super) fn hold(&self) -> Result<(), Error> {
         self.command(RolloutCommand::Hold, |trial, _, _| {
             if !trial.state.is_under_way() {
-                return Err("only while it is running or waits for a decision");
+                return Err("a rollout that is running or escalated");
             }
             (trial.held, trial.approved) = (true, false);
-            Ok(trial.last_reported_hold(RolloutCommand::Hold))
+            Ok(trial.commanded(RolloutCommand::Hold))
         })
     }
 
     pub(super) fn approve(&self) -> Result<(), Error> {
         self.command(RolloutCommand::Approve, |trial, _, _| {
             if !trial.state.is_under_way() || !trial.needs_approval(&self.plan) {
-                return Err("only while a stage is under way that waits for an approval");
+                return Err("a stage that still needs an approval");
             }
             trial.approved = true;
-            Ok(trial.last_reported_hold(RolloutCommand::Approve))
+            Ok(trial.commanded(RolloutCommand::Approve))
         })
     }
 
@@ -81,7 +81,10 @@ impl Rollout {
         };
         let (trial, view) = self.view(&mut core);
         let Some(trial) = trial else {
-            return refused(&"no rollout", "only after the first call with a candidate");
+            return refused(
+                &"no rollout",
+                "a rollout, which starts with the first call or tick after a candidate is deployed",
+            );
         };
         let shown = trial.shown();
         let (_, mut findings) = trial.decide(&view);
@@ -103,7 +106,7 @@ impl Rollout {
 }
 
 impl Trial {
-    fn last_reported_hold(&self, command: RolloutCommand) -> EventKind {
+    fn commanded(&self, command: RolloutCommand) -> EventKind {
         EventKind::Rollout(RolloutEvent::RolloutCommanded {
             candidate: self.candidate.clone(),
             stage: self.stage,

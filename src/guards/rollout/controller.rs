@@ -1,4 +1,5 @@
-//! The stage machine: expose a share, for a time, under conditions, then promote, hold, roll back or escalate.
+//! The controller: give the candidate a share, for a time, under conditions, then promote, hold,
+//! roll back or escalate.
 
 use std::collections::VecDeque;
 
@@ -23,7 +24,7 @@ use crate::ratio::Ratio;
 use crate::stats::BoundedMap;
 use crate::time::Timestamp;
 
-/// So many rejected candidates are remembered.
+/// The number of rejected candidates that are remembered.
 const REJECTED: usize = 100;
 
 #[derive(Debug)]
@@ -36,15 +37,15 @@ pub(super) struct Rollout {
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) trial: Option<Trial>,
-    /// How the trial's documents are told from the others.
+    /// Assigns the trial's documents to the versions.
     split: Split,
-    /// How long people take to look at answers.
+    /// How long reviews take.
     pub(super) review_delays: ReviewDelays,
-    /// When production last answered each type, if expected types are learnt.
+    /// When production last answered each type, if the expected types come from traffic.
     pub(super) seen: BoundedMap<DocumentType, Timestamp>,
-    /// Candidates that were taken out of service: deploying one again exposes nobody to it.
+    /// Candidates that were taken out of service: if one is deployed again, it gets no documents.
     rejected: VecDeque<VersionId>,
-    /// What a person's commands did, to be told at the pipeline's next call or tick.
+    /// Events of the operator's commands, emitted at the pipeline's next call or tick.
     pub(super) pending_events: Vec<(Severity, EventKind)>,
     pub(super) latest: Timestamp,
 }
@@ -125,7 +126,7 @@ impl Rollout {
         self.catch_up(&mut core, cx);
         let (trial, view) = self.view(&mut core);
         if let Some(trial) = trial {
-            self.look_at(trial, &view, cx);
+            self.evaluate(trial, &view, cx);
         }
         core.remember();
     }
@@ -168,7 +169,7 @@ impl Rollout {
         Ok(())
     }
 
-    /// The trial, if one is on, and what it is judged by.
+    /// The trial, if there is one, and what it is decided with.
     pub(super) fn view<'a>(&'a self, core: &'a mut Core) -> (Option<&'a mut Trial>, View<'a>) {
         let view = View {
             plan: &self.plan,
@@ -180,17 +181,20 @@ impl Rollout {
         (core.trial.as_mut(), view)
     }
 
-    /// Whether the types to expect are those that production answers.
-    pub(super) fn learns_types(&self) -> bool {
-        self.plan.coverage.as_ref().is_some_and(Coverage::is_learnt)
+    /// Whether the expected types are those that production answers.
+    pub(super) fn expects_types_from_traffic(&self) -> bool {
+        self.plan
+            .coverage
+            .as_ref()
+            .is_some_and(Coverage::is_from_traffic)
     }
 
     fn split(&self, candidate: &VersionId) -> Split {
         Split::new(self.plan.name, candidate)
     }
 
-    /// The share of a document type that the candidate gets now. After a promotion, types that were not seen often enough keep
-    /// the share of the last stage until they are.
+    /// The candidate's current share of a document type. After a promotion, a type that the
+    /// candidate has not answered often enough stays at the share of the last stage until it has.
     fn share_of(&self, trial: &Trial, document_type: &DocumentType) -> Ratio {
         if trial.excluded.contains(document_type) {
             return Ratio::ZERO;
@@ -205,7 +209,7 @@ impl Rollout {
         share
     }
 
-    /// The share that the candidate gets now.
+    /// The candidate's current share.
     fn share(&self, trial: &Trial) -> Ratio {
         match trial.state {
             RolloutState::Promoted => Ratio::ONE,
@@ -217,7 +221,8 @@ impl Rollout {
         }
     }
 
-    /// Takes up the time and the line-up. Another candidate, or another version in production, starts over.
+    /// Takes over the time and the line-up. Another candidate, or another production version,
+    /// starts a new trial.
     pub(super) fn catch_up(&self, core: &mut Core, cx: &Cx<'_>) {
         core.latest = core.latest.max(cx.now());
         for (severity, kind) in core.pending_events.drain(..) {
@@ -256,12 +261,12 @@ impl Rollout {
         }
     }
 
-    /// Decides, and does what was decided.
-    pub(super) fn look_at(&self, trial: &mut Trial, view: &View<'_>, cx: &Cx<'_>) {
+    /// Decides, and acts on the decision.
+    pub(super) fn evaluate(&self, trial: &mut Trial, view: &View<'_>, cx: &Cx<'_>) {
         if trial.state.is_rejected() {
             return;
         }
-        if trial.is_settled(view.now) && trial.uncovered(view).is_empty() {
+        if trial.is_over(view.now) && trial.uncovered(view).is_empty() {
             return;
         }
         let (decision, findings) = trial.decide(view);
@@ -269,7 +274,7 @@ impl Rollout {
             Decision::Hold(reason) => Self::hold_for(trial, reason, findings, cx),
             Decision::Promote if trial.state == RolloutState::Promoted => {}
             Decision::Promote => {
-                let kind = self.go_on(trial, view.now, findings);
+                let kind = self.advance(trial, view.now, findings);
                 cx.emit(Severity::Info, kind);
             }
             Decision::RollBack => match &findings.document_type {
@@ -284,7 +289,7 @@ impl Rollout {
                     cx.emit(Severity::Page, kind);
                 }
                 _ => {
-                    let kind = trial.take_out(RolloutState::RolledBack, findings);
+                    let kind = trial.take_out_of_service(RolloutState::RolledBack, findings);
                     cx.emit(Severity::Page, kind);
                 }
             },
@@ -301,7 +306,7 @@ impl Rollout {
         }
     }
 
-    /// Whether the candidate can go on without a document type.
+    /// Whether the candidate can continue without a document type.
     fn can_exclude(&self, trial: &Trial, document_type: &DocumentType) -> bool {
         let is_other =
             |(name, _): (&DocumentType, _)| name != document_type && !trial.excluded.contains(name);
@@ -310,7 +315,7 @@ impl Rollout {
             && trial.by_type.iter().any(is_other)
     }
 
-    /// It waits: told once for each reason.
+    /// Reports each hold reason once.
     fn hold_for(trial: &mut Trial, reason: HoldReason, findings: Findings, cx: &Cx<'_>) {
         if trial.last_reported_hold == Some(reason) {
             return;
@@ -336,8 +341,13 @@ impl Rollout {
         }
     }
 
-    /// The next stage begins, or the rollout is through; what there is to tell.
-    pub(super) fn go_on(&self, trial: &mut Trial, now: Timestamp, findings: Findings) -> EventKind {
+    /// Starts the next stage or completes the rollout; returns the event.
+    pub(super) fn advance(
+        &self,
+        trial: &mut Trial,
+        now: Timestamp,
+        findings: Findings,
+    ) -> EventKind {
         let is_last = usize::from(trial.stage) + 1 >= self.plan.stages.len();
         trial.enter(trial.stage.saturating_add(u8::from(!is_last)), now);
         if is_last {

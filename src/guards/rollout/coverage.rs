@@ -1,4 +1,4 @@
-//! Which document types a candidate must have answered, and when they come.
+//! The document types that a candidate must answer, and when they arrive.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,12 +9,12 @@ use serde::{Serialize, Serializer};
 use crate::name::DocumentType;
 use crate::time::{Timestamp, hours};
 
-/// Types that production answered within this time are expected, unless they are declared.
+/// If no types are declared, those that production answered within this time are expected.
 pub(super) const REMEMBERED: Duration = hours(35 * 24);
 
 const DAY: Duration = hours(24);
 
-/// When the documents of a type come that a candidate must have answered.
+/// When the documents of an expected type arrive.
 ///
 /// ```
 /// use fusebox::{BlueGreenPolicy, DocumentType, Timestamp};
@@ -34,28 +34,30 @@ const DAY: Duration = hours(24);
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Cadence {
-    /// At any time, within a day.
+    /// At any time; at least daily.
     Daily,
-    /// At any time, within a week.
+    /// At any time; at least weekly.
     Weekly,
-    /// On the last day of a month or the first of the next (UTC): documents of other days do not count.
+    /// On the last day of a month or the first of the next (UTC). Documents of other days do not
+    /// count.
     MonthEnd,
-    /// At times of your own: documents of other times do not count.
+    /// At times of your own. Documents of other times do not count.
     On {
-        /// What they are called in what people read.
+        /// The name in reports and warnings.
         name: &'static str,
-        /// Whether a moment is among them.
+        /// Whether documents admitted at this time count.
         is_on: fn(Timestamp) -> bool,
     },
 }
 
 impl Cadence {
-    /// At the times for which `is_on` is true, called `name` in what people read: documents of other times do not count.
+    /// At the times for which `is_on` returns true, called `name` in reports and warnings.
+    /// Documents of other times do not count.
     pub fn on(name: &'static str, is_on: fn(Timestamp) -> bool) -> Self {
         Self::On { name, is_on }
     }
 
-    /// Whether documents that were admitted now count.
+    /// Whether documents that are admitted at this time count.
     pub(super) fn is_on(self, at: Timestamp) -> bool {
         match self {
             Self::Daily | Self::Weekly => true,
@@ -64,7 +66,8 @@ impl Cadence {
         }
     }
 
-    /// By when the next documents that count have come, if they come as they should; `None` if not within 35 days.
+    /// The time by which the next documents that count should have arrived; `None` if that is not
+    /// within 35 days.
     pub(super) fn next(self, now: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Daily => Some(now + DAY),
@@ -75,8 +78,8 @@ impl Cadence {
         }
     }
 
-    /// Which share of all windows of a length, begun at any hour of the next year, meet it. A time of one's own is tried, hour
-    /// by hour.
+    /// The share of windows of this length that include the cadence, over starts at every hour of
+    /// the next year. The times of [`Cadence::On`] are evaluated hour by hour.
     pub(super) fn share_of_windows(self, begin: Timestamp, window: Duration) -> f64 {
         const YEAR: u32 = 365 * 24;
         if matches!(self, Self::Daily | Self::Weekly) {
@@ -101,7 +104,7 @@ impl Cadence {
     }
 }
 
-/// By its name: the times themselves are code.
+/// Serialised as its name, because the times themselves are code.
 impl Serialize for Cadence {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -125,7 +128,7 @@ fn day_of_month(at: Timestamp) -> u8 {
     day.unwrap_or(0)
 }
 
-/// Which document types a candidate must have answered, and how often.
+/// The document types that a candidate must answer, and how often.
 #[derive(Clone, Debug)]
 pub(super) struct Coverage {
     /// If empty, every type that production answered within 35 days.
@@ -134,7 +137,6 @@ pub(super) struct Coverage {
 }
 
 impl Coverage {
-    /// When the documents of a type count.
     pub(super) fn cadences(&self, document_type: &DocumentType) -> &[Cadence] {
         match self.expected.get(document_type) {
             Some(cadences) => cadences,
@@ -142,8 +144,8 @@ impl Coverage {
         }
     }
 
-    /// Whether expected types are learnt from what production answers.
-    pub(super) fn is_learnt(&self) -> bool {
+    /// Whether the expected types are those that production answers.
+    pub(super) fn is_from_traffic(&self) -> bool {
         self.expected.is_empty()
     }
 }
@@ -176,7 +178,7 @@ mod tests {
         assert_eq!(next, Some(at("2026-03-31T00:00:00Z")));
     }
 
-    /// A window of 48 hours that begins at any hour of a week meets one given day in 72 of 168 hours.
+    /// A 48-hour window that begins at any hour of a week includes a given day in 72 of 168 hours.
     #[test]
     fn a_window_meets_a_day_of_the_week_in_three_of_seven_cases() {
         let found = Cadence::Weekly.share_of_windows(Timestamp::EPOCH, hours(48));
@@ -187,8 +189,8 @@ mod tests {
         assert!(Cadence::Daily.share_of_windows(Timestamp::EPOCH, hours(48)) >= 1.0);
     }
 
-    /// The first of a month and the day before are 24 days in a year; a window that begins up to 48 hours before them meets
-    /// them: 12 times 96 of 8,760 hours are 13.2 %.
+    /// The last and the first day of each month are 24 days in a year. A window that begins up to
+    /// 48 hours before such a pair of days includes it: 12 times 96 of 8,760 hours are 13.2 %.
     #[test]
     fn a_window_seldom_meets_a_month_s_end() {
         let found = Cadence::MonthEnd.share_of_windows(at("2026-01-02T00:00:00Z"), hours(48));

@@ -1,9 +1,9 @@
-//! What the counts ask for. Rolling back comes first: no other condition masks it.
+//! From counts to a decision. Rolling back comes first: no other condition can mask it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::evidence::counts::{AT_ONCE, Pair, TypeCounts};
+use super::evidence::counts::{OUTCOME_MEASURES, Pair, TypeCounts};
 use super::evidence::likelihood::Likelihood;
 use super::evidence::ratio_test::RatioTest;
 use super::evidence::review_delay::ReviewDelays;
@@ -15,7 +15,7 @@ use crate::name::DocumentType;
 use crate::stats::BoundedMap;
 use crate::time::Timestamp;
 
-/// What a trial is judged by.
+/// What a trial is decided with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View<'a> {
     pub(super) plan: &'a Plan,
@@ -26,11 +26,11 @@ pub(super) struct View<'a> {
     pub(super) now: Timestamp,
 }
 
-/// What makes a candidate worse: one document type, or all together.
+/// Why a candidate is worse: for one document type, or over all together.
 pub(super) type Worse = (Option<DocumentType>, Evidence);
 
 impl Trial {
-    /// What is to be done now, and from what that follows.
+    /// The decision at this time, and the findings behind it.
     pub(super) fn decide(&mut self, view: &View<'_>) -> (Decision, Findings) {
         let all = self.add_up_all(view);
         if let Some(worse) = self.worse(view, &all) {
@@ -42,7 +42,7 @@ impl Trial {
         let decision = match stage.filter(|_| self.state.is_under_way()) {
             None => Decision::Promote,
             Some(stage) => {
-                let decision = self.go_on_or_hold(view, stage, &findings);
+                let decision = self.promote_or_hold(view, stage, &findings);
                 findings.next_look = self.next_look(view, stage, decision, &findings.uncovered);
                 decision
             }
@@ -50,7 +50,7 @@ impl Trial {
         (decision, findings)
     }
 
-    fn go_on_or_hold(&self, view: &View<'_>, stage: &Stage, findings: &Findings) -> Decision {
+    fn promote_or_hold(&self, view: &View<'_>, stage: &Stage, findings: &Findings) -> Decision {
         let (plan, evidence) = (view.plan, &findings.evidence);
         let waited = view.now.since(self.since);
         if self.paused_at.is_some() {
@@ -91,7 +91,7 @@ impl Trial {
         Decision::Hold(reason)
     }
 
-    /// When something is decided even if nothing new is learnt.
+    /// When the decision can change without new data.
     fn next_look(
         &self,
         view: &View<'_>,
@@ -123,7 +123,7 @@ impl Trial {
         }
     }
 
-    /// What speaks against the candidate strongly enough to act at once.
+    /// Evidence against the candidate that is strong enough to act at once.
     fn worse(&mut self, view: &View<'_>, all: &Likelihood) -> Option<Worse> {
         match view.plan.rule {
             DecisionRule::PlainRatio => None,
@@ -141,18 +141,21 @@ impl Trial {
 
     fn worse_together(&mut self, view: &View<'_>, all: &Likelihood) -> Option<Worse> {
         let corrections = view.worse(Measure::Corrections, all, 1);
-        let worse =
-            corrections.or_else(|| AT_ONCE.into_iter().find_map(|m| self.worse_ends(view, m)));
+        let worse = corrections.or_else(|| {
+            OUTCOME_MEASURES
+                .into_iter()
+                .find_map(|m| self.worse_outcomes(view, m))
+        });
         worse.map(|evidence| (None, evidence))
     }
 
-    /// What speaks against it of a measure that is known at once, over all types.
-    fn worse_ends(&self, view: &View<'_>, measure: Measure) -> Option<Evidence> {
+    /// Evidence against it from an outcome measure, over all types.
+    fn worse_outcomes(&self, view: &View<'_>, measure: Measure) -> Option<Evidence> {
         let by_type = || compared_types(&self.by_type, &self.excluded).map(|(_, counts)| counts);
         if !by_type().any(|counts| counts.has_any(measure)) {
             return None;
         }
-        let strata = || by_type().flat_map(|counts| counts.ends(measure));
+        let strata = || by_type().flat_map(|counts| counts.outcomes(measure));
         if !view.ratio_test.exceeds_in(strata()) {
             return None;
         }
@@ -160,7 +163,7 @@ impl Trial {
         view.worse(measure, &view.ratio_test.add_up(strata), 1)
     }
 
-    /// The first type, by name, for which the candidate is worse by itself.
+    /// The first type, by name, for which the candidate is worse.
     fn worse_alone(&mut self, view: &View<'_>) -> Option<Worse> {
         let types = self.compared();
         let age_cutoff = self.age_cutoff(view);
@@ -172,10 +175,11 @@ impl Trial {
                 };
                 let corrections = view.worse(Measure::Corrections, likelihood, types);
                 let evidence = corrections.or_else(|| {
-                    AT_ONCE.into_iter().find_map(|measure| {
+                    OUTCOME_MEASURES.into_iter().find_map(|measure| {
                         let exceeds = counts.has_any(measure)
-                            && view.ratio_test.exceeds_in(counts.ends(measure));
-                        let ends = exceeds.then(|| view.ratio_test.add_up(counts.ends(measure)))?;
+                            && view.ratio_test.exceeds_in(counts.outcomes(measure));
+                        let ends =
+                            exceeds.then(|| view.ratio_test.add_up(counts.outcomes(measure)))?;
                         view.worse(measure, &ends, types)
                     })
                 })?;
@@ -185,7 +189,8 @@ impl Trial {
         first.map(|(name, evidence)| (Some(name), evidence))
     }
 
-    /// The type without which the others together are not above the tolerated ratio: the one with the strongest evidence.
+    /// The type with the strongest evidence, if the others together do not exceed the tolerated
+    /// ratio without it.
     fn type_to_exclude(&mut self, view: &View<'_>, measure: Measure) -> Option<Worse> {
         let age_cutoff = self.age_cutoff(view);
         let mut all = Likelihood::default();
@@ -196,7 +201,7 @@ impl Trial {
                 (Measure::Corrections, None) => counts
                     .likelihood(view.ratio_test, view.plan.denominator)
                     .clone(),
-                _ => view.ratio_test.add_up(counts.ends(measure)),
+                _ => view.ratio_test.add_up(counts.outcomes(measure)),
             };
             all.add(&likelihood);
             let ln_e = view.ratio_test.ln_e(&likelihood);
@@ -210,8 +215,8 @@ impl Trial {
         (!view.ratio_test.exceeds(&all)).then_some((Some(name), evidence))
     }
 
-    /// Whether one more event of the candidate may be too many: told from the type that it is of, and from all types as of the
-    /// last look.
+    /// Whether another event of the candidate may make it worse: evaluated for the event's own
+    /// type, and for all types as of the last decision.
     pub(super) fn may_be_worse(
         &mut self,
         view: &View<'_>,
@@ -224,15 +229,15 @@ impl Trial {
         let types = self.compared();
         if measure != Measure::Corrections {
             let (counts, _) = self.by_type.entry(document_type, Box::default);
-            let alone = view.ratio_test.exceeds_in(counts.ends(measure))
+            let alone = view.ratio_test.exceeds_in(counts.outcomes(measure))
                 && view
                     .worse(
                         measure,
-                        &view.ratio_test.add_up(counts.ends(measure)),
+                        &view.ratio_test.add_up(counts.outcomes(measure)),
                         types,
                     )
                     .is_some();
-            return alone || self.worse_ends(view, measure).is_some();
+            return alone || self.worse_outcomes(view, measure).is_some();
         }
         if self.age_cutoff(view).is_some() {
             return true;
@@ -246,25 +251,26 @@ impl Trial {
         view.is_worse(measure, likelihood, types) || view.is_worse(measure, &self.all, 1)
     }
 
-    /// How many types are judged beside each other.
+    /// The number of types with counts, by which a single type's e-value is corrected.
     pub(super) fn compared(&self) -> usize {
         self.by_type.iter().count() + usize::from(self.by_type.other().is_some())
     }
 
-    /// If answers of one version are looked at sooner than the other's: only those are compared that are so old that nine in
-    /// ten of either version are looked at.
+    /// If reviewers check the answers of one version sooner, only answers that are older than the
+    /// 90th percentile of both versions' review delays are compared.
     pub(super) fn age_cutoff(&self, view: &View<'_>) -> Option<AgeCutoff> {
-        // Of what was looked at, shares are the same however fast that went.
+        // With reviewed answers as the denominator, the review speed does not change the ratio.
         let by_share = view.plan.denominator != Denominator::Reviewed;
         let differing = self
             .review_speed
             .iter()
             .filter(|Pair { candidate, stable }| candidate.differs_from(stable, by_share));
-        let ages = differing
-            .map(|Pair { candidate, stable }| candidate.nine_in_ten().max(stable.nine_in_ten()));
+        let ages = differing.map(|Pair { candidate, stable }| {
+            candidate.percentile_90().max(stable.percentile_90())
+        });
         let age = ages.max()?;
-        // Of answers that are given since, long delays cannot have been seen yet.
-        let age = if view.review_delays.is_settled(view.now) {
+        // Long delays of recent answers have not been observed yet.
+        let age = if view.review_delays.is_known(view.now) {
             age
         } else {
             age.saturating_mul(2)
@@ -281,7 +287,7 @@ impl Trial {
         Some(AgeCutoff(stages.collect()))
     }
 
-    /// The corrections of all types that are not left to production.
+    /// The corrections of all types that are not excluded.
     fn add_up_all(&mut self, view: &View<'_>) -> Likelihood {
         let age_cutoff = self.age_cutoff(view);
         let mut all = Likelihood::default();
@@ -308,7 +314,7 @@ impl View<'_> {
     }
 }
 
-/// How many stretches of each stage are old enough to be compared.
+/// The number of time slices of each stage that are old enough to be compared.
 pub(super) struct AgeCutoff(Vec<usize>);
 
 impl AgeCutoff {
@@ -321,7 +327,7 @@ impl AgeCutoff {
     }
 }
 
-/// The types that are not left to production; those that share one book under their common name.
+/// The types that are not excluded; the overflow types appear under their common name.
 pub(super) fn compared_types<'a>(
     by_type: &'a BoundedMap<DocumentType, Box<TypeCounts>>,
     excluded: &'a BTreeSet<DocumentType>,
@@ -337,7 +343,6 @@ pub(super) fn compared_types<'a>(
         )
 }
 
-/// The same, to change them.
 fn compared_types_mut<'a>(
     by_type: &'a mut BoundedMap<DocumentType, Box<TypeCounts>>,
     excluded: &'a BTreeSet<DocumentType>,

@@ -1,5 +1,5 @@
-//! What is known of a candidate against production: counts, the corrections behind them, how long these take, and how
-//! strongly they speak.
+//! The evidence for and against a candidate: counts, the corrections behind them, review delays,
+//! and the ratio test.
 
 pub(super) mod corrections;
 pub(super) mod counts;

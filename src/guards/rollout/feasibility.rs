@@ -1,4 +1,4 @@
-//! What a plan can find out with the documents that there are: told before it starts.
+//! What a plan can detect with the available documents, estimated before the start.
 
 mod simulation;
 
@@ -15,23 +15,27 @@ use crate::name::DocumentType;
 use crate::ratio::Ratio;
 use crate::time::{Timestamp, as_millis, millis};
 
-/// So many rollouts are tried of an equal candidate, and as many of one that is twice as bad.
+/// The number of simulated rollouts, of an equal candidate and again of one that is corrected twice
+/// as often.
 const RUNS: u32 = 400;
-/// So many corrections of the candidate are to be expected before a verdict: in half of all rollouts, and in nine of ten
-/// (simulated with looks after every 25 documents, candidates that are equal or twice as bad).
-const VERDICT: (f64, f64) = (10.5, 32.0);
+/// The number of the candidate's corrections that must be expected for a decision in 50 % and in 90
+/// % of all rollouts (simulated with evaluations after every 25 documents, candidates that are
+/// equal or corrected twice as often).
+const NEEDED_CORRECTIONS: (f64, f64) = (10.5, 32.0);
 
-/// What a plan can find out: how long it takes, how often it is wrong, and which types it cannot judge.
+/// What a plan can detect: how long it takes, how often it is wrong, and which types it cannot
+/// evaluate.
 ///
-/// Printed as a table for a person. Probabilities come from 400 simulated rollouts each, with the conditions of the plan as
-/// they are: they are off by less than 8 points. Corrections are taken to come at once, approvals to be given at once, and
-/// every type to come all the time; what these take in truth comes on top.
+/// `Display` prints it as a table for the operator. Each probability comes from 400 simulated
+/// rollouts under the conditions of the plan; its error is below 8 percentage points. The
+/// simulation assumes that corrections and approvals arrive at once, and that every type arrives
+/// all the time; real delays add to the times.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Feasibility {
-    /// What becomes of a candidate that is corrected as often as production.
+    /// Outcomes for a candidate that is corrected as often as production.
     pub equal: Forecast,
-    /// What becomes of a candidate that is corrected twice as often.
+    /// Outcomes for a candidate that is corrected twice as often.
     pub twice: Forecast,
     /// The stages.
     pub stages: Vec<StageForecast>,
@@ -39,20 +43,20 @@ pub struct Feasibility {
     pub types: Vec<TypeForecast>,
 }
 
-/// What becomes of rollouts.
+/// How rollouts end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Forecast {
-    /// The share that is promoted.
+    /// The share of rollouts that are promoted.
     pub promoted: f64,
-    /// The share that is rolled back.
+    /// The share that are rolled back.
     pub rolled_back: f64,
-    /// The share that waits for a person in the end, because it is not clear.
+    /// The share that escalate to the operator because the evidence stays unclear.
     pub escalated: f64,
-    /// How long half of all rollouts take until one of these.
+    /// The median time until one of these.
     #[serde(with = "as_millis")]
     pub median: Duration,
-    /// How long nine of ten take.
+    /// The 90th percentile of that time.
     #[serde(with = "as_millis")]
     pub nine_in_ten: Duration,
 }
@@ -63,14 +67,14 @@ pub struct Forecast {
 pub struct StageForecast {
     /// The candidate's share.
     pub share: Ratio,
-    /// How long it lasts at least.
+    /// Its minimum time.
     #[serde(with = "as_millis")]
     pub at_least: Duration,
     /// Documents of the candidate in that time.
     pub documents: f64,
-    /// Corrections to expect of the candidate up to the end of the stage, if it were at the tolerated ratio.
+    /// Expected corrections of the candidate up to the end of the stage, at the tolerated ratio.
     pub information: f64,
-    /// How many the plan asks for before it goes on.
+    /// The number of them that the plan requires before the next stage.
     pub needed: f64,
 }
 
@@ -78,20 +82,22 @@ pub struct StageForecast {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct TypeForecast {
-    /// Which.
+    /// The document type.
     pub document_type: DocumentType,
-    /// Documents an hour.
+    /// Documents per hour.
     pub per_hour: f64,
-    /// Documents of the candidate while the plan lasts.
+    /// Documents of the candidate over the whole plan.
     pub documents: f64,
-    /// Corrections of the candidate in that time, if it is as good as production.
+    /// Expected corrections of the candidate over the whole plan, if it is as good as production.
     pub corrections: f64,
-    /// How long the last stage would have to be for a verdict on this type alone, in half of all rollouts and in nine of ten.
+    /// How long the last stage would need to be for a decision on this type alone, in 50 % and in
+    /// 90 % of all rollouts.
     #[serde(serialize_with = "both_in_millis")]
     pub verdict: (Duration, Duration),
-    /// Whether a verdict on this type alone can be expected while the plan lasts.
+    /// Whether the plan is long enough to evaluate this type alone.
     pub can_be_judged: bool,
-    /// For each time at which its documents are expected, how many windows of this length meet it, whenever they begin.
+    /// For each cadence of the type, the share of windows of the plan's length that include it,
+    /// over all start times in a year.
     pub windows: Vec<(Cadence, f64)>,
 }
 
@@ -116,13 +122,13 @@ impl Rollout {
         for (document_type, rate) in per_hour {
             if !(*rate > 0.0 && *rate <= 1e7) {
                 let field = format!("{name} feasibility: {document_type}");
-                let allowed = "more than 0 and at most 10000000 documents an hour";
+                let allowed = "more than 0 and at most 10000000 documents per hour";
                 return Err(Error::invalid(field, rate, allowed));
             }
         }
         if corrections == Ratio::ZERO || corrections > Ratio::percent(50) {
             let field = format!("{name} feasibility: corrections");
-            let allowed = "more than 0 % and at most 50 %, as twice as many are tried";
+            let allowed = "more than 0 % and at most 50 %, because the simulation doubles them";
             return Err(Error::invalid(field, corrections, allowed));
         }
         let corrections = corrections.as_f64();
@@ -189,8 +195,8 @@ impl Plan {
                 per_hour: *rate,
                 documents: rate * hours,
                 corrections: expected,
-                verdict: (after(VERDICT.0), after(VERDICT.1)),
-                can_be_judged: expected >= VERDICT.0,
+                verdict: (after(NEEDED_CORRECTIONS.0), after(NEEDED_CORRECTIONS.1)),
+                can_be_judged: expected >= NEEDED_CORRECTIONS.0,
                 windows: windows.collect(),
             }
         });
@@ -199,14 +205,14 @@ impl Plan {
 }
 
 impl Feasibility {
-    /// What speaks against starting like this, one sentence each; nothing when all is well.
+    /// Reasons not to start like this, one sentence each; empty if there are none.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let percent = |share: f64| format!("{:.0} %", share * 100.0);
         if self.equal.escalated > 0.2 {
             let share = percent(self.equal.escalated);
             warnings.push(format!(
-                "there are too few documents: {share} of the candidates that are as good as production end with a question to a person"
+                "too few documents: {share} of the candidates that are as good as production escalate to the operator"
             ));
         }
         if self.equal.rolled_back > 0.05 {
@@ -224,16 +230,16 @@ impl Feasibility {
         for found in &self.types {
             if !found.can_be_judged {
                 warnings.push(format!(
-                    "{} cannot be judged by itself: {:.1} corrections are to be expected of the candidate, and a verdict takes {:.1}",
-                    found.document_type, found.corrections, VERDICT.0
+                    "{} cannot be evaluated by itself: {:.1} corrections of the candidate are expected, and a decision needs {:.1}",
+                    found.document_type, found.corrections, NEEDED_CORRECTIONS.0
                 ));
             }
             for (cadence, share) in &found.windows {
                 if *share < 0.9 {
                     warnings.push(format!(
-                        "{} ({cadence}) is met by {} of all such windows: the rollout waits for it",
-                        found.document_type,
-                        percent(*share)
+                        "only {} of all windows include {} ({cadence}); in the others the rollout waits for it",
+                        percent(*share),
+                        found.document_type
                     ));
                 }
             }
@@ -246,7 +252,7 @@ impl fmt::Display for Feasibility {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "stage  share   for at least  documents  information  needed"
+            "stage  share   minimum time  documents  information  needed"
         )?;
         for (number, stage) in (1..).zip(&self.stages) {
             let at_least = humantime::format_duration(stage.at_least).to_string();
@@ -262,7 +268,7 @@ impl fmt::Display for Feasibility {
         writeln!(f)?;
         writeln!(
             f,
-            "a candidate that is    promoted  rolled back  asks a person  half within  90 % within"
+            "a candidate that is    promoted  rolled back      escalated  median time  90 % within"
         )?;
         for (name, forecast) in [
             ("as good as production", self.equal),
@@ -281,7 +287,7 @@ impl fmt::Display for Feasibility {
         writeln!(f)?;
         writeln!(
             f,
-            "type                 an hour  documents  corrections  half judged in  90 % in"
+            "type                per hour  documents  corrections   decided: 50 %     90 %"
         )?;
         for found in &self.types {
             writeln!(
@@ -302,7 +308,6 @@ impl fmt::Display for Feasibility {
     }
 }
 
-/// Hours and days are enough here.
 fn shown(time: Duration) -> String {
     let hours = time.as_secs_f64() / 3_600.0;
     if hours < 48.0 {

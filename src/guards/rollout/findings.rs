@@ -1,8 +1,8 @@
-//! What a decision is made on, put together for people.
+//! The findings behind a decision, and the status of each type.
 
 use super::coverage::REMEMBERED;
 use super::decide::{View, Worse, compared_types};
-use super::evidence::counts::{AT_ONCE, Pair};
+use super::evidence::counts::{OUTCOME_MEASURES, Pair};
 use super::evidence::review_delay::Age;
 use super::plan::ln_bar;
 use super::status::{TypeStatus, TypeVerdict};
@@ -12,10 +12,10 @@ use crate::name::DocumentType;
 use crate::ratio::Ratio;
 use crate::time::Timestamp;
 
-/// A candidate whose documents are so far from its share is so by chance once in a thousand times (chi-square, one degree of
-/// freedom).
+/// The chi-square value (one degree of freedom) that a correct split exceeds by chance once in a
+/// thousand times.
 const SPLIT_BROKEN: f64 = 10.828;
-/// Fewer documents of one version say nothing about the split.
+/// With fewer expected documents of either version the split is not tested.
 const MIN_SPLIT: f64 = 8.0;
 
 impl Trial {
@@ -34,7 +34,8 @@ impl Trial {
         }
     }
 
-    /// Which share of the labels to expect has come: as many as were told, or as many as usually have come at such an age.
+    /// The share of the expected corrections that has arrived: by the number of reviewed answers,
+    /// or by the share that usually arrives within the age of the answers, whichever is larger.
     #[allow(
         clippy::cast_precision_loss,
         reason = "counts of documents are far below 2^53"
@@ -55,16 +56,16 @@ impl Trial {
                     (&mut sums.stable, &pair.stable),
                 ] {
                     let answered = f64::from(arm.answered);
-                    let [all, last_reported_hold, usual] = sums;
+                    let [all, reviewed, usual] = sums;
                     *all += answered;
-                    *last_reported_hold += f64::from(arm.looked_at);
+                    *reviewed += f64::from(arm.looked_at);
                     *usual += answered * expected;
                 }
             }
         }
-        let of = |[all, last_reported_hold, usual]: [f64; 3]| {
+        let of = |[all, reviewed, usual]: [f64; 3]| {
             if all > 0.0 {
-                last_reported_hold.max(usual) / all
+                reviewed.max(usual) / all
             } else {
                 0.0
             }
@@ -72,7 +73,7 @@ impl Trial {
         Maturity::new(of(sums.candidate), of(sums.stable))
     }
 
-    /// How old the answers of each stretch of each stage are, in the middle.
+    /// The age of the middle of each time slice of each stage.
     fn ages(&self, view: &View<'_>) -> Vec<Vec<Age>> {
         let stages = (0_u8..).zip(&self.began).map(|(number, began)| {
             let Some(stage) = view.plan.stage(number) else {
@@ -90,7 +91,7 @@ impl Trial {
         stages.collect()
     }
 
-    /// Whether the candidate does not get the share that it should, in this stage.
+    /// Whether the candidate's share of the documents in this stage differs from the planned share.
     #[allow(
         clippy::cast_precision_loss,
         reason = "counts of documents are far below 2^53"
@@ -116,7 +117,7 @@ impl Trial {
         let Some(coverage) = &view.plan.coverage else {
             return Vec::new();
         };
-        let mut expected: Vec<DocumentType> = if coverage.is_learnt() {
+        let mut expected: Vec<DocumentType> = if coverage.is_from_traffic() {
             let is_recent = |at: &Timestamp| view.now.since(*at) <= REMEMBERED;
             let recent = view.seen.iter().filter(|(_, at)| is_recent(at));
             recent.map(|(name, _)| name.clone()).collect()
@@ -128,12 +129,12 @@ impl Trial {
         expected
     }
 
-    /// The corrections of all types together, as of the last decision, whatever it was made on.
+    /// The corrections of all types together, as of the last decision.
     pub(super) fn together(&self, view: &View<'_>) -> Evidence {
         view.ratio_test.evidence(Measure::Corrections, &self.all)
     }
 
-    /// How every type stands by itself.
+    /// The status of every type by itself.
     pub(super) fn types(&mut self, view: &View<'_>) -> Vec<TypeStatus> {
         let types = self.compared();
         let age_cutoff = self.age_cutoff(view);
@@ -174,13 +175,13 @@ impl Trial {
         all
     }
 
-    /// The measures that are known at once, over all types.
+    /// The outcome measures, over all types.
     pub(super) fn at_once(&self, view: &View<'_>) -> Vec<Evidence> {
-        let measures = AT_ONCE.into_iter().map(|measure| {
+        let measures = OUTCOME_MEASURES.into_iter().map(|measure| {
             let by_type = compared_types(&self.by_type, &self.excluded);
             let likelihood = view
                 .ratio_test
-                .add_up(by_type.flat_map(|(_, counts)| counts.ends(measure)));
+                .add_up(by_type.flat_map(|(_, counts)| counts.outcomes(measure)));
             view.ratio_test.evidence(measure, &likelihood)
         });
         measures.collect()

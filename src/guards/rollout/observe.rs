@@ -1,4 +1,4 @@
-//! What a rollout learns: how calls end, and what people say of answers.
+//! What a rollout observes: the outcomes of calls, and feedback on answers.
 
 use super::controller::{Core, Rollout};
 use super::evidence::corrections::REMEMBERED;
@@ -12,26 +12,27 @@ use crate::name::DocumentType;
 impl Rollout {
     pub(super) fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
         match signal {
-            Signal::Settled { outcome, .. } if ticket.stage().is_some() || self.learns_types() => {
+            Signal::Settled { outcome, .. }
+                if ticket.stage().is_some() || self.expects_types_from_traffic() =>
+            {
                 let mut core = self.core.lock();
                 self.catch_up(&mut core, cx);
-                self.settled(&mut core, ticket, outcome, cx);
+                self.count_outcome(&mut core, ticket, outcome, cx);
             }
             Signal::Feedback(
                 feedback @ (Feedback::Corrected(_) | Feedback::Retracted(_) | Feedback::Reviewed),
             ) => {
                 let mut core = self.core.lock();
                 self.catch_up(&mut core, cx);
-                self.heard(&mut core, ticket, feedback, cx);
+                self.count_feedback(&mut core, ticket, feedback, cx);
             }
             Signal::Opened | Signal::Settled { .. } | Signal::Feedback(_) => {}
         }
     }
 
-    /// A call ended.
-    fn settled(&self, core: &mut Core, ticket: &Ticket, outcome: &Outcome, cx: &Cx<'_>) {
+    fn count_outcome(&self, core: &mut Core, ticket: &Ticket, outcome: &Outcome, cx: &Cx<'_>) {
         let is_answer = matches!(outcome, Outcome::Accepted | Outcome::NeedsReview);
-        if self.learns_types() && is_answer && ticket.role() != Role::Candidate {
+        if self.expects_types_from_traffic() && is_answer && ticket.role() != Role::Candidate {
             let latest = core.latest;
             *core.seen.entry(ticket.document_type(), || latest).0 = latest;
         }
@@ -55,11 +56,10 @@ impl Rollout {
         }
     }
 
-    /// A person said something of an answer.
-    fn heard(&self, core: &mut Core, ticket: &Ticket, feedback: &Feedback, cx: &Cx<'_>) {
+    fn count_feedback(&self, core: &mut Core, ticket: &Ticket, feedback: &Feedback, cx: &Cx<'_>) {
         let now = core.latest;
-        let is_look = !matches!(feedback, Feedback::Retracted(_));
-        if is_look && ticket.admitted_at() <= now {
+        let was_reviewed = !matches!(feedback, Feedback::Retracted(_));
+        if was_reviewed && ticket.admitted_at() <= now {
             let begun = core.trial.as_ref().map(|trial| trial.started);
             core.review_delays
                 .add(ticket.document_type(), ticket.admitted_at(), begun, now);
@@ -68,9 +68,9 @@ impl Rollout {
         let counted = match trial.key(&self.plan, ticket) {
             None => Err(NotCounted::NotCompared),
             Some(key) => {
-                if is_look {
+                if was_reviewed {
                     let is_review = *feedback == Feedback::Reviewed;
-                    trial.looked_at(key, ticket, is_review, now);
+                    trial.reviewed(key, ticket, is_review, now);
                 }
                 let was_full = trial.is_full();
                 let counted = match feedback {
@@ -107,8 +107,8 @@ impl Rollout {
         }
     }
 
-    /// After an event of the candidate: if it is one too many, the candidate is not kept until the next look. All else is, as
-    /// what belongs together may still be coming in.
+    /// After an event of the candidate: rolls back at once if the evidence suffices. All other
+    /// decisions wait for the next tick, because related events may still arrive.
     fn roll_back_if_worse(
         &self,
         core: &mut Core,
@@ -121,7 +121,7 @@ impl Rollout {
         if trial.may_be_worse(&view, document_type, measure)
             && trial.decide(&view).0 == Decision::RollBack
         {
-            self.look_at(trial, &view, cx);
+            self.evaluate(trial, &view, cx);
             core.remember();
         }
     }

@@ -7,19 +7,20 @@ use crate::error::Error;
 use crate::event::{HoldReason, Measure};
 use crate::ratio::Ratio;
 
-/// Evidence of this strength against "no worse" rolls back: at most 5 % of candidates that are no worse, however often
-/// one looks.
+/// The e-value against "no worse" that rolls back: at most 5 % of equal or better candidates reach
+/// it, however often it is evaluated.
 const E_VALUE: f64 = 20.0;
 /// Failures, diversions, truncations and abandonments share another 5 %.
-const AT_ONCE: f64 = 4.0;
-/// Such a share of the corrections to expect must have come before a stage ends.
+const OUTCOME_FACTOR: f64 = 4.0;
+/// The share of the expected corrections that must have arrived before a stage ends.
 pub(super) const MIN_MATURITY: f64 = 0.5;
-/// A stage is compared in stretches of a quarter of its time, or longer ones if there were more than so many.
+/// A time slice is a quarter of the stage's minimum time, or longer if the stage would otherwise
+/// have more than this many.
 const TIME_SLICES: u32 = 32;
-/// A stage that is not clear after so many times its own length waits for a person.
+/// After this many times its own length, a stage that is still unclear escalates to the operator.
 const MAX_HOLD: u32 = 4;
 const MAX_RATIO: Ratio = Ratio::percent(150);
-/// The grid of ratios that evidence is weighed on ends at 8.
+/// The grid of ratios in the ratio test ends at 8.
 const LARGEST_MAX_RATIO: Ratio = Ratio::percent(400);
 
 /// A share of the documents, for a time.
@@ -27,7 +28,7 @@ const LARGEST_MAX_RATIO: Ratio = Ratio::percent(400);
 pub(super) struct Stage {
     pub(super) share: Ratio,
     pub(super) at_least: Duration,
-    /// Whether a person must approve what comes after it.
+    /// Whether the operator must approve the step after this stage.
     pub(super) needs_approval: bool,
 }
 
@@ -37,35 +38,35 @@ pub(super) struct Plan {
     pub(super) stages: Vec<Stage>,
     pub(super) max_ratio: Ratio,
     pub(super) rule: DecisionRule,
-    /// After how many times its own length a stage that is not clear waits for a person.
+    /// After how many times its own length an unclear stage escalates.
     pub(super) max_hold: u32,
-    /// How long a stage waits for document types to be seen, if not four times its length.
+    /// How long a stage waits for missing document types, if not `max_hold` times its length.
     pub(super) longest: Option<Duration>,
     pub(super) coverage: Option<Coverage>,
     pub(super) denominator: Denominator,
     pub(super) worse_type: WorseType,
 }
 
-/// How a stage is judged.
+/// How a stage is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DecisionRule {
-    /// By the strength of the evidence, at every look.
+    /// By the strength of the evidence, at every evaluation.
     Evidence,
-    /// By the plain ratio, once the time of the stage is over.
+    /// By the plain ratio, at the end of the stage.
     PlainRatio,
 }
 
-/// What corrections are divided by.
+/// The denominator of the correction rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Denominator {
-    /// All documents that a version was given, failed and diverted ones too.
+    /// All documents that a version received, including failed and diverted ones.
     Processed,
     /// All answers.
     #[default]
     Reviewable,
-    /// The answers that a person looked at: for reviews by sample. Tell of them with
-    /// [`Signal::reviewed`](crate::call::Signal::reviewed); a corrected answer counts as looked at.
+    /// The reviewed answers: for review by sample. Report reviews with
+    /// [`Feedback::Reviewed`](crate::Feedback::Reviewed); a corrected answer counts as reviewed.
     Reviewed,
 }
 
@@ -73,23 +74,24 @@ pub enum Denominator {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WorseType {
-    /// Production keeps this type, and the candidate goes on with the others.
+    /// The type returns to production, and the candidate continues with the others.
     Exclude,
     /// The candidate goes out of service.
     #[default]
     RollBack,
 }
 
-/// What a stage asks of the evidence before the next one begins.
+/// The evidence that a stage requires before the next one begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bar {
-    /// The probability of being above the tolerated ratio may be at most this.
+    /// The largest allowed probability that the ratio is above the tolerated one.
     pub(super) risk: f64,
-    /// So many corrections must have been possible.
+    /// The number of corrections that must be expected of the candidate, at the tolerated ratio.
     pub(super) information: f64,
 }
 
-/// How strong evidence must be, as the logarithm of an e-value, when so many document types are judged beside each other.
+/// The required natural logarithm of the e-value, corrected for the number of measures and of types
+/// that are evaluated.
 pub(super) fn ln_bar(measure: Measure, types: usize) -> f64 {
     let types = u32::try_from(types)
         .map_or(f64::INFINITY, f64::from)
@@ -97,13 +99,12 @@ pub(super) fn ln_bar(measure: Measure, types: usize) -> f64 {
     let kinds = if measure == Measure::Corrections {
         1.0
     } else {
-        AT_ONCE
+        OUTCOME_FACTOR
     };
     (E_VALUE * kinds * types).ln()
 }
 
 impl Plan {
-    /// These stages, with the default numbers.
     pub(super) fn new(name: &'static str, stages: Vec<Stage>) -> Self {
         Self {
             name,
@@ -165,7 +166,7 @@ impl Plan {
             return Err(Error::invalid(
                 format!("{name} max_hold"),
                 self.max_hold,
-                "at least 1 time the length of a stage",
+                "at least 1",
             ));
         }
         if self.max_ratio <= Ratio::ONE || self.max_ratio > LARGEST_MAX_RATIO {
@@ -183,7 +184,6 @@ impl Plan {
         self.stages.get(usize::from(number))
     }
 
-    /// What the last stage asks for.
     pub(super) fn last_bar(&self) -> Bar {
         let last = self.stages.len().saturating_sub(1);
         self.bar(u8::try_from(last).unwrap_or(u8::MAX))
@@ -197,7 +197,8 @@ impl Plan {
         }
     }
 
-    /// Answers that were admitted in the same stretch of a stage are compared with each other.
+    /// The time slice of an answer by its age in the stage; only answers of the same slice are
+    /// compared.
     pub(super) fn time_slice(&self, stage: &Stage, age: Duration) -> usize {
         let length = self.time_slice_length(stage).as_millis().max(1);
         let time_slice = usize::try_from(age.as_millis() / length).unwrap_or(usize::MAX);
@@ -209,7 +210,7 @@ impl Plan {
         (stage.at_least / 4).max(longest / TIME_SLICES)
     }
 
-    /// After how long a stage that does not come to an end waits for a person.
+    /// How long a stage that holds for this reason waits before it escalates.
     pub(super) fn patience(&self, stage: &Stage, reason: HoldReason) -> Duration {
         let usual = stage.at_least.saturating_mul(self.max_hold);
         match (reason, self.longest) {

@@ -1,4 +1,4 @@
-//! What canary and blue/green have in common: the same commands, settings and guard.
+//! What canary and blue/green share: the commands, the settings and the guard.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,10 +13,12 @@ use crate::guard::{Cx, Guard, Route, State};
 use crate::name::DocumentType;
 use crate::ratio::Ratio;
 
-/// A rollout of one kind: a [`CanaryPolicy`](crate::CanaryPolicy) or a [`BlueGreenPolicy`](crate::BlueGreenPolicy).
+/// A rollout of one kind: a [`CanaryPolicy`](crate::CanaryPolicy) or a
+/// [`BlueGreenPolicy`](crate::BlueGreenPolicy).
 ///
-/// Commands take effect at once, as of the last call or tick that the policy saw; their events come with the next call or
-/// tick. A command is an error when no rollout is on, or in a state in which it means nothing: then nothing is changed.
+/// Commands take effect at once, as of the last call or tick that the policy observed; their events
+/// are emitted at the next call or tick. A command returns an error and changes nothing if there is
+/// no rollout, or if the rollout's state does not allow it.
 pub struct RolloutPolicy<K> {
     rollout: Rollout,
     kind: PhantomData<fn() -> K>,
@@ -35,15 +37,16 @@ impl<K> RolloutPolicy<K> {
         &self.rollout
     }
 
-    /// Where the rollout stands, with the evidence as of the last moment that was seen.
+    /// The status of the rollout, with the evidence as of the last call or tick.
     pub fn status(&self) -> RolloutStatus {
         self.rollout.status()
     }
 
-    /// What this plan can find out with so many documents of each type an hour, of which people correct such a share: how
-    /// long a verdict takes, how often it is wrong, which types cannot be judged. It warns and never refuses; an error when
-    /// there is no type, or when a number is out of its range (more than 0 and at most 10,000,000 documents an hour, more
-    /// than 0 % and at most 50 % corrections).
+    /// Estimates what this plan can detect with `per_hour` documents of each type and a share of
+    /// `corrections` among production's answers: how long a decision takes, how often it is wrong,
+    /// and which types cannot be evaluated. It warns and never refuses. Returns an error if
+    /// `per_hour` is empty or a number is out of range (more than 0 and at most 10,000,000
+    /// documents per hour, more than 0 % and at most 50 % corrections).
     pub fn feasibility(
         &self,
         per_hour: &[(DocumentType, f64)],
@@ -52,33 +55,35 @@ impl<K> RolloutPolicy<K> {
         self.rollout.feasibility(per_hour, corrections)
     }
 
-    /// Goes on to the next stage, or through with it after the last, without waiting for evidence; that ends a pause.
+    /// Starts the next stage, or promotes the candidate to all documents after the last, without
+    /// waiting for evidence. Ends a pause.
     pub fn promote(&self) -> Result<(), Error> {
         self.rollout.promote()
     }
 
-    /// Takes the candidate out of service, even after it was promoted; it stays out when it is deployed again.
+    /// Takes the candidate out of service, even after its promotion; it gets no documents if it is
+    /// deployed again.
     pub fn abort(&self) -> Result<(), Error> {
         self.rollout.abort()
     }
 
-    /// Stops the time of the stage. The share stays, and a candidate that is worse is still rolled back.
+    /// Stops the clock of the stage. The share stays, and a worse candidate is still rolled back.
     pub fn pause(&self) -> Result<(), Error> {
         self.rollout.pause()
     }
 
-    /// Ends a pause: the stage is longer by its length.
+    /// Ends a pause and extends the stage by its length.
     pub fn resume(&self) -> Result<(), Error> {
         self.rollout.resume()
     }
 
-    /// Wants to be asked before the next stage, as if the stage had been planned with an approval.
+    /// Requires an approval before the next stage, as if the plan had one there.
     pub fn hold(&self) -> Result<(), Error> {
         self.rollout.hold()
     }
 
-    /// Approves what comes after this stage. It comes with the next look when all conditions are met, and has its full
-    /// time.
+    /// Approves the step after this stage. The policy takes it at the next tick at which all other
+    /// conditions are met; a next stage runs for its full time.
     pub fn approve(&self) -> Result<(), Error> {
         self.rollout.approve()
     }
@@ -131,33 +136,36 @@ impl<K> RolloutPolicyBuilder<K> {
         }
     }
 
-    /// How many times as often as production the candidate may be corrected (150 % by default, more than 100 % and at
-    /// most 400 %).
+    /// The tolerated ratio of the candidate's correction rate to production's (default 150 %; more
+    /// than 100 % and at most 400 %).
     pub fn max_ratio(mut self, ratio: Ratio) -> Self {
         self.plan.max_ratio = ratio;
         self
     }
 
-    /// After how many times its own length a stage that is not clear waits for a person (4 by default, at least 1).
+    /// After how many times its own length an unclear stage escalates to the operator (default 4,
+    /// at least 1).
     pub fn max_hold(mut self, times: u32) -> Self {
         self.plan.max_hold = times;
         self
     }
 
-    /// What corrections are divided by (all answers by default).
+    /// The denominator of the correction rate (default: all answers).
     pub fn denominator(mut self, by: Denominator) -> Self {
         self.plan.denominator = by;
         self
     }
 
-    /// What happens when the candidate is worse for one document type alone (it is rolled back by default).
+    /// What happens when the candidate is worse for one document type alone (default: it is rolled
+    /// back).
     pub fn when_one_type_is_worse(mut self, then: WorseType) -> Self {
         self.plan.worse_type = then;
         self
     }
 
-    /// The policy. An error when there is no stage, when shares do not rise within 0 % and 100 %, when a stage has no time or
-    /// more than the longest wait, or when the ratio or the longest hold is out of its range.
+    /// Builds the policy. Returns an error if there is no stage, if shares do not rise within 0 %
+    /// and 100 %, if a stage has no time or more than the longest wait, or if `max_ratio` or
+    /// `max_hold` is out of range.
     pub fn build(self) -> Result<RolloutPolicy<K>, Error> {
         self.plan.validate()?;
         Ok(RolloutPolicy::new(self.plan))

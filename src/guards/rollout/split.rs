@@ -5,10 +5,11 @@ use twox_hash::XxHash3_64;
 use crate::name::{DocumentId, VersionId};
 use crate::ratio::Ratio;
 
-/// The points of documents between 0 and 1.
+/// Maps each document to a point between 0 and 1.
 ///
-/// They come from the documents' ids, salted with the policy and the candidate, so that a retried document stays where it
-/// was, a document in at 5 % is in at 25 %, and the same documents are not first every time.
+/// The point is a hash of the document id, salted with the policy and the candidate. So a retried
+/// document keeps its version, every document in the 5 % is also in the 25 %, and each candidate
+/// starts with different documents.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Split {
     salt: u64,
@@ -23,7 +24,6 @@ impl Split {
         }
     }
 
-    /// Whether a document is in the candidate's share.
     pub(super) fn is_exposed(self, document: &DocumentId, share: Ratio) -> bool {
         let point = XxHash3_64::oneshot_with_seed(self.salt, document.as_str().as_bytes());
         (u128::from(point) * u128::from(share.denominator())) >> 64 < u128::from(share.numerator())
@@ -59,7 +59,7 @@ mod tests {
         assert!(!exposed("v8", Ratio::ZERO).iter().any(|exposed| *exposed));
     }
 
-    /// Of 20,000 documents at 5 % four standard deviations of the binomial are 123.
+    /// Of 20,000 documents at 5 %, four standard deviations of the binomial are 123.
     #[test]
     fn the_share_is_met_and_depends_on_the_candidate() {
         let count = |exposed: &[bool]| exposed.iter().filter(|exposed| **exposed).count();

@@ -1,4 +1,4 @@
-//! Where a rollout stands, and what the evidence asks for.
+//! The status of a rollout, and what the evidence says.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,36 +9,36 @@ use crate::event::{Decision, Evidence, Findings, NotCounted};
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
 
-/// Where a rollout stands.
+/// The state of a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RolloutState {
-    /// A person took the candidate out of service.
+    /// The operator took the candidate out of service.
     Aborted,
-    /// The candidate keeps its share and waits for a person to promote or abort; it is still rolled back if it turns out
-    /// to be worse.
+    /// The candidate keeps its share and waits for the operator to promote or abort; a worse
+    /// candidate is still rolled back.
     Escalated,
-    /// The candidate serves everything. For 24 hours more it is rolled back if late corrections say that it is worse.
+    /// The candidate serves everything. For another 24 hours, late corrections can roll it back.
     Promoted,
-    /// The candidate serves nothing any more.
+    /// The candidate no longer gets documents.
     RolledBack,
     /// The candidate serves the share of its stage.
     Running,
 }
 
-/// How a candidate stands with one document type.
+/// How a candidate compares for one document type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TypeVerdict {
-    /// Production keeps the type, because the candidate was worse for it.
+    /// The type returned to production because the candidate was worse for it.
     Excluded,
-    /// The candidate is above the tolerated ratio with a probability of at most 5 %.
+    /// The ratio is above the tolerated one with a probability of at most 5 %.
     NoWorse,
-    /// Neither clearly worse nor clearly not.
+    /// The evidence is not sufficient either way.
     Unclear,
-    /// The candidate was given none.
+    /// The candidate has no documents of this type in the comparison.
     Unseen,
     /// The evidence against the candidate is strong enough for this type alone.
     Worse,
@@ -48,39 +48,41 @@ pub enum TypeVerdict {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TypeStatus {
-    /// Which; `other` for those past the first thousand, which are judged together.
+    /// The document type; `other` for the types beyond the first thousand, which are evaluated
+    /// together.
     pub document_type: DocumentType,
-    /// How the candidate stands with it.
+    /// How the candidate compares.
     pub verdict: TypeVerdict,
     /// The corrections of this type.
     pub evidence: Evidence,
 }
 
-/// A rollout as it stands.
+/// The status of a rollout.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RolloutStatus {
-    /// The candidate; `None` when there is none, and everything below says nothing.
+    /// The candidate. If `None`, there is no rollout, and the other fields are empty.
     pub candidate: Option<VersionId>,
-    /// Where the rollout stands.
+    /// The state of the rollout.
     pub state: RolloutState,
     /// The stage, counted from 0.
     pub stage: u8,
-    /// The share of documents that the candidate gets.
+    /// The candidate's current share of the documents.
     pub share: Ratio,
-    /// Whether a person paused it.
+    /// Whether the operator paused the rollout.
     pub paused: bool,
-    /// What the evidence asks for; `None` when the rollout is over.
+    /// The current decision; `None` when the rollout is over.
     pub decision: Option<Decision>,
     /// The corrections of all document types together.
     pub evidence: Evidence,
-    /// What the decision is made on: this evidence, or that of a type or a measure that is worse by itself.
+    /// The findings behind the decision: the evidence above, or that of a type or a measure for
+    /// which the candidate is worse.
     pub findings: Findings,
     /// Every document type, by name.
     pub types: Vec<TypeStatus>,
-    /// Failures, diversions, truncations and abandonments, all types together.
+    /// Failures, diversions, truncations and abandonments, over all types.
     pub at_once: Vec<Evidence>,
-    /// How many corrections, retractions and reviews could not be counted, and why.
+    /// How many corrections, retractions and reviews did not count, by reason.
     pub not_counted: BTreeMap<NotCounted, u64>,
 }
 
@@ -107,12 +109,12 @@ impl fmt::Display for RolloutStatus {
 }
 
 impl RolloutState {
-    /// Whether the candidate serves nothing any more.
+    /// Whether the candidate no longer gets documents.
     pub(super) fn is_rejected(self) -> bool {
         matches!(self, Self::Aborted | Self::RolledBack)
     }
 
-    /// Whether the candidate has a share of the documents, and all others compare it.
+    /// Whether the candidate serves a share and is compared with production on the rest.
     pub(super) fn is_under_way(self) -> bool {
         matches!(self, Self::Escalated | Self::Running)
     }

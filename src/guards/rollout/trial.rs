@@ -1,4 +1,4 @@
-//! One candidate on its way: where it is, and what its answers and production's came to.
+//! One candidate's trial: its stage, and the counts of its and production's answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,9 +18,10 @@ use crate::name::{DocumentType, VersionId};
 use crate::stats::{BoundedMap, Place};
 use crate::time::{Timestamp, hours};
 
-/// Document types that are judged apart; the others share one book.
+/// The number of document types that are evaluated separately; further types share an overflow
+/// entry.
 pub(super) const TYPES: usize = 1_000;
-/// For so long after a promotion late corrections can still roll back.
+/// How long after a promotion late corrections can still roll back.
 const WATCH: Duration = hours(24);
 
 #[derive(Debug)]
@@ -29,32 +30,31 @@ pub(super) struct Trial {
     pub(super) stable: VersionId,
     pub(super) started: Timestamp,
     pub(super) stage: u8,
-    /// Since when the stage runs; a pause moves it.
+    /// When the stage started; a pause moves it.
     pub(super) since: Timestamp,
     pub(super) state: RolloutState,
-    /// Since when it is paused.
     pub(super) paused_at: Option<Timestamp>,
-    /// Whether a person wants to be asked before the next stage.
+    /// Whether the operator requires an approval before the next stage.
     pub(super) held: bool,
-    /// Whether a person approved the next stage.
+    /// Whether the operator approved the next stage.
     pub(super) approved: bool,
-    /// Why it waits, as somebody was told.
+    /// The hold reason that was reported last.
     pub(super) last_reported_hold: Option<HoldReason>,
     pub(super) by_type: BoundedMap<DocumentType, Box<TypeCounts>>,
-    /// Types that production keeps.
+    /// Types that returned to production.
     pub(super) excluded: BTreeSet<DocumentType>,
     /// When each stage began.
     pub(super) began: Vec<Timestamp>,
-    /// How fast people look at answers, by the stage of the answer: the versions' shares differ between
-    /// stages, and only documents of one stage can be compared.
+    /// How fast reviewers check answers, by the stage of the answer: the versions' shares differ
+    /// between stages, so only answers of one stage can be compared.
     pub(super) review_speed: Vec<Pair<ReviewSpeed>>,
     pub(super) not_counted: BTreeMap<NotCounted, u64>,
     corrections: Corrections,
-    /// The corrections of all types together, as of the last look.
+    /// The corrections of all types together, as of the last decision.
     pub(super) all: Likelihood,
 }
 
-/// Where a call is counted.
+/// The stratum in which a call is counted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StratumKey {
     stage: usize,
@@ -85,13 +85,12 @@ impl Trial {
         }
     }
 
-    /// What there is to say when no rollout is on: nothing.
+    /// The empty trial that the status shows while there is no rollout.
     pub(super) fn none() -> Self {
-        let nobody = VersionId::other();
-        Self::new(nobody.clone(), nobody, Timestamp::EPOCH)
+        let other = VersionId::other();
+        Self::new(other.clone(), other, Timestamp::EPOCH)
     }
 
-    /// A stage begins.
     pub(super) fn enter(&mut self, stage: u8, now: Timestamp) {
         self.stage = stage;
         self.since = now;
@@ -104,8 +103,12 @@ impl Trial {
         }
     }
 
-    /// The candidate goes out of service; what there is to tell.
-    pub(super) fn take_out(&mut self, state: RolloutState, findings: Findings) -> EventKind {
+    /// Takes the candidate out of service; returns the event.
+    pub(super) fn take_out_of_service(
+        &mut self,
+        state: RolloutState,
+        findings: Findings,
+    ) -> EventKind {
         self.state = state;
         self.paused_at = None;
         EventKind::Rollout(RolloutEvent::RolledBack {
@@ -115,12 +118,12 @@ impl Trial {
         })
     }
 
-    /// Whether the watch after a promotion is over, and late corrections change nothing any more.
-    pub(super) fn is_settled(&self, now: Timestamp) -> bool {
+    /// Whether the 24 hours after a promotion are over, so that late corrections no longer count.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
         self.state == RolloutState::Promoted && now.since(self.since) >= WATCH
     }
 
-    /// When that watch ends.
+    /// When they end.
     pub(super) fn watched_until(&self) -> Timestamp {
         self.since + WATCH
     }
@@ -132,7 +135,7 @@ impl Trial {
         (self.held || by_plan) && !self.approved
     }
 
-    /// Where a call is counted; `None` if it is none of this rollout's.
+    /// The stratum of a call; `None` if the call is not part of this trial.
     pub(super) fn key(&self, plan: &Plan, ticket: &Ticket) -> Option<StratumKey> {
         let stage = ticket.stage()?;
         let role = ticket.role();
@@ -167,8 +170,8 @@ impl Trial {
         (&mut **counts, place)
     }
 
-    /// Counts the end of a call. Says which measure it is an event of, and how many types are kept apart when they have just
-    /// become too many.
+    /// Counts the outcome of a call. Returns the measure that it is an event of, and the limit of
+    /// types if this call was the first to overflow it.
     pub(super) fn ended(
         &mut self,
         plan: &Plan,
@@ -195,26 +198,26 @@ impl Trial {
         (measure, (place == Place::FirstOverflow).then_some(limit))
     }
 
-    /// Counts that somebody looked at an answer; each document counts once.
-    pub(super) fn looked_at(
+    /// Counts a review of an answer, once per document.
+    pub(super) fn reviewed(
         &mut self,
         key: StratumKey,
         ticket: &Ticket,
         is_review: bool,
         now: Timestamp,
     ) {
-        if !self.corrections.look_at(ticket) {
+        if !self.corrections.review(ticket) {
             return;
         }
         let delay = now.since(ticket.admitted_at());
         if let Some(review_speed) = self.review_speed(key) {
-            review_speed.looked_at(delay, is_review);
+            review_speed.reviewed(delay, is_review);
         }
         let (counts, _) = self.counts(ticket.document_type());
-        counts.looked_at((key.stage, key.time_slice, key.role));
+        counts.reviewed((key.stage, key.time_slice, key.role));
     }
 
-    /// Counts a correction. Whether it changed anything.
+    /// Counts a correction; returns whether it changed the counts.
     pub(super) fn corrected(
         &mut self,
         key: StratumKey,
@@ -239,7 +242,7 @@ impl Trial {
         Err(NotCounted::NoAnswer)
     }
 
-    /// Takes a correction back.
+    /// Counts a retraction.
     pub(super) fn retracted(
         &mut self,
         key: StratumKey,
@@ -257,7 +260,7 @@ impl Trial {
         Ok(())
     }
 
-    /// Counts answers and corrections in bulk, all of them looked at.
+    /// Counts answers and corrections in bulk, all of them reviewed.
     pub(super) fn add(
         &mut self,
         plan: &Plan,
@@ -276,26 +279,26 @@ impl Trial {
         }
     }
 
-    /// Whether corrections are not remembered any more.
+    /// Whether further corrections can no longer be remembered.
     pub(super) fn is_full(&self) -> bool {
         self.corrections.is_full()
     }
 
-    /// Notes what could not be counted; whether it is the first of its reason.
+    /// Counts feedback that could not be counted; returns whether it is the first for this reason.
     pub(super) fn not_counted(&mut self, reason: NotCounted) -> bool {
         let count = self.not_counted.entry(reason).or_default();
         *count = count.saturating_add(1);
         *count == 1
     }
 
-    /// The book of types that share one, under the name that they are reported by.
+    /// Every type, and the overflow types under their common name.
     pub(super) fn all_types(&mut self) -> impl Iterator<Item = (DocumentType, &mut TypeCounts)> {
         let (own, other) = self.by_type.all_mut();
         own.map(|(name, counts)| (name.clone(), &mut **counts))
             .chain(other.map(|counts| (DocumentType::other(), &mut **counts)))
     }
 
-    /// The times at which the candidate has not answered a type often enough.
+    /// The cadences at which the candidate has not answered a type often enough.
     pub(super) fn missing<'a>(
         &'a self,
         coverage: &'a Coverage,
@@ -311,7 +314,7 @@ impl Trial {
             .map(|(cadence, _)| *cadence)
     }
 
-    /// Whether the candidate has answered a type often enough, at the times that count.
+    /// Whether the candidate has answered a type often enough at each cadence.
     pub(super) fn covers(&self, plan: &Plan, document_type: &DocumentType) -> bool {
         let coverage = plan.coverage.as_ref();
         coverage.is_none_or(|coverage| self.missing(coverage, document_type).next().is_none())
@@ -392,11 +395,11 @@ impl From<&Trial> for Stored {
 }
 
 impl Stored {
-    /// The trial; an error says what cannot be.
+    /// The trial, or the reason why the stored state is invalid.
     pub(super) fn into_trial(self, plan: &Plan) -> Result<Trial, String> {
         if plan.stage(self.stage).is_none() {
             let number = u32::from(self.stage) + 1;
-            return Err(format!("stage {number} does not exist in this plan"));
+            return Err(format!("the plan has no stage {number}"));
         }
         let mut trial = Trial::new(self.candidate, self.stable, self.started);
         trial.stage = self.stage;
@@ -418,7 +421,7 @@ impl Stored {
         let impossible = trial.all_types().find(|(_, counts)| !counts.is_possible());
         match impossible {
             Some((name, _)) => Err(format!(
-                "more documents of type {name} were corrected, looked at or answered than there were"
+                "the counts of type {name} contradict each other (corrected, reviewed, answered, processed)"
             )),
             None => Ok(trial),
         }

@@ -292,7 +292,7 @@ fn a_stage_that_the_plan_does_not_have_is_refused() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "state of `canary`: stage 8 does not exist in this plan"
+        "state of `canary`: the plan has no stage 8"
     );
 }
 

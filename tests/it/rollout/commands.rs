@@ -76,7 +76,7 @@ fn every_command_is_legal_in_a_state_or_a_clear_error() {
             if let Err(error) = result {
                 let text = error.to_string();
                 let shown = if *state == "held" { "running" } else { state };
-                let begin = format!("canary {command}: got `{shown}`, expected only ");
+                let begin = format!("canary {command}: got `{shown}`, expected a ");
                 assert!(text.starts_with(&begin), "{text}");
                 assert_eq!(canary.status(), before, "nothing is changed");
             }
@@ -92,7 +92,7 @@ fn without_a_rollout_every_command_is_an_error() {
     for (command, act) in COMMANDS {
         let error = act(&canary).unwrap_err().to_string();
         let expected = format!(
-            "canary {command}: got `no rollout`, expected only after the first call with a candidate"
+            "canary {command}: got `no rollout`, expected a rollout, which starts with the first call or tick after a candidate is deployed"
         );
         assert_eq!(error, expected);
     }

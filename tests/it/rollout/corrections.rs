@@ -493,7 +493,7 @@ fn counts_that_cannot_be_are_refused() {
             .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "state of `canary`: more documents of type invoice were corrected, looked at or answered than there were"
+            "state of `canary`: the counts of type invoice contradict each other (corrected, reviewed, answered, processed)"
         );
     }
     assert_eq!(corrected(&canary), 1, "the guard is as it was");

@@ -111,9 +111,9 @@ fn it_warns_of_what_cannot_be_judged_and_of_windows_that_miss_a_type() {
         .unwrap()
         .warnings();
     let expected = [
-        "statement cannot be judged by itself: 0.7 corrections are to be expected of the candidate, and a verdict takes 10.5",
-        "statement (month end) is met by 13 % of all such windows: the rollout waits for it",
-        "report (weekly) is met by 43 % of all such windows: the rollout waits for it",
+        "statement cannot be evaluated by itself: 0.7 corrections of the candidate are expected, and a decision needs 10.5",
+        "only 13 % of all windows include statement (month end); in the others the rollout waits for it",
+        "only 43 % of all windows include report (weekly); in the others the rollout waits for it",
     ];
     assert_eq!(warnings, expected);
 }
@@ -122,14 +122,11 @@ fn it_warns_of_what_cannot_be_judged_and_of_windows_that_miss_a_type() {
 fn too_few_documents_are_said_before_it_starts() {
     let warnings = canary(100.0).warnings();
     assert!(
-        warnings[0].starts_with("there are too few documents: 9"),
+        warnings[0].starts_with("too few documents: 9"),
         "{warnings:?}"
     );
     let text = canary(100.0).to_string();
-    assert!(
-        text.contains("warning: there are too few documents"),
-        "{text}"
-    );
+    assert!(text.contains("warning: too few documents"), "{text}");
 }
 
 #[test]
@@ -147,7 +144,7 @@ fn numbers_that_mean_nothing_are_refused() {
         refused(
             policy.feasibility(&invoices(rate), three),
             &format!(
-                "canary feasibility: invoice: got `{rate}`, expected more than 0 and at most 10000000 documents an hour"
+                "canary feasibility: invoice: got `{rate}`, expected more than 0 and at most 10000000 documents per hour"
             ),
         );
     }
@@ -155,7 +152,7 @@ fn numbers_that_mean_nothing_are_refused() {
         refused(
             policy.feasibility(&invoices(1.0), corrections),
             &format!(
-                "canary feasibility: corrections: got `{corrections}`, expected more than 0 % and at most 50 %, as twice as many are tried"
+                "canary feasibility: corrections: got `{corrections}`, expected more than 0 % and at most 50 %, because the simulation doubles them"
             ),
         );
     }

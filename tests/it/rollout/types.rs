@@ -423,6 +423,6 @@ fn a_hold_has_a_length() {
     let error = BlueGreenPolicy::builder().max_hold(0).build().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "blue-green max_hold: got `0`, expected at least 1 time the length of a stage"
+        "blue-green max_hold: got `0`, expected at least 1"
     );
 }

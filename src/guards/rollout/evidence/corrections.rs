@@ -1,4 +1,5 @@
-//! Which documents people looked at and corrected: each counts once, a batch counts once, and it can be taken back.
+//! Which documents were reviewed and corrected. Each document counts once, a batch counts once, and
+//! a correction can be retracted.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,37 +10,38 @@ use twox_hash::XxHash3_64;
 use crate::call::{Correction, Role, Ticket};
 use crate::name::BatchKey;
 
-/// So many corrections, and as many documents that were looked at, are remembered: 2 MB of each at most.
+/// The number of corrections that are remembered, and of reviewed documents; corrected documents
+/// can double the latter. The tables take at most 9 MB.
 pub(crate) const REMEMBERED: usize = 100_000;
 
 /// What a correction or its retraction changes in the counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// One fact more.
+    /// One more.
     More,
-    /// One fact less.
+    /// One less.
     Less,
-    /// It was told before, or belongs to a fact that is counted already.
+    /// It was reported before, or its document or batch already counts.
     Nothing,
-    /// There is nothing to take back.
+    /// There is no such correction to retract.
     Unknown,
 }
 
-/// Everything by hash: names are kept nowhere.
+/// Stores hashes only, never names.
 #[derive(Debug, Default)]
 pub(crate) struct Corrections {
     corrections: HashSet<u64, RandomState>,
     documents: HashMap<u64, Document, RandomState>,
-    /// The number of each batch, in each stratum and of each version.
+    /// The number of each batch, per stratum and version.
     batches: HashMap<u64, u32, RandomState>,
-    /// How many corrected documents each batch has, by its number less one.
+    /// The number of corrected documents in each batch, indexed by its number minus one.
     in_batch: Vec<u32>,
 }
 
-/// Document type, stage, stretch of time and version.
-type Where<'a> = (&'a str, usize, usize, Role);
+/// Document type, stage, time slice and version.
+type StratumId<'a> = (&'a str, usize, usize, Role);
 
-/// A document that somebody looked at.
+/// A document that was reviewed.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Document {
     corrections: u16,
@@ -48,8 +50,8 @@ struct Document {
 }
 
 impl Corrections {
-    /// Whether this is the first time that somebody looked at a document.
-    pub(crate) fn look_at(&mut self, ticket: &Ticket) -> bool {
+    /// Records a review; returns whether it is the first of the document.
+    pub(crate) fn review(&mut self, ticket: &Ticket) -> bool {
         let document = hash(ticket, &[]);
         if self.documents.len() >= REMEMBERED {
             return !self.documents.contains_key(&document);
@@ -59,15 +61,15 @@ impl Corrections {
         self.documents.len() > before
     }
 
-    /// Takes a correction up; a batch counts once in each place.
+    /// Records a correction; a batch counts once per stratum and version.
     pub(crate) fn correct(
         &mut self,
         ticket: &Ticket,
         correction: &Correction,
-        place: Where<'_>,
+        place: StratumId<'_>,
     ) -> Change {
-        let mark = mark(ticket, correction);
-        if self.corrections.contains(&mark) {
+        let key = correction_key(ticket, correction);
+        if self.corrections.contains(&key) {
             return Change::Nothing;
         }
         let document = hash(ticket, &[]);
@@ -80,7 +82,7 @@ impl Corrections {
                 Change::More
             };
         }
-        self.corrections.insert(mark);
+        self.corrections.insert(key);
         let known = self.documents.entry(document).or_default();
         known.corrections = known.corrections.saturating_add(1);
         if known.corrections > 1 {
@@ -110,9 +112,9 @@ impl Corrections {
         }
     }
 
-    /// Takes a correction back.
+    /// Records a retraction.
     pub(crate) fn retract(&mut self, ticket: &Ticket, correction: &Correction) -> Change {
-        if !self.corrections.remove(&mark(ticket, correction)) {
+        if !self.corrections.remove(&correction_key(ticket, correction)) {
             return Change::Unknown;
         }
         let Some(known) = self.documents.get_mut(&hash(ticket, &[])) else {
@@ -136,7 +138,8 @@ impl Corrections {
         }
     }
 
-    /// Whether no more corrections are remembered: one that is told again counts again, and cannot be taken back.
+    /// Whether further corrections are no longer remembered: a repeated report counts again, and
+    /// cannot be retracted.
     pub(crate) fn is_full(&self) -> bool {
         self.corrections.len() >= REMEMBERED || self.documents.len() >= 2 * REMEMBERED
     }
@@ -170,8 +173,8 @@ impl From<Stored> for Corrections {
     }
 }
 
-/// One field of one document, corrected once.
-fn mark(ticket: &Ticket, correction: &Correction) -> u64 {
+/// The key of one correction of one field of one document.
+fn correction_key(ticket: &Ticket, correction: &Correction) -> u64 {
     let field = correction.field().as_str();
     match correction.id() {
         None => hash(ticket, &[field]),
@@ -179,7 +182,8 @@ fn mark(ticket: &Ticket, correction: &Correction) -> u64 {
     }
 }
 
-/// One document of one version, and what is said of it; the same on every machine and after every restart.
+/// A hash of a document, a version and further names; the same on every machine and after every
+/// restart.
 fn hash(ticket: &Ticket, names: &[&str]) -> u64 {
     let version = XxHash3_64::oneshot(ticket.version().as_str().as_bytes());
     let seed = XxHash3_64::oneshot_with_seed(version, ticket.document().as_str().as_bytes());
@@ -188,7 +192,7 @@ fn hash(ticket: &Ticket, names: &[&str]) -> u64 {
     })
 }
 
-fn batch_key(batch: &BatchKey, (document_type, stage, time_slice, role): Where<'_>) -> u64 {
+fn batch_key(batch: &BatchKey, (document_type, stage, time_slice, role): StratumId<'_>) -> u64 {
     let seed = XxHash3_64::oneshot(batch.as_str().as_bytes());
     let seed = XxHash3_64::oneshot_with_seed(seed, document_type.as_bytes());
     let numbers = [stage, time_slice, usize::from(role == Role::Candidate)];
@@ -197,7 +201,7 @@ fn batch_key(batch: &BatchKey, (document_type, stage, time_slice, role): Where<'
     })
 }
 
-/// What is remembered as it is stored.
+/// Corrections as they are stored.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Stored {
     corrections: Vec<u64>,
@@ -214,7 +218,7 @@ mod tests {
     use crate::call::{Call, Version};
     use crate::name::{CorrectionId, Field};
 
-    const PLACE: Where<'_> = ("invoice", 0, 0, Role::Candidate);
+    const PLACE: StratumId<'_> = ("invoice", 0, 0, Role::Candidate);
 
     fn ticket(document: u64) -> Ticket {
         let call = Call::new(document.to_string(), "invoice").unwrap();
@@ -233,7 +237,8 @@ mod tests {
     }
 
     proptest! {
-        /// Against a list of all that was said: a fact is a document without a batch, or a batch in a place.
+        /// Against a plain list of all reports: a document without a batch counts once, a batch
+        /// counts once per stratum.
         #[test]
         fn facts_are_counted_as_a_list_would(
             steps in prop::collection::vec((0_u64..4, 0_u8..2, 0_u8..2, 0_u8..3, any::<bool>()), 1..60),

@@ -1,4 +1,4 @@
-//! What one document type's answers came to, of the candidate and of production.
+//! The counts of one document type, for the candidate and for production.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,14 +10,14 @@ use crate::event::{Evidence, Measure, Tally};
 use crate::failure::FailureKind;
 
 /// The measures that are known as soon as a call ends.
-pub(crate) const AT_ONCE: [Measure; 4] = [
+pub(crate) const OUTCOME_MEASURES: [Measure; 4] = [
     Measure::Abandonments,
     Measure::Diversions,
     Measure::Failures,
     Measure::Truncations,
 ];
 
-/// What a pair of versions has of something.
+/// One value for each version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pair<T> {
     pub(crate) candidate: T,
@@ -33,16 +33,16 @@ impl<T> Pair<T> {
     }
 }
 
-/// Documents of one version that were admitted in one stretch of time.
+/// Documents of one version that were admitted in one time slice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Arm {
-    /// Calls that ended, however they did.
+    /// Calls that ended with any outcome.
     pub(crate) processed: u32,
-    /// Answers.
+    /// Calls that ended with an answer.
     pub(crate) answered: u32,
-    /// Answers that somebody looked at, as far as is known.
+    /// Answers that were reviewed or corrected.
     pub(crate) looked_at: u32,
-    /// Answers that were corrected; of a batch one.
+    /// Answers that were corrected; a batch counts as one.
     pub(crate) corrected: u32,
 }
 
@@ -59,7 +59,7 @@ impl Arm {
         )
     }
 
-    /// Whether these numbers can have come to be.
+    /// Whether the counts are consistent.
     fn is_possible(&self) -> bool {
         self.answered <= self.processed
             && self.looked_at <= self.answered
@@ -67,7 +67,7 @@ impl Arm {
     }
 }
 
-/// How the calls of one version ended, in one stage.
+/// The outcomes of one version's calls in one stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Outcomes {
     pub(crate) processed: u32,
@@ -78,7 +78,7 @@ pub(crate) struct Outcomes {
 }
 
 impl Outcomes {
-    /// Counts an end; says which measure it is an event of.
+    /// Counts an outcome; returns the measure that it is an event of.
     fn count(&mut self, outcome: &Outcome) -> Option<Measure> {
         self.processed = self.processed.saturating_add(1);
         let (count, measure) = match outcome {
@@ -119,17 +119,17 @@ pub(crate) struct StageCounts {
     pub(crate) ends: Pair<Outcomes>,
 }
 
-/// A document type in all stages.
+/// The counts of one document type in all stages.
 #[derive(Debug, Default)]
 pub(crate) struct TypeCounts {
     pub(crate) stages: Vec<StageCounts>,
-    /// For each time at which documents of this type are expected, how many the candidate answered.
+    /// For each cadence of this type, the number of documents that the candidate answered.
     pub(crate) on_time: Vec<u32>,
-    /// The corrections as they were last weighed.
+    /// The likelihood as it was last calculated.
     likelihood: Option<Box<Likelihood>>,
-    /// What they say, if that was asked.
+    /// The evidence, if it was calculated since.
     evidence: Option<Evidence>,
-    /// Whether nothing has changed since.
+    /// Whether `likelihood` covers all counts.
     is_up_to_date: bool,
 }
 
@@ -142,7 +142,7 @@ impl TypeCounts {
         }
     }
 
-    /// Where a call is counted; what was weighed is out of date from here on.
+    /// The counts of a stratum, to be changed: this invalidates the likelihood.
     fn arm(&mut self, stage: usize, time_slice: usize, role: Role) -> Option<&mut Arm> {
         self.is_up_to_date = false;
         if self.stages.len() <= stage {
@@ -156,7 +156,7 @@ impl TypeCounts {
         time_slices.get_mut(time_slice).map(|pair| pair.of(role))
     }
 
-    /// Counts the end of a call; says which measure it is an event of.
+    /// Counts an outcome; returns the measure that it is an event of.
     pub(crate) fn ended(
         &mut self,
         (stage, time_slice, role): (usize, usize, Role),
@@ -170,7 +170,7 @@ impl TypeCounts {
         self.stages.get_mut(stage)?.ends.of(role).count(outcome)
     }
 
-    /// Counts answers in bulk, all of them looked at.
+    /// Counts answers in bulk, all of them reviewed.
     pub(crate) fn add(&mut self, (stage, time_slice): (usize, usize), tallies: Pair<Tally>) {
         let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
         for (role, tally) in [
@@ -191,14 +191,13 @@ impl TypeCounts {
         }
     }
 
-    /// Counts that somebody looked at an answer.
-    pub(crate) fn looked_at(&mut self, (stage, time_slice, role): (usize, usize, Role)) {
+    pub(crate) fn reviewed(&mut self, (stage, time_slice, role): (usize, usize, Role)) {
         if let Some(arm) = self.arm(stage, time_slice, role) {
             arm.looked_at = arm.looked_at.saturating_add(1).min(arm.answered);
         }
     }
 
-    /// Counts a correction; `false` when there is no answer that it can be about.
+    /// Counts a correction; returns `false` if every answer of the stratum is already corrected.
     pub(crate) fn corrected(&mut self, (stage, time_slice, role): (usize, usize, Role)) -> bool {
         let Some(arm) = self.arm(stage, time_slice, role) else {
             return false;
@@ -208,14 +207,13 @@ impl TypeCounts {
         is_possible
     }
 
-    /// Takes a correction back.
     pub(crate) fn retracted(&mut self, (stage, time_slice, role): (usize, usize, Role)) {
         if let Some(arm) = self.arm(stage, time_slice, role) {
             arm.corrected = arm.corrected.saturating_sub(1);
         }
     }
 
-    /// Every arm, with its stage and stretch.
+    /// Every stratum, with its stage and time slice.
     pub(crate) fn time_slices(&self) -> impl Iterator<Item = (usize, usize, &Pair<Arm>)> {
         let stages = self.stages.iter().enumerate();
         stages.flat_map(|(number, stage)| {
@@ -224,7 +222,7 @@ impl TypeCounts {
         })
     }
 
-    /// The corrections, weighed anew if something has changed.
+    /// The likelihood of all corrections, recalculated if the counts have changed.
     pub(crate) fn likelihood(
         &mut self,
         ratio_test: &RatioTest,
@@ -239,12 +237,11 @@ impl TypeCounts {
         self.likelihood.insert(likelihood)
     }
 
-    /// What they were when they were last weighed.
+    /// The likelihood as it was last calculated.
     pub(crate) fn previous_likelihood(&self) -> Option<&Likelihood> {
         self.likelihood.as_deref()
     }
 
-    /// What the corrections say.
     pub(crate) fn evidence(
         &mut self,
         ratio_test: &RatioTest,
@@ -260,7 +257,7 @@ impl TypeCounts {
         }
     }
 
-    /// The corrections of some stretches only.
+    /// The likelihood of the corrections of some time slices.
     pub(crate) fn add_up(
         &self,
         ratio_test: &RatioTest,
@@ -276,21 +273,21 @@ impl TypeCounts {
         }))
     }
 
-    /// Whether it happened to the candidate at all.
+    /// Whether the candidate has any event of this measure.
     pub(crate) fn has_any(&self, measure: Measure) -> bool {
         let mut stages = self.stages.iter();
         stages.any(|stage| stage.ends.candidate.tally(measure).events > 0)
     }
 
-    /// One of the measures that are known at once, by stage.
-    pub(crate) fn ends(&self, measure: Measure) -> impl Iterator<Item = Stratum> {
+    /// The strata of an outcome measure, by stage.
+    pub(crate) fn outcomes(&self, measure: Measure) -> impl Iterator<Item = Stratum> {
         self.stages.iter().map(move |stage| Stratum {
             candidate: stage.ends.candidate.tally(measure),
             stable: stage.ends.stable.tally(measure),
         })
     }
 
-    /// Whether these numbers can have come to be.
+    /// Whether the counts are consistent.
     pub(crate) fn is_possible(&self) -> bool {
         self.time_slices()
             .all(|(_, _, pair)| pair.candidate.is_possible() && pair.stable.is_possible())

@@ -1,47 +1,49 @@
-//! Strata of counts added up, in a form that is cheap for the many document types with few events.
+//! Sums over strata, in a form that is cheap for many document types with few events.
 
 use crate::event::Tally;
 
-/// How many ratios are weighed.
+/// The number of ratios in the grid.
 pub(crate) const POINTS: usize = 64;
 
-/// A number for each of them.
+/// A value for each ratio of the grid.
 pub(crate) type Points = [f64; POINTS];
 
-/// Candidate and production under like conditions: one stage, one document type, one stretch of time.
+/// Candidate and production under the same conditions: one stage, one document type, one time
+/// slice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stratum {
     pub(crate) candidate: Tally,
     pub(crate) stable: Tally,
 }
 
-/// Strata added up.
+/// The sum over strata.
 #[derive(Clone, Debug)]
 pub(crate) struct Likelihood {
     pub(crate) candidate: Tally,
     pub(crate) stable: Tally,
-    /// The candidate's events, each by production's share of its stratum.
+    /// The candidate's events, each weighted with production's share of its stratum.
     pub(crate) above: f64,
-    /// Production's events, each by the candidate's share.
+    /// Production's events, each weighted with the candidate's share.
     pub(crate) below: f64,
     /// The candidate's events in strata that have both versions.
     pub(crate) candidate_events: u64,
-    /// What each ratio costs: the product of `(w r + 1 - w)^k` over strata with `k` events. Most document types have so few
-    /// events that no logarithm is needed.
+    /// The denominator of each ratio's likelihood: the product of `(w r + 1 - w)^k` over strata
+    /// with `k` events. A product, because most document types have so few events that no logarithm
+    /// is needed.
     pub(crate) cost: Product,
-    /// The logarithm of what was multiplied before.
+    /// The logarithm of the factors that no longer fit into `cost`.
     pub(crate) ln_cost: Option<Box<Points>>,
 }
 
-/// Factors multiplied up.
+/// A product of factors.
 #[derive(Clone, Debug)]
 pub(crate) struct Product {
     pub(crate) points: Points,
-    /// At most so many factors.
+    /// The number of factors, at most `MOST_FACTORS`.
     pub(crate) factors: u64,
 }
 
-/// A factor lies between 1/8 and 8: with so many the square of the product is still a number.
+/// Each factor lies between 1/8 and 8, so the square of a product of this many is a finite `f64`.
 pub(crate) const MOST_FACTORS: u64 = 128;
 
 impl Default for Likelihood {
@@ -66,8 +68,9 @@ impl Default for Likelihood {
     reason = "counts of documents are far below 2^53"
 )]
 impl Stratum {
-    /// The candidate's events by production's share, and production's by the candidate's; `None` with only one version.
-    pub(crate) fn shared_out(&self) -> Option<(f64, f64)> {
+    /// The candidate's events weighted with production's share, and production's weighted with the
+    /// candidate's; `None` if only one version has documents.
+    pub(crate) fn mantel_haenszel(&self) -> Option<(f64, f64)> {
         if self.candidate.documents == 0 || self.stable.documents == 0 {
             return None;
         }
@@ -95,7 +98,7 @@ impl Likelihood {
         }
     }
 
-    /// Multiplies the cost by a power of these factors.
+    /// Multiplies the cost by these factors to the power of `events`.
     pub(crate) fn multiply(&mut self, factors: &Points, events: u64) {
         if events > MOST_FACTORS {
             for (cost, factor) in self.ln_cost().iter_mut().zip(factors) {
@@ -114,7 +117,7 @@ impl Likelihood {
         }
     }
 
-    /// Takes the logarithm of the product if so many factors more would be too many.
+    /// Moves the product into its logarithm if there would be too many factors.
     fn make_room(&mut self, factors: u64) {
         if self.cost.factors + factors > MOST_FACTORS {
             let points = std::mem::replace(&mut self.cost.points, [1.0; POINTS]);
@@ -130,7 +133,7 @@ impl Likelihood {
         self.ln_cost.get_or_insert_with(|| Box::new([0.0; POINTS]))
     }
 
-    /// Adds what was weighed elsewhere: another document type, another replica.
+    /// Adds the likelihood of other strata.
     pub(crate) fn add(&mut self, other: &Self) {
         self.count(other.candidate, other.stable);
         self.above += other.above;
@@ -147,7 +150,7 @@ impl Likelihood {
         }
     }
 
-    /// Takes away what was added before.
+    /// Subtracts a likelihood that was added before.
     pub(crate) fn remove(&mut self, other: &Self) {
         for (sum, tally) in [
             (&mut self.candidate, other.candidate),
@@ -171,7 +174,7 @@ impl Likelihood {
     }
 }
 
-/// Each of them to the same power.
+/// Each value to the same power.
 pub(crate) fn power(mut base: Points, mut exponent: u64) -> Points {
     let mut product = [1.0; POINTS];
     while exponent > 0 {

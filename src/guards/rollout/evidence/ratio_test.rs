@@ -1,28 +1,31 @@
 //! How much worse a candidate is, from counts of events alone.
 //!
-//! Given that an answer was corrected, it came from the candidate with probability `q = w r / (w r + 1 - w)`, where `w` is
-//! the candidate's share of the answers and `r` how many times as often it is corrected. The base rate cancels, and
-//! likelihoods of strata (stage, document type, time) add up. After Lindon and Malek, "Anytime-Valid Inference for
-//! Multinomial Count Data" (2022, arXiv 2011.03567): the mean likelihood over the ratios above one is an e-value against "no
-//! worse", which exceeds 20 with a probability of at most 5 %, however often one looks.
+//! Given that an answer was corrected, the candidate gave it with probability `q = w r / (w r + 1 -
+//! w)`, where `w` is the candidate's share of the answers and `r` the ratio of its correction rate
+//! to production's. The base rate cancels, and the logarithms of the likelihoods of strata (stage,
+//! document type, time slice) add up. After Lindon and Malek, "Anytime-Valid Inference for
+//! Multinomial Count Data" (2022, arXiv 2011.03567): the mean likelihood over the ratios above one
+//! is an e-value against "no worse", which exceeds 20 with a probability of at most 5 %, however
+//! often it is evaluated.
 
 use super::likelihood::{Likelihood, POINTS, Points, Stratum, power};
 use crate::event::{Evidence, Measure};
 use crate::ratio::Ratio;
 
 const LARGEST: f64 = 8.0;
-/// Sums that differ by no more than this share are the same, but for rounding: one correction in a billion.
+/// The relative rounding error within which two sums are equal: one correction in a billion.
 const TIE: f64 = 1e-9;
 /// Ratios up to this are "no worse".
 const NO_WORSE: f64 = 1.02;
 
-/// The grid of ratios, 64 of them evenly spaced in the logarithm between 1/8 and 8, and the tolerated one.
+/// The grid of ratios, 64 of them evenly spaced in the logarithm between 1/8 and 8, and the
+/// tolerated ratio.
 #[derive(Debug)]
 pub(crate) struct RatioTest {
     max_ratio: f64,
     ratios: Points,
     ln_ratios: Points,
-    /// What each ratio weighs before anything is known.
+    /// The prior weight of each ratio.
     prior: Points,
     /// The first point that is not "no worse".
     first_worse: usize,
@@ -51,13 +54,12 @@ impl RatioTest {
         }
     }
 
-    /// Adds strata up.
     pub(crate) fn add_up(&self, strata: impl IntoIterator<Item = Stratum>) -> Likelihood {
         let mut likelihood = Likelihood::default();
         for stratum in strata {
             likelihood.count(stratum.candidate, stratum.stable);
             let (x, y) = (stratum.candidate.events, stratum.stable.events);
-            let shares = stratum.shared_out().filter(|_| x + y > 0);
+            let shares = stratum.mantel_haenszel().filter(|_| x + y > 0);
             let Some((above, below)) = shares else {
                 continue;
             };
@@ -72,16 +74,16 @@ impl RatioTest {
         likelihood
     }
 
-    /// Whether it happens to the candidate more than the tolerated ratio as often.
+    /// Whether the candidate's rate is above the tolerated ratio to production's.
     pub(crate) fn exceeds(&self, likelihood: &Likelihood) -> bool {
         self.is_above(likelihood.above, likelihood.below)
     }
 
-    /// The same, without weighing the strata first.
+    /// The same for strata that are not added up yet.
     pub(crate) fn exceeds_in(&self, strata: impl IntoIterator<Item = Stratum>) -> bool {
         let shares = strata
             .into_iter()
-            .filter_map(|stratum| stratum.shared_out());
+            .filter_map(|stratum| stratum.mantel_haenszel());
         let (above, below) = shares.fold((0.0, 0.0), |sums, shares| {
             (sums.0 + shares.0, sums.1 + shares.1)
         });
@@ -103,7 +105,6 @@ impl RatioTest {
         worse.iter().sum::<f64>() / worse.len() as f64
     }
 
-    /// All that there is to say.
     pub(crate) fn evidence(&self, measure: Measure, likelihood: &Likelihood) -> Evidence {
         let (likelihoods, scale) = self.likelihoods(likelihood, 0);
         let mean_of_worse = self.mean_of_worse(&likelihoods);
@@ -128,7 +129,8 @@ impl RatioTest {
         }
     }
 
-    /// The likelihood of each ratio, and the logarithm by which all are too small: the largest from `first` on is then 1.
+    /// The likelihood of each ratio, and the logarithm of their common scale: if they are scaled,
+    /// the largest from `first` on is 1.
     fn likelihoods(&self, likelihood: &Likelihood, first: usize) -> (Points, f64) {
         if likelihood.ln_cost.is_none() {
             let mut likelihoods = power(self.ratios, likelihood.candidate_events);
@@ -208,8 +210,8 @@ mod tests {
         }
     }
 
-    /// With much data the prior says little: the closed form `1 - I_z(x + 1/2, y + 1/2)` with `z = 1.5 n / (1.5 n + m)`, by
-    /// scipy's `betainc`, is near.
+    /// With much data the prior has little weight: the closed form `1 - I_z(x + 1/2, y + 1/2)` with
+    /// `z = 1.5 n / (1.5 n + m)`, by scipy's `betainc`, is close.
     #[test]
     fn much_data_agrees_with_the_closed_form() {
         for (strata, p) in [
@@ -255,7 +257,8 @@ mod tests {
         }
     }
 
-    /// A hundred types with a hundred events each, all of them the candidate's: no product of so many factors is a number.
+    /// A hundred types with a hundred events each, all of them the candidate's: a single product of
+    /// all factors would overflow.
     #[test]
     fn many_types_with_few_events_each_add_up() {
         let one = ratio_test().add_up([stratum(100, 125, 0, 2_375)]);
@@ -277,7 +280,8 @@ mod tests {
         );
     }
 
-    /// The likelihoods above one are all too small for a number: 2,000 against 200,000 corrections at half the share.
+    /// The likelihoods of all ratios above one underflow: 2,000 against 200,000 corrections at a
+    /// share of one half.
     #[test]
     fn evidence_that_a_candidate_is_better_is_finite() {
         let strata = [stratum(2_000, 500_000, 200_000, 500_000)];
@@ -290,7 +294,7 @@ mod tests {
         );
     }
 
-    /// The formula of the head of this file, a logarithm for each stratum and point.
+    /// The formula at the head of this file, with a logarithm for each stratum and point.
     #[allow(
         clippy::cast_precision_loss,
         reason = "counts of documents are far below 2^53"

@@ -1,4 +1,4 @@
-//! How long people take to look at answers, and what that says about the corrections that are still to come.
+//! How long reviews take, and from that the share of corrections that is still to come.
 
 use std::time::Duration;
 
@@ -9,14 +9,15 @@ use crate::stats::BoundedMap;
 use crate::time::{Timestamp, millis};
 
 const BINS: usize = 32;
-/// With fewer delays than this nothing is said about how long they are.
-const ENOUGH: u32 = 20;
-/// Past so many delays all are halved, so that what was long ago fades.
-const FADE: u32 = 20_000;
-/// Two samples that differ by this much, in units of the Kolmogorov distribution, do so by chance once in a thousand times.
+/// With fewer delays than this, no quantile or difference is reported.
+const MIN_DELAYS: u32 = 20;
+/// Above this number of delays all counts are halved, so that old delays fade.
+const MAX_DELAYS: u32 = 20_000;
+/// Two samples of the same distribution differ by more than this, in units of the Kolmogorov
+/// distribution, once in a thousand times.
 const KOLMOGOROV: f64 = 1.95;
 
-/// How often delays came, in bins that grow by the square root of two from one minute to 22 days.
+/// A histogram of delays, in bins that grow by the square root of two from one minute to 22 days.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Delays([u16; BINS]);
@@ -41,7 +42,7 @@ const EDGES: [u64; BINS] = {
     edges
 };
 
-/// The bins whose delays are all shorter than this.
+/// The number of bins whose delays are all shorter than this.
 fn bins_below(delay: Duration) -> usize {
     let delay = millis(delay);
     EDGES.iter().take_while(|edge| **edge < delay).count()
@@ -61,7 +62,7 @@ impl Delays {
     }
 
     fn fade(&mut self) {
-        while self.count() > FADE {
+        while self.count() > MAX_DELAYS {
             self.0 = self.0.map(|count| count / 2);
         }
     }
@@ -79,8 +80,8 @@ impl Delays {
         })
     }
 
-    /// So long do nine of ten take, at least and at most.
-    pub(crate) fn nine_in_ten(&self) -> (Duration, Duration) {
+    /// Lower and upper bound of the 90th percentile of the delay.
+    pub(crate) fn percentile_90(&self) -> (Duration, Duration) {
         let (all, mut sum) = (self.count(), 0);
         let bin = self.0.iter().position(|count| {
             sum += u32::from(*count);
@@ -91,11 +92,11 @@ impl Delays {
         (least, edge(bin))
     }
 
-    /// Whether two samples come from different distributions (Kolmogorov-Smirnov on the bins: at most one in a thousand
-    /// pairs of like samples).
+    /// Whether two samples come from different distributions (Kolmogorov-Smirnov test on the bins;
+    /// at most one false alarm in a thousand).
     pub(crate) fn differs_from(&self, other: &Self) -> bool {
         let (n, m) = (self.count(), other.count());
-        if n < ENOUGH || m < ENOUGH {
+        if n < MIN_DELAYS || m < MIN_DELAYS {
             return false;
         }
         let pairs = self.cumulated().into_iter().zip(other.cumulated());
@@ -107,13 +108,13 @@ impl Delays {
     }
 }
 
-/// How fast people look at the answers of one version.
+/// How fast reviewers check the answers of one version.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ReviewSpeed {
     delays: Delays,
     answered: u32,
     looked_at: u32,
-    /// Whether they say so of answers that were right, too.
+    /// Whether reviews without a correction are reported too.
     says_so: bool,
 }
 
@@ -122,14 +123,14 @@ impl ReviewSpeed {
         self.answered = self.answered.saturating_add(1);
     }
 
-    pub(crate) fn looked_at(&mut self, delay: Duration, is_review: bool) {
+    pub(crate) fn reviewed(&mut self, delay: Duration, is_review: bool) {
         self.delays.add(delay);
         self.looked_at = self.looked_at.saturating_add(1).min(self.answered);
         self.says_so |= is_review;
     }
 
-    /// Whether people are faster with one version than with the other: by how long it took, or by the share of the answers that
-    /// they have looked at, if they tell.
+    /// Whether reviewers check the answers of one version sooner: by the delays, or, if reviews are
+    /// reported, by the share of answers that are reviewed.
     pub(crate) fn differs_from(&self, other: &Self, by_share: bool) -> bool {
         let shares_differ = by_share && (self.says_so || other.says_so) && {
             let one = (self.looked_at, self.answered);
@@ -138,16 +139,18 @@ impl ReviewSpeed {
         shares_differ || self.delays.differs_from(&other.delays)
     }
 
-    /// So long do nine of ten take at least, of those that were looked at; longer than anything while these are too few.
-    pub(crate) fn nine_in_ten(&self) -> Duration {
-        if self.delays.count() < ENOUGH {
+    /// Lower bound of the 90th percentile of the delays; the largest duration while there are too
+    /// few.
+    pub(crate) fn percentile_90(&self) -> Duration {
+        if self.delays.count() < MIN_DELAYS {
             return Duration::MAX;
         }
-        self.delays.nine_in_ten().0
+        self.delays.percentile_90().0
     }
 }
 
-/// Whether two shares differ as they do by chance once in a thousand times (chi-square, one degree of freedom).
+/// Whether two shares differ by more than they do by chance once in a thousand times (chi-square
+/// test, one degree of freedom).
 fn shares_differ((x, n): (u32, u32), (y, m): (u32, u32)) -> bool {
     let [x, n, y, m] = [x, n, y, m].map(f64::from);
     let pooled = (x + y) / (n + m).max(1.0);
@@ -156,11 +159,11 @@ fn shares_differ((x, n): (u32, u32), (y, m): (u32, u32)) -> bool {
     (n * pooled).min(m * pooled) >= 8.0 && difference * difference > 10.828 * variance
 }
 
-/// The delays of one document type, or of all.
+/// The delays of one document type, or of all types.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct DelaySample {
     delays: Delays,
-    /// When the first of the documents came that people looked at.
+    /// When the oldest of the reviewed documents was admitted.
     first: Option<Timestamp>,
 }
 
@@ -184,24 +187,24 @@ impl DelaySample {
         );
     }
 
-    /// Whether there are enough delays, and they were watched for twice as long as nine in ten of them take: before that, long
-    /// ones could not have been seen.
-    fn is_settled(&self, now: Timestamp) -> bool {
+    /// Whether there are enough delays, observed for at least twice their 90th percentile: before
+    /// that, long delays cannot have been observed.
+    fn is_known(&self, now: Timestamp) -> bool {
         let watched = self.first.map_or(Duration::ZERO, |first| now.since(first));
-        self.delays.count() >= ENOUGH && watched >= self.delays.nine_in_ten().1 * 2
+        self.delays.count() >= MIN_DELAYS && watched >= self.delays.percentile_90().1 * 2
     }
 }
 
-/// Delays of answers that were given before the rollout that is on, and of those since.
+/// Delays of answers from before the current rollout, and of answers since.
 ///
-/// They are kept apart because of the latter only short delays can have been seen.
+/// They are separate because of recent answers only short delays have been observed.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Delayed {
     before: DelaySample,
     since: DelaySample,
 }
 
-/// What is known of delays, from every answer that people looked at, with a rollout on or not.
+/// The review delays of all answers, with or without a rollout.
 #[derive(Debug)]
 pub(crate) struct ReviewDelays {
     types: BoundedMap<DocumentType, Box<Delayed>>,
@@ -216,17 +219,18 @@ impl ReviewDelays {
         }
     }
 
-    /// As if answers were looked at the moment they are given, and that for long before.
+    /// As if every answer had long been reviewed at once.
     pub(crate) fn immediate(now: Timestamp) -> Self {
         let mut review_delays = Self::new(0);
-        for _ in 0..ENOUGH {
+        for _ in 0..MIN_DELAYS {
             review_delays.all.before.add(now, now);
         }
         review_delays.all.before.first = Some(Timestamp::EPOCH);
         review_delays
     }
 
-    /// Takes up that somebody looked at an answer, while a rollout is on since `begun` or none is.
+    /// Records the review of an answer; `begun` is the start of the current rollout, if there is
+    /// one.
     pub(crate) fn add(
         &mut self,
         document_type: &DocumentType,
@@ -244,7 +248,7 @@ impl ReviewDelays {
         }
     }
 
-    /// Another rollout begins: what was new is old.
+    /// Starts another rollout: the delays since the last start become old.
     pub(crate) fn begin(&mut self) {
         let (own, other) = self.types.all_mut();
         let types = own
@@ -257,21 +261,21 @@ impl ReviewDelays {
         }
     }
 
-    /// Which share of the labels of a document type has come by a certain age; `None` while that is not known. A type that is
-    /// not known by itself is taken as all together.
+    /// The share of corrections of a document type that arrives within a given age; `None` while
+    /// that is unknown. A type with too few delays uses those of all types.
     pub(crate) fn of(&self, document_type: &DocumentType, now: Timestamp) -> Option<Share> {
         let own = self.types.get::<DocumentType>(document_type);
         let both = || own.map(|own| &**own).into_iter().chain([&self.all]);
         both()
             .map(|delayed| &delayed.before)
             .chain(both().map(|delayed| &delayed.since))
-            .find(|known| known.is_settled(now))
+            .find(|known| known.is_known(now))
             .map(|known| Share(known.delays.cumulated()))
     }
 
-    /// Whether it is known how long answers of all types together take.
-    pub(crate) fn is_settled(&self, now: Timestamp) -> bool {
-        self.all.before.is_settled(now) || self.all.since.is_settled(now)
+    /// Whether the delays of all types together are known.
+    pub(crate) fn is_known(&self, now: Timestamp) -> bool {
+        self.all.before.is_known(now) || self.all.since.is_known(now)
     }
 
     pub(crate) fn stored(&self) -> Stored {
@@ -292,11 +296,11 @@ impl ReviewDelays {
     }
 }
 
-/// The share of labels that has come, by age.
+/// The cumulative share of corrections, by age.
 #[derive(Debug)]
 pub(crate) struct Share([f64; BINS]);
 
-/// The bins that are over at an age: worked out once for all document types.
+/// The number of bins that an age covers, calculated once for all document types.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Age(usize);
 
@@ -316,7 +320,7 @@ impl Share {
     }
 }
 
-/// What is known as it is stored.
+/// Delays as they are stored.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Stored {
     types: Vec<(DocumentType, Box<Delayed>)>,
@@ -353,7 +357,8 @@ mod tests {
         }
     }
 
-    /// Exponential with a mean of six hours: nine in ten within 13.8 h (-6 ln 0.1), 15.3 % within the first hour.
+    /// Exponential with a mean of six hours: 90th percentile 13.8 h (-6 ln 0.1), 15.3 % within the
+    /// first hour.
     #[test]
     fn shares_follow_the_distribution() {
         let six_hours = (0..10_000).map(|n| {
@@ -361,7 +366,7 @@ mod tests {
             hours(6).mul_f64(-(1.0 - uniform).ln())
         });
         let delays = delays(six_hours);
-        let (least, most) = delays.nine_in_ten();
+        let (least, most) = delays.percentile_90();
         assert!(
             (least..=most).contains(&hours(1).mul_f64(13.8)),
             "{least:?} {most:?}"
@@ -377,18 +382,19 @@ mod tests {
     fn delays_that_could_not_have_been_seen_yet_are_not_known() {
         let start = Timestamp::from_millis(1_000_000_000);
         let mut known = DelaySample::default();
-        for n in 0..ENOUGH {
-            assert!(!known.is_settled(start + hours(100)), "only {n}");
+        for n in 0..MIN_DELAYS {
+            assert!(!known.is_known(start + hours(100)), "only {n}");
             known.add(start, start + hours(1));
         }
-        assert!(!known.is_settled(start + minutes(127)));
+        assert!(!known.is_known(start + minutes(127)));
         assert!(
-            known.is_settled(start + minutes(128)),
+            known.is_known(start + minutes(128)),
             "the bin of an hour ends at 64 min"
         );
     }
 
-    /// Twenty against twenty: all of one before all of the other is the largest difference there is.
+    /// Twenty against twenty: all of one before all of the other is the largest possible
+    /// difference.
     #[test]
     fn delays_that_differ_are_told_apart_and_few_are_not() {
         let (early, late) = (vec![minutes(5); 20], vec![hours(5); 20]);
@@ -397,7 +403,8 @@ mod tests {
         assert!(!delays(early.into_iter().take(19)).differs_from(&delays(late)));
     }
 
-    /// scipy, `chi2_contingency([[x, n - x], [y, m - y]], correction=False)`: statistics of 10.05 and 10.90.
+    /// scipy, `chi2_contingency([[x, n - x], [y, m - y]], correction=False)`: statistics of 10.05
+    /// and 10.90.
     #[test]
     fn shares_differ_at_one_in_a_thousand() {
         assert!(!shares_differ((79, 1_000), (1_050, 19_000)));
@@ -410,7 +417,7 @@ mod tests {
     fn what_was_long_ago_fades() {
         let mut found = delays(vec![minutes(5); 20_000]);
         (0..10_001).for_each(|_| found.add(hours(10)));
-        assert!(found.count() <= FADE);
-        assert!(found.nine_in_ten().1 >= hours(10));
+        assert!(found.count() <= MAX_DELAYS);
+        assert!(found.percentile_90().1 >= hours(10));
     }
 }

@@ -1,4 +1,4 @@
-//! Rollouts tried by chance, with the plan's own rule.
+//! Simulated rollouts, decided by the plan's own rule.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use crate::name::DocumentType;
 use crate::stats::BoundedMap;
 use crate::time::Timestamp;
 
-/// So often the evidence is looked at while a stage lasts as long as it should.
-const LOOKS: u32 = 12;
+/// The number of evaluations within the minimum time of a stage.
+const EVALUATIONS: u32 = 12;
 
 impl Rollout {
-    /// What becomes of rollouts of a candidate that is corrected so many times as often as production.
+    /// How rollouts end if the candidate's correction rate is `ratio` times production's.
     pub(crate) fn forecast(
         &self,
         per_hour: &[(DocumentType, f64)],
@@ -48,7 +48,6 @@ impl Rollout {
         forecast
     }
 
-    /// One rollout, and how it ends.
     fn simulated(
         &self,
         per_hour: &[(DocumentType, f64)],
@@ -67,7 +66,7 @@ impl Rollout {
             let Some(stage) = self.plan.stage(trial.stage) else {
                 return (trial.state, now.since(begin));
             };
-            let step = stage.at_least / LOOKS;
+            let step = stage.at_least / EVALUATIONS;
             let key = (
                 trial.stage,
                 self.plan.time_slice(stage, now.since(trial.since)),
@@ -112,7 +111,7 @@ impl Rollout {
     }
 }
 
-/// Numbers by chance, the same in every run of the program.
+/// Pseudo-random numbers, the same in every run of the program.
 struct Chance {
     run: u64,
     drawn: u64,
@@ -126,7 +125,7 @@ impl Chance {
         }
     }
 
-    /// Between 0 and 1.
+    /// Uniformly distributed between 0 and 1.
     fn uniform(&mut self) -> f64 {
         self.drawn += 1;
         let hash = XxHash3_64::oneshot_with_seed(self.run, &self.drawn.to_le_bytes());
@@ -134,7 +133,8 @@ impl Chance {
         (f64::from(top) + 0.5) / 4_294_967_296.0
     }
 
-    /// A count with this mean: by inversion, and in parts where the smallest probability would vanish.
+    /// Poisson-distributed with this mean: by inversion, in parts for which the smallest
+    /// probability does not underflow.
     fn poisson(&mut self, mean: f64) -> u64 {
         const PART: f64 = 500.0;
         let (mut left, mut count) = (mean, 0);
@@ -172,7 +172,8 @@ mod tests {
         policy.rollout().forecast(types, 0.03, ratio, runs)
     }
 
-    /// The e-value allows 5 %. Runs 0 to 999; at least 24 looks each, 12 while a stage lasts as long as it should.
+    /// The e-value allows 5 %. Runs 0 to 999, each with at least 24 evaluations, 12 within the
+    /// minimum time of a stage.
     #[test]
     fn of_a_thousand_equal_candidates_at_most_one_in_twenty_is_rolled_back() {
         let found = canary(&types(1, 10_000.0), 1.0, 1_000);
@@ -186,7 +187,8 @@ mod tests {
         assert!(found.rolled_back <= 0.05, "{found:?}");
     }
 
-    /// 1,000 documents of the candidate in the two hours of the stage; an independent simulation found 95 %.
+    /// 1,000 documents of the candidate in the two hours of the stage; an independent simulation
+    /// found 95 %.
     #[test]
     fn twice_the_corrections_are_seen_in_a_thousand_documents() {
         let policy = CanaryPolicy::builder()
@@ -200,8 +202,9 @@ mod tests {
         assert!(found.rolled_back >= 0.90, "{found:?}");
     }
 
-    /// Means and variances of 20,000 draws: both are the mean of the distribution; four standard errors of the mean, and a tenth of the
-    /// variance, whose standard error is 1 % (4 % at the smallest mean).
+    /// Means and variances of 20,000 draws both equal the mean of the distribution, within four
+    /// standard errors of the mean and a tenth of the variance, whose standard error is 1 % (4 % at
+    /// the smallest mean).
     #[test]
     fn counts_by_chance_have_the_mean_and_the_variance_of_poisson() {
         for mean in [0.05, 3.0, 40.0, 1_200.0] {
