@@ -1,4 +1,4 @@
-//! P3: when too many calls fail, the previous version serves, and then somebody is paged.
+//! P3: when too many calls fail, the breaker falls back to the previous version, then pages.
 
 mod builder;
 mod circuit;
@@ -33,39 +33,45 @@ use rule::Rule;
 
 const NAME: &str = "error-rate";
 
-/// Puts the previous prompt version back into service when too many calls of the current one fail.
+/// Falls back to the previous prompt version when too many calls of the current one fail.
 ///
 /// # What it watches
 /// How calls end, per prompt version, in a window that slides over the last 15 minutes.
 ///
 /// # When it acts
-/// When strictly more than 5 % of at least 100 calls in the window failed, or, while there are fewer than 100, when 5
-/// calls in a row failed. It looks at every call that ends; time passing alone never triggers it, but for calls that hang,
-/// where it was told how long a call may take.
+/// When strictly more than 5 % of at least 100 calls in the window failed, or, with fewer than 100
+/// calls, when 5 calls in a row failed. The breaker evaluates a version whenever one of its calls
+/// ends. Time alone never trips it, with one exception: with
+/// [`slow_calls`](ErrorRateBreakerBuilder::slow_calls), a tick detects calls that hang.
 ///
 /// # What it does
-/// From the next call on the previous version serves (for a candidate: production), and then one page is sent. The
-/// version stays out of service until a person [arms it again](Self::rearm): an automatic probe would serve a bad prompt
-/// again. For faults that pass, such as those of a provider, [`Recovery::Probe`] tries it with a few calls after a wait.
-/// If the previous version fails as well, documents go to human review, or to
-/// [a queue of yours](ErrorRateBreakerBuilder::when_exhausted), and a page says that falling back did not help.
-/// With no previous version in the line-up it pages and the version goes on serving.
+/// From the next call on the previous version serves (for a candidate: production), and the breaker
+/// sends one page. The version stays out of service until the operator [rearms](Self::rearm) it: an
+/// automatic probe would serve a bad prompt again. For transient faults, such as those of a
+/// provider, [`Recovery::Probe`] probes the version with a few calls after a wait. If the previous
+/// version fails as well, documents go to human review, or to
+/// [a queue of yours](ErrorRateBreakerBuilder::when_exhausted), and the breaker pages that the
+/// fallback failed too. With no previous version in the line-up, the breaker pages and the version
+/// keeps serving.
 ///
-/// Wrong credentials, an unknown model or a used-up quota page at once, at most once in 15 minutes for each kind, and do
-/// not count: no prompt version can cure them. Throttled calls do not count. Calls that were abandoned are neither good
-/// nor bad; when they are more than 5 % of all, that is a page of its own.
+/// Wrong credentials, an unknown model or an exhausted quota page at once, at most once in 15
+/// minutes per version and kind, and do not count as errors: no prompt version can cure them.
+/// Throttled calls do not count. Abandoned calls are neither successes nor errors; when they exceed
+/// 5 % of at least 100 calls, the breaker sends a separate page.
 ///
-/// A call counts for the state in which it was admitted: what was open when a version was taken out, tried or armed again
-/// changes nothing any more, and is counted as late.
+/// A call counts for the state in which it was admitted. A call that was open when its version went
+/// out of service, became half-open or was rearmed changes nothing and is counted as late.
 ///
-/// One outage is one page: what happens until a version has been well for 15 minutes belongs to the same incident, whose
-/// key stands in every event of it, and is told without waking anybody again. That falling back did not help is a page of
-/// its own.
+/// One outage is one page: every further trip, until the version has been healthy for 15 minutes,
+/// belongs to the same incident and is a warning. The incident's key is in the events of each trip
+/// and of the resolution. That the fallback failed too is a separate page.
 ///
 /// # One type of document
-/// A type that fails alone hides among the others. Judged [by itself too](ErrorRateBreakerBuilder::by_document_type), it
-/// falls back alone, while all other documents stay with the current version. What is out of service for all documents is
-/// so for each type; types in which a version fails soon after each other are one incident and one page:
+/// A type that fails alone is hidden among the others. With
+/// [`by_document_type`](ErrorRateBreakerBuilder::by_document_type) the breaker also evaluates each
+/// type separately: a failing type falls back alone, and all other documents stay with the current
+/// version. A version that is out of service for all documents is out of service for each type.
+/// Types in which a version fails shortly after one another share one incident and one page:
 ///
 /// ```
 /// use fusebox::ErrorRateBreaker;
@@ -74,30 +80,41 @@ const NAME: &str = "error-rate";
 /// # Ok::<(), fusebox::Error>(())
 /// ```
 ///
-/// # What a person can do
-/// [`rearm`](Self::rearm) a version, [`reset`](Self::reset) all of them, [`reconfigure`](Self::reconfigure) the breaker, or
-/// [`switch`](Self::switch) it: to force the fallback, to only watch, or to do nothing but count.
+/// # What an operator can do
+/// [`rearm`](Self::rearm) a version, [`reset`](Self::reset) all of them,
+/// [`reconfigure`](Self::reconfigure) the breaker, or [`switch`](Self::switch) its mode: force the
+/// fallback, only report, or only count.
 ///
 /// # What it cannot see
-/// Answers that are wrong without failing. A version whose larger model fails, the one that a token budget chose for
-/// some documents, apart from the version itself: both count for the version. Calls that never end, unless it is told how long a call may take
-/// ([`slow_calls`](ErrorRateBreakerBuilder::slow_calls)); the ledger sees them too. Whether the prompt or the
-/// provider is at fault: it finds out by falling back.
+/// - Answers that are wrong without failing.
+/// - Whether a version fails only with the larger model that a token budget chose for some
+///   documents: calls with either model count for the version.
+/// - Calls that never end, unless [`slow_calls`](ErrorRateBreakerBuilder::slow_calls) sets how long
+///   a call may take; the ledger reports them too.
+/// - Whether the prompt or the provider is at fault, until it has fallen back.
 ///
 /// # Defaults and why
-/// 5 % and 15 minutes: an outage of a fifth of all calls is seen in under four minutes. At least 100 calls: at a true
-/// error rate of 1 % fewer would page on noise (with 20 calls 1.7 % of all looks, with 100 0.05 %). Five in a row: what is
-/// left for quiet hours; [`last_calls`](ErrorRateBreakerBuilder::last_calls) is for versions that never have enough.
-/// Memory: less than 1 KB for each version, and for each version and type where types are judged too.
+/// 5 % in 15 minutes: when a fifth of all calls fail, the breaker trips in under four minutes. At
+/// least 100 calls: at a true error rate of 1 %, a smaller minimum would page on noise (with 20
+/// calls in 1.7 % of all evaluations, with 100 in 0.05 %). Five in a row: for quiet hours, in which
+/// no rate can be evaluated; [`last_calls`](ErrorRateBreakerBuilder::last_calls) is for versions
+/// that never reach the minimum. Memory: less than 1 KB for each version, and with
+/// `by_document_type` for each pair of version and type.
 ///
 /// # Events
-/// [`ErrorRateExceeded`](crate::EventKind::Breaker(BreakerEvent::ErrorRateExceeded)), [`Exhausted`](crate::EventKind::Breaker(BreakerEvent::Exhausted)),
-/// [`UrgentFailure`](crate::EventKind::Breaker(BreakerEvent::UrgentFailure)),
-/// [`AbandonedRateExceeded`](crate::EventKind::Breaker(BreakerEvent::AbandonedRateExceeded)) (pages);
-/// [`ProbesFailed`](crate::EventKind::Breaker(BreakerEvent::ProbesFailed)), [`WouldTrip`](crate::EventKind::Breaker(BreakerEvent::WouldTrip)),
-/// [`BreakerSwitched`](crate::EventKind::Breaker(BreakerEvent::BreakerSwitched)) (warnings); [`ProbesStarted`](crate::EventKind::Breaker(BreakerEvent::ProbesStarted)),
-/// [`Recovered`](crate::EventKind::Breaker(BreakerEvent::Recovered)), [`IncidentResolved`](crate::EventKind::Breaker(BreakerEvent::IncidentResolved)), [`Rearmed`](crate::EventKind::Breaker(BreakerEvent::Rearmed)),
-/// [`BreakerReset`](crate::EventKind::Breaker(BreakerEvent::BreakerReset)).
+/// Pages: [`ErrorRateExceeded`](crate::event::BreakerEvent::ErrorRateExceeded),
+/// [`Exhausted`](crate::event::BreakerEvent::Exhausted),
+/// [`UrgentFailure`](crate::event::BreakerEvent::UrgentFailure),
+/// [`AbandonedRateExceeded`](crate::event::BreakerEvent::AbandonedRateExceeded). Warnings:
+/// [`ProbesFailed`](crate::event::BreakerEvent::ProbesFailed),
+/// [`WouldTrip`](crate::event::BreakerEvent::WouldTrip),
+/// [`BreakerSwitched`](crate::event::BreakerEvent::BreakerSwitched),
+/// [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted), and the trips within an open
+/// incident. Info: [`ProbesStarted`](crate::event::BreakerEvent::ProbesStarted),
+/// [`Recovered`](crate::event::BreakerEvent::Recovered),
+/// [`IncidentResolved`](crate::event::BreakerEvent::IncidentResolved),
+/// [`Rearmed`](crate::event::BreakerEvent::Rearmed),
+/// [`BreakerReset`](crate::event::BreakerEvent::BreakerReset).
 ///
 /// # Example
 /// ```
@@ -122,10 +139,11 @@ const NAME: &str = "error-rate";
 #[derive(Debug)]
 #[doc(alias = "circuit breaker")]
 pub struct ErrorRateBreaker {
-    /// Whether routing has to look at the lines at all: false while nothing is out of service and no command waits.
+    /// Whether routing must take the lock: false while every version is in service and no command
+    /// is pending.
     attention: AtomicBool,
-    /// Whether calls are of interest while they are open.
-    sees_openings: AtomicBool,
+    /// Whether open calls are counted, to detect those that hang.
+    counts_open_calls: AtomicBool,
     core: Mutex<Core>,
 }
 
@@ -133,32 +151,32 @@ impl ErrorRateBreaker {
     fn new(rule: Rule, mode: BreakerMode) -> Self {
         Self {
             attention: AtomicBool::new(mode == BreakerMode::ForcedFallback),
-            sees_openings: AtomicBool::new(rule.slow.is_some()),
+            counts_open_calls: AtomicBool::new(rule.slow.is_some()),
             core: Mutex::new(Core::new(rule, mode)),
         }
     }
 
-    /// Puts a version back into service, with an empty window. Takes effect at the pipeline's next call or tick; what
-    /// calls from before report is counted as late.
+    /// Puts a version back into service, with an empty window. Takes effect at the pipeline's next
+    /// call or tick; calls admitted before are counted as late.
     pub fn rearm(&self, version: &VersionId) {
         self.command(Command::Rearm(version.clone()));
     }
 
-    /// Puts every version back into service, with empty windows, and acts as usual from then on. Takes effect at the
-    /// pipeline's next call or tick.
+    /// Puts every version back into service, with empty windows, and switches the mode to
+    /// [`Enforce`](BreakerMode::Enforce). Takes effect at the pipeline's next call or tick.
     pub fn reset(&self) {
         self.command(Command::Reset);
     }
 
-    /// Switches what the breaker does with what it sees. Takes effect at the pipeline's next call or tick, for all
-    /// versions at once, and holds until it is switched again or [`reset`](Self::reset).
+    /// Switches the mode for all versions. Takes effect at the pipeline's next call or tick, and
+    /// holds until the next `switch` or [`reset`](Self::reset).
     pub fn switch(&self, mode: BreakerMode) {
         self.command(Command::Switch(mode));
     }
 
     fn adopt(&self, rule: Rule) {
         let mut core = self.core.lock();
-        self.sees_openings
+        self.counts_open_calls
             .store(rule.slow.is_some(), Ordering::Release);
         core.adopt(rule);
     }
@@ -167,7 +185,7 @@ impl ErrorRateBreaker {
         self.with_core(|core| core.command(command));
     }
 
-    /// What the breaker does with what it sees.
+    /// The mode: what the breaker does when a version breaks a rule.
     pub fn mode(&self) -> BreakerMode {
         self.core.lock().mode()
     }
@@ -177,8 +195,9 @@ impl ErrorRateBreaker {
         self.state_of(version, None)
     }
 
-    /// Whether a version is in service for documents of one type, where types are judged by themselves; what is out of
-    /// service for all is not repeated here.
+    /// Whether a version is in service for documents of one type, with
+    /// [`by_document_type`](ErrorRateBreakerBuilder::by_document_type). Does not include the state
+    /// for all documents.
     pub fn state_for(&self, version: &VersionId, document_type: &DocumentType) -> BreakerState {
         self.state_of(version, Some(document_type))
     }
@@ -189,23 +208,25 @@ impl ErrorRateBreaker {
         circuit.map_or(BreakerState::Closed, Circuit::state)
     }
 
-    /// What is in a version's window, as of the last call that was seen.
+    /// The counts in a version's window, as of the last call that ended, or the last tick.
     pub fn counts(&self, version: &VersionId) -> VersionCounts {
         self.core.lock().counts(version, None)
     }
 
-    /// The same for documents of one type, where types are judged by themselves.
+    /// The counts for documents of one type, with
+    /// [`by_document_type`](ErrorRateBreakerBuilder::by_document_type).
     pub fn counts_for(&self, version: &VersionId, document_type: &DocumentType) -> VersionCounts {
         self.core.lock().counts(version, Some(document_type))
     }
 
-    /// Until when the API of a version asked not to be called, if that is not over: its `retry-after`, as reported with a
-    /// failure. A version that is out of service is not tried before.
+    /// The time before which the API asked not to be called with a version, if it is still to come:
+    /// the latest `retry-after` that a call reported. A version that goes out of service is not
+    /// probed before this time.
     pub fn retry_at(&self, version: &VersionId) -> Option<Timestamp> {
         self.core.lock().retry_at(version)
     }
 
-    /// Does something under the lock, and remembers whether routing has anything to look at.
+    /// Runs a step under the lock, and updates whether routing must take it.
     fn with_core<T>(&self, step: impl FnOnce(&mut Core) -> T) -> T {
         let mut core = self.core.lock();
         let result = step(&mut core);
@@ -237,10 +258,11 @@ impl Guard for ErrorRateBreaker {
     }
 
     fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
-        let is_watched =
-            || self.sees_openings.load(Ordering::Acquire) || self.attention.load(Ordering::Acquire);
+        let is_needed = || {
+            self.counts_open_calls.load(Ordering::Acquire) || self.attention.load(Ordering::Acquire)
+        };
         match signal {
-            Signal::Opened if is_watched() => self.core.lock().opened(ticket, cx),
+            Signal::Opened if is_needed() => self.core.lock().opened(ticket, cx),
             Signal::Settled { outcome, report } => {
                 self.with_core(|core| core.settled(ticket, outcome, report.wait(), cx))
             }
@@ -250,8 +272,8 @@ impl Guard for ErrorRateBreaker {
 
     fn tick(&self, cx: &Cx<'_>) {
         self.with_core(|core| {
-            core.settle_in(cx);
-            core.look_for_hanging(cx);
+            core.catch_up(cx);
+            core.check_hanging_calls(cx);
         });
     }
 

@@ -1,4 +1,4 @@
-//! Configuring a breaker, and the default numbers.
+//! The configuration of a breaker, and its defaults.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -20,21 +20,23 @@ const WINDOW: Duration = minutes(15);
 const BUCKETS: u32 = 60;
 const MIN_CALLS: u64 = 100;
 const CONSECUTIVE_FAILURES: u32 = 5;
-/// How many of the last calls can be judged.
+/// The allowed values of `last_calls`.
 const LAST_CALLS: RangeInclusive<u32> = 1..=10_000;
 const HOLD_OPEN: Duration = minutes(15);
 
 impl ErrorRateBreaker {
-    /// A breaker with the default numbers.
+    /// Configures a breaker, starting from the defaults.
     pub fn builder() -> ErrorRateBreakerBuilder {
         ErrorRateBreakerBuilder::new()
     }
 
-    /// Changes the settings while calls are under way; what is out of service stays out. An error when a number is
-    /// outside its range: then nothing is changed. The mode is not a setting; see [`switch`](Self::switch).
+    /// Changes the settings while calls are open. A version that is out of service stays out, but
+    /// switching [`by_document_type`](ErrorRateBreakerBuilder::by_document_type) off drops the
+    /// state of all types. If a value is outside its range, this returns an error and changes
+    /// nothing. The mode is not a setting; see [`switch`](Self::switch).
     ///
-    /// A window of another length or with other steps begins empty, and so do the last calls if their number changes: until
-    /// there are enough calls again, no rate is seen.
+    /// A window with another length or number of buckets starts empty, and so do the last calls
+    /// when their number changes: the breaker evaluates no rate until there are enough calls again.
     ///
     /// ```
     /// use fusebox::{ErrorRateBreaker, Ratio};
@@ -57,7 +59,7 @@ impl Default for ErrorRateBreaker {
 
 /// Configures an [`ErrorRateBreaker`].
 #[derive(Clone, Debug)]
-#[must_use = "nothing is guarded before `build`"]
+#[must_use = "nothing is guarded until `build` is called"]
 pub struct ErrorRateBreakerBuilder {
     rule: Rule,
     window: Duration,
@@ -90,90 +92,97 @@ impl ErrorRateBreakerBuilder {
         }
     }
 
-    /// The share of failed calls that must be exceeded (5 % by default; between 0 % and 100 %).
+    /// The error rate above which a version trips (5 % by default; more than 0 % and less than
+    /// 100 %).
     pub fn threshold(mut self, threshold: Ratio) -> Self {
         self.rule.threshold = threshold;
         self
     }
 
-    /// How far back it looks (15 minutes by default).
+    /// The length of the window (15 minutes by default).
     pub fn window(mut self, window: Duration) -> Self {
         self.window = window;
         self
     }
 
-    /// In how many steps the window slides (60 by default); the window must be a multiple of it.
+    /// The number of buckets in which the window slides (60 by default); the window's length must
+    /// be a multiple of it.
     pub fn buckets(mut self, buckets: u32) -> Self {
         self.buckets = buckets;
         self
     }
 
-    /// How many calls must be in the window before a rate means anything (100 by default, at least 1).
+    /// The number of calls in the window from which the rate is evaluated (100 by default, at least
+    /// 1).
     pub fn min_calls(mut self, calls: u64) -> Self {
         self.rule.min_calls = calls;
         self
     }
 
-    /// How many failures in a row are enough while there are too few calls for a rate (5 by default); `None` for no
-    /// such rule.
+    /// The number of failures in a row that trips a version with too few calls for a rate (5 by
+    /// default); `None` switches the rule off.
     pub fn consecutive_failures(mut self, failures: impl Into<Option<u32>>) -> Self {
         self.rule.consecutive_failures = failures.into();
         self
     }
 
-    /// Whether the threshold itself is too much already (no by default: 5 of 100 are not more than 5 %).
+    /// Whether a rate equal to the threshold trips too (no by default: 5 of 100 is not more than
+    /// 5 %).
     pub fn threshold_included(mut self, included: bool) -> Self {
         self.rule.inclusive = included;
         self
     }
 
-    /// Whether the rate must be above the threshold beyond doubt (no by default): the lower end of its one-sided 95 %
-    /// Wilson interval. Of 100 calls 9 must fail then and not 6, of 20 three and not two.
+    /// Whether the lower end of the rate's one-sided 95 % Wilson interval must exceed the threshold
+    /// too (no by default). Then 9 of 100 calls must fail instead of 6, and 3 of 20 instead of 2.
     pub fn beyond_doubt(mut self, beyond_doubt: bool) -> Self {
         self.rule.confident = beyond_doubt;
         self
     }
 
-    /// What a kind of failure counts for. By default credentials, unknown models and used-up quotas page at once,
-    /// throttled calls are ignored, and all else counts.
+    /// How the breaker handles a kind of failure. By default wrong credentials, unknown models and
+    /// exhausted quotas page at once, throttled calls are ignored, and every other failure counts.
     pub fn handle_failure(mut self, kind: FailureKind, handling: FailureHandling) -> Self {
         self.rule.handlings.insert(kind, handling);
         self
     }
 
-    /// Whether a call that was abandoned counts as failed (no by default: it says nothing of the answer).
+    /// Whether an abandoned call counts as a failure (no by default: it says nothing about the
+    /// answer).
     pub fn abandoned_counts(mut self, counts: bool) -> Self {
         self.rule.abandoned_counts = counts;
         self
     }
 
-    /// Takes a version out of service also when more than `threshold` of its calls take longer than `after` (no such rule
-    /// by default). A call that is still open counts as soon as it has taken so long, to the second, so that calls which
-    /// hang are seen at the pipeline's next tick; while there are too few calls for a rate, as many of them as
-    /// [`consecutive_failures`](Self::consecutive_failures) are enough.
+    /// Also trips a version when more than `threshold` of its calls take longer than `after` (off
+    /// by default). An open call counts once it exceeds `after`, to the second, so the pipeline's
+    /// next tick detects calls that hang. With too few calls for a rate, a version trips when the
+    /// number of hanging calls reaches [`consecutive_failures`](Self::consecutive_failures).
     pub fn slow_calls(mut self, after: Duration, threshold: Ratio) -> Self {
         self.rule.slow = Some(Slow { after, threshold });
         self
     }
 
-    /// Judges the last so many calls, however long ago they were, while there are too few in the window for a rate (no such
-    /// rule by default; 1 to 10,000): for versions and types of document with a few calls a day. The same threshold holds,
-    /// and nothing is judged before there were so many calls.
+    /// Also evaluates the last `calls` calls, however old, while the window holds too few for a
+    /// rate (off by default; 1 to 10,000): for versions and document types with a few calls a day.
+    /// The threshold is the same, and the rule applies once a version has had `calls` calls.
     pub fn last_calls(mut self, calls: impl Into<Option<u32>>) -> Self {
         self.rule.last_calls = calls.into();
         self
     }
 
-    /// Judges each type of document by itself too (no by default): a type in which a version fails goes to the previous
-    /// version alone, and the others stay. What is judged over all documents goes on beside it. The first 10,000 types have
-    /// a window of their own; see [`KeysExhausted`](crate::EventKind::Pipeline(PipelineEvent::KeysExhausted)).
+    /// Also evaluates each document type separately (no by default): a type in which a version
+    /// fails falls back alone, and the others stay. All documents together are still evaluated as
+    /// well. The first 10,000 types have a window of their own; documents of further types are
+    /// evaluated only with all others (see
+    /// [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted)).
     pub fn by_document_type(mut self, by_type: bool) -> Self {
         self.rule.by_type = by_type;
         self
     }
 
-    /// Where documents go when the previous version fails too, such as a queue that another provider serves
-    /// ([`HumanReview`](Destination::HumanReview) by default).
+    /// Where documents go when the previous version fails too, such as a queue that another
+    /// provider serves ([`HumanReview`](Destination::HumanReview) by default).
     pub fn when_exhausted(mut self, destination: Destination) -> Self {
         self.rule.when_exhausted = match destination {
             Destination::HumanReview => None,
@@ -182,25 +191,26 @@ impl ErrorRateBreakerBuilder {
         self
     }
 
-    /// How a version that was taken out of service comes back ([`Recovery::Latch`] by default).
+    /// How a version comes back into service ([`Recovery::Latch`] by default).
     pub fn recovery(mut self, recovery: impl Into<Recovery>) -> Self {
         self.rule.recovery = recovery.into();
         self
     }
 
-    /// How long a version must have been well before an incident is over (15 minutes by default).
+    /// How long a version must be healthy before its incident is resolved (15 minutes by default).
     pub fn hold_open(mut self, hold_open: Duration) -> Self {
         self.rule.hold_open = hold_open;
         self
     }
 
-    /// What it does with what it sees, at first; see [`ErrorRateBreaker::switch`].
+    /// The initial mode ([`Enforce`](BreakerMode::Enforce) by default); see
+    /// [`ErrorRateBreaker::switch`].
     pub fn mode(mut self, mode: BreakerMode) -> Self {
         self.mode = mode;
         self
     }
 
-    /// The breaker; an error when a number is outside its range.
+    /// Builds the breaker; an error when a value is outside its range.
     pub fn build(self) -> Result<ErrorRateBreaker, Error> {
         let mode = self.mode;
         Ok(ErrorRateBreaker::new(self.into_rule()?, mode))
@@ -243,7 +253,7 @@ impl ErrorRateBreakerBuilder {
         Ok(Rule { span, ..rule })
     }
 
-    /// The breaker with the default numbers.
+    /// Builds the breaker without the checks of [`build`](Self::build): the defaults pass them.
     pub(super) fn into_breaker(self) -> ErrorRateBreaker {
         ErrorRateBreaker::new(self.rule, self.mode)
     }

@@ -1,4 +1,4 @@
-//! One version: what its calls did lately, and whether it is in service.
+//! The circuit of one version: its recent calls, and whether it is in service.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use super::generation::Generation;
 use super::in_flight::InFlight;
 use super::last_calls::LastCalls;
 use super::recovery::{HalfOpen, Probing, Recovery};
-use super::rule::{Breach, Rule, Step};
+use super::rule::{Breach, CountsAs, Rule};
 use crate::call::{Ticket, TicketId};
 use crate::event::TripReason;
 use crate::failure::FailureKind;
@@ -22,49 +22,52 @@ use crate::time::Timestamp;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BreakerState {
-    /// In service although too many calls fail, because there is no version to fall back to.
+    /// In service although too many calls fail: there is no version to fall back to.
     Alarmed,
     /// In service.
     Closed,
-    /// Tried with a few calls; all others are served by the version behind it.
+    /// Probed with a few calls; the version that it falls back to serves all others.
     #[doc(alias = "half-open")]
     HalfOpen,
-    /// Out of service until a person arms it again.
+    /// Out of service until the operator rearms it.
     Latched,
-    /// Out of service until it is tried again.
+    /// Out of service until it is probed.
     Open,
 }
 
-/// What the calls of one version did within the window.
+/// The calls of one version within the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct VersionCounts {
-    /// Calls that ended in an answer or a failure.
+    /// Calls that ended with an answer or a failure.
     pub calls: u64,
-    /// Those that failed.
+    /// Calls that failed.
     pub errors: u64,
-    /// Calls that were abandoned; not among `calls`.
+    /// Calls that were abandoned; not among `calls`, unless
+    /// [`abandoned_counts`](super::ErrorRateBreakerBuilder::abandoned_counts) is on.
     pub abandoned: u64,
-    /// Those of `calls` that took longer than a call should; none where no such time was given.
+    /// Those of `calls` that took longer than
+    /// [`slow_calls`](super::ErrorRateBreakerBuilder::slow_calls) allows; zero when that rule is
+    /// off.
     pub slow: u64,
-    /// Calls since the start that ended too late to count: they were admitted before their version was taken out of
-    /// service, tried, or armed again.
+    /// Calls that ended too late to count, since the version was last rearmed: they were admitted
+    /// before its last change of state, or ended while it was out of service.
     pub late: u64,
-    /// What these say of the version.
+    /// How the error rate compares with the threshold.
     pub health: Health,
 }
 
-/// What the calls in the window say of a version.
+/// How a version's error rate compares with the threshold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Health {
-    /// There are too few calls for a rate.
+    /// The window has too few calls for a rate.
     #[default]
     InsufficientData,
-    /// Not more calls failed than may.
+    /// The error rate does not exceed the threshold.
     Healthy,
-    /// More calls failed than may.
+    /// The error rate exceeds the threshold.
     Failing,
 }
 
@@ -93,27 +96,28 @@ impl fmt::Display for Health {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Circuit {
     phase: Phase,
-    /// Calls from before it count no more.
+    /// Calls admitted before it are late.
     #[serde(skip)]
     generation: Generation,
-    /// Calls, errors, abandoned, slow.
+    /// Counts of calls, errors, abandoned calls and slow calls.
     window: Window<4>,
     #[serde(default)]
     last_calls: LastCalls,
     #[serde(skip)]
     in_flight: InFlight,
     failures_in_a_row: u32,
-    /// How many times it was taken out since it was last in service.
+    /// The number of times it went out of service since it was last in service.
     times_out: u32,
     late: u64,
     abandonment: bool,
-    /// Whether a breaker that only watches has said that it would take the version out.
+    /// Whether `WouldTrip` was reported since the version was last healthy.
     would_trip: bool,
-    /// Failures by kind since the window was last without any, and the first and the last call that failed.
+    /// Failures by kind since the window last had none.
     kinds: BTreeMap<FailureKind, u64>,
+    /// The first and the last of these failed calls.
     failed: Option<(TicketId, TicketId)>,
     reported: BTreeMap<FailureKind, Timestamp>,
-    /// Until when the API asked to wait.
+    /// The time until which the API asked to wait.
     retry_at: Option<Timestamp>,
 }
 
@@ -147,12 +151,12 @@ impl Circuit {
         }
     }
 
-    /// Goes on under another rule; a window of another shape is emptied.
+    /// Applies another rule; a window of another shape starts empty.
     pub(super) fn adopt(&mut self, rule: &Rule) {
         if self.window.span() != rule.span {
             self.window = Window::new(rule.span);
         }
-        if !self.last_calls.is_of(rule.last_calls) {
+        if !self.last_calls.has_size(rule.last_calls) {
             self.last_calls = LastCalls::new(rule.last_calls);
         }
     }
@@ -167,7 +171,7 @@ impl Circuit {
         }
     }
 
-    /// Whether it serves without restriction.
+    /// Whether it serves all calls.
     pub(super) fn is_in_service(&self) -> bool {
         matches!(self.phase, Phase::Alarmed | Phase::Closed)
     }
@@ -179,9 +183,9 @@ impl Circuit {
         }
     }
 
-    /// Whether a call has a place while the version is tried.
-    pub(super) fn tries(&self, call: TicketId) -> bool {
-        matches!(&self.phase, Phase::HalfOpen(half_open) if half_open.has(call))
+    /// Whether a call is one of the version's probes.
+    pub(super) fn has_probe(&self, call: TicketId) -> bool {
+        matches!(&self.phase, Phase::HalfOpen(half_open) if half_open.contains(call))
     }
 
     /// Whether a call was admitted before the last change of state.
@@ -212,17 +216,16 @@ impl Circuit {
         self.kinds.clone()
     }
 
-    /// The first and the last call that failed.
+    /// The first and the last failed call.
     pub(super) fn failed(&self) -> Option<(TicketId, TicketId)> {
         self.failed
     }
 
-    /// The API asks not to be called before then.
     pub(super) fn wait_until(&mut self, at: Timestamp) {
         self.retry_at = self.retry_at.max(Some(at));
     }
 
-    /// Until when the API asked to wait, if that is not over.
+    /// The time until which the API asked to wait, if it is still to come.
     pub(super) fn retry_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.retry_at.filter(|at| *at > now)
     }
@@ -231,15 +234,21 @@ impl Circuit {
         self.late += 1;
     }
 
-    pub(super) fn record(&mut self, ticket: TicketId, step: Step, is_slow: bool, now: Timestamp) {
+    pub(super) fn record(
+        &mut self,
+        ticket: TicketId,
+        counts_as: CountsAs,
+        is_slow: bool,
+        now: Timestamp,
+    ) {
         let slow = u64::from(is_slow);
-        match step {
-            Step::Answered => {
+        match counts_as {
+            CountsAs::Answered => {
                 self.failures_in_a_row = 0;
                 self.window.add(now, [1, 0, 0, slow]);
                 self.last_calls.add(false);
             }
-            Step::Failed(kind) => {
+            CountsAs::Failed(kind) => {
                 let [_, errors, _, _] = self.window.total(now);
                 if errors == 0 {
                     self.kinds.clear();
@@ -252,8 +261,8 @@ impl Circuit {
                 self.window.add(now, [1, 1, 0, slow]);
                 self.last_calls.add(true);
             }
-            Step::Abandoned => self.window.add(now, [0, 0, 1, 0]),
-            Step::AbandonedAsFailure => {
+            CountsAs::Abandoned => self.window.add(now, [0, 0, 1, 0]),
+            CountsAs::AbandonedAsFailure => {
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
                 self.window.add(now, [1, 1, 1, slow]);
                 self.last_calls.add(true);
@@ -261,7 +270,7 @@ impl Circuit {
         }
     }
 
-    /// Which rule its calls break, if any.
+    /// The rule that its calls break, if any.
     pub(super) fn breach(&mut self, rule: &Rule, now: Timestamp) -> Option<Breach> {
         let [calls, errors, _, _] = self.window.total(now);
         let is_sparse = calls < rule.min_calls;
@@ -272,7 +281,7 @@ impl Circuit {
             (TripReason::ConsecutiveFailures, errors, calls)
         } else {
             let last_calls = self.last_calls.full().filter(|_| is_sparse);
-            match last_calls.filter(|(errors, calls)| rule.is_too_many(*errors, *calls)) {
+            match last_calls.filter(|(errors, calls)| rule.is_above_threshold(*errors, *calls)) {
                 Some((errors, calls)) => (TripReason::LastCalls, errors, calls),
                 None => return self.slow_breach(rule, now),
             }
@@ -285,7 +294,7 @@ impl Circuit {
         })
     }
 
-    /// Whether too many calls take too long, those that are still open among them.
+    /// The breach of the rule on slow calls, open calls included, if any.
     pub(super) fn slow_breach(&mut self, rule: &Rule, now: Timestamp) -> Option<Breach> {
         let slow = rule.slow?;
         let [calls, _, _, slow_calls] = self.window.total(now);
@@ -315,7 +324,7 @@ impl Circuit {
         }
     }
 
-    /// Whether the abandoned calls have just become too many.
+    /// Whether the share of abandoned calls has just exceeded the threshold.
     pub(super) fn abandonment_begins(&mut self, rule: &Rule, now: Timestamp) -> bool {
         let [calls, _, abandoned, _] = self.window.total(now);
         let exceeded = rule.is_exceeded_by(abandoned, calls + abandoned);
@@ -324,13 +333,18 @@ impl Circuit {
         begins
     }
 
-    /// Whether too many calls are abandoned.
-    pub(super) fn is_abandoned(&self) -> bool {
+    /// Whether the share of abandoned calls exceeds the threshold.
+    pub(super) fn has_abandonment(&self) -> bool {
         self.abandonment
     }
 
-    /// Whether a failure of this kind was not reported within the last `quiet`.
-    pub(super) fn is_news(&mut self, kind: FailureKind, now: Timestamp, quiet: Duration) -> bool {
+    /// Whether to report a failure of this kind: not if one was reported within the last `quiet`.
+    pub(super) fn should_report(
+        &mut self,
+        kind: FailureKind,
+        now: Timestamp,
+        quiet: Duration,
+    ) -> bool {
         let known = self
             .reported
             .get(&kind)
@@ -341,15 +355,14 @@ impl Circuit {
         !known
     }
 
-    /// A breaker that only watches: whether this is the first call since the version was last healthy for which it would
-    /// have acted.
+    /// Whether to report `WouldTrip`: once, until the version is healthy again.
     pub(super) fn would_trip_first(&mut self, is_broken: bool) -> bool {
         let first = is_broken && !self.would_trip;
         self.would_trip = is_broken;
         first
     }
 
-    /// Takes it out of service, until a person arms it again or until it is tried.
+    /// Takes it out of service, until the operator rearms it or until it is probed.
     pub(super) fn take_out(&mut self, recovery: &Recovery, now: Timestamp, generation: Generation) {
         match recovery {
             Recovery::Latch => {
@@ -362,7 +375,7 @@ impl Circuit {
         }
     }
 
-    /// Takes it out of service; gives the time at which it is tried again.
+    /// Takes it out of service; returns the time at which it will be probed.
     pub(super) fn open(
         &mut self,
         probing: &Probing,
@@ -376,7 +389,7 @@ impl Circuit {
         until
     }
 
-    /// Begins the trial if it is time; whether it has begun.
+    /// Becomes half-open if the wait is over; whether it has.
     pub(super) fn half_open(&mut self, now: Timestamp, generation: Generation) -> bool {
         let is_due = matches!(self.phase, Phase::Open { until } if now >= until);
         if is_due {
@@ -386,7 +399,7 @@ impl Circuit {
         is_due
     }
 
-    /// Back in service after a trial, with an empty window.
+    /// Puts it back into service after successful probes, with an empty window.
     pub(super) fn close(&mut self, rule: &Rule, generation: Generation) {
         let fresh = Self::new(rule, generation);
         *self = Self {
@@ -396,7 +409,6 @@ impl Circuit {
         };
     }
 
-    /// Whether it serves although too many calls fail.
     pub(super) fn is_alarmed(&self) -> bool {
         matches!(self.phase, Phase::Alarmed)
     }
@@ -406,7 +418,7 @@ impl Circuit {
     }
 
     /// Ends an alarm; whether there was one.
-    pub(super) fn recover(&mut self) -> bool {
+    pub(super) fn end_alarm(&mut self) -> bool {
         let was_alarmed = self.is_alarmed();
         if was_alarmed {
             self.phase = Phase::Closed;
@@ -414,8 +426,8 @@ impl Circuit {
         was_alarmed
     }
 
-    /// Calls that are open now belong to an earlier generation from here on.
-    pub(super) fn cut_off(&mut self, generation: Generation) {
+    /// Starts a generation: calls that are open now are late.
+    pub(super) fn begin_generation(&mut self, generation: Generation) {
         self.generation = generation;
         self.in_flight = InFlight::default();
     }

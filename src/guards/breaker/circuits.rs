@@ -1,4 +1,4 @@
-//! The documents that are judged together, all of them or those of one type: which versions are fit to serve them.
+//! The circuits of all versions in one scope: all documents, or those of one type.
 
 use std::time::Duration;
 
@@ -13,59 +13,61 @@ use super::circuit::{Circuit, VersionCounts};
 use super::generation::Generation;
 use super::incident::Incidents;
 use super::recovery::{HalfOpen, Recovery};
-use super::rule::{Breach, Rule, Step};
+use super::rule::{Breach, CountsAs, Rule};
 
-/// Past so many versions, those that are not live and have nothing against them are forgotten.
+/// Above this number, circuits that are in service and whose version is not live are dropped.
 const VERSIONS: usize = 8;
-/// Past so many, the one that was seen first is, whatever is known of it.
+/// Hard limit: above it, the oldest circuit is dropped, in service or not.
 const MOST_VERSIONS: usize = 1_000;
 
-/// What all scopes of a breaker share.
+/// What the circuits of all scopes share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) mode: BreakerMode,
-    /// Calls from before it count for no version.
+    /// Calls admitted before it are late for every version.
     pub(super) generation: Generation,
     pub(super) incidents: Incidents,
     pub(super) latest: Timestamp,
 }
 
-/// How a call ended.
+/// A call that ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End<'a> {
     pub(super) ticket: &'a Ticket,
     pub(super) outcome: &'a Outcome,
-    /// What it says of its version, if anything.
-    pub(super) step: Option<Step>,
+    /// What the call counts as for its version; `None` when it does not count.
+    pub(super) counts_as: Option<CountsAs>,
     /// How long the API asked to wait.
     pub(super) wait: Option<Duration>,
 }
 
 #[derive(Debug)]
 pub(super) struct Circuits {
-    /// Versions are few, and a list of them is small.
+    /// A list: it is small, and versions are few.
     by_version: Vec<(VersionId, Circuit)>,
     /// Whether a version may be out of service.
-    pub(super) is_troubled: bool,
+    pub(super) has_outage: bool,
 }
 
 impl Circuits {
     pub(super) fn new() -> Self {
         Self {
             by_version: Vec::new(),
-            is_troubled: false,
+            has_outage: false,
         }
     }
 
     pub(super) fn circuit(&self, version: &VersionId) -> Option<&Circuit> {
-        let mut core = self.by_version.iter();
-        core.find(|(known, _)| known == version)
+        let mut circuits = self.by_version.iter();
+        circuits
+            .find(|(known, _)| known == version)
             .map(|(_, circuit)| circuit)
     }
 
     fn circuit_mut(&mut self, version: &VersionId) -> Option<&mut Circuit> {
-        let mut core = self.by_version.iter_mut();
-        core.find(|(known, _)| known == version)
+        let mut circuits = self.by_version.iter_mut();
+        circuits
+            .find(|(known, _)| known == version)
             .map(|(_, circuit)| circuit)
     }
 
@@ -81,7 +83,7 @@ impl Circuits {
         })
     }
 
-    /// The line of a version, made if there is none yet.
+    /// The circuit of a version, created if there is none.
     fn entry(
         &mut self,
         version: &VersionId,
@@ -105,9 +107,8 @@ impl Circuits {
         self.circuit_mut(version)
     }
 
-    /// A call was admitted.
     pub(super) fn opened(&mut self, ticket: &Ticket, rule: &Rule, shared: &Shared, cx: &Cx<'_>) {
-        self.give_back(ticket, Some(ticket.version()));
+        self.release_probes(ticket, Some(ticket.version()));
         if rule.slow.is_some() {
             let circuit = self.entry(ticket.version(), rule, shared, cx);
             if let Some(circuit) = circuit {
@@ -116,7 +117,7 @@ impl Circuits {
         }
     }
 
-    /// Whether a version may serve one more call: it takes the call's place if it is only tried.
+    /// Whether a version may serve the call at hand; if it is half-open, the call becomes a probe.
     pub(super) fn serves(&mut self, version: &VersionId, rule: &Rule, cx: &Cx<'_>) -> bool {
         let Some(circuit) = self.circuit_mut(version) else {
             return true;
@@ -129,10 +130,10 @@ impl Circuits {
         }
     }
 
-    /// Whether a version serves the call that is being looked at, in service or on trial.
+    /// Whether a version may serve the call at hand, in service or as a probe.
     pub(super) fn is_served_by(&self, version: &VersionId, cx: &Cx<'_>) -> bool {
         let circuit = self.circuit(version);
-        circuit.is_none_or(|circuit| circuit.is_in_service() || circuit.tries(cx.ticket()))
+        circuit.is_none_or(|circuit| circuit.is_in_service() || circuit.has_probe(cx.ticket()))
     }
 
     fn is_out(&self, version: &VersionId) -> bool {
@@ -140,11 +141,12 @@ impl Circuits {
         circuit.is_some_and(|circuit| !circuit.is_in_service())
     }
 
-    /// A call ended. `whole` has all documents, where this has those of one type.
+    /// Records a call that ended. `all_documents` has the circuits of all documents when these are
+    /// those of one type.
     pub(super) fn settled(
         &mut self,
         end: End<'_>,
-        whole: Option<&Self>,
+        all_documents: Option<&Self>,
         rule: &Rule,
         shared: &mut Shared,
         cx: &Cx<'_>,
@@ -163,22 +165,22 @@ impl Circuits {
             }
         }
         if matches!(end.outcome, Outcome::Diverted(_)) {
-            self.give_back(ticket, None);
+            self.release_probes(ticket, None);
         }
-        let was_probe = self.is_troubled && self.record_probe(end, rule, shared, cx);
-        if let Some(step) = end.step.filter(|_| !was_probe) {
-            self.record(ticket, step, whole, rule, shared, cx);
+        let was_probe = self.has_outage && self.record_probe(end, rule, shared, cx);
+        if let Some(counts_as) = end.counts_as.filter(|_| !was_probe) {
+            self.record(ticket, counts_as, all_documents, rule, shared, cx);
         }
     }
 
-    /// Gives back the places that a call took while versions were tried, but for the one that serves it.
-    fn give_back(&mut self, ticket: &Ticket, serving: Option<&VersionId>) {
-        if !self.is_troubled {
+    /// Frees the probe slots that a call reserved, except that of the version that serves it.
+    fn release_probes(&mut self, ticket: &Ticket, serving: Option<&VersionId>) {
+        if !self.has_outage {
             return;
         }
         for (version, circuit) in &mut self.by_version {
             let half_open = circuit.half_open_mut().filter(|_| serving != Some(version));
-            half_open.map(|half_open| half_open.leave(ticket.id()));
+            half_open.map(|half_open| half_open.release(ticket.id()));
         }
     }
 
@@ -192,7 +194,7 @@ impl Circuits {
     ) {
         let circuit = self.entry(ticket.version(), rule, shared, cx);
         let quiet = rule.span.length();
-        if circuit.is_some_and(|circuit| circuit.is_news(failure, shared.latest, quiet)) {
+        if circuit.is_some_and(|circuit| circuit.should_report(failure, shared.latest, quiet)) {
             let version = ticket.version().clone();
             cx.emit(
                 Severity::Page,
@@ -204,33 +206,33 @@ impl Circuits {
     fn record(
         &mut self,
         ticket: &Ticket,
-        step: Step,
-        whole: Option<&Self>,
+        counts_as: CountsAs,
+        all_documents: Option<&Self>,
         rule: &Rule,
         shared: &mut Shared,
         cx: &Cx<'_>,
     ) {
         let version = ticket.version();
-        let Some(part) = cx.line_up().role_of(version) else {
+        let Some(role) = cx.line_up().role_of(version) else {
             return;
         };
         let (now, mode) = (shared.latest, shared.mode);
         let is_enforced = mode == BreakerMode::Enforce;
-        let whole_circuit = whole.and_then(|whole| whole.circuit(version));
+        let all_circuit = all_documents.and_then(|all| all.circuit(version));
         let Some(circuit) = self.entry(version, rule, shared, cx) else {
             return;
         };
         let is_out =
             |circuit: &Circuit| circuit.is_late(ticket) || is_enforced && !circuit.is_in_service();
-        if is_out(circuit) || whole_circuit.is_some_and(is_out) {
+        if is_out(circuit) || all_circuit.is_some_and(is_out) {
             circuit.count_late();
             return;
         }
         let took = now.since(ticket.admitted_at());
         let is_slow = rule.slow.is_some_and(|slow| took > slow.after);
-        circuit.record(ticket.id(), step, is_slow, now);
+        circuit.record(ticket.id(), counts_as, is_slow, now);
         let begins = circuit.abandonment_begins(rule, now);
-        let is_known = whole_circuit.is_some_and(Circuit::is_abandoned);
+        let is_known = all_circuit.is_some_and(Circuit::has_abandonment);
         if begins && mode != BreakerMode::Disabled && !is_known {
             let counts = circuit.counts(rule, now);
             let kind = EventKind::Breaker(BreakerEvent::AbandonedRateExceeded {
@@ -261,44 +263,46 @@ impl Circuits {
             BreakerMode::Disabled | BreakerMode::ForcedFallback => return,
         }
         match breach {
-            Some(breach) => self.trip(version, part, breach, whole, rule, shared, cx),
-            None if circuit.recover() => shared.incidents.is_well(version, now, cx),
+            Some(breach) => self.trip(version, role, breach, all_documents, rule, shared, cx),
+            None if circuit.end_alarm() => shared.incidents.record_recovery(version, now, cx),
             None => {}
         }
     }
 
-    /// A version that serves breaks the rule: it goes out of service if there is one to fall back to, and somebody is told.
+    /// Acts on a broken rule: takes the version out of service if another can take over, and
+    /// reports.
     #[allow(
         clippy::too_many_arguments,
-        reason = "what breaks the rule, and all that decides on it"
+        reason = "the broken rule, and what decides on it"
     )]
     fn trip(
         &mut self,
         version: &VersionId,
-        part: Role,
+        role: Role,
         breach: Breach,
-        whole: Option<&Self>,
+        all_documents: Option<&Self>,
         rule: &Rule,
         shared: &mut Shared,
         cx: &Cx<'_>,
     ) {
         let now = shared.latest;
         let is_out = |version: &VersionId| {
-            self.is_out(version) || whole.is_some_and(|whole| whole.is_out(version))
+            self.is_out(version) || all_documents.is_some_and(|all| all.is_out(version))
         };
-        if part == Role::Previous && !is_out(cx.line_up().stable().id()) {
+        if role == Role::Previous && !is_out(cx.line_up().stable().id()) {
             return;
         }
-        let behind = cx.line_up().fallback_of(part).map(Version::id);
-        let fallback = behind.filter(|fallback| !is_out(fallback)).cloned();
+        let declared = cx.line_up().fallback_of(role).map(Version::id);
+        let fallback = declared.filter(|fallback| !is_out(fallback)).cloned();
         let generation = Generation::beginning(cx, now);
         let Some(circuit) = self.circuit_mut(version) else {
             return;
         };
-        if part == Role::Previous || behind.is_some() && fallback.is_none() {
+        if role == Role::Previous || declared.is_some() && fallback.is_none() {
             let stable = Some(cx.line_up().stable().id());
             let incidents = &mut shared.incidents;
-            let (incident, severity) = incidents.breaks(version, stable, rule.hold_open, now, cx);
+            let (incident, severity) =
+                incidents.record_trip(version, stable, rule.hold_open, now, cx);
             circuit.take_out(&rule.recovery, now, generation);
             let (first_failed, last_failed) = circuit.failed().unzip();
             let destination = rule.when_exhausted.clone();
@@ -314,7 +318,7 @@ impl Circuits {
                 last_failed,
                 destination: destination.unwrap_or(Destination::HumanReview),
             });
-            self.is_troubled = true;
+            self.has_outage = true;
             cx.emit(severity, kind);
             return;
         }
@@ -322,7 +326,7 @@ impl Circuits {
             return;
         }
         let incidents = &mut shared.incidents;
-        let (incident, severity) = incidents.breaks(version, None, rule.hold_open, now, cx);
+        let (incident, severity) = incidents.record_trip(version, None, rule.hold_open, now, cx);
         let (first_failed, last_failed) = circuit.failed().unzip();
         let kind = EventKind::Breaker(BreakerEvent::ErrorRateExceeded {
             version: version.clone(),
@@ -338,14 +342,14 @@ impl Circuits {
         });
         if fallback.is_some() {
             circuit.take_out(&rule.recovery, now, generation);
-            self.is_troubled = true;
+            self.has_outage = true;
         } else {
             circuit.alarm();
         }
         cx.emit(severity, kind);
     }
 
-    /// What the end of a call says of a trial; whether the call belonged to one.
+    /// Records the end of a probe; whether the call was one.
     fn record_probe(
         &mut self,
         end: End<'_>,
@@ -365,20 +369,20 @@ impl Circuits {
         let Some(half_open) = circuit.half_open_mut().filter(|_| is_enforced) else {
             return false;
         };
-        if !half_open.leave(ticket.id()) {
+        if !half_open.release(ticket.id()) {
             return false;
         }
         let version = ticket.version().clone();
-        match end.step {
-            Some(Step::Answered) if half_open.pass(probing) => {
+        match end.counts_as {
+            Some(CountsAs::Answered) if half_open.pass(probing) => {
                 circuit.close(rule, generation);
-                shared.incidents.is_well(&version, now, cx);
+                shared.incidents.record_recovery(&version, now, cx);
                 cx.emit(
                     Severity::Info,
                     EventKind::Breaker(BreakerEvent::Recovered { version }),
                 );
             }
-            Some(Step::Failed(_) | Step::AbandonedAsFailure) => {
+            Some(CountsAs::Failed(_) | CountsAs::AbandonedAsFailure) => {
                 let kind = EventKind::Breaker(BreakerEvent::ProbesFailed {
                     version,
                     reason: ProbeFailure::CallFailed,
@@ -391,19 +395,19 @@ impl Circuits {
         true
     }
 
-    /// Looks for calls that hang: where none ends, nothing else would be seen.
-    pub(super) fn look_for_hanging(
+    /// Trips versions whose calls hang: when no call ends, nothing else evaluates them.
+    pub(super) fn check_hanging_calls(
         &mut self,
-        whole: Option<&Self>,
+        all_documents: Option<&Self>,
         rule: &Rule,
         shared: &mut Shared,
         cx: &Cx<'_>,
     ) {
-        for part in [Role::Candidate, Role::Stable, Role::Previous] {
-            let Some(version) = cx.line_up().get(part).map(Version::id) else {
+        for role in [Role::Candidate, Role::Stable, Role::Previous] {
+            let Some(version) = cx.line_up().get(role).map(Version::id) else {
                 continue;
             };
-            if whole.is_some_and(|whole| whole.is_out(version)) {
+            if all_documents.is_some_and(|all| all.is_out(version)) {
                 continue;
             }
             let circuit = self.circuit_mut(version);
@@ -411,14 +415,14 @@ impl Circuits {
             if let Some(breach) =
                 circuit.and_then(|circuit| circuit.slow_breach(rule, shared.latest))
             {
-                self.trip(version, part, breach, whole, rule, shared, cx);
+                self.trip(version, role, breach, all_documents, rule, shared, cx);
             }
         }
     }
 
-    /// Trials begin, and trials whose calls hang end.
-    pub(super) fn let_time_pass(&mut self, rule: &Rule, shared: &Shared, cx: &Cx<'_>) {
-        let (Recovery::Probe(probing), true) = (&rule.recovery, self.is_troubled) else {
+    /// Starts probes that are due, and fails those whose lease has expired.
+    pub(super) fn advance_probes(&mut self, rule: &Rule, shared: &Shared, cx: &Cx<'_>) {
+        let (Recovery::Probe(probing), true) = (&rule.recovery, self.has_outage) else {
             return;
         };
         let now = shared.latest;
@@ -445,16 +449,16 @@ impl Circuits {
         }
     }
 
-    /// Looks again whether a version is out of service.
-    pub(super) fn look_for_trouble(&mut self) -> bool {
-        self.is_troubled = self
+    /// Checks whether a version is out of service.
+    pub(super) fn update_outage(&mut self) -> bool {
+        self.has_outage = self
             .by_version
             .iter()
             .any(|(_, circuit)| !circuit.is_in_service());
-        self.is_troubled
+        self.has_outage
     }
 
-    /// Puts a version back into service, with an empty window; whether it was known.
+    /// Puts a version back into service, with an empty window; whether it has a circuit.
     pub(super) fn rearm(
         &mut self,
         version: &VersionId,
@@ -467,21 +471,21 @@ impl Circuits {
             .is_some()
     }
 
-    /// The same for all.
+    /// Puts all versions back into service, with empty windows.
     pub(super) fn reset(&mut self, rule: &Rule, generation: Generation) {
         for (_, circuit) in &mut self.by_version {
             *circuit = Circuit::new(rule, generation);
         }
     }
 
-    /// Calls that are open now belong to an earlier generation from here on.
-    pub(super) fn cut_off(&mut self, generation: Generation) {
+    /// Starts a generation: calls that are open now are late.
+    pub(super) fn begin_generation(&mut self, generation: Generation) {
         for (_, circuit) in &mut self.by_version {
-            circuit.cut_off(generation);
+            circuit.begin_generation(generation);
         }
     }
 
-    /// Goes on under another rule; windows of another shape are emptied.
+    /// Applies another rule; windows of another shape start empty.
     pub(super) fn adopt(&mut self, rule: &Rule) {
         for (_, circuit) in &mut self.by_version {
             circuit.adopt(rule);
@@ -492,11 +496,11 @@ impl Circuits {
         self.by_version.clone()
     }
 
-    pub(super) fn restored(core: Vec<(VersionId, Circuit)>, rule: &Rule) -> Self {
+    pub(super) fn restored(by_version: Vec<(VersionId, Circuit)>, rule: &Rule) -> Self {
         let mut circuits = Self::new();
-        circuits.by_version = core;
+        circuits.by_version = by_version;
         circuits.adopt(rule);
-        circuits.look_for_trouble();
+        circuits.update_outage();
         circuits
     }
 }

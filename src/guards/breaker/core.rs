@@ -1,4 +1,4 @@
-//! All of a breaker's state together: the order of work at each call.
+//! A breaker's whole state, and the order of work at each call.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,17 +23,18 @@ use super::rule::{Effect, Rule};
 pub(super) struct Core {
     pub(super) rule: Rule,
     shared: Shared,
-    whole: Circuits,
-    /// Those of one type, where types are judged by themselves too.
+    all_documents: Circuits,
+    /// The circuits of each type, with `by_document_type`.
     types: BoundedMap<DocumentType, Circuits>,
-    /// The types for which a version may be out of service.
-    troubled: BTreeSet<DocumentType>,
+    /// The types in which a version may be out of service.
+    types_with_outage: BTreeSet<DocumentType>,
     commands: Vec<Command>,
-    /// Whether routing has anything to look at: false while every version is in service and no command waits.
+    /// Whether routing must consult the breaker: false while every version is in service and no
+    /// command is pending.
     pub(super) needs_attention: bool,
 }
 
-/// What a person asked for; done at the pipeline's next call or tick.
+/// A command of the operator; applied at the pipeline's next call or tick.
 #[derive(Debug)]
 pub(super) enum Command {
     Rearm(VersionId),
@@ -61,9 +62,9 @@ impl Core {
                 incidents: Incidents::default(),
                 latest: Timestamp::EPOCH,
             },
-            whole: Circuits::new(),
+            all_documents: Circuits::new(),
             types: BoundedMap::new(DEFAULT_KEYS),
-            troubled: BTreeSet::new(),
+            types_with_outage: BTreeSet::new(),
             commands: Vec::new(),
             needs_attention: mode == BreakerMode::ForcedFallback,
         }
@@ -73,14 +74,14 @@ impl Core {
         self.shared.mode
     }
 
-    /// What is known of a version, over all documents or those of one type.
+    /// The circuit of a version, for all documents or for those of one type.
     pub(super) fn circuit(
         &self,
         version: &VersionId,
         document_type: Option<&DocumentType>,
     ) -> Option<&Circuit> {
         match document_type {
-            None => self.whole.circuit(version),
+            None => self.all_documents.circuit(version),
             Some(document_type) => self.types.get(document_type)?.circuit(version),
         }
     }
@@ -91,7 +92,7 @@ impl Core {
         document_type: Option<&DocumentType>,
     ) -> VersionCounts {
         let circuits = match document_type {
-            None => Some(&mut self.whole),
+            None => Some(&mut self.all_documents),
             Some(document_type) => self.types.get_mut(document_type),
         };
         circuits.map_or_else(VersionCounts::default, |circuits| {
@@ -100,7 +101,9 @@ impl Core {
     }
 
     pub(super) fn retry_at(&self, version: &VersionId) -> Option<Timestamp> {
-        self.whole.circuit(version)?.retry_at(self.shared.latest)
+        self.all_documents
+            .circuit(version)?
+            .retry_at(self.shared.latest)
     }
 
     pub(super) fn command(&mut self, command: Command) {
@@ -108,31 +111,31 @@ impl Core {
         self.needs_attention = true;
     }
 
-    /// Goes on under another rule.
     pub(super) fn adopt(&mut self, rule: Rule) {
         if !rule.by_type {
             self.types.refill([], None);
-            self.troubled.clear();
+            self.types_with_outage.clear();
         }
-        self.whole.adopt(&rule);
+        self.all_documents.adopt(&rule);
         for (_, circuits) in self.types.iter_mut() {
             circuits.adopt(&rule);
         }
         self.rule = rule;
     }
 
-    /// A call was admitted.
     pub(super) fn opened(&mut self, ticket: &Ticket, cx: &Cx<'_>) {
-        self.whole.opened(ticket, &self.rule, &self.shared, cx);
+        self.all_documents
+            .opened(ticket, &self.rule, &self.shared, cx);
         let document_type = ticket.document_type();
-        if self.rule.by_type && self.rule.slow.is_some() || self.troubled.contains(document_type) {
+        if self.rule.by_type && self.rule.slow.is_some()
+            || self.types_with_outage.contains(document_type)
+        {
             if let Some(circuits) = of_type(&mut self.types, document_type, cx) {
                 circuits.opened(ticket, &self.rule, &self.shared, cx);
             }
         }
     }
 
-    /// A call ended, however it did.
     pub(super) fn settled(
         &mut self,
         ticket: &Ticket,
@@ -141,44 +144,45 @@ impl Core {
         cx: &Cx<'_>,
     ) {
         if self.needs_attention {
-            self.settle_in(cx);
+            self.catch_up(cx);
         } else {
-            self.see_time(cx.now());
+            self.advance_time(cx.now());
         }
         let (rule, shared) = (&self.rule, &mut self.shared);
-        let Effect { step, urgent } = rule.read(outcome);
+        let Effect { counts_as, urgent } = rule.effect_of(outcome);
         if let Some(kind) = urgent {
-            self.whole.report_urgent(ticket, kind, rule, shared, cx);
+            self.all_documents
+                .report_urgent(ticket, kind, rule, shared, cx);
         }
         let end = End {
             ticket,
             outcome,
-            step,
+            counts_as,
             wait,
         };
-        self.whole.settled(end, None, rule, shared, cx);
-        self.needs_attention |= self.whole.is_troubled;
+        self.all_documents.settled(end, None, rule, shared, cx);
+        self.needs_attention |= self.all_documents.has_outage;
         if !rule.by_type {
             return;
         }
         let document_type = ticket.document_type();
         if let Some(circuits) = of_type(&mut self.types, document_type, cx) {
             let cx = cx.only_for(document_type);
-            circuits.settled(end, Some(&self.whole), rule, shared, &cx);
-            if circuits.is_troubled && !self.troubled.contains(document_type) {
-                self.troubled.insert(document_type.clone());
+            circuits.settled(end, Some(&self.all_documents), rule, shared, &cx);
+            if circuits.has_outage && !self.types_with_outage.contains(document_type) {
+                self.types_with_outage.insert(document_type.clone());
                 self.needs_attention = true;
             }
         }
     }
 
-    fn see_time(&mut self, now: Timestamp) {
+    fn advance_time(&mut self, now: Timestamp) {
         self.shared.latest = self.shared.latest.max(now);
     }
 
-    /// Which version may serve a call.
+    /// The vote on which version may serve a call.
     pub(super) fn route(&mut self, call: &Call<'_>, cx: &Cx<'_>) -> Route {
-        self.settle_in(cx);
+        self.catch_up(cx);
         match self.shared.mode {
             BreakerMode::Enforce => {}
             BreakerMode::ForcedFallback => return Route::Previous,
@@ -199,26 +203,27 @@ impl Core {
         }
     }
 
-    fn serves(&mut self, part: Role, call: &Call<'_>, cx: &Cx<'_>) -> bool {
-        let Some(version) = cx.line_up().get(part).map(Version::id) else {
+    fn serves(&mut self, role: Role, call: &Call<'_>, cx: &Cx<'_>) -> bool {
+        let Some(version) = cx.line_up().get(role).map(Version::id) else {
             return true;
         };
         let rule = &self.rule;
         let own = call.document_type();
-        let own = self.types.get_mut(own).filter(|own| own.is_troubled);
-        own.is_none_or(|own| own.serves(version, rule, cx)) && self.whole.serves(version, rule, cx)
+        let own = self.types.get_mut(own).filter(|own| own.has_outage);
+        own.is_none_or(|own| own.serves(version, rule, cx))
+            && self.all_documents.serves(version, rule, cx)
     }
 
-    /// Where a call goes for which no version is left, if it was said.
+    /// Diverts a call for which no version is left to `when_exhausted`, if that is set.
     pub(super) fn check(&self, call: &Call<'_>, cx: &Cx<'_>) -> Verdict {
         let Some(destination) = &self.rule.when_exhausted else {
             return Verdict::Proceed;
         };
         let own = self.types.get(call.document_type());
-        let is_served = |part| {
-            let version = cx.line_up().get(part).map(Version::id);
+        let is_served = |role| {
+            let version = cx.line_up().get(role).map(Version::id);
             version.is_some_and(|version| {
-                self.whole.is_served_by(version, cx)
+                self.all_documents.is_served_by(version, cx)
                     && own.is_none_or(|own| own.is_served_by(version, cx))
             })
         };
@@ -230,57 +235,58 @@ impl Core {
         Verdict::divert(destination.clone(), crate::call::Reason::NoVersionLeft)
     }
 
-    /// Looks for calls that hang.
-    pub(super) fn look_for_hanging(&mut self, cx: &Cx<'_>) {
+    /// Trips versions whose calls hang.
+    pub(super) fn check_hanging_calls(&mut self, cx: &Cx<'_>) {
         if self.rule.slow.is_none() || self.shared.mode != BreakerMode::Enforce {
             return;
         }
         let (rule, shared) = (&self.rule, &mut self.shared);
-        self.whole.look_for_hanging(None, rule, shared, cx);
+        self.all_documents
+            .check_hanging_calls(None, rule, shared, cx);
         for (document_type, circuits) in self.types.iter_mut() {
             let cx = cx.only_for(document_type);
-            circuits.look_for_hanging(Some(&self.whole), rule, shared, &cx);
-            if circuits.is_troubled && !self.troubled.contains(document_type) {
-                self.troubled.insert(document_type.clone());
+            circuits.check_hanging_calls(Some(&self.all_documents), rule, shared, &cx);
+            if circuits.has_outage && !self.types_with_outage.contains(document_type) {
+                self.types_with_outage.insert(document_type.clone());
             }
         }
-        self.needs_attention |= self.whole.is_troubled || !self.troubled.is_empty();
+        self.needs_attention |= self.all_documents.has_outage || !self.types_with_outage.is_empty();
     }
 
-    /// Takes up commands and the time, and looks whether routing has anything to do.
-    pub(super) fn settle_in(&mut self, cx: &Cx<'_>) {
-        self.see_time(cx.now());
+    /// Advances the time, applies commands, and updates whether routing must consult the breaker.
+    pub(super) fn catch_up(&mut self, cx: &Cx<'_>) {
+        self.advance_time(cx.now());
         for command in std::mem::take(&mut self.commands) {
-            self.obey(command, cx);
+            self.apply(command, cx);
         }
         let (rule, shared) = (&self.rule, &mut self.shared);
         let is_enforced = shared.mode == BreakerMode::Enforce;
         if is_enforced {
-            self.whole.let_time_pass(rule, shared, cx);
+            self.all_documents.advance_probes(rule, shared, cx);
         }
         let types = &mut self.types;
-        self.troubled.retain(|document_type| {
+        self.types_with_outage.retain(|document_type| {
             types.get_mut(document_type).is_some_and(|circuits| {
                 if is_enforced {
-                    circuits.let_time_pass(rule, shared, &cx.only_for(document_type));
+                    circuits.advance_probes(rule, shared, &cx.only_for(document_type));
                 }
-                circuits.look_for_trouble()
+                circuits.update_outage()
             })
         });
         shared
             .incidents
-            .let_time_pass(rule.hold_open, shared.latest, cx);
-        self.needs_attention = self.whole.look_for_trouble()
-            || !self.troubled.is_empty()
+            .resolve_due(rule.hold_open, shared.latest, cx);
+        self.needs_attention = self.all_documents.update_outage()
+            || !self.types_with_outage.is_empty()
             || shared.mode == BreakerMode::ForcedFallback;
     }
 
-    fn obey(&mut self, command: Command, cx: &Cx<'_>) {
+    fn apply(&mut self, command: Command, cx: &Cx<'_>) {
         let (rule, shared) = (&self.rule, &mut self.shared);
         let generation = Generation::beginning(cx, shared.latest);
         match command {
             Command::Rearm(version) => {
-                let mut is_known = self.whole.rearm(&version, rule, generation);
+                let mut is_known = self.all_documents.rearm(&version, rule, generation);
                 for (_, circuits) in self.types.iter_mut() {
                     is_known |= circuits.rearm(&version, rule, generation);
                 }
@@ -295,7 +301,7 @@ impl Core {
             Command::Reset => {
                 shared.mode = BreakerMode::Enforce;
                 shared.generation = generation;
-                self.whole.reset(rule, generation);
+                self.all_documents.reset(rule, generation);
                 for (_, circuits) in self.types.iter_mut() {
                     circuits.reset(rule, generation);
                 }
@@ -310,9 +316,9 @@ impl Core {
                 shared.mode = mode;
                 if mode == BreakerMode::ForcedFallback {
                     shared.generation = generation;
-                    self.whole.cut_off(generation);
+                    self.all_documents.begin_generation(generation);
                     for (_, circuits) in self.types.iter_mut() {
-                        circuits.cut_off(generation);
+                        circuits.begin_generation(generation);
                     }
                 }
                 cx.emit(
@@ -328,7 +334,7 @@ impl Core {
         Stored {
             format: Format,
             mode: self.shared.mode,
-            circuits: self.whole.stored(),
+            circuits: self.all_documents.stored(),
             types: types
                 .map(|(document_type, circuits)| (document_type.clone(), circuits.stored()))
                 .collect(),
@@ -338,16 +344,16 @@ impl Core {
 
     pub(super) fn restore(&mut self, stored: Stored) {
         let rule = &self.rule;
-        self.whole = Circuits::restored(stored.circuits, rule);
+        self.all_documents = Circuits::restored(stored.circuits, rule);
         let types = stored.types.into_iter().filter(|_| rule.by_type);
-        let types =
-            types.map(|(document_type, core)| (document_type, Circuits::restored(core, rule)));
+        let types = types
+            .map(|(document_type, circuits)| (document_type, Circuits::restored(circuits, rule)));
         self.types.refill(types, None);
-        let troubled = self
+        let with_outage = self
             .types
             .iter()
-            .filter(|(_, circuits)| circuits.is_troubled);
-        self.troubled = troubled
+            .filter(|(_, circuits)| circuits.has_outage);
+        self.types_with_outage = with_outage
             .map(|(document_type, _)| document_type.clone())
             .collect();
         self.shared.mode = stored.mode;
@@ -356,7 +362,8 @@ impl Core {
     }
 }
 
-/// The scope of a type; none past so many of them, whose documents are judged with all others only.
+/// The circuits of a type. A type above the limit has none: its documents are evaluated only with
+/// all others.
 fn of_type<'a>(
     types: &'a mut BoundedMap<DocumentType, Circuits>,
     document_type: &DocumentType,

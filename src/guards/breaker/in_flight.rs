@@ -1,4 +1,4 @@
-//! Calls that are open, by the second in which they were admitted: so that calls which hang are seen before they end.
+//! Open calls, by the second in which they were admitted: detects calls that hang before they end.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::time::Timestamp;
 
 const SECOND_MILLIS: u64 = 1_000;
-/// Seconds that are kept apart; older ones are put together.
+/// The number of seconds with an entry of their own; the oldest are merged.
 const SECONDS: usize = 1_024;
 
 #[derive(Clone, Debug, Default)]
@@ -34,7 +34,7 @@ impl InFlight {
         }
     }
 
-    /// How many have been open for longer than `age`, up to the second.
+    /// The number of calls that have been open for longer than `age`, to the second.
     pub(super) fn older_than(&self, age: Duration, now: Timestamp) -> u64 {
         let age = crate::time::millis(age);
         let limit = now.as_millis().saturating_sub(age) / SECOND_MILLIS;
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(
             open.older_than(age, at(60_000)),
             3,
-            "what is not there cannot end"
+            "no call as young as that is open"
         );
     }
 

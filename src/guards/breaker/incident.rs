@@ -1,4 +1,4 @@
-//! Incidents: one page for one outage, however often a version goes and comes back meanwhile.
+//! Incidents: one page for one outage, however often a version trips and recovers in it.
 
 use std::time::Duration;
 
@@ -9,32 +9,33 @@ use crate::guard::Cx;
 use crate::name::{DocumentType, VersionId};
 use crate::time::Timestamp;
 
-/// What is wrong with a version, from its first page until it has been well for a while.
+/// An outage of a version, from its first trip until the version has been healthy for `hold_open`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Incident {
     version: VersionId,
-    /// The type of document, if it is not about all.
+    /// The document type; `None` when the incident is about all documents.
     #[serde(default)]
     only_for: Option<DocumentType>,
     key: String,
     opened_at: Timestamp,
-    /// When the version last broke the rule.
+    /// When the version last tripped.
     latest: Timestamp,
     times: u32,
-    /// Since when the version is in service again.
+    /// When the version came back into service.
     well_since: Option<Timestamp>,
 }
 
-/// The incidents that are open: one for a version and what is judged of it.
+/// The open incidents: at most one for each version and scope (all documents, or one type).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Incidents(Vec<Incident>);
 
 impl Incidents {
-    /// A version breaks the rule: the incident's key, and how urgent it is to tell. What belongs to an incident that is
-    /// open wakes nobody again, nor does a type of document in which a version breaks the rule soon after it did in
-    /// another or in all. `cause` is the version whose incident this is a part of, if there is one.
-    pub(super) fn breaks(
+    /// Records that a version tripped: the incident's key, and the severity of the event. A trip
+    /// within an open incident is a warning. So is the trip of a document type that follows a trip
+    /// of the same version in another type, or in all documents, within `hold_open`. `cause` is the
+    /// version whose incident this trip belongs to, if any.
+    pub(super) fn record_trip(
         &mut self,
         version: &VersionId,
         cause: Option<&VersionId>,
@@ -94,25 +95,25 @@ impl Incidents {
         incidents.find(|incident| incident.is_of(version, only_for))
     }
 
-    /// A version is in service again.
-    pub(super) fn is_well(&mut self, version: &VersionId, now: Timestamp, cx: &Cx<'_>) {
+    /// Records that a version is in service again.
+    pub(super) fn record_recovery(&mut self, version: &VersionId, now: Timestamp, cx: &Cx<'_>) {
         if let Some(incident) = self.find_mut(version, cx.scope()) {
             incident.well_since.get_or_insert(now);
         }
     }
 
-    /// A person put a version into service again.
+    /// Resolves the incidents of a version that the operator rearmed.
     pub(super) fn resolve(&mut self, version: &VersionId, cx: &Cx<'_>) {
         self.resolve_if(cx, |incident| incident.version == *version);
     }
 
-    /// A person put all versions into service again.
+    /// Resolves all incidents, after a reset.
     pub(super) fn resolve_all(&mut self, cx: &Cx<'_>) {
         self.resolve_if(cx, |_| true);
     }
 
-    /// What has been well for long enough, and what is not live any more, is over.
-    pub(super) fn let_time_pass(&mut self, hold_open: Duration, now: Timestamp, cx: &Cx<'_>) {
+    /// Resolves incidents whose version has been healthy for `hold_open`, or is no longer live.
+    pub(super) fn resolve_due(&mut self, hold_open: Duration, now: Timestamp, cx: &Cx<'_>) {
         self.resolve_if(cx, |incident| {
             let mut live = cx.line_up().versions();
             incident.is_over(hold_open, now) || !live.any(|live| *live.id() == incident.version)

@@ -1,10 +1,10 @@
-//! The last calls of a version, however long ago they were: for keys with so few calls that no window has enough.
+//! The last calls of a version, however old: for keys with too few calls for a window.
 
 use serde::{Deserialize, Serialize};
 
 const BITS: u32 = u64::BITS;
 
-/// Whether each of the last so many calls failed, in a ring of bits.
+/// Which of the last `size` calls failed, in a ring of bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub(super) struct LastCalls {
@@ -24,7 +24,7 @@ struct Stored {
 }
 
 impl LastCalls {
-    /// Room for so many calls; none where they are not asked for.
+    /// A ring for `size` calls; empty when the rule is off.
     pub(super) fn new(size: Option<u32>) -> Self {
         let size = size.unwrap_or(0);
         Self {
@@ -34,7 +34,7 @@ impl LastCalls {
         }
     }
 
-    pub(super) fn is_of(&self, size: Option<u32>) -> bool {
+    pub(super) fn has_size(&self, size: Option<u32>) -> bool {
         self.size == size.unwrap_or(0)
     }
 
@@ -50,7 +50,7 @@ impl LastCalls {
         self.seen = self.size.min(self.seen + 1);
     }
 
-    /// How many of how many failed, once there were so many.
+    /// Failures and calls, once the ring is full.
     pub(super) fn full(&self) -> Option<(u64, u64)> {
         let is_full = self.size > 0 && self.seen == self.size;
         is_full.then(|| (u64::from(self.errors), u64::from(self.size)))
@@ -79,7 +79,7 @@ impl TryFrom<Stored> for LastCalls {
             && (stored.next < stored.size || stored.size == 0)
             && (spare == 0 || tail.leading_zeros() >= spare);
         if !fits {
-            return Err("the last calls of a version do not fit their number");
+            return Err("the stored last calls do not match their size");
         }
         Ok(Self {
             size: stored.size,

@@ -1,4 +1,4 @@
-//! Coming back by itself: a version out of service is tried with a few calls.
+//! Automatic recovery: a version out of service becomes half-open and is probed with a few calls.
 
 use std::time::Duration;
 
@@ -12,22 +12,25 @@ const LONGEST_WAIT: Duration = minutes(15);
 const PROBES: u32 = 3;
 const LEASE: Duration = minutes(10);
 
-/// How a version that was taken out of service comes back.
+/// How a version comes back into service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Recovery {
-    /// Not before a person [arms it again](crate::ErrorRateBreaker::rearm): no automatic probe may serve a bad prompt.
+    /// Only when the operator [rearms](crate::ErrorRateBreaker::rearm) it: no automatic probe
+    /// serves a bad prompt.
     #[default]
     Latch,
-    /// By itself, after some calls went well: for faults that pass, such as those of a provider.
+    /// Automatically, after a few successful calls: for transient faults, such as those of a
+    /// provider.
     Probe(Probing),
 }
 
-/// When and how a version out of service is tried again.
+/// When and how a version that is out of service is probed.
 ///
-/// After a wait a few calls are let through. When all of them succeed the version is back, with an empty window; when one
-/// fails it is out again, and the wait doubles. A call that was let through and never ends gives up its place after the
-/// lease, and counts as failed.
+/// After a wait the version is half-open: a few calls are admitted to it. When all of them succeed,
+/// the version is back in service, with an empty window; when one fails, the version is out of
+/// service again, and the wait doubles. A probe that does not end within its lease counts as
+/// failed.
 ///
 /// ```
 /// use std::time::Duration;
@@ -48,7 +51,8 @@ pub struct Probing {
 }
 
 impl Probing {
-    /// Tried again after this wait, with 3 calls that have 10 minutes each. The wait doubles up to 15 minutes.
+    /// Probes the version after this wait, with 3 calls and a lease of 10 minutes. The wait
+    /// doubles, up to 15 minutes.
     pub fn after(wait: Duration) -> Self {
         Self {
             wait,
@@ -58,19 +62,20 @@ impl Probing {
         }
     }
 
-    /// The wait does not grow beyond this.
+    /// The longest wait (15 minutes by default, or the first wait if that is longer).
     pub fn with_longest_wait(mut self, longest: Duration) -> Self {
         self.longest_wait = Some(longest);
         self
     }
 
-    /// How many calls must go well; no more than these are let through.
+    /// The number of calls that must succeed (3 by default); no more are admitted.
     pub fn with_probes(mut self, probes: u32) -> Self {
         self.probes = probes;
         self
     }
 
-    /// How long such a call may take. Choose more than the slowest call that is still good.
+    /// How long a probe may take (10 minutes by default). Choose more than the slowest healthy
+    /// call.
     pub fn with_lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
@@ -84,7 +89,7 @@ impl Probing {
             }
         }
         if let Some(longest) = self.longest_wait.filter(|longest| *longest < self.wait) {
-            let allowed = format!("at least the first wait, {}", shown(self.wait));
+            let allowed = format!("at least the first wait ({})", shown(self.wait));
             return Err(Error::invalid(
                 "probing longest wait",
                 shown(longest),
@@ -97,7 +102,7 @@ impl Probing {
         Ok(())
     }
 
-    /// How long to wait after a version has been out so many times in a row.
+    /// The wait after a version has gone out of service `times` times in a row.
     pub(super) fn wait(&self, times: u32) -> Duration {
         let longest = self.longest_wait.unwrap_or(LONGEST_WAIT.max(self.wait));
         let doubled = 2_u32.saturating_pow(times.saturating_sub(1));
@@ -111,16 +116,16 @@ impl From<Probing> for Recovery {
     }
 }
 
-/// The calls that are let through while a version is tried.
+/// The probes of a half-open version.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct HalfOpen {
-    /// How many went well.
+    /// The number of successful probes.
     passed: u32,
     #[serde(skip)]
     slots: Vec<Slot>,
 }
 
-/// The place of one such call.
+/// A probe that has not ended.
 #[derive(Clone, Debug)]
 struct Slot {
     call: TicketId,
@@ -128,7 +133,7 @@ struct Slot {
 }
 
 impl HalfOpen {
-    /// A place for a call, if there is one left.
+    /// Admits a call as a probe; whether there was room for it.
     pub(super) fn reserve(&mut self, call: TicketId, probing: &Probing, now: Timestamp) -> bool {
         let taken = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
         if taken.saturating_add(self.passed) >= probing.probes {
@@ -138,17 +143,17 @@ impl HalfOpen {
         true
     }
 
-    /// Takes a call's place away; whether it had one.
-    pub(super) fn leave(&mut self, call: TicketId) -> bool {
+    /// Frees a probe's slot; whether the call was a probe.
+    pub(super) fn release(&mut self, call: TicketId) -> bool {
         let found = self.slots.iter().position(|slot| slot.call == call);
         found.map(|at| self.slots.swap_remove(at)).is_some()
     }
 
-    pub(super) fn has(&self, call: TicketId) -> bool {
+    pub(super) fn contains(&self, call: TicketId) -> bool {
         self.slots.iter().any(|slot| slot.call == call)
     }
 
-    /// One call more went well; whether all have.
+    /// Counts a successful probe; whether all probes have succeeded.
     pub(super) fn pass(&mut self, probing: &Probing) -> bool {
         self.passed += 1;
         self.passed >= probing.probes

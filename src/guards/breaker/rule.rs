@@ -1,4 +1,4 @@
-//! When a version is taken out of service, and what its failures count for.
+//! When a version trips, and what each of its failures counts as.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,22 +10,22 @@ use crate::failure::{Cause, FailureKind};
 use crate::ratio::Ratio;
 use crate::stats::{Span, wilson_at_least};
 
-/// What a breaker does with a kind of failure.
+/// How a breaker handles a kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureHandling {
-    /// It counts against the version.
+    /// The failure counts against the version.
     Counts,
-    /// It says nothing.
+    /// The failure does not count.
     Ignored,
-    /// It says nothing of the version and pages at once, no more than once within the window.
+    /// The failure does not count against the version and pages at once, at most once per window.
     Pages,
 }
 
 #[derive(Clone, Debug)]
 #[allow(
     clippy::struct_excessive_bools,
-    reason = "each switches one part of the rule on"
+    reason = "each switches one part of the rule"
 )]
 pub(super) struct Rule {
     pub(super) threshold: Ratio,
@@ -34,29 +34,29 @@ pub(super) struct Rule {
     pub(super) consecutive_failures: Option<u32>,
     pub(super) recovery: Recovery,
     pub(super) hold_open: Duration,
-    /// Whether the threshold itself is too much already.
+    /// Whether a rate equal to the threshold breaks the rule.
     pub(super) inclusive: bool,
-    /// Whether the rate must be above the threshold beyond doubt.
+    /// Whether the Wilson lower bound must exceed the threshold too.
     pub(super) confident: bool,
     pub(super) handlings: BTreeMap<FailureKind, FailureHandling>,
     pub(super) abandoned_counts: bool,
     pub(super) slow: Option<Slow>,
-    /// How many of the last calls are judged where the window has too few.
+    /// The number of last calls that are evaluated when the window has too few.
     pub(super) last_calls: Option<u32>,
-    /// Whether each type of document is judged by itself too.
+    /// Whether each document type is also evaluated separately.
     pub(super) by_type: bool,
-    /// Where documents go for which no version is left; `None` for a person.
+    /// Where documents go when no version is left; `None` for human review.
     pub(super) when_exhausted: Option<Destination>,
 }
 
-/// When calls take too long.
+/// The rule for calls that take too long.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slow {
     pub(super) after: Duration,
     pub(super) threshold: Ratio,
 }
 
-/// Which rule was broken, and by how many of how many calls.
+/// The rule that was broken, by `part` of `whole` calls.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Breach {
     pub(super) reason: TripReason,
@@ -65,32 +65,32 @@ pub(super) struct Breach {
     pub(super) threshold: Ratio,
 }
 
-/// How a call ended, as far as a breaker cares.
+/// What a call that ended counts as.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
+pub(super) enum CountsAs {
     Abandoned,
     AbandonedAsFailure,
     Answered,
     Failed(FailureKind),
 }
 
-/// What the end of a call says.
+/// What the end of a call does.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Effect {
-    /// Of its version, if anything.
-    pub(super) step: Option<Step>,
-    /// What to page for at once.
+    /// What the call counts as for its version; `None` when it does not count.
+    pub(super) counts_as: Option<CountsAs>,
+    /// A failure that pages at once.
     pub(super) urgent: Option<FailureKind>,
 }
 
 impl Rule {
-    /// Whether so many of the calls are too many, once there are enough of them.
+    /// Whether `part` of `whole` calls breaks the rule; not below the minimum number of calls.
     pub(super) fn is_exceeded_by(&self, part: u64, whole: u64) -> bool {
-        whole >= self.min_calls && self.is_too_many(part, whole)
+        whole >= self.min_calls && self.is_above_threshold(part, whole)
     }
 
-    /// The same, however few there are.
-    pub(super) fn is_too_many(&self, part: u64, whole: u64) -> bool {
+    /// Whether `part` of `whole` calls breaks the rule, whatever the number of calls.
+    pub(super) fn is_above_threshold(&self, part: u64, whole: u64) -> bool {
         let is_exceeded = if self.inclusive {
             part > 0 && !self.threshold.is_above(part, whole)
         } else {
@@ -99,17 +99,17 @@ impl Rule {
         is_exceeded && (!self.confident || wilson_at_least(part, whole) > self.threshold.as_f64())
     }
 
-    /// What the end of a call says.
-    pub(super) fn read(&self, outcome: &Outcome) -> Effect {
+    /// What an outcome counts as, and whether it pages.
+    pub(super) fn effect_of(&self, outcome: &Outcome) -> Effect {
         match outcome {
-            Outcome::Accepted | Outcome::NeedsReview => Effect::of(Step::Answered),
-            Outcome::Abandoned if self.abandoned_counts => Effect::of(Step::AbandonedAsFailure),
-            Outcome::Abandoned => Effect::of(Step::Abandoned),
+            Outcome::Accepted | Outcome::NeedsReview => Effect::of(CountsAs::Answered),
+            Outcome::Abandoned if self.abandoned_counts => Effect::of(CountsAs::AbandonedAsFailure),
+            Outcome::Abandoned => Effect::of(CountsAs::Abandoned),
             Outcome::Failed(kind) => match self.handling(*kind) {
-                FailureHandling::Counts => Effect::of(Step::Failed(*kind)),
+                FailureHandling::Counts => Effect::of(CountsAs::Failed(*kind)),
                 FailureHandling::Ignored => Effect::default(),
                 FailureHandling::Pages => Effect {
-                    step: None,
+                    counts_as: None,
                     urgent: Some(*kind),
                 },
             },
@@ -117,7 +117,7 @@ impl Rule {
         }
     }
 
-    /// As configured; else what no version can cure says nothing about one.
+    /// The configured handling; by default, a failure that no version can cure does not count.
     fn handling(&self, kind: FailureKind) -> FailureHandling {
         let by_cause = match kind.cause() {
             Cause::Account => FailureHandling::Pages,
@@ -129,9 +129,9 @@ impl Rule {
 }
 
 impl Effect {
-    fn of(step: Step) -> Self {
+    fn of(counts_as: CountsAs) -> Self {
         Self {
-            step: Some(step),
+            counts_as: Some(counts_as),
             urgent: None,
         }
     }

@@ -155,11 +155,12 @@ fn only_the_trip_pages() {
     assert_eq!(
         texts,
         [
-            "5 of 5 calls to v7 failed (threshold 5 %, 5 server error); v6 serves now",
-            "v7 is tried with 3 calls",
-            "v7 was tried and goes out of service again (a call failed); it is tried anew at 2026-03-13T21:03:00.000Z",
-            "v7 is tried with 3 calls",
-            "v7 was tried and is in service again",
+            "circuit of v7 opened: consecutive failures, 5 of 5 calls failed (threshold 5 %, \
+             5 server_error); v6 serves now",
+            "circuit of v7 half-open: 3 calls probe v7",
+            "circuit of v7 opened again: a probe failed; next probes at 2026-03-13T21:03:00.000Z",
+            "circuit of v7 half-open: 3 calls probe v7",
+            "circuit of v7 closed: all probes succeeded, v7 serves again",
         ]
     );
     let pages = told
@@ -347,7 +348,7 @@ fn what_cannot_be_is_refused() {
         ),
         (
             minute.with_longest_wait(seconds(59)),
-            "probing longest wait: got `59s`, expected at least the first wait, 1m",
+            "probing longest wait: got `59s`, expected at least the first wait (1m)",
         ),
     ] {
         let error = ErrorRateBreaker::builder()
