@@ -1,4 +1,4 @@
-//! P7: every document ends somewhere known.
+//! P7: every document ends in a known place.
 
 mod arrivals;
 mod builder;
@@ -25,34 +25,50 @@ pub use ends::Ends;
 
 const NAME: &str = "ledger";
 
-/// Knows where every document ended, and raises an alert for one that does not end and for a type that stops coming.
+/// Records where every document ended, and alerts when a call does not end or a document type stops
+/// arriving.
 ///
 /// # What it watches
-/// Every admitted or diverted call, per document type: when documents arrive, how they end, and which are still open.
+/// Every admitted or diverted call, per document type: when documents arrive, how they end, and
+/// which calls are still open.
 ///
 /// # When it acts
-/// At a tick: when a call has been open for more than 10 minutes; when at least three documents of a type arrived and
-/// nothing came out of the pipeline for 15 minutes (no answer, no diversion: the queue behind it is empty); when a type
-/// of which at least 20 documents have come stays away for 30 minutes and for ten times its usual gap; when a declared
-/// type stays away for longer than declared.
+/// At a tick:
+/// - when a call has been open for more than 10 minutes;
+/// - when at least 3 documents of a type arrived and nothing came out for 15 minutes (no answer, no
+///   diversion and no release: the queue behind the pipeline is empty);
+/// - when a type with at least 20 documents so far has not arrived for more than 30 minutes and
+///   more than ten times its mean gap;
+/// - when a type declared with [`expect`](RouteLedgerBuilder::expect) has not arrived for longer
+///   than declared.
 ///
 /// # What it does
-/// Counts every end under its name. The first overdue call is a page, others while it is open are warnings. `Nothing
-/// comes out` is a page, once until something does. A declared type that stays away is a page, another one a warning,
-/// because a quiet night may be normal. A permit that was dropped unsaid is a warning.
+/// The ledger counts how documents end, per type. The first overdue call is a page; further ones
+/// are warnings while it is open. When nothing comes out, the ledger pages once, until something
+/// comes out again. A declared type that stops arriving is a page; another type is a warning,
+/// because a quiet night may be normal. A permit that was dropped without an outcome is a warning.
+/// Calls that were open in a restored snapshot are reported as lost: the first is a page, further
+/// ones are warnings.
 ///
 /// # What it cannot see
-/// Documents that were never given to [`admit`](crate::Pipeline::admit), and what happens to a document after its call:
-/// for that, declare what must arrive. A permit leaked by `mem::forget` shows as overdue.
+/// - Documents that never reach [`admit`](crate::Pipeline::admit): declare with
+///   [`expect`](RouteLedgerBuilder::expect) which types must arrive.
+/// - What happens to a document after its call.
+/// - Why a call is open: a permit leaked by `mem::forget` is reported as overdue.
 ///
 /// # Defaults and why
-/// 10 minutes are more than any healthy call takes; 15 leave the half hour in which a broken deployment must be known.
-/// At most 100,000 open calls are followed one by one; more are only counted.
+/// 10 minutes are more than any healthy call takes. 15 minutes are well within the half hour in
+/// which a broken deployment must be known. At most 100,000 open calls are tracked one by one;
+/// further ones are only counted. At most 10,000 types are counted separately; further ones share
+/// one entry.
 ///
 /// # Events
-/// [`Overdue`](crate::event::LedgerEvent::Overdue), [`NothingComesOut`](crate::event::LedgerEvent::NothingComesOut), [`Silent`](crate::event::LedgerEvent::Silent),
-/// [`Abandoned`](crate::event::LedgerEvent::Abandoned), [`LostInRestart`](crate::event::LedgerEvent::LostInRestart) (a page for the first, for calls that
-/// were open in the snapshot that was restored).
+/// Pages or warnings: [`Overdue`](crate::event::LedgerEvent::Overdue),
+/// [`Silent`](crate::event::LedgerEvent::Silent),
+/// [`LostInRestart`](crate::event::LedgerEvent::LostInRestart). Pages:
+/// [`NothingComesOut`](crate::event::LedgerEvent::NothingComesOut). Warnings:
+/// [`Abandoned`](crate::event::LedgerEvent::Abandoned),
+/// [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted).
 ///
 /// # Example
 /// ```
@@ -104,7 +120,7 @@ struct Open {
 }
 
 impl RouteLedger {
-    /// How documents have ended so far, and how many are open.
+    /// How documents have ended so far, and the number of open calls.
     pub fn report(&self) -> LedgerReport {
         let core = self.core.lock();
         let ends = |arrivals: &Arrivals| arrivals.ends;
@@ -120,7 +136,7 @@ impl RouteLedger {
         }
     }
 
-    /// The tickets that are open, oldest first, with their documents.
+    /// The open calls, oldest first: ticket, document and time of admission.
     pub fn open(&self) -> Vec<(TicketId, DocumentId, Timestamp)> {
         let core = self.core.lock();
         let mut open: Vec<_> = core
@@ -235,7 +251,7 @@ impl RouteLedger {
                 Severity::Warning
             };
             if let Some((last_seen, silent_for)) =
-                arrivals.is_silent(cx.now(), declared.copied(), self.settings.silence)
+                arrivals.silence(cx.now(), declared.copied(), self.settings.silence)
             {
                 let document_type = document_type.clone();
                 cx.emit(
@@ -325,7 +341,7 @@ struct Stored {
     started: Option<Timestamp>,
 }
 
-/// How documents have ended.
+/// How documents have ended so far.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LedgerReport {
     types: BTreeMap<DocumentType, Ends>,
@@ -339,7 +355,7 @@ impl LedgerReport {
         self.types.iter()
     }
 
-    /// The ends of all types past the number that is kept apart; `None` while every type is.
+    /// The ends of the types above the limit of 10,000; `None` while no type is above it.
     pub fn other(&self) -> Option<&Ends> {
         self.other.as_ref()
     }
@@ -357,7 +373,7 @@ impl LedgerReport {
             .fold(Ends::default(), |sum, ends| sum.plus(*ends))
     }
 
-    /// Calls that have not ended.
+    /// The number of calls that have not ended.
     pub fn open(&self) -> u64 {
         self.open
     }

@@ -1,4 +1,4 @@
-//! One document type: what came in, what came out, and since when nothing did.
+//! One document type: when documents arrived, how they ended, and how long nothing has come out.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use super::ends::Ends;
 use crate::call::Outcome;
 use crate::time::{Timestamp, millis};
 
-/// So many documents must wait in vain before "nothing comes out" is said.
-const WAITING: u64 = 3;
-/// So many documents must have come before a type's absence is noticed without being declared.
-const KNOWN: u64 = 20;
-/// A type is silent when it stays away for so many of its usual gaps.
-const GAPS: u32 = 10;
+/// The number of documents that must wait before the ledger reports that nothing comes out.
+const MIN_WAITING: u64 = 3;
+/// The number of documents from which the silence of an undeclared type is reported.
+const MIN_ARRIVED: u64 = 20;
+/// The number of mean gaps without a document after which an undeclared type is silent.
+const SILENT_GAPS: u32 = 10;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Arrivals {
@@ -22,13 +22,13 @@ pub(super) struct Arrivals {
     first: Timestamp,
     last: Timestamp,
     silence_reported: bool,
-    /// Since when documents arrive and nothing comes out, and how many.
+    /// When the first waiting document arrived, and the number of waiting documents.
     waiting: Option<(Timestamp, u64)>,
     waiting_reported: bool,
 }
 
 impl Arrivals {
-    /// A type that is expected, and has not come yet.
+    /// A declared type of which no document has arrived yet.
     pub(super) fn expected_since(since: Timestamp) -> Self {
         Self {
             first: since,
@@ -59,7 +59,8 @@ impl Arrivals {
         }
     }
 
-    /// How many documents have waited for how long, if that has just become too much.
+    /// The number of waiting documents and how long they have waited, if both have just reached
+    /// their limits.
     pub(super) fn nothing_comes_out(
         &mut self,
         now: Timestamp,
@@ -67,24 +68,26 @@ impl Arrivals {
     ) -> Option<(u64, Duration)> {
         let (since, arrived) = self.waiting?;
         let waited = now.since(since);
-        if self.waiting_reported || arrived < WAITING || waited < limit {
+        if self.waiting_reported || arrived < MIN_WAITING || waited < limit {
             return None;
         }
         self.waiting_reported = true;
         Some((arrived, waited))
     }
 
-    /// When the last document came and how long ago that is, if that has just become too long.
-    pub(super) fn is_silent(
+    /// When the last document arrived and how long ago, if that has just exceeded the limit.
+    pub(super) fn silence(
         &mut self,
         now: Timestamp,
         declared: Option<Duration>,
-        silence: Duration,
+        min_silence: Duration,
     ) -> Option<(Timestamp, Duration)> {
         let silent_for = now.since(self.last);
         let limit = match declared {
             Some(declared) => declared,
-            None if self.arrived >= KNOWN => silence.max(self.usual_gap().saturating_mul(GAPS)),
+            None if self.arrived >= MIN_ARRIVED => {
+                min_silence.max(self.mean_gap().saturating_mul(SILENT_GAPS))
+            }
             None => return None,
         };
         if self.silence_reported || silent_for <= limit {
@@ -94,7 +97,7 @@ impl Arrivals {
         Some((self.last, silent_for))
     }
 
-    fn usual_gap(&self) -> Duration {
+    fn mean_gap(&self) -> Duration {
         let gaps = self.arrived.saturating_sub(1).max(1);
         Duration::from_millis(millis(self.last.since(self.first)) / gaps)
     }

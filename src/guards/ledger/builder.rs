@@ -1,4 +1,4 @@
-//! Configuring a ledger, and the default numbers.
+//! The configuration of a ledger, and its defaults.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -17,7 +17,7 @@ const SILENCE: Duration = minutes(30);
 const OPEN_LIMIT: usize = 100_000;
 
 impl RouteLedger {
-    /// A ledger with the default numbers.
+    /// Configures a ledger, starting from the defaults.
     pub fn builder() -> RouteLedgerBuilder {
         RouteLedgerBuilder::new()
     }
@@ -31,7 +31,7 @@ impl Default for RouteLedger {
 
 /// Configures a [`RouteLedger`].
 #[derive(Clone, Debug)]
-#[must_use = "nothing is watched before `build`"]
+#[must_use = "nothing is watched until `build` is called"]
 pub struct RouteLedgerBuilder {
     max_open: Duration,
     nothing_out: Duration,
@@ -55,26 +55,28 @@ impl RouteLedgerBuilder {
         self
     }
 
-    /// How long documents may arrive with nothing coming out (15 minutes by default).
+    /// How long documents may arrive while nothing comes out (15 minutes by default).
     pub fn nothing_out(mut self, duration: Duration) -> Self {
         self.nothing_out = duration;
         self
     }
 
-    /// How long a type that has come often may stay away (30 minutes by default, and never less than ten of its usual
-    /// gaps).
+    /// How long a type with at least 20 documents so far may be silent (30 minutes by default, and
+    /// at least ten times its mean gap).
     pub fn silence(mut self, duration: Duration) -> Self {
         self.silence = duration;
         self
     }
 
-    /// Declares that a document of this type must come at least so often, from the first tick on.
+    /// Declares that a document of this type must arrive at least once in each period of `every`,
+    /// starting with the ledger's first call or tick. If given twice for a type, the last period
+    /// counts.
     pub fn expect(mut self, document_type: DocumentType, every: Duration) -> Self {
         self.expected.insert(document_type, every);
         self
     }
 
-    /// The ledger; an error when a duration is zero.
+    /// Builds the ledger; an error when a duration is zero.
     pub fn build(self) -> Result<RouteLedger, Error> {
         let named = [
             ("ledger max_open".to_owned(), self.max_open),

@@ -1,31 +1,31 @@
-//! The ends that documents come to, counted.
+//! Counts of how documents ended.
 
 use serde::{Deserialize, Serialize};
 
 use crate::call::Outcome;
 
-/// How many documents came to which end.
+/// The number of documents that ended in each way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Ends {
-    /// The permit was dropped unsaid.
+    /// The permit was dropped without an outcome.
     pub abandoned: u64,
-    /// Answered, and the answer may be acted on.
+    /// The answer was accepted.
     pub accepted: u64,
-    /// Sent elsewhere before a call was made.
+    /// The document was diverted before a call was made.
     pub diverted: u64,
     /// The call failed, or its answer was a failure.
     pub failed: u64,
-    /// Open when the process ended.
+    /// The call was open in a snapshot that was restored.
     pub lost: u64,
-    /// Answered, and a person must look.
+    /// The answer needs human review.
     pub needs_review: u64,
-    /// The call was never made, by the caller's choice.
+    /// The caller released the permit without making the call.
     pub released: u64,
 }
 
 impl Ends {
-    /// All of them.
+    /// The number of documents that have ended.
     pub fn total(self) -> u64 {
         let made = self.abandoned + self.accepted + self.failed + self.needs_review;
         made + self.diverted + self.lost + self.released
