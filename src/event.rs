@@ -1,4 +1,4 @@
-//! Everything that can be told to an operator.
+//! Everything that fusebox reports to an operator.
 
 pub(crate) mod breaker;
 mod budget;
@@ -32,19 +32,19 @@ pub use rollout::RolloutEvent;
 pub(crate) use rollout::{NotCounted, RolloutCommand};
 pub use shadow::ShadowEvent;
 
-/// How much an event wants somebody's attention. Ordered.
+/// How urgent an event is, from least to most urgent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(
     clippy::exhaustive_enums,
-    reason = "sinks filter by it, and a new level would pass their filters unseen"
+    reason = "sinks filter by severity, and a new level would bypass their filters"
 )]
 pub enum Severity {
-    /// For the record.
+    /// For the log.
     Info,
     /// For working hours.
     Warning,
-    /// Wake somebody up.
+    /// The operator on call must act now.
     Page,
 }
 
@@ -58,24 +58,25 @@ impl fmt::Display for Severity {
     }
 }
 
-/// One thing that happened: when, which guard says so, how urgent it is, and what.
+/// One thing that happened: when, which guard reports it, how urgent it is, and what happened.
 ///
-/// Serialised as one flat object with `"format": 1`; `"event"` names the kind, and its data stands beside it. Printed
-/// as one line for a person.
+/// Serialised as one flat object with `"format": 1`: `"event"` names the kind, and its fields are
+/// on the same level. Printed as one line of text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Event {
     format: Format<1>,
-    /// When, by the pipeline's clock.
+    /// When it happened, by the pipeline's clock.
     pub at: Timestamp,
-    /// The name of the guard that says so; `pipeline` for the pipeline itself.
+    /// The name of the guard that reports it; `pipeline` for the pipeline itself.
     pub guard: String,
     /// How urgent it is.
     pub severity: Severity,
-    /// The type of document that it is about, where a guard judges types by themselves; `None` where it is about all.
+    /// The document type it is about, where a guard evaluates each type separately; `None` where it
+    /// is about all types.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_for: Option<DocumentType>,
-    /// Whether the guard only watches: it says what it would have done, and has not done it.
+    /// Whether the guard is in a dry run: it reports what it would have done, without doing it.
     pub dry_run: bool,
     /// What happened.
     #[serde(flatten)]
@@ -83,7 +84,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event of a guard that acts.
+    /// An event about documents of all types, from a guard that is not in a dry run.
     pub fn new(
         at: Timestamp,
         guard: impl Into<String>,
@@ -101,13 +102,13 @@ impl Event {
         }
     }
 
-    /// The same about documents of one type only.
+    /// The same event, about documents of one type only.
     pub fn only_for(mut self, document_type: DocumentType) -> Self {
         self.only_for = Some(document_type);
         self
     }
 
-    /// The same from a guard that only watches: nobody is woken up for it.
+    /// The same event from a guard in a dry run; its severity is at most a warning.
     pub fn into_dry_run(mut self) -> Self {
         self.severity = self.severity.min(Severity::Warning);
         self.dry_run = true;
@@ -117,15 +118,13 @@ impl Event {
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dry_run = if self.dry_run { " (dry run)" } else { "" };
-        write!(
-            f,
-            "{} {:7} {}{dry_run}: ",
-            self.at, self.severity, self.guard
-        )?;
+        write!(f, "{} {:7} {}", self.at, self.severity, self.guard)?;
         if let Some(document_type) = &self.only_for {
-            write!(f, "for {document_type} only, ")?;
+            write!(f, " ({document_type} only)")?;
         }
-        fmt::Display::fmt(&self.kind, f)
+        if self.dry_run {
+            f.write_str(" (dry run)")?;
+        }
+        write!(f, ": {}", self.kind)
     }
 }

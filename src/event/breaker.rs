@@ -1,4 +1,4 @@
-//! What breakers report, as data and as one line of text.
+//! The events of error-rate breakers, as data and as one line of text.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,30 +11,34 @@ use crate::name::VersionId;
 use crate::ratio::Ratio;
 use crate::time::Timestamp;
 
-/// What an [`ErrorRateBreaker`](crate::ErrorRateBreaker) reports.
+/// The events of an [`ErrorRateBreaker`](crate::ErrorRateBreaker).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 #[allow(
     missing_docs,
-    reason = "the fields carry the names of what they hold; each variant says what they are about"
+    reason = "each field is named after what it holds, and each variant explains its fields"
 )]
 pub enum BreakerEvent {
-    /// Too large a share of a version's calls was abandoned: hanging calls complete with no error.
+    /// Too large a share of a version's calls was abandoned. A hanging call that is cancelled ends
+    /// without an error, so the error rate does not show it.
     AbandonedRateExceeded {
         version: VersionId,
         abandoned: u64,
         calls: u64,
         threshold: Ratio,
     },
-    /// A breaker puts every version into service again, with empty windows.
+    /// The operator reset the breaker: it enforces again, all circuits are closed and all windows
+    /// empty.
     BreakerReset,
-    /// A breaker was told to do more or less than usual.
+    /// The operator switched the breaker to another mode.
     BreakerSwitched { mode: BreakerMode },
-    /// Too many calls of a version failed. It is out of service from here on, if there is one to fall back to.
+    /// Too many calls of a version failed or were slow. If there is a version to fall back to, the
+    /// circuit opens and `fallback` serves; otherwise the version keeps serving.
     ///
-    /// `incident` is the same for all that belongs to one outage: use it as the key under which a pager groups. The
-    /// tickets are those of the first and the last call that failed.
+    /// `incident` is the same for all events of one outage: use it as the dedup key of your pager.
+    /// `kinds` counts the failures by kind; `first_failed` and `last_failed` are the tickets of the
+    /// first and the last failed call.
     ErrorRateExceeded {
         version: VersionId,
         incident: String,
@@ -47,8 +51,8 @@ pub enum BreakerEvent {
         last_failed: Option<TicketId>,
         fallback: Option<VersionId>,
     },
-    /// Falling back did not help: no version is left, and documents go elsewhere. `incident` is that of the version that
-    /// failed first; all else is as in `ErrorRateExceeded`.
+    /// The last version that could serve failed too: documents go to `destination`. `incident` is
+    /// that of the version that failed first; the other fields are as in `ErrorRateExceeded`.
     Exhausted {
         version: VersionId,
         incident: String,
@@ -61,32 +65,33 @@ pub enum BreakerEvent {
         last_failed: Option<TicketId>,
         destination: Destination,
     },
-    /// An outage is over: the version has been well for as long as the breaker waits, a person put it into service again,
-    /// or it is not live any more.
+    /// An outage is over: the version has been healthy for as long as the breaker holds an incident
+    /// open, the operator rearmed it, or it is no longer live. `times` counts how often it broke a
+    /// rule.
     IncidentResolved {
         version: VersionId,
         incident: String,
         opened_at: Timestamp,
         times: u32,
     },
-    /// A version that is tried goes out of service again, and is tried anew later.
+    /// The circuit of a half-open version opened again; it turns half-open again at `next_at`.
     ProbesFailed {
         version: VersionId,
         reason: ProbeFailure,
         next_at: Timestamp,
     },
-    /// A version that is out of service is tried with a few calls.
+    /// The circuit of a version is half-open: up to `probes` calls go to the version.
     ProbesStarted { version: VersionId, probes: u32 },
-    /// A version may serve again.
+    /// The operator rearmed a version: its circuit is closed and its window empty.
     Rearmed { version: VersionId },
-    /// A version that was tried is in service again, with an empty window.
+    /// All probes of a half-open version succeeded: its circuit is closed and its window empty.
     Recovered { version: VersionId },
-    /// A failure that no rate must be waited for: credentials, model name, quota.
+    /// A failure that pages at once, whatever the error rate: credentials, model name, quota.
     UrgentFailure {
         version: VersionId,
         failure: FailureKind,
     },
-    /// A breaker that only watches would have taken a version out of service.
+    /// A breaker in the mode [`ObserveOnly`](BreakerMode::ObserveOnly) would have opened a circuit.
     WouldTrip {
         version: VersionId,
         reason: TripReason,
@@ -97,7 +102,7 @@ pub enum BreakerEvent {
 }
 
 impl BreakerEvent {
-    /// Which event it is, as `"event"` says in JSON.
+    /// The event's name, the same as `"event"` in its JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::AbandonedRateExceeded { .. } => "abandoned_rate_exceeded",
@@ -127,13 +132,17 @@ impl fmt::Display for BreakerEvent {
             } => {
                 write!(
                     f,
-                    "{abandoned} of {calls} calls to {version} were abandoned (threshold {threshold})"
+                    "{abandoned} of {calls} calls to {version} were abandoned (threshold \
+                     {threshold}): check for hanging or cancelled calls"
                 )
             }
-            Self::BreakerReset => {
-                f.write_str("every version is in service again, with empty windows")
+            Self::BreakerReset => f.write_str(
+                "operator reset the breaker: all circuits are closed, all windows empty",
+            ),
+            Self::BreakerSwitched { mode } => {
+                let effect = mode.effect();
+                write!(f, "operator switched the breaker to {mode}: {effect}")
             }
-            Self::BreakerSwitched { mode } => write!(f, "the breaker {mode}"),
             Self::ErrorRateExceeded {
                 version,
                 reason,
@@ -144,18 +153,24 @@ impl fmt::Display for BreakerEvent {
                 fallback,
                 ..
             } => {
-                write!(
-                    f,
-                    "{errors} of {calls} calls to {version} {reason} (threshold {threshold}"
-                )?;
-                for (kind, count) in kinds {
-                    write!(f, ", {count} {kind}")?;
-                }
+                let breach = Breach {
+                    reason,
+                    errors,
+                    calls,
+                    threshold,
+                    kinds: Some(kinds),
+                };
                 match fallback {
-                    Some(fallback) => write!(f, "); {fallback} serves now"),
+                    Some(fallback) => {
+                        write!(
+                            f,
+                            "circuit of {version} opened: {breach}; {fallback} serves now"
+                        )
+                    }
                     None => write!(
                         f,
-                        "); there is no version to fall back to, so it still serves"
+                        "circuit of {version} alarmed: {breach}; no version to fall back to, so \
+                         {version} still serves"
                     ),
                 }
             }
@@ -169,16 +184,17 @@ impl fmt::Display for BreakerEvent {
                 destination,
                 ..
             } => {
+                let breach = Breach {
+                    reason,
+                    errors,
+                    calls,
+                    threshold,
+                    kinds: Some(kinds),
+                };
                 write!(
                     f,
-                    "{errors} of {calls} calls to {version} {reason} as well (threshold {threshold}"
-                )?;
-                for (kind, count) in kinds {
-                    write!(f, ", {count} {kind}")?;
-                }
-                write!(
-                    f,
-                    "): falling back did not help, documents go to {destination}"
+                    "circuit of {version} opened: {breach}; no version left to serve, so documents \
+                     go to {destination}"
                 )
             }
             Self::IncidentResolved {
@@ -186,30 +202,47 @@ impl fmt::Display for BreakerEvent {
                 opened_at,
                 times,
                 ..
-            } => write!(
-                f,
-                "the outage of {version} that began at {opened_at} is over (it failed {times} times)"
-            ),
+            } => {
+                write!(f, "incident of {version} resolved: opened at {opened_at}, ")?;
+                match times {
+                    1 => f.write_str("tripped once"),
+                    _ => write!(f, "tripped {times} times"),
+                }
+            }
             Self::ProbesFailed {
                 version,
                 reason,
                 next_at,
             } => write!(
                 f,
-                "{version} was tried and goes out of service again ({reason}); it is tried anew at {next_at}"
+                "circuit of {version} opened again: {reason}; next probes at {next_at}"
             ),
             Self::ProbesStarted { version, probes } => {
-                write!(f, "{version} is tried with {probes} calls")
-            }
-            Self::Rearmed { version } => write!(f, "{version} may serve again"),
-            Self::Recovered { version } => {
-                write!(f, "{version} was tried and is in service again")
-            }
-            Self::UrgentFailure { version, failure } => {
+                let calls = if *probes == 1 {
+                    "call probes"
+                } else {
+                    "calls probe"
+                };
                 write!(
                     f,
-                    "a call to {version} failed with `{failure}`: a person must act"
+                    "circuit of {version} half-open: {probes} {calls} {version}"
                 )
+            }
+            Self::Rearmed { version } => {
+                write!(
+                    f,
+                    "operator rearmed {version}: its circuit is closed, its window empty"
+                )
+            }
+            Self::Recovered { version } => {
+                write!(
+                    f,
+                    "circuit of {version} closed: all probes succeeded, {version} serves again"
+                )
+            }
+            Self::UrgentFailure { version, failure } => {
+                let advice = advice(*failure);
+                write!(f, "a call to {version} failed with {failure}: {advice}")
             }
             Self::WouldTrip {
                 version,
@@ -217,58 +250,115 @@ impl fmt::Display for BreakerEvent {
                 errors,
                 calls,
                 threshold,
-                ..
-            } => write!(
-                f,
-                "{errors} of {calls} calls to {version} {reason} (threshold {threshold}): it would be taken out of service"
-            ),
+            } => {
+                let breach = Breach {
+                    reason,
+                    errors,
+                    calls,
+                    threshold,
+                    kinds: None,
+                };
+                write!(
+                    f,
+                    "circuit of {version} would have opened: {breach}; the breaker only observes, \
+                     so {version} still serves"
+                )
+            }
         }
     }
 }
 
-/// What an error-rate breaker does with what it sees.
+struct Breach<'a> {
+    reason: &'a TripReason,
+    errors: &'a u64,
+    calls: &'a u64,
+    threshold: &'a Ratio,
+    kinds: Option<&'a BTreeMap<FailureKind, u64>>,
+}
+
+impl fmt::Display for Breach<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (errors, calls) = (self.errors, self.calls);
+        match self.reason {
+            TripReason::ConsecutiveFailures => {
+                write!(f, "consecutive failures, {errors} of {calls} calls failed")
+            }
+            TripReason::ErrorRate => write!(f, "{errors} of {calls} calls failed"),
+            TripReason::LastCalls => write!(f, "{errors} of the last {calls} calls failed"),
+            TripReason::SlowCalls => write!(f, "{errors} of {calls} calls took too long"),
+        }?;
+        write!(f, " (threshold {}", self.threshold)?;
+        for (kind, count) in self.kinds.into_iter().flatten() {
+            write!(f, ", {count} {kind}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+fn advice(failure: FailureKind) -> &'static str {
+    match failure {
+        FailureKind::Auth => "check the API key and its permissions",
+        FailureKind::NotFound => "check the model name and the endpoint",
+        FailureKind::QuotaExhausted => "check the quota and the billing of the account",
+        _ => "configured to page at once",
+    }
+}
+
+/// How far an error-rate breaker acts on the calls that it counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BreakerMode {
-    /// It counts, and takes no version out of service.
+    /// It counts calls; no circuit opens.
     Disabled,
-    /// It takes versions out of service and falls back.
+    /// It opens circuits and falls back.
     #[default]
     Enforce,
-    /// Every call is served by the version behind production, until a person says otherwise.
+    /// The previous version serves every call, until the operator switches the mode or resets the
+    /// breaker.
     ForcedFallback,
-    /// It counts, and says what it would do.
+    /// It counts calls and reports which circuits it would have opened.
     ObserveOnly,
+}
+
+impl BreakerMode {
+    fn effect(self) -> &'static str {
+        match self {
+            Self::Disabled => "it only counts, no circuit opens",
+            Self::Enforce => "it opens circuits and falls back",
+            Self::ForcedFallback => "the previous version serves every call",
+            Self::ObserveOnly => "it only reports which circuits it would open",
+        }
+    }
 }
 
 impl fmt::Display for BreakerMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Disabled => "only counts",
-            Self::Enforce => "acts again",
-            Self::ForcedFallback => "sends every call to the version behind production",
-            Self::ObserveOnly => "only says what it would do",
+            Self::Disabled => "disabled",
+            Self::Enforce => "enforce",
+            Self::ForcedFallback => "forced fallback",
+            Self::ObserveOnly => "observe only",
         })
     }
 }
 
-/// Why the trial of a version ended badly.
+/// Why the circuit of a half-open version opened again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ProbeFailure {
-    /// A call failed.
+    /// A probe failed.
     CallFailed,
-    /// A call did not end in time.
+    /// A probe did not end within its lease.
     LeaseExpired,
 }
 
 impl fmt::Display for ProbeFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::CallFailed => "a call failed",
-            Self::LeaseExpired => "a call did not end in time",
+            Self::CallFailed => "a probe failed",
+            Self::LeaseExpired => "a probe did not end in time",
         })
     }
 }
@@ -278,21 +368,24 @@ impl fmt::Display for ProbeFailure {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TripReason {
-    /// Too many failures in a row, while there were too few calls for a rate.
+    /// Too many consecutive failures, while the window had too few calls for a rate.
     ConsecutiveFailures,
-    /// Too many of the last calls failed, however long ago they were, while there were too few for a rate.
+    /// Too many of the last calls failed, whatever their age, while the window had too few calls
+    /// for a rate.
     LastCalls,
     /// Too large a share of the calls failed.
     ErrorRate,
-    /// Too large a share of the calls took too long, or hangs.
+    /// Too large a share of the calls took too long or is still open after that time.
     SlowCalls,
 }
 
 impl fmt::Display for TripReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::ConsecutiveFailures | Self::ErrorRate | Self::LastCalls => "failed",
-            Self::SlowCalls => "took too long",
+            Self::ConsecutiveFailures => "consecutive failures",
+            Self::ErrorRate => "error rate",
+            Self::LastCalls => "last calls",
+            Self::SlowCalls => "slow calls",
         })
     }
 }

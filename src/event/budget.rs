@@ -1,4 +1,4 @@
-//! What token budgets report, as data and as one line of text.
+//! The events of token budgets, as data and as one line of text.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,23 +9,24 @@ use crate::name::{DocumentId, DocumentType, ModelName, VersionId};
 use crate::time::Timestamp;
 use crate::tokens::TokenCount;
 
-/// What a [`TokenBudget`](crate::TokenBudget) reports.
+/// The events of a [`TokenBudget`](crate::TokenBudget).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 #[allow(
     missing_docs,
-    reason = "the fields carry the names of what they hold; each variant says what they are about"
+    reason = "each field is named after what it holds, and each variant explains its fields"
 )]
 pub enum BudgetEvent {
-    /// More documents than promised have more tokens than the bound that was learnt for their type.
+    /// More documents than promised have more tokens than the calibrated bound for their type.
     BoundMissed {
         document_type: DocumentType,
         model: ModelName,
         misses: u64,
         documents: u64,
     },
-    /// Documents of one type keep going over the token budget since this version serves.
+    /// Several documents of one type went over the token budget of this version within a short
+    /// time. `tokens` is what the latest of them needs; `None` when that could not be counted.
     BudgetAlarm {
         document_type: DocumentType,
         version: VersionId,
@@ -35,8 +36,8 @@ pub enum BudgetEvent {
         tokens: Option<TokenCount>,
         limit: u64,
     },
-    /// An API reported another number of tokens than was counted, or refused a prompt that should fit: the guard itself
-    /// is wrong.
+    /// An API reported more tokens than the guard counted, or refused as too long a prompt that
+    /// should fit: the guard's count is wrong. `reported` is `None` when the API gave no number.
     CountWrong {
         document: DocumentId,
         document_type: DocumentType,
@@ -45,7 +46,8 @@ pub enum BudgetEvent {
         counted: TokenCount,
         reported: Option<u64>,
     },
-    /// Documents of a type have little room left in what the model can read.
+    /// Documents of a type have little headroom: the 99th percentile of their prompts (`p99`) is
+    /// close to the largest prompt that fits next to the reserved answer.
     LittleHeadroom {
         document_type: DocumentType,
         version: VersionId,
@@ -53,9 +55,10 @@ pub enum BudgetEvent {
         p99: u64,
         largest_prompt: u64,
     },
-    /// The provider switches a model off soon, or has done so.
+    /// A model reaches its announced end of life soon, or has reached it.
     ModelEnds { model: ModelName, at: Timestamp },
-    /// A service read fewer tokens than the prompt has: it cut the prompt, and the answer is not accepted.
+    /// An API reported fewer input tokens than the prompt has: the service cut the prompt, so the
+    /// guard does not accept the answer.
     PromptCut {
         document: DocumentId,
         document_type: DocumentType,
@@ -66,7 +69,7 @@ pub enum BudgetEvent {
 }
 
 impl BudgetEvent {
-    /// Which event it is, as `"event"` says in JSON.
+    /// The event's name, the same as `"event"` in its JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::BoundMissed { .. } => "bound_missed",
@@ -89,8 +92,8 @@ impl fmt::Display for BudgetEvent {
                 documents,
             } => write!(
                 f,
-                "{misses} of {documents} documents of type {document_type} had more tokens than the bound learnt for \
-                 {model}; it is following"
+                "token bound of {model} too low for documents of type {document_type}: {misses} of \
+                 {documents} had more tokens; the bound adapts by itself"
             ),
             Self::BudgetAlarm {
                 document_type,
@@ -103,14 +106,18 @@ impl fmt::Display for BudgetEvent {
                 let within = humantime::format_duration(*within);
                 write!(
                     f,
-                    "{documents} documents of type {document_type} over the token budget within {within} "
+                    "{documents} documents of type {document_type} exceeded the token budget of \
+                     {version} within {within}: "
                 )?;
                 match tokens {
                     Some(tokens) => write!(
                         f,
-                        "with {version}: the last needs {tokens}, the limit is {limit}"
+                        "the latest needs {tokens}, the limit is {limit}; roll back {version} or \
+                         add a larger fallback model"
                     ),
-                    None => write!(f, "with {version}: the last was not measured"),
+                    None => f.write_str(
+                        "the latest could not be counted; pass its text or its token count",
+                    ),
                 }
             }
             Self::CountWrong {
@@ -123,12 +130,16 @@ impl fmt::Display for BudgetEvent {
             } => {
                 write!(
                     f,
-                    "the token budget counted {counted} for {document} with {version}, and {model} "
+                    "wrong token count for {document} with {version}: counted {counted}, {model} "
                 )?;
                 match reported {
-                    Some(reported) => write!(f, "reports {reported}: the guard counts wrong"),
-                    None => f.write_str("says that it is too long: the guard counts wrong"),
+                    Some(reported) => write!(f, "reports {reported}")?,
+                    None => f.write_str("refused it as too long")?,
                 }
+                write!(
+                    f,
+                    "; check the tokenizer and the limits declared for {model}"
+                )
             }
             Self::LittleHeadroom {
                 document_type,
@@ -138,11 +149,15 @@ impl fmt::Display for BudgetEvent {
                 largest_prompt,
             } => write!(
                 f,
-                "99 % of {documents} documents of type {document_type} need up to {p99} tokens with {version}, which is \
-                 more than 80 % of the {largest_prompt} that the model reads"
+                "little headroom for documents of type {document_type} with {version}: 99 % of \
+                 {documents} prompts have up to {p99} tokens, more than 80 % of \
+                 the {largest_prompt} that fit"
             ),
             Self::ModelEnds { model, at } => {
-                write!(f, "the provider switches {model} off at {at}")
+                write!(
+                    f,
+                    "end of life of {model} is {at}: move its versions to another model"
+                )
             }
             Self::PromptCut {
                 document,
@@ -150,10 +165,15 @@ impl fmt::Display for BudgetEvent {
                 counted,
                 reported,
                 ..
-            } => write!(
-                f,
-                "{model} read {reported} tokens of {document}, which has {counted}: the service cut the prompt"
-            ),
+            } => {
+                let at_least = if counted.is_exact() { "" } else { "at least " };
+                write!(
+                    f,
+                    "{model} reports {reported} input tokens for {document}, we counted \
+                     {at_least}{}: the service cut the prompt, so the answer is not accepted",
+                    counted.lower()
+                )
+            }
         }
     }
 }

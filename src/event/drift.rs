@@ -1,4 +1,4 @@
-//! What drift monitors report, as data and as one line of text.
+//! The events of confidence drift monitors, as data and as one line of text.
 
 use std::fmt;
 
@@ -7,16 +7,17 @@ use serde::{Deserialize, Serialize};
 use crate::confidence::Confidence;
 use crate::name::{DocumentId, DocumentType, Field};
 
-/// What a [`ConfidenceDriftMonitor`](crate::ConfidenceDriftMonitor) reports.
+/// The events of a [`ConfidenceDriftMonitor`](crate::ConfidenceDriftMonitor).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 #[allow(
     missing_docs,
-    reason = "the fields carry the names of what they hold; each variant says what they are about"
+    reason = "each field is named after what it holds, and each variant explains its fields"
 )]
 pub enum DriftEvent {
-    /// The confidence of a field fell, and its acceptance threshold rose.
+    /// The mean confidence of a field fell below its baseline, so the monitor raised the acceptance
+    /// threshold.
     DriftDetected {
         document_type: DocumentType,
         field: Field,
@@ -25,13 +26,14 @@ pub enum DriftEvent {
         documents: u64,
         threshold: Confidence,
     },
-    /// A person understood a shift; the threshold is back where it was.
+    /// The operator resolved a drift or asked for a new baseline; the acceptance threshold is back
+    /// at its normal value.
     DriftResolved {
         document_type: DocumentType,
         field: Field,
         threshold: Confidence,
     },
-    /// A confidence was not a number from 0 to 1; the answer goes to a person.
+    /// A confidence was not a number from 0 to 1; the answer goes to human review.
     InvalidConfidence {
         document: DocumentId,
         document_type: DocumentType,
@@ -40,7 +42,7 @@ pub enum DriftEvent {
 }
 
 impl DriftEvent {
-    /// Which event it is, as `"event"` says in JSON.
+    /// The event's name, the same as `"event"` in its JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::DriftDetected { .. } => "drift_detected",
@@ -62,8 +64,8 @@ impl fmt::Display for DriftEvent {
                 threshold,
             } => write!(
                 f,
-                "confidence of {document_type}.{field} fell from {baseline} to {mean} over {documents} documents; \
-                 answers below {threshold} now go to people"
+                "mean confidence of {document_type}.{field} fell from {baseline} to {mean} over \
+                 {documents} documents; answers below {threshold} now go to human review"
             ),
             Self::DriftResolved {
                 document_type,
@@ -72,7 +74,8 @@ impl fmt::Display for DriftEvent {
             } => {
                 write!(
                     f,
-                    "shift of {document_type}.{field} resolved; the threshold is {threshold} again"
+                    "operator resolved the drift of {document_type}.{field}: answers below \
+                     {threshold} go to human review again"
                 )
             }
             Self::InvalidConfidence {
@@ -80,7 +83,8 @@ impl fmt::Display for DriftEvent {
             } => {
                 write!(
                     f,
-                    "the confidence of {field} in {document} is not a number from 0 to 1"
+                    "confidence of {field} in {document} is not a number from 0 to 1: the answer \
+                     goes to human review"
                 )
             }
         }

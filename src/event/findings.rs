@@ -1,4 +1,4 @@
-//! What counts say about a candidate, and what a rollout decides from it.
+//! The evidence about a candidate, and the decision of a rollout.
 
 use std::fmt;
 
@@ -8,32 +8,31 @@ use crate::name::DocumentType;
 use crate::ratio::Ratio;
 use crate::time::Timestamp;
 
-/// What is counted of a version's documents.
+/// What a rollout counts for each version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Measure {
-    /// Calls whose end was never said.
+    /// Calls whose permit was dropped without an outcome.
     Abandonments,
-    /// Answers that people corrected.
+    /// Answers that reviewers corrected.
     Corrections,
-    /// Documents that went to a person or a queue instead of straight through.
+    /// Documents that were diverted, or whose answer went to human review.
     Diversions,
     /// Calls that failed.
     Failures,
-    /// Answers that were cut at their length limit.
+    /// Answers that were cut at their length limit; not counted as failures.
     Truncations,
 }
 
 impl Measure {
-    /// What happened to the documents, as it stands in a sentence.
     fn participle(self) -> &'static str {
         match self {
             Self::Abandonments => "abandoned",
             Self::Corrections => "corrected",
-            Self::Diversions => "sent to people",
+            Self::Diversions => "diverted or sent to review",
             Self::Failures => "failed",
-            Self::Truncations => "cut short",
+            Self::Truncations => "truncated",
         }
     }
 }
@@ -50,13 +49,13 @@ impl fmt::Display for Measure {
     }
 }
 
-/// Documents of one version, and to how many of them it happened.
+/// The documents of one version, and how many of them had the event that is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Tally {
-    /// Documents that it could happen to.
+    /// Documents that could have the event.
     pub documents: u64,
-    /// Those that it happened to; of a batch of corrections one.
+    /// Documents that had it; a batch of corrections counts once.
     pub events: u64,
 }
 
@@ -72,60 +71,58 @@ impl fmt::Display for Tally {
     }
 }
 
-/// What the counts say about a candidate.
+/// The counts for a candidate and for production, and how they compare.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Evidence {
-    /// What was counted.
+    /// What is counted.
     pub measure: Measure,
     /// The candidate's documents.
     pub candidate: Tally,
-    /// Production's documents at the same time.
+    /// Production's documents in the same strata.
     pub stable: Tally,
-    /// How many times as often it happens to the candidate: Mantel-Haenszel over stages, document types and time. `None`
-    /// when it did not happen to production at all.
+    /// The candidate's rate divided by production's (Mantel-Haenszel estimate over the strata:
+    /// stage, document type and time slice). `None` when production had no such event.
     pub ratio: Option<f64>,
     /// Natural logarithm of the e-value against "no worse than production".
     pub ln_e: f64,
-    /// Probability that the ratio is above the tolerated one, for a prior that is normal in the logarithm.
+    /// Probability that the ratio is above the tolerated one, with a prior that is normal in the
+    /// logarithm of the ratio.
     pub p_exceeds: f64,
-    /// Events to expect of the candidate if it were exactly at the tolerated ratio: how much the counts can tell.
+    /// The number of events that the candidate would have at exactly the tolerated ratio: a measure
+    /// of how much the counts can show.
     pub information: f64,
-    /// Whether the ratio is above the tolerated one.
+    /// Whether the ratio itself is above the tolerated one.
     pub exceeds: bool,
 }
 
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = self.measure.participle();
-        write!(f, "{what} {} against {}", self.candidate, self.stable)?;
+        write!(f, "{what} {}, production {}", self.candidate, self.stable)?;
         match self.ratio {
-            Some(ratio) => write!(f, ", {ratio:.2} times as often")?,
+            Some(ratio) => write!(f, ", ratio {ratio:.2}")?,
             None => f.write_str(", no ratio yet")?,
         }
-        let p = self.p_exceeds * 100.0;
         let e_value = self.ln_e.exp();
         if e_value < 1e6 {
-            write!(
-                f,
-                " (e-value {e_value:.3}, above the limit with a probability of {p:.1} %)"
-            )
+            write!(f, " (e-value {e_value:.3}")?;
         } else {
-            write!(
-                f,
-                " (e-value {e_value:.1e}, above the limit with a probability of {p:.1} %)"
-            )
+            write!(f, " (e-value {e_value:.1e}")?;
         }
+        let p = self.p_exceeds * 100.0;
+        write!(f, ", {p:.1} % likely above the limit)")
     }
 }
 
-/// Which share of the corrections that are to be expected has come, between 0 and 1. Zero while it is not known how long they take.
+/// The share of the expected corrections that have arrived, from 0 to 1. Zero while the review
+/// delay is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Maturity {
-    /// Of the candidate's documents.
+    /// For the candidate's documents.
     pub candidate: f64,
-    /// Of production's.
+    /// For production's documents.
     pub stable: f64,
 }
 
@@ -134,64 +131,66 @@ impl Maturity {
         Self { candidate, stable }
     }
 
-    /// The smaller of both.
+    /// The smaller of the two.
     pub fn least(self) -> f64 {
         self.candidate.min(self.stable)
     }
 }
 
-/// Why a rollout waits. In this order: of several reasons the first is told.
+/// Why a rollout holds. Ordered: of several reasons, the rollout reports the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HoldReason {
-    /// A person paused it.
+    /// The operator paused it.
     Paused,
-    /// The time of the stage is not over.
+    /// The stage has not run for its minimum time.
     NotDue,
-    /// There are too few corrections, on either side, to tell anything.
+    /// There are too few corrections to compare the versions.
     NoEvidence,
-    /// Too many corrections are still to come.
+    /// Too many of the expected corrections have not arrived yet.
     Immature,
-    /// The candidate does not get the share of documents that it should: what is compared may not be comparable.
+    /// The candidate's share of the documents is not the planned one, so the two groups may not be
+    /// comparable.
     #[doc(alias = "sample ratio mismatch")]
     SplitBroken,
-    /// A document type was not seen often enough.
+    /// The candidate has answered too few documents of an expected type.
     Coverage,
-    /// The corrections speak neither clearly for nor clearly against it.
+    /// The corrections do not show clearly enough whether the candidate is worse.
     Unclear,
-    /// All else speaks for the next stage: a person must approve it.
+    /// All other conditions are met: the operator must approve the next stage.
     Approval,
 }
 
 impl fmt::Display for HoldReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Approval => "a person must approve the next stage",
-            Self::Coverage => "some document types were not seen often enough",
-            Self::Immature => "too many corrections are still to come",
-            Self::NoEvidence => "too few corrections to tell",
-            Self::NotDue => "the time of the stage is not over",
-            Self::Paused => "a person paused it",
-            Self::SplitBroken => "the candidate does not get its share of the documents",
-            Self::Unclear => "the corrections are not clear",
+            Self::Approval => "the operator must approve the next stage",
+            Self::Coverage => "too few documents of some types",
+            Self::Immature => "too many expected corrections have not arrived",
+            Self::NoEvidence => "too few corrections to decide",
+            Self::NotDue => "the minimum time of the stage is not over",
+            Self::Paused => "the operator paused it",
+            Self::SplitBroken => "the candidate does not get its planned share of the documents",
+            Self::Unclear => "the corrections are inconclusive",
         })
     }
 }
 
-/// What the evidence asks for.
+/// The decision that follows from the evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[must_use]
 #[non_exhaustive]
 pub enum Decision {
-    /// A person must decide: the time for this stage is over, and it is not clear.
+    /// The stage did not meet its conditions in time: the operator must promote or abort.
     Escalate,
-    /// Wait.
+    /// Wait, for this reason.
     Hold(HoldReason),
-    /// Go on to the next stage, or through after the last.
+    /// Start the next stage; after the last one, the candidate serves all documents.
     Promote,
-    /// The candidate is worse.
+    /// The candidate is worse: take it out of service, or exclude the document type for which it is
+    /// worse.
     RollBack,
 }
 
@@ -206,49 +205,52 @@ impl fmt::Display for Decision {
     }
 }
 
-/// What a decision was made on. Printed as one line for a person.
+/// The evidence behind a decision. Printed as one line of text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Findings {
-    /// The document type that decided alone; `None` for all together.
+    /// The document type that decided; `None` when all types together did.
     pub document_type: Option<DocumentType>,
     /// The counts that decided.
     pub evidence: Evidence,
-    /// Which share of the corrections to expect has come.
+    /// The share of the expected corrections that have arrived.
     pub maturity: Maturity,
-    /// Whether corrections take longer for one version than for the other, so that only older documents were compared.
+    /// Whether an age cutoff applies: corrections take longer for one version than for the other,
+    /// so only documents past the cutoff are compared.
     pub only_old_enough: bool,
-    /// Expected document types that the candidate has not answered often enough.
+    /// Expected document types of which the candidate has answered too few documents.
     pub uncovered: Vec<DocumentType>,
-    /// Document types that production serves although the candidate is under way, because it was worse for them.
+    /// Document types that are excluded from the rollout, because the candidate was worse for them;
+    /// production serves them.
     pub excluded: Vec<DocumentType>,
     /// The tolerated ratio.
     pub max_ratio: Ratio,
-    /// When something is decided even if nothing new is learnt: the end of the stage or of the watch after a promotion, the next
-    /// time of a type that was not seen, or the moment at which a person is asked. `None` while it is paused, and when there is
-    /// no such moment.
+    /// The next decision that needs no new evidence: the end of the stage or of the watch after a
+    /// promotion, the next expected time of an uncovered type, or the escalation. `None` while the
+    /// rollout is paused, and when there is no such moment.
     pub next_look: Option<Timestamp>,
-    /// Whether a person decided.
+    /// Whether the operator decided.
     pub by_a_person: bool,
 }
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.by_a_person {
-            f.write_str("by a person; ")?;
+            f.write_str("by operator; ")?;
         }
         if let Some(document_type) = &self.document_type {
             write!(f, "{document_type}: ")?;
         }
-        write!(f, "{}", self.evidence)?;
+        let limit = self.max_ratio.as_f64();
+        write!(f, "{}; limit {limit:.2}", self.evidence)?;
         let percent = 100.0 * self.maturity.least();
-        write!(f, "; {percent:.0} % of the corrections are in")?;
+        write!(f, "; {percent:.0} % of expected corrections in")?;
         if self.only_old_enough {
-            f.write_str(", only older documents compared")?;
+            f.write_str(", only documents past the age cutoff compared")?;
         }
         for (what, types) in [
-            ("not seen often enough", &self.uncovered),
-            ("left to production", &self.excluded),
+            ("too few documents of", &self.uncovered),
+            ("excluded", &self.excluded),
         ] {
             if !types.is_empty() {
                 let names: Vec<_> = types.iter().map(ToString::to_string).collect();

@@ -1,4 +1,4 @@
-//! All events, by who reports them.
+//! All events, grouped by the guard that reports them.
 
 use std::fmt;
 
@@ -12,18 +12,19 @@ use super::pipeline::PipelineEvent;
 use super::rollout::RolloutEvent;
 use super::shadow::ShadowEvent;
 
-/// What happened, by who reports it. Printed as one line of text; serialised flat, with the event's name as `"event"`.
+/// What happened, grouped by the guard that reports it. Printed as one line of text; serialised
+/// flat, with the event's name as `"event"`.
 ///
-/// Durations are serialised in milliseconds, rates as counts, so that nothing is lost by rounding.
+/// Durations are serialised in milliseconds and rates as counts, so that rounding loses nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventKind {
     /// An event of a guard of your own.
     Custom {
-        /// What it is called.
+        /// The name that you gave it.
         name: String,
-        /// What it says.
+        /// The text that is printed.
         message: String,
     },
     /// An event of an [`ErrorRateBreaker`](crate::ErrorRateBreaker).
@@ -41,7 +42,8 @@ pub enum EventKind {
     /// An event of the [`Pipeline`](crate::Pipeline) itself.
     #[serde(untagged)]
     Pipeline(PipelineEvent),
-    /// An event of a [`CanaryPolicy`](crate::CanaryPolicy) or a [`BlueGreenPolicy`](crate::BlueGreenPolicy).
+    /// An event of a [`CanaryPolicy`](crate::CanaryPolicy) or a
+    /// [`BlueGreenPolicy`](crate::BlueGreenPolicy).
     #[serde(untagged)]
     Rollout(RolloutEvent),
     /// An event of a [`ShadowComparator`](crate::ShadowComparator).
@@ -58,7 +60,8 @@ impl EventKind {
         }
     }
 
-    /// Which event it is, as `"event"` says in JSON: few names, for metrics.
+    /// The event's name, the same as `"event"` in its JSON; there are few, so metrics can use it as
+    /// a label.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Breaker(event) => event.name(),

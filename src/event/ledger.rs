@@ -1,4 +1,4 @@
-//! What ledgers report, as data and as one line of text.
+//! The events of ledgers, as data and as one line of text.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,35 +9,36 @@ use crate::call::TicketId;
 use crate::name::{DocumentId, DocumentType, VersionId};
 use crate::time::Timestamp;
 
-/// What a [`RouteLedger`](crate::RouteLedger) reports.
+/// The events of a [`RouteLedger`](crate::RouteLedger).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 #[allow(
     missing_docs,
-    reason = "the fields carry the names of what they hold; each variant says what they are about"
+    reason = "each field is named after what it holds, and each variant explains its fields"
 )]
 pub enum LedgerEvent {
-    /// A permit was dropped unsaid.
+    /// A permit was dropped without an outcome.
     Abandoned {
         document: DocumentId,
         document_type: DocumentType,
         version: VersionId,
     },
-    /// A call was open when the process ended; how it ended is not known.
+    /// A call was open in the snapshot that was restored; its outcome is unknown.
     LostInRestart {
         ticket: TicketId,
         document: DocumentId,
         document_type: DocumentType,
     },
-    /// Documents of a type arrive, and no answer comes out: the queue behind is empty.
+    /// Documents of a type arrive, but none is answered, diverted or released: the queue after the
+    /// pipeline is empty.
     NothingComesOut {
         document_type: DocumentType,
         arrived: u64,
         #[serde(with = "crate::time::as_millis")]
         silent_for: Duration,
     },
-    /// A call has been open for too long.
+    /// A call has been open for too long without an outcome.
     Overdue {
         ticket: TicketId,
         document: DocumentId,
@@ -45,7 +46,8 @@ pub enum LedgerEvent {
         #[serde(with = "crate::time::as_millis")]
         open_for: Duration,
     },
-    /// Documents of a type have stopped arriving.
+    /// Documents of a type have stopped arriving. `last_seen` is the arrival of the last one, or
+    /// the start of the ledger for a declared type that has not arrived yet.
     Silent {
         document_type: DocumentType,
         last_seen: Timestamp,
@@ -55,7 +57,7 @@ pub enum LedgerEvent {
 }
 
 impl LedgerEvent {
-    /// Which event it is, as `"event"` says in JSON.
+    /// The event's name, the same as `"event"` in its JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Abandoned { .. } => "abandoned",
@@ -75,7 +77,8 @@ impl fmt::Display for LedgerEvent {
             } => {
                 write!(
                     f,
-                    "{document} was abandoned: its call to {version} ended without a word"
+                    "{document} abandoned: the permit of its call to {version} was dropped without \
+                     an outcome"
                 )
             }
             Self::LostInRestart {
@@ -83,7 +86,8 @@ impl fmt::Display for LedgerEvent {
             } => {
                 write!(
                     f,
-                    "{document} was open when the process ended (ticket {ticket}): its end is not known"
+                    "{document} was open at the restart (ticket {ticket}): its outcome is unknown, \
+                     check whether it was processed"
                 )
             }
             Self::NothingComesOut {
@@ -94,7 +98,8 @@ impl fmt::Display for LedgerEvent {
                 let silent_for = humantime::format_duration(*silent_for);
                 write!(
                     f,
-                    "{arrived} documents of type {document_type} arrived, and no answer came out for {silent_for}"
+                    "no document of type {document_type} came out for {silent_for}, {arrived} \
+                     arrived: their calls failed, were abandoned or are still open"
                 )
             }
             Self::Overdue {
@@ -106,7 +111,7 @@ impl fmt::Display for LedgerEvent {
                 let open_for = humantime::format_duration(*open_for);
                 write!(
                     f,
-                    "{document} has been open for {open_for} (ticket {ticket})"
+                    "{document} has been open for {open_for} without an outcome (ticket {ticket})"
                 )
             }
             Self::Silent {
@@ -117,7 +122,8 @@ impl fmt::Display for LedgerEvent {
                 let silent_for = humantime::format_duration(*silent_for);
                 write!(
                     f,
-                    "no document of type {document_type} for {silent_for}, the last at {last_seen}"
+                    "no document of type {document_type} arrived for {silent_for}, since \
+                     {last_seen}: check its source"
                 )
             }
         }

@@ -1,4 +1,5 @@
-//! The place where guards leave their events: in order, bounded, delivered later by whoever owns the sinks.
+//! A bounded queue that keeps the order in which guards emit events, until the pipeline delivers
+//! them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -7,13 +8,15 @@ use parking_lot::Mutex;
 
 use crate::event::Event;
 
-/// How many events may wait. Far more than a process emits while a sink is slow; past it, events are counted as lost.
+/// The most events that can wait, far more than a process emits while a sink is slow. Later ones
+/// are counted as lost.
 const CAPACITY: usize = 65_536;
 
-/// Events that were emitted and not delivered yet.
+/// Events that guards have emitted and the pipeline has not delivered yet.
 ///
-/// A guard emits while it holds its own lock, so the order here is the order of its transitions. The pipeline delivers
-/// after every lock is released. In a test of one guard, [`drain`](Self::drain) takes them out.
+/// A guard emits while it holds its own lock, so the order of events is the order of its
+/// transitions. The pipeline delivers events after every lock is released. In a test of one guard,
+/// [`drain`](Self::drain) takes them out.
 #[derive(Debug, Default)]
 pub struct Outbox {
     events: Mutex<VecDeque<Event>>,
@@ -22,12 +25,12 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Empty.
+    /// An empty outbox.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds an event behind the others.
+    /// Adds an event after the others.
     pub fn push(&self, event: Event) {
         let mut events = self.events.lock();
         if events.len() < CAPACITY {
@@ -38,7 +41,7 @@ impl Outbox {
         }
     }
 
-    /// Takes the oldest event.
+    /// Takes the oldest event out.
     pub fn pop(&self) -> Option<Event> {
         let mut events = self.events.lock();
         let event = events.pop_front();
@@ -46,17 +49,17 @@ impl Outbox {
         event
     }
 
-    /// Takes all events, oldest first.
+    /// Takes all events out, oldest first.
     pub fn drain(&self) -> Vec<Event> {
         std::iter::from_fn(|| self.pop()).collect()
     }
 
-    /// Whether nothing waits.
+    /// Whether no event waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) == 0
     }
 
-    /// How many events found no place.
+    /// How many events were lost because the outbox was full.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }

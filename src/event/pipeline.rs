@@ -1,4 +1,4 @@
-//! What the pipeline reports, as data and as one line of text.
+//! The events of the pipeline, as data and as one line of text.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,22 +8,22 @@ use serde::{Deserialize, Serialize};
 use crate::call::{Destination, Reason};
 use crate::name::{DocumentId, DocumentType, ModelName, VersionId};
 
-/// What a [`Pipeline`](crate::Pipeline) itself reports, and what several guards report alike.
+/// The events of a [`Pipeline`](crate::Pipeline) itself, and those that several guards share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 #[allow(
     missing_docs,
-    reason = "the fields carry the names of what they hold; each variant says what they are about"
+    reason = "each field is named after what it holds, and each variant explains its fields"
 )]
 pub enum PipelineEvent {
-    /// The versions that are live from now on.
+    /// A line-up went live: these versions serve from now on.
     Deployed {
         stable: VersionId,
         previous: Option<VersionId>,
         candidate: Option<VersionId>,
     },
-    /// A document was diverted.
+    /// A document was diverted before its call.
     Diverted {
         document: DocumentId,
         document_type: DocumentType,
@@ -31,30 +31,32 @@ pub enum PipelineEvent {
         destination: Destination,
         reasons: BTreeSet<Reason>,
     },
-    /// A guard panicked; its word was taken as the strictest.
+    /// A guard panicked. Where its vote is missing, the document goes to human review.
     GuardPanicked { guard: String },
-    /// A guard watches as many keys as it may; what is new is watched together, as one.
+    /// A bounded map of a guard is full: it no longer tracks new keys separately. `first` is the
+    /// first key in the overflow.
     KeysExhausted { limit: usize, first: String },
-    /// A document goes to a larger model.
+    /// A document is too large for the model of its version and goes to a larger one.
     LargerModel {
         document: DocumentId,
         document_type: DocumentType,
         version: VersionId,
         model: ModelName,
     },
-    /// A guard that only watches would have diverted or rerouted a document.
+    /// A guard in a dry run would have sent a document to another version or model (`route`),
+    /// diverted it, or sent its answer to human review (`reasons`).
     WouldAct {
         document: DocumentId,
         document_type: DocumentType,
         route: Option<String>,
         reasons: BTreeSet<Reason>,
     },
-    /// A guard that only watches would have refused a line-up.
+    /// A guard in a dry run would have refused a line-up.
     WouldRefuse { reason: String },
 }
 
 impl PipelineEvent {
-    /// Which event it is, as `"event"` says in JSON.
+    /// The event's name, the same as `"event"` in its JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Deployed { .. } => "deployed",
@@ -76,12 +78,12 @@ impl fmt::Display for PipelineEvent {
                 previous,
                 candidate,
             } => {
-                write!(f, "{stable} serves")?;
+                write!(f, "deployed: production {stable}")?;
                 if let Some(previous) = previous {
-                    write!(f, ", {previous} is kept to fall back to")?;
+                    write!(f, ", previous version {previous}")?;
                 }
                 if let Some(candidate) = candidate {
-                    write!(f, ", {candidate} is on trial")?;
+                    write!(f, ", candidate {candidate}")?;
                 }
                 Ok(())
             }
@@ -91,16 +93,21 @@ impl fmt::Display for PipelineEvent {
                 reasons,
                 ..
             } => {
-                write!(f, "{document} goes to {destination}: {}", Listed(reasons))
+                write!(
+                    f,
+                    "{document} diverted to {destination}: {}",
+                    Listed(reasons)
+                )
             }
             Self::GuardPanicked { guard } => write!(
                 f,
-                "guard {guard} panicked; its word counts as the strictest"
+                "guard {guard} panicked: documents without its vote go to human review"
             ),
             Self::KeysExhausted { limit, first } => {
                 write!(
                     f,
-                    "{limit} keys are watched, from `{first}` on all new ones are watched as one"
+                    "limit of {limit} keys reached: `{first}` and later new keys are not tracked \
+                     separately"
                 )
             }
             Self::LargerModel {
@@ -111,7 +118,8 @@ impl fmt::Display for PipelineEvent {
             } => {
                 write!(
                     f,
-                    "{document} goes to {model}: too large for the model of {version}"
+                    "{document} goes to the larger model {model}: too large for the model of \
+                     {version}"
                 )
             }
             Self::WouldAct {
@@ -120,10 +128,10 @@ impl fmt::Display for PipelineEvent {
                 reasons,
                 ..
             } => match route {
-                Some(route) => write!(f, "{document} would have been routed to {route}"),
+                Some(route) => write!(f, "{document} would have gone to {route}"),
                 None => write!(
                     f,
-                    "{document} would have been held back: {}",
+                    "{document} would have been diverted or sent to review: {}",
                     Listed(reasons)
                 ),
             },

@@ -1,4 +1,4 @@
-//! What rollouts report, as data and as one line of text.
+//! The events of rollouts, as data and as one line of text.
 
 use std::fmt;
 
@@ -8,67 +8,72 @@ use super::findings::{Findings, HoldReason};
 use crate::name::{DocumentId, DocumentType, VersionId};
 use crate::ratio::Ratio;
 
-/// What a [`CanaryPolicy`](crate::CanaryPolicy) or a [`BlueGreenPolicy`](crate::BlueGreenPolicy) reports.
+/// The events of a [`CanaryPolicy`](crate::CanaryPolicy) or a
+/// [`BlueGreenPolicy`](crate::BlueGreenPolicy). Stages are counted from 0 here and from 1 in texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 #[allow(
     missing_docs,
-    reason = "the fields carry the names of what they hold; each variant says what they are about"
+    reason = "each field is named after what it holds, and each variant explains its fields"
 )]
 pub enum RolloutEvent {
-    /// A stage of a rollout has met all conditions, and a person must approve the next.
+    /// A stage of a rollout has met all conditions, and the operator must approve the next stage.
     ApprovalNeeded {
         candidate: VersionId,
         stage: u8,
         findings: Box<Findings>,
     },
-    /// A correction, its retraction or a review could not be counted by the rollout that is on. Told for the first of each
-    /// reason; the rollout's status counts them all.
+    /// The current rollout ignored a correction, a retraction or a review. It reports the first one
+    /// for each reason; its status counts all of them.
     CorrectionNotCounted {
         document: DocumentId,
         document_type: DocumentType,
         version: VersionId,
         reason: NotCounted,
     },
-    /// A candidate was worse: it serves nothing any more.
+    /// The candidate was worse than production, or the operator aborted its rollout: it no longer
+    /// serves.
     RolledBack {
         candidate: VersionId,
         stage: u8,
         findings: Box<Findings>,
     },
-    /// A person told a rollout to do otherwise than planned.
+    /// The operator intervened in a rollout.
     RolloutCommanded {
         candidate: VersionId,
         stage: u8,
         command: RolloutCommand,
     },
-    /// A rollout waits for a person: the evidence is not clear, and the time for it is over.
+    /// A stage did not meet its conditions in time: the operator must promote or abort the
+    /// candidate, which keeps its share until then.
     RolloutEscalated {
         candidate: VersionId,
         stage: u8,
         findings: Box<Findings>,
     },
-    /// A rollout waits, for another reason than before.
+    /// A rollout holds for another reason than before.
     RolloutHolds {
         candidate: VersionId,
         stage: u8,
         reason: HoldReason,
         findings: Box<Findings>,
     },
-    /// A rollout is through: the candidate serves everything.
+    /// The last stage is over: the candidate serves all documents, except those of excluded or
+    /// uncovered types. Late corrections can still roll it back.
     RolloutPromoted {
         candidate: VersionId,
         findings: Box<Findings>,
     },
-    /// A candidate was exposed to a larger share.
+    /// The candidate serves a larger share of the documents.
     StageStarted {
         candidate: VersionId,
         stage: u8,
         share: Ratio,
         findings: Box<Findings>,
     },
-    /// A candidate is worse for one document type: production keeps the type, the candidate goes on with the others.
+    /// The candidate is worse for one document type: production serves this type, and the candidate
+    /// goes on with the others.
     TypeExcluded {
         candidate: VersionId,
         stage: u8,
@@ -78,7 +83,7 @@ pub enum RolloutEvent {
 }
 
 impl RolloutEvent {
-    /// Which event it is, as `"event"` says in JSON.
+    /// The event's name, the same as `"event"` in its JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::ApprovalNeeded { .. } => "approval_needed",
@@ -103,7 +108,7 @@ impl fmt::Display for RolloutEvent {
                 findings,
             } => write!(
                 f,
-                "{candidate} has met the conditions of stage {} and waits for an approval: {findings}",
+                "{candidate} met the conditions of stage {} and waits for approval: {findings}",
                 stage + 1
             ),
             Self::CorrectionNotCounted {
@@ -113,7 +118,7 @@ impl fmt::Display for RolloutEvent {
                 reason,
             } => write!(
                 f,
-                "what was said of {document} ({document_type}, {version}) is not counted: {reason}"
+                "feedback on {document} ({document_type}, {version}) ignored: {reason}"
             ),
             Self::RolledBack {
                 candidate,
@@ -122,7 +127,8 @@ impl fmt::Display for RolloutEvent {
             } => {
                 write!(
                     f,
-                    "{candidate} rolled back at stage {}: {findings}",
+                    "{candidate} rolled back at stage {}, production serves every document: \
+                     {findings}",
                     stage + 1
                 )
             }
@@ -130,11 +136,10 @@ impl fmt::Display for RolloutEvent {
                 candidate,
                 stage,
                 command,
-            } => write!(
-                f,
-                "a person said {command} to {candidate} at stage {}",
-                stage + 1
-            ),
+            } => {
+                let (stage, done) = (stage + 1, command.participle());
+                write!(f, "operator {done} {candidate} at stage {stage}")
+            }
             Self::RolloutEscalated {
                 candidate,
                 stage,
@@ -142,7 +147,7 @@ impl fmt::Display for RolloutEvent {
             } => {
                 write!(
                     f,
-                    "{candidate} waits for a decision at stage {}: {findings}",
+                    "{candidate} escalated at stage {}, operator must promote or abort: {findings}",
                     stage + 1
                 )
             }
@@ -155,17 +160,20 @@ impl fmt::Display for RolloutEvent {
                 let stage = stage + 1;
                 write!(
                     f,
-                    "{candidate} waits at stage {stage}: {reason}; {findings}"
+                    "{candidate} holds at stage {stage}: {reason}; {findings}"
                 )?;
                 match findings.next_look {
-                    Some(at) => write!(f, "; next look at {at}"),
+                    Some(at) => write!(f, "; next evaluation at {at}"),
                     None => Ok(()),
                 }
             }
             Self::RolloutPromoted {
                 candidate,
                 findings,
-            } => write!(f, "{candidate} serves everything: {findings}"),
+            } => write!(
+                f,
+                "{candidate} promoted, late corrections can still roll it back: {findings}"
+            ),
             Self::StageStarted {
                 candidate,
                 stage,
@@ -174,7 +182,7 @@ impl fmt::Display for RolloutEvent {
             } => {
                 write!(
                     f,
-                    "{candidate} gets {share} of the documents (stage {}): {findings}",
+                    "{candidate} serves {share} of the documents in stage {}: {findings}",
                     stage + 1
                 )
             }
@@ -185,54 +193,68 @@ impl fmt::Display for RolloutEvent {
                 findings,
             } => write!(
                 f,
-                "{document_type} stays with production from stage {} of {candidate} on: {findings}",
+                "{document_type} excluded from {candidate} at stage {}, production serves it: \
+                 {findings}",
                 stage + 1
             ),
         }
     }
 }
 
-/// Why a rollout could not count what a person said of an answer.
+/// Why a rollout ignored a correction, a retraction or a review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NotCounted {
-    /// Its document has no answer yet, as far as is known here.
+    /// The rollout knows no answer for the document yet.
     NoAnswer,
-    /// The answer is not one that this rollout compares: of another version, from before it began, or from after the candidate
-    /// was promoted.
+    /// The answer is outside the comparison: it is of another version, from before the rollout
+    /// began, or from after the candidate was promoted.
     NotCompared,
-    /// The correction that is taken back was never told.
+    /// The rollout knows no such correction that could be retracted.
     NothingToRetract,
 }
 
 impl fmt::Display for NotCounted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::NoAnswer => "it has no answer yet",
-            Self::NotCompared => "it is not among the documents that are compared",
-            Self::NothingToRetract => "there is no such correction to take back",
+            Self::NoAnswer => "the document has no answer yet",
+            Self::NotCompared => "outside the comparison",
+            Self::NothingToRetract => "no such correction to retract",
         })
     }
 }
 
-/// What a person tells a rollout.
+/// A command of the operator to a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RolloutCommand {
     /// Take the candidate out of service.
     Abort,
-    /// Go on when all conditions are met.
+    /// Allow the next stage once all conditions are met.
     Approve,
-    /// Ask before the next stage.
+    /// Require an approval before the next stage.
     Hold,
-    /// Stop the time of the stage.
+    /// Stop the clock of the stage.
     Pause,
-    /// Go on to the next stage now.
+    /// Start the next stage now.
     Promote,
-    /// Go on after a pause.
+    /// Start the clock of the stage again after a pause.
     Resume,
+}
+
+impl RolloutCommand {
+    fn participle(self) -> &'static str {
+        match self {
+            Self::Abort => "aborted",
+            Self::Approve => "approved",
+            Self::Hold => "held",
+            Self::Pause => "paused",
+            Self::Promote => "promoted",
+            Self::Resume => "resumed",
+        }
+    }
 }
 
 impl fmt::Display for RolloutCommand {

@@ -1,4 +1,4 @@
-//! What shadow runs report, as data and as one line of text.
+//! The events of shadow runs, as data and as one line of text.
 
 use std::fmt;
 
@@ -7,23 +7,23 @@ use serde::{Deserialize, Serialize};
 use crate::name::VersionId;
 use crate::ratio::Ratio;
 
-/// What a [`ShadowComparator`](crate::ShadowComparator) reports.
+/// The events of a [`ShadowComparator`](crate::ShadowComparator).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 #[allow(
     missing_docs,
-    reason = "the fields carry the names of what they hold; each variant says what they are about"
+    reason = "each field is named after what it holds, and each variant explains its fields"
 )]
 pub enum ShadowEvent {
-    /// A shadow run diverges too much: a person should look.
+    /// Too large a share of a candidate's shadow answers diverges from production.
     ReviewRequested {
         candidate: VersionId,
         diverged: u64,
         compared: u64,
         threshold: Ratio,
     },
-    /// A shadow run has seen enough.
+    /// A shadow run has compared enough documents.
     ShadowFinished {
         candidate: VersionId,
         diverged: u64,
@@ -33,7 +33,7 @@ pub enum ShadowEvent {
 }
 
 impl ShadowEvent {
-    /// Which event it is, as `"event"` says in JSON.
+    /// The event's name, the same as `"event"` in its JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::ReviewRequested { .. } => "review_requested",
@@ -52,7 +52,8 @@ impl fmt::Display for ShadowEvent {
                 threshold,
             } => write!(
                 f,
-                "{diverged} of {compared} shadow answers of {candidate} diverge (threshold {threshold}): please look"
+                "{diverged} of {compared} shadow answers of {candidate} diverge from production \
+                 (threshold {threshold}): review them before deploying {candidate}"
             ),
             Self::ShadowFinished {
                 candidate,
@@ -61,7 +62,8 @@ impl fmt::Display for ShadowEvent {
                 not_comparable,
             } => write!(
                 f,
-                "shadow run of {candidate} is over: {diverged} of {compared} diverge, {not_comparable} not comparable"
+                "shadow run of {candidate} finished: {diverged} of {compared} answers diverge from \
+                 production, {not_comparable} not comparable"
             ),
         }
     }

@@ -263,8 +263,9 @@ fn documents_go_to_a_named_queue_when_no_version_is_left() {
     bench.fail(5);
     let events = bench.events();
     let page = events.iter().map(ToString::to_string).next().unwrap();
-    let expected = "error-rate: 5 of 5 calls to v6 failed as well (threshold 5 %, 5 server error): falling back did not \
-                    help, documents go to queue backup-provider";
+    let expected = "error-rate: circuit of v6 opened: consecutive failures, 5 of 5 calls failed \
+                    (threshold 5 %, 5 server_error); no version left to serve, so documents go to \
+                    queue backup-provider";
     assert!(page.ends_with(expected), "{page}");
     assert_eq!(
         destination(&bench).as_deref(),

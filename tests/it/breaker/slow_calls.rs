@@ -65,7 +65,7 @@ fn calls_longer_than_they_should_be_take_a_version_out() {
     );
     let text = pages[0].to_string();
     assert!(
-        text.starts_with("11 of 21 calls to v7 took too long (threshold 50 %"),
+        text.starts_with("circuit of v7 opened: 11 of 21 calls took too long (threshold 50 %"),
         "{text}"
     );
 }

@@ -78,7 +78,7 @@ fn a_type_that_fails_alone_falls_back_alone() {
         "{events:?}"
     );
     let text = events[0].to_string();
-    assert!(text.contains("for statement only, "), "{text}");
+    assert!(text.contains("error-rate (statement only): "), "{text}");
     let json = serde_json::to_value(&events[0]).unwrap();
     assert_eq!(json["only_for"], "statement");
     assert_eq!(serde_json::from_value::<Event>(json).unwrap(), events[0]);

@@ -202,7 +202,7 @@ fn a_deployment_is_told() {
     let last = memory.events().pop().unwrap();
     assert!(
         last.to_string()
-            .ends_with("pipeline: v7 serves, v6 is kept to fall back to, v8 is on trial"),
+            .ends_with("pipeline: deployed: production v7, previous version v6, candidate v8"),
         "{last}"
     );
 }

@@ -79,7 +79,7 @@ fn after_thirty_five_days_a_person_is_asked_and_told_what_is_missing() {
     assert!(
         findings
             .to_string()
-            .ends_with("not seen often enough: year_end"),
+            .ends_with("too few documents of: year_end"),
         "{findings}"
     );
     assert_eq!(policy.status().share, Ratio::percent(10));

@@ -344,7 +344,7 @@ fn a_command_is_told_once_and_survives_a_restart() {
     assert!(
         events[0]
             .to_string()
-            .ends_with("canary: a person said hold to v8 at stage 1")
+            .ends_with("canary: operator held v8 at stage 1")
     );
     assert!(
         answers(&after, "invoice", 0, 200).0.is_empty(),

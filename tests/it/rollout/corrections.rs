@@ -552,12 +552,13 @@ fn a_hold_says_why_and_when_it_ends() {
     assert!(
         event
             .to_string()
-            .contains("v8 waits at stage 1: too few corrections to tell; corrected 0 of 0"),
+            .contains("v8 holds at stage 1: too few corrections to decide; corrected 0 of 0"),
         "{event}"
     );
     assert_eq!(
         canary.status().to_string(),
-        "v8 running at stage 1 with 5 %, hold: too few corrections to tell; corrected 0 of 0 against 0 of 0, no ratio yet \
-         (e-value 1.000, above the limit with a probability of 34.0 %); 0 % of the corrections are in; next look at 2026-03-14T05:00:00.000Z"
+        "v8 running at stage 1 with 5 %, hold: too few corrections to decide; corrected 0 of 0, \
+         production 0 of 0, no ratio yet (e-value 1.000, 34.0 % likely above the limit); limit 1.50; \
+         0 % of expected corrections in; next look at 2026-03-14T05:00:00.000Z"
     );
 }
