@@ -1,4 +1,4 @@
-//! P1: tokens are measured before every call.
+//! The token budget: it measures the tokens of every call before the call is made.
 
 mod alarm;
 mod audit;
@@ -38,57 +38,65 @@ pub use headroom::{CountRange, Headroom};
 pub use what_if::{BoundReport, WhatIf};
 
 const LIMIT: Ratio = Ratio::percent(90);
-/// An announced end of life is told of from so long before on ..
-const END_IN_SIGHT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// .. once in so long.
-const TOLD_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long before a model's end of life the warnings start.
+const END_OF_LIFE_NOTICE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const END_OF_LIFE_REPEAT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Sends a document that does not fit into what the model can read to a larger model or to a person, before the call is
-/// made.
+/// Sends a document that does not fit into the model's input to a larger model or to human review,
+/// before the call is made.
 ///
 /// # What it watches
-/// The tokens of the version that will serve: its system prompt and tools, the document, the conversation, images, and
-/// what the API adds to messages. A longer prompt is therefore seen at the first document that no longer fits. After the
-/// call it holds what the API reports against what it counted.
+/// The tokens of the version that will serve: its system prompt and tools, the document, the
+/// conversation, images, and what the API adds to messages. The guard therefore detects a longer
+/// prompt at the first document that no longer fits. After the call it compares the usage that the
+/// API reports with its own count.
 ///
 /// # When it acts
-/// When the prompt may need more than 90 % of what the model can read beside the reserved answer:
-/// `min(largest input, context window - reserved answer)`; exactly 90 % still goes through. The upper end of a count
-/// decides. A call that nobody measured, or that cannot be measured, is over budget.
+/// The guard acts when the prompt may need more than 90 % of the input left after reserving the
+/// answer, `min(largest input, context window - reserved answer)`; exactly 90 % still passes. The
+/// upper end of a count decides. A call without a measurement, or one that cannot be measured, is
+/// over budget.
 ///
-/// It counts no further than it must: a text with fewer bytes than tokens are left fits, whatever its content, and a
-/// count stops once it is over.
+/// It counts only as far as necessary: a text with fewer bytes than there are tokens left fits,
+/// whatever its content, and a count stops as soon as it is over the limit.
 ///
 /// # What it does
-/// Chooses the cheapest declared fallback model that the same call fits into, counted with that model's own tokenizer; if
-/// there is none, diverts the document to human review with the count of each part. When three documents of a type were
-/// over the budget of one version within 15 minutes, it pages once for that type and version.
+/// The guard chooses the cheapest declared fallback model that the same call fits into, counted
+/// with that model's own tokenizer. If there is none, it diverts the document to human review, with
+/// the count of each part. When three documents of a type exceed the budget of one version within
+/// 15 minutes, it pages once for that type and version.
 ///
-/// An answer to a prompt of which the API read less than there was is not accepted: the service cut it.
+/// If the API reports fewer input tokens than the prompt has, the service cut the prompt. The guard
+/// then diverts the answer to human review.
 ///
 /// # How it counts
-/// - With the model's encoding, if that is published and its feature is on: exactly.
-/// - With a counter of yours ([`TokenBudgetBuilder::counter`]).
-/// - Otherwise with another tokenizer and a factor: first one that is above every understatement that was published, then
-///   one learnt for each type of document from the usage that you report, so that 99 % of the documents lie at or below
-///   the bound ([`coverage`](Self::coverage) says how many did).
+/// - Exactly, with the model's encoding, if it is published and its feature is enabled.
+/// - With your own counter ([`TokenBudgetBuilder::counter`]).
+/// - Otherwise with another tokenizer and a factor. The first factor is above every published
+///   understatement. The guard then calibrates one per document type from the usage that you
+///   report, so that 99 % of the documents lie at or below the bound ([`coverage`](Self::coverage)
+///   shows the observed share).
 ///
 /// # What it cannot see
-/// Whether a service cut a prompt that was only bounded by its length: [`measure_every_document`] counts all of them. The
-/// coverage of a learnt factor holds for documents like those it was learnt from.
+/// Whether a service cut a prompt that the guard only bounded by its length;
+/// [`measure_every_document`] counts every prompt. The coverage of a calibrated factor holds only
+/// for documents like those it was calibrated from.
 ///
 /// [`measure_every_document`]: TokenBudgetBuilder::measure_every_document
 ///
 /// # Defaults and why
-/// 90 %: room for what a provider counts otherwise. Three documents in 15 minutes: one odd document wakes nobody, a type
-/// that stopped fitting is known long before half an hour is over. A report that is more than 2 % (and 16 tokens) off the
-/// count is an error of the guard's; a type whose 99th percentile is above 80 % of the window has little room left.
+/// 90 %: a margin for differences in how providers count. Three documents in 15 minutes: a single
+/// odd document pages nobody, and the page for a type that no longer fits comes well within half an
+/// hour. A report that differs from the count by more than 2 % and 16 tokens means that the guard
+/// counted wrong. A type whose 99th percentile is above 80 % of the available input has little
+/// headroom left.
 ///
 /// # Events
-/// [`BudgetAlarm`](crate::event::BudgetEvent::BudgetAlarm) (page), [`PromptCut`](crate::event::BudgetEvent::PromptCut) and
-/// [`CountWrong`](crate::event::BudgetEvent::CountWrong) (a page, then for an hour warnings), [`LittleHeadroom`](crate::event::BudgetEvent::LittleHeadroom),
-/// [`BoundMissed`](crate::event::BudgetEvent::BoundMissed), [`ModelEnds`](crate::event::BudgetEvent::ModelEnds) (warnings). Each diverted document is an
-/// event of the pipeline.
+/// 90 %: a margin for differences in how providers count. Three documents in 15 minutes: a single
+/// odd document pages nobody, and three documents of a type that no longer fits are enough. A
+/// report that differs from the count by more than 2 % plus 16 tokens means that the guard counted
+/// wrong. A type whose 99th percentile is above 80 % of the available input has little headroom
+/// left.
 ///
 /// # Example
 /// ```
@@ -151,9 +159,10 @@ impl TokenBudget {
         }
     }
 
-    /// What a call needs with a version, every part counted in full; an error when a part cannot be counted.
+    /// The tokens that a call needs with a version, each part counted in full. Returns an error if
+    /// a part cannot be counted.
     ///
-    /// The work grows with the texts: a megabyte takes tens of milliseconds.
+    /// The cost grows with the length of the texts: a megabyte takes tens of milliseconds.
     pub fn count(&self, call: &Call<'_>, version: &Version) -> Result<TokenBreakdown, Error> {
         let estimators = self.models.estimators(version)?;
         Ok(self.count_in_full(&estimators.own, call)?.breakdown)
@@ -240,7 +249,7 @@ impl TokenBudget {
                     self.last_reports
                         .lock()
                         .prompt_cut(ticket, measurement, tokens, cx);
-                    // What was cut says nothing about the whole.
+                    // The report for a cut prompt does not calibrate the whole.
                     reported = None;
                 }
             }
@@ -258,12 +267,13 @@ impl TokenBudget {
         if let Some(space) = self.space(ticket, measurement, cx) {
             let (document_type, version) = (ticket.document_type(), ticket.version());
             let (served_by, own) = (&measurement.model, &measurement.version_model);
-            let reported = reported.filter(|_| self.models.count_alike(served_by, own));
-            usage.size(document_type, version, measurement, reported, space, cx);
+            let reported = reported.filter(|_| self.models.share_tokenizer(served_by, own));
+            usage.record_call(document_type, version, measurement, reported, space, cx);
         }
     }
 
-    /// What the version of a ticket leaves of its model's window; `None` when it is not live any more.
+    /// The room that the ticket's version leaves in its model's window; `None` if that version is
+    /// no longer live.
     fn space(&self, ticket: &Ticket, measurement: &Measurement, cx: &Cx<'_>) -> Option<Space> {
         let mut versions = cx.line_up().versions();
         let version = versions.find(|version| {
@@ -273,29 +283,29 @@ impl TokenBudget {
         Some(space(&estimators.own, self.models.assumed_factor()))
     }
 
-    fn tell_of_ends(&self, cx: &Cx<'_>) {
+    fn report_ends_of_life(&self, cx: &Cx<'_>) {
         for version in cx.line_up().versions() {
             let Ok(estimators) = self.models.estimators(version) else {
                 continue;
             };
             let fallbacks = estimators.fallbacks.iter();
             for estimator in fallbacks.chain([&estimators.own]) {
-                self.tell_of_end(&estimator.model, cx);
+                self.report_end_of_life(&estimator.model, cx);
             }
         }
     }
 
-    fn tell_of_end(&self, model: &Model, cx: &Cx<'_>) {
-        let in_sight = |end: &Timestamp| end.since(cx.now()) < END_IN_SIGHT;
-        let Some(end) = model.end_of_life().filter(in_sight) else {
+    fn report_end_of_life(&self, model: &Model, cx: &Cx<'_>) {
+        let is_near = |end: &Timestamp| end.since(cx.now()) < END_OF_LIFE_NOTICE;
+        let Some(end) = model.end_of_life().filter(is_near) else {
             return;
         };
-        let mut last_reports = self.ends_reported.lock();
-        let last = last_reports.get(model.name());
-        if last.is_some_and(|last| cx.now().since(*last) < TOLD_EVERY) {
+        let mut ends_reported = self.ends_reported.lock();
+        let last = ends_reported.get(model.name());
+        if last.is_some_and(|last| cx.now().since(*last) < END_OF_LIFE_REPEAT) {
             return;
         }
-        last_reports.insert(model.name().clone(), cx.now());
+        ends_reported.insert(model.name().clone(), cx.now());
         let kind = EventKind::Budget(BudgetEvent::ModelEnds {
             model: model.name().clone(),
             at: end,
@@ -303,7 +313,7 @@ impl TokenBudget {
         cx.emit(Severity::Warning, kind);
     }
 
-    fn note_over_budget(
+    fn record_over_budget(
         &self,
         call: &Call<'_>,
         version: &Version,
@@ -314,7 +324,7 @@ impl TokenBudget {
     ) {
         let tokens = tokens.map(TokenBreakdown::prompt);
         let mut alarms = self.alarms.lock();
-        alarms.note(
+        alarms.record(
             call.document_type(),
             version.id(),
             tokens,
@@ -325,7 +335,7 @@ impl TokenBudget {
     }
 }
 
-/// What this budget measured for the model that was called.
+/// The measurement by this budget for the model that was called.
 fn own_measurement<'a>(ticket: &'a Ticket, cx: &Cx<'_>) -> Option<&'a Measurement> {
     let measurement = ticket.measurement()?;
     let is_own = measurement.guard() == Some(cx.guard());
@@ -364,7 +374,7 @@ impl Guard for TokenBudget {
 
     fn check(&self, call: &Call<'_>, version: &Version, cx: &Cx<'_>) -> Verdict {
         let Ok(estimators) = self.models.estimators(version) else {
-            self.note_over_budget(call, version, None, 0, Severity::Page, cx);
+            self.record_over_budget(call, version, None, 0, Severity::Page, cx);
             return Verdict::divert(self.otherwise.clone(), Reason::Unmeasured);
         };
         let verdict = self.evaluate(call, &estimators, cx);
@@ -375,14 +385,14 @@ impl Guard for TokenBudget {
                 let severity = self.larger_model_alarm;
                 let breakdown = self.measure(&estimators.own, call, Some(limit));
                 let breakdown = breakdown.map(|estimate| estimate.breakdown);
-                self.note_over_budget(call, version, breakdown.as_ref(), limit, severity, cx);
+                self.record_over_budget(call, version, breakdown.as_ref(), limit, severity, cx);
             }
             Verdict::Divert(divert) => {
                 let breakdown = divert.reasons().iter().find_map(|reason| match reason {
                     Reason::OverBudget { breakdown, .. } => Some(&**breakdown),
                     _ => None,
                 });
-                self.note_over_budget(call, version, breakdown, limit, Severity::Page, cx);
+                self.record_over_budget(call, version, breakdown, limit, Severity::Page, cx);
             }
         }
         verdict
@@ -409,7 +419,7 @@ impl Guard for TokenBudget {
     }
 
     fn tick(&self, cx: &Cx<'_>) {
-        self.tell_of_ends(cx);
+        self.report_ends_of_life(cx);
     }
 
     fn check_line_up(&self, line_up: &LineUp) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! When documents of a type that are over the budget wake somebody up.
+//! When documents of a type that exceed the budget raise an alarm.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::tokens::TokenCount;
 
 const DOCUMENTS: u64 = 3;
 const WITHIN: Span = Span::fixed(Duration::from_secs(15 * 60), 15);
-/// For so many versions a type is not reported again.
+/// The number of versions per type for which an alarm is not repeated.
 const REMEMBERED_VERSIONS: usize = 8;
 
-/// The documents that were over budget lately, by type.
+/// Recent documents over the budget, by type.
 #[derive(Debug)]
 pub(super) struct Alarms(BoundedMap<DocumentType, OverBudget>);
 
@@ -24,11 +24,11 @@ pub(super) struct Alarms(BoundedMap<DocumentType, OverBudget>);
 struct OverBudget {
     window: Window<1>,
     version: VersionId,
-    /// The versions that an alarm was raised for, the latest of them.
+    /// The versions that an alarm was raised for, latest first.
     alarmed: VecDeque<VersionId>,
 }
 
-/// What is kept over a restart: for which versions a type was reported.
+/// What a restart keeps: the versions for which a type was reported.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Alarmed {
     document_type: DocumentType,
@@ -40,8 +40,8 @@ impl Alarms {
         Self(BoundedMap::new(DEFAULT_KEYS))
     }
 
-    /// One more document is over the budget of `version`.
-    pub(super) fn note(
+    /// Records another document over the budget of `version`.
+    pub(super) fn record(
         &mut self,
         document_type: &DocumentType,
         version: &VersionId,
@@ -65,7 +65,7 @@ impl Alarms {
         }
         over.window.add(cx.now(), [1]);
         let [documents] = over.window.total(cx.now());
-        if documents >= DOCUMENTS && over.is_news() {
+        if documents >= DOCUMENTS && over.is_new() {
             let kind = EventKind::Budget(BudgetEvent::BudgetAlarm {
                 document_type: document_type.clone(),
                 version: version.clone(),
@@ -111,8 +111,8 @@ impl OverBudget {
         }
     }
 
-    /// Whether no alarm was raised yet for the version that serves now; after this one was.
-    fn is_news(&mut self) -> bool {
+    /// Whether the current version has not raised an alarm yet; marks it as raised.
+    fn is_new(&mut self) -> bool {
         if self.alarmed.contains(&self.version) {
             return false;
         }

@@ -1,4 +1,5 @@
-//! What the API reports, held against what was counted: a guard that counts wrong must say so.
+//! Compares the usage that the API reports with the count, because a guard that counts wrong must
+//! say so.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,27 +12,27 @@ use crate::ratio::Ratio;
 use crate::time::Timestamp;
 use crate::tokens::{Measurement, Provenance};
 
-/// The error of an exact count that is still the API's own framing ..
+/// The relative error that the API's own framing explains ..
 const TOLERANCE: Ratio = Ratio::percent(2);
-/// .. and so many tokens beside, which are more than 2 % of a short prompt.
+/// .. above this many tokens, which are more than 2 % of a short prompt.
 const SLACK: u64 = 16;
-/// A person is woken up once in so long about one model and one kind of trouble.
-const ONCE_IN: Duration = Duration::from_secs(60 * 60);
+/// The minimum time between two pages for the same model and mismatch.
+const PAGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// When a person was last told of a model.
+/// When each mismatch of a model last raised a page.
 #[derive(Debug, Default)]
-pub(super) struct LastReports(BTreeMap<(Trouble, ModelName), Timestamp>);
+pub(super) struct LastReports(BTreeMap<(Mismatch, ModelName), Timestamp>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Trouble {
+enum Mismatch {
     PromptCut,
     CountWrong,
 }
 
-/// What the number that the API reports says of the count.
+/// The result of comparing the reported usage with the count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Audit {
-    /// The service read less than there was.
+    /// The service read less than the prompt: it cut the prompt.
     Cut,
     /// The count was wrong.
     Wrong,
@@ -39,24 +40,24 @@ pub(super) enum Audit {
     Agrees,
 }
 
-/// Holds the reported number of input tokens against the count.
+/// Compares the reported input tokens with the count.
 pub(super) fn compare(measurement: &Measurement, reported: u64) -> Audit {
     let counted = measurement.prompt;
-    let is_much = |difference: u64| {
+    let is_significant = |difference: u64| {
         difference > SLACK && TOLERANCE.is_exceeded_by(difference - SLACK, reported.max(1))
     };
-    if reported < counted.lower() && is_much(counted.lower() - reported) {
+    if reported < counted.lower() && is_significant(counted.lower() - reported) {
         return Audit::Cut;
     }
     let above = counted
         .upper()
         .map_or(0, |upper| reported.saturating_sub(upper));
-    // A calibrated bound is expected to be passed by one document in a hundred.
+    // One document in a hundred is expected to exceed a calibrated bound.
     let is_firm = !matches!(
         counted.provenance(),
         Provenance::Calibrated { .. } | Provenance::Assumed
     );
-    if is_firm && is_much(above) {
+    if is_firm && is_significant(above) {
         Audit::Wrong
     } else {
         Audit::Agrees
@@ -78,11 +79,11 @@ impl LastReports {
             counted: measurement.prompt,
             reported,
         });
-        let severity = self.severity(Trouble::PromptCut, &measurement.model, cx.now());
+        let severity = self.severity(Mismatch::PromptCut, &measurement.model, cx.now());
         cx.emit(severity, kind);
     }
 
-    /// `reported` is what the API said, if it said more than that the prompt was too long.
+    /// `reported` is `None` if the API only reported that the prompt was too long.
     pub(super) fn count_wrong(
         &mut self,
         ticket: &Ticket,
@@ -98,18 +99,18 @@ impl LastReports {
             counted: measurement.prompt,
             reported,
         });
-        let severity = self.severity(Trouble::CountWrong, &measurement.model, cx.now());
+        let severity = self.severity(Mismatch::CountWrong, &measurement.model, cx.now());
         cx.emit(severity, kind);
     }
 
-    fn severity(&mut self, trouble: Trouble, model: &ModelName, now: Timestamp) -> Severity {
-        let last = self.0.entry((trouble, model.clone()));
+    fn severity(&mut self, mismatch: Mismatch, model: &ModelName, now: Timestamp) -> Severity {
+        let last = self.0.entry((mismatch, model.clone()));
         let mut is_first = false;
         let last = last.or_insert_with(|| {
             is_first = true;
             now
         });
-        if is_first || now.since(*last) >= ONCE_IN {
+        if is_first || now.since(*last) >= PAGE_INTERVAL {
             *last = now;
             return Severity::Page;
         }

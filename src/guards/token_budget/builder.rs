@@ -1,4 +1,4 @@
-//! Putting a token budget together.
+//! Configuring a token budget.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::ratio::Ratio;
 use crate::tokens::{Catalogue, Model, TokenCounter};
 
 impl TokenBudget {
-    /// A budget with the default numbers.
+    /// A builder with the default numbers.
     pub fn builder() -> TokenBudgetBuilder {
         TokenBudgetBuilder::new()
     }
 }
 
-/// Puts a [`TokenBudget`] together.
+/// Configures a [`TokenBudget`].
 #[derive(Clone, Debug)]
 #[must_use = "nothing is guarded before `build`"]
 pub struct TokenBudgetBuilder {
@@ -47,32 +47,33 @@ impl TokenBudgetBuilder {
         }
     }
 
-    /// The share of what the model can read that a call may need (90 % by default, at most 100 %).
+    /// The share of the available input that a prompt may need (default 90 %, at most 100 %).
     pub fn limit(mut self, limit: Ratio) -> Self {
         self.limit = limit;
         self
     }
 
-    /// What is known of models, if not the bundled catalogue.
+    /// Replaces the bundled catalogue of models.
     pub fn catalogue(mut self, catalogue: Catalogue) -> Self {
         self.catalogue = catalogue;
         self
     }
 
-    /// Declares a model that versions call. What stands in the catalogue needs no declaration.
+    /// Declares a model that versions call. Models in the catalogue need no declaration.
     pub fn model(mut self, model: Model) -> Self {
         self.models.push(model);
         self
     }
 
-    /// Declares a model that documents may move to when they are too large for their version's. Of several the cheapest
-    /// that fits is taken: by input price where it is given, else the smallest.
+    /// Declares a model for documents that are too large for their version's model. Of several that
+    /// fit, the guard takes the cheapest by input price, and without prices the one with the
+    /// smallest context window.
     pub fn fallback(mut self, model: Model) -> Self {
         self.fallbacks.push(model);
         self
     }
 
-    /// Counts the texts of the model `name` with a counter of yours, instead of the model's encoding.
+    /// Counts the texts of the model `name` with your own counter instead of the model's encoding.
     pub fn counter(
         mut self,
         model: impl Into<String>,
@@ -82,28 +83,30 @@ impl TokenBudgetBuilder {
         self
     }
 
-    /// Where a document goes that fits nowhere (human review by default).
+    /// Where a document goes that fits no model (default human review).
     pub fn otherwise(mut self, destination: Destination) -> Self {
         self.otherwise = destination;
         self
     }
 
-    /// How urgent it is when a type of document moves to a larger model (a page by default): a warning, if that is how
-    /// your pipeline is meant to work.
+    /// The severity when documents of a type move to a larger model (default page). Lower it if
+    /// your pipeline relies on that.
     pub fn larger_model_alarm(mut self, severity: Severity) -> Self {
         self.larger_model_alarm = severity;
         self
     }
 
-    /// Counts every document in full, even where its length already says that it fits: for [`TokenBudget::headroom`]
-    /// without reports of usage, and to see every prompt that a provider cuts. It costs some 30 ms for a megabyte.
+    /// Counts every document in full, even if its length alone shows that it fits. This gives
+    /// [`TokenBudget::headroom`] sizes without usage reports, and detects every prompt that a
+    /// provider cuts. It costs about 30 ms per megabyte.
     pub fn measure_every_document(mut self) -> Self {
         self.measure_all = true;
         self
     }
 
-    /// The budget. An error when the limit is not above 0 % and at most 100 %, when one model is declared twice
-    /// differently, or when a declared encoding needs a feature that is off.
+    /// Builds the budget. Returns an error if the limit is not above 0 % and at most 100 %, if one
+    /// model has two different declarations, or if a declared encoding needs a feature that is
+    /// disabled.
     pub fn build(self) -> Result<TokenBudget, Error> {
         if self.limit == Ratio::ZERO || self.limit > Ratio::ONE {
             let allowed = "more than 0 % and at most 100 %";

@@ -1,4 +1,5 @@
-//! A version as one model reads it: what it needs before a document is added, and whether a call fits.
+//! The estimator of one version with one model: the tokens that the version needs before a document
+//! is added, and whether a call fits.
 
 use std::ops::Add;
 use std::sync::Arc;
@@ -11,45 +12,46 @@ use crate::tokens::{
     image_tokens, message_tokens, reply_framing, role_framing, tool_tokens,
 };
 
-/// A version as one model reads it.
+/// Estimates the tokens of calls of one version with one model.
 #[derive(Debug)]
 pub(super) struct Estimator {
     pub(super) model: Model,
     pub(super) tokenizer: Tokenizer,
-    /// The most tokens of prompt that the model takes beside the reserved answer.
+    /// The most prompt tokens that the model accepts after reserving the answer.
     pub(super) largest_prompt: u64,
-    /// The share of these that a call may need.
+    /// The share of `largest_prompt` that a call may need, in tokens.
     pub(super) limit: u64,
-    /// What conversations keep this reader's counts under.
+    /// The key under which conversations cache this estimator's counts.
     key: String,
     system: Size,
     tools: TokenCount,
-    /// Around the system prompt and the reply.
+    /// The framing of the system prompt and of the reply.
     framing: TokenCount,
     document_framing: TokenCount,
     answer: u64,
-    /// Whether numbers that the caller gives were counted for another tokenizer.
+    /// Whether token counts from the caller are for another tokenizer.
     numbers_are_foreign: bool,
-    /// What the version needs beside a document, for the model's own tokenizer.
+    /// The version's own tokens, if the tokenizer is the model's own.
     plain: Option<TokenCount>,
 }
 
-/// What counts a model's texts, and whether it is the model's own tokenizer.
+/// The counter of a model's texts, and whether it is the model's own tokenizer.
 #[derive(Clone, Debug)]
 pub(super) struct Tokenizer {
     pub(super) counter: Arc<dyn TokenCounter>,
     pub(super) is_own: bool,
 }
 
-/// What came of measuring a call.
+/// The result of measuring a call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Estimate {
     pub(super) breakdown: TokenBreakdown,
-    /// What another tokenizer counts, where the whole prompt was counted by one.
+    /// The count by another tokenizer, if one counted the whole prompt.
     pub(super) raw: Option<u64>,
 }
 
-/// The size of a text: tokens as the counter counts them, and bytes; and tokens that need no conversion.
+/// The size of a text: tokens as the counter counts them, bytes, and tokens that need no
+/// conversion.
 #[derive(Clone, Copy, Debug)]
 struct Size {
     given: TokenCount,
@@ -93,7 +95,7 @@ impl Add for Size {
     }
 }
 
-/// What the caller brings, as far as it was counted.
+/// The parts of the prompt that the call adds, as far as they are counted.
 #[derive(Clone, Copy)]
 struct Brought {
     document: Size,
@@ -103,7 +105,8 @@ struct Brought {
 }
 
 impl Estimator {
-    /// `counted_by` is the counter of the version's own model, for which numbers were counted.
+    /// `counted_by` is the counter of the version's own model, which the caller's token counts are
+    /// for.
     pub(super) fn new(
         version: &Version,
         model: &Model,
@@ -141,7 +144,7 @@ impl Estimator {
         let has_prompt = match version.prompt() {
             SystemPrompt::Unmeasured => {
                 let field = format!("system prompt of version `{}`", version.id());
-                let allowed = "give it with `.with_system_prompt(..)`, or its tokens with `.with_system_prompt_tokens(..)`";
+                let allowed = "a system prompt, given with `.with_system_prompt(..)` or as a token count with `.with_system_prompt_tokens(..)`";
                 return Err(Error::invalid(field, "not counted", allowed));
             }
             SystemPrompt::Counted(tokens) => {
@@ -157,14 +160,14 @@ impl Estimator {
             estimator.framing = estimator.framing + role_framing("system", model, counter);
         }
         if estimator.tokenizer.is_own && !is_foreign {
-            // No factor is asked for when the tokenizer is the model's own.
+            // The model's own tokenizer needs no factor.
             estimator.plain = Some(estimator.own_tokens(Factor::assumed(1_000)));
         }
         Ok(estimator)
     }
 
-    /// The prompt and what the caller brings to it, where a document alone surely fits: the everyday case, in which no
-    /// part must be looked at.
+    /// The prompt and the call's part of it, if the document alone surely fits: the common case, in
+    /// which no text needs to be counted.
     pub(super) fn fits_at_once(&self, call: &Call<'_>) -> Option<(TokenCount, TokenCount)> {
         let plain = self.plain?;
         let document = match call.content() {
@@ -181,8 +184,8 @@ impl Estimator {
         (call.images().is_empty() && prompt.fits(self.limit)).then_some((prompt, brought))
     }
 
-    /// What a call needs, counted as far as is needed to tell whether that is more than `limit`; all of it, if there is
-    /// no limit. `None` when a part cannot be counted.
+    /// The tokens that a call needs, counted only until it is certain whether they exceed `limit`,
+    /// or in full without a limit. `None` if a part cannot be counted.
     pub(super) fn measure(
         &self,
         call: &Call<'_>,
@@ -248,7 +251,7 @@ impl Estimator {
         Some(self.estimate(brought, factor, assumed))
     }
 
-    /// What the version itself needs: system prompt, tools and the framing of one document.
+    /// The tokens of the version itself: system prompt, tools and the framing of one document.
     pub(super) fn own_tokens(&self, factor: Factor) -> TokenCount {
         let nothing = Brought {
             document: Size::NOTHING,
@@ -259,7 +262,7 @@ impl Estimator {
         self.estimate(nothing, factor, factor).breakdown.prompt()
     }
 
-    /// How many tokens of document, by this reader's counter, are left below the limit.
+    /// The number of document tokens, by this estimator's counter, that are left below the limit.
     fn left(&self, limit: u64, brought: Brought, factor: Factor, assumed: Factor) -> u64 {
         let without = Brought {
             document: Size::NOTHING,
@@ -299,8 +302,9 @@ impl Estimator {
         }
     }
 
-    /// How sizes become tokens of this model: as counted by its own tokenizer; else by their bytes or by a factor,
-    /// whichever says less of the whole. (Of each part alone it would not hold: a factor is learnt from whole prompts.)
+    /// Converts sizes to tokens of this model: unchanged from its own tokenizer, otherwise by bytes
+    /// or by the factor, whichever gives less for the whole prompt. (Not for each part, because the
+    /// factor is calibrated on whole prompts.)
     fn conversion(&self, texts: Size, factor: Factor) -> impl Fn(Size) -> TokenCount + use<> {
         let is_own = self.tokenizer.is_own;
         let by_factor = texts.raw.upper().map(|upper| factor.most(upper));
@@ -330,7 +334,7 @@ impl Estimator {
         }
     }
 
-    /// A number that the caller gave: taken at its word, unless it was counted for another tokenizer.
+    /// A token count from the caller: exact, unless it is for another tokenizer.
     fn number(&self, count: TokenCount, assumed: Factor) -> TokenCount {
         if !self.numbers_are_foreign {
             return count;

@@ -1,4 +1,5 @@
-//! How large the documents of each type are: the traffic that a new prompt or model is tried on before it ships.
+//! The sizes of the documents of each type: the traffic on which a new prompt or model is tried
+//! before it ships.
 
 use std::collections::VecDeque;
 
@@ -16,13 +17,13 @@ const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 /// Today and the seven days before.
 const DAYS: u64 = 8;
 
-/// A type is warned of when its 99th percentile passes this share of the window ..
+/// A type raises a warning if its 99th percentile is above this share of the available input ..
 const LITTLE_ROOM: Ratio = Ratio::percent(80);
-/// .. over so many documents at least, looked at after every so many.
-const ENOUGH_DOCUMENTS: u64 = 100;
-const LOOK_EVERY: u64 = 20;
+/// .. over at least this many documents, evaluated after every `EVALUATE_EVERY`.
+const MIN_DOCUMENTS: u64 = 100;
+const EVALUATE_EVERY: u64 = 20;
 
-/// What a version leaves of a model's window.
+/// The room that a version leaves in a model's window.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Space {
     pub(super) largest_prompt: u64,
@@ -30,14 +31,14 @@ pub(super) struct Space {
     pub(super) own: u64,
 }
 
-/// The documents of one type, as one model reads them, day by day.
+/// The document sizes of one type for one model, day by day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sizes {
     days: VecDeque<Day>,
     version: VersionId,
-    /// What the version leaves for the document.
+    /// The tokens that the version leaves for the document.
     pub(super) room: u64,
-    /// For which version it was said that there is little room left.
+    /// The version for which little headroom was already reported.
     warned: Option<VersionId>,
 }
 
@@ -46,7 +47,7 @@ pub(super) struct Sizes {
 struct Day {
     number: u64,
     exact: Histogram,
-    /// The lower and the upper ends of those that are known up to an interval.
+    /// The lower and upper ends of sizes that are only known as an interval.
     lower: Histogram,
     upper: Histogram,
     measured: u64,
@@ -64,14 +65,14 @@ impl Day {
         }
     }
 
-    /// The sizes, each as large as it can be.
+    /// The sizes, by their upper ends.
     fn largest(&self) -> Histogram {
         let mut all = self.exact.clone();
         all.merge(&self.upper);
         all
     }
 
-    /// How many are larger than `most` for certain, and than `least` at most.
+    /// How many are certainly larger than `most`, and how many may be larger than `least`.
     fn over(&self, most: u64, least: u64) -> (u64, u64) {
         (
             self.exact.above(most).0 + self.lower.above(most).0,
@@ -80,28 +81,31 @@ impl Day {
     }
 }
 
-/// How large the documents of a type are, and how many of them fit: what [`TokenBudget::headroom`](crate::TokenBudget::headroom)
-/// says. Sizes are tokens of document, conversation and images together; percentiles are at most 0.8 % too high.
+/// The document sizes of a type, and how many documents fit: the result of
+/// [`TokenBudget::headroom`](crate::TokenBudget::headroom). Sizes are tokens of document,
+/// conversation and images together; percentiles are at most 0.8 % too high.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Headroom {
-    /// The type.
+    /// The document type.
     pub document_type: DocumentType,
     /// The model of the version that serves it.
     pub model: ModelName,
-    /// The version that served the latest.
+    /// The version that served the latest document.
     pub version: VersionId,
-    /// How many documents were measured, today and in the seven days before.
+    /// The number of documents measured, today and in the seven days before.
     pub documents: u64,
-    /// How many more there were of which only the length is known: they fit, and nobody reported their usage.
+    /// The number of further documents of which only the length is known: they fit, and no usage
+    /// was reported.
     pub unmeasured: u64,
-    /// Half of the documents are at most this large.
+    /// The median size.
     pub p50: u64,
-    /// 95 % of the documents are at most this large.
+    /// The 95th percentile.
     pub p95: u64,
-    /// 99 % of the documents are at most this large.
+    /// The 99th percentile.
     pub p99: u64,
-    /// What the version leaves for the document: the limit without system prompt, tools and framing.
+    /// The tokens that the version leaves for the document: the limit minus system prompt, tools
+    /// and framing.
     pub room: u64,
     /// How many documents need more than that.
     pub over: CountRange,
@@ -111,13 +115,13 @@ pub struct Headroom {
     pub mean_latest: Option<u64>,
 }
 
-/// A number of documents that is known up to an interval, because sizes are kept in buckets and some are only bounded.
+/// A number of documents, as an interval: sizes are kept in buckets, and some are only bounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_structs, reason = "the two ends of an interval")]
 pub struct CountRange {
-    /// So many for certain.
+    /// The number of documents that are certainly included.
     pub at_least: u64,
-    /// So many, if every doubtful one is among them.
+    /// The number if every uncertain document is included.
     pub at_most: u64,
 }
 
@@ -140,7 +144,7 @@ impl Sizes {
         }
     }
 
-    /// The version that serves the type, and the room that it leaves.
+    /// Sets the version that serves the type, and the room that it leaves.
     pub(super) fn serves(&mut self, version: &VersionId, room: u64) {
         if self.version != *version {
             self.version = version.clone();
@@ -154,14 +158,14 @@ impl Sizes {
         }
     }
 
-    /// Adds a document of which nothing is known but that it fits.
+    /// Adds a document of which only the length is known, and that it fits.
     pub(super) fn add_unmeasured(&mut self, at: Timestamp) {
         if let Some(day) = self.day(at) {
             day.unmeasured += 1;
         }
     }
 
-    /// The day that a moment falls on, or the latest if that is later.
+    /// The day of `at`, or the latest day if that is later.
     fn day(&mut self, at: Timestamp) -> Option<&mut Day> {
         let number = at.as_millis() / DAY_MILLIS;
         if self.days.back().is_none_or(|day| day.number < number) {
@@ -182,8 +186,8 @@ impl Sizes {
         cx: &Cx<'_>,
     ) {
         let documents = self.documents();
-        if documents < ENOUGH_DOCUMENTS
-            || documents % LOOK_EVERY != 0
+        if documents < MIN_DOCUMENTS
+            || documents % EVALUATE_EVERY != 0
             || self.warned.as_ref() == Some(version)
         {
             return;
@@ -210,8 +214,8 @@ impl Sizes {
         self.days.iter().map(|day| day.measured).sum()
     }
 
-    /// How many documents are larger than `room`, in tokens of a tokenizer that may give `factor` times as many or as
-    /// few.
+    /// How many documents are larger than `room`, if another tokenizer's counts can be larger or
+    /// smaller by the given conversions.
     pub(super) fn over(
         &self,
         room: u64,

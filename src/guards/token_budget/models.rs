@@ -1,4 +1,4 @@
-//! Which models there are, and how a version reads with each of them.
+//! The known models, and an estimator for each version with each of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::name::ModelName;
 use crate::ratio::Ratio;
 use crate::tokens::{ByteBound, Catalogue, Encoding, Factor, Model, TokenCounter, proxy};
 
-/// Versions whose prompts stay counted.
+/// The number of versions whose prompts stay counted.
 const REMEMBERED_VERSIONS: usize = 32;
 
-/// The models that versions may call, and the versions as these read them.
+/// The models that versions may call, and the estimators of the versions.
 #[derive(Debug)]
 pub(super) struct Models {
     limit: Ratio,
@@ -27,7 +27,7 @@ pub(super) struct Models {
     estimators: RwLock<Vec<Arc<Estimators>>>,
 }
 
-/// A version as its own model reads it, and as each fallback would.
+/// The estimators of a version: with its own model, and with each fallback.
 #[derive(Debug)]
 pub(super) struct Estimators {
     pub(super) version: Version,
@@ -49,7 +49,7 @@ impl Models {
         for model in distinct {
             if !names.insert(model.name()) {
                 let field = format!("context window of model `{}`", model.name());
-                let allowed = "one declaration for each model";
+                let allowed = "one declaration per model";
                 return Err(Error::invalid(field, model.context_window(), allowed));
             }
             if let Some(encoding) = model.encoding() {
@@ -69,8 +69,8 @@ impl Models {
         })
     }
 
-    /// A version as its models read it; counted when it is first asked for. An error when its model is not known, its
-    /// prompt not counted, or its reserve too large.
+    /// The estimators of a version, created at first use. Returns an error if its model is unknown,
+    /// its prompt not counted, or its reserved answer too large.
     pub(super) fn estimators(&self, version: &Version) -> Result<Arc<Estimators>, Error> {
         let known = |estimators: &&Arc<Estimators>| estimators.version.counts_like(version);
         if let Some(estimators) = self.estimators.read().iter().find(known) {
@@ -88,7 +88,7 @@ impl Models {
     fn read(&self, version: &Version) -> Result<Estimators, Error> {
         let of = |what: &str| format!("{what} of version `{}`", version.id());
         let Some(model) = self.model(version.model()) else {
-            let allowed = "a model whose context window is known or declared with `.model(Model::new(name, window)?)`";
+            let allowed = "a model of the catalogue, or one declared with `.model(Model::new(name, window)?)`";
             return Err(Error::invalid(of("model"), version.model(), allowed));
         };
         let reserved = version.reserved_answer_tokens();
@@ -130,7 +130,7 @@ impl Models {
         })
     }
 
-    /// A fallback that is smaller than the model of every version helps nobody.
+    /// Refuses a fallback that is smaller than the smallest model of the versions.
     pub(super) fn check_fallbacks<'a>(
         &self,
         versions: impl Iterator<Item = &'a Version>,
@@ -151,7 +151,7 @@ impl Models {
         }
     }
 
-    /// The model of this name: as declared, or as known.
+    /// The model of this name: declared, or from the catalogue.
     pub(super) fn model(&self, name: &ModelName) -> Option<&Model> {
         let mut declared = self.declared.iter().chain(&self.fallbacks);
         declared
@@ -159,8 +159,8 @@ impl Models {
             .or_else(|| self.catalogue.model(name.as_str()))
     }
 
-    /// Whether two models count texts alike, so that sizes which one has read hold for the other.
-    pub(super) fn count_alike(&self, one: &ModelName, other: &ModelName) -> bool {
+    /// Whether two models share a tokenizer, so that sizes measured for one hold for the other.
+    pub(super) fn share_tokenizer(&self, one: &ModelName, other: &ModelName) -> bool {
         let of_one = self.tokenizer_name(one);
         one == other || of_one.is_some() && of_one == self.tokenizer_name(other)
     }
@@ -187,7 +187,8 @@ impl Models {
         }
         match model.encoding().map(Encoding::counter) {
             Some(Ok(counter)) => Ok(own(counter)),
-            // With nothing but numbers to add up no tokenizer is needed; a text that comes all the same is bounded.
+            // Adding up numbers needs no tokenizer; a text that still arrives is bounded by its
+            // bytes.
             Some(Err(_)) if !version.has_text() => Ok(own(Arc::new(ByteBound))),
             Some(Err(error)) => Err(error),
             None => Ok(Tokenizer {

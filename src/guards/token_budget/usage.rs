@@ -1,4 +1,5 @@
-//! What is learnt from reported usage: how large documents are, and how a model without a published tokenizer counts.
+//! What reported usage shows: the sizes of documents, and how a model without a published tokenizer
+//! counts.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +14,12 @@ use crate::stats::{BoundedMap, DEFAULT_KEYS};
 use crate::time::Timestamp;
 use crate::tokens::{Calibration, Coverage, Factor, Measurement, Provenance, TokenCount};
 
-/// A ratio learnt from a shorter prompt is mostly framing.
+/// In shorter prompts the ratio is mostly framing.
 const SHORTEST_SAMPLE: u64 = 500;
 
 type Key = (DocumentType, ModelName);
 
-/// What was learnt, by type and model.
+/// Calibrations and sizes, by type and model.
 #[derive(Debug)]
 pub(super) struct UsageHistory {
     calibrations: BoundedMap<Key, Calibration>,
@@ -42,7 +43,8 @@ impl UsageHistory {
         }
     }
 
-    /// The factor for a model: learnt from documents of the type if there are enough, else from all of them.
+    /// The factor for a model: from documents of the type if there are enough, otherwise from all
+    /// types.
     pub(super) fn factor(&self, document_type: &DocumentType, model: &ModelName) -> Option<Factor> {
         let own = self
             .calibrations
@@ -59,7 +61,7 @@ impl UsageHistory {
             .or_else(|| pooled.and_then(Calibration::factor))
     }
 
-    /// The API reported so many tokens for a prompt that another tokenizer counted.
+    /// Records the tokens that the API reported for a prompt that another tokenizer counted.
     pub(super) fn calibrate(
         &mut self,
         ticket: &Ticket,
@@ -87,8 +89,9 @@ impl UsageHistory {
         }
     }
 
-    /// A document of this size came, of whose prompt the version's model would read `reported` tokens if the API said so.
-    pub(super) fn size(
+    /// Records the size of a document; `reported` is the API's count of its prompt in tokens of the
+    /// version's model.
+    pub(super) fn record_call(
         &mut self,
         document_type: &DocumentType,
         version: &VersionId,
@@ -100,7 +103,7 @@ impl UsageHistory {
         let model = &measurement.version_model;
         let sizes = self.sizes_of(document_type, version, model, space);
         let size = refined(measurement, reported, space);
-        // Of one that is known only by its bytes, and fits, nothing is known.
+        // If only the bytes are known and the document fits, its size is not known.
         if size.is_exact() || size.provenance() < Provenance::Bound || size.lower() > sizes.room {
             sizes.add(size, cx.now());
         } else {
@@ -109,7 +112,7 @@ impl UsageHistory {
         sizes.warn_of_little_room(document_type, version, space, cx);
     }
 
-    /// A document of this size would have come, counted as far as it can be.
+    /// Records the size of a document without a call, counted as far as possible.
     pub(super) fn record(
         &mut self,
         document_type: &DocumentType,
@@ -140,7 +143,7 @@ impl UsageHistory {
         self.sizes.iter()
     }
 
-    /// Coverage as observed, for each type and model that is calibrated.
+    /// The calibration of each type and model.
     pub(super) fn calibrations(&self) -> impl Iterator<Item = (&Key, &Calibration)> {
         self.calibrations.iter()
     }
@@ -170,8 +173,8 @@ impl UsageHistory {
     }
 }
 
-/// The size of what the caller brought, by what the API reported where that says more. `reported` is in tokens of the
-/// version's model.
+/// The size of the call's part of the prompt, refined by the reported usage if it was not exact.
+/// `reported` is in tokens of the version's model.
 fn refined(measurement: &Measurement, reported: Option<u64>, space: Space) -> TokenCount {
     let brought = measurement.brought;
     let Some(reported) = reported.filter(|_| !brought.is_exact()) else {

@@ -1,4 +1,4 @@
-//! What a version would divert before it ships, and how the budget has been doing.
+//! What a version would divert before it ships, and how well the calibrated bounds hold.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,44 +10,47 @@ use crate::error::Error;
 use crate::name::{DocumentType, ModelName};
 use crate::time::Timestamp;
 
-/// What a version would do with the documents of one type: what [`TokenBudget::what_if`] says.
+/// What a version would do with the documents of one type: the result of [`TokenBudget::what_if`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WhatIf {
-    /// The type.
+    /// The document type.
     pub document_type: DocumentType,
-    /// How many of its documents were measured.
+    /// The number of its documents that were measured.
     pub documents: u64,
-    /// What the version would leave for the document.
+    /// The tokens that the version would leave for the document.
     pub room: u64,
-    /// How many documents go over the budget of the version that serves now.
+    /// How many documents exceed the budget of the version that serves now.
     pub over_now: CountRange,
-    /// How many would go over the budget of this version: to a fallback model, or to people.
+    /// How many would exceed the budget of this version, and go to a fallback model or to human
+    /// review.
     pub over: CountRange,
-    /// How many of these would fit no fallback model either, and go to people.
+    /// How many of these would fit no fallback model either, and go to human review.
     pub diverted: CountRange,
 }
 
-/// How a learnt bound has been doing: what [`TokenBudget::coverage`] says.
+/// How well a calibrated bound holds: the result of [`TokenBudget::coverage`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BoundReport {
-    /// The type of document.
+    /// The document type.
     pub document_type: DocumentType,
     /// The model whose tokenizer is not published.
     pub model: ModelName,
-    /// How many documents the bound is learnt from.
+    /// The number of documents that the bound is calibrated from.
     pub samples: u64,
-    /// How many documents were held against the bound that was in force when they came, 200 at most.
+    /// The number of documents that were compared with the bound in force when they were admitted,
+    /// at most 200.
     pub judged: u64,
-    /// How many of these had more tokens than the bound said.
+    /// How many of these had more tokens than the bound.
     pub above: u64,
 }
 
 impl TokenBudget {
-    /// How large the documents of each type are, and how many of them fit, from the calls of the last eight days.
+    /// The document sizes of each type, and how many documents fit, from the calls of the last
+    /// eight days.
     ///
-    /// Sizes are known from the usage that you report, or where a text had to be counted; see
+    /// Sizes are known from reported usage, or if a text had to be counted; see
     /// [`measure_every_document`](crate::budget::TokenBudgetBuilder::measure_every_document).
     pub fn headroom(&self) -> Vec<Headroom> {
         let usage = self.usage.lock();
@@ -59,11 +62,12 @@ impl TokenBudget {
         all
     }
 
-    /// What a longer prompt, another model or a larger answer would divert, type by type, if the documents of the last
-    /// eight days came again. An error when the version's model is not known or its prompt not counted.
+    /// How many documents of each type a longer prompt, another model or a larger answer would
+    /// divert, if the documents of the last eight days arrived again. Returns an error if the
+    /// version's model is unknown or its prompt not counted.
     ///
-    /// Where the model reads with another tokenizer than the one the documents were measured with, the numbers become
-    /// intervals: the difference is not known before it has been seen.
+    /// If the model has another tokenizer than the one that measured the documents, the results are
+    /// intervals, because the difference is not known yet.
     pub fn what_if(&self, version: &Version) -> Result<Vec<WhatIf>, Error> {
         let estimators = self.models.estimators(version)?;
         let usage = self.usage.lock();
@@ -77,7 +81,8 @@ impl TokenBudget {
         Ok(all)
     }
 
-    /// How many documents lay above the bound that was learnt for their type: one in a hundred is what is promised.
+    /// How many documents exceeded the calibrated bound of their type; the target is one in a
+    /// hundred.
     pub fn coverage(&self) -> Vec<BoundReport> {
         let usage = self.usage.lock();
         let calibrations = usage.calibrations();
@@ -97,8 +102,9 @@ impl TokenBudget {
         all
     }
 
-    /// Adds a document to what [`headroom`](Self::headroom) and [`what_if`](Self::what_if) know, without a call: from a
-    /// folder of documents, or a trace of past traffic. It is counted in full. An error when it cannot be counted.
+    /// Adds a document to the data of [`headroom`](Self::headroom) and [`what_if`](Self::what_if)
+    /// without a call: from a folder of documents, or a trace of past traffic. The document is
+    /// counted in full; returns an error if it cannot be counted.
     pub fn record(&self, call: &Call<'_>, version: &Version, at: Timestamp) -> Result<(), Error> {
         let estimators = self.models.estimators(version)?;
         let estimate = self.count_in_full(&estimators.own, call)?;
@@ -120,7 +126,9 @@ impl TokenBudget {
         let over = |estimator: &super::Estimator| {
             let space = space(estimator, assumed);
             let room = space.limit.saturating_sub(space.own);
-            let same = self.models.count_alike(measured_by, estimator.model.name());
+            let same = self
+                .models
+                .share_tokenizer(measured_by, estimator.model.name());
             let over = if same {
                 sizes.over(room, |room| room, |room| room)
             } else {

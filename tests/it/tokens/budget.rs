@@ -629,13 +629,13 @@ fn a_token_budget_says_what_is_missing() {
                 .unwrap()
                 .with_system_prompt_tokens(1),
         ),
-        "model of version `v7`: got `my-model`, expected a model whose context window is known or declared with \
+        "model of version `v7`: got `my-model`, expected a model of the catalogue, or one declared with \
          `.model(Model::new(name, window)?)`",
     );
     refused(
         build(Version::new("v7", "gpt-4").unwrap()),
-        "system prompt of version `v7`: got `not counted`, expected give it with `.with_system_prompt(..)`, or its \
-         tokens with `.with_system_prompt_tokens(..)`",
+        "system prompt of version `v7`: got `not counted`, expected a system prompt, given with \
+         `.with_system_prompt(..)` or as a token count with `.with_system_prompt_tokens(..)`",
     );
     refused(
         build(crate::support::version("v7").with_reserved_answer_tokens(128_000)),
@@ -656,6 +656,6 @@ fn a_token_budget_says_what_is_missing() {
         .fallback(Model::new("a", 2).unwrap());
     refused(
         twice.build(),
-        "context window of model `a`: got `2`, expected one declaration for each model",
+        "context window of model `a`: got `2`, expected one declaration per model",
     );
 }

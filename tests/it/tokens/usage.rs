@@ -775,8 +775,5 @@ fn a_fallback_that_helps_nobody_and_a_reserve_that_cannot_be_are_refused() {
         "reserved answer tokens of version `v7`: got `16385`, expected at most the largest answer of `gpt-4o`, 16384"
     );
     let nothing_known = TokenBudget::builder().catalogue(Catalogue::empty());
-    assert!(
-        build(nothing_known, gpt_4o())
-            .contains("a model whose context window is known or declared")
-    );
+    assert!(build(nothing_known, gpt_4o()).contains("a model of the catalogue, or one declared"));
 }
