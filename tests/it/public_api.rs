@@ -159,7 +159,7 @@ fn reports_are_serialisable_and_states_are_printable() {
     report::<fusebox::budget::Headroom>();
     report::<fusebox::budget::WhatIf>();
     report::<fusebox::drift::ConfidenceMeans>();
-    report::<fusebox::drill::DrillReport>();
+    report::<DrillReport>();
     report::<fusebox::ledger::LedgerReport>();
     report::<fusebox::rollout::Feasibility>();
     report::<fusebox::rollout::RolloutStatus>();

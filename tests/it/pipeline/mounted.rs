@@ -241,7 +241,10 @@ fn a_guard_that_only_watches_refuses_no_deployment_and_says_so() {
     });
     let refused = refused.unwrap();
     assert!(refused.dry_run && refused.severity == Severity::Warning);
-    assert!(refused.to_string().contains("line-up: got `v8`"), "{refused}");
+    assert!(
+        refused.to_string().contains("line-up: got `v8`"),
+        "{refused}"
+    );
 }
 
 /// Panics in one of its methods.

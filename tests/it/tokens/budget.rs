@@ -5,14 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fusebox::event::BudgetEvent;
 use fusebox::name::QueueName;
-use fusebox::tokens::{
-    Conversation, Framing, Message, Model, TokenBreakdown, TokenCount, TokenCounter,
-};
+use fusebox::tokens::{Conversation, Message, Model, TokenBreakdown, TokenCount, TokenCounter};
 use fusebox::{
     Admission, Call, Destination, Error, EventKind, LineUp, Pipeline, Ratio, Reason, Severity,
     TokenBudget, Version,
 };
 
+use super::{document, model};
 use crate::support::{Bench, minutes, refused};
 
 /// With 1,000 tokens reserved for the answer 10,000 are left for the prompt.
@@ -31,12 +30,6 @@ fn version(id: &str, prompt: u64) -> Version {
 
 fn small() -> Model {
     model("small", WINDOW)
-}
-
-fn model(name: &str, window: u64) -> Model {
-    Model::new(name, window)
-        .unwrap()
-        .with_framing(Framing::NONE)
 }
 
 fn bench(budget: TokenBudget) -> Bench {
@@ -303,21 +296,22 @@ impl Watched {
     }
 }
 
+/// The prompt is so many bytes long.
+fn prompted(bytes: usize, budget: TokenBudget) -> Bench {
+    let version = Version::new("v7", "small")
+        .unwrap()
+        .with_system_prompt("p".repeat(bytes))
+        .with_reserved_answer_tokens(1_000);
+    Bench::with(LineUp::new(version), |builder| builder.guard(budget))
+}
+
 fn watched_bench(counter: &Watched) -> Bench {
     let budget = TokenBudget::builder()
         .model(small())
         .counter("small", counter.clone())
         .build()
         .unwrap();
-    let version = Version::new("v7", "small")
-        .unwrap()
-        .with_system_prompt("p".repeat(4_000))
-        .with_reserved_answer_tokens(1_000);
-    Bench::with(LineUp::new(version), |builder| builder.guard(budget))
-}
-
-fn document(text: &str) -> Call<'_> {
-    Call::new("doc", "invoice").unwrap().with_document(text)
+    prompted(4_000, budget)
 }
 
 /// 9,000 tokens are left, 1,000 of them for the prompt's 4,000 bytes.
@@ -471,11 +465,7 @@ fn a_fallback_is_judged_with_its_own_tokenizer() {
         .counter("huge", Watched::default())
         .build()
         .unwrap();
-    let version = Version::new("v7", "small")
-        .unwrap()
-        .with_system_prompt("p".repeat(400))
-        .with_reserved_answer_tokens(1_000);
-    let bench = Bench::with(LineUp::new(version), |builder| builder.guard(budget));
+    let bench = prompted(400, budget);
     // 9,000 tokens are left in the small model, 27,000 in the fine one, of which the prompt needs 100 and 400.
     for (bytes, expected) in [(35_600, "small"), (35_604, "huge")] {
         let text = "x".repeat(bytes);
