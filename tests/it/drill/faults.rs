@@ -1,55 +1,16 @@
-//! P8: every failure mode has a signal, an alert, and a drill that proves that it fires: within half an hour, where what
-//! the guard waits for allows it.
+//! Each fault, and when it is known.
 
 use std::time::Duration;
 
-use fusebox::drill::{DrillReport, Fault, Traffic};
+use fusebox::drill::{Fault, Traffic};
 use fusebox::event::{BudgetEvent, DriftEvent, LedgerEvent, RolloutEvent};
-use fusebox::pipeline::Builder;
 use fusebox::{
     CanaryPolicy, Confidence, ConfidenceDriftMonitor, DocumentType, Drill, ErrorRateBreaker,
-    EventKind, FailureKind, Guard, LineUp, Pipeline, Ratio, RouteLedger, TokenBudget, Version,
-    VersionId,
+    EventKind, FailureKind, LineUp, Pipeline, Ratio, RouteLedger, TokenBudget, Version, VersionId,
 };
 
-use crate::support::{line_up, minutes, refused, seconds, version};
-
-/// What a service builds, without its sinks.
-fn production() -> Builder {
-    let expected =
-        RouteLedger::builder().expect(DocumentType::new("statement").unwrap(), minutes(20));
-    Pipeline::builder(line_up())
-        .guard(TokenBudget::builder().build().unwrap())
-        .guard(ErrorRateBreaker::default())
-        .guard(expected.build().unwrap())
-}
-
-const HEALTHY: Duration = minutes(60);
-
-fn drill(production: Builder, fault: Fault) -> DrillReport {
-    Drill::new(production)
-        .traffic(Traffic::of("invoice", 600).unwrap())
-        .traffic(Traffic::of("statement", 12).unwrap())
-        .fault(HEALTHY, fault)
-        .run_for(minutes(180))
-        .unwrap()
-}
-
-#[test]
-fn healthy_traffic_pages_nobody() {
-    let report = Drill::new(production())
-        .traffic(Traffic::of("invoice", 600).unwrap())
-        .traffic(Traffic::of("statement", 12).unwrap())
-        .run_for(minutes(24 * 60))
-        .unwrap();
-    assert!(
-        report.false_pages().is_empty(),
-        "{:?}",
-        report.false_pages()
-    );
-    assert_eq!(report.time_to_page(), None);
-    assert_eq!(report.events().count(), 1, "the deployment");
-}
+use super::{HEALTHY, drill, production};
+use crate::support::{line_up, minutes, seconds, version};
 
 #[test]
 fn step_faults_are_seen_in_the_time_that_arithmetic_says() {
@@ -272,60 +233,5 @@ fn a_fault_of_one_version_ends_with_the_version_before() {
     assert_eq!(
         pages, 1,
         "the previous version serves, and nothing else happens"
-    );
-}
-
-#[test]
-fn a_drill_fails_without_its_guard() {
-    let production = Pipeline::builder(LineUp::new(version("v7")))
-        .guard(TokenBudget::builder().build().unwrap());
-    let report = drill(
-        production,
-        Fault::fail(FailureKind::ServerError, Ratio::ONE),
-    );
-    assert_eq!(report.time_to_page(), None);
-    assert!(!report.is_known_in_time());
-}
-
-#[test]
-fn a_guard_that_only_watches_does_not_page() {
-    let production = Pipeline::builder(line_up()).guard(ErrorRateBreaker::default().dry_run());
-    let report = drill(
-        production,
-        Fault::fail(FailureKind::ServerError, Ratio::ONE),
-    );
-    assert_eq!(report.time_to_page(), None);
-    assert!(report.events().any(|event| event.dry_run));
-}
-
-#[test]
-fn the_same_drill_gives_the_same_result() {
-    let run = || {
-        drill(
-            production(),
-            Fault::fail(FailureKind::ServerError, Ratio::percent(10)),
-        )
-    };
-    let lines = |report: &DrillReport| report.events().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(lines(&run()), lines(&run()));
-}
-
-#[test]
-fn a_drill_says_what_it_needs() {
-    let drill = || Drill::new(Pipeline::builder(line_up()).guard(RouteLedger::default()));
-    refused(
-        drill().run_for(minutes(1)),
-        "drill traffic: got `none`, expected at least one document type; add it with `.traffic(..)`",
-    );
-    refused(
-        Traffic::of("invoice", 0),
-        "drill traffic per hour: got `0`, expected 1 to 3600000 documents",
-    );
-    let late = drill()
-        .traffic(Traffic::of("invoice", 60).unwrap())
-        .fault(minutes(60), Fault::fail(FailureKind::Timeout, Ratio::ONE));
-    refused(
-        late.run_for(minutes(60)),
-        "drill fault: got `1h`, expected less than the length of the drill, 1h",
     );
 }

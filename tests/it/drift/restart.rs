@@ -1,0 +1,110 @@
+//! A restart keeps what is raised, what was learnt and what was said; time does not go back.
+
+use fusebox::drift::DriftState;
+use fusebox::pipeline::Snapshot;
+use fusebox::{Confidence, ConfidenceDriftMonitor, Timestamp};
+
+use super::{Bench, HOUR, NOON, confidence, is_accepted, with_baseline};
+
+#[test]
+fn a_restart_keeps_raised_baseline_and_window() {
+    let raised = Bench::new(with_baseline(0.90));
+    raised.totals(0.10, 30);
+    let next = raised.restarted(ConfidenceDriftMonitor::builder());
+    assert_eq!(next.state(), DriftState::Raised);
+    assert_eq!(next.threshold(), Confidence::percent(85));
+    assert!(!is_accepted(&next.total(0.84)));
+    assert_eq!(next.sink.pages(), [], "paged before the restart");
+
+    let learnt = Bench::of(ConfidenceDriftMonitor::default());
+    learnt.totals(0.95, 60);
+    let learnt = learnt.restarted(ConfidenceDriftMonitor::builder());
+    learnt.totals(0.95, 40);
+    learnt.clock.advance(5 * HOUR);
+    learnt.totals(0.10, 29);
+    let next = learnt.restarted(ConfidenceDriftMonitor::builder());
+    assert_eq!(
+        next.drift.means("invoice", "total"),
+        learnt.drift.means("invoice", "total")
+    );
+    assert_eq!(next.state(), DriftState::InsufficientData);
+    next.totals(0.10, 1);
+    assert_eq!(next.state(), DriftState::Raised);
+}
+
+#[test]
+fn a_restart_keeps_what_a_person_has_just_said() {
+    let bench = Bench::new(with_baseline(0.90));
+    bench.totals(0.10, 30);
+    bench.drift.resolve("invoice", "total");
+    let next = bench.restarted(with_baseline(0.90));
+    assert_eq!(next.state(), DriftState::Raised);
+    next.pipeline.tick();
+    assert_eq!(next.state(), DriftState::InsufficientData);
+}
+
+#[test]
+fn after_a_restart_a_given_baseline_counts_if_it_is_a_new_one() {
+    let bench = Bench::new(with_baseline(0.90).baseline_documents(30));
+    bench.totals(0.82, 30);
+    bench.drift.rebaseline("invoice", "total");
+    bench.pipeline.tick();
+    bench.totals(0.82, 30);
+    let baseline = |bench: &Bench| bench.drift.means("invoice", "total").baseline;
+    let same = bench.restarted(with_baseline(0.90));
+    assert_eq!(baseline(&same), Some(confidence(0.82)), "learnt since");
+    let other = bench.restarted(with_baseline(0.99));
+    assert_eq!(baseline(&other), Some(confidence(0.99)));
+    let none = bench.restarted(ConfidenceDriftMonitor::builder());
+    assert_eq!(baseline(&none), Some(confidence(0.82)));
+}
+
+#[test]
+fn a_restart_with_another_window_starts_an_empty_one() {
+    let bench = Bench::new(with_baseline(0.90));
+    bench.totals(0.10, 29);
+    let next = bench.restarted(with_baseline(0.90).window(HOUR).buckets(12));
+    assert_eq!(next.state(), DriftState::InsufficientData);
+    assert_eq!(next.drift.means("invoice", "total").window_documents, 0);
+    next.totals(0.10, 30);
+    assert_eq!(next.state(), DriftState::Raised);
+}
+
+#[test]
+fn a_state_that_cannot_be_is_refused_and_changes_nothing() {
+    let bench = Bench::new(with_baseline(0.90));
+    bench.totals(0.10, 30);
+    let text = serde_json::to_string(&bench.pipeline.snapshot().unwrap()).unwrap();
+    let baseline = r#""baseline":[5000,4500000000]"#;
+    assert!(text.contains(baseline));
+    for (from, to) in [
+        (baseline, r#""baseline":[1,18446744073709551615]"#),
+        (baseline, r#""baseline":[18446744073709551615,0]"#),
+        (baseline, r#""baseline":null"#),
+        (r#""commands":[]"#, r#""commands":7"#),
+        (r#""commands":[],"format":1"#, r#""commands":[],"format":2"#),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let snapshot: Snapshot = serde_json::from_str(&text.replace(from, to)).unwrap();
+        let error = bench.pipeline.restore(&snapshot).unwrap_err();
+        assert!(error.to_string().contains("confidence-drift"), "{error}");
+        assert_eq!(bench.state(), DriftState::Raised);
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_back_an_hour_loses_nothing() {
+    let bench = Bench::new(with_baseline(0.90));
+    bench.totals(0.10, 29);
+    bench.clock.set(Timestamp::from_millis(
+        NOON.as_millis() - u64::try_from(HOUR.as_millis()).unwrap(),
+    ));
+    bench.pipeline.tick();
+    assert_eq!(bench.state(), DriftState::InsufficientData);
+    bench.totals(0.10, 1);
+    assert_eq!(bench.state(), DriftState::Raised);
+    bench.clock.set(NOON);
+    bench.clock.advance(4 * HOUR);
+    bench.pipeline.tick();
+    assert_eq!(bench.drift.means("invoice", "total").window_documents, 0);
+}
