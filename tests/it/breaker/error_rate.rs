@@ -12,6 +12,7 @@ use fusebox::{
 };
 use proptest::prelude::*;
 
+use super::{bench, rate};
 use crate::support::{Bench, line_up, minutes, rate_only, seconds, v7, version};
 
 fn breaker() -> Arc<ErrorRateBreaker> {
@@ -122,8 +123,7 @@ fn six_percent_are_seen_when_arithmetic_says_so() {
 
 #[test]
 fn it_stays_latched_until_it_is_armed_again() {
-    let breaker = rate_only();
-    let bench = Bench::with_guard(Arc::clone(&breaker));
+    let (bench, breaker) = bench(rate());
     bench.fail(100);
     bench.tick_after(minutes(60 * 24 * 7));
     assert_eq!(bench.serving(), "v6");
@@ -141,8 +141,7 @@ fn it_stays_latched_until_it_is_armed_again() {
 
 #[test]
 fn calls_from_before_a_trip_or_an_arming_are_late() {
-    let breaker = rate_only();
-    let bench = Bench::with_guard(Arc::clone(&breaker));
+    let (bench, breaker) = bench(rate());
     let open: Vec<_> = (0..200).map(|_| bench.permit("invoice")).collect();
     bench.fail(100);
     bench.clock.advance(seconds(1));
@@ -243,8 +242,7 @@ fn a_failing_candidate_gives_way_to_production() {
 
 #[test]
 fn credentials_page_at_once_and_do_not_count() {
-    let breaker = rate_only();
-    let bench = Bench::with_guard(Arc::clone(&breaker));
+    let (bench, breaker) = bench(rate());
     for kind in [
         FailureKind::Auth,
         FailureKind::Auth,
@@ -266,8 +264,7 @@ fn credentials_page_at_once_and_do_not_count() {
 
 #[test]
 fn throttling_released_and_diverted_calls_do_not_count() {
-    let breaker = rate_only();
-    let bench = Bench::with_guard(Arc::clone(&breaker));
+    let (bench, breaker) = bench(rate());
     for _ in 0..200 {
         bench.permit("invoice").fail(FailureKind::Throttled);
         bench.permit("invoice").release();
@@ -278,8 +275,7 @@ fn throttling_released_and_diverted_calls_do_not_count() {
 
 #[test]
 fn failures_inside_an_http_200_count() {
-    let breaker = rate_only();
-    let bench = Bench::with_guard(Arc::clone(&breaker));
+    let (bench, breaker) = bench(rate());
     for reason in [
         "length",
         "refusal",
@@ -297,8 +293,7 @@ fn failures_inside_an_http_200_count() {
 
 #[test]
 fn abandoned_calls_have_a_rate_and_a_page_of_their_own() {
-    let breaker = rate_only();
-    let bench = Bench::with_guard(Arc::clone(&breaker));
+    let bench = Bench::with_guard(rate_only());
     bench.answer(95);
     for _ in 0..5 {
         drop(bench.permit("invoice"));
@@ -335,13 +330,7 @@ fn the_ticket_says_that_the_fallback_serves() {
 fn a_dry_run_reports_and_never_acts() {
     use fusebox::Guard;
     let bench = Bench::with(line_up(), |builder| {
-        builder.guard(
-            ErrorRateBreaker::builder()
-                .consecutive_failures(None)
-                .build()
-                .unwrap()
-                .dry_run(),
-        )
+        builder.guard(rate().build().unwrap().dry_run())
     });
     bench.fail(100);
     assert_eq!(bench.serving(), "v7");
@@ -420,8 +409,7 @@ proptest! {
             .buckets(6)
             .min_calls(10)
             .threshold(Ratio::percent(20));
-        let breaker = Arc::new(breaker.build().unwrap());
-        let bench = Bench::with_guard(Arc::clone(&breaker));
+        let (bench, breaker) = bench(breaker);
         let mut exact = Exact::default();
         for (pause, failed) in calls {
             bench.clock.advance(Duration::from_millis(pause));

@@ -10,7 +10,7 @@ use fusebox::{
 };
 
 use super::{HEALTHY, drill, production};
-use crate::support::{line_up, minutes, seconds, version};
+use crate::support::{line_up, minutes, seconds, v7, version};
 
 #[test]
 fn step_faults_are_seen_in_the_time_that_arithmetic_says() {
@@ -222,7 +222,7 @@ fn a_fault_of_one_version_ends_with_the_version_before() {
     let fault = Fault::Fail {
         kind: FailureKind::MalformedOutput,
         share: Ratio::percent(20),
-        version: Some(VersionId::new("v7").unwrap()),
+        version: Some(v7()),
         document_type: None,
     };
     let report = drill(production(), fault);

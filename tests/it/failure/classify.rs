@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use fusebox::breaker::Probing;
 use fusebox::failure::{ApiError, Cause};
-use fusebox::{Classify, ErrorRateBreaker, FailureKind, Report, VersionId};
+use fusebox::{Classify, ErrorRateBreaker, FailureKind, Report};
 use proptest::prelude::*;
 
-use crate::support::{Bench, minutes, seconds};
+use crate::support::{Bench, EVENING, minutes, seconds, v7};
 
 use FailureKind::{
     Auth, ContentFiltered, ContextLengthExceeded, InvalidRequest, NotFound, Overloaded,
@@ -496,24 +496,21 @@ fn a_prompt_that_is_too_long_is_the_prompts_fault() {
 #[test]
 fn a_wait_that_the_api_asks_for_is_kept_and_obeyed() {
     let probing = Probing::after(minutes(1));
-    let breaker = std::sync::Arc::new(
-        ErrorRateBreaker::builder()
-            .recovery(probing)
-            .build()
-            .unwrap(),
-    );
-    let bench = Bench::with_guard(std::sync::Arc::clone(&breaker));
-    let v7 = VersionId::new("v7").unwrap();
+    let breaker = ErrorRateBreaker::builder().recovery(probing);
+    let (bench, breaker) = Bench::and_guard(breaker.build().unwrap());
     let report = || Report::new().retry_after(minutes(5));
     bench.permit("invoice").fail_with(Throttled, report());
-    let at = breaker.retry_at(&v7).unwrap();
-    assert_eq!(at.since(crate::support::EVENING), minutes(5));
+    let at = breaker.retry_at(&v7()).unwrap();
+    assert_eq!(at.since(EVENING), minutes(5));
     bench.fail(5);
     bench.tick_after(Duration::from_millis(299_999));
-    assert_eq!(breaker.state(&v7), fusebox::breaker::BreakerState::Open);
+    assert_eq!(breaker.state(&v7()), fusebox::breaker::BreakerState::Open);
     bench.tick_after(Duration::from_millis(1));
-    assert_eq!(breaker.state(&v7), fusebox::breaker::BreakerState::HalfOpen);
-    assert_eq!(breaker.retry_at(&v7), None);
+    assert_eq!(
+        breaker.state(&v7()),
+        fusebox::breaker::BreakerState::HalfOpen
+    );
+    assert_eq!(breaker.retry_at(&v7()), None);
 }
 
 proptest! {

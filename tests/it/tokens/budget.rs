@@ -296,6 +296,11 @@ impl Watched {
     }
 }
 
+fn counted_by(counter: impl TokenCounter + 'static) -> TokenBudget {
+    let budget = TokenBudget::builder().model(small());
+    budget.counter("small", counter).build().unwrap()
+}
+
 /// The prompt is so many bytes long.
 fn prompted(bytes: usize, budget: TokenBudget) -> Bench {
     let version = Version::new("v7", "small")
@@ -306,12 +311,7 @@ fn prompted(bytes: usize, budget: TokenBudget) -> Bench {
 }
 
 fn watched_bench(counter: &Watched) -> Bench {
-    let budget = TokenBudget::builder()
-        .model(small())
-        .counter("small", counter.clone())
-        .build()
-        .unwrap();
-    prompted(4_000, budget)
+    prompted(4_000, counted_by(counter.clone()))
 }
 
 /// 9,000 tokens are left, 1,000 of them for the prompt's 4,000 bytes.
@@ -422,12 +422,7 @@ fn a_counter_that_fails_sends_the_document_to_a_person() {
         fails: true,
         ..Watched::default()
     };
-    let budget = TokenBudget::builder()
-        .model(small())
-        .counter("small", counter)
-        .build()
-        .unwrap();
-    let bench = bench(budget);
+    let bench = bench(counted_by(counter));
     let grey = "x".repeat(20_000);
     let Admission::Diverted(diversion) = bench.pipeline.admit(&document(&grey)) else {
         panic!("sent on trust");
@@ -536,11 +531,7 @@ fn what_cannot_fit_is_told_from_what_may_not_fit() {
 #[test]
 fn exact_numbers_are_there_for_who_asks() {
     let counter = Watched::default();
-    let budget = TokenBudget::builder()
-        .model(small())
-        .counter("small", counter)
-        .build()
-        .unwrap();
+    let budget = counted_by(counter);
     let version = v7(2_000);
     let breakdown = budget.count(&document("eight by"), &version).unwrap();
     assert_eq!(
@@ -575,12 +566,7 @@ async fn a_large_text_is_counted_on_another_thread() {
 
     let elsewhere = Arc::new(AtomicU64::new(0));
     let counter = WhereItCounts(std::thread::current().id(), Arc::clone(&elsewhere));
-    let budget = TokenBudget::builder()
-        .model(small())
-        .counter("small", counter)
-        .build()
-        .unwrap();
-    let bench = bench(budget);
+    let bench = bench(counted_by(counter));
     for (bytes, counted_elsewhere) in [(64 << 10, 0), ((64 << 10) + 1, 1)] {
         let text = "x".repeat(bytes);
         let answer = async |_: fusebox::Ticket| Ok::<_, Never>(fusebox::Reply::new(()));
