@@ -65,9 +65,10 @@ fn past_the_limit_pairs_share_one_entry_in_which_a_document_counts_once() {
     assert_eq!(
         shown,
         [
-            "1 keys are watched, from `letter.a` on all new ones are watched as one",
-            "confidence of other.other fell from 0.950 to 0.100 over 30 documents; answers below 0.850 now go to people",
-            "shift of other.other resolved; the threshold is 0.800 again",
+            "limit of 1 keys reached: `letter.a` and later new keys are not tracked separately",
+            "mean confidence of other.other fell from 0.950 to 0.100 over 30 documents; answers below \
+             0.850 now go to human review",
+            "operator resolved the drift of other.other: answers below 0.800 go to human review again",
         ]
     );
 }
