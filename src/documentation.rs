@@ -1,21 +1,25 @@
-//! The pages of the `docs` folder, and the README with its examples.
+//! The pages of the `docs` folder, the changelog, and the README with its examples.
 
-/// The map of the source and what never happens in it.
+/// The folders of the source, what lies where, and what never happens.
 #[doc = include_str!("../docs/architecture.md")]
 pub mod architecture {}
 
-/// Why things are as they are.
+/// The reasons for the design.
 #[doc = include_str!("../docs/design.md")]
 pub mod design {}
 
-/// Incidents as data.
+/// The settled words, with one meaning each.
+#[doc = include_str!("../docs/glossary.md")]
+pub mod glossary {}
+
+/// Incidents as data that can be replayed.
 #[doc = include_str!("../docs/traces.md")]
 pub mod traces {}
 
-/// What changed.
+/// What changed for users.
 #[doc = include_str!("../CHANGELOG.md")]
 pub mod changelog {}
 
-/// The first page.
+/// The README.
 #[doc = include_str!("../README.md")]
 pub mod readme {}

@@ -1,8 +1,9 @@
-//! Guards for pipelines that call large language models on documents.
+//! Guards around calls to large language models in document pipelines.
 //!
-//! LLM pipelines fail quietly: the API answers 200, the output looks like output, and the document is wrong, or has gone
-//! nowhere. fusebox sits around your own client calls, decides before each one whether it should be made and with which
-//! prompt version, learns from how it ended, and tells a person in minutes what would otherwise be found in the morning.
+//! LLM pipelines fail quietly: the API answers 200, the answer looks right, and the document is wrong
+//! or goes nowhere. fusebox wraps your own client calls. Before each call its guards decide which
+//! prompt version serves it and whether the call may be made; after it they record how it ended. They
+//! page the operator within minutes about what would otherwise be found the next morning.
 //!
 //! # A guarded call
 //!
@@ -19,54 +20,70 @@
 //! let call = Call::new("inv-2026-0417", "invoice")?.with_document_tokens(3_180);
 //! match pipeline.admit(&call) {
 //!     Admission::Admitted(permit) => {
-//!         // .. call the model that `permit.ticket()` names, with the version that it names ..
+//!         // .. call the model and the version that `permit.ticket()` names ..
 //!         let settled = permit.answer(Report::new().confidence("total", 0.97));
 //!         # let _ = settled;
 //!     }
-//!     Admission::Diverted(diversion) => println!("to a person: {diversion}"),
+//!     Admission::Diverted(diversion) => println!("not called: {diversion}"),
 //! }
 //! # Ok::<(), fusebox::Error>(())
 //! ```
 //!
-//! [`Pipeline::run`] is the same around an async call of yours, in one expression.
+//! [`Pipeline::run`] does the same around an async call, in one expression.
 //!
 //! # The flow
 //!
 //! ```text
-//! text --> Call --admit--> route: which version?  check: may it?
-//!                            |-> Permit      |-> Diversion (a value: send the document on)
+//! text --> Call --admit--> route: which version?  check: may it take the document?
+//!                            |-> Permit             |-> Diversion (a value: send the document on)
 //! your client                |
-//! answer / fail / drop ------+--> guards learn --> events --> sinks
-//! a correction, days later ------> guards learn --> events --> sinks
-//! tick, every few seconds -------> guards see that time passed
+//! answer / fail / drop ------+--> guards observe the outcome  --> events --> sinks
+//! feedback, days later ---------> guards observe the feedback --> events --> sinks
+//! tick, every few seconds ------> guards act on elapsed time  --> events --> sinks
 //! ```
 //!
 //! # Which guard when
 //!
-//! | you fear | use |
-//! |---|---|
-//! | a prompt or document that no longer fits | [`TokenBudget`] |
-//! | calls that fail, a provider or a prompt that is broken | [`ErrorRateBreaker`] |
-//! | answers that grow less sure | [`ConfidenceDriftMonitor`] |
-//! | a new version that is worse, on daily traffic | [`CanaryPolicy`] |
-//! | a new version that is worse on types that seldom come | [`BlueGreenPolicy`] |
-//! | a new version that nobody has seen on real documents | [`ShadowComparator`] |
-//! | documents that go nowhere, types that stop coming | [`RouteLedger`] |
-//! | that none of these would fire | [`Drill`] |
+//! | what goes wrong | guard | what it does |
+//! |---|---|---|
+//! | a document no longer fits into the context window | [`TokenBudget`] | chooses a larger model, or diverts |
+//! | calls fail, because of the prompt or the provider | [`ErrorRateBreaker`] | falls back to the previous version |
+//! | the model's confidence falls | [`ConfidenceDriftMonitor`] | raises the acceptance threshold |
+//! | a candidate is worse on daily traffic | [`CanaryPolicy`] | raises its share in stages, or rolls back |
+//! | a candidate is worse on rare document types | [`BlueGreenPolicy`] | compares until it has seen each type |
+//! | a candidate has never seen real documents | [`ShadowComparator`] | compares answers, requests a review |
+//! | documents end nowhere, a type stops arriving | [`RouteLedger`] | records every outcome, pages |
+//! | none of these guards would page in time | [`Drill`] | injects a fault, measures the time to the page |
 //!
-//! Any guard can be limited to one document type ([`Guard::only_for`]), made an onlooker ([`Guard::dry_run`]) or renamed
-//! ([`Guard::named`]); [`Guard`] is the trait for your own.
+//! Any guard can be limited to one document type ([`Guard::only_for`]), put into a dry run
+//! ([`Guard::dry_run`]) or renamed ([`Guard::named`]); [`Guard`] is the trait for your own.
+//!
+//! # Modules
+//!
+//! The root has the names that most services need. Everything else is in one module each:
+//!
+//! - [`pipeline`]: the builder, admissions, permits, settlements, snapshots;
+//! - [`call`]: calls, versions and line-ups, tickets, reports, outcomes, feedback;
+//! - [`guard`]: the trait, its context, its votes, its stored state, and mounted guards;
+//! - [`budget`], [`breaker`], [`drift`], [`rollout`], [`shadow`], [`ledger`]: the builder, the states
+//!   and the reports of one guard each;
+//! - [`tokens`]: token counts, counters, the parts of a prompt, the catalogue of models;
+//! - [`failure`]: kinds of failure, and what an API's error means;
+//! - [`event`] and [`sink`]: what guards report, and where it goes;
+//! - [`drill`]: fire drills; [`clock`]: sources of time; [`name`]: ids and names;
+//! - [`documentation`]: architecture, design, glossary, traces, changelog.
 //!
 //! # What it does not do
 //!
-//! It makes no calls, retries nothing, keeps no documents, starts no threads and needs no runtime. It does not know whether
-//! an answer is right: it learns that from confidences, comparisons and the corrections of people.
+//! fusebox makes no calls, retries nothing, stores no documents, starts no threads and needs no
+//! runtime. It cannot tell whether an answer is right: it relies on confidences, on comparisons, and on
+//! the corrections of reviewers.
 //!
 //! # Features
 //!
 //! - `tiktoken` (default): exact token counts with OpenAI's encodings, [`tokens::Tiktoken`].
 //! - `bpe`: the same counts, faster and in linear time, for `cl100k_base` and `o200k_base`.
-//! - `async-openai`: its errors tell what kind of failure they are ([`Classify`]).
+//! - `async-openai`: [`Classify`] for the errors of that crate.
 //! - `tokio`: [`Pipeline::run`] counts texts of more than 64 KB on tokio's blocking pool.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -91,7 +108,7 @@ mod stats;
 mod time;
 pub mod tokens;
 
-/// Where the time comes from: the system, or a test.
+/// Sources of time: the system's clock, and a mock clock for tests.
 pub mod clock {
     pub use crate::pipeline::clock::{Clock, MockClock, SystemClock};
 }
