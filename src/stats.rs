@@ -1,4 +1,4 @@
-//! Counts over time, and what can be said from them.
+//! Counts over time, and statistics on them.
 
 mod bounded_map;
 mod histogram;

@@ -1,4 +1,4 @@
-//! How many tokens what you send has: counts, counters, the parts of a prompt, and the catalogue of models.
+//! Counting tokens: counts, counters, the parts of a prompt, and the catalogue of models.
 
 mod breakdown;
 mod calibration;

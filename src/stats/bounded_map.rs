@@ -1,4 +1,4 @@
-//! A map that stays small whatever keys arrive: past its limit, new keys share one visible entry.
+//! A map with a cardinality limit: above it, new keys share one visible overflow entry.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -6,10 +6,10 @@ use std::hash::Hash;
 
 use foldhash::fast::RandomState;
 
-/// How many keys a guard keeps apart unless it is told otherwise.
+/// The default limit of keys per guard.
 pub(crate) const DEFAULT_KEYS: usize = 10_000;
 
-/// Entries by key, at most `limit` of them, and one for all other keys.
+/// Entries by key, at most `limit`, and one overflow entry for all other keys.
 #[derive(Clone, Debug)]
 pub(crate) struct BoundedMap<K, V> {
     entries: HashMap<K, V, RandomState>,
@@ -17,14 +17,14 @@ pub(crate) struct BoundedMap<K, V> {
     limit: usize,
 }
 
-/// Where [`BoundedMap::entry`] found a place.
+/// Which entry [`BoundedMap::entry`] returned.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// An entry of its own.
+    /// The key's own entry.
     Own,
-    /// The shared entry, which has just come to be.
+    /// The overflow entry, which this call created.
     FirstOverflow,
-    /// The shared entry.
+    /// The overflow entry.
     Overflow,
 }
 
@@ -37,7 +37,7 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         }
     }
 
-    /// The entry for a key, made if there is none yet.
+    /// The entry of a key, created if missing.
     pub(crate) fn entry(&mut self, key: &K, make: impl Fn() -> V) -> (&mut V, Place) {
         let known = self.entries.contains_key(key);
         if known || self.entries.len() < self.limit {
@@ -56,7 +56,7 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         (self.other.get_or_insert_with(make), place)
     }
 
-    /// The entry that speaks for a key: its own, or the shared one once keys share.
+    /// The key's own entry, or the overflow entry if there is one.
     pub(crate) fn get<Q>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -65,7 +65,6 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         self.entries.get(key).or(self.other.as_ref())
     }
 
-    /// The same, to change it.
     pub(crate) fn get_mut<Q>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -77,7 +76,7 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         }
     }
 
-    /// Whether a key has an entry of its own.
+    /// Whether a key has its own entry.
     pub(crate) fn has_own<Q>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -86,32 +85,31 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         self.entries.contains_key(key)
     }
 
-    /// Every key with an entry of its own.
+    /// Every key with its own entry.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter()
     }
 
-    /// The same, to change the entries.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
         self.entries.iter_mut()
     }
 
-    /// Every key with an entry of its own, and the entry that new keys share past the limit, to change them.
+    /// Every key with its own entry, and the overflow entry.
     pub(crate) fn all_mut(&mut self) -> (impl Iterator<Item = (&K, &mut V)>, Option<&mut V>) {
         (self.entries.iter_mut(), self.other.as_mut())
     }
 
-    /// The entry that new keys share past the limit.
+    /// The overflow entry.
     pub(crate) fn other(&self) -> Option<&V> {
         self.other.as_ref()
     }
 
-    /// How many keys have an entry of their own at most.
+    /// The largest number of keys with their own entry.
     pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Puts back what was stored.
+    /// Restores stored entries.
     pub(crate) fn refill(&mut self, entries: impl IntoIterator<Item = (K, V)>, other: Option<V>) {
         self.entries = entries.into_iter().collect();
         self.other = other;

@@ -1,13 +1,14 @@
-//! Sizes as a histogram that stays small and adds up.
+//! A mergeable histogram of sizes with a small memory footprint.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Bits of a number that are kept: buckets are 1/128 wide or less, so an edge is off by 0.8 % at most.
+/// The significant bits that are kept: a bucket is at most 1/128 of its size wide, so an edge is
+/// off by at most 0.8 %.
 const PRECISION: u32 = 7;
 
-/// How often sizes came, in buckets that grow with the size; below 256 every number has its own.
+/// Counts of sizes, in buckets that grow with the size; below 256 every size has its own bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Histogram(BTreeMap<u16, u64>);
@@ -17,7 +18,7 @@ impl Histogram {
         *self.0.entry(bucket(size)).or_default() += 1;
     }
 
-    /// Adds what another one holds.
+    /// Adds the counts of another histogram.
     pub(crate) fn merge(&mut self, other: &Self) {
         for (bucket, count) in &other.0 {
             *self.0.entry(*bucket).or_default() += count;
@@ -28,7 +29,7 @@ impl Histogram {
         self.0.values().sum()
     }
 
-    /// The largest size that the q-th of the sizes, `percent` of 100, can have; `None` when there is none.
+    /// The upper edge of the bucket with this percentile; `None` if the histogram is empty.
     pub(crate) fn percentile(&self, percent: u64) -> Option<u64> {
         let rank = (self.count() * percent).div_ceil(100).max(1);
         let mut seen = 0;
@@ -40,7 +41,7 @@ impl Histogram {
         found.map(|(bucket, _)| edges(*bucket).1)
     }
 
-    /// How many sizes are above `limit`: for certain, and at most.
+    /// How many sizes are certainly above `limit`, and how many may be.
     pub(crate) fn above(&self, limit: u64) -> (u64, u64) {
         let mut found = (0, 0);
         for (bucket, count) in &self.0 {
@@ -51,7 +52,8 @@ impl Histogram {
         found
     }
 
-    /// The mean, taking each size as the middle of its bucket; `None` when there is none.
+    /// The mean, with each size taken as the middle of its bucket; `None` if the histogram is
+    /// empty.
     pub(crate) fn mean(&self) -> Option<u64> {
         let sum: u128 = self
             .0

@@ -1,13 +1,13 @@
-//! Intervals and tests for counts.
+//! Confidence intervals for proportions.
 
-/// The Wilson score interval, 95 % two-sided, for `part` of `whole`; `(0, 1)` for nothing.
+/// The two-sided 95 % Wilson score interval for `part` of `whole`; `(0, 1)` if `whole` is zero.
 ///
 /// Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
 pub(crate) fn wilson(part: u64, whole: u64) -> (f64, f64) {
     score_interval(part, whole, 1.959_963_984_540_054)
 }
 
-/// The lower end of the one-sided interval, 95 %: so much it is at least.
+/// The lower end of the one-sided 95 % interval.
 pub(crate) fn wilson_at_least(part: u64, whole: u64) -> f64 {
     score_interval(part, whole, 1.644_853_626_951_472_2).0
 }
@@ -35,7 +35,8 @@ fn score_interval(part: u64, whole: u64, z: f64) -> (f64, f64) {
 mod tests {
     use super::*;
 
-    /// Computed with scipy 1.17.1, `binomtest(k, n).proportion_ci(method="wilson")`, in percent to four digits.
+    /// Computed with scipy 1.17.1, `binomtest(k, n).proportion_ci(method="wilson")`, in percent to
+    /// four digits.
     #[test]
     fn wilson_agrees_with_scipy() {
         for (part, whole, low, high) in [

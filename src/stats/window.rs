@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::time::{Timestamp, millis};
 
-/// The shape of a window: how long it is and in how many buckets it slides.
+/// The shape of a window: its length, and the number of buckets in which it slides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Span {
     bucket_millis: u64,
@@ -15,7 +15,8 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// A window of `length` that slides in steps of `length / buckets`; `field` names it in the error.
+    /// A window of `length` that slides in steps of `length / buckets`; `field` names it in the
+    /// error.
     pub(crate) fn new(field: &'static str, length: Duration, buckets: u32) -> Result<Self, Error> {
         let shown = humantime::format_duration(length);
         let length = millis(length);
@@ -24,7 +25,7 @@ impl Span {
         }
         if buckets == 0 || length % u64::from(buckets) != 0 {
             let allowed =
-                format!("a multiple of its number of buckets ({buckets}), in whole milliseconds");
+                format!("a multiple of the number of buckets ({buckets}), in whole milliseconds");
             return Err(Error::invalid(field, shown, allowed));
         }
         Ok(Self {
@@ -33,7 +34,7 @@ impl Span {
         })
     }
 
-    /// A shape known to be right when the code was written.
+    /// A constant shape, which is known to be valid.
     pub(crate) const fn fixed(length: Duration, buckets: u32) -> Self {
         Self {
             bucket_millis: length.as_secs() * 1_000 / buckets as u64,
@@ -52,9 +53,9 @@ impl Span {
 
 /// `K` counters over a sliding [`Span`].
 ///
-/// What happens at `t` is visible at `now` while `floor(now/b) - floor(t/b) < buckets`, where `b` is the length of a
-/// bucket: the window looks back between `length - b` and `length`. Time never goes back: an earlier `now` counts as the
-/// latest one seen.
+/// An event at `t` is visible at `now` while `floor(now/b) - floor(t/b) < buckets`, where `b` is
+/// the length of a bucket: the window covers between `length - b` and `length`. Time never goes
+/// back: an earlier `now` counts as the latest `now` so far.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub(crate) struct Window<const K: usize> {
@@ -81,19 +82,18 @@ impl<const K: usize> Window<K> {
         add_to(&mut self.total, counts);
     }
 
-    /// The sums over what is visible at `now`.
+    /// The sums of the counters visible at `now`.
     pub(crate) fn total(&mut self, now: Timestamp) -> [u64; K] {
         self.advance(now);
         self.total
     }
 
-    /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.ring.clear();
         self.total = [0; K];
     }
 
-    /// Adds what another replica counted. Both must have the same span; another one is refused.
+    /// Adds the counts of another replica. Returns `false` and changes nothing if the spans differ.
     #[cfg_attr(
         not(test),
         allow(
@@ -144,8 +144,8 @@ impl<const K: usize> Window<K> {
     }
 }
 
-/// Counters in buckets, by the number of the bucket. They have 16 bits until one needs more: most never do, and memory
-/// counts where there are thousands of windows.
+/// Counters by bucket number. They have 16 bits until one needs more: most never do, and memory
+/// matters with thousands of windows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Ring<const K: usize> {
     Narrow(Box<[[u16; K]]>),
@@ -165,7 +165,7 @@ impl<const K: usize> Ring<K> {
         counts.unwrap_or([0; K])
     }
 
-    /// Empties a bucket; what was in it.
+    /// Empties a bucket and returns its counts.
     fn take(&mut self, number: u64) -> [u64; K] {
         let counts = match self {
             Self::Narrow(ring) => slot_mut(ring, number).map(|bucket| {
@@ -225,7 +225,7 @@ fn position(buckets: usize, number: u64) -> usize {
     usize::try_from(number % buckets.max(1) as u64).unwrap_or(0)
 }
 
-/// Adds if 16 bits are enough; whether they are.
+/// Adds if 16 bits suffice; returns whether they did.
 fn add_narrowly<const K: usize>(bucket: &mut [u16; K], counts: [u64; K]) -> bool {
     let mut sums = *bucket;
     for (sum, count) in sums.iter_mut().zip(counts) {
@@ -276,7 +276,7 @@ impl<const K: usize> TryFrom<Stored> for Window<K> {
             || stored.span.buckets == 0
             || stored.ring.len() != stored.span.buckets as usize
         {
-            return Err("a window's buckets do not fit its span".to_owned());
+            return Err("the number of a window's buckets differs from its span".to_owned());
         }
         let mut window = Self::new(stored.span);
         window.newest = stored.newest;
@@ -312,7 +312,7 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
-    /// The definition, in the words of the type's documentation.
+    /// The definition in the type's documentation.
     fn naive(events: &[(u64, u64)], now: u64) -> u64 {
         let mut latest = 0;
         let mut clamped = Vec::new();
@@ -413,7 +413,7 @@ mod tests {
         let odd = Span::new("window", Duration::from_millis(100), 60).unwrap_err();
         assert!(
             odd.to_string()
-                .contains("a multiple of its number of buckets (60)")
+                .contains("a multiple of the number of buckets (60)")
         );
     }
 }

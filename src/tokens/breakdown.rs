@@ -1,4 +1,4 @@
-//! What a call needs, part by part.
+//! The tokens of a call, part by part.
 
 use std::fmt;
 
@@ -30,25 +30,25 @@ pub struct TokenBreakdown {
     pub system: TokenCount,
     /// The document.
     pub document: TokenCount,
-    /// The messages that go with it.
+    /// The messages of the conversation.
     pub history: TokenCount,
-    /// The definitions of tools.
+    /// The tool definitions.
     pub tools: TokenCount,
     /// Images.
     pub images: TokenCount,
     /// What the API adds to messages.
     pub framing: TokenCount,
-    /// What is reserved for the answer; not part of the prompt.
+    /// The tokens reserved for the answer; not part of the prompt.
     pub answer: u64,
 }
 
 impl TokenBreakdown {
-    /// The whole prompt, without what is reserved for the answer.
+    /// The whole prompt, without the reserved answer.
     pub fn prompt(&self) -> TokenCount {
         self.system + self.tools + self.brought() + self.framing
     }
 
-    /// What the caller brings: document, history and images.
+    /// The call's part of the prompt: document, history and images.
     pub(crate) fn brought(&self) -> TokenCount {
         self.document + self.history + self.images
     }

@@ -1,10 +1,12 @@
-//! An upper bound learnt from what the API reports, for models whose tokenizer is not published.
+//! An upper bound that is calibrated from reported usage, for models whose tokenizer is not
+//! published.
 //!
-//! The score of a document is the ratio of the tokens that the API reports to those that another tokenizer counts. The
-//! bound is the k-th smallest ratio of the last n documents, k = ceil((n + 1)(1 - a)): of documents like these, a share of
-//! 1 - a lies at or below it (split conformal prediction; Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random
-//! World", 2005). After each document a moves by 0.005 (a0 - miss), so that the share is kept when the documents or the
-//! tokenizer change (adaptive conformal inference; Gibbs and Candes, 2021, equation 2).
+//! The score of a document is the ratio of the tokens that the API reports to those that another
+//! tokenizer counts. The bound is the k-th smallest ratio of the last n documents, k = ceil((n +
+//! 1)(1 - a)): of documents like these, a share of 1 - a lies at or below it (split conformal
+//! prediction; Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005). After
+//! each document, a changes by 0.005 (a0 - miss), so that the share is kept when the documents or
+//! the tokenizer change (adaptive conformal inference; Gibbs and Candes, 2021, equation 2).
 
 use std::collections::VecDeque;
 
@@ -12,26 +14,28 @@ use serde::{Deserialize, Serialize};
 
 use super::count::Provenance;
 
-/// Ratios are kept in millionths.
+/// Ratios are stored in millionths.
 const UNIT: u64 = 1_000_000;
-/// The last so many documents are learnt from.
+/// The number of recent documents that the bound is calibrated from.
 const WINDOW: usize = 400;
-/// From so many on the bound covers 99 %: with fewer, its rank would be past the largest.
+/// From this number of documents on, the bound covers 99 %; with fewer, its rank would exceed the
+/// largest ratio.
 const ENOUGH: usize = 99;
-/// From so many on it covers 95 %.
+/// From this number on, it covers 95 %.
 const FEW: usize = 19;
 const MISSES: f64 = 0.01;
 const MISSES_OF_FEW: f64 = 0.05;
 const STEP: f64 = 0.005;
-/// The share of misses among the last documents from which on coverage has fallen, in percent ..
+/// Coverage has fallen if the share of misses exceeds this fraction ..
 const TOO_MANY_MISSES: (usize, usize) = (35, 1_000);
-/// .. of so many documents at least ..
+/// .. among at least this number of recent documents ..
 const JUDGED: usize = 100;
-/// .. and so many at most; and the share from which on it is back.
+/// .. and at most this number; it has recovered when the share no longer exceeds the lower
+/// fraction.
 const JUDGED_AT_MOST: usize = 200;
 const FEW_ENOUGH_MISSES: (usize, usize) = (15, 1_000);
 
-/// What has been learnt for one model and one type of document.
+/// The calibration of one model and one document type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Calibration {
     ratios: VecDeque<u64>,
@@ -42,7 +46,7 @@ pub(crate) struct Calibration {
     bound: Option<Bound>,
 }
 
-/// The bound as it stands: computed when something was learnt.
+/// The current bound, computed after each document.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Bound {
     ratio: u64,
@@ -50,7 +54,7 @@ struct Bound {
     coverage_bp: u16,
 }
 
-/// By how much another tokenizer's count is multiplied, and how far that can be trusted.
+/// The factor for another tokenizer's count, and its provenance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Factor {
     pub(crate) upper: u64,
@@ -58,7 +62,7 @@ pub(crate) struct Factor {
     pub(crate) provenance: Provenance,
 }
 
-/// That the share of documents below the bound has changed so much that somebody should know.
+/// Whether coverage has just fallen, which the operator should know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coverage {
     Fell { misses: u64, documents: u64 },
@@ -78,8 +82,8 @@ impl Default for Calibration {
 }
 
 impl Calibration {
-    /// Learns that a text that another tokenizer counts as `raw` tokens has `tokens`. `assumed` is the factor before
-    /// there is a bound.
+    /// Records a text that another tokenizer counts as `raw` tokens and the API as `tokens`.
+    /// `assumed` is the factor that is in force before there is a bound.
     pub(crate) fn learn(&mut self, raw: u64, tokens: u64, assumed: Factor) -> Coverage {
         let ratio = tokens.saturating_mul(UNIT).div_ceil(raw.max(1));
         if self.samples() >= ENOUGH {
@@ -99,11 +103,11 @@ impl Calibration {
         self.judged()
     }
 
-    /// The bound, once there is enough to learn from.
+    /// The bound, once there are enough documents.
     pub(crate) fn factor(&self) -> Option<Factor> {
         self.bound.map(|bound| Factor {
             upper: bound.ratio,
-            // Half of the smallest ratio ever seen: what lies below it was not the whole text.
+            // Half of the smallest recent ratio: a report below it was not for the whole text.
             lower: bound.smallest / 2,
             provenance: Provenance::Calibrated {
                 coverage_bp: bound.coverage_bp,
@@ -117,17 +121,18 @@ impl Calibration {
         self.samples() >= ENOUGH
     }
 
-    /// How many documents were learnt from.
+    /// The number of documents that the bound is calibrated from.
     pub(crate) fn samples(&self) -> usize {
         self.ratios.len()
     }
 
-    /// Of the last documents how many there were, and how many were above the bound that held then.
+    /// The number of recent documents that were compared with the bound in force, and how many
+    /// exceeded it.
     pub(crate) fn observed(&self) -> (u64, u64) {
         (self.misses.len() as u64, self.missed() as u64)
     }
 
-    /// Puts the bound back that is not stored.
+    /// Recomputes the bound, which is not stored.
     pub(crate) fn restored(mut self) -> Self {
         self.bound = self.computed();
         self
@@ -150,7 +155,8 @@ impl Calibration {
         let mut sorted: Vec<u64> = self.ratios.iter().copied().collect();
         sorted.sort_unstable();
         let largest = sorted.last().copied()?;
-        // Past the largest there is no rank: a tenth more than the largest, until a has grown again.
+        // Above the largest ratio there is no rank: the bound is a tenth more, until a has grown
+        // again.
         let ratio = sorted
             .get(rank(samples, alpha) - 1)
             .copied()
@@ -197,7 +203,8 @@ fn rank(samples: usize, alpha: f64) -> usize {
 }
 
 impl Factor {
-    /// Before anything is learnt: so many thousandths of what another tokenizer counts, or fewer.
+    /// The factor before there is a calibration: at most this many thousandths of another
+    /// tokenizer's count.
     pub(crate) const fn assumed(thousandths: u32) -> Self {
         Self {
             upper: thousandths as u64 * (UNIT / 1_000),
@@ -211,12 +218,12 @@ impl Factor {
         scaled(raw, self.upper, UNIT - 1)
     }
 
-    /// The fewest.
+    /// The fewest tokens.
     pub(crate) fn least(self, raw: u64) -> u64 {
         scaled(raw, self.lower, 0)
     }
 
-    /// The largest raw count that is certain to be at most `tokens`.
+    /// The largest raw count that certainly has at most `tokens`.
     pub(crate) fn raw_of(self, tokens: u64) -> u64 {
         let raw = u128::from(tokens) * u128::from(UNIT) / u128::from(self.upper.max(1));
         u64::try_from(raw).unwrap_or(u64::MAX)

@@ -1,4 +1,4 @@
-//! What is known of models: as data, with a source and a date for each row.
+//! The catalogue of known models: data, with a source and a date for each row.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,12 @@ use crate::time::Timestamp;
 
 const BUNDLED: &str = include_str!("catalogue.json");
 
-/// What is known of models: context window, largest input and answer, encoding, what the API adds to messages, tools and
-/// images, and the announced end of life.
+/// Known models: context window, largest input and answer, encoding, what the API adds to messages,
+/// tools and images, and the announced end of life.
 ///
-/// A model is found by its exact name, `gpt-4o`, or with its provider, `azure/gpt-4o`; nothing is guessed from the
-/// beginning of a name, because such guesses are silently wrong. Rows of your own win over the bundled ones:
+/// A lookup needs the exact name, `gpt-4o`, or the name with its provider, `azure/gpt-4o`. The
+/// catalogue never guesses from a prefix, because wrong guesses stay unnoticed. Your own rows take
+/// precedence over the bundled ones:
 ///
 /// ```
 /// use fusebox::{TokenBudget, tokens::Catalogue};
@@ -31,10 +32,11 @@ const BUNDLED: &str = include_str!("catalogue.json");
 /// ```
 ///
 /// # The file
-/// An object with `models`, and optionally `families` and `assumed_factor`; `catalogue.json` beside the source is the
-/// bundled one. A model has `provider`, `name`, `context_window`, `source`, `date`, and optionally `largest_input`,
-/// `largest_answer`, `encoding`, `family`, `end_of_life` (a date). A family has `family`, `source`, `date`, and
-/// optionally `framing`, `tools` and `images`.
+/// An object with `models`, and optionally `families` and `assumed_factor`; `catalogue.json` in the
+/// same source folder is the bundled one. A model has `provider`, `name`, `context_window`,
+/// `source`, `date`, and optionally `largest_input`, `largest_answer`, `encoding`, `family`,
+/// `end_of_life` (a date). A family has `family`, `source`, `date`, and optionally `framing`,
+/// `tools` and `images`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalogue {
     models: BTreeMap<String, Model>,
@@ -52,7 +54,7 @@ struct File {
     models: Vec<Row>,
 }
 
-/// By how much another tokenizer may understate, before anything is learnt.
+/// By how much another tokenizer can understate the count, before there is a calibration.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AssumedFactor {
@@ -93,13 +95,15 @@ struct Row {
 }
 
 impl Catalogue {
-    /// What comes with the crate: current models of OpenAI, Anthropic, Google, Mistral, Meta, Cohere and Amazon.
+    /// The bundled catalogue: current models of OpenAI, Anthropic, Google, Mistral, Meta, Cohere
+    /// and Amazon.
     pub fn bundled() -> Self {
-        // The bundled file is read in a test; were it unreadable, no model would be known, and every build would say so.
+        // A test reads the bundled file. If it were unreadable, no model would be known, and every
+        // pipeline with a token budget would refuse to build.
         Self::from_json(BUNDLED).unwrap_or_else(|_| Self::empty())
     }
 
-    /// Nothing: every model must be declared.
+    /// An empty catalogue: every model must be declared.
     pub fn empty() -> Self {
         Self {
             models: BTreeMap::new(),
@@ -108,8 +112,8 @@ impl Catalogue {
         }
     }
 
-    /// From a file's text. An error names the row and what is wrong with it. A family that the file does not have is
-    /// looked for in the bundled one.
+    /// Reads a catalogue file. An error names the row and the field. A family that the file does
+    /// not define is taken from the bundled catalogue.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         let file: File =
             serde_json::from_str(text).map_err(|error| Error::unreadable("catalogue", error))?;
@@ -148,7 +152,7 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// With the rows of another one; where both have a model, the other's stands.
+    /// Adds the rows of `other`, which take precedence.
     pub fn with(mut self, other: Self) -> Self {
         self.models.extend(other.models);
         self.families.extend(other.families);
@@ -170,8 +174,8 @@ impl Catalogue {
             .map(|(name, model)| (name.as_str(), model))
     }
 
-    /// A model with what is known of a family: how the API frames messages, counts tools and images. An error when there
-    /// is no such family.
+    /// Applies a family to a model: how the API frames messages and counts tools and images.
+    /// Returns an error if the family is unknown.
     pub fn of_family(&self, model: Model, family: &str) -> Result<Model, Error> {
         let Some(family) = self.families.get(family) else {
             let known: Vec<_> = self.families.keys().map(String::as_str).collect();
@@ -235,7 +239,7 @@ impl Family {
     }
 }
 
-/// The beginning of a day, `2026-11-30`.
+/// The start of a day such as `2026-11-30`.
 fn moment(field: &str, date: &str) -> Result<Timestamp, Error> {
     let time = humantime::parse_rfc3339(&format!("{date}T00:00:00Z"));
     time.map(Timestamp::from)

@@ -1,4 +1,4 @@
-//! How many tokens something has: an interval, and how it was found.
+//! A token count: an interval and its provenance.
 
 use std::fmt;
 use std::iter::Sum;
@@ -6,10 +6,10 @@ use std::ops::Add;
 
 use serde::{Deserialize, Serialize};
 
-/// How many tokens a text has: an interval that holds the true number, and how it was found.
+/// The number of tokens of a text: an interval that contains the true number, and how it was found.
 ///
-/// A document is sent on by the upper end, so that what may not fit is never sent on trust; only the lower end can say
-/// that something is impossible.
+/// The upper end decides whether a document fits, so that no document is sent on trust. Only the
+/// lower end can show that a document cannot fit.
 ///
 /// ```
 /// use fusebox::tokens::TokenCount;
@@ -27,33 +27,36 @@ pub struct TokenCount {
     provenance: Provenance,
 }
 
-/// How a token count was found, the surest first. A sum is as sure as its least sure part.
+/// How a token count was found, from the most to the least certain. A sum has the provenance of its
+/// least certain part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Provenance {
     /// Counted with the model's own tokenizer.
     Exact,
-    /// The provider counted; it may count a few tokens otherwise when it serves.
+    /// Counted by the provider, which may count a few tokens differently when it serves the call.
     Provider,
-    /// The upper end is an estimate that holds for this share of the documents, learnt from so many of them.
+    /// An estimate whose upper end holds for this share of the documents, calibrated from this
+    /// number of them.
     Calibrated {
         /// The share, in basis points: 9,900 for 99 %.
         coverage_bp: u16,
-        /// How many documents it was learnt from.
+        /// The number of documents.
         samples: u32,
     },
-    /// An estimate by another tokenizer and a fixed factor, before there is anything to learn from.
+    /// An estimate by another tokenizer and a fixed factor, used until there are enough documents
+    /// to calibrate from.
     Assumed,
     /// Bounds that hold for every text, without a tokenizer.
     Bound,
 }
 
 impl TokenCount {
-    /// None at all.
+    /// No tokens.
     pub const ZERO: Self = Self::exact(0);
 
-    /// Nobody counted: over every budget.
+    /// Not counted: over every budget.
     pub const UNKNOWN: Self = Self::at_least(0);
 
     /// Exactly this many tokens.
@@ -66,12 +69,12 @@ impl TokenCount {
         Self::new(0, Some(tokens), Provenance::Bound)
     }
 
-    /// This many tokens or more; how many more is not known.
+    /// This many tokens or more, without an upper bound.
     pub const fn at_least(tokens: u64) -> Self {
         Self::new(tokens, None, Provenance::Bound)
     }
 
-    /// Between `lower` and `upper` tokens; given the wrong way round, they are exchanged.
+    /// Between `lower` and `upper` tokens; swapped arguments are corrected.
     pub const fn between(lower: u64, upper: u64) -> Self {
         if lower <= upper {
             Self::new(lower, Some(upper), Provenance::Bound)
@@ -80,7 +83,7 @@ impl TokenCount {
         }
     }
 
-    /// What the provider says it counts.
+    /// The provider's own count.
     pub const fn by_provider(tokens: u64) -> Self {
         Self::new(tokens, Some(tokens), Provenance::Provider)
     }
@@ -93,12 +96,12 @@ impl TokenCount {
         }
     }
 
-    /// The fewest tokens that it can be.
+    /// The lower end of the interval.
     pub const fn lower(self) -> u64 {
         self.lower
     }
 
-    /// The most tokens that it can be; `None` when there is no telling.
+    /// The upper end of the interval; `None` if there is no upper bound.
     pub const fn upper(self) -> Option<u64> {
         self.upper
     }
@@ -108,19 +111,19 @@ impl TokenCount {
         self.provenance
     }
 
-    /// Whether it is the number that the model's own tokenizer gives.
+    /// Whether the model's own tokenizer counted it.
     pub fn is_exact(self) -> bool {
         self.provenance == Provenance::Exact
     }
 
-    /// Whether it is certain that there are `limit` tokens at most.
+    /// Whether there are certainly at most `limit` tokens.
     pub fn fits(self, limit: u64) -> bool {
         self.upper.is_some_and(|upper| upper <= limit)
     }
 }
 
 impl From<u64> for TokenCount {
-    /// Exactly this many.
+    /// Exactly this many tokens.
     fn from(tokens: u64) -> Self {
         Self::exact(tokens)
     }

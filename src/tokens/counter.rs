@@ -1,4 +1,4 @@
-//! Counting the tokens of a text: the seam, and the counters that come with the crate.
+//! Counting the tokens of a text: the trait, and the bundled counters.
 
 #[cfg(feature = "bpe")]
 pub(crate) mod bpe;
@@ -17,14 +17,14 @@ use std::fmt;
 use super::count::TokenCount;
 use crate::error::Error;
 
-/// Texts longer than this are judged by their bounds alone: 16 MB.
+/// Longer texts are only bounded, not counted: 16 MB.
 #[cfg(any(feature = "tiktoken", feature = "bpe"))]
 const LONGEST_COUNTED: usize = 16 << 20;
 
-/// Counts the tokens of a text for one tokenizer, or says between which bounds they lie.
+/// Counts the tokens of a text for one tokenizer, or bounds their number.
 ///
-/// An answer must hold: never a number that is too small, never a guess that looks exact. Where it cannot count, it gives
-/// an error; the call is then unmeasured, and the document goes to a person.
+/// A result must hold: never too small, and never exact if it is a guess. Return an error if the
+/// text cannot be counted; the call is then unmeasured, and the document goes to human review.
 ///
 /// ```
 /// use fusebox::Error;
@@ -45,19 +45,20 @@ const LONGEST_COUNTED: usize = 16 << 20;
 /// }
 /// ```
 pub trait TokenCounter: fmt::Debug + Send + Sync {
-    /// Which tokenizer: counts of two counters with one name are taken to be the same.
+    /// The name of the tokenizer: two counters with one name must give the same counts.
     fn name(&self) -> &str;
 
-    /// The tokens of `text` as ordinary text: what looks like a special token in a document is not one.
+    /// The tokens of `text` as ordinary text: special tokens in a document do not count as such.
     fn count(&self, text: &str) -> Result<TokenCount, Error>;
 
-    /// What the length of `text` alone says, at no cost (nothing, by default).
+    /// Bounds from the length of `text` alone, without counting (default: none).
     fn bounds(&self, _text: &str) -> TokenCount {
         TokenCount::at_least(0)
     }
 
-    /// As [`count`](Self::count), but it may stop as soon as it is known whether there are more than `limit` tokens: the
-    /// answer is either certain to be at most `limit`, or its lower end is above it, or it is the full count.
+    /// Like [`count`](Self::count), but may stop as soon as it is certain whether there are more
+    /// than `limit` tokens: the result is certainly at most `limit`, or its lower end is above it,
+    /// or it is the full count.
     fn count_up_to(&self, text: &str, limit: u64) -> Result<TokenCount, Error> {
         let bounds = self.bounds(text);
         if bounds.fits(limit) || bounds.lower() > limit {

@@ -1,4 +1,4 @@
-//! What a token budget found before a call, to be held against what the API reports after it.
+//! A token budget's measurement of a call, to compare with the usage that the API reports.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::count::TokenCount;
 use crate::name::ModelName;
 
-/// What a token budget found when it admitted a call: kept on the ticket, so that what the API reports can be held against
-/// it.
+/// A token budget's measurement of an admitted call. The ticket keeps it, so that the budget can
+/// compare it with the usage that the API reports.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Measurement {
     pub(crate) model: ModelName,
@@ -22,7 +22,7 @@ pub struct Measurement {
 }
 
 impl Measurement {
-    /// A prompt of this size, measured for this model: for a token budget of your own.
+    /// A measurement of the whole prompt for this model, for a token budget of your own.
     pub fn new(model: ModelName, prompt: TokenCount) -> Self {
         Self {
             version_model: model.clone(),
@@ -34,12 +34,12 @@ impl Measurement {
         }
     }
 
-    /// The guard that measured it, by the name under which the pipeline holds it.
+    /// The guard that measured it, by its name in the pipeline.
     pub fn guard(&self) -> Option<&str> {
         self.guard.as_deref()
     }
 
-    /// The model that it was measured for: the one to be called.
+    /// The model that it was measured for, and that is called.
     pub fn model(&self) -> &ModelName {
         &self.model
     }
@@ -49,30 +49,31 @@ impl Measurement {
         self.prompt
     }
 
-    /// The same where the caller brings only this part of the prompt: document, conversation and images, as the version's
-    /// own model counts them.
+    /// Sets the call's part of the prompt: document, conversation and images, as the version's own
+    /// model counts them.
     pub fn with_brought(mut self, version_model: ModelName, brought: TokenCount) -> Self {
         (self.version_model, self.brought) = (version_model, brought);
         self
     }
 
-    /// The same with what another tokenizer counted, where the model's own is not published.
+    /// Sets the count by another tokenizer, if the model's own is not published.
     pub fn with_raw(mut self, tokens: u64) -> Self {
         self.raw = Some(tokens);
         self
     }
 
-    /// What another tokenizer counted, where the model's own is not published.
+    /// The count by another tokenizer, if the model's own is not published.
     pub fn raw(&self) -> Option<u64> {
         self.raw
     }
 
-    /// The version's own model, which may be smaller than the one to be called.
+    /// The version's own model, which may be smaller than the model that is called.
     pub fn version_model(&self) -> &ModelName {
         &self.version_model
     }
 
-    /// What the caller brings, document and conversation, as the version's own model reads it.
+    /// The call's part of the prompt (document, conversation and images), as the version's own
+    /// model counts it.
     pub fn brought(&self) -> TokenCount {
         self.brought
     }

@@ -1,4 +1,4 @@
-//! Models: what they can read and write in one call, and how what they read is counted.
+//! Models: their limits for one call, and the rules for counting their input.
 
 use std::fmt;
 
@@ -8,10 +8,11 @@ use crate::error::Error;
 use crate::name::ModelName;
 use crate::time::Timestamp;
 
-/// A model that can be called: its exact name, how much it can read and write in one call, and how that is counted.
+/// A model: its exact name, its limits for input and answer in one call, and the rules for counting
+/// its input.
 ///
-/// Well-known models come from the [`Catalogue`](crate::tokens::Catalogue) and need no declaration. Ordered by context
-/// window, then by name.
+/// Well-known models are in the [`Catalogue`](crate::tokens::Catalogue) and need no declaration.
+/// Models are ordered by context window, then by name.
 ///
 /// ```
 /// use fusebox::tokens::{Encoding, Framing, Model};
@@ -45,8 +46,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// The model `name` with a context window of so many tokens (prompt and answer together); an error when the name
-    /// is empty or the window zero.
+    /// The model `name` with this context window in tokens (prompt and answer together). Returns an
+    /// error if the name is empty or the window zero.
     pub fn new(name: impl AsRef<str>, context_window: u64) -> Result<Self, Error> {
         let model = Self {
             context_window,
@@ -63,7 +64,8 @@ impl Model {
         model.with_context_window(context_window)
     }
 
-    /// The same model behind something that lets less through, or more; an error when the window is zero.
+    /// Replaces the context window, for example behind a gateway with another limit. Returns an
+    /// error if it is zero.
     pub fn with_context_window(mut self, tokens: u64) -> Result<Self, Error> {
         if tokens == 0 {
             let field = format!("context window of model `{}`", self.name);
@@ -73,31 +75,34 @@ impl Model {
         Ok(self)
     }
 
-    /// The most tokens that it reads in one call, where that is less than the context window.
+    /// The largest input in tokens, if it is less than the context window.
     pub fn with_largest_input(mut self, tokens: u64) -> Self {
         self.largest_input = Some(tokens);
         self
     }
 
-    /// The most tokens that it writes in one call.
+    /// The largest answer in tokens.
     pub fn with_largest_answer(mut self, tokens: u64) -> Self {
         self.largest_answer = Some(tokens);
         self
     }
 
-    /// The encoding that it reads. Without one, texts are judged by a bound that is learnt from what the API reports.
+    /// The encoding of its tokenizer. Without one, texts are bounded by a factor that is calibrated
+    /// from reported usage.
     pub fn with_encoding(mut self, encoding: Encoding) -> Self {
         self.encoding = Some(encoding);
         self
     }
 
-    /// What the API adds to each message. Without it, a few more tokens are assumed than any documented API adds.
+    /// What the API adds to each message. Without it, the bound assumes a few more tokens than any
+    /// documented API adds.
     pub fn with_framing(mut self, framing: Framing) -> Self {
         self.framing = Some(framing);
         self
     }
 
-    /// How the definitions of tools are counted. Without it they are bounded by their length.
+    /// How tool definitions are counted. Without it they are bounded by their length, plus 1,000
+    /// tokens.
     pub fn with_tool_rule(mut self, tools: ToolRule) -> Self {
         self.tools = Some(tools);
         self
@@ -109,14 +114,14 @@ impl Model {
         self
     }
 
-    /// What a million tokens of input cost, in whatever unit you use for all of them: the cheapest fallback that fits
-    /// is taken.
+    /// The price of a million input tokens, in the same unit for all models: the cheapest fallback
+    /// that fits is chosen.
     pub fn with_input_price(mut self, price: u64) -> Self {
         self.input_price = Some(price);
         self
     }
 
-    /// When the provider switches it off.
+    /// When the provider switches the model off.
     pub fn with_end_of_life(mut self, at: Timestamp) -> Self {
         self.end_of_life = Some(at);
         self
@@ -127,33 +132,33 @@ impl Model {
         &self.name
     }
 
-    /// Tokens of prompt and answer together.
+    /// The context window: tokens of prompt and answer together.
     pub fn context_window(&self) -> u64 {
         self.context_window
     }
 
-    /// The most tokens that it reads in one call, if that is limited beside the context window.
+    /// The largest input in tokens, if it has its own limit.
     pub fn largest_input(&self) -> Option<u64> {
         self.largest_input
     }
 
-    /// The most tokens that it writes in one call, if that is known.
+    /// The largest answer in tokens, if known.
     pub fn largest_answer(&self) -> Option<u64> {
         self.largest_answer
     }
 
-    /// The encoding that it reads, if that is published.
+    /// The encoding of its tokenizer, if published.
     pub fn encoding(&self) -> Option<Encoding> {
         self.encoding
     }
 
-    /// When the provider switches it off, if that is announced.
+    /// When the provider switches the model off, if announced.
     pub fn end_of_life(&self) -> Option<Timestamp> {
         self.end_of_life
     }
 
-    /// The most tokens that a prompt can have when so many are reserved for the answer: the largest input, or what the
-    /// reserve leaves of the context window, whichever is less.
+    /// The largest prompt in tokens if `reserved_answer` tokens are reserved for the answer: the
+    /// largest input, or the context window minus the reserve, whichever is less.
     pub fn largest_prompt(&self, reserved_answer: u64) -> u64 {
         let left = self.context_window.saturating_sub(reserved_answer);
         self.largest_input.map_or(left, |largest| largest.min(left))
@@ -171,13 +176,14 @@ impl Model {
         self.images
     }
 
-    /// What fallbacks are tried in the order of: cheap before dear, priced before unpriced, small before large.
+    /// The order in which fallbacks are tried: cheap before expensive, priced before unpriced,
+    /// small before large.
     pub(crate) fn cost(&self) -> impl Ord + use<> {
         (self.input_price.unwrap_or(u64::MAX), self.context_window)
     }
 }
 
-/// A published way to turn text into tokens.
+/// A published tokenizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -197,7 +203,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The name that OpenAI gives it: `o200k_base`.
+    /// OpenAI's name for it, such as `o200k_base`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cl100kBase => "cl100k_base",
@@ -216,9 +222,9 @@ impl fmt::Display for Encoding {
     }
 }
 
-/// What a chat API adds to the texts of a conversation.
+/// The tokens that a chat API adds to the texts of a conversation.
 ///
-/// For OpenAI's models: 3 tokens a message, 1 for a name, 3 that open the reply
+/// For OpenAI's models: 3 tokens per message, 1 for a name, 3 to start the reply
 /// ([cookbook](https://github.com/openai/openai-cookbook/blob/main/examples/How_to_count_tokens_with_tiktoken.ipynb)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Framing {
@@ -236,7 +242,7 @@ const fn yes() -> bool {
 }
 
 impl Framing {
-    /// Nothing: the texts are the whole prompt.
+    /// No framing: the texts are the whole prompt.
     pub const NONE: Self = Self {
         per_message: 0,
         per_name: 0,
@@ -244,7 +250,7 @@ impl Framing {
         counts_roles: false,
     };
 
-    /// So many tokens for each message, its role not among them.
+    /// This many tokens per message; the role is counted in addition.
     pub const fn per_message(tokens: u32) -> Self {
         Self {
             per_message: tokens,
@@ -254,19 +260,19 @@ impl Framing {
         }
     }
 
-    /// So many more for a message with a name (fewer, if negative).
+    /// Additional tokens for a message with a name (negative for fewer).
     pub const fn with_name(mut self, tokens: i32) -> Self {
         self.per_name = tokens;
         self
     }
 
-    /// So many more, once, to open the reply.
+    /// Tokens that start the reply, once per prompt.
     pub const fn with_reply(mut self, tokens: u32) -> Self {
         self.reply = tokens;
         self
     }
 
-    /// Tokens for one message, its texts not among them.
+    /// The tokens around one message, without its texts and role.
     pub(crate) fn message(self, named: bool) -> u64 {
         let name = if named { i64::from(self.per_name) } else { 0 };
         u64::try_from(i64::from(self.per_message) + name).unwrap_or(0)
@@ -281,44 +287,45 @@ impl Framing {
     }
 }
 
-/// What an API adds to the texts of tool definitions, as OpenAI's cookbook counts it.
+/// The tokens that an API adds to the texts of tool definitions, as in OpenAI's cookbook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolRule {
-    /// For each function.
+    /// Per function.
     pub function: u32,
-    /// Once for the properties of a function that has any.
+    /// Once per function that has properties.
     pub properties: u32,
-    /// For each property.
+    /// Per property.
     pub property: u32,
-    /// Once for a property with listed values; may be negative.
+    /// Once per property with listed values; may be negative.
     pub values: i32,
-    /// For each listed value.
+    /// Per listed value.
     pub value: u32,
     /// Once for all functions.
     pub end: u32,
 }
 
-/// How an image becomes tokens.
+/// How the size of an image converts to tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ImageRule {
-    /// OpenAI: fitted into 2,048 pixels square, the shorter side to 768, then cut into tiles of 512. Low detail is the
-    /// base alone.
+    /// OpenAI: scaled to fit 2,048 by 2,048 pixels, then to a shorter side of at most 768, then cut
+    /// into tiles of 512. Low detail costs only the base.
     Tiles {
-        /// For each image.
+        /// Per image.
         base: u32,
-        /// For each tile.
+        /// Per tile.
         tile: u32,
     },
-    /// Anthropic: the longer side to `edge` at most, then patches of `side` pixels square, `most` at most.
+    /// Anthropic: scaled to a longer side of at most `edge`, then cut into patches of `side` by
+    /// `side` pixels, at most `most`.
     Patches {
         /// The side of a patch.
         side: u32,
-        /// The longer side of the image at most.
+        /// The maximum of the longer side.
         edge: u32,
-        /// The most tokens of an image.
+        /// The maximum number of tokens per image.
         most: u32,
     },
 }

@@ -1,4 +1,4 @@
-//! The parts of a prompt, and how many tokens each comes to.
+//! The parts of a prompt, and their tokens.
 
 pub(crate) mod conversation;
 pub(crate) mod framing;

@@ -9,12 +9,12 @@ use crate::error::Error;
 use crate::tokens::count::TokenCount;
 use crate::tokens::model::Encoding;
 
-/// Counts exactly with one of OpenAI's encodings, in time that grows with the text and not with its content: a megabyte
-/// of spaces is a few milliseconds. The counts are those of [`Tiktoken`](crate::tokens::Tiktoken); it is faster, and a
-/// limit stops it.
+/// Counts exactly with one of OpenAI's encodings. The time depends on the length of the text and
+/// not on its content: a megabyte of spaces takes a few milliseconds. The counts equal those of
+/// [`Tiktoken`](crate::tokens::Tiktoken); it is faster, and stops at a limit.
 ///
-/// Counts ordinary tokens always. Texts above 16 MB are judged by their bounds. Loading an encoding takes 40 to
-/// 80 ms and 34 to 70 MB, once in a process; [`new`](Self::new) does it.
+/// Always counts ordinary tokens. Texts above 16 MB are only bounded. Loading an encoding takes 40
+/// to 80 ms and 34 to 70 MB, once per process; [`new`](Self::new) does it.
 ///
 /// ```
 /// use fusebox::tokens::{Bpe, Encoding, TokenCounter};
@@ -30,10 +30,11 @@ pub struct Bpe {
 }
 
 impl Bpe {
-    /// Loads an encoding, unless it is loaded; an error for an encoding that the crate does not have.
+    /// Loads an encoding, unless it is already loaded. Returns an error for an encoding that the
+    /// crate does not have.
     pub fn new(encoding: Encoding) -> Result<Self, Error> {
-        let allowed = "with feature `bpe` alone cl100k_base, o200k_base or o200k_harmony; enable feature `tiktoken` \
-                       for the others";
+        let allowed =
+            "cl100k_base, o200k_base or o200k_harmony; the others need feature `tiktoken`";
         let vocabulary = Vocabulary::load(encoding);
         Ok(Self {
             encoding,

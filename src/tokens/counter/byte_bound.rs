@@ -1,4 +1,4 @@
-//! The bounds that need no tokenizer.
+//! Bounds that need no tokenizer.
 
 use super::TokenCounter;
 use crate::error::Error;
@@ -8,10 +8,10 @@ use crate::tokens::count::TokenCount;
 #[cfg(any(feature = "tiktoken", feature = "bpe"))]
 const LONGEST_TOKEN: u64 = 128;
 
-/// At most as many tokens as bytes.
+/// A counter that bounds the tokens of a text by its bytes.
 ///
-/// True of every tokenizer that works on bytes, OpenAI's among them, because a token has at least one byte. Costs nothing
-/// and overstates prose about four times.
+/// This holds for every byte-level tokenizer, including OpenAI's, because a token has at least one
+/// byte. It costs nothing and overstates prose about four times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "a unit: there is nothing to add")]
 pub struct ByteBound;
@@ -30,7 +30,7 @@ impl TokenCounter for ByteBound {
     }
 }
 
-/// Between one token for each 128 bytes and one for each byte, for OpenAI's encodings.
+/// Between one token per 128 bytes and one per byte, for OpenAI's encodings.
 #[cfg(any(feature = "tiktoken", feature = "bpe"))]
 pub(super) fn byte_bounds(bytes: usize) -> TokenCount {
     let bytes = bytes as u64;

@@ -1,10 +1,11 @@
-//! Cutting a text where OpenAI's encodings cut it too, so that the counts of the parts add up to the count of the whole.
+//! Splits a text where OpenAI's encodings also split it, so that the counts of the parts add up to
+//! the count of the whole.
 
 /// Parts of a text of about `size` bytes.
 ///
-/// The encodings split a text by a regular expression before they merge bytes, and no piece holds a letter or digit
-/// followed by a space, a line feed, a full stop or a comma; so a cut between the two changes nothing. A text without
-/// such a place stays whole.
+/// The encodings split a text by a regular expression before they merge bytes, and no piece
+/// contains a letter or digit followed by a space, a line feed, a full stop or a comma; so a split
+/// between the two changes no count. A text without such a place stays whole.
 pub(super) fn chunks(text: &str, size: usize) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -34,7 +35,7 @@ fn cut(text: &str, size: usize) -> usize {
     text.len()
 }
 
-/// Characters that are surely letters or digits in Unicode's sense: those of the most common scripts.
+/// Characters of the most common scripts that Unicode classifies as letters or digits.
 fn is_letter_or_digit(c: char) -> bool {
     c.is_ascii_alphanumeric()
         || matches!(c,

@@ -1,4 +1,4 @@
-//! Counts that the provider gave, kept for the call that follows.
+//! Counts by the provider, kept for the calls that follow.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -14,11 +14,13 @@ use crate::tokens::count::TokenCount;
 
 const KEPT: usize = 10_000;
 
-/// Counts by a provider's own endpoint (`count_tokens`), kept so that each text is asked for once.
+/// Counts by a provider's own endpoint (`count_tokens`), kept so that each text is counted once.
 ///
-/// The guards themselves make no calls: ask before, with [`ask`](Self::ask), and give the counter to the budget with
-/// [`TokenBudgetBuilder::counter`](crate::budget::TokenBudgetBuilder::counter). A text that nobody asked for is judged by its
-/// length in bytes. The last 10,000 texts are kept, by their hash.
+/// The guards themselves make no calls: ask the provider before the call with [`ask`](Self::ask),
+/// and give the counter to the budget with
+/// [`TokenBudgetBuilder::counter`](crate::budget::TokenBudgetBuilder::counter). A text without a
+/// stored count is bounded by its length in bytes. The counter keeps the last 10,000 texts by their
+/// hash.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -48,7 +50,7 @@ struct Known {
 }
 
 impl ProviderCounts {
-    /// Counts of the model or tokenizer `name`.
+    /// An empty store of counts for the model or tokenizer `name`.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -56,11 +58,12 @@ impl ProviderCounts {
         }
     }
 
-    /// Asks the provider how many tokens a text has, unless it said so before, and keeps the answer. An error of your
-    /// client comes back untouched, and the text stays bounded by its length.
+    /// Asks the provider for the tokens of a text, unless the count is stored, and stores the
+    /// answer. An error of your client is returned unchanged, and the text stays bounded by its
+    /// length.
     ///
     /// # Cancel safety
-    /// Dropping the future keeps nothing; asking again is safe.
+    /// If the future is dropped, nothing is stored; asking again is safe.
     pub async fn ask<E, F, Fut>(&self, text: &str, count_tokens: F) -> Result<TokenCount, E>
     where
         F: FnOnce() -> Fut,
@@ -74,7 +77,7 @@ impl ProviderCounts {
         Ok(TokenCount::by_provider(tokens))
     }
 
-    /// Keeps what the provider said of a text.
+    /// Stores the provider's count of a text.
     pub fn learn(&self, text: &str, tokens: u64) {
         let mut known = self.known.lock();
         if known.counts.insert(key(text), tokens).is_none() {
@@ -87,7 +90,7 @@ impl ProviderCounts {
         }
     }
 
-    /// What the provider said of a text, if it was asked.
+    /// The provider's count of a text, if it is stored.
     pub fn known(&self, text: &str) -> Option<TokenCount> {
         let tokens = self.known.lock().counts.get(&key(text)).copied();
         tokens.map(TokenCount::by_provider)

@@ -1,4 +1,4 @@
-//! The counter for an encoding: the fastest one that was compiled in.
+//! The counter for an encoding: the fastest one that is compiled in.
 
 use std::sync::Arc;
 
@@ -8,9 +8,11 @@ use crate::tokens::count::TokenCount;
 use crate::tokens::model::Encoding;
 
 impl Encoding {
-    /// The counter for this encoding; an error that names the feature to enable when there is none.
+    /// The counter for this encoding. Without one, returns an error that names the feature to
+    /// enable.
     ///
-    /// Feature `bpe` is preferred where it has the encoding, because it is faster; the counts are the same.
+    /// Prefers the feature `bpe` if it has the encoding, because it is faster; the counts are the
+    /// same.
     pub fn counter(self) -> Result<Arc<dyn TokenCounter>, Error> {
         #[cfg(feature = "bpe")]
         if let Ok(counter) = super::bpe::Bpe::new(self) {
@@ -30,20 +32,20 @@ impl Encoding {
 
     #[cfg(not(feature = "tiktoken"))]
     fn without_bpe(self) -> Result<Arc<dyn TokenCounter>, Error> {
-        let allowed = "enable feature `tiktoken` of fusebox (or `bpe`, for cl100k_base and o200k_base), \
-                       or give a counter with `.counter(model, ..)`";
+        let allowed = "an encoding that is compiled in: enable feature `tiktoken` of fusebox (or `bpe`, for \
+                       cl100k_base, o200k_base and o200k_harmony), or add a counter with `.counter(model, ..)`";
         Err(Error::invalid("encoding", self, allowed))
     }
 }
 
-/// What texts for a model without a published tokenizer are measured with.
+/// The counter for models without a published tokenizer.
 pub(crate) fn proxy() -> Arc<dyn TokenCounter> {
     Encoding::O200kBase
         .counter()
         .unwrap_or_else(|_| Arc::new(Bytes))
 }
 
-/// Bytes as units to be multiplied by a factor, where no tokenizer was compiled in.
+/// Counts bytes, to be multiplied by a factor, if no tokenizer is compiled in.
 #[derive(Debug)]
 struct Bytes;
 

@@ -12,16 +12,18 @@ use crate::error::Error;
 use crate::tokens::count::TokenCount;
 use crate::tokens::model::Encoding;
 
-/// Texts are counted in parts of about so many bytes: a limit stops the count after the part that crosses it.
+/// Texts are counted in parts of about this size in bytes: a limit stops the count after the part
+/// that exceeds it.
 const PART: usize = 16 << 10;
 
 /// Counts exactly with one of OpenAI's encodings.
 ///
-/// Counts ordinary tokens always. Where the tokenizer gives up (its regular expression overflows on a megabyte of
-/// spaces), and for texts above 16 MB, the count is a bound: at most one token a byte, at least one for 128 bytes.
+/// Always counts ordinary tokens. If the tokenizer fails (its regular expression overflows on a
+/// megabyte of spaces), and for texts above 16 MB, the count is a bound: at most one token per
+/// byte, at least one per 128 bytes.
 ///
-/// English prose is counted at about 30 MB/s. Loading an encoding takes 40 to 220 ms and 13 to 46 MB, once in a process;
-/// [`new`](Self::new) does it, so that the first call does not.
+/// It counts English prose at about 30 MB/s. Loading an encoding takes 40 to 220 ms and 13 to 46
+/// MB, once per process; [`new`](Self::new) does it, so that the first call does not have to.
 ///
 /// ```
 /// use fusebox::tokens::{Encoding, Tiktoken, TokenCounter};
@@ -37,7 +39,7 @@ pub struct Tiktoken {
 }
 
 impl Tiktoken {
-    /// Loads an encoding, unless it is loaded.
+    /// Loads an encoding, unless it is already loaded.
     pub fn new(encoding: Encoding) -> Self {
         let bpe = match encoding {
             Encoding::Cl100kBase => tiktoken_rs::cl100k_base_singleton(),

@@ -1,5 +1,6 @@
-//! An encoding of `bpe-openai`, with two shortcuts that change no count: most words of a text are one token, and looking
-//! them up is faster than merging their bytes; and of a long run of one character only its ends need to be encoded.
+//! An encoding of `bpe-openai`, with two shortcuts that change no count. Most words of a text are
+//! one token, and looking them up is faster than merging their bytes. Of a long run of one
+//! character, only the ends need to be encoded.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -10,13 +11,14 @@ use foldhash::fast::FixedState;
 
 use crate::tokens::model::Encoding;
 
-/// How far past a limit a piece is counted: the tokenizer's early exit may come a few tokens before the limit it is given.
+/// How far past a limit a piece is counted: the tokenizer's early exit may come a few tokens before
+/// its limit.
 const PAST_LIMIT: usize = 16;
 
-/// Longer words are seldom one token, and neither are those of other scripts: looking for them in vain costs more than it
-/// saves.
+/// Longer words are rarely one token, nor are words of other scripts: looking them up costs more
+/// than it saves.
 const LONGEST_WORD: usize = 16;
-/// Runs of one character of more than so many bytes are shortened.
+/// Longer runs of one character, in bytes, are shortened.
 const LONG_RUN: usize = 2_048;
 
 static CL100K_BASE: LazyLock<Vocabulary> =
@@ -26,14 +28,14 @@ static O200K_BASE: LazyLock<Vocabulary> =
 
 pub(super) struct Vocabulary {
     tokenizer: &'static Tokenizer,
-    /// The short tokens of ASCII.
+    /// The short ASCII tokens.
     words: HashSet<&'static [u8], FixedState>,
-    /// Bytes of the longest token.
+    /// The bytes of the longest token.
     longest: usize,
 }
 
 impl Vocabulary {
-    /// The vocabulary of an encoding, loaded when it is first asked for; `None` if the crate does not have it.
+    /// The vocabulary of an encoding, loaded at first use; `None` if the crate does not have it.
     pub(super) fn load(encoding: Encoding) -> Option<&'static Self> {
         match encoding {
             Encoding::Cl100kBase => Some(&CL100K_BASE),
@@ -66,7 +68,7 @@ impl Vocabulary {
             .sum()
     }
 
-    /// The count, or `None` as soon as it is more than `limit`.
+    /// The count, or `None` as soon as it exceeds `limit`.
     pub(super) fn count_up_to(&self, text: &str, limit: usize) -> Option<usize> {
         let mut counted: usize = 0;
         for piece in self.tokenizer.split(text).map(str::as_bytes) {
@@ -90,12 +92,12 @@ impl Vocabulary {
         self.count_with_run(piece, longest_run(piece))
     }
 
-    /// The count of a piece with a long run of one byte: that of the same piece with a shorter run, and the tokens that
-    /// were left out.
+    /// The count of a piece with a long run of one byte: the count of the same piece with a shorter
+    /// run, plus the tokens that were left out.
     ///
-    /// A sequence of tokens is the encoding of a text if, and only if, each two neighbours are the encoding of theirs
-    /// (<https://github.com/github/rust-gems/tree/main/crates/bpe>). So where a token stands beside itself, any number
-    /// of it can be put in between.
+    /// A sequence of tokens is the encoding of a text if and only if every two neighbours are the
+    /// encoding of their own text (<https://github.com/github/rust-gems/tree/main/crates/bpe>). So
+    /// where a token follows itself, any number of copies can be inserted.
     fn count_with_run(&self, piece: &[u8], run: Range<usize>) -> Option<usize> {
         let bpe = &self.tokenizer.bpe;
         let kept = 4 * self.longest;
@@ -121,7 +123,7 @@ impl Vocabulary {
     }
 }
 
-/// The first of the longest stretches of one byte.
+/// The first of the longest runs of one byte.
 fn longest_run(piece: &[u8]) -> Range<usize> {
     let mut longest = 0..0;
     let mut start = 0;

@@ -1,4 +1,4 @@
-//! The messages that go with a document, counted turn by turn.
+//! The messages of a conversation, counted turn by turn.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use super::image::Image;
 use crate::error::Error;
 use crate::tokens::count::TokenCount;
 
-/// How many tokenizers' counts a conversation keeps.
+/// The number of tokenizers whose counts a conversation keeps.
 const REMEMBERED_COUNTS: usize = 4;
-/// More than any documented chat API puts around a message, its role among it.
+/// More than any documented chat API adds to a message, including its role.
 pub(crate) const MOST_FRAMING: u64 = 10;
 
 /// One message of a conversation.
@@ -36,14 +36,14 @@ pub struct Message {
 pub(crate) enum Part {
     Text(Arc<str>),
     Image(Image),
-    /// Something whose tokens are not documented, of so many bytes.
+    /// Content without a documented token count, by its length in bytes.
     Unknown(u64),
-    /// Something that is not counted in text: audio, a file.
+    /// Content that is not counted as text, such as audio or a file.
     Uncountable,
 }
 
 impl Message {
-    /// A message of a role.
+    /// A message with this role.
     pub fn new(role: impl AsRef<str>, text: impl Into<Arc<str>>) -> Self {
         Self {
             role: role.as_ref().into(),
@@ -52,33 +52,34 @@ impl Message {
         }
     }
 
-    /// What a user said.
+    /// A message of the user.
     pub fn user(text: impl Into<Arc<str>>) -> Self {
         Self::new("user", text)
     }
 
-    /// What the model answered.
+    /// An answer of the model.
     pub fn assistant(text: impl Into<Arc<str>>) -> Self {
         Self::new("assistant", text)
     }
 
-    /// With the name of a participant.
+    /// Adds the name of the participant.
     pub fn with_name(mut self, name: impl AsRef<str>) -> Self {
         self.name = Some(name.as_ref().into());
         self
     }
 
-    /// With an image.
+    /// Adds an image.
     pub fn with_image(mut self, image: Image) -> Self {
         self.parts.push(Part::Image(image));
         self
     }
 
-    /// From a message as OpenAI's and Anthropic's APIs take it: `role`, `content` (a text, or a list of blocks), and
-    /// optionally `name`.
+    /// Reads a message in the format of OpenAI's and Anthropic's APIs: `role`, `content` (a text,
+    /// or a list of blocks), and optionally `name`.
     ///
-    /// Text blocks are counted, image blocks by the rule of the model. Blocks and keys that fusebox does not know raise
-    /// the bound by their length; audio and files make the message uncountable. An error when there is no role.
+    /// Text blocks are counted, image blocks by the model's rule. Unknown blocks and keys raise the
+    /// bound by their length; audio and files make the message uncountable. Returns an error if
+    /// there is no role.
     pub fn from_json(message: &Value) -> Result<Self, Error> {
         let text = |key: &str| {
             message
@@ -110,7 +111,7 @@ impl Message {
         })
     }
 
-    /// The role that it has, as the API names it.
+    /// The role, as the API names it.
     pub fn role(&self) -> &str {
         &self.role
     }
@@ -120,7 +121,7 @@ impl Message {
         self.name.as_deref()
     }
 
-    /// Its texts, in order; images, files and parts of an unknown kind are not among them.
+    /// Its texts, in order, without images, files and unknown parts.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Text(text) => Some(&**text),
@@ -132,7 +133,7 @@ impl Message {
         &self.parts
     }
 
-    /// Bytes of text, names and parts of unknown kind among it, and whether these bound the tokens of the whole.
+    /// The bytes of texts, names and unknown parts, and whether they bound the tokens of the whole.
     fn bytes(&self) -> (usize, bool) {
         let (mut bytes, mut bounded) = (self.name.as_deref().map_or(0, str::len), true);
         for part in &self.parts {
@@ -171,13 +172,13 @@ fn block(block: &Value) -> Part {
     }
 }
 
-/// The beginning of a value, for an error.
+/// The start of a value, for an error message.
 fn shown(value: &Value) -> String {
     value.to_string().chars().take(80).collect()
 }
 
-/// The messages that go with a document. Each is counted once for a tokenizer, so a turn costs its own length and not
-/// the whole conversation's.
+/// The messages of a conversation. Each is counted once per tokenizer, so a turn costs only its own
+/// length.
 ///
 /// ```
 /// use fusebox::Call;
@@ -193,12 +194,12 @@ fn shown(value: &Value) -> String {
 pub struct Conversation {
     messages: Vec<Message>,
     bytes: usize,
-    /// Whether something is in it whose tokens are not bounded by its bytes.
+    /// Whether it has content whose tokens are not bounded by its bytes.
     unbounded: bool,
     counted: Mutex<Vec<Counted>>,
 }
 
-/// What one tokenizer found in the first messages of a conversation.
+/// One tokenizer's counts of the first messages of a conversation.
 #[derive(Clone, Debug)]
 struct Counted {
     key: String,
@@ -206,7 +207,7 @@ struct Counted {
     tally: MessageTokens,
 }
 
-/// What the messages of a conversation come to; `None` where something cannot be counted.
+/// The tokens of messages; `None` for content that cannot be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MessageTokens {
     pub(crate) text: Option<TokenCount>,
@@ -232,12 +233,12 @@ impl MessageTokens {
 }
 
 impl Conversation {
-    /// A conversation in which nothing was said yet.
+    /// An empty conversation.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// From messages as a chat API takes them; see [`Message::from_json`].
+    /// Reads messages in the format of a chat API; see [`Message::from_json`].
     pub fn from_json(messages: &Value) -> Result<Self, Error> {
         let Some(messages) = messages.as_array() else {
             return Err(Error::invalid(
@@ -266,28 +267,28 @@ impl Conversation {
         &self.messages
     }
 
-    /// How many messages there are.
+    /// The number of messages.
     pub fn len(&self) -> usize {
         self.messages.len()
     }
 
-    /// Whether nothing was said yet.
+    /// Whether there are no messages.
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
 
-    /// Bytes of text in all messages.
+    /// The bytes of text in all messages.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// More tokens than the framing of all messages can have; `None` where the bytes do not bound the rest.
+    /// An upper bound of the framing of all messages; `None` if the bytes do not bound the rest.
     pub(crate) fn most_framing(&self) -> Option<u64> {
         (!self.unbounded).then_some(self.messages.len() as u64 * MOST_FRAMING)
     }
 
-    /// What the messages come to for the tokenizer and model called `key`; `count` is asked about those that it has not
-    /// counted yet.
+    /// The tokens of the messages for the tokenizer and model called `key`; calls `count` for
+    /// messages that `key` has not counted yet.
     pub(crate) fn tally(
         &self,
         key: &str,

@@ -1,4 +1,4 @@
-//! Tokens of messages: their texts, and what the API puts around them.
+//! Tokens of messages: their texts, and their framing by the API.
 
 use super::conversation::{MOST_FRAMING, Message, MessageTokens, Part};
 use super::image::image_tokens;
@@ -6,7 +6,7 @@ use crate::tokens::count::TokenCount;
 use crate::tokens::counter::TokenCounter;
 use crate::tokens::model::{Framing, Model};
 
-/// What a message comes to when `model` reads it.
+/// The tokens of a message for `model`.
 pub(crate) fn message_tokens(
     message: &Message,
     model: &Model,
@@ -37,12 +37,12 @@ pub(crate) fn message_tokens(
     parts.fold(framing, MessageTokens::plus)
 }
 
-/// What stands around a message of a role.
+/// The framing of a message with this role.
 pub(crate) fn role_framing(role: &str, model: &Model, counter: &dyn TokenCounter) -> TokenCount {
     around(role, None, model.framing(), counter)
 }
 
-/// What opens the reply.
+/// The framing that starts the reply.
 pub(crate) fn reply_framing(model: &Model) -> TokenCount {
     let unknown = TokenCount::at_most(MOST_FRAMING);
     model

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::tokens::count::TokenCount;
 use crate::tokens::model::ImageRule;
 
-/// An image in a prompt: how large it is, and whether it is looked at in full. Its data is never counted as text.
+/// An image in a prompt: its size, and its level of detail. Its data is never counted as text.
 ///
 /// ```
 /// use fusebox::tokens::Image;
@@ -22,7 +22,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// An image of so many pixels; a side of zero makes its size unknown.
+    /// An image of this size in pixels; a side of zero makes the size unknown.
     pub const fn new(width: u32, height: u32) -> Self {
         let size = if width == 0 || height == 0 {
             None
@@ -35,7 +35,8 @@ impl Image {
         }
     }
 
-    /// An image that is sent as an address, or that nobody measured: it counts as the largest that the model looks at.
+    /// An image that is sent as a URL, or whose size is unknown: it is bounded by the largest that
+    /// the model processes.
     pub const fn of_unknown_size() -> Self {
         Self::new(0, 0)
     }
@@ -46,7 +47,7 @@ impl Image {
         self
     }
 
-    /// Width and height in pixels, if they are known.
+    /// Width and height in pixels, if known.
     pub const fn size(self) -> Option<(u32, u32)> {
         self.size
     }
@@ -57,16 +58,16 @@ impl Image {
     }
 }
 
-/// OpenAI: an image is first fitted into a square of so many pixels, ..
+/// OpenAI: an image is scaled to fit a square of this side, ..
 const SQUARE: u64 = 2_048;
-/// .. then its shorter side is reduced to this, ..
+/// .. then to a shorter side of at most this, ..
 const SHORTER_SIDE: u64 = 768;
-/// .. then it is cut into tiles of this side.
+/// .. then cut into tiles of this side.
 const TILE: u64 = 512;
-/// What a square and its shorter side allow at most: 768 by 2,048 pixels.
+/// The tiles of the largest scaled image, 768 by 2,048 pixels.
 const MOST_TILES: u64 = 8;
 
-/// What one image comes to.
+/// The tokens of one image.
 pub(crate) fn image_tokens(image: Image, rule: ImageRule) -> TokenCount {
     match rule {
         ImageRule::Tiles { base, .. } if image.is_low_detail() => {

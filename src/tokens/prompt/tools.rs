@@ -1,4 +1,4 @@
-//! Tokens of tool definitions, as OpenAI's cookbook counts them.
+//! Tokens of tool definitions, as in OpenAI's cookbook.
 
 use serde_json::{Map, Value};
 
@@ -6,10 +6,10 @@ use crate::tokens::count::TokenCount;
 use crate::tokens::counter::TokenCounter;
 use crate::tokens::model::ToolRule;
 
-/// More than any documented API adds to the definitions of tools.
+/// More than any documented API adds to tool definitions.
 const UNKNOWN_TOOLS: u64 = 1_000;
 
-/// What a list of tool definitions comes to. What the rule does not describe raises the bound by its length.
+/// The tokens of a list of tool definitions. Keys without a rule raise the bound by their length.
 pub(crate) fn tool_tokens(
     tools: &Value,
     rule: Option<ToolRule>,
@@ -126,7 +126,7 @@ fn unknown(value: &Value) -> TokenCount {
     TokenCount::at_most(value.to_string().len() as u64)
 }
 
-/// The keys that the rule says nothing about.
+/// The keys that have no rule.
 fn others(object: &Map<String, Value>, known: &[&str]) -> TokenCount {
     let others = object
         .iter()

@@ -148,7 +148,7 @@ fn a_breaker_says_which_number_is_wrong() {
     );
     refused(
         ErrorRateBreaker::builder().buckets(7).build(),
-        "error rate window: got `15m`, expected a multiple of its number of buckets (7), in whole milliseconds",
+        "error rate window: got `15m`, expected a multiple of the number of buckets (7), in whole milliseconds",
     );
     refused(
         ErrorRateBreaker::builder().min_calls(0).build(),

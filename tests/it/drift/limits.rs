@@ -81,11 +81,11 @@ fn numbers_outside_their_range_are_refused_by_name() {
     for (builder, message) in [
         (
             builder().threshold(Confidence::percent(95)),
-            "drift threshold: got `0.950`, expected more than 0 and less than max_threshold 0.950",
+            "drift threshold: got `0.950`, expected more than 0 and less than max_threshold (0.950)",
         ),
         (
             builder().threshold(nothing),
-            "drift threshold: got `0.000`, expected more than 0 and less than max_threshold 0.950",
+            "drift threshold: got `0.000`, expected more than 0 and less than max_threshold (0.950)",
         ),
         (
             builder().step(nothing),
@@ -109,7 +109,7 @@ fn numbers_outside_their_range_are_refused_by_name() {
         ),
         (
             builder().max_keys(0),
-            "drift max_keys: got `0`, expected at least 1, and no fewer than the 0 baselines that are given",
+            "drift max_keys: got `0`, expected at least 1 and at least the number of given baselines (0)",
         ),
         (
             builder().window(Duration::ZERO),
@@ -117,7 +117,7 @@ fn numbers_outside_their_range_are_refused_by_name() {
         ),
         (
             builder().buckets(7),
-            "drift window: got `4h`, expected a multiple of its number of buckets (7), in whole milliseconds",
+            "drift window: got `4h`, expected a multiple of the number of buckets (7), in whole milliseconds",
         ),
     ] {
         assert_eq!(builder.build().unwrap_err().to_string(), message);
