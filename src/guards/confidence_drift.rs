@@ -1,4 +1,4 @@
-//! P2: when the model becomes less sure of a field, more of its answers go to people.
+//! P2: when the confidence of a field falls, more of its answers go to human review.
 
 mod builder;
 mod watch;
@@ -25,39 +25,51 @@ use watch::{Fall, Settings, Sums, Watch};
 
 const NAME: &str = "confidence-drift";
 
-/// Sends answers that the model is not sure of to people, and more of them when its confidence has fallen.
+/// Sends answers with a low confidence to human review, and more of them when the mean confidence
+/// of a field falls below its baseline.
 ///
 /// # What it watches
-/// The confidence of every field of every answer, accepted or held for review. Per document type and field it keeps a
-/// baseline, learnt from the first 100 documents and then left alone, and the mean over the last 4 hours. Scores of one
-/// document are not independent, so a field that a report names more than once counts once, with its mean.
+/// The confidence of every field of every answer, accepted or sent to review. For each pair of
+/// document type and field, the monitor keeps a baseline, the mean over the first 100 documents,
+/// and the mean over the last 4 hours. Confidences within one document are not independent, so a
+/// field that a report names more than once counts once, with its mean.
 ///
 /// # When it acts
-/// When the mean over at least 30 documents is below the baseline by strictly more than 0.05. It looks at every answer;
-/// time passing alone never triggers it. With fewer documents it says [`InsufficientData`](DriftState::InsufficientData),
-/// and not that all is well.
+/// When the mean over at least 30 documents is below the baseline by strictly more than 0.05. The
+/// monitor evaluates a field whenever an answer contains it; time alone never triggers it. With fewer
+/// documents, the state is [`InsufficientData`](DriftState::InsufficientData), not
+/// [`Healthy`](DriftState::Healthy).
 ///
 /// # What it does
-/// An answer with a confidence below its field's threshold needs review; one that is equal to it does not. The threshold
-/// is 0.80. When the mean of a field has fallen, its threshold rises to 0.85, and one page is sent. It stays there, even
-/// if documents stop coming, until a person [resolves](Self::resolve) it. It never falls below where it started.
+/// An answer with a confidence below its field's acceptance threshold needs review; one equal to
+/// the threshold does not. The threshold is 0.80. When a field drifts, the monitor raises its
+/// threshold to 0.85 and sends one page. The threshold stays raised, even when no documents arrive,
+/// until the operator [resolves](Self::resolve) the drift or [rebaselines](Self::rebaseline) the
+/// field; then it returns to 0.80.
 ///
-/// A score that is no number from 0 to 1 needs review whatever the threshold is, and counts in no mean.
+/// An answer with a confidence that is not a number from 0 to 1 needs review whatever the
+/// threshold, and that confidence counts in no mean.
 ///
 /// # What it cannot see
-/// A report without confidences: such an answer is accepted. Whether a confident answer is right. A shift of shape that
-/// leaves the mean where it was. What was wrong already while the baseline was learnt. A shift of a pair that has fewer
-/// than 30 documents in 4 hours.
+/// - Reports without confidences: the monitor accepts such an answer.
+/// - Whether a confident answer is right.
+/// - A change of the distribution that leaves the mean unchanged.
+/// - A confidence that was already low while the baseline was measured.
+/// - The drift of a pair with fewer than 30 documents in 4 hours.
 ///
 /// # Defaults and why
-/// 4 hours in 48 steps, so that one odd batch does not page. At least 30 documents: scores around 0.90 that vary by 0.065
-/// would otherwise page on noise (in 1.4 % of all windows with 10 documents, in 0.004 % with 30). The price is time: after
-/// a sudden fall by 0.4 the mean is down by 0.05 after half an hour, after a fall by 0.1 only after two hours.
-/// At most 10,000 pairs are watched apart; past it new ones share one entry, `other`, in which a document counts once.
+/// 4 hours in 48 buckets: one unusual batch does not page. At least 30 documents: with a mean of
+/// 0.90 and a standard deviation of 0.065, smaller windows would page on noise (1.4 % of all
+/// windows with 10 documents, 0.004 % with 30). The price is delay: when the confidence drops by
+/// 0.4 at once, the mean has dropped by 0.05 after half an hour; when it drops by 0.1, only after
+/// two hours. At most 10,000 pairs are watched separately; further ones share one entry, `other`,
+/// in which a document counts once.
 ///
 /// # Events
-/// [`DriftDetected`](crate::event::DriftEvent::DriftDetected) (page), [`DriftResolved`](crate::event::DriftEvent::DriftResolved),
-/// [`InvalidConfidence`](crate::event::DriftEvent::InvalidConfidence), [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted) (warnings).
+/// Page: [`DriftDetected`](crate::event::DriftEvent::DriftDetected). Warnings:
+/// [`InvalidConfidence`](crate::event::DriftEvent::InvalidConfidence),
+/// [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted). Info:
+/// [`DriftResolved`](crate::event::DriftEvent::DriftResolved).
 ///
 /// # Example
 /// ```
@@ -79,7 +91,7 @@ const NAME: &str = "confidence-drift";
 /// assert_eq!(drift.state(&invoice, &total), DriftState::Raised);
 /// assert_eq!(drift.threshold(&invoice, &total), Confidence::percent(85));
 ///
-/// drift.resolve(&invoice, &total); // once a person understands the shift
+/// drift.resolve(&invoice, &total); // once the operator understands the drift
 /// pipeline.tick();
 /// assert_eq!(drift.threshold("invoice", "total"), Confidence::percent(80));
 /// # Ok::<(), fusebox::Error>(())
@@ -97,7 +109,7 @@ struct Core {
     latest: Timestamp,
 }
 
-/// What is watched apart. Cloning copies two pointers, so a lookup costs no allocation.
+/// A pair that is watched separately. Cloning copies two pointers, so a lookup does not allocate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Key {
     document_type: DocumentType,
@@ -112,7 +124,7 @@ impl Key {
         }
     }
 
-    /// From what a person wrote; an empty name names nothing.
+    /// The key with these names; `None` when one is empty, since no pair has an empty name.
     fn named(document_type: impl AsRef<str>, field: impl AsRef<str>) -> Option<Self> {
         Some(Self {
             document_type: DocumentType::new(document_type).ok()?,
@@ -120,7 +132,7 @@ impl Key {
         })
     }
 
-    /// The name of the entry that keys share.
+    /// The key under which the shared entry is reported.
     fn other() -> Self {
         Self {
             document_type: DocumentType::other(),
@@ -135,7 +147,8 @@ impl fmt::Display for Key {
     }
 }
 
-/// What a person said; it waits for the next moment at which its event can be told.
+/// A command of the operator; pending until the next answer or tick, because only then can an event
+/// be emitted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Command {
@@ -144,23 +157,25 @@ enum Command {
 }
 
 impl ConfidenceDriftMonitor {
-    /// A shift is understood: the threshold goes back to where it started. The baseline stays, and the window is
-    /// emptied; if confidence is still low after 30 more documents, the threshold rises again.
+    /// Resolves a drift: lowers the threshold to its initial value, keeps the baseline and empties
+    /// the window. If the mean is still low after 30 more documents, the threshold rises again.
     ///
-    /// Takes effect at the pipeline's next answer or tick. A field that is not raised is left alone.
+    /// Takes effect at the pipeline's next answer or tick. Does nothing for a field whose threshold
+    /// is not raised.
     pub fn resolve(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) {
         self.command(Key::named(document_type, field).map(Command::Resolve));
     }
 
-    /// A shift is the new normal: the threshold goes back to where it started, and a new baseline is learnt from the
-    /// next 100 documents. While it is being learnt, no shift is seen.
+    /// Accepts a drift as the new normal: lowers the threshold to its initial value and measures a
+    /// new baseline on the next 100 documents. Until then the monitor detects no drift.
     ///
-    /// Takes effect at the pipeline's next answer or tick. A field that was never seen is left alone.
+    /// Takes effect at the pipeline's next answer or tick. Does nothing for a field that has never
+    /// been reported.
     pub fn rebaseline(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) {
         self.command(Key::named(document_type, field).map(Command::Rebaseline));
     }
 
-    /// The acceptance threshold of a field.
+    /// The current acceptance threshold of a field.
     pub fn threshold(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) -> Confidence {
         let key = Key::named(document_type, field);
         let core = self.core.lock();
@@ -168,7 +183,7 @@ impl ConfidenceDriftMonitor {
             .threshold_of(key.and_then(|key| core.watches.get(&key)))
     }
 
-    /// What is known of the confidence of a field, as of the last answer or tick.
+    /// The drift state of a field, as of the last answer or tick.
     pub fn state(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) -> DriftState {
         self.with_watch(Key::named(document_type, field), |watch, now| {
             watch.state(now, &self.settings)
@@ -176,7 +191,7 @@ impl ConfidenceDriftMonitor {
         .unwrap_or(DriftState::Warming)
     }
 
-    /// The two means that are compared for a field, as of the last answer or tick.
+    /// The baseline and the window mean of a field, as of the last answer or tick.
     pub fn means(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) -> ConfidenceMeans {
         self.with_watch(Key::named(document_type, field), Watch::means)
             .unwrap_or_default()
@@ -203,8 +218,8 @@ impl ConfidenceDriftMonitor {
         }
     }
 
-    /// Takes up the time and what people said.
-    fn settle_in(&self, core: &mut Core, cx: &Cx<'_>) {
+    /// Advances the time and applies the pending commands.
+    fn catch_up(&self, core: &mut Core, cx: &Cx<'_>) {
         core.latest = core.latest.max(cx.now());
         for command in std::mem::take(&mut core.commands) {
             let (Command::Rebaseline(key) | Command::Resolve(key)) = &command;
@@ -217,7 +232,7 @@ impl ConfidenceDriftMonitor {
                 continue;
             };
             match command {
-                Command::Rebaseline(_) => watch.relearn(),
+                Command::Rebaseline(_) => watch.restart_baseline(),
                 Command::Resolve(_) if watch.is_raised() => watch.lower(),
                 Command::Resolve(_) => continue,
             }
@@ -230,7 +245,7 @@ impl ConfidenceDriftMonitor {
         }
     }
 
-    fn learn(&self, core: &mut Core, ticket: &Ticket, report: &Report, cx: &Cx<'_>) {
+    fn record(&self, core: &mut Core, ticket: &Ticket, report: &Report, cx: &Cx<'_>) {
         let mut scores: Vec<_> = report
             .confidences()
             .iter()
@@ -251,7 +266,7 @@ impl ConfidenceDriftMonitor {
             let (watch, place) = core.watches.entry(&key, || Watch::new(self.settings.span));
             if place == Place::Own {
                 watch.record(mean, core.latest, &self.settings);
-                self.look(watch, &key, core.latest, cx);
+                self.evaluate(watch, &key, core.latest, cx);
                 continue;
             }
             if place == Place::FirstOverflow {
@@ -267,11 +282,11 @@ impl ConfidenceDriftMonitor {
         let watch = shared_by.and_then(|key| core.watches.get_mut(&key));
         if let (Some(watch), Some(mean)) = (watch, shared.mean()) {
             watch.record(mean, core.latest, &self.settings);
-            self.look(watch, &Key::other(), core.latest, cx);
+            self.evaluate(watch, &Key::other(), core.latest, cx);
         }
     }
 
-    fn look(&self, watch: &mut Watch, key: &Key, now: Timestamp, cx: &Cx<'_>) {
+    fn evaluate(&self, watch: &mut Watch, key: &Key, now: Timestamp, cx: &Cx<'_>) {
         let Some(fall) = watch.fall(now, &self.settings) else {
             return;
         };
@@ -300,7 +315,7 @@ impl Guard for ConfidenceDriftMonitor {
 
     fn review(&self, ticket: &Ticket, report: &Report, cx: &Cx<'_>) -> Acceptance {
         let mut core = self.core.lock();
-        self.settle_in(&mut core, cx);
+        self.catch_up(&mut core, cx);
         let mut reasons = BTreeSet::new();
         for (field, confidence) in report.confidences() {
             let Some(confidence) = *confidence else {
@@ -336,18 +351,18 @@ impl Guard for ConfidenceDriftMonitor {
 
     fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
         let mut core = self.core.lock();
-        self.settle_in(&mut core, cx);
+        self.catch_up(&mut core, cx);
         if let Signal::Settled {
             outcome: Outcome::Accepted | Outcome::NeedsReview,
             report,
         } = signal
         {
-            self.learn(&mut core, ticket, report, cx);
+            self.record(&mut core, ticket, report, cx);
         }
     }
 
     fn tick(&self, cx: &Cx<'_>) {
-        self.settle_in(&mut self.core.lock(), cx);
+        self.catch_up(&mut self.core.lock(), cx);
     }
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
@@ -371,22 +386,22 @@ impl Guard for ConfidenceDriftMonitor {
         let stored: Stored = state.read(cx)?;
         let mut core = self.core.lock();
         core.latest = core.latest.max(cx.now());
-        let take_up = |mut watch: Watch, stored| {
-            watch.take_up(stored);
+        let restored = |mut watch: Watch, stored| {
+            watch.restore(stored);
             watch
         };
         let fresh = || Watch::new(self.settings.span);
         let mut watches: BTreeMap<_, _> = core
             .watches
             .iter()
-            .filter(|(_, watch)| watch.is_given())
+            .filter(|(_, watch)| watch.has_given_baseline())
             .map(|(key, watch)| (key.clone(), watch.clone()))
             .collect();
         for (key, stored) in stored.watches {
             let watch = watches.remove(&key).unwrap_or_else(fresh);
-            watches.insert(key, take_up(watch, stored));
+            watches.insert(key, restored(watch, stored));
         }
-        let other = stored.other.map(|stored| take_up(fresh(), stored));
+        let other = stored.other.map(|stored| restored(fresh(), stored));
         core.watches.refill(watches, other);
         core.commands = stored.commands;
         Ok(())

@@ -1,4 +1,4 @@
-//! Configuring a drift monitor, and the default numbers.
+//! The configuration of a drift monitor, and its defaults.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ const WINDOW: Duration = hours(4);
 const BUCKETS: u32 = 48;
 
 impl ConfidenceDriftMonitor {
-    /// A monitor with the default numbers.
+    /// Configures a monitor, starting from the defaults.
     pub fn builder() -> ConfidenceDriftMonitorBuilder {
         ConfidenceDriftMonitorBuilder::new()
     }
@@ -37,7 +37,7 @@ impl Default for ConfidenceDriftMonitor {
 
 /// Configures a [`ConfidenceDriftMonitor`].
 #[derive(Clone, Debug)]
-#[must_use = "nothing is watched before `build`"]
+#[must_use = "nothing is watched until `build` is called"]
 pub struct ConfidenceDriftMonitorBuilder {
     baseline_documents: u64,
     baselines: BTreeMap<Key, (Confidence, u64)>,
@@ -67,58 +67,64 @@ impl ConfidenceDriftMonitorBuilder {
         }
     }
 
-    /// The acceptance threshold of every field while nothing has shifted (0.80 by default).
+    /// The acceptance threshold of a field while no drift is detected (0.80 by default).
     pub fn threshold(mut self, threshold: Confidence) -> Self {
         self.threshold = threshold;
         self
     }
 
-    /// By how much the threshold of a field rises when its confidence has fallen (0.05 by default).
+    /// The step by which the threshold of a field rises when its confidence drifts (0.05 by
+    /// default).
     pub fn step(mut self, step: Confidence) -> Self {
         self.step = step;
         self
     }
 
-    /// How high a threshold may rise (0.95 by default).
+    /// The highest value to which a threshold rises (0.95 by default).
     pub fn max_threshold(mut self, threshold: Confidence) -> Self {
         self.max_threshold = threshold;
         self
     }
 
-    /// How far the mean of the window may be below the baseline (0.05 by default); more is a shift.
+    /// How far the window mean may be below the baseline (0.05 by default); more is a drift.
     pub fn max_drop(mut self, drop: Confidence) -> Self {
         self.max_drop = drop;
         self
     }
 
-    /// How far back the window looks (4 hours by default).
+    /// The length of the window (4 hours by default).
     pub fn window(mut self, window: Duration) -> Self {
         self.window = window;
         self
     }
 
-    /// In how many steps the window slides (48 by default); the window must be a multiple of it.
+    /// The number of buckets in which the window slides (48 by default); the window's length must
+    /// be a multiple of it.
     pub fn buckets(mut self, buckets: u32) -> Self {
         self.buckets = buckets;
         self
     }
 
-    /// How many documents must be in the window before its mean means anything (30 by default, at least 1).
+    /// The number of documents in the window from which its mean is evaluated (30 by default, at
+    /// least 1).
     pub fn min_documents(mut self, documents: u64) -> Self {
         self.min_documents = documents;
         self
     }
 
-    /// From how many documents a baseline is learnt (100 by default, at least 1).
+    /// The number of documents on which a baseline is measured (100 by default, at least 1).
     pub fn baseline_documents(mut self, documents: u64) -> Self {
         self.baseline_documents = documents;
         self
     }
 
-    /// A baseline that is known already, and the number of documents that it was measured on; nothing is learnt for
-    /// this field. Given twice, the last one counts.
+    /// Sets the baseline of a field, and the number of documents on which it was measured. The
+    /// monitor measures none itself for this field, until the operator asks it to
+    /// [`rebaseline`](ConfidenceDriftMonitor::rebaseline). If given twice for a field, the last one
+    /// counts.
     ///
-    /// After a restart it replaces the stored baseline only if it differs from the one that was given then.
+    /// On a restore, this baseline replaces the stored one only if it differs from the one that was
+    /// given when the state was stored.
     pub fn baseline(
         mut self,
         document_type: DocumentType,
@@ -134,14 +140,14 @@ impl ConfidenceDriftMonitorBuilder {
         self
     }
 
-    /// How many pairs of document type and field are watched apart (10,000 by default, about a kilobyte each); past it
-    /// new ones share one entry, `other`.
+    /// The number of pairs of document type and field that are watched separately (10,000 by
+    /// default, about 1 KB each); further ones share one entry, `other`.
     pub fn max_keys(mut self, keys: usize) -> Self {
         self.max_keys = keys;
         self
     }
 
-    /// The monitor; an error when a number is outside its range.
+    /// Builds the monitor; an error when a value is outside its range.
     pub fn build(self) -> Result<ConfidenceDriftMonitor, Error> {
         let nothing = Confidence::percent(0);
         if self.threshold == nothing || self.threshold >= self.max_threshold {
@@ -149,7 +155,7 @@ impl ConfidenceDriftMonitorBuilder {
                 "drift threshold",
                 self.threshold,
                 format!(
-                    "more than 0 and less than max_threshold {}",
+                    "more than 0 and less than max_threshold ({})",
                     self.max_threshold
                 ),
             ));
@@ -167,11 +173,11 @@ impl ConfidenceDriftMonitorBuilder {
             .baselines
             .iter()
             .map(|(key, (_, documents))| (format!("drift baseline of {key}"), *documents));
-        let learnt = (
+        let measured = (
             "drift baseline_documents".to_owned(),
             self.baseline_documents,
         );
-        for (field, documents) in given.chain([learnt]) {
+        for (field, documents) in given.chain([measured]) {
             if documents == 0 || documents > MOST_DOCUMENTS {
                 let allowed = format!("1 to {MOST_DOCUMENTS} documents");
                 return Err(Error::invalid(field, documents, allowed));
@@ -179,7 +185,7 @@ impl ConfidenceDriftMonitorBuilder {
         }
         if self.max_keys == 0 || self.max_keys < self.baselines.len() {
             let allowed = format!(
-                "at least 1, and no fewer than the {} baselines that are given",
+                "at least 1 and at least the number of given baselines ({})",
                 self.baselines.len()
             );
             return Err(Error::invalid("drift max_keys", self.max_keys, allowed));
@@ -188,7 +194,7 @@ impl ConfidenceDriftMonitorBuilder {
         Ok(self.with_span(span))
     }
 
-    /// The monitor with the default window.
+    /// Builds the monitor without the checks of [`build`](Self::build): the defaults pass them.
     pub(super) fn into_monitor(self) -> ConfidenceDriftMonitor {
         self.with_span(Span::fixed(WINDOW, BUCKETS))
     }

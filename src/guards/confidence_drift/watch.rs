@@ -1,4 +1,4 @@
-//! What is known of one field of one document type: its baseline, its last hours, and whether it has fallen.
+//! One field of one document type: its baseline, its window, and whether it has drifted.
 
 use std::fmt;
 
@@ -8,21 +8,23 @@ use crate::confidence::Confidence;
 use crate::stats::{Span, Window};
 use crate::time::Timestamp;
 
-/// More documents than any baseline has; it keeps the comparison of two means inside 128 bits.
+/// The largest number of documents in a baseline: keeps the comparison of two means within 128
+/// bits.
 pub(super) const MOST_DOCUMENTS: u64 = 1_000_000_000_000;
 
-/// What is known of the confidence of one field of one document type.
+/// Whether the confidence of one field of one document type has drifted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DriftState {
-    /// There is a baseline, and the mean of the window is near it.
+    /// The window mean is not below the baseline by more than the allowed drop.
     Healthy,
-    /// There is a baseline, and too few documents are in the window to compare with it. Nobody knows.
+    /// The window has too few documents to compare its mean with the baseline: a drift is possible.
     InsufficientData,
-    /// The mean fell, and the threshold stays raised until a person resolves it.
+    /// The mean fell below the baseline, and the threshold is raised until the operator resolves
+    /// the drift.
     Raised,
-    /// The baseline is still being learnt, or no document has come yet. Nobody knows.
+    /// The baseline is still being measured, or no document has arrived yet: a drift is possible.
     Warming,
 }
 
@@ -37,21 +39,21 @@ impl fmt::Display for DriftState {
     }
 }
 
-/// The two means that are compared, as data.
+/// The baseline and the window mean of a field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ConfidenceMeans {
-    /// The baseline, rounded to millionths; as far as it is learnt while it is being learnt.
+    /// The baseline, rounded to millionths; the mean so far while it is being measured.
     pub baseline: Option<Confidence>,
-    /// How many documents the baseline is made of.
+    /// The number of documents on which the baseline was measured.
     pub baseline_documents: u64,
     /// The mean over the window, rounded to millionths.
     pub window: Option<Confidence>,
-    /// How many documents are in the window.
+    /// The number of documents in the window.
     pub window_documents: u64,
 }
 
-/// Documents, and the sum of their confidences in millionths. Adding up keeps means exact and their order irrelevant.
+/// Documents, and the sum of their confidences in millionths: an exact mean, whatever their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "(u64, u64)", into = "(u64, u64)")]
 pub(super) struct Sums {
@@ -74,7 +76,7 @@ impl Sums {
             .saturating_add(u64::from(score.as_millionths()));
     }
 
-    /// The mean, rounded to millionths; `None` of nothing.
+    /// The mean, rounded to millionths; `None` without documents.
     pub(super) fn mean(self) -> Option<Confidence> {
         let half = self.documents / 2;
         let rounded = self
@@ -101,7 +103,7 @@ impl TryFrom<(u64, u64)> for Sums {
         let most = u64::from(Confidence::CERTAIN.as_millionths()).saturating_mul(documents);
         if documents > MOST_DOCUMENTS || millionths > most {
             return Err(format!(
-                "{documents} documents cannot have {millionths} millionths of confidence"
+                "{documents} documents cannot have a confidence sum of {millionths} millionths"
             ));
         }
         Ok(Self {
@@ -117,7 +119,7 @@ impl From<Sums> for (u64, u64) {
     }
 }
 
-/// What an answer and a mean are compared with.
+/// The settings with which answers and means are compared.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) threshold: Confidence,
@@ -138,7 +140,7 @@ impl Settings {
     }
 }
 
-/// A mean that has fallen: from where, to where, over how many documents.
+/// A window mean that has fallen below its baseline.
 #[derive(Debug)]
 pub(super) struct Fall {
     pub(super) baseline: Confidence,
@@ -148,13 +150,13 @@ pub(super) struct Fall {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Watch {
-    /// The baseline of the configuration; it tells after a restart whether that has changed since.
+    /// The baseline of the configuration: shows on a restore whether the configuration has changed.
     given: Option<Sums>,
     baseline: Sums,
     frozen: bool,
     raised: bool,
     span: Span,
-    /// Documents, sum of their confidences in millionths.
+    /// Documents, and the sum of their confidences in millionths.
     window: Window<2>,
 }
 
@@ -179,8 +181,8 @@ impl Watch {
         }
     }
 
-    /// Takes up `stored`: all of it, except what the configuration says otherwise by now.
-    pub(super) fn take_up(&mut self, stored: Self) {
+    /// Restores what was stored, except for a window or a given baseline that has changed since.
+    pub(super) fn restore(&mut self, stored: Self) {
         let (span, given) = (self.span, self.given);
         *self = stored;
         if self.span != span {
@@ -191,7 +193,7 @@ impl Watch {
         }
     }
 
-    pub(super) fn is_given(&self) -> bool {
+    pub(super) fn has_given_baseline(&self) -> bool {
         self.given.is_some()
     }
 
@@ -203,14 +205,14 @@ impl Watch {
         self.raised = true;
     }
 
-    /// Back to normal. The documents that raised it are forgotten, so that they do not raise it again.
+    /// Lowers the threshold, and empties the window so that its documents do not raise it again.
     pub(super) fn lower(&mut self) {
         self.raised = false;
         self.window.clear();
     }
 
-    /// Learns a new baseline from the documents that come.
-    pub(super) fn relearn(&mut self) {
+    /// Measures a new baseline on the documents that follow.
+    pub(super) fn restart_baseline(&mut self) {
         self.lower();
         (self.baseline, self.frozen) = (Sums::default(), false);
     }
@@ -223,7 +225,7 @@ impl Watch {
         self.window.add(now, [1, u64::from(score.as_millionths())]);
     }
 
-    /// Whether the mean has fallen since it was last looked at.
+    /// The fall of the window mean, if the threshold is not yet raised for it.
     pub(super) fn fall(&mut self, now: Timestamp, settings: &Settings) -> Option<Fall> {
         let recent = self.recent(now);
         let is_known = self.frozen && recent.documents >= settings.min_documents;
