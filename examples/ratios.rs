@@ -1,4 +1,5 @@
-//! Prints what `cargo bench` measured: medians, and how each contender compares with fusebox in the same case.
+//! Prints the results of `cargo bench`: medians, and the ratio of each contender to fusebox in the
+//! same case.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -8,7 +9,7 @@ use std::{env, fs};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::Value;
 
-/// The one that others are compared with.
+/// The contender that others are compared with.
 const OWN: &str = "fusebox";
 
 fn main() -> io::Result<()> {
@@ -37,10 +38,10 @@ fn main() -> io::Result<()> {
         }
         writeln!(out, "{table}\n")?;
     }
-    writeln!(out, "A ratio above 1 is slower than {OWN}.")
+    writeln!(out, "A ratio above 1 means slower than {OWN}.")
 }
 
-/// Where criterion leaves its results.
+/// The folder of criterion's results.
 fn results() -> PathBuf {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("target"),
@@ -49,7 +50,8 @@ fn results() -> PathBuf {
     target.join("criterion")
 }
 
-/// Medians in nanoseconds by case and contender, from every `new/estimates.json` below a folder.
+/// Collects medians in nanoseconds by case and contender, from every `new/estimates.json` below a
+/// folder.
 fn collect(folder: &Path, cases: &mut BTreeMap<String, BTreeMap<String, f64>>) -> io::Result<()> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What a rollout can find out with the documents that there are, before it starts.
+//! Estimates what a rollout can detect with the available documents, before it starts.
 //!
 //! ```text
 //! cargo run --release --example canary_plan -- --type invoice=400 --type contract=12 --corrections 3
@@ -13,10 +13,10 @@ const USAGE: &str = "\
 usage: canary_plan --type NAME=DOCUMENTS_PER_HOUR [--type ..] [--corrections PERCENT]
                    [--policy canary | published | blue-green]
 
-  --type         a document type and how many come an hour; once for each type
-  --corrections  how many answers of 100 people correct today (3)
-  --policy       canary: 5 % for 2 h, 25 % for 4 h (the default); published: the same under the
-                 plain rule; blue-green: 10 % for 48 h";
+  --type         a document type and its documents per hour; may be repeated
+  --corrections  how many of 100 answers reviewers correct today (default 3)
+  --policy       canary: 5 % for 2 h, 25 % for 4 h (the default); published: the same stages with
+                 the plain ratio; blue-green: 10 % for 48 h";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -36,12 +36,12 @@ fn feasibility(arguments: &[String]) -> Result<Feasibility, String> {
     let (mut types, mut corrections, mut policy) = (Vec::new(), Ratio::percent(3), "canary");
     let mut left = arguments.iter();
     while let Some(argument) = left.next() {
-        let mut value = || left.next().ok_or(format!("{argument}: a value is missing"));
+        let mut value = || left.next().ok_or(format!("{argument}: value missing"));
         match argument.as_str() {
             "--type" => types.push(document_type(value()?)?),
             "--corrections" => corrections = percent(value()?)?,
             "--policy" => policy = value()?,
-            other => return Err(format!("{other}: not known")),
+            other => return Err(format!("unknown argument `{other}`")),
         }
     }
     let feasibility = match policy {
@@ -50,7 +50,7 @@ fn feasibility(arguments: &[String]) -> Result<Feasibility, String> {
         "blue-green" => BlueGreenPolicy::default().feasibility(&types, corrections),
         other => {
             return Err(format!(
-                "--policy {other}: not known; canary, published or blue-green"
+                "--policy: got `{other}`, expected canary, published or blue-green"
             ));
         }
     };
@@ -58,14 +58,14 @@ fn feasibility(arguments: &[String]) -> Result<Feasibility, String> {
 }
 
 fn document_type(text: &str) -> Result<(DocumentType, f64), String> {
-    let wrong = || format!("--type {text}: give a name and a number, as in invoice=400");
+    let wrong = || format!("--type: got `{text}`, expected a name and a number, as in invoice=400");
     let (name, per_hour) = text.split_once('=').ok_or_else(wrong)?;
     let name = DocumentType::new(name).map_err(|error| error.to_string())?;
     Ok((name, per_hour.parse().map_err(|_| wrong())?))
 }
 
 fn percent(text: &str) -> Result<Ratio, String> {
-    let wrong = || format!("--corrections {text}: give a number of percent, as in 3 or 2.5");
+    let wrong = || format!("--corrections: got `{text}`, expected a percentage, as in 3 or 2.5");
     let percent: f64 = text.parse().map_err(|_| wrong())?;
     let rounded = format!("{:.0}", percent * 100.0);
     Ok(Ratio::basis_points(rounded.parse().map_err(|_| wrong())?))

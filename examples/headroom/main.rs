@@ -1,7 +1,7 @@
-//! How much room documents have in a model's context window, and what a longer prompt, another model or a larger answer
-//! would divert: before it ships.
+//! Shows the headroom of documents in a model's context window, and which documents a longer
+//! prompt, another model or a larger answer would divert, before it ships.
 //!
-//! `cargo run --release --example headroom -- --help` says what it can do.
+//! `cargo run --release --example headroom -- --help` lists the options.
 
 mod args;
 #[path = "../shared/arrivals.rs"]
@@ -61,7 +61,7 @@ fn run(args: &Args) -> Result<Report, AnyError> {
     })
 }
 
-/// A version as a reader knows it. An error when it or a fallback model cannot serve.
+/// A version in words. Returns an error if it or a fallback model cannot serve.
 fn described(budget: &TokenBudget, version: &Version) -> Result<String, AnyError> {
     budget.check_line_up(&LineUp::new(version.clone()))?;
     let empty = Call::new("none", "none")?.with_document("");
@@ -71,13 +71,13 @@ fn described(budget: &TokenBudget, version: &Version) -> Result<String, AnyError
         .model(model.as_str())
         .is_none_or(|model| model.encoding().is_none());
     let note = if unpublished {
-        "; its tokenizer is not published, so sizes are upper ends"
+        "; its tokenizer is not published, so sizes are upper bounds"
     } else {
         ""
     };
     let prompt = thousands(breakdown.system.upper().unwrap_or(u64::MAX));
     let answer = thousands(breakdown.answer);
     Ok(format!(
-        "{model}, prompt of {prompt} tokens, answer of {answer}{note}"
+        "{model}, system prompt of {prompt} tokens, {answer} reserved for the answer{note}"
     ))
 }

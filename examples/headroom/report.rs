@@ -1,4 +1,4 @@
-//! What a person reads, and what a machine does.
+//! The report, as text or JSON.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::traffic::Traffic;
 
-/// How many unreadable files or rows are printed.
+/// The number of unreadable files or rows that are printed.
 const SHOWN: usize = 12;
 
 #[derive(Debug)]
@@ -34,14 +34,14 @@ impl Report {
     }
 
     pub(crate) fn print(&self) {
-        // A reader that stops reading is not an error.
+        // A closed pipe is not an error.
         let _ = self.write(&mut AutoStream::auto(io::stdout().lock()));
     }
 
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{}", self.traffic.source)?;
         for line in self.traffic.unreadable.iter().take(SHOWN) {
-            writeln!(out, "  not used: {line}")?;
+            writeln!(out, "  skipped: {line}")?;
         }
         if self.traffic.unreadable.len() > SHOWN {
             writeln!(
@@ -52,7 +52,7 @@ impl Report {
         }
         writeln!(out, "\n{} {}", "Now:".bold(), self.now)?;
         writeln!(out, "{}", self.now_table())?;
-        let note = "Sizes are tokens without the system prompt, in steps of 0.8 %; room is what the limit leaves for them.";
+        let note = "Sizes are tokens without the system prompt, in steps of 0.8 %; `room` is the largest size within the limit.";
         writeln!(out, "{}", note.dimmed())?;
         let Some(next) = &self.next else {
             return Ok(());
@@ -94,7 +94,7 @@ impl Report {
             "room",
             "over now",
             "over then",
-            "of these to people",
+            "to human review",
         ]);
         for row in &self.what_if {
             table.add_row([
@@ -109,7 +109,7 @@ impl Report {
         table
     }
 
-    /// What somebody who is about to ship wants to know.
+    /// The answer to the question whether to ship.
     fn verdict(&self) -> String {
         let worse = |row: &&WhatIf| row.over.at_most > row.over_now.at_most;
         let types: Vec<_> = self
@@ -119,9 +119,12 @@ impl Report {
             .map(|row| row.document_type.as_str())
             .collect();
         if types.is_empty() {
-            "No type of document has more over the limit than now.".to_owned()
+            "No document type has more documents over the limit than now.".to_owned()
         } else {
-            format!("More over the limit than now: {}.", types.join(", "))
+            format!(
+                "More documents over the limit than now: {}.",
+                types.join(", ")
+            )
         }
     }
 }
@@ -147,7 +150,7 @@ fn number(count: CountRange) -> String {
     }
 }
 
-/// Of so many, in percent; of an interval its upper end.
+/// The share of `documents` in percent, by the upper end of the interval.
 fn share(count: CountRange, documents: u64) -> String {
     if count.at_most == 0 {
         return "none".to_owned();

@@ -1,4 +1,4 @@
-//! What the budget is told of: documents of a folder, or recorded token counts.
+//! The traffic that the budget records: documents of a folder, or recorded token counts.
 
 use fusebox::{Call, Timestamp, TokenBudget, Version};
 
@@ -7,11 +7,11 @@ use crate::args::Args;
 use crate::report::thousands;
 use crate::{arrivals, folder};
 
-/// What was recorded.
+/// The recorded traffic.
 #[derive(Debug)]
 pub(crate) struct Traffic {
     pub(crate) source: String,
-    /// What could not be read, and why.
+    /// The files or rows that could not be read, and why.
     pub(crate) unreadable: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ fn record_folder(args: &Args, budget: &TokenBudget, now: &Version) -> Result<Tra
             .map_err(|error| format!("{name}: {error}"))?;
     }
     Ok(Traffic {
-        source: format!("{} files of {}", folder.files.len(), path.display()),
+        source: format!("{} files in {}", folder.files.len(), path.display()),
         unreadable: folder.unreadable,
     })
 }
@@ -58,7 +58,7 @@ fn record_traces(args: &Args, budget: &TokenBudget, now: &Version) -> Result<Tra
         unreadable.extend(trace.unreadable.into_iter().map(named));
     }
     let source = format!(
-        "{} calls (of a longer trace the last eight days); the longest answer had {} tokens",
+        "{} calls (at most the last eight days count); the longest answer had {} tokens",
         thousands(rows),
         thousands(longest)
     );

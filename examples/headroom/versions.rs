@@ -1,4 +1,4 @@
-//! The version that serves now and the one that would come next, from the command line.
+//! The current and the next version, from the command line.
 
 use std::fs;
 
@@ -38,7 +38,7 @@ pub(crate) fn budget(args: &Args) -> Result<TokenBudget, AnyError> {
             None => (fallback.as_str(), None),
             Some((name, window)) => {
                 let allowed =
-                    || format!("--fallback {fallback}: after `=` stands a number of tokens");
+                    || format!("--fallback {fallback}: expected a number of tokens after `=`");
                 (name, Some(window.parse().map_err(|_| allowed())?))
             }
         };
@@ -57,12 +57,14 @@ fn version(id: &str, model: &str, prompt: &str, answer: u64) -> Result<Version, 
         return Ok(version.with_system_prompt_tokens(tokens));
     }
     let text = fs::read_to_string(prompt).map_err(|error| {
-        format!("system prompt `{prompt}`, not a number of tokens and as a file: {error}")
+        format!(
+            "system prompt: got `{prompt}`, expected a number of tokens or a readable file: {error}"
+        )
     })?;
     Ok(version.with_system_prompt(text))
 }
 
-/// A model as the catalogue has it, with the window that was asked for.
+/// A model from the catalogue, with the context window that was given.
 fn model(name: &str, window: Option<u64>, option: &str) -> Result<Model, AnyError> {
     let known = Catalogue::bundled().model(name).cloned();
     match (known, window) {
@@ -70,7 +72,7 @@ fn model(name: &str, window: Option<u64>, option: &str) -> Result<Model, AnyErro
         (Some(model), Some(window)) => Ok(model.with_context_window(window)?),
         (None, Some(window)) => Ok(Model::new(name, window)?),
         (None, None) => Err(format!(
-            "model `{name}` is not in the catalogue: give its context window with {option}"
+            "model `{name}` is not in the catalogue: add its context window with {option}"
         )
         .into()),
     }
