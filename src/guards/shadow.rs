@@ -1,4 +1,5 @@
-//! P6: a new version works on real documents beside production, and only the comparison comes out.
+//! P6: a new version runs on real documents in parallel to production, and its output serves only
+//! for comparison.
 
 mod builder;
 mod report;
@@ -24,46 +25,54 @@ pub use report::{Divergence, ShadowCounts, ShadowReport, ShadowVerdict};
 pub use sealed::Shadowed;
 
 const NAME: &str = "shadow";
-/// After the first look, it looks again each time that so many more documents were compared.
-const LOOK_EVERY: u64 = 100;
-/// Document types that are counted apart.
+/// The number of compared documents between two evaluations.
+const EVALUATE_EVERY: u64 = 100;
+/// The number of document types that are counted separately.
 const TYPES: usize = 1_000;
-/// How many fields of one diverging document are kept.
+/// The number of fields that are kept of one diverging document.
 const FIELDS: usize = 100;
 
-/// Counts how often a new version, run beside production on real documents, comes to another answer.
+/// Counts how often the answers of a new version, which runs on real documents in parallel to
+/// production, diverge from production's.
 ///
 /// # What it watches
-/// Comparisons that the application sends as [`Signal::Compared`] with the ticket of production's call. Each ticket counts
-/// once, in one place: matched, diverged, candidate failed (which counts as diverged: silence is not agreement), or not
-/// comparable (outside the rate). A document that the candidate itself served cannot be compared.
+/// Comparisons that the application reports as [`Feedback::Compared`] with the ticket of
+/// production's call. Each ticket counts once, as one of: matched, diverged, candidate failed (part
+/// of the rate: no answer is no agreement), or not comparable (not part of the rate). A document
+/// that the candidate itself served is not comparable.
 ///
 /// # When it acts
-/// It looks after 200 compared documents, after each 100 more, and after 500, when the run is over; never in between,
-/// because who looks all the time sees any rate once. Strictly more than 8 % diverging is too much: 41 of 500, not 40.
+/// The comparator evaluates the divergence rate after 200 compared documents, after every further
+/// 100, and after 500, when the run is over. It does not evaluate in between: with a test after
+/// every document, the rate would sooner or later exceed any threshold by chance. A rate of
+/// strictly more than 8 % is too high: 41 of 500, but not 40.
 ///
 /// # What it does
-/// Once a run it asks a person to look. It blocks nothing: it has no vote, and no document goes another way. What diverged
-/// is in the [report](Self::report), ticket by ticket.
+/// It requests a review, once per run. It blocks nothing: it has no vote, and it reroutes no
+/// document. The [report](Self::report) lists the diverging documents with their tickets.
 ///
 /// # What it cannot see
-/// Which of the two is right; how often production disagrees with itself; documents for which no comparison was sent, and
-/// types that never came. A comparison does not name its candidate: run one shadow run in a pipeline at a time.
+/// - Which of the two answers is right.
+/// - How often production diverges from itself.
+/// - Documents for which the application reports no comparison, and types that never arrived.
+/// - Which candidate a comparison belongs to: run one shadow run at a time in a pipeline.
 ///
 /// # Defaults and why
-/// 200 to 500 documents and 8 %: at a true rate of 5 % a single look at 500 asks for review in 0.2 % of runs, at 10 % in
-/// 93 %. `CertifiedBelow` needs the upper end of a 95 % interval at or below 8 %: at most 8 of 200, or 28 of 500. Each look
-/// is judged on its own; decide on the last one.
+/// 200 to 500 documents and 8 %: at a true rate of 5 %, the evaluation at 500 documents alone
+/// requests a review in 0.2 % of runs, at 10 % in 92 %. `CertifiedBelow` requires the upper end of
+/// the 95 % interval to be at or below 8 %: at most 8 of 200, or 28 of 500. The intervals are not
+/// corrected for repeated evaluation; decide on the last one.
 ///
 /// # Events
-/// [`ReviewRequested`](crate::event::ShadowEvent::ReviewRequested) and [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted) (warnings),
+/// Warnings: [`ReviewRequested`](crate::event::ShadowEvent::ReviewRequested),
+/// [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted). Info:
 /// [`ShadowFinished`](crate::event::ShadowEvent::ShadowFinished).
 ///
 /// # Example
 /// ```
 /// use std::sync::Arc;
-/// use fusebox::{Call, LineUp, Pipeline, Report, ShadowComparator, Version, VersionId};
-/// use fusebox::call::{Comparison, Signal};
+/// use fusebox::{Call, Feedback, LineUp, Pipeline, Report, ShadowComparator, Version, VersionId};
+/// use fusebox::call::Comparison;
 /// use fusebox::shadow::{ShadowVerdict, Shadowed};
 ///
 /// let shadow = Arc::new(ShadowComparator::builder(VersionId::new("v8")?).build()?);
@@ -77,7 +86,7 @@ const FIELDS: usize = 100;
 ///         let comparison = shadowed.compare(answer, |production: &str, candidate| {
 ///             if production == candidate { Comparison::Match } else { Comparison::Diverged(vec![]) }
 ///         });
-///         pipeline.observe(&Signal::compared(settlement.ticket().clone(), comparison));
+///         pipeline.observe(settlement.ticket(), Feedback::Compared(comparison));
 ///     }
 /// }
 /// assert_eq!(shadow.verdict(), ShadowVerdict::Collecting { compared: 1, needed: 200 });
@@ -94,7 +103,7 @@ pub struct ShadowComparator {
 #[derive(Clone, Debug)]
 struct Settings {
     candidate: VersionId,
-    /// The candidate's hash, so that two candidates are shown different documents.
+    /// A hash of the candidate's id, so that two candidates get different shares of the documents.
     seed: u64,
     min: u64,
     max: u64,
@@ -103,9 +112,9 @@ struct Settings {
 }
 
 impl Settings {
-    fn is_time_to_look(&self, compared: u64) -> bool {
-        let is_checkpoint = |more: u64| more % LOOK_EVERY == 0;
-        compared >= self.max || compared.checked_sub(self.min).is_some_and(is_checkpoint)
+    fn is_checkpoint(&self, compared: u64) -> bool {
+        let is_multiple = |more: u64| more % EVALUATE_EVERY == 0;
+        compared >= self.max || compared.checked_sub(self.min).is_some_and(is_multiple)
     }
 
     fn samples(&self, ticket: &Ticket) -> bool {
@@ -122,14 +131,14 @@ struct Core {
     types: BoundedMap<DocumentType, ShadowCounts>,
     divergences: Vec<Divergence>,
     surplus: u64,
-    looked: Option<Look>,
+    evaluated: Option<Evaluated>,
     review: bool,
     finished: bool,
 }
 
-/// What was there at the latest look.
+/// The counts at the latest evaluation.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Look {
+struct Evaluated {
     diverging: u64,
     compared: u64,
 }
@@ -142,20 +151,20 @@ impl Core {
             types: BoundedMap::new(TYPES),
             divergences: Vec::new(),
             surplus: 0,
-            looked: None,
+            evaluated: None,
             review: false,
             finished: false,
         }
     }
 
     fn verdict(&self, settings: &Settings) -> ShadowVerdict {
-        let Some(look) = self.looked else {
+        let Some(evaluated) = self.evaluated else {
             return ShadowVerdict::Collecting {
                 compared: self.total.compared(),
                 needed: settings.min,
             };
         };
-        let (_, high) = wilson(look.diverging, look.compared);
+        let (_, high) = wilson(evaluated.diverging, evaluated.compared);
         if self.review {
             ShadowVerdict::ReviewRequired
         } else if high <= settings.threshold.as_f64() {
@@ -167,28 +176,28 @@ impl Core {
 }
 
 impl ShadowComparator {
-    /// The version that runs in the shadow.
+    /// The version that runs in the shadow run.
     pub fn candidate(&self) -> &VersionId {
         &self.settings.candidate
     }
 
-    /// Whether the candidate should work on this document too: it is in the share, production served it, and the run
-    /// is not over.
+    /// Whether to run the candidate on this document too: the document is in the share, another
+    /// version served it, and the run is not over.
     ///
-    /// The same document always gets the same answer, on every replica and on every retry; a larger share contains a
-    /// smaller one.
+    /// Whether a document is in the share is the same on every replica and every retry; a larger
+    /// share contains a smaller one.
     pub fn wants(&self, ticket: &Ticket) -> bool {
         *ticket.version() != self.settings.candidate
             && self.settings.samples(ticket)
             && self.core.lock().total.compared() < self.settings.max
     }
 
-    /// What may be said of the candidate, as of the latest look.
+    /// The verdict on the candidate, as of the latest evaluation.
     pub fn verdict(&self) -> ShadowVerdict {
         self.core.lock().verdict(&self.settings)
     }
 
-    /// What was found so far: the verdict, the counts, and every document that diverges.
+    /// The findings so far: the verdict, the counts, and every diverging document.
     pub fn report(&self) -> ShadowReport {
         let core = self.core.lock();
         ShadowReport {
@@ -218,8 +227,9 @@ impl ShadowComparator {
         } else {
             comparison
         };
-        // Compared tickets always find room. Those that are not comparable can go on for ever, so they share what is
-        // left: past it a second one may count again, outside the rate.
+        // The length of the run limits the number of compared tickets, but not that of tickets that
+        // are not comparable. Of these, ids above the limit are not stored: a repeated one counts
+        // again, outside the rate.
         let room = core.total.not_comparable < self.settings.max;
         if room || *comparison != Comparison::NotComparable {
             core.seen.insert(ticket.id());
@@ -243,15 +253,15 @@ impl ShadowComparator {
                 comparison: bounded(comparison),
             });
         }
-        self.look(core, cx);
+        self.evaluate(core, cx);
     }
 
-    fn look(&self, core: &mut Core, cx: &Cx<'_>) {
+    fn evaluate(&self, core: &mut Core, cx: &Cx<'_>) {
         let (diverged, compared) = (core.total.diverging(), core.total.compared());
-        if core.finished || !self.settings.is_time_to_look(compared) {
+        if core.finished || !self.settings.is_checkpoint(compared) {
             return;
         }
-        core.looked = Some(Look {
+        core.evaluated = Some(Evaluated {
             diverging: diverged,
             compared,
         });
@@ -278,7 +288,7 @@ impl ShadowComparator {
     }
 }
 
-/// The same with no more fields than are kept.
+/// The comparison with at most `FIELDS` fields.
 fn bounded(comparison: &Comparison) -> Comparison {
     match comparison {
         Comparison::Diverged(fields) => {
@@ -316,14 +326,14 @@ impl Guard for ShadowComparator {
             other: core.types.other().copied(),
             divergences: core.divergences.clone(),
             surplus: core.surplus,
-            looked: core.looked,
+            looked: core.evaluated,
             review: core.review,
             finished: core.finished,
         };
         State::write(&stored, cx).map(Some)
     }
 
-    /// A run belongs to its candidate: the state of another candidate's run is left alone, and this one starts anew.
+    /// Ignores the state of a run with another candidate: this run then starts from zero.
     fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
         let stored: Stored = state.read(cx)?;
         if stored.candidate != self.settings.candidate {
@@ -333,7 +343,7 @@ impl Guard for ShadowComparator {
         if stored.divergences.len() as u64 != stored.total.diverging()
             || (stored.seen.len() as u64) < compared
         {
-            let reason = "its counts do not fit the tickets that it names";
+            let reason = "its counts do not match its tickets";
             return Err(Error::state(cx.guard(), reason));
         }
         let is_over = compared >= self.settings.max;
@@ -346,12 +356,12 @@ impl Guard for ShadowComparator {
             types,
             divergences: stored.divergences,
             surplus: stored.surplus,
-            looked: stored.looked,
+            evaluated: stored.looked,
             review: stored.review,
             finished: stored.finished && is_over,
         };
         if is_over {
-            self.look(&mut core, cx);
+            self.evaluate(&mut core, cx);
         }
         Ok(())
     }
@@ -367,7 +377,7 @@ struct Stored {
     other: Option<ShadowCounts>,
     divergences: Vec<Divergence>,
     surplus: u64,
-    looked: Option<Look>,
+    looked: Option<Evaluated>,
     review: bool,
     finished: bool,
 }

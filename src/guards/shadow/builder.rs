@@ -1,4 +1,4 @@
-//! Configuring a shadow run, and the default numbers.
+//! The configuration of a shadow run, and its defaults.
 
 use parking_lot::Mutex;
 use twox_hash::XxHash3_64;
@@ -12,12 +12,12 @@ const MIN_DOCUMENTS: u64 = 200;
 const MAX_DOCUMENTS: u64 = 500;
 const THRESHOLD: Ratio = Ratio::percent(8);
 const SHARE: Ratio = Ratio::ONE;
-/// The longest run; its tickets are kept in memory.
+/// The longest run: the ids of its tickets are kept in memory.
 const LONGEST: u64 = 100_000;
 
 impl ShadowComparator {
-    /// A shadow run of the version with this id, with the default numbers. There is no default run: it needs a
-    /// candidate.
+    /// Configures a shadow run of this version, starting from the defaults. There is no `Default`,
+    /// because a run needs a candidate.
     pub fn builder(candidate: VersionId) -> ShadowComparatorBuilder {
         ShadowComparatorBuilder::new(candidate)
     }
@@ -25,7 +25,7 @@ impl ShadowComparator {
 
 /// Configures a [`ShadowComparator`].
 #[derive(Clone, Debug)]
-#[must_use = "nothing is watched before `build`"]
+#[must_use = "nothing is compared until `build` is called"]
 pub struct ShadowComparatorBuilder {
     candidate: VersionId,
     min: u64,
@@ -45,26 +45,28 @@ impl ShadowComparatorBuilder {
         }
     }
 
-    /// After how many compared documents it looks first, and after how many the run is over (200 and 500 by default; at
-    /// most 100,000).
+    /// The number of compared documents at the first evaluation, and at the end of the run (200 and
+    /// 500 by default; 1 to 100,000).
     pub fn documents(mut self, min: u64, max: u64) -> Self {
         (self.min, self.max) = (min, max);
         self
     }
 
-    /// The share of diverging documents that must be exceeded (8 % by default; between 0 % and 100 %).
+    /// The divergence rate above which a review is requested (8 % by default; more than 0 % and
+    /// less than 100 %).
     pub fn threshold(mut self, threshold: Ratio) -> Self {
         self.threshold = threshold;
         self
     }
 
-    /// Which share of documents is [wanted](ShadowComparator::wants) (100 % by default; more than 0 %).
+    /// The share of documents that the run [wants](ShadowComparator::wants) (100 % by default; more
+    /// than 0 %).
     pub fn share(mut self, share: Ratio) -> Self {
         self.share = share;
         self
     }
 
-    /// The comparator; an error when a number is outside its range.
+    /// Builds the comparator; an error when a value is outside its range.
     pub fn build(self) -> Result<ShadowComparator, Error> {
         self.threshold
             .strictly_between_zero_and_one("shadow threshold")?;
@@ -77,7 +79,7 @@ impl ShadowComparatorBuilder {
         }
         if self.min == 0 || self.min > self.max || self.max > LONGEST {
             let value = format!("{} to {}", self.min, self.max);
-            let allowed = format!("at least 1, rising, at most {LONGEST}");
+            let allowed = format!("1 <= min <= max <= {LONGEST}");
             return Err(Error::invalid("shadow documents", value, allowed));
         }
         let seed = XxHash3_64::oneshot(self.candidate.as_str().as_bytes());

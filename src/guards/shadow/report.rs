@@ -1,4 +1,4 @@
-//! What a shadow run has found.
+//! The findings of a shadow run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,24 +10,25 @@ use crate::name::DocumentType;
 use crate::ratio::Ratio;
 use crate::stats::wilson;
 
-/// What may be said of a candidate after the latest look at it.
+/// The verdict on a candidate after the latest evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[must_use]
 #[non_exhaustive]
 pub enum ShadowVerdict {
-    /// The rate is below the threshold even at the upper end of its 95 % interval.
+    /// The upper end of the rate's 95 % interval does not exceed the threshold.
     CertifiedBelow,
-    /// Too few documents for a first look.
+    /// Too few documents for a first evaluation.
     Collecting {
         /// Documents compared so far.
         compared: u64,
-        /// Documents that the first look needs.
+        /// Documents that the first evaluation needs.
         needed: u64,
     },
-    /// The rate is not above the threshold, and the documents do not show that it is below.
+    /// The rate does not exceed the threshold, but the upper end of its 95 % interval does.
     NotShownBelow,
-    /// At one of the looks the rate was above the threshold: a person should look.
+    /// The rate exceeded the threshold in at least one evaluation: the diverging answers need
+    /// review.
     ReviewRequired,
 }
 
@@ -44,33 +45,33 @@ impl fmt::Display for ShadowVerdict {
     }
 }
 
-/// How comparisons came out: each document is in one of the four.
+/// The results of comparisons: each document is in one of the four counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ShadowCounts {
-    /// Both answered, and they agree.
+    /// The answers agree.
     pub matched: u64,
-    /// Both answered, and they differ.
+    /// The answers differ.
     pub diverged: u64,
-    /// The candidate failed.
+    /// The candidate failed or did not answer in time.
     pub candidate_failed: u64,
-    /// They cannot be compared; outside the rate.
+    /// The answers cannot be compared; not part of the rate.
     pub not_comparable: u64,
 }
 
 impl ShadowCounts {
-    /// Documents that the rate is a share of: all but those that cannot be compared.
+    /// The denominator of the rate: all documents except those that are not comparable.
     pub fn compared(&self) -> u64 {
         self.matched.saturating_add(self.diverging())
     }
 
-    /// Documents that count as diverged: a candidate that fails does not agree.
+    /// The numerator of the rate: documents that diverged, or on which the candidate failed.
     pub fn diverging(&self) -> u64 {
         self.diverged.saturating_add(self.candidate_failed)
     }
 
-    /// The 95 % interval of the rate (Wilson, two-sided), its ends rounded outwards to millionths; from 0 % to 100 % of
-    /// nothing.
+    /// The 95 % interval of the rate (Wilson, two-sided), its ends rounded outwards to millionths;
+    /// 0 % to 100 % without compared documents.
     pub fn interval(&self) -> (Ratio, Ratio) {
         let (low, high) = wilson(self.diverging(), self.compared());
         (
@@ -102,7 +103,7 @@ fn millionths(count: f64) -> Ratio {
     Ratio::new(count, 1_000_000).unwrap_or(Ratio::ONE)
 }
 
-/// A document on which candidate and production do not agree.
+/// A document on which the candidate diverges from production, or failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Divergence {
@@ -112,7 +113,7 @@ pub struct Divergence {
     pub comparison: Comparison,
 }
 
-/// What a shadow run has found so far.
+/// The findings of a shadow run so far.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ShadowReport {
     pub(super) verdict: ShadowVerdict,
@@ -124,7 +125,7 @@ pub struct ShadowReport {
 }
 
 impl ShadowReport {
-    /// What may be said of the candidate, as of the latest look.
+    /// The verdict on the candidate, as of the latest evaluation.
     pub fn verdict(&self) -> ShadowVerdict {
         self.verdict
     }
@@ -144,17 +145,18 @@ impl ShadowReport {
         self.types.get(document_type).copied().unwrap_or_default()
     }
 
-    /// The counts of all types past the number that is kept apart; `None` while every type is.
+    /// The counts of the types above the limit of 1,000; `None` while no type is above it.
     pub fn other(&self) -> Option<&ShadowCounts> {
         self.other.as_ref()
     }
 
-    /// Comparisons that came after the run was over; they are in none of the counts.
+    /// The number of comparisons that arrived after the run was over; they are not counted
+    /// elsewhere.
     pub fn surplus(&self) -> u64 {
         self.surplus
     }
 
-    /// Every document that counts as diverged, in the order in which they came.
+    /// Every document that diverged or on which the candidate failed, in order of arrival.
     pub fn divergences(&self) -> &[Divergence] {
         &self.divergences
     }

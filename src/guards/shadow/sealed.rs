@@ -1,15 +1,16 @@
-//! A candidate's output that can be compared and nothing else.
+//! A candidate's output that can only be compared.
 
 use std::any::type_name;
 use std::fmt;
 
 use crate::call::Comparison;
 
-/// The output of a candidate in a shadow run: it can be compared with production's, and cannot be acted on.
+/// The output of a candidate in a shadow run: your program can compare it with production's output,
+/// but cannot act on it.
 ///
-/// There is no way to read it, clone it, serialise it or turn it into something else; printing it shows its type only.
-/// [`compare`](Self::compare) uses it up, and what comes out is a [`Comparison`]. Wrap the output where the candidate's
-/// call returns, and the rest of the program cannot mistake it for an answer.
+/// The output cannot be read, cloned, serialised or converted; printing it shows only its type.
+/// [`compare`](Self::compare) consumes it and returns a [`Comparison`]. Wrap the output where the
+/// candidate's call returns: then the rest of the program cannot mistake it for an answer.
 ///
 /// ```
 /// use fusebox::Field;
@@ -30,7 +31,7 @@ use crate::call::Comparison;
 /// # Ok(()) }
 /// ```
 ///
-/// # What the compiler refuses
+/// # What the compiler rejects
 /// Reading the value:
 /// ```compile_fail,E0616
 /// let shadowed = fusebox::shadow::Shadowed::new(String::from("12.50"));
@@ -62,7 +63,7 @@ use crate::call::Comparison;
 /// let comparison = shadowed.compare("12.50", |_: &str, _| Comparison::Match);
 /// let comparison = shadowed.compare("12.50", |_: &str, _| Comparison::Match);
 /// ```
-/// Carrying a borrow out of the comparison:
+/// Moving a borrow out of the comparison:
 /// ```compile_fail,E0521
 /// use fusebox::call::Comparison;
 /// let shadowed = fusebox::shadow::Shadowed::new(String::from("12.50"));
@@ -74,9 +75,10 @@ use crate::call::Comparison;
 /// ```
 ///
 /// # What it cannot do
-/// Rust has no effect system: the closure sees the value, and can copy it somewhere or act on it while it runs. What is
-/// ruled out is using the output by accident; keep the closures that compare few, small and in one place.
-#[must_use = "a shadow output that is never compared looks like agreement"]
+/// Rust has no effect system: the closure can copy the value or act on it while it runs. The type
+/// only prevents using the output by accident: keep the comparing closures few, small and in one
+/// place.
+#[must_use = "a shadow output that is never compared does not count in the run"]
 pub struct Shadowed<T>(T);
 
 impl<T> Shadowed<T> {
@@ -85,9 +87,9 @@ impl<T> Shadowed<T> {
         Self(output)
     }
 
-    /// Compares it with production's answer and drops it.
+    /// Compares the output with production's answer and drops it.
     ///
-    /// A panic in `compare` passes through; then no comparison exists, and nothing is counted.
+    /// A panic in `compare` propagates: then there is no comparison, and nothing is counted.
     pub fn compare<P: ?Sized>(
         self,
         production: &P,

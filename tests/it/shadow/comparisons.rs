@@ -185,15 +185,15 @@ fn numbers_outside_their_range_are_refused_by_name() {
     for (builder, message) in [
         (
             builder().documents(0, 500),
-            "shadow documents: got `0 to 500`, expected at least 1, rising, at most 100000",
+            "shadow documents: got `0 to 500`, expected 1 <= min <= max <= 100000",
         ),
         (
             builder().documents(501, 500),
-            "shadow documents: got `501 to 500`, expected at least 1, rising, at most 100000",
+            "shadow documents: got `501 to 500`, expected 1 <= min <= max <= 100000",
         ),
         (
             builder().documents(200, 100_001),
-            "shadow documents: got `200 to 100001`, expected at least 1, rising, at most 100000",
+            "shadow documents: got `200 to 100001`, expected 1 <= min <= max <= 100000",
         ),
         (
             builder().threshold(Ratio::ONE),
