@@ -1,5 +1,6 @@
 //! From counts to a decision. Rolling back comes first: no other condition can mask it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -169,11 +170,8 @@ impl Trial {
         let age_cutoff = self.age_cutoff(view);
         let worse =
             compared_types_mut(&mut self.by_type, &self.excluded).filter_map(|(name, counts)| {
-                let likelihood = match &age_cutoff {
-                    Some(age_cutoff) => &age_cutoff.add_up(view, counts),
-                    None => counts.likelihood(view.ratio_test, view.plan.denominator),
-                };
-                let corrections = view.worse(Measure::Corrections, likelihood, types);
+                let likelihood = view.corrections(counts, age_cutoff.as_ref());
+                let corrections = view.worse(Measure::Corrections, &likelihood, types);
                 let evidence = corrections.or_else(|| {
                     OUTCOME_MEASURES.into_iter().find_map(|measure| {
                         let exceeds = counts.has_any(measure)
@@ -196,11 +194,8 @@ impl Trial {
         let mut all = Likelihood::default();
         let mut strongest: Option<(f64, DocumentType, Likelihood)> = None;
         for (name, counts) in compared_types_mut(&mut self.by_type, &self.excluded) {
-            let likelihood = match (measure, &age_cutoff) {
-                (Measure::Corrections, Some(age_cutoff)) => age_cutoff.add_up(view, counts),
-                (Measure::Corrections, None) => counts
-                    .likelihood(view.ratio_test, view.plan.denominator)
-                    .clone(),
+            let likelihood = match measure {
+                Measure::Corrections => view.corrections(counts, age_cutoff.as_ref()).into_owned(),
                 _ => view.ratio_test.add_up(counts.outcomes(measure)),
             };
             all.add(&likelihood);
@@ -292,10 +287,7 @@ impl Trial {
         let age_cutoff = self.age_cutoff(view);
         let mut all = Likelihood::default();
         for (_, counts) in compared_types_mut(&mut self.by_type, &self.excluded) {
-            match &age_cutoff {
-                Some(age_cutoff) => all.add(&age_cutoff.add_up(view, counts)),
-                None => all.add(counts.likelihood(view.ratio_test, view.plan.denominator)),
-            }
+            all.add(&view.corrections(counts, age_cutoff.as_ref()));
         }
         self.all = all.clone();
         all
@@ -303,6 +295,37 @@ impl Trial {
 }
 
 impl View<'_> {
+    /// The likelihood of a type's corrections, of old enough answers only if there is a cutoff.
+    fn corrections<'a>(
+        &self,
+        counts: &'a mut TypeCounts,
+        age_cutoff: Option<&AgeCutoff>,
+    ) -> Cow<'a, Likelihood> {
+        let denominator = self.plan.denominator;
+        match age_cutoff {
+            None => Cow::Borrowed(counts.likelihood(self.ratio_test, denominator)),
+            Some(AgeCutoff(old_enough)) => {
+                let is_old_enough = |stage: usize, time_slice| {
+                    old_enough.get(stage).is_some_and(|old| time_slice < *old)
+                };
+                Cow::Owned(counts.add_up(self.ratio_test, denominator, is_old_enough))
+            }
+        }
+    }
+
+    /// The evidence from the same corrections; without a cutoff the counts cache it.
+    pub(super) fn type_evidence(
+        &self,
+        counts: &mut TypeCounts,
+        age_cutoff: Option<&AgeCutoff>,
+    ) -> Evidence {
+        if age_cutoff.is_none() {
+            return counts.evidence(self.ratio_test, self.plan.denominator);
+        }
+        let likelihood = self.corrections(counts, age_cutoff);
+        self.ratio_test.evidence(Measure::Corrections, &likelihood)
+    }
+
     fn is_worse(&self, measure: Measure, likelihood: &Likelihood, types: usize) -> bool {
         self.ratio_test.exceeds(likelihood)
             && self.ratio_test.ln_e(likelihood) >= ln_bar(measure, types)
@@ -316,16 +339,6 @@ impl View<'_> {
 
 /// The number of time slices of each stage that are old enough to be compared.
 pub(super) struct AgeCutoff(Vec<usize>);
-
-impl AgeCutoff {
-    pub(super) fn add_up(&self, view: &View<'_>, counts: &TypeCounts) -> Likelihood {
-        counts.add_up(
-            view.ratio_test,
-            view.plan.denominator,
-            |stage, time_slice| self.0.get(stage).is_some_and(|old| time_slice < *old),
-        )
-    }
-}
 
 /// The types that are not excluded; the overflow types appear under their common name.
 pub(super) fn compared_types<'a>(

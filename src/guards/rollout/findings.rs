@@ -142,13 +142,7 @@ impl Trial {
         let mut all: Vec<_> = self
             .all_types()
             .map(|(document_type, counts)| {
-                let evidence = match &age_cutoff {
-                    Some(age_cutoff) => {
-                        let likelihood = age_cutoff.add_up(view, counts);
-                        view.ratio_test.evidence(Measure::Corrections, &likelihood)
-                    }
-                    None => counts.evidence(view.ratio_test, view.plan.denominator),
-                };
+                let evidence = view.type_evidence(counts, age_cutoff.as_ref());
                 let bar = ln_bar(Measure::Corrections, types);
                 let verdict = if evidence.exceeds && evidence.ln_e >= bar {
                     TypeVerdict::Worse
