@@ -262,19 +262,27 @@ impl Rollout {
     }
 
     /// Decides, and acts on the decision.
-    pub(super) fn evaluate(&self, trial: &mut Trial, view: &View<'_>, cx: &Cx<'_>) {
-        if trial.state.is_rejected() {
-            return;
-        }
-        if trial.is_over(view.now) && trial.uncovered(view).is_empty() {
+    fn evaluate(&self, trial: &mut Trial, view: &View<'_>, cx: &Cx<'_>) {
+        if trial.is_closed(view) {
             return;
         }
         let (decision, findings) = trial.decide(view);
+        self.act(trial, view.now, decision, findings, cx);
+    }
+
+    pub(super) fn act(
+        &self,
+        trial: &mut Trial,
+        now: Timestamp,
+        decision: Decision,
+        findings: Findings,
+        cx: &Cx<'_>,
+    ) {
         match decision {
             Decision::Hold(reason) => Self::hold_for(trial, reason, findings, cx),
             Decision::Promote if trial.state == RolloutState::Promoted => {}
             Decision::Promote => {
-                let kind = self.advance(trial, view.now, findings);
+                let kind = self.advance(trial, now, findings);
                 cx.emit(Severity::Info, kind);
             }
             Decision::RollBack => match &findings.document_type {

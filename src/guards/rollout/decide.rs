@@ -31,6 +31,12 @@ pub(super) struct View<'a> {
 pub(super) type Worse = (Option<DocumentType>, Evidence);
 
 impl Trial {
+    /// Whether no decision can change the trial any more.
+    pub(super) fn is_closed(&self, view: &View<'_>) -> bool {
+        let is_over = self.is_over(view.now) && self.uncovered(view).is_empty();
+        self.state.is_rejected() || is_over
+    }
+
     /// The decision at this time, and the findings behind it.
     pub(super) fn decide(&mut self, view: &View<'_>) -> (Decision, Findings) {
         let all = self.add_up_all(view);

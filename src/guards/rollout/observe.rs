@@ -118,10 +118,12 @@ impl Rollout {
     ) {
         let (trial, view) = self.view(core);
         let Some(trial) = trial else { return };
-        if trial.may_be_worse(&view, document_type, measure)
-            && trial.decide(&view).0 == Decision::RollBack
-        {
-            self.evaluate(trial, &view, cx);
+        if trial.is_closed(&view) || !trial.may_be_worse(&view, document_type, measure) {
+            return;
+        }
+        let (decision, findings) = trial.decide(&view);
+        if decision == Decision::RollBack {
+            self.act(trial, view.now, decision, findings, cx);
             core.remember();
         }
     }
