@@ -45,11 +45,11 @@ const NAME: &str = "error-rate";
 /// [`slow_calls`](ErrorRateBreakerBuilder::slow_calls), a tick detects calls that hang.
 ///
 /// # What it does
-/// From the next call on the previous version serves (for a candidate: production), and the breaker
-/// sends one page. The version stays out of service until the operator [rearms](Self::rearm) it: an
-/// automatic probe would serve a bad prompt again. For transient faults, such as those of a
-/// provider, [`Recovery::Probe`] probes the version with a few calls after a wait. If the previous
-/// version fails as well, documents go to human review, or to
+/// It opens the version's circuit: from the next call on the previous version serves (for a
+/// candidate: production). Then it sends one page. The version stays out of service until the
+/// operator [rearms](Self::rearm) it: an automatic probe would serve a bad prompt again. For
+/// transient faults, such as those of a provider, [`Recovery::Probe`] probes the version with a few
+/// calls after a wait. If the previous version fails as well, documents go to human review, or to
 /// [a queue of yours](ErrorRateBreakerBuilder::when_exhausted), and the breaker pages that the
 /// fallback failed too. With no previous version in the line-up, the breaker pages and the version
 /// keeps serving.

@@ -17,7 +17,7 @@ use crate::failure::FailureKind;
 use crate::stats::Window;
 use crate::time::Timestamp;
 
-/// Whether a version is in service.
+/// The state of a version's circuit: whether the version is in service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
