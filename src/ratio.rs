@@ -87,6 +87,12 @@ impl Ratio {
         whole as u128 * self.numerator as u128 > part as u128 * self.denominator as u128
     }
 
+    /// Whether a hash, as a point between 0 and 1, lies below this ratio. That holds for this share of
+    /// all hashes.
+    pub(crate) fn contains_hash(self, hash: u64) -> bool {
+        u128::from(hash) * u128::from(self.denominator) < u128::from(self.numerator) << u64::BITS
+    }
+
     /// The largest whole number that is at most this share of `whole`.
     pub fn of(self, whole: u64) -> u64 {
         let product = u128::from(whole) * u128::from(self.numerator) / u128::from(self.denominator);
@@ -158,5 +164,25 @@ impl TryFrom<(u32, u32)> for Ratio {
 impl From<Ratio> for (u32, u32) {
     fn from(ratio: Ratio) -> Self {
         (ratio.numerator, ratio.denominator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_contains_the_hashes_below_its_boundary() {
+        assert!(!Ratio::ZERO.contains_hash(0));
+        assert!(Ratio::ONE.contains_hash(u64::MAX));
+        let quarter = Ratio::percent(25);
+        assert!(quarter.contains_hash((1 << 62) - 1));
+        assert!(!quarter.contains_hash(1 << 62));
+        // 2^64 / 3 lies between the two.
+        let third = Ratio::new(1, 3).unwrap();
+        assert!(third.contains_hash(u64::MAX / 3));
+        assert!(!third.contains_hash(u64::MAX / 3 + 1));
+        let whole_grid = Ratio::new(u32::MAX, u32::MAX).unwrap();
+        assert!(whole_grid.contains_hash(u64::MAX), "nothing overflows");
     }
 }

@@ -82,7 +82,7 @@ impl Document {
     fn is_among(self, share: Ratio) -> bool {
         const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
         let point = self.0.wrapping_mul(GOLDEN_RATIO);
-        (u128::from(point) * u128::from(share.denominator())) >> 64 < u128::from(share.numerator())
+        share.contains_hash(point)
     }
 }
 

@@ -119,8 +119,7 @@ impl Settings {
 
     fn samples(&self, ticket: &Ticket) -> bool {
         let hash = XxHash3_64::oneshot_with_seed(self.seed, ticket.document().as_str().as_bytes());
-        u128::from(hash) * u128::from(self.share.denominator())
-            < u128::from(self.share.numerator()) << u64::BITS
+        self.share.contains_hash(hash)
     }
 }
 

@@ -26,7 +26,7 @@ impl Split {
 
     pub(super) fn is_exposed(self, document: &DocumentId, share: Ratio) -> bool {
         let point = XxHash3_64::oneshot_with_seed(self.salt, document.as_str().as_bytes());
-        (u128::from(point) * u128::from(share.denominator())) >> 64 < u128::from(share.numerator())
+        share.contains_hash(point)
     }
 }
 
