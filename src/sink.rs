@@ -105,7 +105,7 @@ impl Sink for Fanout {
 /// ```
 /// use fusebox::{Severity, sink::{self, Filter}};
 ///
-/// let pager = Filter::at_least(Severity::Page, sink::from_fn(|event| eprintln!("page on-call: {event}")));
+/// let pager = Filter::at_least(Severity::Page, sink::from_fn(|event| eprintln!("page: {event}")));
 /// ```
 #[derive(Debug)]
 pub struct Filter<S> {
