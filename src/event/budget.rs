@@ -56,7 +56,12 @@ pub enum BudgetEvent {
         largest_prompt: u64,
     },
     /// A model reaches its announced end of life soon, or has reached it.
-    ModelEnds { model: ModelName, at: Timestamp },
+    ModelEnds {
+        model: ModelName,
+        // `at` in the flat JSON is the time of the event.
+        #[serde(rename = "ends_at")]
+        at: Timestamp,
+    },
     /// An API reported fewer input tokens than the prompt has: the service cut the prompt, so the
     /// guard does not accept the answer.
     PromptCut {

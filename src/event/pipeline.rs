@@ -32,7 +32,11 @@ pub enum PipelineEvent {
         reasons: BTreeSet<Reason>,
     },
     /// A guard panicked. Where its vote is missing, the document goes to human review.
-    GuardPanicked { guard: String },
+    GuardPanicked {
+        // `guard` in the flat JSON is the guard that reports the event.
+        #[serde(rename = "panicked_guard")]
+        guard: String,
+    },
     /// A bounded map of a guard is full: it no longer tracks new keys separately. `first` is the
     /// first key in the overflow.
     KeysExhausted { limit: usize, first: String },

@@ -9,6 +9,7 @@
 mod breaker;
 mod drift;
 mod drill;
+mod events;
 mod failure;
 mod laws;
 mod layering;

@@ -1,0 +1,463 @@
+//! What an operator reads, and what a sink writes: each event as one line and as flat JSON.
+
+use std::collections::BTreeSet;
+
+use fusebox::{Event, EventKind, Severity};
+use serde_json::{Value, json};
+
+use crate::support::EVENING;
+
+const GOLDEN: &str = include_str!("../golden/events.txt");
+
+const GROUPS: [(&str, &str); 7] = [
+    ("breaker", include_str!("../../src/event/breaker.rs")),
+    ("budget", include_str!("../../src/event/budget.rs")),
+    ("drift", include_str!("../../src/event/drift.rs")),
+    ("ledger", include_str!("../../src/event/ledger.rs")),
+    ("pipeline", include_str!("../../src/event/pipeline.rs")),
+    ("rollout", include_str!("../../src/event/rollout.rs")),
+    ("shadow", include_str!("../../src/event/shadow.rs")),
+];
+const ALL_GROUPS: &str = include_str!("../../src/event/kind.rs");
+
+fn later(minutes: u64) -> u64 {
+    EVENING.as_millis() + minutes * 60_000
+}
+
+fn breaker() -> Vec<Value> {
+    let trip = |event: &str, reason: &str, errors: u64, kinds: Value| {
+        json!({
+            "event": event, "version": "v7", "incident": "error-rate/v7/2026-03-13T21:00:00.000Z",
+            "reason": reason, "errors": errors, "calls": 100, "threshold": [5, 100],
+            "kinds": kinds, "first_failed": "00000000000000ff-7", "last_failed": null,
+        })
+    };
+    let with = |mut event: Value, key: &str, value: Value| {
+        event[key] = value;
+        event
+    };
+    let exceeded = "error_rate_exceeded";
+    vec![
+        json!({
+            "event": "abandoned_rate_exceeded", "version": "v7", "abandoned": 20, "calls": 100,
+            "threshold": [5, 100],
+        }),
+        json!({ "event": "breaker_reset" }),
+        json!({ "event": "breaker_switched", "mode": "disabled" }),
+        json!({ "event": "breaker_switched", "mode": "enforce" }),
+        json!({ "event": "breaker_switched", "mode": "forced_fallback" }),
+        json!({ "event": "breaker_switched", "mode": "observe_only" }),
+        with(
+            trip(exceeded, "error_rate", 6, json!({ "server_error": 6 })),
+            "fallback",
+            json!("v6"),
+        ),
+        with(
+            trip(exceeded, "consecutive_failures", 5, json!({ "timeout": 5 })),
+            "fallback",
+            json!("v6"),
+        ),
+        with(
+            trip(
+                exceeded,
+                "last_calls",
+                8,
+                json!({ "server_error": 6, "timeout": 2 }),
+            ),
+            "fallback",
+            json!("v6"),
+        ),
+        with(
+            trip(exceeded, "slow_calls", 51, json!({})),
+            "fallback",
+            Value::Null,
+        ),
+        with(
+            trip("exhausted", "error_rate", 9, json!({ "overloaded": 9 })),
+            "destination",
+            json!({ "queue": "backup" }),
+        ),
+        json!({
+            "event": "incident_resolved", "version": "v7",
+            "incident": "error-rate/v7/2026-03-13T21:00:00.000Z", "opened_at": later(0), "times": 1,
+        }),
+        json!({
+            "event": "incident_resolved", "version": "v7",
+            "incident": "error-rate/v7/2026-03-13T21:00:00.000Z", "opened_at": later(0), "times": 4,
+        }),
+        json!({
+            "event": "probes_failed", "version": "v7", "reason": "call_failed", "next_at": later(3),
+        }),
+        json!({
+            "event": "probes_failed", "version": "v7", "reason": "lease_expired",
+            "next_at": later(3),
+        }),
+        json!({ "event": "probes_started", "version": "v7", "probes": 1 }),
+        json!({ "event": "probes_started", "version": "v7", "probes": 3 }),
+        json!({ "event": "rearmed", "version": "v7" }),
+        json!({ "event": "recovered", "version": "v7" }),
+        json!({ "event": "urgent_failure", "version": "v7", "failure": "auth" }),
+        json!({ "event": "urgent_failure", "version": "v7", "failure": "not_found" }),
+        json!({ "event": "urgent_failure", "version": "v7", "failure": "quota_exhausted" }),
+        json!({ "event": "urgent_failure", "version": "v7", "failure": "refusal" }),
+        json!({
+            "event": "would_trip", "version": "v7", "reason": "error_rate", "errors": 6,
+            "calls": 100, "threshold": [5, 100],
+        }),
+    ]
+}
+
+fn tokens(lower: u64, upper: Option<u64>, provenance: &str) -> Value {
+    json!({ "lower": lower, "upper": upper, "provenance": provenance })
+}
+
+fn budget() -> Vec<Value> {
+    let alarm = |tokens: Value, limit: u64| {
+        json!({
+            "event": "budget_alarm", "document_type": "invoice", "version": "v7", "documents": 3,
+            "within": 900_000, "tokens": tokens, "limit": limit,
+        })
+    };
+    let wrong = |reported: Value| {
+        json!({
+            "event": "count_wrong", "document": "inv-1", "document_type": "invoice",
+            "version": "v7", "model": "gpt-4o", "counted": tokens(9_000, Some(9_000), "exact"),
+            "reported": reported,
+        })
+    };
+    let cut = |counted: Value| {
+        json!({
+            "event": "prompt_cut", "document": "inv-1", "document_type": "invoice",
+            "model": "gpt-4o", "counted": counted, "reported": 10,
+        })
+    };
+    vec![
+        json!({
+            "event": "bound_missed", "document_type": "invoice", "model": "claude-x", "misses": 12,
+            "documents": 200,
+        }),
+        alarm(tokens(9_001, Some(9_001), "exact"), 9_000),
+        alarm(Value::Null, 0),
+        wrong(json!(9_500)),
+        wrong(Value::Null),
+        json!({
+            "event": "little_headroom", "document_type": "invoice", "version": "v7",
+            "documents": 500, "p99": 105_000, "largest_prompt": 127_000,
+        }),
+        json!({ "event": "model_ends", "model": "gpt-4o", "ends_at": 1_795_996_800_000_u64 }),
+        cut(tokens(522, Some(522), "exact")),
+        cut(tokens(522, Some(64_899), "bound")),
+    ]
+}
+
+fn drift() -> Vec<Value> {
+    vec![
+        json!({
+            "event": "drift_detected", "document_type": "invoice", "field": "total",
+            "baseline": 950_000, "mean": 700_000, "documents": 30, "threshold": 850_000,
+        }),
+        json!({
+            "event": "drift_resolved", "document_type": "invoice", "field": "total",
+            "threshold": 800_000,
+        }),
+        json!({
+            "event": "invalid_confidence", "document": "inv-1", "document_type": "invoice",
+            "field": "total",
+        }),
+    ]
+}
+
+fn ledger() -> Vec<Value> {
+    let ticket = "00000000000000ff-7";
+    vec![
+        json!({
+            "event": "abandoned", "document": "inv-1", "document_type": "invoice", "version": "v7",
+        }),
+        json!({
+            "event": "lost_in_restart", "ticket": ticket, "document": "inv-1",
+            "document_type": "invoice",
+        }),
+        json!({
+            "event": "nothing_comes_out", "document_type": "invoice", "arrived": 12,
+            "silent_for": 900_000,
+        }),
+        json!({
+            "event": "overdue", "ticket": ticket, "document": "inv-1", "document_type": "invoice",
+            "open_for": 601_000,
+        }),
+        json!({
+            "event": "silent", "document_type": "statement", "last_seen": later(0),
+            "silent_for": 7_200_000,
+        }),
+    ]
+}
+
+fn pipeline() -> Vec<Value> {
+    let diverted = |reasons: Value| {
+        json!({
+            "event": "diverted", "document": "inv-1", "document_type": "invoice", "version": "v7",
+            "destination": "human_review", "reasons": reasons,
+        })
+    };
+    let would_act = |route: Value, reasons: Value| {
+        json!({
+            "event": "would_act", "document": "inv-1", "document_type": "invoice", "route": route,
+            "reasons": reasons,
+        })
+    };
+    let breakdown = |lower: u64, upper: u64| {
+        let none = tokens(0, Some(0), "exact");
+        json!({
+            "system": tokens(1_000, Some(1_000), "exact"),
+            "document": tokens(lower, Some(upper), if lower == upper { "exact" } else { "bound" }),
+            "history": none, "tools": none, "images": none, "framing": none, "answer": 1_000,
+        })
+    };
+    let over_budget = |lower: u64, upper: u64| {
+        json!({ "over_budget": {
+            "version": "v7", "breakdown": breakdown(lower, upper), "limit": 9_000,
+            "largest_prompt": 10_000,
+        } })
+    };
+    vec![
+        json!({ "event": "deployed", "stable": "v7", "previous": null, "candidate": null }),
+        json!({ "event": "deployed", "stable": "v7", "previous": "v6", "candidate": "v8" }),
+        diverted(json!([{ "guard_failed": { "guard": "token-budget" } }])),
+        diverted(json!(["no_version_left"])),
+        diverted(json!([over_budget(8_001, 8_001)])),
+        diverted(json!([over_budget(8_500, 8_900)])),
+        diverted(json!([over_budget(10, 12_000)])),
+        diverted(json!([over_budget(9_500, 12_000)])),
+        diverted(json!([{ "other": "supplier is blocked" }, "unmeasured"])),
+        json!({ "event": "guard_panicked", "panicked_guard": "token-budget" }),
+        json!({ "event": "keys_exhausted", "limit": 1_000, "first": "memo" }),
+        json!({
+            "event": "larger_model", "document": "inv-1", "document_type": "invoice",
+            "version": "v7", "model": "gpt-4.1",
+        }),
+        would_act(json!("the previous version"), json!([])),
+        would_act(
+            Value::Null,
+            json!([
+                { "invalid_confidence": { "field": "date" } },
+                { "low_confidence": {
+                    "field": "total", "confidence": 700_000, "threshold": 800_000,
+                } },
+                { "prompt_cut": { "counted": tokens(522, Some(522), "exact"), "reported": 10 } },
+            ]),
+        ),
+        would_act(
+            Value::Null,
+            json!([{ "prompt_cut": {
+                "counted": tokens(522, Some(64_899), "bound"), "reported": 10,
+            } }]),
+        ),
+        json!({
+            "event": "would_refuse",
+            "reason": "canary stages: got `none`, expected at least one stage",
+        }),
+    ]
+}
+
+fn findings(measure: &str, candidate: (u64, u64), stable: (u64, u64), ratio: Option<f64>) -> Value {
+    json!({
+        "document_type": null,
+        "evidence": {
+            "measure": measure,
+            "candidate": { "documents": candidate.1, "events": candidate.0 },
+            "stable": { "documents": stable.1, "events": stable.0 },
+            "ratio": ratio, "ln_e": 0.0, "p_exceeds": 0.02, "information": 9.0, "exceeds": false,
+        },
+        "maturity": { "candidate": 0.8, "stable": 0.9 }, "only_old_enough": false,
+        "uncovered": [], "excluded": [], "max_ratio": [3, 2], "next_look": null,
+        "by_a_person": false,
+    })
+}
+
+fn rollout() -> Vec<Value> {
+    let fine = || findings("corrections", (30, 1_000), (570, 19_000), Some(1.0));
+    let empty = || {
+        let mut empty = findings("corrections", (0, 0), (0, 0), None);
+        empty["evidence"]["p_exceeds"] = json!(0.34);
+        empty["maturity"] = json!({ "candidate": 0.0, "stable": 0.0 });
+        empty
+    };
+    let worse = |measure: &str| {
+        let mut worse = findings(measure, (60, 1_000), (570, 19_000), Some(2.0));
+        let evidence = &mut worse["evidence"];
+        (evidence["ln_e"], evidence["exceeds"]) = (json!(5.0), json!(true));
+        evidence["p_exceeds"] = json!(0.999);
+        worse
+    };
+    let of_type = |mut findings: Value| {
+        findings["document_type"] = json!("contract");
+        findings["excluded"] = json!(["contract", "memo"]);
+        findings
+    };
+    let by_operator = |mut findings: Value| {
+        findings["by_a_person"] = json!(true);
+        findings
+    };
+    let event = |event: &str, stage: u8, findings: Value| json!({ "event": event, "candidate": "v8", "stage": stage, "findings": findings });
+    let rolled_back = |findings: Value| event("rolled_back", 1, findings);
+    let holds = |reason: &str, next_look: Value| {
+        let mut holds = event("rollout_holds", 0, empty());
+        (holds["reason"], holds["findings"]["next_look"]) = (json!(reason), next_look);
+        holds
+    };
+    let commanded = |command: &str| {
+        json!({
+            "event": "rollout_commanded", "candidate": "v8", "stage": 0, "command": command,
+        })
+    };
+    let not_counted = |reason: &str| {
+        json!({
+            "event": "correction_not_counted", "document": "inv-1", "document_type": "invoice",
+            "version": "v7", "reason": reason,
+        })
+    };
+    let mut certain = worse("corrections");
+    certain["evidence"]["ln_e"] = json!(20.0);
+    let mut escalated = fine();
+    escalated["uncovered"] = json!(["statement", "year_end"]);
+    escalated["only_old_enough"] = json!(true);
+    let mut excluded = event("type_excluded", 1, of_type(worse("corrections")));
+    excluded["document_type"] = json!("contract");
+    let mut started = event("stage_started", 0, empty());
+    started["share"] = json!([5, 100]);
+    vec![
+        event("approval_needed", 0, fine()),
+        not_counted("no_answer"),
+        not_counted("not_compared"),
+        not_counted("nothing_to_retract"),
+        rolled_back(certain),
+        rolled_back(worse("failures")),
+        rolled_back(worse("abandonments")),
+        rolled_back(worse("diversions")),
+        rolled_back(by_operator(worse("truncations"))),
+        commanded("abort"),
+        commanded("approve"),
+        commanded("hold"),
+        commanded("pause"),
+        commanded("promote"),
+        commanded("resume"),
+        event("rollout_escalated", 2, escalated),
+        holds("paused", Value::Null),
+        holds("not_due", json!(later(120))),
+        holds("no_evidence", json!(later(480))),
+        holds("immature", json!(later(480))),
+        holds("split_broken", json!(later(480))),
+        holds("coverage", json!(later(480))),
+        holds("unclear", json!(later(480))),
+        holds("approval", json!(later(480))),
+        json!({ "event": "rollout_promoted", "candidate": "v8", "findings": fine() }),
+        started,
+        excluded,
+    ]
+}
+
+fn shadow() -> Vec<Value> {
+    vec![
+        json!({
+            "event": "review_requested", "candidate": "v8", "diverged": 41, "compared": 500,
+            "threshold": [8, 100],
+        }),
+        json!({
+            "event": "shadow_finished", "candidate": "v8", "diverged": 20, "compared": 500,
+            "not_comparable": 3,
+        }),
+    ]
+}
+
+fn samples() -> Vec<Value> {
+    let custom = json!({ "event": "custom", "name": "expensive", "message": "inv-1 cost 2 EUR" });
+    let groups = [
+        breaker(),
+        budget(),
+        drift(),
+        ledger(),
+        pipeline(),
+        rollout(),
+        shadow(),
+    ];
+    let mut all: Vec<Value> = groups.into_iter().flatten().collect();
+    all.push(custom);
+    all
+}
+
+fn read(sample: &Value) -> EventKind {
+    serde_json::from_value(sample.clone()).unwrap_or_else(|error| panic!("{sample}: {error}"))
+}
+
+#[test]
+fn an_operator_reads_these_lines() {
+    let lines: Vec<String> = samples()
+        .iter()
+        .map(read)
+        .map(|kind| format!("{}: {kind}", kind.name()))
+        .collect();
+    for (line, golden) in lines.iter().zip(GOLDEN.lines()) {
+        assert_eq!(line, golden);
+    }
+    assert_eq!(lines.len(), GOLDEN.lines().count());
+}
+
+#[test]
+fn json_is_flat_and_read_again() {
+    for sample in samples() {
+        let kind = read(&sample);
+        assert_eq!(sample["event"], kind.name());
+        assert_eq!(serde_json::to_value(&kind).unwrap(), sample);
+        let event = Event::new(EVENING, "guard-1", Severity::Page, kind);
+        let text = serde_json::to_string(&event).unwrap();
+        let mut flat = sample;
+        for (key, value) in [
+            ("format", json!(1)),
+            ("at", json!(EVENING.as_millis())),
+            ("guard", json!("guard-1")),
+            ("severity", json!("page")),
+            ("dry_run", json!(false)),
+        ] {
+            assert!(flat.get(key).is_none(), "two fields of {flat} are {key}");
+            flat[key] = value;
+        }
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), flat);
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
+    }
+}
+
+fn body_of_name(source: &str) -> &str {
+    let (_, body) = source.split_once("pub fn name(&self)").unwrap();
+    let (body, _) = body.split_once("\n    }\n").unwrap();
+    body
+}
+
+fn names(source: &str) -> BTreeSet<&str> {
+    let arms = body_of_name(source).lines();
+    arms.filter_map(|arm| arm.split_once(" => \""))
+        .map(|(_, name)| name.trim_end_matches("\","))
+        .collect()
+}
+
+#[test]
+fn no_event_is_without_a_line() {
+    let groups: Vec<String> = body_of_name(ALL_GROUPS)
+        .lines()
+        .filter_map(|arm| arm.trim().strip_suffix("(event) => event.name(),"))
+        .map(|group| group.trim_start_matches("Self::").to_lowercase())
+        .collect();
+    assert_eq!(groups, GROUPS.map(|(group, _)| group));
+    let mut all = names(ALL_GROUPS);
+    assert_eq!(all, BTreeSet::from(["custom"]));
+    for (group, source) in GROUPS {
+        let names = names(source);
+        let arms = body_of_name(source).matches("Self::").count();
+        assert_eq!(names.len(), arms, "{group}: {names:?}");
+        all.extend(names);
+    }
+    let golden: BTreeSet<&str> = GOLDEN
+        .lines()
+        .map(|line| line.split(':').next().unwrap())
+        .collect();
+    assert_eq!(golden, all);
+}
