@@ -1,4 +1,4 @@
-//! One call, from the request to what is said about its answer days later.
+//! One call, from the request to the feedback about its answer days later.
 
 mod feedback;
 mod line_up;
@@ -25,10 +25,10 @@ pub use ticket::{Ticket, TicketId};
 pub(crate) use version::SystemPrompt;
 pub use version::{Fingerprint, Version};
 
-/// A call that is about to be made for a document: the texts to be read, or how many tokens they have.
+/// A call to make for a document: its texts, or their token counts.
 ///
-/// It borrows texts and copies none. Nothing is measured until you say so, and an unmeasured call is over every token
-/// budget. A text that you give is counted only as far as a guard needs it; a number is taken at its word.
+/// It borrows texts and copies none. A call without a text or a token count is over every token
+/// budget. A guard counts a text only as far as it needs to, and uses a token count as given.
 ///
 /// ```
 /// use fusebox::Call;
@@ -47,17 +47,17 @@ pub struct Call<'t> {
     images: Vec<Image>,
 }
 
-/// The document itself.
+/// The document of a call.
 #[derive(Clone, Debug)]
 pub(crate) enum Content<'t> {
     Unmeasured,
     Counted(TokenCount),
     Text(Cow<'t, str>),
-    /// It is one of the messages of the conversation.
+    /// It is among the messages of the conversation.
     InHistory,
 }
 
-/// The conversation that goes with it.
+/// The conversation that is sent with the document.
 #[derive(Clone, Debug)]
 pub(crate) enum History<'t> {
     Unmeasured,
@@ -66,7 +66,7 @@ pub(crate) enum History<'t> {
 }
 
 impl<'t> Call<'t> {
-    /// A call for the document with this id and type; an error when either is empty.
+    /// A call for the document with this id and type; an error if either is empty.
     pub fn new(document: impl AsRef<str>, document_type: impl AsRef<str>) -> Result<Self, Error> {
         Ok(Self::of(
             DocumentId::new(document)?,
@@ -74,7 +74,7 @@ impl<'t> Call<'t> {
         ))
     }
 
-    /// The same from names that were checked before; it copies no text.
+    /// The same from names that are already checked; it copies no text.
     pub fn of(document: DocumentId, document_type: DocumentType) -> Self {
         Self {
             document,
@@ -91,7 +91,7 @@ impl<'t> Call<'t> {
         self
     }
 
-    /// How many tokens the document has: a number, or a [`TokenCount`] where it is only known between bounds.
+    /// The token count of the document: a number, or a [`TokenCount`] if only bounds are known.
     pub fn with_document_tokens(mut self, tokens: impl Into<TokenCount>) -> Self {
         self.content = match tokens.into() {
             TokenCount::UNKNOWN => Content::Unmeasured,
@@ -100,20 +100,20 @@ impl<'t> Call<'t> {
         self
     }
 
-    /// Everything that is sent after the version's system prompt, as messages: the document is among them.
+    /// All messages that are sent after the version's system prompt; the document is among them.
     pub fn with_messages(mut self, conversation: &'t Conversation) -> Self {
         self.content = Content::InHistory;
         self.with_history(conversation)
     }
 
-    /// The conversation that goes with it (none by default).
+    /// The conversation that is sent with the document (none by default).
     pub fn with_history(mut self, conversation: &'t Conversation) -> Self {
         self.history = History::Messages(Cow::Borrowed(conversation));
         self
     }
 
-    /// How many tokens the conversation has, with what the API adds to its messages;
-    /// [`TokenCount::UNKNOWN`](crate::tokens::TokenCount::UNKNOWN) when they could not be counted.
+    /// The token count of the conversation, including what the API adds to its messages;
+    /// [`TokenCount::UNKNOWN`](crate::tokens::TokenCount::UNKNOWN) if it could not be counted.
     pub fn with_history_tokens(mut self, tokens: impl Into<TokenCount>) -> Self {
         self.history = match tokens.into() {
             TokenCount::UNKNOWN => History::Unmeasured,
@@ -128,12 +128,12 @@ impl<'t> Call<'t> {
         self
     }
 
-    /// Which document.
+    /// The document's id.
     pub fn document(&self) -> &DocumentId {
         &self.document
     }
 
-    /// What type of document.
+    /// The document's type.
     pub fn document_type(&self) -> &DocumentType {
         &self.document_type
     }
@@ -146,7 +146,7 @@ impl<'t> Call<'t> {
         }
     }
 
-    /// The same call with texts of its own, to be moved into a task.
+    /// The same call with owned texts, to move into a task.
     pub fn into_owned(self) -> Call<'static> {
         Call {
             document: self.document,
@@ -166,7 +166,7 @@ impl<'t> Call<'t> {
         }
     }
 
-    /// Bytes of text that a guard may have to count.
+    /// The bytes of text that a guard may have to count.
     pub fn text_bytes(&self) -> usize {
         let history = match &self.history {
             History::Messages(messages) => messages.bytes(),
@@ -188,7 +188,7 @@ impl<'t> Call<'t> {
         &self.images
     }
 
-    /// How many tokens the document has, if that was given instead of its text.
+    /// The token count of the document, if that was given instead of its text.
     pub fn document_tokens(&self) -> Option<TokenCount> {
         match self.content {
             Content::Counted(count) => Some(count),
@@ -196,7 +196,7 @@ impl<'t> Call<'t> {
         }
     }
 
-    /// The conversation that goes with the document, or that has it among its messages.
+    /// The conversation that is sent with the document, or that has it among its messages.
     pub fn conversation(&self) -> Option<&Conversation> {
         match &self.history {
             History::Messages(conversation) => Some(conversation),
@@ -204,7 +204,8 @@ impl<'t> Call<'t> {
         }
     }
 
-    /// How many tokens the conversation has, if that was given instead of its messages; zero without a conversation.
+    /// The token count of the conversation, if that was given instead of its messages; zero without
+    /// a conversation.
     pub fn history_tokens(&self) -> Option<TokenCount> {
         match self.history {
             History::Counted(count) => Some(count),

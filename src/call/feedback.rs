@@ -1,15 +1,16 @@
-//! What is said about an answer later: what a reviewer corrected, how a shadow run compared.
+//! Feedback about an answer: corrections and reviews by a reviewer, comparisons of a shadow run.
 
 use serde::{Deserialize, Serialize};
 
 use crate::failure::FailureKind;
 use crate::name::{BatchKey, CorrectionId, Field};
 
-/// A field of an answer that a person corrected.
+/// A field of an answer that a reviewer corrected.
 ///
-/// One correction may be told more than once: a document, a field and an id are one correction. Without an id every
-/// correction of a field of a document is the same one. Corrections of one batch are one fact, however many documents it
-/// has: somebody who puts 20 invoices of one supplier right has found one mistake.
+/// You can report a correction more than once: corrections with the same document, field and id
+/// count once. Without an id, all corrections of one field of a document are the same correction.
+/// Corrections of one batch count as one event, whatever the number of documents: a reviewer who
+/// corrects 20 invoices of one supplier has found one mistake.
 ///
 /// ```
 /// use fusebox::{Correction, Field};
@@ -31,7 +32,7 @@ pub struct Correction {
 }
 
 impl Correction {
-    /// A correction of this field, without an id, by itself.
+    /// A correction of this field, without an id or a batch.
     pub fn new(field: Field) -> Self {
         Self {
             field,
@@ -40,19 +41,19 @@ impl Correction {
         }
     }
 
-    /// The same with the id that your review tool gave it.
+    /// The same correction with the id from your review tool.
     pub fn with_id(mut self, id: CorrectionId) -> Self {
         self.id = Some(id);
         self
     }
 
-    /// The same as part of a batch: a supplier, an upload, the session of a reviewer.
+    /// The same correction as part of a batch: a supplier, an upload, a reviewer's session.
     pub fn in_batch(mut self, batch: BatchKey) -> Self {
         self.batch = Some(batch);
         self
     }
 
-    /// The field.
+    /// The corrected field.
     pub fn field(&self) -> &Field {
         &self.field
     }
@@ -74,22 +75,23 @@ impl From<Field> for Correction {
     }
 }
 
-/// What came of comparing a candidate's answer with production's in a shadow run.
+/// The result of comparing a candidate's answer with production's in a shadow run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Comparison {
-    /// The candidate failed or did not answer in time. It counts as diverged: silence is not agreement.
+    /// The candidate failed or did not answer in time. It counts as diverged, because a missing
+    /// answer is not agreement.
     CandidateFailed(FailureKind),
-    /// They differ in these fields (in none by name, if the whole differs).
+    /// The answers differ in these fields; the list is empty when they differ as a whole.
     Diverged(Vec<Field>),
-    /// They agree.
+    /// The answers agree.
     Match,
-    /// They cannot be compared: production itself failed, or the answer was a tool call.
+    /// The answers cannot be compared: production failed, or the answer was a tool call.
     NotComparable,
 }
 
-/// What the application says about an answer after it was given, with
+/// What the application reports about an answer after the call, with
 /// [`Pipeline::observe`](crate::Pipeline::observe) and the ticket of the call.
 ///
 /// ```
@@ -103,23 +105,24 @@ pub enum Comparison {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Feedback {
-    /// A shadow run was compared with production's answer.
+    /// A candidate's shadow answer was compared with production's answer.
     Compared(Comparison),
     /// A reviewer corrected a field.
     Corrected(Correction),
-    /// A correction was taken back: the answer was right. It is found by its ticket, its field and its id.
+    /// A reviewer retracted a correction: the answer was right. The ticket, the field and the id
+    /// identify the correction.
     Retracted(Correction),
-    /// A reviewer looked at the answer. Fields that were wrong are reported separately, as corrections.
+    /// A reviewer reviewed the answer. Report fields that were wrong separately, as corrections.
     Reviewed,
 }
 
 impl Feedback {
-    /// A reviewer corrected a field: give the [`Field`], or a [`Correction`] that says more.
+    /// A reviewer corrected a field: pass the [`Field`], or a [`Correction`] with an id or a batch.
     pub fn corrected(correction: impl Into<Correction>) -> Self {
         Self::Corrected(correction.into())
     }
 
-    /// A reviewer took a correction back.
+    /// A reviewer retracted a correction.
     pub fn retracted(correction: impl Into<Correction>) -> Self {
         Self::Retracted(correction.into())
     }

@@ -1,4 +1,4 @@
-//! The versions that are live, and the part that each plays.
+//! The live versions and the role of each.
 
 use std::fmt;
 
@@ -8,19 +8,20 @@ use super::version::Version;
 use crate::error::Error;
 use crate::name::VersionId;
 
-/// The part that a version plays in a line-up. Ordered by caution: the candidate is the boldest choice.
+/// The role of a version in a line-up. Ordered from least to most cautious: the candidate is the
+/// boldest choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(
     clippy::exhaustive_enums,
-    reason = "a line-up has three places, and code matches on them"
+    reason = "a line-up has exactly three roles, and code matches on them"
 )]
 pub enum Role {
-    /// On trial: serves only what a rollout guard gives it.
+    /// In a rollout: serves only the share that a rollout guard gives it.
     Candidate,
-    /// In production.
+    /// The production version.
     Stable,
-    /// What was in production before, kept to fall back to.
+    /// The production version before this one, kept as the fallback.
     Previous,
 }
 
@@ -34,7 +35,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// The versions that are live: one in production, and optionally the one before it and one on trial.
+/// The live versions: production, and optionally the previous version and a candidate.
 ///
 /// ```
 /// use fusebox::{LineUp, Version};
@@ -51,7 +52,7 @@ pub struct LineUp {
 }
 
 impl LineUp {
-    /// A line-up with nothing but a version in production.
+    /// A line-up with only a production version.
     pub fn new(stable: Version) -> Self {
         Self {
             stable,
@@ -60,34 +61,34 @@ impl LineUp {
         }
     }
 
-    /// With the version to fall back to.
+    /// The same line-up with a previous version to fall back to.
     pub fn with_previous(mut self, previous: Version) -> Self {
         self.previous = Some(previous);
         self
     }
 
-    /// With a version on trial. It serves nothing until a rollout guard gives it a share.
+    /// The same line-up with a candidate. It serves nothing until a rollout guard gives it a share.
     pub fn with_candidate(mut self, candidate: Version) -> Self {
         self.candidate = Some(candidate);
         self
     }
 
-    /// The version in production.
+    /// The production version.
     pub fn stable(&self) -> &Version {
         &self.stable
     }
 
-    /// The version to fall back to.
+    /// The previous version, to fall back to.
     pub fn previous(&self) -> Option<&Version> {
         self.previous.as_ref()
     }
 
-    /// The version on trial.
+    /// The candidate.
     pub fn candidate(&self) -> Option<&Version> {
         self.candidate.as_ref()
     }
 
-    /// The version that plays a part.
+    /// The version with this role.
     pub fn get(&self, role: Role) -> Option<&Version> {
         match role {
             Role::Candidate => self.candidate(),
@@ -96,14 +97,14 @@ impl LineUp {
         }
     }
 
-    /// The part of a version, if it is live.
+    /// The role of this version, if it is live.
     pub fn role_of(&self, version: &VersionId) -> Option<Role> {
         let mut roles = [Role::Candidate, Role::Stable, Role::Previous].into_iter();
         roles.find(|role| self.get(*role).is_some_and(|live| live.id() == version))
     }
 
-    /// The version that takes over from the one in this part: production from a candidate, the previous version from
-    /// production.
+    /// The version that takes over from the one with this role: production takes over from the
+    /// candidate, the previous version from production.
     pub fn fallback_of(&self, role: Role) -> Option<&Version> {
         match role {
             Role::Candidate => Some(&self.stable),
@@ -112,12 +113,12 @@ impl LineUp {
         }
     }
 
-    /// The version with this id, if it is live: its prompt is what to send when a ticket names it.
+    /// The version with this id, if it is live. Send its prompt when a ticket names it.
     pub fn version(&self, id: &VersionId) -> Option<&Version> {
         self.versions().find(|version| version.id() == id)
     }
 
-    /// Every version, boldest first.
+    /// All versions, the boldest first.
     pub fn versions(&self) -> impl Iterator<Item = &Version> {
         self.candidate
             .iter()
@@ -125,10 +126,10 @@ impl LineUp {
             .chain(&self.previous)
     }
 
-    /// Checks that no version plays two parts.
+    /// Checks that no version has two roles.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         let twice = |field, id: &VersionId, other: Role| {
-            let allowed = format!("a version other than the {other} one");
+            let allowed = format!("a version other than the {other} version");
             Err(Error::invalid(field, id, allowed))
         };
         if let Some(previous) = &self.previous {

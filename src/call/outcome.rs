@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 use super::reason::Destination;
 use crate::failure::FailureKind;
 
-/// How a call ended. Every ticket gets exactly one.
+/// How a call ended. Every ticket gets exactly one outcome.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The permit was dropped unsaid: a cancelled future, an early return, a panic.
+    /// The permit was dropped without an outcome: a cancelled future, an early return, a panic.
     Abandoned,
-    /// An answer that may be acted on.
+    /// The guards accepted the answer: it can be used without review.
     Accepted,
-    /// The call was not made; the document went elsewhere.
+    /// The call was not made; the document went to this destination.
     Diverted(Destination),
-    /// The call failed, or its answer is a failure.
+    /// The call failed, or its answer counts as a failure.
     Failed(FailureKind),
-    /// An answer that a person must look at.
+    /// The answer goes to human review.
     NeedsReview,
-    /// The call was never made, by the caller's choice.
+    /// The caller released the permit without making the call.
     Released,
 }
 

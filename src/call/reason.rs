@@ -1,4 +1,4 @@
-//! Where a document goes instead of to the model, and why.
+//! Where a document goes when its call or its answer is not allowed, and why.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use crate::confidence::Confidence;
 use crate::name::{Field, QueueName, VersionId};
 use crate::tokens::{TokenBreakdown, TokenCount};
 
-/// Where a diverted document goes. Ordered by caution.
+/// Where a diverted document goes. Ordered from least to most cautious.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Destination {
-    /// A queue of yours, by name.
+    /// A queue of your own, by name.
     Queue(QueueName),
-    /// A person.
+    /// Human review.
     HumanReview,
 }
 
@@ -28,17 +28,17 @@ impl fmt::Display for Destination {
     }
 }
 
-/// Why a document was diverted, or why a person must look at an answer.
+/// Why a document was diverted, or why its answer goes to human review.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
-    /// A guard failed while it judged; nothing is sent on trust.
+    /// A guard panicked, so its vote is missing.
     GuardFailed {
-        /// Its name.
+        /// The name of the guard.
         guard: String,
     },
-    /// A confidence is not a number between 0 and 1.
+    /// A confidence is not a number from 0 to 1.
     InvalidConfidence {
         /// The field that it was given for.
         field: Field,
@@ -49,48 +49,51 @@ pub enum Reason {
         field: Field,
         /// Its confidence.
         confidence: Confidence,
-        /// The threshold at that moment.
+        /// The acceptance threshold at that time.
         threshold: Confidence,
     },
-    /// No version is fit to serve.
+    /// No version can serve.
     NoVersionLeft,
     /// A reason of a guard of your own.
     Other(String),
-    /// The prompt may need more than the limit allows.
+    /// The prompt may need more tokens than the limit.
     OverBudget {
-        /// The version that was judged.
+        /// The version that would have served the call.
         version: VersionId,
-        /// What the call needs, part by part.
+        /// The tokens of the call, part by part.
         breakdown: Box<TokenBreakdown>,
-        /// What the limit allows.
+        /// The most tokens that the prompt may have.
         limit: u64,
-        /// The most that the model reads beside the reserved answer.
+        /// The largest prompt that fits next to the reserved answer, in tokens.
         largest_prompt: u64,
     },
-    /// The API read fewer tokens than the prompt has: the service cut it.
+    /// The API reports fewer input tokens than the prompt has: the service cut the prompt.
     PromptCut {
-        /// What was counted.
+        /// The tokens of the prompt, as the guard counted them.
         counted: TokenCount,
-        /// What the API says it read.
+        /// The input tokens that the API reports.
         reported: u64,
     },
-    /// Nobody counted the document's tokens.
+    /// The tokens of the document were not counted.
     Unmeasured,
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::GuardFailed { guard } => write!(f, "guard {guard} failed"),
+            Self::GuardFailed { guard } => write!(f, "guard {guard} panicked"),
             Self::InvalidConfidence { field } => {
-                write!(f, "the confidence of {field} is not between 0 and 1")
+                write!(f, "confidence of {field} is not a number from 0 to 1")
             }
             Self::LowConfidence {
                 field,
                 confidence,
                 threshold,
-            } => write!(f, "confidence of {field} {confidence} is below {threshold}"),
-            Self::NoVersionLeft => f.write_str("no version is fit to serve"),
+            } => write!(
+                f,
+                "confidence {confidence} of {field} is below the threshold {threshold}"
+            ),
+            Self::NoVersionLeft => f.write_str("no version can serve"),
             Self::Other(reason) => f.write_str(reason),
             Self::OverBudget {
                 version,
@@ -98,25 +101,30 @@ impl fmt::Display for Reason {
                 limit,
                 largest_prompt,
             } => {
-                let verb = if breakdown.prompt().lower() > *largest_prompt {
+                let at_least = breakdown.prompt().lower();
+                let verb = if at_least > *largest_prompt {
                     "cannot fit"
-                } else if breakdown.prompt().is_exact() {
+                } else if at_least > *limit {
                     "needs"
                 } else {
                     "may need"
                 };
                 write!(
                     f,
-                    "{version} {verb} {breakdown}; the limit is {limit} of {largest_prompt}"
+                    "{version} {verb} {breakdown}; the limit is {limit} of the \
+                     {largest_prompt} that fit"
                 )
             }
             Self::PromptCut { counted, reported } => {
+                let at_least = if counted.is_exact() { "" } else { "at least " };
                 write!(
                     f,
-                    "the service read {reported} of {counted}: it cut the prompt"
+                    "the API reports {reported} input tokens, we counted {at_least}{}: the service \
+                     cut the prompt",
+                    counted.lower()
                 )
             }
-            Self::Unmeasured => f.write_str("the tokens were not counted"),
+            Self::Unmeasured => f.write_str("its tokens were not counted"),
         }
     }
 }

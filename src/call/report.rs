@@ -1,4 +1,4 @@
-//! What the application says of an answer as soon as it has it.
+//! What the application reports about an answer when it arrives.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::failure::FailureKind;
 use crate::name::Field;
 use crate::time::millis;
 
-/// What the application says of an answer: how sure the model is of each field, what it cost, and whether an HTTP 200
-/// was a failure after all.
+/// What the application reports about an answer: the confidence of each field, the token usage, and
+/// whether an HTTP 200 is a failure all the same.
 ///
 /// ```
 /// use fusebox::Report;
@@ -30,7 +30,7 @@ pub struct Report {
     retry_after_millis: Option<u64>,
 }
 
-/// Tokens that the API says it read and wrote.
+/// The token usage that the API reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Usage {
     input: u64,
@@ -40,15 +40,15 @@ struct Usage {
 }
 
 impl Report {
-    /// Nothing but: there was an answer.
+    /// An answer without further details.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// The model's confidence in a field, from 0 to 1.
     ///
-    /// A score outside that range is kept as invalid: it can not be accepted, and the answer goes to a person. A score
-    /// for a field without a name is left out.
+    /// A score outside this range is kept as invalid, and a confidence drift monitor sends the
+    /// answer to human review. A score for a field without a name is ignored.
     pub fn confidence(mut self, field: impl AsRef<str>, score: f64) -> Self {
         if let Ok(field) = Field::new(field) {
             self.confidences.push((field, Confidence::new(score).ok()));
@@ -56,10 +56,11 @@ impl Report {
         self
     }
 
-    /// Tokens that the API says it read and wrote.
+    /// The input and output tokens that the API reports.
     ///
-    /// All that it read: where an API counts cached input apart, as Anthropic's does, add it with
-    /// [`cached_input`](Self::cached_input). OpenAI's `prompt_tokens` are all already.
+    /// Input includes cached tokens: where an API reports them separately, as Anthropic's does, add
+    /// them with [`cached_input`](Self::cached_input). OpenAI's `prompt_tokens` already include
+    /// them.
     pub fn usage(mut self, input: u64, output: u64) -> Self {
         let cached = self.usage.map_or(0, |usage| usage.cached);
         self.usage = Some(Usage {
@@ -70,8 +71,8 @@ impl Report {
         self
     }
 
-    /// Tokens that the API says it read besides, from a cache or into it: `cache_creation_input_tokens` and
-    /// `cache_read_input_tokens`.
+    /// Input tokens that the API reports in addition, as written to a cache or read from it:
+    /// `cache_creation_input_tokens` and `cache_read_input_tokens`.
     pub fn cached_input(mut self, creation: u64, read: u64) -> Self {
         let usage = self.usage.unwrap_or(Usage {
             input: 0,
@@ -85,19 +86,19 @@ impl Report {
         self
     }
 
-    /// The finish or stop reason that the API gave; see [`FailureKind::from_finish_reason`].
+    /// The finish or stop reason that the API returned; see [`FailureKind::from_finish_reason`].
     pub fn finish_reason(mut self, reason: &str) -> Self {
         self.failure = self.failure.or(FailureKind::from_finish_reason(reason));
         self
     }
 
-    /// The API answered, and the answer is a failure all the same.
+    /// The API answered, but the answer is a failure of this kind.
     pub fn failed(mut self, kind: FailureKind) -> Self {
         self.failure = Some(kind);
         self
     }
 
-    /// The API asks to wait so long before the next call.
+    /// The API asks to wait this long before the next call.
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after_millis = Some(millis(wait));
         self
@@ -108,23 +109,23 @@ impl Report {
         self.retry_after_millis.map(Duration::from_millis)
     }
 
-    /// The confidences as given; `None` where a score was invalid.
+    /// The confidences in the order given; `None` where a score was invalid.
     pub fn confidences(&self) -> &[(Field, Option<Confidence>)] {
         &self.confidences
     }
 
-    /// Tokens read, as the API says, cached ones among them.
+    /// Input tokens that the API reports, cached ones included.
     pub fn input_tokens(&self) -> Option<u64> {
         self.usage
             .map(|usage| usage.input.saturating_add(usage.cached))
     }
 
-    /// Tokens written, as the API says.
+    /// Output tokens that the API reports.
     pub fn output_tokens(&self) -> Option<u64> {
         self.usage.map(|usage| usage.output)
     }
 
-    /// What kind of failure the answer is, if it is one.
+    /// The kind of failure, if the answer is one.
     pub fn failure(&self) -> Option<FailureKind> {
         self.failure
     }

@@ -1,10 +1,10 @@
-//! What guards learn: that a call opened, how it ended, and what is said about its answer later.
+//! What a pipeline tells its guards about a call: its start, its outcome, and later feedback.
 
 use super::feedback::Feedback;
 use super::outcome::Outcome;
 use super::report::Report;
 
-/// What guards learn about a call.
+/// What a pipeline tells its guards about a call.
 ///
 /// Only a pipeline opens and settles calls: the application gives [`Feedback`] to
 /// [`Pipeline::observe`](crate::Pipeline::observe), and this type cannot be read from stored text.
@@ -13,13 +13,13 @@ use super::report::Report;
 pub enum Signal {
     /// The call was admitted.
     Opened,
-    /// The call ended.
+    /// The call ended with an outcome.
     Settled {
-        /// How.
+        /// How it ended.
         outcome: Outcome,
         /// What the application reported about the answer; empty when there was none.
         report: Report,
     },
-    /// Somebody says something about the answer, possibly days later.
+    /// Feedback about the answer, possibly days later.
     Feedback(Feedback),
 }

@@ -1,4 +1,5 @@
-//! The name of one admitted call for ever: stored with the document, handed back with the truth about it.
+//! The permanent record of one call: stored with the document, and passed back with feedback about
+//! its answer.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +14,8 @@ use crate::name::{DocumentId, DocumentType, ModelName, VersionId};
 use crate::time::Timestamp;
 use crate::tokens::Measurement;
 
-/// Which call: unique across processes, replicas and restarts. Serialised as text, `instance-sequence`.
+/// The id of a call: unique across processes, replicas and restarts. Serialised as text,
+/// `instance-sequence`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TicketId {
     instance: u64,
@@ -21,13 +23,14 @@ pub struct TicketId {
 }
 
 impl TicketId {
-    /// The call with this number among those of one pipeline, which [`Builder::instance`](crate::pipeline::Builder::instance)
-    /// tells from others. For tests: a pipeline gives its own.
+    /// The id of the call with this sequence number in the pipeline with this instance number
+    /// ([`Builder::instance`](crate::pipeline::Builder::instance)). For tests: a pipeline assigns
+    /// its own ids.
     pub const fn new(instance: u64, sequence: u64) -> Self {
         Self { instance, sequence }
     }
 
-    /// Whether both tickets were given by one pipeline: then the greater one is the later one.
+    /// Whether one pipeline assigned both ids; then the greater id is that of the later call.
     pub fn is_of_pipeline(self, other: Self) -> bool {
         self.instance == other.instance
     }
@@ -79,11 +82,12 @@ impl<'de> Deserialize<'de> for TicketId {
     }
 }
 
-/// Names one admitted or diverted call: store it with the document, and hand it back with a person's correction, even
-/// days later.
+/// Identifies one admitted or diverted call: store it with the document, and pass it back with a
+/// reviewer's correction, even days later.
 ///
-/// It says which version and which stage of a rollout the call belonged to, so late truth is counted where it belongs
-/// and not where it arrives. Serialised as an object with `"format": 1`; another format is refused when it is read.
+/// It records the version and the rollout stage of the call, so late feedback counts for these and
+/// not for what is live when it arrives. Serialised as an object with `"format": 1`; reading
+/// another format is an error.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Ticket {
     format: Format<1>,
@@ -102,8 +106,9 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// The ticket of a call that this version serves as production, for a test of a guard: a pipeline makes its own. Its id
-    /// is that of no pipeline, and it was admitted at the epoch, unless you say otherwise.
+    /// The ticket of a call that this version serves as production. For tests of a guard: a
+    /// pipeline makes its own tickets. By default its id has the instance 0 and the sequence 0, and
+    /// it was admitted at the epoch.
     pub fn new(call: &Call<'_>, version: &Version) -> Self {
         Self {
             format: Format,
@@ -120,70 +125,70 @@ impl Ticket {
         }
     }
 
-    /// The same under another id.
+    /// The same ticket with this id.
     pub fn with_id(mut self, id: TicketId) -> Self {
         self.id = id;
         self
     }
 
-    /// The same where the version plays another part.
+    /// The same ticket with this role of the version.
     pub fn with_role(mut self, role: Role) -> Self {
         self.role = role;
         self
     }
 
-    /// The same for another model.
+    /// The same ticket for this model.
     pub fn with_model(mut self, model: ModelName) -> Self {
         self.model = model;
         self
     }
 
-    /// The same in a stage of a rollout.
+    /// The same ticket in this stage of a rollout.
     pub fn with_stage(mut self, stage: impl Into<Option<u8>>) -> Self {
         self.stage = stage.into();
         self
     }
 
-    /// The same, admitted at another time.
+    /// The same ticket, admitted at this time.
     pub fn with_admitted_at(mut self, at: Timestamp) -> Self {
         self.admitted_at = at;
         self
     }
 
-    /// The same with what a token budget measured.
+    /// The same ticket with the measurement of a token budget.
     pub fn with_measurement(mut self, measurement: impl Into<Option<Measurement>>) -> Self {
         self.measurement = measurement.into();
         self
     }
 
-    /// Which call.
+    /// The id of the call.
     pub fn id(&self) -> TicketId {
         self.id
     }
 
-    /// Which document.
+    /// The document.
     pub fn document(&self) -> &DocumentId {
         &self.document
     }
 
-    /// What type of document.
+    /// The type of the document.
     pub fn document_type(&self) -> &DocumentType {
         &self.document_type
     }
 
-    /// The prompt version that serves it.
+    /// The prompt version that serves the call.
     pub fn version(&self) -> &VersionId {
         &self.version
     }
 
-    /// What that version sends with every call, as a hash: two tickets with the same version and another fingerprint come from
-    /// deployments that differ although their version has one name.
+    /// A hash of what the version sends with every call. Tickets with the same version id but
+    /// different fingerprints come from deployments whose prompts, models or tools differ.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
 
-    /// The part that the version played when the call was admitted; `Previous` says that the document was served by
-    /// the fallback.
+    /// The role of the version when the call was admitted; `Previous` means that the fallback
+    /// served the document.
     pub fn role(&self) -> Role {
         self.role
     }
@@ -193,12 +198,12 @@ impl Ticket {
         &self.model
     }
 
-    /// The stage of the rollout that was on when the call was admitted, counted from 0.
+    /// The stage of the rollout in which the call was admitted, counted from 0.
     pub fn stage(&self) -> Option<u8> {
         self.stage
     }
 
-    /// What a token budget measured, if there is one in the pipeline.
+    /// The measurement of a token budget, if the pipeline has one.
     pub fn measurement(&self) -> Option<&Measurement> {
         self.measurement.as_ref()
     }

@@ -10,8 +10,8 @@ use twox_hash::XxHash3_64;
 use crate::error::Error;
 use crate::name::{ModelName, VersionId};
 
-/// A prompt version: what is deployed, compared, rolled back. It names the model that it calls and says what is sent
-/// before a document is added.
+/// A prompt version: the unit that is deployed, compared and rolled back. It names the model to
+/// call and what to send before the document.
 ///
 /// ```
 /// use fusebox::Version;
@@ -35,14 +35,15 @@ pub struct Version {
     fingerprint: Fingerprint,
 }
 
-/// What a version sends with every call, as a hash: of its model, its system prompt (or the number of its tokens, where
-/// that is all that is known) and its tools. The same on every machine and in every release.
+/// A hash of what a version sends with every call: its model, its system prompt (or only its token
+/// count, if no text was given) and its tools. It is the same on every machine and in every
+/// release.
 ///
 /// Printed and serialised as 16 hexadecimal digits.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(u64);
 
-/// A version as it is stored: its fingerprint follows from the rest.
+/// A version as it is stored, without the fingerprint, which follows from the other fields.
 #[derive(Deserialize)]
 struct Stored {
     id: VersionId,
@@ -94,16 +95,16 @@ impl<'de> Deserialize<'de> for Fingerprint {
     }
 }
 
-/// What is known of a version's system prompt.
+/// What is known about a version's system prompt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum SystemPrompt {
-    /// Nothing: nobody counted it.
+    /// Neither text nor token count.
     #[default]
     Unmeasured,
-    /// A number, taken at its word.
+    /// A token count, used as given.
     Counted(u64),
-    /// The text itself.
+    /// The text.
     Text(Arc<str>),
 }
 
@@ -121,47 +122,48 @@ impl Version {
         Ok(version.fingerprinted())
     }
 
-    /// The system prompt. It is counted once for each model that may read it, when the version is declared. Without a
-    /// prompt, say so with an empty text; [`TokenBudget`](crate::TokenBudget) refuses a version that says nothing.
+    /// The system prompt. It is counted once for each model that may receive it, when the version
+    /// is declared. For a version without a prompt, pass an empty text:
+    /// [`TokenBudget`](crate::TokenBudget) refuses a version whose system prompt is unknown.
     pub fn with_system_prompt(mut self, text: impl Into<Arc<str>>) -> Self {
         self.system_prompt = SystemPrompt::Text(text.into());
         self.fingerprinted()
     }
 
-    /// How many tokens the system prompt has, when the text itself is elsewhere.
+    /// The token count of the system prompt, when the version does not hold its text.
     pub fn with_system_prompt_tokens(mut self, tokens: u64) -> Self {
         self.system_prompt = SystemPrompt::Counted(tokens);
         self.fingerprinted()
     }
 
-    /// The definitions of the tools that are sent with every call, as the API takes them: a list.
+    /// The definitions of the tools to send with every call: a list, as the API takes them.
     pub fn with_tools(mut self, tools: Value) -> Self {
         self.tools = Some(Arc::new(tools));
         self.fingerprinted()
     }
 
-    /// How many tokens of the context window are kept free for the answer (zero by default).
+    /// The tokens of the context window to reserve for the answer (zero by default).
     pub fn with_reserved_answer_tokens(mut self, tokens: u64) -> Self {
         self.reserved_answer_tokens = tokens;
         self
     }
 
-    /// The id.
+    /// Its id.
     pub fn id(&self) -> &VersionId {
         &self.id
     }
 
-    /// The model that it calls.
+    /// The model to call.
     pub fn model(&self) -> &ModelName {
         &self.model
     }
 
-    /// Tokens kept free for the answer.
+    /// The tokens reserved for the answer.
     pub fn reserved_answer_tokens(&self) -> u64 {
         self.reserved_answer_tokens
     }
 
-    /// The text of the system prompt, if it was given: what to send when a ticket names this version.
+    /// The text of the system prompt, if it was given. Send it when a ticket names this version.
     pub fn system_prompt(&self) -> Option<&str> {
         match &self.system_prompt {
             SystemPrompt::Text(text) => Some(text),
@@ -169,7 +171,7 @@ impl Version {
         }
     }
 
-    /// How many tokens the system prompt has, if that was given instead of its text.
+    /// The token count of the system prompt, if that was given instead of its text.
     pub fn system_prompt_tokens(&self) -> Option<u64> {
         match self.system_prompt {
             SystemPrompt::Counted(tokens) => Some(tokens),
@@ -177,12 +179,12 @@ impl Version {
         }
     }
 
-    /// The definitions of tools, if there are any.
+    /// The tool definitions, if there are any.
     pub fn tools(&self) -> Option<&Value> {
         self.tools.as_deref()
     }
 
-    /// What it sends with every call, as a hash.
+    /// A hash of what it sends with every call.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
@@ -205,12 +207,12 @@ impl Version {
         &self.system_prompt
     }
 
-    /// Whether there is a text to be counted.
+    /// Whether it has a text to count.
     pub(crate) fn has_text(&self) -> bool {
         matches!(self.system_prompt, SystemPrompt::Text(_)) || self.tools.is_some()
     }
 
-    /// Whether a token budget counts the same for both.
+    /// Whether a token budget counts both versions alike.
     pub(crate) fn counts_like(&self, other: &Self) -> bool {
         self.fingerprint == other.fingerprint
             && self.id == other.id

@@ -32,19 +32,19 @@ fn a_pipeline_says_what_it_cannot_be_built_from() {
         Pipeline::builder(LineUp::new(version("v7")).with_previous(version("v7")))
             .guard(RouteLedger::default())
             .build(),
-        "previous version: got `v7`, expected a version other than the stable one",
+        "previous version: got `v7`, expected a version other than the stable version",
     );
     refused(
         Pipeline::builder(line_up().with_candidate(version("v7")))
             .guard(RouteLedger::default())
             .build(),
-        "candidate version: got `v7`, expected a version other than the stable one",
+        "candidate version: got `v7`, expected a version other than the stable version",
     );
     refused(
         Pipeline::builder(line_up().with_candidate(version("v6")))
             .guard(RouteLedger::default())
             .build(),
-        "candidate version: got `v6`, expected a version other than the previous one",
+        "candidate version: got `v6`, expected a version other than the previous version",
     );
 }
 

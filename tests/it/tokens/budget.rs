@@ -82,7 +82,7 @@ fn ninety_percent_of_the_window_goes_through_and_one_token_more_does_not() {
     assert_eq!(
         diversion.to_string(),
         "doc goes to human review: v7 needs 9001 tokens (system prompt 2000, document 7001), 1000 for the answer; the \
-         limit is 9000 of 10000"
+         limit is 9000 of the 10000 that fit"
     );
 }
 

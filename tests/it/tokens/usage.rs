@@ -36,7 +36,7 @@ fn a_prompt_that_the_service_cut_is_not_accepted() {
     assert!(reasons.contains(&reason));
     assert_eq!(
         reason.to_string(),
-        "the service read 19592 of 20000 tokens: it cut the prompt"
+        "the API reports 19592 input tokens, we counted 20000: the service cut the prompt"
     );
     let pages = bench.pages();
     assert!(
