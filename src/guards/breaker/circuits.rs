@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 
 use super::circuit::{Circuit, VersionCounts};
 use super::generation::Generation;
-use super::incident::Incidents;
+use super::incident::{HoldOpen, Incidents};
 use super::recovery::{HalfOpen, Recovery};
 use super::rule::{Breach, CountsAs, Rule};
 
@@ -28,6 +28,61 @@ pub(super) struct Shared {
     pub(super) generation: Generation,
     pub(super) incidents: Incidents,
     pub(super) latest: Timestamp,
+}
+
+/// What circuits are evaluated with: the rule, the shared state, and the context of the call or
+/// tick.
+#[derive(Debug)]
+pub(super) struct Evaluation<'a> {
+    rule: &'a Rule,
+    shared: &'a mut Shared,
+    /// The circuits of all documents, when those of one type are evaluated.
+    all_documents: Option<&'a Circuits>,
+    cx: &'a Cx<'a>,
+}
+
+impl<'a> Evaluation<'a> {
+    /// The evaluation of all documents.
+    pub(super) fn new(rule: &'a Rule, shared: &'a mut Shared, cx: &'a Cx<'a>) -> Self {
+        Self {
+            rule,
+            shared,
+            all_documents: None,
+            cx,
+        }
+    }
+
+    /// The evaluation of one type, whose events `cx` limits to the type.
+    pub(super) fn of_type<'b>(
+        &'b mut self,
+        all_documents: &'b Circuits,
+        cx: &'b Cx<'b>,
+    ) -> Evaluation<'b> {
+        Evaluation {
+            rule: self.rule,
+            shared: self.shared,
+            all_documents: Some(all_documents),
+            cx,
+        }
+    }
+
+    fn is_out_for_all(&self, version: &VersionId) -> bool {
+        let all_documents = self.all_documents;
+        all_documents.is_some_and(|all| all.is_out(version))
+    }
+
+    fn record_trip(
+        &mut self,
+        version: &VersionId,
+        cause: Option<&VersionId>,
+    ) -> (String, Severity) {
+        let hold_open = HoldOpen {
+            duration: self.rule.hold_open,
+            now: self.shared.latest,
+        };
+        let incidents = &mut self.shared.incidents;
+        incidents.record_trip(version, cause, hold_open, self.cx)
+    }
 }
 
 /// A call that ended.
@@ -84,34 +139,27 @@ impl Circuits {
     }
 
     /// The circuit of a version, created if there is none.
-    fn entry(
-        &mut self,
-        version: &VersionId,
-        rule: &Rule,
-        shared: &Shared,
-        cx: &Cx<'_>,
-    ) -> Option<&mut Circuit> {
+    fn entry(&mut self, version: &VersionId, evaluation: &Evaluation<'_>) -> Option<&mut Circuit> {
         if self.circuit(version).is_none() {
             if self.by_version.len() >= VERSIONS {
                 self.by_version.retain(|(known, circuit)| {
-                    !circuit.is_in_service() || cx.line_up().role_of(known).is_some()
+                    !circuit.is_in_service() || evaluation.cx.line_up().role_of(known).is_some()
                 });
             }
             if self.by_version.len() >= MOST_VERSIONS {
                 self.by_version.remove(0);
             }
             self.by_version.reserve_exact(1);
-            let circuit = Circuit::new(rule, shared.generation);
+            let circuit = Circuit::new(evaluation.rule, evaluation.shared.generation);
             self.by_version.push((version.clone(), circuit));
         }
         self.circuit_mut(version)
     }
 
-    pub(super) fn opened(&mut self, ticket: &Ticket, rule: &Rule, shared: &Shared, cx: &Cx<'_>) {
+    pub(super) fn opened(&mut self, ticket: &Ticket, evaluation: &Evaluation<'_>) {
         self.release_probes(ticket, Some(ticket.version()));
-        if rule.slow.is_some() {
-            let circuit = self.entry(ticket.version(), rule, shared, cx);
-            if let Some(circuit) = circuit {
+        if evaluation.rule.slow.is_some() {
+            if let Some(circuit) = self.entry(ticket.version(), evaluation) {
                 circuit.opened(ticket);
             }
         }
@@ -141,35 +189,25 @@ impl Circuits {
         circuit.is_some_and(|circuit| !circuit.is_in_service())
     }
 
-    /// Records a call that ended. `all_documents` has the circuits of all documents when these are
-    /// those of one type.
-    pub(super) fn settled(
-        &mut self,
-        end: End<'_>,
-        all_documents: Option<&Self>,
-        rule: &Rule,
-        shared: &mut Shared,
-        cx: &Cx<'_>,
-    ) {
+    pub(super) fn settled(&mut self, end: End<'_>, evaluation: &mut Evaluation<'_>) {
         let ticket = end.ticket;
-        if rule.slow.is_some() {
+        if evaluation.rule.slow.is_some() {
             if let Some(circuit) = self.circuit_mut(ticket.version()) {
                 circuit.ended(ticket);
             }
         }
         if let Some(wait) = end.wait {
-            let at = shared.latest + wait;
-            let circuit = self.entry(ticket.version(), rule, shared, cx);
-            if let Some(circuit) = circuit {
+            let at = evaluation.shared.latest + wait;
+            if let Some(circuit) = self.entry(ticket.version(), evaluation) {
                 circuit.wait_until(at);
             }
         }
         if matches!(end.outcome, Outcome::Diverted(_)) {
             self.release_probes(ticket, None);
         }
-        let was_probe = self.has_outage && self.record_probe(end, rule, shared, cx);
+        let was_probe = self.has_outage && self.record_probe(end, evaluation);
         if let Some(counts_as) = end.counts_as.filter(|_| !was_probe) {
-            self.record(ticket, counts_as, all_documents, rule, shared, cx);
+            self.record(ticket, counts_as, evaluation);
         }
     }
 
@@ -188,38 +226,30 @@ impl Circuits {
         &mut self,
         ticket: &Ticket,
         failure: FailureKind,
-        rule: &Rule,
-        shared: &Shared,
-        cx: &Cx<'_>,
+        evaluation: &Evaluation<'_>,
     ) {
-        let circuit = self.entry(ticket.version(), rule, shared, cx);
-        let quiet = rule.span.length();
-        if circuit.is_some_and(|circuit| circuit.should_report(failure, shared.latest, quiet)) {
+        let circuit = self.entry(ticket.version(), evaluation);
+        let (now, quiet) = (evaluation.shared.latest, evaluation.rule.span.length());
+        if circuit.is_some_and(|circuit| circuit.should_report(failure, now, quiet)) {
             let version = ticket.version().clone();
-            cx.emit(
+            evaluation.cx.emit(
                 Severity::Page,
                 EventKind::Breaker(BreakerEvent::UrgentFailure { version, failure }),
             );
         }
     }
 
-    fn record(
-        &mut self,
-        ticket: &Ticket,
-        counts_as: CountsAs,
-        all_documents: Option<&Self>,
-        rule: &Rule,
-        shared: &mut Shared,
-        cx: &Cx<'_>,
-    ) {
+    fn record(&mut self, ticket: &Ticket, counts_as: CountsAs, evaluation: &mut Evaluation<'_>) {
+        let (rule, cx) = (evaluation.rule, evaluation.cx);
         let version = ticket.version();
         let Some(role) = cx.line_up().role_of(version) else {
             return;
         };
-        let (now, mode) = (shared.latest, shared.mode);
+        let (now, mode) = (evaluation.shared.latest, evaluation.shared.mode);
         let is_enforced = mode == BreakerMode::Enforce;
+        let all_documents = evaluation.all_documents;
         let all_circuit = all_documents.and_then(|all| all.circuit(version));
-        let Some(circuit) = self.entry(version, rule, shared, cx) else {
+        let Some(circuit) = self.entry(version, evaluation) else {
             return;
         };
         let is_out =
@@ -263,32 +293,27 @@ impl Circuits {
             BreakerMode::Disabled | BreakerMode::ForcedFallback => return,
         }
         match breach {
-            Some(breach) => self.trip(version, role, breach, all_documents, rule, shared, cx),
-            None if circuit.end_alarm() => shared.incidents.record_recovery(version, now, cx),
+            Some(breach) => self.trip(version, role, breach, evaluation),
+            None if circuit.end_alarm() => {
+                let incidents = &mut evaluation.shared.incidents;
+                incidents.record_recovery(version, now, cx);
+            }
             None => {}
         }
     }
 
     /// Acts on a broken rule: takes the version out of service if another can take over, and
     /// reports.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the broken rule, and what decides on it"
-    )]
     fn trip(
         &mut self,
         version: &VersionId,
         role: Role,
         breach: Breach,
-        all_documents: Option<&Self>,
-        rule: &Rule,
-        shared: &mut Shared,
-        cx: &Cx<'_>,
+        evaluation: &mut Evaluation<'_>,
     ) {
-        let now = shared.latest;
-        let is_out = |version: &VersionId| {
-            self.is_out(version) || all_documents.is_some_and(|all| all.is_out(version))
-        };
+        let (rule, cx, now) = (evaluation.rule, evaluation.cx, evaluation.shared.latest);
+        let is_out =
+            |version: &VersionId| self.is_out(version) || evaluation.is_out_for_all(version);
         if role == Role::Previous && !is_out(cx.line_up().stable().id()) {
             return;
         }
@@ -300,9 +325,7 @@ impl Circuits {
         };
         if role == Role::Previous || declared.is_some() && fallback.is_none() {
             let stable = Some(cx.line_up().stable().id());
-            let incidents = &mut shared.incidents;
-            let (incident, severity) =
-                incidents.record_trip(version, stable, rule.hold_open, now, cx);
+            let (incident, severity) = evaluation.record_trip(version, stable);
             circuit.take_out(&rule.recovery, now, generation);
             let (first_failed, last_failed) = circuit.failed().unzip();
             let destination = rule.when_exhausted.clone();
@@ -325,8 +348,7 @@ impl Circuits {
         if fallback.is_none() && circuit.is_alarmed() {
             return;
         }
-        let incidents = &mut shared.incidents;
-        let (incident, severity) = incidents.record_trip(version, None, rule.hold_open, now, cx);
+        let (incident, severity) = evaluation.record_trip(version, None);
         let (first_failed, last_failed) = circuit.failed().unzip();
         let kind = EventKind::Breaker(BreakerEvent::ErrorRateExceeded {
             version: version.clone(),
@@ -350,14 +372,9 @@ impl Circuits {
     }
 
     /// Records the end of a probe; whether the call was one.
-    fn record_probe(
-        &mut self,
-        end: End<'_>,
-        rule: &Rule,
-        shared: &mut Shared,
-        cx: &Cx<'_>,
-    ) -> bool {
-        let (ticket, now) = (end.ticket, shared.latest);
+    fn record_probe(&mut self, end: End<'_>, evaluation: &mut Evaluation<'_>) -> bool {
+        let (rule, cx) = (evaluation.rule, evaluation.cx);
+        let (ticket, now) = (end.ticket, evaluation.shared.latest);
         let Recovery::Probe(probing) = &rule.recovery else {
             return false;
         };
@@ -365,7 +382,7 @@ impl Circuits {
         let Some(circuit) = self.circuit_mut(ticket.version()) else {
             return false;
         };
-        let is_enforced = shared.mode == BreakerMode::Enforce;
+        let is_enforced = evaluation.shared.mode == BreakerMode::Enforce;
         let Some(half_open) = circuit.half_open_mut().filter(|_| is_enforced) else {
             return false;
         };
@@ -376,7 +393,8 @@ impl Circuits {
         match end.counts_as {
             Some(CountsAs::Answered) if half_open.pass(probing) => {
                 circuit.close(rule, generation);
-                shared.incidents.record_recovery(&version, now, cx);
+                let incidents = &mut evaluation.shared.incidents;
+                incidents.record_recovery(&version, now, cx);
                 cx.emit(
                     Severity::Info,
                     EventKind::Breaker(BreakerEvent::Recovered { version }),
@@ -396,26 +414,19 @@ impl Circuits {
     }
 
     /// Trips versions whose calls hang: when no call ends, nothing else evaluates them.
-    pub(super) fn check_hanging_calls(
-        &mut self,
-        all_documents: Option<&Self>,
-        rule: &Rule,
-        shared: &mut Shared,
-        cx: &Cx<'_>,
-    ) {
+    pub(super) fn check_hanging_calls(&mut self, evaluation: &mut Evaluation<'_>) {
+        let (rule, cx, now) = (evaluation.rule, evaluation.cx, evaluation.shared.latest);
         for role in [Role::Candidate, Role::Stable, Role::Previous] {
             let Some(version) = cx.line_up().get(role).map(Version::id) else {
                 continue;
             };
-            if all_documents.is_some_and(|all| all.is_out(version)) {
+            if evaluation.is_out_for_all(version) {
                 continue;
             }
             let circuit = self.circuit_mut(version);
             let circuit = circuit.filter(|circuit| circuit.is_in_service());
-            if let Some(breach) =
-                circuit.and_then(|circuit| circuit.slow_breach(rule, shared.latest))
-            {
-                self.trip(version, role, breach, all_documents, rule, shared, cx);
+            if let Some(breach) = circuit.and_then(|circuit| circuit.slow_breach(rule, now)) {
+                self.trip(version, role, breach, evaluation);
             }
         }
     }

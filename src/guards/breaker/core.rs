@@ -14,9 +14,9 @@ use crate::stats::{BoundedMap, DEFAULT_KEYS, Place};
 use crate::time::Timestamp;
 
 use super::circuit::{Circuit, VersionCounts};
-use super::circuits::{Circuits, End, Shared};
+use super::circuits::{Circuits, End, Evaluation, Shared};
 use super::generation::Generation;
-use super::incident::Incidents;
+use super::incident::{HoldOpen, Incidents};
 use super::rule::{Effect, Rule};
 
 #[derive(Debug)]
@@ -124,14 +124,14 @@ impl Core {
     }
 
     pub(super) fn opened(&mut self, ticket: &Ticket, cx: &Cx<'_>) {
-        self.all_documents
-            .opened(ticket, &self.rule, &self.shared, cx);
+        let evaluation = Evaluation::new(&self.rule, &mut self.shared, cx);
+        self.all_documents.opened(ticket, &evaluation);
         let document_type = ticket.document_type();
         if self.rule.by_type && self.rule.slow.is_some()
             || self.types_with_outage.contains(document_type)
         {
             if let Some(circuits) = of_type(&mut self.types, document_type, cx) {
-                circuits.opened(ticket, &self.rule, &self.shared, cx);
+                circuits.opened(ticket, &evaluation);
             }
         }
     }
@@ -148,11 +148,10 @@ impl Core {
         } else {
             self.advance_time(cx.now());
         }
-        let (rule, shared) = (&self.rule, &mut self.shared);
-        let Effect { counts_as, urgent } = rule.effect_of(outcome);
+        let mut evaluation = Evaluation::new(&self.rule, &mut self.shared, cx);
+        let Effect { counts_as, urgent } = self.rule.effect_of(outcome);
         if let Some(kind) = urgent {
-            self.all_documents
-                .report_urgent(ticket, kind, rule, shared, cx);
+            self.all_documents.report_urgent(ticket, kind, &evaluation);
         }
         let end = End {
             ticket,
@@ -160,15 +159,15 @@ impl Core {
             counts_as,
             wait,
         };
-        self.all_documents.settled(end, None, rule, shared, cx);
+        self.all_documents.settled(end, &mut evaluation);
         self.needs_attention |= self.all_documents.has_outage;
-        if !rule.by_type {
+        if !self.rule.by_type {
             return;
         }
         let document_type = ticket.document_type();
         if let Some(circuits) = of_type(&mut self.types, document_type, cx) {
             let cx = cx.only_for(document_type);
-            circuits.settled(end, Some(&self.all_documents), rule, shared, &cx);
+            circuits.settled(end, &mut evaluation.of_type(&self.all_documents, &cx));
             if circuits.has_outage && !self.types_with_outage.contains(document_type) {
                 self.types_with_outage.insert(document_type.clone());
                 self.needs_attention = true;
@@ -240,12 +239,11 @@ impl Core {
         if self.rule.slow.is_none() || self.shared.mode != BreakerMode::Enforce {
             return;
         }
-        let (rule, shared) = (&self.rule, &mut self.shared);
-        self.all_documents
-            .check_hanging_calls(None, rule, shared, cx);
+        let mut evaluation = Evaluation::new(&self.rule, &mut self.shared, cx);
+        self.all_documents.check_hanging_calls(&mut evaluation);
         for (document_type, circuits) in self.types.iter_mut() {
             let cx = cx.only_for(document_type);
-            circuits.check_hanging_calls(Some(&self.all_documents), rule, shared, &cx);
+            circuits.check_hanging_calls(&mut evaluation.of_type(&self.all_documents, &cx));
             if circuits.has_outage && !self.types_with_outage.contains(document_type) {
                 self.types_with_outage.insert(document_type.clone());
             }
@@ -273,9 +271,11 @@ impl Core {
                 circuits.update_outage()
             })
         });
-        shared
-            .incidents
-            .resolve_due(rule.hold_open, shared.latest, cx);
+        let hold_open = HoldOpen {
+            duration: rule.hold_open,
+            now: shared.latest,
+        };
+        shared.incidents.resolve_due(hold_open, cx);
         self.needs_attention = self.all_documents.update_outage()
             || !self.types_with_outage.is_empty()
             || shared.mode == BreakerMode::ForcedFallback;

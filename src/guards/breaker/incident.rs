@@ -25,6 +25,19 @@ pub(super) struct Incident {
     well_since: Option<Timestamp>,
 }
 
+/// How long a version must be healthy before its incident is resolved, and the present time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HoldOpen {
+    pub(super) duration: Duration,
+    pub(super) now: Timestamp,
+}
+
+impl HoldOpen {
+    fn has_passed_since(self, at: Timestamp) -> bool {
+        self.now.since(at) >= self.duration
+    }
+}
+
 /// The open incidents: at most one for each version and scope (all documents, or one type).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -39,12 +52,12 @@ impl Incidents {
         &mut self,
         version: &VersionId,
         cause: Option<&VersionId>,
-        hold_open: Duration,
-        now: Timestamp,
+        hold_open: HoldOpen,
         cx: &Cx<'_>,
     ) -> (String, Severity) {
+        let now = hold_open.now;
         self.resolve_if(cx, |incident| {
-            incident.is_of(version, cx.scope()) && incident.is_over(hold_open, now)
+            incident.is_of(version, cx.scope()) && incident.is_over(hold_open)
         });
         if let Some(incident) = self.find_mut(version, cx.scope()) {
             incident.times = incident.times.saturating_add(1);
@@ -53,7 +66,7 @@ impl Incidents {
             return (incident.key.clone(), Severity::Warning);
         }
         let soon_after = |incident: &&Incident| {
-            incident.version == *version && now.since(incident.latest) < hold_open
+            incident.version == *version && !hold_open.has_passed_since(incident.latest)
         };
         let open = cx.scope().and_then(|_| self.0.iter().find(soon_after));
         let cause = cause.and_then(|cause| {
@@ -113,10 +126,10 @@ impl Incidents {
     }
 
     /// Resolves incidents whose version has been healthy for `hold_open`, or is no longer live.
-    pub(super) fn resolve_due(&mut self, hold_open: Duration, now: Timestamp, cx: &Cx<'_>) {
+    pub(super) fn resolve_due(&mut self, hold_open: HoldOpen, cx: &Cx<'_>) {
         self.resolve_if(cx, |incident| {
             let mut live = cx.line_up().versions();
-            incident.is_over(hold_open, now) || !live.any(|live| *live.id() == incident.version)
+            incident.is_over(hold_open) || !live.any(|live| *live.id() == incident.version)
         });
     }
 
@@ -145,8 +158,8 @@ impl Incident {
         self.version == *version && self.only_for.as_ref() == only_for
     }
 
-    fn is_over(&self, hold_open: Duration, now: Timestamp) -> bool {
-        self.well_since
-            .is_some_and(|since| now.since(since) >= hold_open)
+    fn is_over(&self, hold_open: HoldOpen) -> bool {
+        let well_since = self.well_since;
+        well_since.is_some_and(|since| hold_open.has_passed_since(since))
     }
 }
