@@ -1,4 +1,4 @@
-//! Adapters to other crates, each behind a feature of that crate's name and only over the public API.
+//! Adapters to other crates. Each uses only the public API, behind a feature with the crate's name.
 
 #[cfg(feature = "async-openai")]
 mod async_openai;

@@ -1,4 +1,4 @@
-//! How sure a model is of a field.
+//! The confidence of a model in a field.
 
 use std::fmt;
 
@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// How sure the model is of one field: a number between 0 and 1, kept in millionths so that comparisons are exact.
+/// The confidence of a model in one field: a number from 0 to 1, kept in millionths so that
+/// comparisons are exact.
 ///
 /// Serialised as the number of millionths.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -15,10 +16,11 @@ pub struct Confidence(u32);
 
 impl Confidence {
     const MILLIONTHS: u32 = 1_000_000;
-    /// No doubt.
+    /// The highest confidence, 1.
     pub const CERTAIN: Self = Self(Self::MILLIONTHS);
 
-    /// From a number between 0 and 1, rounded to millionths; an error for anything else, `NaN` included.
+    /// A confidence from a number from 0 to 1, rounded to millionths; an error for any other number
+    /// and for `NaN`.
     pub fn new(score: f64) -> Result<Self, Error> {
         if !(0.0..=1.0).contains(&score) {
             return Err(Error::invalid("confidence", score, "a number from 0 to 1"));
@@ -26,24 +28,24 @@ impl Confidence {
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "a score from 0 to 1 times a million fits"
+            reason = "a score from 0 to 1, in millionths, fits into 32 bits"
         )]
         let millionths = (score * f64::from(Self::MILLIONTHS)).round() as u32;
         Ok(Self(millionths))
     }
 
-    /// Hundredths: `Confidence::percent(80)` is 0.80. More than 100 is taken as 100.
+    /// A confidence in percent: `Confidence::percent(80)` is 0.80. Numbers above 100 count as 100.
     pub const fn percent(percent: u32) -> Self {
         let percent = if percent < 100 { percent } else { 100 };
         Self(percent * (Self::MILLIONTHS / 100))
     }
 
-    /// Millionths.
+    /// The confidence in millionths.
     pub const fn as_millionths(self) -> u32 {
         self.0
     }
 
-    /// So much higher, at most `highest`.
+    /// The confidence raised by `step`, up to `highest`; never lower than before.
     pub(crate) fn raised_by(self, step: Self, highest: Self) -> Self {
         Self(self.0.saturating_add(step.0)).min(highest).max(self)
     }

@@ -1,36 +1,38 @@
-//! The crate's own error: what was wrong with a value, a configuration or a stored state.
+//! The crate's error type: an invalid value or configuration, a failed token count, an unreadable
+//! state.
 
 use std::borrow::Cow;
 use std::fmt;
 
 /// Why fusebox refused a value, a configuration or a stored state.
 ///
-/// It comes only from constructors, builders, token counters and [`restore`](crate::Pipeline::restore); nothing on the
-/// path of a call returns it. A diverted document is a value ([`Diversion`](crate::Diversion)), and the error of your
-/// own client passes through untouched.
+/// Constructors, builders, deployments, operator commands, token counters, snapshots and
+/// [`restore`](crate::Pipeline::restore) return it; admitting and settling a call never does. A
+/// diverted document is a value ([`Diversion`](crate::Diversion)), and the error of your own client
+/// passes through unchanged.
 ///
-/// The message names the field, the value that came in and what is allowed:
+/// The message names the field, the given value and what fusebox expects:
 ///
 /// ```
 /// use fusebox::{DocumentId, ErrorKind};
 ///
 /// let error = DocumentId::new("").unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::Invalid);
-/// assert_eq!(error.to_string(), "document id: got ``, expected give at least one character");
+/// assert_eq!(error.to_string(), "document id: got ``, expected at least one character");
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct Error(Box<Repr>);
 
-/// What an [`Error`] is about, for code that branches on it.
+/// The kind of an [`Error`], for code that branches on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// A token counter could not count a text.
     Count,
-    /// A value or a configuration is outside what is allowed.
+    /// A value or a configuration is not allowed.
     Invalid,
-    /// A stored state cannot be read, or was written for something else.
+    /// A stored state cannot be read, or belongs to something else.
     State,
 }
 
@@ -54,7 +56,8 @@ enum Repr {
 }
 
 impl Error {
-    /// A value that is not allowed: the field it was given for, the value, and what is allowed instead.
+    /// An error for a value that is not allowed: the field, the value, and what is allowed. The
+    /// last completes the sentence "expected ..".
     ///
     /// Public for guards of your own; long values are cut and control characters escaped.
     pub fn invalid(
@@ -69,7 +72,7 @@ impl Error {
         }))
     }
 
-    /// A text that a token counter could not count, and why.
+    /// An error for a text that a token counter could not count, and the reason.
     pub fn count(counter: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self(Box::new(Repr::Count {
             counter: counter.to_string(),
@@ -77,7 +80,7 @@ impl Error {
         }))
     }
 
-    /// A stored state that its owner cannot take up, and why.
+    /// An error for a stored state that its owner cannot restore, and the reason.
     pub fn state(owner: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self(Box::new(Repr::State {
             owner: owner.to_string(),
@@ -94,7 +97,7 @@ impl Error {
         }))
     }
 
-    /// A guard panicked while it did something with its state or a line-up.
+    /// An error for a guard that panicked during this step with its state or a line-up.
     pub(crate) fn panicked(guard: &str, while_it: &str) -> Self {
         Self::state(
             guard,
@@ -102,7 +105,7 @@ impl Error {
         )
     }
 
-    /// What the error is about.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         match *self.0 {
             Repr::Count { .. } => ErrorKind::Count,

@@ -1,4 +1,4 @@
-//! The ways in which a call to a language model fails, failures inside an HTTP 200 included.
+//! The kinds of failure of a call to a language model, including failures inside an HTTP 200.
 
 mod api;
 mod overflow;
@@ -14,64 +14,65 @@ pub use overflow::Overflow;
 
 /// How a call failed.
 ///
-/// The kinds follow what OpenAI, Anthropic, Google and Amazon document. Match the most specific one: a context overflow
-/// is also an invalid request, and the two call for different help.
+/// The kinds follow the documentation of OpenAI, Anthropic, Google and Amazon. Use the most
+/// specific one: a context overflow is also an invalid request, but the two need different fixes.
+/// Printed with the same name as in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// The key is wrong or may not do this (401, 403).
+    /// The API key is wrong or lacks the permission (401, 403).
     Auth,
     /// The provider's filter blocked the prompt or the answer.
     ContentFiltered,
-    /// Prompt and answer do not fit into the context window.
+    /// The prompt and the answer do not fit into the context window.
     ContextLengthExceeded,
-    /// An answer without content.
+    /// The answer has no content.
     EmptyOutput,
-    /// Any other request that the API refuses (400).
+    /// The API refused the request for another reason (400).
     InvalidRequest,
-    /// The answer cannot be parsed or does not fit the schema.
+    /// The answer cannot be parsed or does not match the schema.
     MalformedOutput,
     /// The model or the endpoint does not exist (404).
     NotFound,
     /// The provider is out of capacity (503, 529).
     Overloaded,
-    /// The account's quota or budget is used up; waiting does not help.
+    /// The quota or the budget of the account is used up; waiting does not help.
     QuotaExhausted,
     /// The model declined to answer.
     Refusal,
-    /// This one request asks for more than the account may use in a minute (429); waiting does not help.
+    /// This one request is larger than the account's limit per minute (429); waiting does not help.
     RequestAboveRate,
     /// The provider failed (500, 502, an error inside a stream).
     ServerError,
     /// Too many requests (429); waiting helps.
     Throttled,
-    /// No answer within the time allowed.
+    /// The call timed out.
     Timeout,
     /// The connection failed.
     Transport,
     /// The answer was cut at its length limit.
     Truncated,
-    /// Anything else. A failure, never a success.
+    /// Any other failure. It never counts as a success.
     Unknown,
 }
 
-/// Who can mend a failure: what a fallback to the previous prompt version can and cannot help with.
+/// The cause of a failure: it decides whether a fallback to the previous prompt version can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
-    /// Credentials, model names, billing: a person must act, and no rate needs to be waited for.
+    /// Credentials, model names, billing: the operator must act at once, whatever the error rate.
     Account,
-    /// The caller sends faster than its share; waiting cures it.
+    /// The caller exceeds its rate limit; waiting helps.
     RateLimit,
-    /// The prompt, alone or with this document: the previous version often helps.
+    /// The prompt, alone or together with this document; the previous version often helps.
     Prompt,
-    /// The provider: the previous version seldom helps.
+    /// The provider; the previous version rarely helps.
     Provider,
 }
 
 impl FailureKind {
-    /// Who can mend it.
+    /// The cause of this kind of failure.
     pub fn cause(self) -> Cause {
         match self {
             Self::Auth | Self::NotFound | Self::QuotaExhausted => Cause::Account,
@@ -92,11 +93,11 @@ impl FailureKind {
         }
     }
 
-    /// The failure that a finish or stop reason of an HTTP 200 stands for; `None` for an answer that is complete.
+    /// The failure that a finish or stop reason of an HTTP 200 means; `None` for a complete answer.
     ///
-    /// Knows the words of OpenAI (`length`, `content_filter`), Anthropic (`max_tokens`, `refusal`,
-    /// `model_context_window_exceeded`), Google (`MAX_TOKENS`, `SAFETY`, ..) and Amazon Bedrock
-    /// (`guardrail_intervened`, ..). A word it does not know is not a failure.
+    /// It knows the reasons of OpenAI (`length`, `content_filter`), Anthropic (`max_tokens`,
+    /// `refusal`, `model_context_window_exceeded`), Google (`MAX_TOKENS`, `SAFETY`, ..) and Amazon
+    /// Bedrock (`guardrail_intervened`, ..). An unknown reason is not a failure.
     pub fn from_finish_reason(reason: &str) -> Option<Self> {
         match reason {
             "length" | "max_tokens" | "MAX_TOKENS" => Some(Self::Truncated),
@@ -142,9 +143,10 @@ impl fmt::Display for FailureKind {
     }
 }
 
-/// What kind of failure an error of your client is; [`Pipeline::run`](crate::Pipeline::run) asks it.
+/// Tells the kind of failure of an error of your client; [`Pipeline::run`](crate::Pipeline::run)
+/// uses it.
 ///
-/// [`ApiError`] tells it from a status and a body.
+/// [`ApiError`] classifies a status and a body.
 ///
 /// ```
 /// use fusebox::{Classify, FailureKind};
@@ -164,20 +166,20 @@ impl fmt::Display for FailureKind {
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "fusebox cannot tell what kind of failure `{Self}` is",
+    message = "fusebox cannot tell which kind of failure `{Self}` is",
     label = "implement `fusebox::Classify` for `{Self}`, or call `run_with(&call, |error| kind, ..)`"
 )]
 pub trait Classify {
-    /// The kind; [`FailureKind::Unknown`] if it cannot be told.
+    /// The kind of failure; [`FailureKind::Unknown`] if no other fits.
     fn failure_kind(&self) -> FailureKind;
 
-    /// How many tokens the prompt had, if the error says so: a prompt that was too long is counted exactly by the API
-    /// that refuses it. [`Overflow::parse`] reads it from the message.
+    /// The number of tokens in the prompt, if the error states it: an API that refuses a prompt as
+    /// too long often reports the exact count. [`Overflow::parse`] reads it from the message.
     fn input_tokens(&self) -> Option<u64> {
         None
     }
 
-    /// How long the API asks to wait, if it does.
+    /// The time that the API asks to wait, if any.
     fn retry_after(&self) -> Option<Duration> {
         None
     }

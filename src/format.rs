@@ -1,9 +1,9 @@
-//! The number that stands in everything we store: which layout it has.
+//! The format number in everything that fusebox stores.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Layout `N` of a stored value: written as the number, and any other number is refused when it is read.
+/// Format `N` of a stored value: serialised as the number; reading any other number is an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Format<const N: u32>;
 
@@ -18,7 +18,7 @@ impl<'de, const N: u32> Deserialize<'de> for Format<N> {
         match u32::deserialize(deserializer)? {
             found if found == N => Ok(Self),
             found => Err(D::Error::custom(format_args!(
-                "format {found} is not known here; this version of fusebox reads format {N}"
+                "unknown format {found}; this version of fusebox reads format {N}"
             ))),
         }
     }

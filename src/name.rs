@@ -1,4 +1,4 @@
-//! Names: document ids and types, versions, models, fields. Short, shared, cheap to clone, safe to print.
+//! Names of documents, types, versions, models and fields: short, cheap to clone, safe to print.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -9,16 +9,16 @@ use twox_hash::XxHash3_64;
 
 use crate::error::Error;
 
-/// The longest name that is kept as it is, in bytes.
+/// The longest name that is kept unchanged, in bytes.
 const LONGEST: usize = 256;
-/// How much of a longer name is kept before its hash.
+/// The number of bytes of a longer name that are kept before its hash.
 const KEPT: usize = 200;
-/// What keys past a limit are called together.
+/// The common name of all keys in the overflow of a bounded map.
 const OTHER: &str = "other";
 
 fn shared(what: &'static str, text: &str) -> Result<Arc<str>, Error> {
     if text.is_empty() {
-        return Err(Error::invalid(what, text, "give at least one character"));
+        return Err(Error::invalid(what, text, "at least one character"));
     }
     if text.len() <= LONGEST {
         return Ok(Arc::from(text));
@@ -38,15 +38,15 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
         ///
-        /// At least one character. A name of more than 256 bytes is shortened to its beginning and a hash of the whole,
-        /// so that hostile input stays small and distinct names stay distinct. Cloning copies a pointer; control
-        /// characters are escaped when it is printed.
+        /// It has at least one character. A name of more than 256 bytes is shortened to its
+        /// beginning and a hash of the whole, so that hostile input stays small and distinct names
+        /// stay distinct. Cloning copies a pointer; printing escapes control characters.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $name(Arc<str>);
 
         impl $name {
-            #[doc = concat!("The ", $what, " with this text; an error when it is empty.")]
+            #[doc = concat!("The ", $what, " with this text; an error if it is empty.")]
             pub fn new(text: impl AsRef<str>) -> Result<Self, Error> {
                 shared($what, text.as_ref()).map(Self)
             }
@@ -107,53 +107,53 @@ macro_rules! name {
 }
 
 name! {
-    /// Corrections that have one cause: a supplier, an upload, the session of a reviewer.
+    /// A key for corrections with one cause: a supplier, an upload, a reviewer's session.
     BatchKey, "batch key"
 }
 name! {
-    /// The id that a review tool gives to a correction.
+    /// The id of a correction in a review tool.
     CorrectionId, "correction id"
 }
 name! {
-    /// Which document a call is about: unique in your pipeline, the same on every retry.
+    /// The id of a document: unique in your pipeline, and the same on every retry.
     DocumentId, "document id"
 }
 name! {
-    /// What kind of document it is (`invoice`, `contract`): guards keep their numbers per type.
+    /// The type of a document (`invoice`, `contract`): guards keep their counts per type.
     DocumentType, "document type"
 }
 impl DocumentType {
-    /// The name under which types past a guard's limit are reported together.
+    /// The common name of the document types in the overflow of a guard's map.
     pub(crate) fn other() -> Self {
         Self(Arc::from(OTHER))
     }
 }
 
 name! {
-    /// A field of the answer (`total`, `vendor`) that has a confidence or was corrected.
+    /// A field of an answer (`total`, `vendor`), with a confidence or a correction.
     Field, "field"
 }
 impl Field {
-    /// The name under which fields past a guard's limit are reported together.
+    /// The common name of the fields in the overflow of a guard's map.
     pub(crate) fn other() -> Self {
         Self(Arc::from(OTHER))
     }
 }
 
 name! {
-    /// A model, named exactly as the API names it.
+    /// A model, with exactly the name that the API uses.
     ModelName, "model"
 }
 name! {
-    /// A place outside the pipeline that documents can be sent to.
+    /// A queue outside the pipeline that documents can be diverted to.
     QueueName, "queue"
 }
 name! {
-    /// A prompt version.
+    /// The id of a prompt version.
     VersionId, "version"
 }
 impl VersionId {
-    /// The name that stands where there is no version.
+    /// A placeholder for no version.
     pub(crate) fn other() -> Self {
         Self(Arc::from(OTHER))
     }

@@ -1,4 +1,4 @@
-//! Shares and ratios as exact fractions, because `1.0 - 0.95 > 0.05` is true in floating point.
+//! Shares and ratios as exact fractions, because `1.0 - 0.95 > 0.05` holds in floating point.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -9,8 +9,8 @@ use crate::error::Error;
 
 /// A ratio of two whole numbers, such as a threshold of 5 % or a limit of 1.5 times.
 ///
-/// Comparisons are exact integer arithmetic. Never negative; may be above one, where the field it is given for allows
-/// it. Serialised as `[numerator, denominator]`.
+/// Comparisons use exact integer arithmetic. A ratio is never negative, and may be above one if the
+/// field allows it. Serialised as `[numerator, denominator]`.
 ///
 /// ```
 /// use fusebox::Ratio;
@@ -30,19 +30,19 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// Nothing.
+    /// 0 %.
     pub const ZERO: Self = Self::percent(0);
-    /// The whole.
+    /// 100 %.
     pub const ONE: Self = Self::percent(100);
 
-    /// `numerator / denominator`; an error when the denominator is zero.
+    /// `numerator / denominator`; an error if the denominator is zero.
     pub fn new(numerator: u32, denominator: u32) -> Result<Self, Error> {
         if denominator == 0 {
             let value = format_args!("{numerator}/{denominator}").to_string();
             return Err(Error::invalid(
                 "ratio",
                 value,
-                "the denominator must be at least 1",
+                "a denominator of at least 1",
             ));
         }
         Ok(Self {
@@ -51,7 +51,7 @@ impl Ratio {
         })
     }
 
-    /// Whole hundredths: `Ratio::percent(5)` is 5 %, `Ratio::percent(150)` is 1.5 times.
+    /// Whole percent: `Ratio::percent(5)` is 5 %, `Ratio::percent(150)` is 1.5 times.
     pub const fn percent(percent: u32) -> Self {
         Self {
             numerator: percent,
@@ -67,44 +67,44 @@ impl Ratio {
         }
     }
 
-    /// The upper number of the fraction, as it was given.
+    /// The numerator, as given.
     pub const fn numerator(self) -> u32 {
         self.numerator
     }
 
-    /// The lower number of the fraction, as it was given; never zero.
+    /// The denominator, as given; never zero.
     pub const fn denominator(self) -> u32 {
         self.denominator
     }
 
-    /// Whether `part` of `whole` is strictly more than this ratio; never true of nothing.
+    /// Whether `part / whole` is strictly above this ratio; false for 0 of 0.
     pub const fn is_exceeded_by(self, part: u64, whole: u64) -> bool {
         part as u128 * self.denominator as u128 > whole as u128 * self.numerator as u128
     }
 
-    /// Whether this ratio is strictly more than `part` of `whole`; never of nothing.
+    /// Whether `part / whole` is strictly below this ratio; false for 0 of 0.
     pub(crate) const fn is_above(self, part: u64, whole: u64) -> bool {
         whole as u128 * self.numerator as u128 > part as u128 * self.denominator as u128
     }
 
-    /// Whether a hash, as a point between 0 and 1, lies below this ratio. That holds for this share of
-    /// all hashes.
+    /// Whether a hash, as a point between 0 and 1, lies below this ratio. That holds for this share
+    /// of all hashes.
     pub(crate) fn contains_hash(self, hash: u64) -> bool {
         u128::from(hash) * u128::from(self.denominator) < u128::from(self.numerator) << u64::BITS
     }
 
-    /// The largest whole number that is at most this share of `whole`.
+    /// This share of `whole`, rounded down.
     pub fn of(self, whole: u64) -> u64 {
         let product = u128::from(whole) * u128::from(self.numerator) / u128::from(self.denominator);
         u64::try_from(product).unwrap_or(u64::MAX)
     }
 
-    /// The nearest floating point number, for arithmetic that is not a comparison.
+    /// The ratio as a floating point number, for arithmetic other than comparisons.
     pub fn as_f64(self) -> f64 {
         f64::from(self.numerator) / f64::from(self.denominator)
     }
 
-    /// Checks that the ratio is more than zero and less than one, for the field it was given for.
+    /// Checks that the ratio is above zero and below one; the error names the field.
     pub(crate) fn strictly_between_zero_and_one(self, field: &'static str) -> Result<Self, Error> {
         if self > Self::ZERO && self < Self::ONE {
             Ok(self)

@@ -1,4 +1,4 @@
-//! Moments in time, as plain numbers that survive a restart.
+//! Points in time, as plain numbers that survive a restart.
 
 use std::fmt;
 use std::ops::Add;
@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// A moment: milliseconds since 1970-01-01 00:00 UTC.
+/// A point in time: milliseconds since 1970-01-01 00:00 UTC.
 ///
-/// Wall time and not [`Instant`](std::time::Instant), because a 48 hour window must survive a restart. Arithmetic
-/// saturates; a difference is never negative. Serialised as the number of milliseconds.
+/// It is wall-clock time rather than an [`Instant`](std::time::Instant), because a 48-hour window
+/// must survive a restart. Arithmetic saturates; a difference is never negative. Serialised as the
+/// number of milliseconds.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,7 +29,7 @@ impl Timestamp {
     /// 1970-01-01 00:00 UTC.
     pub const EPOCH: Self = Self(0);
 
-    /// The moment this many milliseconds after the epoch.
+    /// The time this many milliseconds after the epoch.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
@@ -38,7 +39,7 @@ impl Timestamp {
         self.0
     }
 
-    /// How long after `earlier` this is; zero when it is not after it.
+    /// The duration since `earlier`; zero if `earlier` is not earlier.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
@@ -72,7 +73,7 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// Whole milliseconds of a duration; the longest that fit when they do not.
+/// The whole milliseconds of a duration, saturating.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -91,7 +92,10 @@ pub(crate) mod as_millis {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
     pub(crate) fn serialize<S: Serializer>(
         duration: &Duration,
         serializer: S,

@@ -1,4 +1,4 @@
-//! The errors of the crate `async-openai`.
+//! Classifies the errors of the crate `async-openai`.
 
 use async_openai::error::OpenAIError;
 

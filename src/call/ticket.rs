@@ -62,7 +62,7 @@ impl FromStr for TicketId {
             crate::Error::invalid(
                 "ticket id",
                 text,
-                "`instance-sequence`, as a ticket prints it",
+                "`instance-sequence`, as printed by a ticket",
             )
         })
     }

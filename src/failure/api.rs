@@ -1,25 +1,27 @@
-//! Errors of LLM APIs as they come over the wire, read for what a guard must know.
+//! Parses the error responses of LLM APIs.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::table::{Said, kind_of};
+use super::table::{ErrorText, kind_of};
 use super::{Classify, FailureKind, Overflow};
 
-/// No error that matters is longer.
+/// The bytes of a body that are read. No relevant error is longer.
 const READ: usize = 64 << 10;
-/// Bodies are arrays of errors, and errors are bodies written as text: so deep, and no deeper.
+/// The deepest nesting that is read: bodies can be arrays of errors, and errors can hold bodies as
+/// text.
 const DEPTH: u8 = 4;
-/// What a type, a code or a reason stands under.
+/// The keys of types, codes and reasons.
 const WORD_KEYS: [&str; 6] = ["type", "code", "status", "reason", "error_code", "__type"];
 
-/// An error of an LLM API: what kind of failure it is, how long to wait, and how many tokens the prompt had.
+/// An error of an LLM API: the kind of failure, the time to wait, and the number of tokens in the
+/// prompt.
 ///
-/// Reads the shapes of OpenAI, Azure, Anthropic, Gemini, Amazon Bedrock and of servers that imitate them: codes that are
-/// numbers, errors inside arrays, errors written as text inside errors, and error events inside a stream. It never fails:
-/// of what it cannot read the status decides.
+/// It reads the formats of OpenAI, Azure, Anthropic, Gemini, Amazon Bedrock and compatible servers:
+/// numeric codes, errors inside arrays, errors as text inside errors, and error events inside a
+/// stream. Parsing never fails: if the body is unreadable, the status alone decides.
 ///
 /// ```
 /// use fusebox::{Classify, FailureKind};
@@ -41,22 +43,24 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// From the status and the body of a response.
+    /// The error of a response with this status and body.
     pub fn from_response(status: u16, body: &[u8]) -> Self {
         Self::read(status, &[], body)
     }
 
-    /// From an event inside a stream that began with a 200: the data of the event, or the event as it came.
+    /// The error of an event inside a stream that began with a 200. Pass the data of the event, or
+    /// the whole event.
     pub fn from_stream(event: &str) -> Self {
         Self::read(0, &[], event.as_bytes())
     }
 
-    /// From a response of Amazon Bedrock, with the header `x-amzn-errortype`.
+    /// The error of an Amazon Bedrock response, whose header `x-amzn-errortype` is `error_type`.
     pub fn from_bedrock(status: u16, error_type: &str, body: &[u8]) -> Self {
         Self::read(status, &[error_type], body)
     }
 
-    /// With the header `retry-after`: seconds, or a number with a unit such as `644ms`. A date is not read.
+    /// The same error with the header `retry-after`: seconds, or a number with a unit such as
+    /// `644ms`. A date is ignored.
     pub fn with_retry_after(mut self, header: &str) -> Self {
         self.retry_after = wait(header).or(self.retry_after);
         self
@@ -67,7 +71,7 @@ impl ApiError {
         self.status
     }
 
-    /// What the API says, at most 4,096 bytes of it.
+    /// The message of the API, cut at 4,096 bytes.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -80,7 +84,7 @@ impl ApiError {
         }
         reading.text(&body, 0);
         let message = reading.messages.join("; ");
-        let said = Said {
+        let error = ErrorText {
             status: if (300..600).contains(&status) {
                 status
             } else {
@@ -89,13 +93,13 @@ impl ApiError {
             words: reading.words,
             message: message.to_lowercase(),
         };
-        let kind = kind_of(&said);
+        let kind = kind_of(&error);
         let overflow =
             Overflow::parse(&message).filter(|_| kind == FailureKind::ContextLengthExceeded);
         Self {
             status,
             kind,
-            retry_after: reading.retry_after.or_else(|| wait_in(&said.message)),
+            retry_after: reading.retry_after.or_else(|| wait_in(&error.message)),
             input_tokens: overflow.and_then(Overflow::prompt_tokens),
             message: cut(message),
         }
@@ -128,10 +132,10 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-/// What has been found in a body so far.
+/// The parts of a body that have been found so far.
 #[derive(Default)]
 struct Reading {
-    /// A status that stands in the body.
+    /// The status in the body, if any; else 0.
     status: u16,
     words: Vec<String>,
     messages: Vec<String>,
@@ -139,7 +143,7 @@ struct Reading {
 }
 
 impl Reading {
-    /// A text that may be JSON, or an event of a stream with JSON in it.
+    /// Reads a text that may be JSON, or a stream event that holds JSON.
     fn text(&mut self, text: &str, depth: u8) {
         let text = text.trim();
         let data = text.lines().find_map(|line| line.strip_prefix("data:"));
@@ -192,7 +196,8 @@ impl Reading {
         }
     }
 
-    /// A word as the table has it: without the name space before it and what stands behind a colon.
+    /// Adds a word in the form of the table: without a namespace before it and without anything
+    /// after a colon.
     fn word(&mut self, word: &str) {
         let word = word.rsplit('#').next().unwrap_or(word);
         let word = word.split(':').next().unwrap_or(word);
@@ -200,7 +205,7 @@ impl Reading {
     }
 }
 
-/// `2`, `0.5`, `644ms`, `23.5s`.
+/// Reads `2`, `0.5`, `644ms` or `23.5s`.
 fn wait(text: &str) -> Option<Duration> {
     let text = text.trim();
     let (number, unit) = match text.find(|c: char| !c.is_ascii_digit() && c != '.') {
@@ -217,7 +222,7 @@ fn wait(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// "Please try again in 644ms."
+/// Reads a message such as "Please try again in 644ms."
 fn wait_in(message: &str) -> Option<Duration> {
     let words = ["try again in ", "retry in ", "retry after "];
     let (_, after) = words.iter().find_map(|words| message.split_once(words))?;

@@ -1,10 +1,12 @@
-//! What an API says when a prompt is too long: often the exact number of its tokens.
+//! Parses the message of an API that refuses a prompt as too long; it often has the exact token
+//! count.
 
-/// An error message about a prompt that is too long, read for the numbers in it.
+/// The numbers in an error message about a prompt that is too long.
 ///
-/// The number of tokens is an exact count that costs nothing: give it to [`Permit::fail_with`](crate::Permit::fail_with),
-/// or through [`Classify::input_tokens`](crate::Classify::input_tokens). Read only what came with a status of 400, 413 or
-/// 422, or inside a stream: a document may quote such a message.
+/// The number of tokens is an exact count at no cost: pass it to
+/// [`Permit::fail_with`](crate::Permit::fail_with), or return it from
+/// [`Classify::input_tokens`](crate::Classify::input_tokens). Parse only messages with a status of
+/// 400, 413 or 422, or from inside a stream, because a document can quote such a message.
 ///
 /// ```
 /// use fusebox::failure::Overflow;
@@ -20,8 +22,8 @@ pub struct Overflow {
     limit: Option<u64>,
 }
 
-/// How messages say it: words that must stand there, the words before the number of tokens, the words before the limit.
-/// From the messages of OpenAI, Azure, vLLM, `SGLang`, Anthropic, Bedrock and Gemini.
+/// Known wordings of OpenAI, Azure, vLLM, `SGLang`, Anthropic, Bedrock and Gemini: the words that
+/// identify the message, the words before the number of tokens, and the words before the limit.
 const WORDINGS: [(&str, &[&str], &str); 8] = [
     (
         "prompt is too long",
@@ -56,11 +58,11 @@ const WORDINGS: [(&str, &[&str], &str); 8] = [
     ("exceed context limit", &["exceed context limit: "], " > "),
     ("context_length_exceeded", &[], "maximum context length is "),
 ];
-/// No message that matters is longer.
+/// The characters of a message that are read. No relevant message is longer.
 const READ: usize = 4_096;
 
 impl Overflow {
-    /// Reads a message; `None` when it is about something else. Never panics, whatever the message.
+    /// Reads a message; `None` if it is about something else.
     pub fn parse(message: &str) -> Option<Self> {
         let text: String = message
             .chars()
@@ -78,12 +80,12 @@ impl Overflow {
         })
     }
 
-    /// How many tokens the prompt had, if the message says so.
+    /// The number of tokens in the prompt, if the message states it.
     pub fn prompt_tokens(self) -> Option<u64> {
         self.prompt_tokens
     }
 
-    /// How many the model takes, if the message says so.
+    /// The token limit of the model, if the message states it.
     pub fn limit(self) -> Option<u64> {
         self.limit
     }

@@ -1,38 +1,38 @@
-//! What the errors of LLM APIs mean: one row for each thing that an API says, the most telling first.
+//! The table from errors of LLM APIs to kinds of failure: the most specific row first.
 
 use super::overflow::Overflow;
 use crate::failure::FailureKind;
 
-/// What was read of an error.
+/// The parts of an error that the table matches.
 #[derive(Debug, Default)]
-pub(super) struct Said {
-    /// The status of the response; 0 where there is none, as inside a stream.
+pub(super) struct ErrorText {
+    /// The status of the response; 0 if there is none, as inside a stream.
     pub(super) status: u16,
-    /// Types, codes and reasons, in small letters.
+    /// Types, codes and reasons, in lower case.
     pub(super) words: Vec<String>,
-    /// The messages, in small letters.
+    /// The messages, in lower case.
     pub(super) message: String,
 }
 
-/// What a row looks for.
+/// The condition of a row.
 enum Sign {
-    /// A type, code or reason.
+    /// One of these types, codes or reasons.
     Word(&'static [&'static str]),
-    /// Part of the message, whatever the status.
+    /// A message that contains one of these texts, whatever the status.
     Message(&'static [&'static str]),
-    /// The status.
+    /// One of these statuses.
     Status(&'static [u16]),
-    /// A message about a prompt that is too long, with a status that can mean it.
+    /// A message about a prompt that is too long, with a matching status.
     Overflow,
-    /// A message that names a limit and more than that as requested.
+    /// A message with a rate limit and a request above that limit.
     AboveRate,
 }
 
 use FailureKind as Kind;
 use Sign::{AboveRate, Message, Status, Word};
 
-/// Statuses decide only after every word and message that says more: the quota of Amazon Bedrock is a 400, its broken
-/// models are a 424, and a wrong key of Gemini is a 400.
+/// A status comes only after every word and message that is more specific: an exceeded quota of
+/// Amazon Bedrock is a 400, a failing model there is a 424, and a wrong API key of Gemini is a 400.
 const ROWS: &[(Sign, FailureKind)] = &[
     (
         Word(&["context_length_exceeded", "model_context_window_exceeded"]),
@@ -153,16 +153,16 @@ const ROWS: &[(Sign, FailureKind)] = &[
     (Word(&["not_found"]), Kind::NotFound),
 ];
 
-/// Statuses with which an API says that a prompt is too long; 0 inside a stream.
+/// The statuses of messages about a prompt that is too long; 0 inside a stream.
 const OVERFLOW_STATUSES: [u16; 4] = [0, 400, 413, 422];
 
-/// What kind of failure it is: that of the first row that fits.
-pub(super) fn kind_of(said: &Said) -> FailureKind {
-    let row = ROWS.iter().find(|(sign, _)| sign.is_seen(said));
-    row.map_or_else(|| kind_of_class(said.status), |(_, kind)| *kind)
+/// The kind of failure of the first row that matches.
+pub(super) fn kind_of(error: &ErrorText) -> FailureKind {
+    let row = ROWS.iter().find(|(sign, _)| sign.matches(error));
+    row.map_or_else(|| kind_of_class(error.status), |(_, kind)| *kind)
 }
 
-/// Of a status that no row names, at least the class.
+/// The kind of failure for the class of a status without a row.
 fn kind_of_class(status: u16) -> FailureKind {
     match status {
         400..=499 => FailureKind::InvalidRequest,
@@ -172,20 +172,25 @@ fn kind_of_class(status: u16) -> FailureKind {
 }
 
 impl Sign {
-    fn is_seen(&self, said: &Said) -> bool {
+    fn matches(&self, error: &ErrorText) -> bool {
         match self {
-            Word(words) => said.words.iter().any(|word| words.contains(&word.as_str())),
-            Message(parts) => parts.iter().any(|part| said.message.contains(part)),
-            Status(statuses) => statuses.contains(&said.status),
+            Word(words) => error
+                .words
+                .iter()
+                .any(|word| words.contains(&word.as_str())),
+            Message(parts) => parts.iter().any(|part| error.message.contains(part)),
+            Status(statuses) => statuses.contains(&error.status),
             Self::Overflow => {
-                OVERFLOW_STATUSES.contains(&said.status) && Overflow::parse(&said.message).is_some()
+                OVERFLOW_STATUSES.contains(&error.status)
+                    && Overflow::parse(&error.message).is_some()
             }
-            AboveRate => is_above_rate(&said.message),
+            AboveRate => is_above_rate(&error.message),
         }
     }
 }
 
-/// "Limit 30000, Requested 30601": no wait makes room for it. "Limit 30000, Used 29937, Requested 385" is another thing.
+/// "Limit 30000, Requested 30601" can never succeed, however long the caller waits. "Limit 30000,
+/// Used 29937, Requested 385" can.
 fn is_above_rate(message: &str) -> bool {
     let number = |word: &str| {
         let (_, after) = message.split_once(word)?;

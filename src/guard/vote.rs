@@ -1,4 +1,4 @@
-//! What guards say about a call, and the lattices in which the strictest word wins.
+//! The votes of guards on a call; of several votes the strictest wins.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,26 +6,27 @@ use std::fmt;
 use crate::call::{Destination, Reason, Role};
 use crate::tokens::Model;
 
-/// A guard's vote on which version serves a call. Ordered by caution: of several votes the greatest wins, whatever
-/// their order.
+/// A guard's vote on the version that serves a call. Ordered from least to most cautious: the most
+/// cautious vote wins, whatever the order of the guards.
 ///
-/// Nothing but `Candidate` makes a candidate serve, and one vote for anything above it is enough to prevent it.
+/// A candidate serves only if a guard votes `Candidate` and no guard votes for a more cautious
+/// route.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(
     clippy::exhaustive_enums,
-    reason = "a chain: a new place in it would change what its neighbours mean"
+    reason = "the votes form a chain, and a new one would change what its neighbours mean"
 )]
 pub enum Route {
-    /// No opinion; production serves if nobody has one.
+    /// No vote; production serves if no guard votes.
     #[default]
     Abstain,
     /// The candidate may serve this call.
     Candidate,
     /// Production, not the candidate.
     Stable,
-    /// The version before.
+    /// The previous version.
     Previous,
-    /// No version is fit to serve: the document goes to a person.
+    /// No version: the document goes to human review.
     HumanReview,
 }
 
@@ -35,7 +36,7 @@ impl Route {
         self.max(other)
     }
 
-    /// The part of the line-up that serves; `None` when no version does.
+    /// The role of the version that serves; `None` if no version does.
     pub fn role(self) -> Option<Role> {
         match self {
             Self::Candidate => Some(Role::Candidate),
@@ -68,28 +69,28 @@ impl From<Role> for Route {
     }
 }
 
-/// A guard's word on whether the chosen version may take a call.
+/// A guard's vote on whether the chosen version may serve a call.
 ///
-/// Verdicts form a lattice: [`stricter`](Self::stricter) is commutative, associative and idempotent, so the order in
-/// which guards are added cannot change a result.
+/// Verdicts form a lattice: [`stricter`](Self::stricter) is commutative, associative and
+/// idempotent, so the order of the guards does not change the result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 #[allow(
     clippy::exhaustive_enums,
-    reason = "the pipeline must know every verdict to join it"
+    reason = "the pipeline must know every verdict to combine them"
 )]
 pub enum Verdict {
-    /// Nothing against it.
+    /// The call may be made.
     #[default]
     Proceed,
-    /// Only with this larger model.
+    /// The call may be made only with this larger model.
     UseModel(Box<Model>),
-    /// Do not make the call; send the document elsewhere.
+    /// The call must not be made; the document goes elsewhere.
     Divert(Divert),
 }
 
 impl Verdict {
-    /// Send the document to `destination` because of `reason`.
+    /// Diverts the document to `destination` for this reason.
     pub fn divert(destination: Destination, reason: Reason) -> Self {
         Self::Divert(Divert {
             destination,
@@ -97,8 +98,9 @@ impl Verdict {
         })
     }
 
-    /// The stricter of two verdicts: a diversion over a larger model over going on; of two models the larger one; of
-    /// two diversions a person over a queue, with the reasons of both.
+    /// The stricter of two verdicts. A diversion is stricter than a larger model, which is stricter
+    /// than proceeding. Of two models the larger wins; of two diversions, human review wins over a
+    /// queue, with the reasons of both.
     pub fn stricter(self, other: Self) -> Self {
         match (self, other) {
             (Self::Divert(mut one), Self::Divert(other)) => {
@@ -116,7 +118,7 @@ impl Verdict {
     }
 }
 
-/// Where a document goes instead, and why.
+/// A diversion: where the document goes, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Divert {
     destination: Destination,
@@ -124,39 +126,39 @@ pub struct Divert {
 }
 
 impl Divert {
-    /// Where to.
+    /// Where the document goes.
     pub fn destination(&self) -> &Destination {
         &self.destination
     }
 
-    /// Why: at least one reason.
+    /// The reasons, at least one.
     pub fn reasons(&self) -> &BTreeSet<Reason> {
         &self.reasons
     }
 }
 
-/// A guard's word on an answer: may it be acted on, or must a person look first? The stricter word wins.
+/// A guard's vote on an answer: accept it, or send it to human review. The stricter vote wins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 #[allow(
     clippy::exhaustive_enums,
-    reason = "the pipeline must know every word to join it"
+    reason = "the pipeline must know every vote to combine them"
 )]
 pub enum Acceptance {
-    /// Nothing against acting on it.
+    /// The answer can be used without review.
     #[default]
     Accept,
-    /// A person must look, for these reasons.
+    /// The answer goes to human review, for these reasons.
     Review(BTreeSet<Reason>),
 }
 
 impl Acceptance {
-    /// A person must look because of `reason`.
+    /// Sends the answer to human review for this reason.
     pub fn review(reason: Reason) -> Self {
         Self::Review(BTreeSet::from([reason]))
     }
 
-    /// The stricter of two words, with the reasons of both.
+    /// The stricter of two votes, with the reasons of both.
     pub fn stricter(self, other: Self) -> Self {
         match (self, other) {
             (Self::Review(mut one), Self::Review(other)) => {

@@ -95,7 +95,7 @@ fn a_ticket_is_read_again_and_has_a_format() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("format 2 is not known here") && error.contains("reads format 1"),
+        error.contains("unknown format 2") && error.contains("reads format 1"),
         "{error}"
     );
 }

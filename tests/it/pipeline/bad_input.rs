@@ -64,19 +64,19 @@ fn absent_guards_share_a_name() {
 fn names_and_models_need_to_be_something() {
     refused(
         Call::new("", "invoice"),
-        "document id: got ``, expected give at least one character",
+        "document id: got ``, expected at least one character",
     );
     refused(
         Call::new("inv-1", ""),
-        "document type: got ``, expected give at least one character",
+        "document type: got ``, expected at least one character",
     );
     refused(
         Version::new("", "gpt-4o"),
-        "version: got ``, expected give at least one character",
+        "version: got ``, expected at least one character",
     );
     refused(
         Version::new("v7", ""),
-        "model: got ``, expected give at least one character",
+        "model: got ``, expected at least one character",
     );
     refused(
         Model::new("gpt-4o", 0),
@@ -84,7 +84,7 @@ fn names_and_models_need_to_be_something() {
     );
     refused(
         Ratio::new(1, 0),
-        "ratio: got `1/0`, expected the denominator must be at least 1",
+        "ratio: got `1/0`, expected a denominator of at least 1",
     );
     refused(
         Confidence::new(f64::NAN),

@@ -84,7 +84,7 @@ fn a_state_that_cannot_be_read_is_an_error_that_names_the_guard() {
     assert!(
         error
             .to_string()
-            .starts_with("state of `error-rate`: format 7 is not known here"),
+            .starts_with("state of `error-rate`: unknown format 7"),
         "{error}"
     );
     assert_eq!(next.serving(), "v7", "the guard is as it was");
