@@ -1,7 +1,8 @@
-//! What a guarded call costs beside its own work: admit and answer in the healthy state, with the peers in the same run.
+//! The overhead of a guarded call: admit and answer in the healthy state, with the peers in the
+//! same run.
 //!
-//! Every contender does the same: ask for permission, do nothing, record a success. Ids are `area/case/who`;
-//! `cargo run --release --example ratios` prints the ratios.
+//! Every contender does the same: ask for permission, do nothing, record a success. Ids are
+//! `area/case/who`; `cargo run --release --example ratios` prints the ratios.
 
 #![allow(
     missing_docs,
@@ -34,7 +35,7 @@ use tower::{Service, ServiceExt, service_fn};
 use tower_resilience_circuitbreaker::{CircuitBreakerLayer, SlidingWindowType};
 
 const WINDOW: Duration = Duration::from_secs(15 * 60);
-/// What a service with ten calls a second has in its window of 15 minutes.
+/// The calls of 15 minutes at ten calls a second.
 const RECORDS: usize = 9_000;
 
 fn line_up() -> LineUp {
@@ -57,7 +58,7 @@ fn one_guard() -> Pipeline {
     pipeline(|builder| builder.guard(ErrorRateBreaker::default()))
 }
 
-/// All seven, as a service would have them: no rollout is on, the shadow run has a candidate.
+/// All seven, as a service would have them, without a rollout and with a shadow run.
 fn all_guards() -> Pipeline {
     let candidate = VersionId::new("v8").expect("a name");
     pipeline(|builder| {
@@ -90,8 +91,8 @@ fn admit_and_answer(pipeline: &Pipeline, call: &Call<'_>) {
     }
 }
 
-/// The guard without a pipeline: it is asked, and told that a call opened and ended, as a pipeline does it. The clock is
-/// read once; nobody makes a ticket.
+/// The guard without a pipeline: each call asks it for a vote and reports the opening and the
+/// outcome, as a pipeline does. It reads the clock once per call and makes no ticket.
 struct Alone {
     guard: ErrorRateBreaker,
     call: Call<'static>,
@@ -128,7 +129,7 @@ impl Alone {
     }
 }
 
-/// Calls for so many types of document, one after the other.
+/// Calls for `types` document types in turn.
 fn types(bencher: &mut Bencher<'_>, types: usize) {
     let breaker = ErrorRateBreaker::builder().by_document_type(true);
     let pipeline = pipeline(|builder| builder.guard(breaker.build().expect("default numbers")));
@@ -164,7 +165,7 @@ fn failsafe() -> impl CircuitBreaker + Send + Sync + Clone {
     failsafe::Config::new().failure_policy(policy).build()
 }
 
-/// One call of the two threads each, as often as the bench asks: the time of all calls.
+/// The time of `iterations` calls, half of them on each of two threads.
 fn on_two_threads(iterations: u64, step: impl Fn() + Send + Sync) -> Duration {
     let begin = Instant::now();
     thread::scope(|scope| {
@@ -195,7 +196,7 @@ fn tower_resilience(criterion: &mut Criterion) {
         .build()
         .expect("a runtime");
     let mut group = criterion.benchmark_group("breaker/closed-1-thread");
-    // The runtime alone, to be subtracted from the two below: entering it and polling a service that is ready.
+    // The runtime alone, to be subtracted from the two below: enter it and poll a ready service.
     let mut bare = service_fn(|(): ()| async { Ok::<(), ()>(()) });
     group.bench_function("tokio-block-on-alone", |bencher| {
         bencher.iter(|| runtime.block_on(async { bare.ready().await?.call(()).await }));

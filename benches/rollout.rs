@@ -1,8 +1,9 @@
-//! What a rollout costs: a routing decision, a correction, a report, with 100 document types in two stages.
+//! The cost of a rollout: a routing decision, a correction, a report, with 100 document types in
+//! two stages.
 //!
-//! The guard is called as the pipeline calls it, without the rest of the pipeline. Corrections are of documents that were
-//! not corrected before, of both versions in their shares, at equal rates. There is no peer: no rollout controller takes
-//! corrections by ticket inside a process.
+//! The bench calls the guard as the pipeline does, without the rest of the pipeline. Each
+//! correction is of a new document; both versions have them in their shares, at equal rates. There
+//! is no peer: no rollout controller takes corrections by ticket inside a process.
 
 #![allow(
     missing_docs,
@@ -29,17 +30,18 @@ const BEGIN: Timestamp = Timestamp::from_millis(1_773_435_600_000);
 const TYPES: usize = 100;
 /// Documents of each type in each quarter of a stage.
 const DOCUMENTS: usize = 40;
-/// Corrections that are measured before all is as it was: as many again as there are.
+/// Corrections that are measured between two resets: as many as there were before.
 const CORRECTIONS: usize = 1_000;
 
-/// A canary in its second stage, every type answered and corrected in all quarters of both stages.
+/// A canary in its second stage: every type has answers and corrections in all quarters of both
+/// stages.
 struct Rollout {
     policy: Arc<CanaryPolicy>,
     line_up: LineUp,
     outbox: Outbox,
     now: Timestamp,
-    /// Answers that nobody has corrected.
-    right: Vec<Ticket>,
+    /// Answers without a correction.
+    uncorrected: Vec<Ticket>,
     state: State,
 }
 
@@ -55,7 +57,7 @@ impl Rollout {
             .build()
             .expect("a pipeline that can be built");
         let names: Vec<_> = (0..types).map(name).collect();
-        let mut right = Vec::new();
+        let mut uncorrected = Vec::new();
         pipeline.tick();
         for quarter in 0..8 {
             for (number, document_type) in names.iter().cycle().take(types * DOCUMENTS).enumerate()
@@ -65,7 +67,7 @@ impl Rollout {
                 if number % 33 == 0 {
                     pipeline.observe(&ticket, correction());
                 } else {
-                    right.push(ticket);
+                    uncorrected.push(ticket);
                 }
             }
 
@@ -74,12 +76,12 @@ impl Rollout {
                 policy.promote().expect("it is running");
             }
         }
-        // Of all quarters, the last ones first.
-        right.reverse();
-        let step = right.len() / CORRECTIONS;
-        let right = right.into_iter().step_by(step.max(1)).collect();
-        let (stored_by, nobody) = (line_up.clone(), Outbox::new());
-        let cx = Cx::new(clock_time(&clock), &stored_by, &nobody, "canary");
+        // From all quarters, the last quarter first.
+        uncorrected.reverse();
+        let step = uncorrected.len() / CORRECTIONS;
+        let uncorrected = uncorrected.into_iter().step_by(step.max(1)).collect();
+        let (live, unread) = (line_up.clone(), Outbox::new());
+        let cx = Cx::new(clock_time(&clock), &live, &unread, "canary");
         let state = policy.snapshot(&cx).expect("it can be written");
         let state = state.expect("it has a state");
         Self {
@@ -87,7 +89,7 @@ impl Rollout {
             line_up,
             outbox: Outbox::new(),
             now: clock_time(&clock),
-            right,
+            uncorrected,
             state,
         }
     }
@@ -101,7 +103,7 @@ impl Rollout {
         self.policy.observe(ticket, &signal, &self.cx());
     }
 
-    /// As it was before the corrections that were measured.
+    /// Back to the state before the measured corrections.
     fn reset(&self) {
         let restored = self.policy.restore(&self.state, &self.cx());
         restored.expect("its own state");
@@ -139,7 +141,7 @@ fn corrections(criterion: &mut Criterion) {
             while left > 0 {
                 rollout.reset();
                 let tickets = rollout
-                    .right
+                    .uncorrected
                     .iter()
                     .take(usize::try_from(left).unwrap_or(usize::MAX));
                 left -= tickets.len() as u64;
@@ -167,14 +169,14 @@ fn reports(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("rollout");
     for (case, changed) in [("one-type-changed", 1), ("all-types-changed", TYPES)] {
         rollout.reset();
-        let mut tickets = rollout.right.chunks_exact(changed);
+        let mut tickets = rollout.uncorrected.chunks_exact(changed);
         group.bench_function(format!("report-100-types-{case}/fusebox"), |bencher| {
             bencher.iter_custom(|iterations| {
                 let mut spent = Duration::ZERO;
                 for _ in 0..iterations {
                     let chunk = tickets.next().unwrap_or_else(|| {
                         rollout.reset();
-                        tickets = rollout.right.chunks_exact(changed);
+                        tickets = rollout.uncorrected.chunks_exact(changed);
                         tickets.next().unwrap_or_default()
                     });
                     for ticket in chunk {

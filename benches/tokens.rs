@@ -1,8 +1,9 @@
-//! What counting and judging costs: full counts with the tokenizers as they are in the same run, texts that tokenizers
-//! stumble over, and decisions that need no count or only a part of one.
+//! The cost of counts and decisions: full counts, with the peers' tokenizers in the same run; texts
+//! that are slow for tokenizers; decisions that need no count or only a part of one.
 //!
-//! `fusebox` is the counter that `Encoding::counter` gives: with feature `bpe` that is `Bpe`, and `fusebox-tiktoken` is
-//! the other one. Ids are `area/case/who`; `cargo run --release --example ratios` prints the ratios.
+//! `fusebox` is the counter that `Encoding::counter` gives: `Bpe` with feature `bpe`, and then
+//! `fusebox-tiktoken` is the other counter. Ids are `area/case/who`;
+//! `cargo run --release --example ratios` prints the ratios.
 
 #![allow(
     missing_docs,
@@ -120,7 +121,7 @@ fn pathological(c: &mut Criterion) {
     }
 }
 
-/// A budget for a model of our own with OpenAI's encoding, and the line-up that it judges.
+/// A budget for a declared model with OpenAI's encoding, and a line-up for it.
 fn budget(window: u64) -> (TokenBudget, LineUp) {
     let model = Model::new("ours", window).map(|model| model.with_encoding(Encoding::O200kBase));
     let budget = TokenBudget::builder().model(model.expect("a model"));
@@ -131,7 +132,7 @@ fn budget(window: u64) -> (TokenBudget, LineUp) {
     (budget, line_up)
 }
 
-fn judge(c: &mut Criterion, case: &str, window: u64, call: &Call<'_>) {
+fn evaluate(c: &mut Criterion, case: &str, window: u64, call: &Call<'_>) {
     let (budget, line_up) = budget(window);
     let outbox = Outbox::new();
     let cx = Cx::new(Timestamp::EPOCH, &line_up, &outbox, "token-budget");
@@ -149,23 +150,23 @@ fn document(text: &str) -> Call<'_> {
 
 fn decisions(c: &mut Criterion) {
     let fits = filled(PROSE, 200 * KB);
-    judge(
+    evaluate(
         c,
         "clear-fit-200k-of-1m-window",
         1_000_000,
         &document(&fits),
     );
     let over = filled(PROSE, 10_000 * KB);
-    judge(
+    evaluate(
         c,
         "clear-overflow-10m-of-32k-window",
         32_000,
         &document(&over),
     );
     let grey = filled(PROSE, 2_000 * KB);
-    judge(c, "overflow-2m-of-32k-window", 32_000, &document(&grey));
+    evaluate(c, "overflow-2m-of-32k-window", 32_000, &document(&grey));
 
-    // What 32,000 tokens take to count: the measure of the two above.
+    // A count of 32,000 tokens, to compare the two above with.
     let counter = counter();
     let text = filled(PROSE, 140 * KB);
     let mut group = c.benchmark_group("tokens/count-32k-tokens");

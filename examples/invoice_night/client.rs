@@ -1,4 +1,4 @@
-//! The service's own client: `async-openai`, and what its errors mean.
+//! The service's own client: `async-openai`, and the failure kinds of its errors.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use crate::versions::{ANSWER_TOKENS, prompt};
 #[derive(Debug)]
 pub(crate) struct Extractor(Client<OpenAIConfig>);
 
-/// What the model is asked to answer with.
+/// The answer that the prompt asks for.
 #[derive(Debug, Deserialize)]
 struct Answer {
     fields: BTreeMap<String, String>,
@@ -38,7 +38,7 @@ pub(crate) enum ExtractError {
 }
 
 impl Extractor {
-    /// Of the server that the example starts itself: past any proxy that is set for the network.
+    /// A client of the example's own server, which bypasses any network proxy.
     pub(crate) fn of_server(address: SocketAddr) -> Result<Self, AnyError> {
         let http = reqwest::Client::builder().no_proxy().build()?;
         let config = OpenAIConfig::new()
@@ -47,7 +47,7 @@ impl Extractor {
         Ok(Self::with(config, http))
     }
 
-    /// Of a real service, if there is a key for one.
+    /// A client of a real service, if there is a key for one.
     pub(crate) fn of_service(args: &Args) -> Option<Self> {
         let key = args.api_key.as_deref().filter(|key| !key.is_empty())?;
         let mut config = OpenAIConfig::new().with_api_key(key);
@@ -57,7 +57,7 @@ impl Extractor {
         Some(Self::with(config, reqwest::Client::new()))
     }
 
-    /// Without the client's own retries: a failure that is retried in silence is seen by no guard.
+    /// Without the client's own retries, which would hide failures from the guards.
     fn with(config: OpenAIConfig, http: reqwest::Client) -> Self {
         Self(Client::with_config(config).with_http_service(ReqwestService::new(http)))
     }

@@ -1,4 +1,4 @@
-//! The documents: text files in a folder, with the expected fields beside them where somebody wrote them down.
+//! The documents: text files in a folder, each with an optional JSON file of its expected fields.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,16 +16,16 @@ pub(crate) struct Document {
     pub(crate) name: String,
     pub(crate) kind: DocumentType,
     pub(crate) text: String,
-    /// What the server counts it as; the guards count for themselves.
+    /// The server's count of its tokens; the guards count for themselves.
     pub(crate) tokens: u64,
-    /// What the document says, for the model that stands in for a real one.
+    /// The expected fields, with which the server answers.
     pub(crate) fields: BTreeMap<String, String>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Documents {
     pub(crate) all: Vec<Document>,
-    /// Files that cannot be used, and why.
+    /// Files that cannot be used, each with the reason.
     pub(crate) unreadable: Vec<String>,
 }
 

@@ -58,19 +58,24 @@ pub(crate) async fn run(
                 (ticket.version(), "approved, by version 6 again")
             }
             Served::Accepted { ticket, .. } => (ticket.version(), "approved"),
-            Served::NeedsReview { ticket, .. } => (ticket.version(), "person: low confidence"),
+            Served::NeedsReview { ticket, .. } => {
+                (ticket.version(), "human review: low confidence")
+            }
             Served::Diverted(diversion) => {
                 act.first_bad.get_or_insert(arrival.at);
-                (diversion.ticket().version(), "person: no call was made")
+                (
+                    diversion.ticket().version(),
+                    "human review: no call was made",
+                )
             }
             Served::Failed {
                 ticket,
                 failure: CallFailure::Answer(_),
                 ..
-            } => (ticket.version(), "person: the answer was cut"),
+            } => (ticket.version(), "human review: the answer was cut"),
             Served::Failed { .. } => {
                 act.first_bad.get_or_insert(arrival.at);
-                (live.stable().id(), "person: the call failed")
+                (live.stable().id(), "human review: the call failed")
             }
         };
         act.count(&arrival, version, end);

@@ -1,7 +1,8 @@
-//! The night that fusebox exists for: a prompt grows by some 200 tokens, one type of document no longer fits, and nobody
-//! notices for eight hours. First without guards, then with them, then a night on which calls fail.
+//! The night that fusebox grew out of: a prompt grows by some 200 tokens, one document type no
+//! longer fits, and the operator notices eight hours later. First without guards, then with guards,
+//! then a night on which calls fail.
 //!
-//! `cargo run --release --example invoice_night -- --help` says what else it can do.
+//! `cargo run --release --example invoice_night -- --help` lists the options.
 
 mod args;
 #[path = "../shared/arrivals.rs"]

@@ -1,4 +1,4 @@
-//! Act one: the pipeline as such pipelines are written. An error is logged where nobody looks, and the loop goes on.
+//! Act one: a pipeline without guards. It drops each error and goes on to the next document.
 
 use crate::client::Extractor;
 use crate::documents::Documents;
@@ -36,5 +36,5 @@ pub(crate) async fn run(
     act
 }
 
-/// The end that nobody chose.
+/// Where a document ends whose error was dropped.
 pub(crate) const NOWHERE: &str = "nowhere";

@@ -1,4 +1,4 @@
-//! What a person reads, and what a machine does.
+//! The story as text, and as JSON.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ use crate::naive::NOWHERE;
 use crate::schedule::Arrival;
 use crate::versions::Versions;
 
-/// How many lines of one kind are printed unless everything is asked for.
+/// How many lines of a kind are printed without `--verbose`.
 const SHOWN: usize = 12;
 
 #[derive(Debug)]
@@ -28,11 +28,11 @@ pub(crate) struct Story {
     pub(crate) unreadable: Vec<String>,
 }
 
-/// One night: where its documents ended and what was told.
+/// One night: how its documents ended, and its events.
 #[derive(Debug)]
 pub(crate) struct Act {
     title: String,
-    /// How many documents of a type came to an end.
+    /// How many documents of each type ended where.
     ends: BTreeMap<(String, &'static str), u64>,
     lines: Vec<Line>,
     pub(crate) events: Vec<Event>,
@@ -93,12 +93,12 @@ impl Act {
             .sum()
     }
 
-    /// The moment when things went wrong: calls began to fail, or a document did not fit.
+    /// When calls began to fail, or else when the first document did not fit.
     fn wrong_since(&self) -> Option<Timestamp> {
         self.broken_at.or(self.first_bad)
     }
 
-    /// The first page after that.
+    /// The first page since then.
     fn page(&self) -> Option<&Event> {
         let since = self.wrong_since()?;
         self.events
@@ -128,7 +128,7 @@ impl Story {
         }
     }
 
-    /// Whether every document of every guarded act reached a known end.
+    /// Whether every document of every guarded act has a known outcome.
     pub(crate) fn all_known(&self) -> bool {
         self.acts.iter().all(|act| act.all_known)
     }
@@ -136,7 +136,7 @@ impl Story {
     pub(crate) fn print_json(&self) {
         let acts: Vec<_> = self.acts.iter().map(Act::json).collect();
         let story = json!({"notes": self.notes, "unreadable": self.unreadable, "acts": acts, "all_known": self.all_known()});
-        // A reader that has gone away is no reason to fail.
+        // A closed pipe is no reason to fail.
         let _ = writeln!(io::stdout(), "{story}");
     }
 
@@ -156,7 +156,7 @@ impl Story {
         let verdict = if self.all_known() { "yes" } else { "NO" };
         writeln!(
             out,
-            "\nEvery document behind guards reached a known end: {verdict}"
+            "\nEvery document behind guards has a known outcome: {verdict}"
         )
     }
 }
@@ -201,7 +201,7 @@ impl Act {
             let hours = noticed.since(first).as_secs_f64() / 3_600.0;
             let lost = self.lost();
             let text = format!(
-                "{lost} documents went nowhere, the first at {}. Somebody asked at {}, {hours:.1} hours later.",
+                "{lost} documents went nowhere, the first at {}. The operator noticed at {}, {hours:.1} hours later.",
                 clock_time(first),
                 clock_time(noticed)
             );
@@ -257,7 +257,7 @@ impl Act {
     }
 
     fn write_events(&self, out: &mut impl Write, verbose: bool) -> io::Result<()> {
-        let told = |event: &&Event| {
+        let is_shown = |event: &&Event| {
             let routine = matches!(
                 event.kind,
                 EventKind::Pipeline(PipelineEvent::Diverted { .. })
@@ -265,13 +265,18 @@ impl Act {
             );
             verbose || !routine
         };
-        let lines: Vec<String> = self.events.iter().filter(told).map(event_line).collect();
+        let lines: Vec<String> = self
+            .events
+            .iter()
+            .filter(is_shown)
+            .map(event_line)
+            .collect();
         write_some(out, "events", &lines, verbose)?;
         let routine = self.events.len() - lines.len();
         if routine > 0 {
             writeln!(
                 out,
-                "  and one event for each of {routine} documents that took another way (--verbose shows them)"
+                "  and one event for each of {routine} rerouted documents (--verbose shows them)"
             )?;
         }
         Ok(())
@@ -318,7 +323,7 @@ fn minutes(duration: Duration) -> String {
     format!("{} min {:02} s", seconds / 60, seconds % 60)
 }
 
-/// A bar on standard error, only when that is a terminal.
+/// A progress bar on standard error, if that is a terminal.
 pub(crate) fn progress(length: u64, what: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}") {

@@ -1,4 +1,4 @@
-//! When documents arrive, and what happens meanwhile.
+//! When documents arrive, version 7 ships, and calls begin to fail.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ impl Night {
         self.begins + self.gap * self.documents
     }
 
-    /// Which document comes when, the folder's documents in turn; the number makes each arrival a document of its own.
+    /// The arrivals: the folder's documents in turn. A number makes each arrival a new document.
     pub(crate) fn arrivals<'a>(
         &self,
         documents: &'a Documents,

@@ -1,7 +1,7 @@
 //! An OpenAI-compatible server on a loopback port, so that the example needs no key and no network.
 //!
-//! It enforces the context window and answers with the error bodies of the real API. It has no model: it looks the
-//! expected fields of a document up, which were written down beside it.
+//! It enforces the context window and answers with the error bodies of the real API. It has no
+//! model: its answers are the expected fields from the JSON file of each document.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,13 +24,13 @@ use crate::args::FaultOf;
 use crate::documents::Documents;
 use crate::versions::{Versions, prompt};
 
-/// Tokens around each message, its role included, and before the answer (OpenAI cookbook, "How to count tokens with
-/// tiktoken").
+/// Tokens around each message, its role included, and before the answer (OpenAI cookbook, "How to
+/// count tokens with tiktoken").
 const PER_MESSAGE: u64 = 4;
 const PRIMING: u64 = 3;
-/// The model is less sure of one in so many documents.
+/// One answer in this many has a low confidence.
 const DOUBTFUL: u64 = 40;
-/// A fault makes one in so many requests fail.
+/// With a fault, one affected request in this many fails.
 const FAILS: u64 = 5;
 
 #[derive(Debug)]
@@ -46,7 +46,7 @@ struct Shared {
     known: HashMap<String, (BTreeMap<String, String>, u64)>,
     counter: Tiktoken,
     newest_prompt: String,
-    /// Whose requests fail, one in five of them.
+    /// Which requests the fault affects.
     fault: Mutex<Option<FaultOf>>,
     requests: AtomicU64,
     suspects: AtomicU64,
@@ -96,7 +96,7 @@ pub(crate) async fn start(documents: &Documents, versions: &Versions) -> Result<
 }
 
 impl Server {
-    /// From now on one in five of these requests fails.
+    /// From now on, one in five of the affected requests fails.
     pub(crate) fn fail(&self, fault: FaultOf) {
         *self
             .state
@@ -205,7 +205,7 @@ impl Shared {
             .map_or_else(counted, |(_, tokens)| *tokens)
     }
 
-    /// The fields that were written down for the document, and how sure a model might be of them.
+    /// The expected fields of the document, with plausible confidences.
     fn answer(&self, request: &Request, number: u64) -> String {
         let document = request
             .messages

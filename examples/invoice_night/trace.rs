@@ -1,4 +1,5 @@
-//! Replays recorded arrivals and token counts through the same pipeline, on the virtual clock and without a network.
+//! Replays recorded arrivals and token counts through the same pipeline, on the virtual clock and
+//! without a network.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -55,7 +56,7 @@ pub(crate) fn replay(file: &Path, versions: &Versions) -> Result<Story, AnyError
             }
             Admission::Diverted(_diversion) => {
                 act.first_bad.get_or_insert(arrival.at);
-                "person: no call was made"
+                "human review: no call was made"
             }
         };
         act.count_one(call.document_type().to_string(), end);

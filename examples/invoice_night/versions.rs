@@ -14,10 +14,10 @@ use crate::args::Args;
 
 const V6_PROMPT: &str = include_str!("prompts/v6.txt");
 const V7_ADDED: &str = include_str!("prompts/v7_added.txt");
-/// Where documents go that are too large for the model.
+/// The fallback model, for documents that are too large for the version's own.
 const LARGER_MODEL: &str = "gpt-4.1";
 const LARGER_WINDOW: u64 = 1_047_576;
-/// Tokens kept free for the answer, and asked for as its limit.
+/// Tokens reserved for the answer; also the limit that the request sets.
 pub(crate) const ANSWER_TOKENS: u32 = 800;
 
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Versions {
         })
     }
 
-    /// How many tokens the prompt of a version has.
+    /// The tokens of a version's prompt.
     pub(crate) fn prompt_tokens(&self, version: &Version) -> u64 {
         let budget = TokenBudget::builder().model(self.model.clone()).build();
         let empty = Call::new("none", "none").map(|call| call.with_document(""));
@@ -55,7 +55,7 @@ impl Versions {
         breakdown.map_or(0, |breakdown| breakdown.system.lower())
     }
 
-    /// Version 6 alone, as it was before 22:00.
+    /// Version 6 alone, as before 22:00.
     pub(crate) fn before(&self) -> LineUp {
         LineUp::new(self.v6.clone())
     }
@@ -65,7 +65,7 @@ impl Versions {
         LineUp::new(self.v7.clone()).with_previous(self.v6.clone())
     }
 
-    /// The pipeline that a service would build, on a clock of the story's.
+    /// The pipeline that a service would build, on the story's clock.
     pub(crate) fn pipeline(
         &self,
         ledger: impl Guard + 'static,

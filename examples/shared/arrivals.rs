@@ -24,7 +24,7 @@ pub(crate) struct Arrival {
 pub(crate) struct Arrivals {
     /// In order of time; never empty.
     pub(crate) all: Vec<Arrival>,
-    /// Rows that cannot be used, and why.
+    /// Rows that cannot be used, each with the reason.
     pub(crate) unreadable: Vec<String>,
 }
 
@@ -61,7 +61,8 @@ pub(crate) fn read(file: &Path) -> Result<Arrivals, AnyError> {
     Ok(Arrivals { all, unreadable })
 }
 
-/// Where the columns stand, whatever the case of their names, and with a byte-order mark before the first.
+/// The positions of the columns. Case does not matter, and a byte-order mark may precede the first
+/// name.
 fn columns(reader: &mut csv::Reader<File>) -> Result<[usize; 3], AnyError> {
     let headers = reader.headers()?.clone();
     let mut places = [0; 3];

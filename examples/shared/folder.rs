@@ -17,11 +17,11 @@ pub(crate) struct TextFile {
 #[derive(Debug, Default)]
 pub(crate) struct Folder {
     pub(crate) files: Vec<TextFile>,
-    /// Files that cannot be used, and why.
+    /// Files that cannot be used, each with the reason.
     pub(crate) unreadable: Vec<String>,
 }
 
-/// The folder of documents that comes with the examples.
+/// The examples' own folder of documents.
 pub(crate) fn own() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/documents"))
 }

@@ -1,7 +1,9 @@
-//! Replays traces: incidents as data, which drive one guard on the mock clock and say what must be seen at each step.
+//! Replays traces: incidents as data, which drive one guard on the mock clock and state what each
+//! step must show.
 //!
-//! `cargo run --release --example trace -- FILE.json ...` prints a line of JSON for each case. Exits with 1 if one fails,
-//! with 2 if a file cannot be read. `--print` prints what was observed at every step. The format is in `docs/traces.md`.
+//! `cargo run --release --example trace -- FILE.json ...` prints a line of JSON for each case. It
+//! exits with 1 if a case fails, and with 2 if it cannot read a file. `--print` prints what each
+//! step showed. The format is in `docs/traces.md`.
 
 mod replay;
 
@@ -18,7 +20,7 @@ struct Args {
     /// Files with one case or a list of cases
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Print what was observed at every step
+    /// Print what each step showed
     #[arg(long)]
     print: bool,
 }

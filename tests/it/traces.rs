@@ -63,11 +63,11 @@ fn an_expectation_that_is_not_met_is_reported() {
 fn what_is_wrong_is_named() {
     for (case, message) in [
         ("{", "not JSON: "),
-        ("[1]", "case: give an object"),
+        ("[1]", "case: expected an object"),
         (r#"{"guard": "breaker"}"#, "id: is missing"),
         (
             r#"{"guard": "x", "id": "1", "title": "", "config": {}, "steps": []}"#,
-            "case 1: guard: `x` is not known",
+            "case 1: guard: got `x`, expected breaker",
         ),
         (
             r#"{"guard": "drift", "id": "1", "title": "", "config": {}, "steps": []}"#,
@@ -77,7 +77,7 @@ fn what_is_wrong_is_named() {
             &rollout(
                 r#"{"op": "traffic", "t": 0, "type": "invoice", "candidate": 1, "batch": "b"}"#,
             ),
-            "step 1: batch: give a whole number from 0 on",
+            "step 1: batch: expected a whole number from 0 on",
         ),
         (
             &rollout(
@@ -97,23 +97,23 @@ fn what_is_wrong_is_named() {
         ),
         (
             &rollout("").replace("canary", "green"),
-            "policy: `green` is not known; canary or blue_green",
+            "policy: got `green`, expected canary or blue_green",
         ),
         (
             &breaker(r#"{"op": "tick", "t": 0, "stat": "open"}"#),
-            "case X: step 1: key `stat` is not known here; op, t, state, total",
+            "case X: step 1: key: got `stat`, expected one of op, t, state, total",
         ),
         (
             &breaker(r#"{"op": "explode", "t": 0}"#),
-            "op: `explode` is not an operation of this guard",
+            "op: got `explode`, expected an operation of this guard",
         ),
         (
             &breaker(r#"{"op": "call", "t": -1, "outcome": "ok"}"#),
-            "t: give a whole number from 0 on",
+            "t: expected a whole number from 0 on",
         ),
         (
             &breaker(r#"{"op": "call", "t": 0, "outcome": "drop"}"#),
-            "outcome: `drop` is not known; ok, err, ignore",
+            "outcome: got `drop`, expected one of ok, err, ignore",
         ),
         (
             &breaker(r#"{"op": "done", "t": 0, "id": "p", "outcome": "ok"}"#),

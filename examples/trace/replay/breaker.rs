@@ -1,4 +1,5 @@
-//! `"guard": "breaker"`: the error-rate breaker, with a version `current` and a version `previous` behind it.
+//! `"guard": "breaker"`: the error-rate breaker, with `current` in production and `previous` as its
+//! previous version.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -49,13 +50,13 @@ impl Breaker {
         let recovery = recovery(config)?;
         let threshold = config.get("threshold")?.as_array().map(Vec::as_slice);
         let Some([part, whole]) = threshold else {
-            return Err("threshold: give [part, whole]".to_owned());
+            return Err("threshold: expected [part, whole]".to_owned());
         };
         let number = |value: &Value| {
             value
                 .as_u64()
                 .and_then(|n| u32::try_from(n).ok())
-                .ok_or("threshold: whole numbers")
+                .ok_or("threshold: expected whole numbers")
         };
         let threshold = Ratio::new(number(part)?, number(whole)?).map_err(text)?;
         let breaker = ErrorRateBreaker::builder()
@@ -198,7 +199,7 @@ impl Guarded for Breaker {
                 self.pipeline.tick();
             }
         }
-        // What is visible in the window is asked for as of now.
+        // A tick brings the window's counts up to date.
         self.pipeline.tick();
         self.take_transitions();
         let counts = self.guard.counts(&self.current);
@@ -232,12 +233,12 @@ impl Guarded for Breaker {
     }
 }
 
-/// How a version comes back: `wait` is probing.
+/// How a version recovers; `wait` is probing.
 fn recovery(config: &Fields<'_>) -> Result<Recovery, Problem> {
     match config.optional("recovery", Fields::text)? {
         None | Some("latch") => return Ok(Recovery::Latch),
         Some("wait") => {}
-        Some(other) => return Err(format!("recovery: `{other}` is not known; latch or wait")),
+        Some(other) => return Err(format!("recovery: got `{other}`, expected latch or wait")),
     }
     let millis = |key| {
         Ok::<_, Problem>(
@@ -260,13 +261,13 @@ fn recovery(config: &Fields<'_>) -> Result<Recovery, Problem> {
     Ok(probing.into())
 }
 
-/// Ends a call. What the version behind does is no part of a case, so a call that it serves says nothing of it.
+/// Ends a call. A case is about production: a call that the previous version serves does not count.
 fn finish(permit: Permit, outcome: &str, allowed: &[&str]) -> Result<(), Problem> {
     let is_fallback = permit.ticket().role() != Role::Stable;
     match outcome {
         _ if !allowed.contains(&outcome) => {
             return Err(format!(
-                "outcome: `{outcome}` is not known; {}",
+                "outcome: got `{outcome}`, expected one of {}",
                 allowed.join(", ")
             ));
         }

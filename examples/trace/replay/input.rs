@@ -1,4 +1,4 @@
-//! Reading a trace strictly: what is missing, unknown or of another kind is named.
+//! Reads a trace strictly: an error names the key that is missing, unknown or of another type.
 
 use serde_json::{Map, Value};
 
@@ -12,14 +12,14 @@ impl<'a> Fields<'a> {
         value
             .as_object()
             .map(Self)
-            .ok_or_else(|| format!("{what}: give an object"))
+            .ok_or_else(|| format!("{what}: expected an object"))
     }
 
     /// An error if there is any other key than these.
     pub(super) fn only(&self, allowed: &[&str]) -> Result<(), Problem> {
         match self.0.keys().find(|key| !allowed.contains(&key.as_str())) {
             Some(key) => Err(format!(
-                "key `{key}` is not known here; {}",
+                "key: got `{key}`, expected one of {}",
                 allowed.join(", ")
             )),
             None => Ok(()),
@@ -33,29 +33,29 @@ impl<'a> Fields<'a> {
     pub(super) fn text(&self, key: &str) -> Result<&'a str, Problem> {
         self.get(key)?
             .as_str()
-            .ok_or_else(|| format!("{key}: give a text"))
+            .ok_or_else(|| format!("{key}: expected a text"))
     }
 
     pub(super) fn number(&self, key: &str) -> Result<u64, Problem> {
         self.get(key)?
             .as_u64()
-            .ok_or_else(|| format!("{key}: give a whole number from 0 on"))
+            .ok_or_else(|| format!("{key}: expected a whole number from 0 on"))
     }
 
     pub(super) fn flag(&self, key: &str) -> Result<bool, Problem> {
         self.get(key)?
             .as_bool()
-            .ok_or_else(|| format!("`{key}` must be true or false"))
+            .ok_or_else(|| format!("{key}: expected true or false"))
     }
 
     pub(super) fn small(&self, key: &str) -> Result<u32, Problem> {
-        u32::try_from(self.number(key)?).map_err(|_| format!("{key}: give a number below 2^32"))
+        u32::try_from(self.number(key)?).map_err(|_| format!("{key}: expected a number below 2^32"))
     }
 
     pub(super) fn float(&self, key: &str) -> Result<f64, Problem> {
         self.get(key)?
             .as_f64()
-            .ok_or_else(|| format!("{key}: give a number"))
+            .ok_or_else(|| format!("{key}: expected a number"))
     }
 
     /// The value of a key that may be missing.
@@ -79,7 +79,7 @@ impl<'a> Fields<'a> {
         let list = self
             .get(key)?
             .as_array()
-            .ok_or_else(|| format!("{key}: give a list of texts"))?;
+            .ok_or_else(|| format!("{key}: expected a list of texts"))?;
         list.iter()
             .map(long_text)
             .collect::<Result<_, _>>()
@@ -90,7 +90,7 @@ impl<'a> Fields<'a> {
         let list = self
             .get(key)?
             .as_array()
-            .ok_or_else(|| format!("{key}: give a list of objects"))?;
+            .ok_or_else(|| format!("{key}: expected a list of objects"))?;
         list.iter().map(|value| Fields::of(value, key)).collect()
     }
 }
@@ -100,8 +100,9 @@ fn long_text(value: &Value) -> Result<String, Problem> {
         return Ok(text.to_owned());
     }
     let fields = Fields::of(value, "a text, or")
-        .map_err(|_| "give a text or {\"repeat\": .., \"times\": ..}")?;
+        .map_err(|_| "expected a text or {\"repeat\": .., \"times\": ..}")?;
     fields.only(&["repeat", "times"])?;
-    let times = usize::try_from(fields.number("times")?).map_err(|_| "times: too many")?;
+    let times =
+        usize::try_from(fields.number("times")?).map_err(|_| "times: expected a smaller number")?;
     Ok(fields.text("repeat")?.repeat(times))
 }

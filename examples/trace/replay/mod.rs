@@ -1,4 +1,5 @@
-//! The replayer: reads cases, drives a guard through their steps, and compares what is seen with what was expected.
+//! The replayer: reads cases, drives a guard through their steps, and compares each step with its
+//! expectations.
 
 mod breaker;
 mod input;
@@ -13,13 +14,13 @@ use serde_json::{Map, Value};
 
 use input::Fields;
 
-/// What came of one case.
+/// The result of one case.
 #[derive(Debug, Serialize)]
 pub(crate) struct CaseResult {
     pub(crate) id: String,
     pub(crate) passed: bool,
     pub(crate) failures: Vec<Failure>,
-    /// What was seen at each step.
+    /// What each step showed.
     #[serde(skip)]
     pub(crate) observed: Vec<Map<String, Value>>,
 }
@@ -33,21 +34,21 @@ pub(crate) struct Failure {
     pub(crate) got: Value,
 }
 
-/// What is wrong with a file, in words that name the case, the step and the key.
+/// What is wrong with a file; it names the case, the step and the key.
 pub(crate) type Problem = String;
 
-/// Something that a trace drives: it takes an operation and says what can be seen after it.
+/// A guard that a trace drives.
 trait Guarded {
-    /// The keys that an operation may have, beside `op` and expectations.
+    /// The keys that an operation may have, in addition to `op` and expectations.
     fn operation(&self, op: &str) -> Operation;
-    /// Does it.
+    /// Runs an operation, and shows the guard's state after it.
     fn step(&mut self, op: &str, fields: &Fields<'_>) -> Result<Map<String, Value>, Problem>;
     /// The keys that a step may expect.
     fn expectations(&self) -> &'static [&'static str];
 }
 
 enum Operation {
-    /// Driven, with these keys.
+    /// An operation with these keys.
     Known(&'static [&'static str]),
     Unknown,
 }
@@ -88,14 +89,14 @@ fn replay(fields: &Fields<'_>, id: &str) -> Result<CaseResult, Problem> {
         }
         other => {
             return Err(format!(
-                "guard: `{other}` is not known; breaker, tokens, drift, rollout or shadow"
+                "guard: got `{other}`, expected breaker, tokens, drift, rollout or shadow"
             ));
         }
     };
     let steps = fields
         .get("steps")?
         .as_array()
-        .ok_or("steps: give a list")?;
+        .ok_or("steps: expected a list")?;
     let mut result = CaseResult {
         id: id.to_owned(),
         passed: true,
@@ -132,7 +133,11 @@ fn one_step(guard: &mut dyn Guarded, step: &Value) -> Result<Map<String, Value>,
     let op = fields.text("op")?;
     let keys = match guard.operation(op) {
         Operation::Known(keys) => keys,
-        Operation::Unknown => return Err(format!("op: `{op}` is not an operation of this guard")),
+        Operation::Unknown => {
+            return Err(format!(
+                "op: got `{op}`, expected an operation of this guard"
+            ));
+        }
     };
     fields.only(&[&["op"], keys, guard.expectations()].concat())?;
     guard.step(op, &fields)

@@ -1,4 +1,5 @@
-//! `"guard": "rollout"`: a canary or a blue/green comparison, with a version in production and a candidate.
+//! `"guard": "rollout"`: a canary or a blue/green comparison, with a version in production and a
+//! candidate.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use super::{Guarded, Operation, Problem};
 
 /// Time 0 of a trace.
 const BEGIN: Timestamp = Timestamp::EPOCH;
-/// How many documents are tried for each that a step asks for, before it is said that there are none.
+/// How many documents to try for each that a step needs, before the step is an error.
 const TRIES: u64 = 1_000;
 
 /// The stages of `CanaryPolicy::default()`.
@@ -28,7 +29,7 @@ const DEFAULT_STAGES: [(Ratio, Duration); 2] = [
     (Ratio::percent(25), Duration::from_secs(4 * 3_600)),
 ];
 
-/// What is made anew at a restart.
+/// What a restart builds again.
 struct Running {
     pipeline: Pipeline,
     policy: Policy,
@@ -40,7 +41,7 @@ enum Policy {
     Canary(Arc<CanaryPolicy>),
 }
 
-/// What a case configures.
+/// The configuration of a case.
 struct Plan {
     policy: String,
     plain: bool,
@@ -59,11 +60,11 @@ pub(super) struct Rollout {
     candidates: u32,
     documents: u64,
     pages: usize,
-    /// What people will say, by the time at which they do.
-    to_come: BTreeMap<u64, Vec<(Ticket, Feedback)>>,
-    /// Documents of the last traffic that nobody has corrected, of the candidate and of production.
-    right: [Vec<Ticket>; 2],
-    /// Documents that corrections have named.
+    /// Feedback to come, by its time.
+    feedback_to_come: BTreeMap<u64, Vec<(Ticket, Feedback)>>,
+    /// Uncorrected documents of the last traffic, the candidate's and production's.
+    uncorrected: [Vec<Ticket>; 2],
+    /// Documents that earlier corrections have named.
     named: BTreeMap<String, Ticket>,
     batches: u64,
 }
@@ -90,23 +91,23 @@ impl Rollout {
             candidates: 1,
             documents: 0,
             pages: 0,
-            to_come: BTreeMap::new(),
-            right: [Vec::new(), Vec::new()],
+            feedback_to_come: BTreeMap::new(),
+            uncorrected: [Vec::new(), Vec::new()],
             named: BTreeMap::new(),
             batches: 0,
         })
     }
 
-    /// Time goes on; corrections come when it is their time.
+    /// Moves the clock, and gives the feedback that is due until then.
     fn go_to(&mut self, at: u64) {
         while let Some(entry) = self
-            .to_come
+            .feedback_to_come
             .first_entry()
             .filter(|entry| *entry.key() <= at)
         {
-            let (at, said) = entry.remove_entry();
+            let (at, feedback) = entry.remove_entry();
             self.clock.set(BEGIN + Duration::from_millis(at));
-            for (ticket, feedback) in said {
+            for (ticket, feedback) in feedback {
                 self.running.pipeline.observe(&ticket, feedback);
             }
         }
@@ -147,18 +148,21 @@ impl Rollout {
         }
         let reviewed = fields.optional("reviewed", Fields::flag)?.unwrap_or(true);
         let batch = fields.optional("batch", Fields::number)?;
-        let late = self.to_come.entry(corrected_at.unwrap_or(at)).or_default();
+        let late = self
+            .feedback_to_come
+            .entry(corrected_at.unwrap_or(at))
+            .or_default();
         let (mut reviews, mut corrections) = (Vec::new(), Vec::new());
-        // Production's first, so that no moment shows more against the candidate than the step says.
+        // Production's first, so that the evidence against the candidate never exceeds the step's.
         for ((role, _, mut tickets), corrected) in arms.into_iter().zip(corrected).rev() {
             let count = usize::try_from(corrected).unwrap_or(usize::MAX);
             if count > tickets.len() {
                 return Err("traffic: more are corrected than answered".to_owned());
             }
-            let right = tickets.split_off(count);
+            let uncorrected = tickets.split_off(count);
             if reviewed {
                 let reviewed = |ticket: &Ticket| (ticket.clone(), Feedback::Reviewed);
-                reviews.extend(right.iter().map(reviewed));
+                reviews.extend(uncorrected.iter().map(reviewed));
             }
             for (ticket, number) in tickets.into_iter().zip(0..) {
                 let mut correction = correction(None)?;
@@ -169,12 +173,12 @@ impl Rollout {
                 }
                 corrections.push((ticket, Feedback::corrected(correction)));
             }
-            let [candidate, stable] = &mut self.right;
+            let [candidate, stable] = &mut self.uncorrected;
             *(if role == Role::Candidate {
                 candidate
             } else {
                 stable
-            }) = right;
+            }) = uncorrected;
         }
         late.extend(reviews);
         late.extend(corrections);
@@ -182,7 +186,7 @@ impl Rollout {
         Ok(())
     }
 
-    /// A document that is named for the first time is one of the last traffic that nobody has corrected.
+    /// A new name stands for an uncorrected document of the last traffic.
     fn correct(&mut self, op: &str, fields: &Fields<'_>) -> Result<(), Problem> {
         let name = fields.text("doc")?;
         let arm = match fields.optional("version", Fields::text)? {
@@ -190,13 +194,14 @@ impl Rollout {
             Some("stable") => 1,
             Some(other) => {
                 return Err(format!(
-                    "version: `{other}` is not known; candidate or stable"
+                    "version: got `{other}`, expected candidate or stable"
                 ));
             }
         };
         if !self.named.contains_key(name) {
-            let ticket = self.right.get_mut(arm).and_then(Vec::pop);
-            let ticket = ticket.ok_or("doc: no document of the last traffic is left")?;
+            let ticket = self.uncorrected.get_mut(arm).and_then(Vec::pop);
+            let ticket =
+                ticket.ok_or("doc: no uncorrected document of the last traffic is left")?;
             self.named.insert(name.to_owned(), ticket);
         }
         let Some(ticket) = self.named.get(name).cloned() else {
@@ -283,7 +288,7 @@ impl Guarded for Rollout {
                 self.running.pipeline.deploy(line_up).map_err(text)?;
             }
             command => {
-                // A command knows the time of the last tick.
+                // A command uses the time of the last tick.
                 self.running.pipeline.tick();
                 self.running.policy.obey(command)?;
             }
@@ -312,7 +317,7 @@ impl Plan {
         let policy = config.text("policy")?.to_owned();
         if !["canary", "blue_green"].contains(&policy.as_str()) {
             return Err(format!(
-                "policy: `{policy}` is not known; canary or blue_green"
+                "policy: got `{policy}`, expected canary or blue_green"
             ));
         }
         let plain = match config.optional("rule", Fields::text)? {
@@ -320,7 +325,7 @@ impl Plan {
             Some("published") if policy == "canary" => true,
             Some(other) => {
                 let allowed = "evidence, or published for a canary";
-                return Err(format!("rule: `{other}` is not known; {allowed}"));
+                return Err(format!("rule: got `{other}`, expected {allowed}"));
             }
         };
         let stages = config.optional("stages", Fields::objects)?;
@@ -389,13 +394,13 @@ impl Plan {
             match self.stages.as_slice() {
                 [] => {}
                 [(share, window)] => builder = builder.share(*share).window(*window),
-                _ => return Err("stages: a blue_green policy has one".to_owned()),
+                _ => return Err("stages: expected one for blue_green".to_owned()),
             }
             let policy = builder.build().map_err(text)?;
             return Ok(Policy::BlueGreen(Arc::new(policy)));
         }
         if !self.expected.is_empty() {
-            return Err("expected_types: only for blue_green".to_owned());
+            return Err("expected_types: expected only for blue_green".to_owned());
         }
         let mut builder = CanaryPolicy::builder().denominator(denominator);
         let stages = if self.stages.is_empty() {
@@ -462,7 +467,7 @@ fn line_up(candidate: u32) -> Result<LineUp, Problem> {
     Ok(stable.with_candidate(version(format!("candidate-{candidate}"))?))
 }
 
-/// What was decided in a step: what it changed says more than what is to be done next.
+/// The decision of a step: a change of state says more than the decision of the next tick.
 fn decision(before: &RolloutStatus, after: &RolloutStatus) -> &'static str {
     match (after.state, after.decision) {
         (RolloutState::RolledBack | RolloutState::Aborted, _) => "roll_back",
@@ -504,7 +509,7 @@ fn basis_points(share: f64) -> Result<u32, Problem> {
     let rounded = format!("{:.0}", share * 10_000.0);
     rounded
         .parse()
-        .map_err(|_| format!("`{share}` is no share or ratio"))
+        .map_err(|_| format!("got `{share}`, expected a share or a ratio"))
 }
 
 fn text(error: impl std::fmt::Display) -> Problem {

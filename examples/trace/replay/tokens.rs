@@ -15,7 +15,7 @@ const ANY_MODEL: &str = "any-model";
 
 pub(super) struct Tokens {
     model: Model,
-    /// The same model as an API frames messages for it; `check` and `count` judge bare texts.
+    /// The same model with an API's framing; `check` and `count` take plain texts.
     chat: Model,
     limit: Ratio,
     reserved: u64,
@@ -39,7 +39,7 @@ impl Tokens {
             None => None,
         };
         let (name, encoding) = match (name, encoding) {
-            (None, None) => return Err("config: give a model or an encoding".to_owned()),
+            (None, None) => return Err("config: expected a model or an encoding".to_owned()),
             (name, Some(encoding)) => (name.unwrap_or(ANY_MODEL), Some(encoding)),
             (Some(name), None) => (name, encoding_of(name, &catalogue)?),
         };
@@ -93,14 +93,14 @@ impl Tokens {
         let history: Conversation = turns.into_iter().map(Message::user).collect();
         let document = fields.long_text("document")?;
         let call = call()?.with_document(document).with_history(&history);
-        self.judge(&self.model, &system.unwrap_or_default(), None, &call)
+        self.evaluate(&self.model, &system.unwrap_or_default(), None, &call)
     }
 
     fn messages(&self, fields: &Fields<'_>) -> Result<Map<String, Value>, Problem> {
         let messages = Conversation::from_json(fields.get("messages")?).map_err(text)?;
         let tools = fields.optional("tools", Fields::get)?;
         let call = call()?.with_messages(&messages);
-        self.judge(&self.chat, "", tools.cloned(), &call)
+        self.evaluate(&self.chat, "", tools.cloned(), &call)
     }
 
     fn count(&self, fields: &Fields<'_>) -> Result<Map<String, Value>, Problem> {
@@ -112,7 +112,7 @@ impl Tokens {
         Ok(counted(breakdown.map_err(text)?.document))
     }
 
-    fn judge(
+    fn evaluate(
         &self,
         model: &Model,
         system: &str,
@@ -197,13 +197,13 @@ fn counted(count: TokenCount) -> Map<String, Value> {
 fn named(encoding: &str) -> Result<Encoding, Problem> {
     serde_json::from_value(json!(encoding)).map_err(|_| {
         format!(
-            "encoding: `{encoding}` is not known; o200k_base, o200k_harmony, cl100k_base, p50k_base, p50k_edit or \
+            "encoding: got `{encoding}`, expected o200k_base, o200k_harmony, cl100k_base, p50k_base, p50k_edit or \
              r50k_base"
         )
     })
 }
 
-/// The encoding of a model: as the catalogue says, or as models of that line have it; `None` when it is not published.
+/// The encoding of a model, from the catalogue or from its family; `None` if it is not published.
 fn encoding_of(model: &str, catalogue: &Catalogue) -> Result<Option<Encoding>, Problem> {
     if let Some(known) = catalogue.model(model) {
         return Ok(known.encoding());
@@ -215,12 +215,12 @@ fn encoding_of(model: &str, catalogue: &Catalogue) -> Result<Option<Encoding>, P
         }
         _ if is("gpt-4") || is("gpt-3.5") => Ok(Some(Encoding::Cl100kBase)),
         _ => Err(format!(
-            "model: the encoding of `{model}` is not known; give an encoding"
+            "model: got `{model}`, expected a known model or an encoding"
         )),
     }
 }
 
-/// How the API frames messages for a model: as documented for its line, or for the encoding.
+/// The family whose framing a model has, by its name or else by its encoding.
 fn family_of(model: &str, encoding: Option<Encoding>) -> &'static str {
     match model {
         "gpt-3.5-turbo-0301" => "gpt-3.5-turbo-0301",
