@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use crate::call::{Call, Signal, Ticket, Version};
 use crate::error::Error;
 use crate::guard::{Cx, Guard, Route, State, Verdict};
-use crate::name::{DocumentType, VersionId};
+use crate::name::VersionId;
 use crate::time::Timestamp;
 
 use self::core::{Command, Core};
@@ -158,8 +158,10 @@ impl ErrorRateBreaker {
 
     /// Puts a version back into service, with an empty window. Takes effect at the pipeline's next
     /// call or tick; calls admitted before are counted as late.
-    pub fn rearm(&self, version: &VersionId) {
-        self.command(Command::Rearm(version.clone()));
+    pub fn rearm(&self, version: impl AsRef<str>) {
+        if let Ok(version) = VersionId::new(version) {
+            self.command(Command::Rearm(version));
+        }
     }
 
     /// Puts every version back into service, with empty windows, and switches the mode to
@@ -191,39 +193,48 @@ impl ErrorRateBreaker {
     }
 
     /// Whether a version is in service.
-    pub fn state(&self, version: &VersionId) -> BreakerState {
-        self.state_of(version, None)
+    pub fn state(&self, version: impl AsRef<str>) -> BreakerState {
+        self.state_of(version.as_ref(), None)
     }
 
     /// Whether a version is in service for documents of one type, with
     /// [`by_document_type`](ErrorRateBreakerBuilder::by_document_type). Does not include the state
     /// for all documents.
-    pub fn state_for(&self, version: &VersionId, document_type: &DocumentType) -> BreakerState {
-        self.state_of(version, Some(document_type))
+    pub fn state_for(
+        &self,
+        version: impl AsRef<str>,
+        document_type: impl AsRef<str>,
+    ) -> BreakerState {
+        self.state_of(version.as_ref(), Some(document_type.as_ref()))
     }
 
-    fn state_of(&self, version: &VersionId, only_for: Option<&DocumentType>) -> BreakerState {
+    fn state_of(&self, version: &str, only_for: Option<&str>) -> BreakerState {
         let core = self.core.lock();
         let circuit = core.circuit(version, only_for);
         circuit.map_or(BreakerState::Closed, Circuit::state)
     }
 
     /// The counts in a version's window, as of the last call that ended, or the last tick.
-    pub fn counts(&self, version: &VersionId) -> VersionCounts {
-        self.core.lock().counts(version, None)
+    pub fn counts(&self, version: impl AsRef<str>) -> VersionCounts {
+        self.core.lock().counts(version.as_ref(), None)
     }
 
     /// The counts for documents of one type, with
     /// [`by_document_type`](ErrorRateBreakerBuilder::by_document_type).
-    pub fn counts_for(&self, version: &VersionId, document_type: &DocumentType) -> VersionCounts {
-        self.core.lock().counts(version, Some(document_type))
+    pub fn counts_for(
+        &self,
+        version: impl AsRef<str>,
+        document_type: impl AsRef<str>,
+    ) -> VersionCounts {
+        let document_type = Some(document_type.as_ref());
+        self.core.lock().counts(version.as_ref(), document_type)
     }
 
     /// The time before which the API asked not to be called with a version, if it is still to come:
     /// the latest `retry-after` that a call reported. A version that goes out of service is not
     /// probed before this time.
-    pub fn retry_at(&self, version: &VersionId) -> Option<Timestamp> {
-        self.core.lock().retry_at(version)
+    pub fn retry_at(&self, version: impl AsRef<str>) -> Option<Timestamp> {
+        self.core.lock().retry_at(version.as_ref())
     }
 
     /// Runs a step under the lock, and updates whether routing must take it.

@@ -361,8 +361,9 @@ impl LedgerReport {
     }
 
     /// The ends of one document type.
-    pub fn of(&self, document_type: &str) -> Ends {
-        self.types.get(document_type).copied().unwrap_or_default()
+    pub fn of(&self, document_type: impl AsRef<str>) -> Ends {
+        let ends = self.types.get(document_type.as_ref());
+        ends.copied().unwrap_or_default()
     }
 
     /// The ends of all documents.

@@ -112,14 +112,14 @@ impl Circuits {
         }
     }
 
-    pub(super) fn circuit(&self, version: &VersionId) -> Option<&Circuit> {
+    pub(super) fn circuit(&self, version: &str) -> Option<&Circuit> {
         let mut circuits = self.by_version.iter();
         circuits
             .find(|(known, _)| known == version)
             .map(|(_, circuit)| circuit)
     }
 
-    fn circuit_mut(&mut self, version: &VersionId) -> Option<&mut Circuit> {
+    fn circuit_mut(&mut self, version: &str) -> Option<&mut Circuit> {
         let mut circuits = self.by_version.iter_mut();
         circuits
             .find(|(known, _)| known == version)
@@ -128,7 +128,7 @@ impl Circuits {
 
     pub(super) fn counts(
         &mut self,
-        version: &VersionId,
+        version: &str,
         rule: &Rule,
         latest: Timestamp,
     ) -> VersionCounts {
@@ -140,7 +140,7 @@ impl Circuits {
 
     /// The circuit of a version, created if there is none.
     fn entry(&mut self, version: &VersionId, evaluation: &Evaluation<'_>) -> Option<&mut Circuit> {
-        if self.circuit(version).is_none() {
+        if self.circuit(version.as_str()).is_none() {
             if self.by_version.len() >= VERSIONS {
                 self.by_version.retain(|(known, circuit)| {
                     !circuit.is_in_service() || evaluation.cx.line_up().role_of(known).is_some()
@@ -153,7 +153,7 @@ impl Circuits {
             let circuit = Circuit::new(evaluation.rule, evaluation.shared.generation);
             self.by_version.push((version.clone(), circuit));
         }
-        self.circuit_mut(version)
+        self.circuit_mut(version.as_str())
     }
 
     pub(super) fn opened(&mut self, ticket: &Ticket, evaluation: &Evaluation<'_>) {
@@ -167,7 +167,7 @@ impl Circuits {
 
     /// Whether a version may serve the call at hand; if it is half-open, the call becomes a probe.
     pub(super) fn serves(&mut self, version: &VersionId, rule: &Rule, cx: &Cx<'_>) -> bool {
-        let Some(circuit) = self.circuit_mut(version) else {
+        let Some(circuit) = self.circuit_mut(version.as_str()) else {
             return true;
         };
         match (circuit.half_open_mut(), &rule.recovery) {
@@ -180,19 +180,19 @@ impl Circuits {
 
     /// Whether a version may serve the call at hand, in service or as a probe.
     pub(super) fn is_served_by(&self, version: &VersionId, cx: &Cx<'_>) -> bool {
-        let circuit = self.circuit(version);
+        let circuit = self.circuit(version.as_str());
         circuit.is_none_or(|circuit| circuit.is_in_service() || circuit.has_probe(cx.ticket()))
     }
 
     fn is_out(&self, version: &VersionId) -> bool {
-        let circuit = self.circuit(version);
+        let circuit = self.circuit(version.as_str());
         circuit.is_some_and(|circuit| !circuit.is_in_service())
     }
 
     pub(super) fn settled(&mut self, end: End<'_>, evaluation: &mut Evaluation<'_>) {
         let ticket = end.ticket;
         if evaluation.rule.slow.is_some() {
-            if let Some(circuit) = self.circuit_mut(ticket.version()) {
+            if let Some(circuit) = self.circuit_mut(ticket.version().as_str()) {
                 circuit.ended(ticket);
             }
         }
@@ -248,7 +248,7 @@ impl Circuits {
         let (now, mode) = (evaluation.shared.latest, evaluation.shared.mode);
         let is_enforced = mode == BreakerMode::Enforce;
         let all_documents = evaluation.all_documents;
-        let all_circuit = all_documents.and_then(|all| all.circuit(version));
+        let all_circuit = all_documents.and_then(|all| all.circuit(version.as_str()));
         let Some(circuit) = self.entry(version, evaluation) else {
             return;
         };
@@ -320,7 +320,7 @@ impl Circuits {
         let declared = cx.line_up().fallback_of(role).map(Version::id);
         let fallback = declared.filter(|fallback| !is_out(fallback)).cloned();
         let generation = Generation::beginning(cx, now);
-        let Some(circuit) = self.circuit_mut(version) else {
+        let Some(circuit) = self.circuit_mut(version.as_str()) else {
             return;
         };
         if role == Role::Previous || declared.is_some() && fallback.is_none() {
@@ -379,7 +379,7 @@ impl Circuits {
             return false;
         };
         let generation = Generation::beginning(cx, now);
-        let Some(circuit) = self.circuit_mut(ticket.version()) else {
+        let Some(circuit) = self.circuit_mut(ticket.version().as_str()) else {
             return false;
         };
         let is_enforced = evaluation.shared.mode == BreakerMode::Enforce;
@@ -423,7 +423,7 @@ impl Circuits {
             if evaluation.is_out_for_all(version) {
                 continue;
             }
-            let circuit = self.circuit_mut(version);
+            let circuit = self.circuit_mut(version.as_str());
             let circuit = circuit.filter(|circuit| circuit.is_in_service());
             if let Some(breach) = circuit.and_then(|circuit| circuit.slow_breach(rule, now)) {
                 self.trip(version, role, breach, evaluation);
@@ -476,7 +476,7 @@ impl Circuits {
         rule: &Rule,
         generation: Generation,
     ) -> bool {
-        let circuit = self.circuit_mut(version);
+        let circuit = self.circuit_mut(version.as_str());
         circuit
             .map(|circuit| *circuit = Circuit::new(rule, generation))
             .is_some()

@@ -75,22 +75,14 @@ impl Core {
     }
 
     /// The circuit of a version, for all documents or for those of one type.
-    pub(super) fn circuit(
-        &self,
-        version: &VersionId,
-        document_type: Option<&DocumentType>,
-    ) -> Option<&Circuit> {
+    pub(super) fn circuit(&self, version: &str, document_type: Option<&str>) -> Option<&Circuit> {
         match document_type {
             None => self.all_documents.circuit(version),
             Some(document_type) => self.types.get(document_type)?.circuit(version),
         }
     }
 
-    pub(super) fn counts(
-        &mut self,
-        version: &VersionId,
-        document_type: Option<&DocumentType>,
-    ) -> VersionCounts {
+    pub(super) fn counts(&mut self, version: &str, document_type: Option<&str>) -> VersionCounts {
         let circuits = match document_type {
             None => Some(&mut self.all_documents),
             Some(document_type) => self.types.get_mut(document_type),
@@ -100,7 +92,7 @@ impl Core {
         })
     }
 
-    pub(super) fn retry_at(&self, version: &VersionId) -> Option<Timestamp> {
+    pub(super) fn retry_at(&self, version: &str) -> Option<Timestamp> {
         self.all_documents
             .circuit(version)?
             .retry_at(self.shared.latest)

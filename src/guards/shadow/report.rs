@@ -141,8 +141,9 @@ impl ShadowReport {
     }
 
     /// The counts of one document type.
-    pub fn of(&self, document_type: &str) -> ShadowCounts {
-        self.types.get(document_type).copied().unwrap_or_default()
+    pub fn of(&self, document_type: impl AsRef<str>) -> ShadowCounts {
+        let counts = self.types.get(document_type.as_ref());
+        counts.copied().unwrap_or_default()
     }
 
     /// The counts of the types above the limit of 1,000; `None` while no type is above it.
