@@ -123,6 +123,7 @@ impl BreakerEvent {
 
 impl fmt::Display for BreakerEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let breach = Breach(self);
         match self {
             Self::AbandonedRateExceeded {
                 version,
@@ -145,58 +146,26 @@ impl fmt::Display for BreakerEvent {
             }
             Self::ErrorRateExceeded {
                 version,
-                reason,
-                errors,
-                calls,
-                threshold,
-                kinds,
-                fallback,
+                fallback: Some(fallback),
                 ..
-            } => {
-                let breach = Breach {
-                    reason,
-                    errors,
-                    calls,
-                    threshold,
-                    kinds: Some(kinds),
-                };
-                match fallback {
-                    Some(fallback) => {
-                        write!(
-                            f,
-                            "circuit of {version} opened: {breach}; {fallback} serves now"
-                        )
-                    }
-                    None => write!(
-                        f,
-                        "circuit of {version} alarmed: {breach}; no version to fall back to, so \
-                         {version} still serves"
-                    ),
-                }
-            }
+            } => write!(
+                f,
+                "circuit of {version} opened: {breach}; {fallback} serves now"
+            ),
+            Self::ErrorRateExceeded { version, .. } => write!(
+                f,
+                "circuit of {version} alarmed: {breach}; no version to fall back to, so {version} \
+                 still serves"
+            ),
             Self::Exhausted {
                 version,
-                reason,
-                errors,
-                calls,
-                threshold,
-                kinds,
                 destination,
                 ..
-            } => {
-                let breach = Breach {
-                    reason,
-                    errors,
-                    calls,
-                    threshold,
-                    kinds: Some(kinds),
-                };
-                write!(
-                    f,
-                    "circuit of {version} opened: {breach}; no version left to serve, so documents \
-                     go to {destination}"
-                )
-            }
+            } => write!(
+                f,
+                "circuit of {version} opened: {breach}; no version left to serve, so documents go \
+                 to {destination}"
+            ),
             Self::IncidentResolved {
                 version,
                 opened_at,
@@ -244,42 +213,47 @@ impl fmt::Display for BreakerEvent {
                 let advice = advice(*failure);
                 write!(f, "a call to {version} failed with {failure}: {advice}")
             }
-            Self::WouldTrip {
-                version,
-                reason,
-                errors,
-                calls,
-                threshold,
-            } => {
-                let breach = Breach {
-                    reason,
-                    errors,
-                    calls,
-                    threshold,
-                    kinds: None,
-                };
-                write!(
-                    f,
-                    "circuit of {version} would have opened: {breach}; the breaker only observes, \
-                     so {version} still serves"
-                )
-            }
+            Self::WouldTrip { version, .. } => write!(
+                f,
+                "circuit of {version} would have opened: {breach}; the breaker only observes, so \
+                 {version} still serves"
+            ),
         }
     }
 }
 
-struct Breach<'a> {
-    reason: &'a TripReason,
-    errors: &'a u64,
-    calls: &'a u64,
-    threshold: &'a Ratio,
-    kinds: Option<&'a BTreeMap<FailureKind, u64>>,
-}
+/// How the calls of an event broke a rule.
+struct Breach<'a>(&'a BreakerEvent);
 
 impl fmt::Display for Breach<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (errors, calls) = (self.errors, self.calls);
-        match self.reason {
+        let (reason, errors, calls, threshold, kinds) = match self.0 {
+            BreakerEvent::ErrorRateExceeded {
+                reason,
+                errors,
+                calls,
+                threshold,
+                kinds,
+                ..
+            }
+            | BreakerEvent::Exhausted {
+                reason,
+                errors,
+                calls,
+                threshold,
+                kinds,
+                ..
+            } => (reason, errors, calls, threshold, Some(kinds)),
+            BreakerEvent::WouldTrip {
+                reason,
+                errors,
+                calls,
+                threshold,
+                ..
+            } => (reason, errors, calls, threshold, None),
+            _ => return Ok(()),
+        };
+        match reason {
             TripReason::ConsecutiveFailures => {
                 write!(f, "consecutive failures, {errors} of {calls} calls failed")
             }
@@ -287,8 +261,8 @@ impl fmt::Display for Breach<'_> {
             TripReason::LastCalls => write!(f, "{errors} of the last {calls} calls failed"),
             TripReason::SlowCalls => write!(f, "{errors} of {calls} calls took too long"),
         }?;
-        write!(f, " (threshold {}", self.threshold)?;
-        for (kind, count) in self.kinds.into_iter().flatten() {
+        write!(f, " (threshold {threshold}")?;
+        for (kind, count) in kinds.into_iter().flatten() {
             write!(f, ", {count} {kind}")?;
         }
         f.write_str(")")
