@@ -1,15 +1,17 @@
 //! Confidence intervals for proportions.
 
+use super::quantile::{NORMAL_95_ONE_SIDED, NORMAL_95_TWO_SIDED};
+
 /// The two-sided 95 % Wilson score interval for `part` of `whole`; `(0, 1)` if `whole` is zero.
 ///
 /// Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
 pub(crate) fn wilson(part: u64, whole: u64) -> (f64, f64) {
-    score_interval(part, whole, 1.959_963_984_540_054)
+    score_interval(part, whole, *NORMAL_95_TWO_SIDED)
 }
 
 /// The lower end of the one-sided 95 % interval.
 pub(crate) fn wilson_at_least(part: u64, whole: u64) -> f64 {
-    score_interval(part, whole, 1.644_853_626_951_472_2).0
+    score_interval(part, whole, *NORMAL_95_ONE_SIDED).0
 }
 
 #[allow(

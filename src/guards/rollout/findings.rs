@@ -10,11 +10,9 @@ use super::trial::Trial;
 use crate::event::{Evidence, Findings, Maturity, Measure};
 use crate::name::DocumentType;
 use crate::ratio::Ratio;
+use crate::stats::CHI_SQUARE_ONE_IN_A_THOUSAND;
 use crate::time::Timestamp;
 
-/// The chi-square value (one degree of freedom) that a correct split exceeds by chance once in a
-/// thousand times.
-const SPLIT_BROKEN: f64 = 10.828;
 /// With fewer expected documents of either version the split is not tested.
 const MIN_SPLIT: f64 = 8.0;
 
@@ -91,7 +89,9 @@ impl Trial {
         stages.collect()
     }
 
-    /// Whether the candidate's share of the documents in this stage differs from the planned share.
+    /// Whether the candidate's share of the documents in this stage differs from the planned share: a
+    /// correct split is as far off by chance once in a thousand times (chi-square, one degree of
+    /// freedom).
     #[allow(
         clippy::cast_precision_loss,
         reason = "counts of documents are far below 2^53"
@@ -109,7 +109,7 @@ impl Trial {
             return false;
         }
         let off = processed.candidate as f64 - expected;
-        off * off / (expected * (1.0 - share.as_f64())) > SPLIT_BROKEN
+        off * off / (expected * (1.0 - share.as_f64())) > *CHI_SQUARE_ONE_IN_A_THOUSAND
     }
 
     /// The expected types that the candidate has not answered often enough.

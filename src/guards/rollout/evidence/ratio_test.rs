@@ -8,6 +8,8 @@
 //! is an e-value against "no worse", which exceeds 20 with a probability of at most 5 %, however
 //! often it is evaluated.
 
+use statrs::distribution::{Continuous, Normal};
+
 use super::likelihood::{Likelihood, POINTS, Points, Stratum, power};
 use crate::event::{Evidence, Measure};
 use crate::ratio::Ratio;
@@ -42,13 +44,14 @@ impl RatioTest {
         let step = 2.0 * LARGEST.ln() / (POINTS - 1) as f64;
         let ln_ratios: Points = std::array::from_fn(|point| point as f64 * step - LARGEST.ln());
         let ratios = ln_ratios.map(f64::exp);
+        let normal = Normal::standard();
         let max_ratio = max_ratio.as_f64();
         let up_to = |limit: f64| ratios.iter().filter(|ratio| **ratio <= limit).count();
         Self {
             max_ratio,
             ratios,
             ln_ratios,
-            prior: ln_ratios.map(|ln_ratio| (-0.5 * ln_ratio * ln_ratio).exp()),
+            prior: ln_ratios.map(|ln_ratio| normal.pdf(ln_ratio)),
             first_worse: up_to(NO_WORSE),
             first_above: up_to(max_ratio),
         }
