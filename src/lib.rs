@@ -1,9 +1,10 @@
 //! Guards around calls to large language models in document pipelines.
 //!
-//! LLM pipelines fail quietly: the API answers 200, the answer looks right, and the document is wrong
-//! or goes nowhere. fusebox wraps your own client calls. Before each call its guards decide which
-//! prompt version serves it and whether the call may be made; after it they record how it ended. They
-//! page the operator within minutes about what would otherwise be found the next morning.
+//! LLM pipelines fail quietly: the API answers 200, the answer looks right, and the document is
+//! wrong or goes nowhere. fusebox wraps your own client calls. Before each call its guards decide
+//! which prompt version serves it and whether the call may be made; after it they record how it
+//! ended. They page the operator within minutes about what would otherwise be found the next
+//! morning.
 //!
 //! # A guarded call
 //!
@@ -44,16 +45,16 @@
 //!
 //! # Which guard when
 //!
-//! | what goes wrong | guard | what it does |
+//! | what goes wrong | guard | what the guard does |
 //! |---|---|---|
-//! | a document no longer fits into the context window | [`TokenBudget`] | chooses a larger model, or diverts |
-//! | calls fail, because of the prompt or the provider | [`ErrorRateBreaker`] | falls back to the previous version |
+//! | documents no longer fit the context window | [`TokenBudget`] | uses a larger model, diverts |
+//! | calls fail: prompt or provider | [`ErrorRateBreaker`] | falls back to the previous version |
 //! | the model's confidence falls | [`ConfidenceDriftMonitor`] | raises the acceptance threshold |
-//! | a candidate is worse on daily traffic | [`CanaryPolicy`] | raises its share in stages, or rolls back |
-//! | a candidate is worse on rare document types | [`BlueGreenPolicy`] | compares until it has seen each type |
-//! | a candidate has never seen real documents | [`ShadowComparator`] | compares answers, requests a review |
-//! | documents end nowhere, a type stops arriving | [`RouteLedger`] | records every outcome, pages |
-//! | none of these guards would page in time | [`Drill`] | injects a fault, measures the time to the page |
+//! | a candidate is worse on daily traffic | [`CanaryPolicy`] | raises its share, or rolls back |
+//! | a candidate is worse on rare types | [`BlueGreenPolicy`] | compares until each type was seen |
+//! | a candidate is untested on real documents | [`ShadowComparator`] | compares, asks for review |
+//! | documents end nowhere, a type goes silent | [`RouteLedger`] | records every outcome, pages |
+//! | no guard would page in time | [`Drill`] | injects a fault, measures the time to the page |
 //!
 //! Any guard can be limited to one document type ([`Guard::only_for`]), put into a dry run
 //! ([`Guard::dry_run`]) or renamed ([`Guard::named`]); [`Guard`] is the trait for your own.
@@ -65,8 +66,8 @@
 //! - [`pipeline`]: the builder, admissions, permits, settlements, snapshots;
 //! - [`call`]: calls, versions and line-ups, tickets, reports, outcomes, feedback;
 //! - [`guard`]: the trait, its context, its votes, its stored state, and mounted guards;
-//! - [`budget`], [`breaker`], [`drift`], [`rollout`], [`shadow`], [`ledger`]: the builder, the states
-//!   and the reports of one guard each;
+//! - [`budget`], [`breaker`], [`drift`], [`rollout`], [`shadow`], [`ledger`]: the builder, the
+//!   states and the reports of one guard each;
 //! - [`tokens`]: token counts, counters, the parts of a prompt, the catalogue of models;
 //! - [`failure`]: kinds of failure, and what an API's error means;
 //! - [`event`] and [`sink`]: what guards report, and where it goes;
@@ -76,8 +77,8 @@
 //! # What it does not do
 //!
 //! fusebox makes no calls, retries nothing, stores no documents, starts no threads and needs no
-//! runtime. It cannot tell whether an answer is right: it relies on confidences, on comparisons, and on
-//! the corrections of reviewers.
+//! runtime. It cannot tell whether an answer is right: it relies on confidences, on comparisons,
+//! and on the corrections of reviewers.
 //!
 //! # Features
 //!

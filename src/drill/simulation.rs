@@ -48,7 +48,7 @@ pub(super) fn run(
     }
     simulation.plan(BEGIN, Action::Tick);
     simulation.go_on_until(BEGIN + length)?;
-    // First, because dropping the simulation abandons its open calls, which is no part of the drill.
+    // Dropping the simulation abandons its open calls, which is no part of the drill.
     let events = std::mem::take(&mut *delivered.lock());
     Ok(events)
 }
