@@ -2,7 +2,7 @@
 //!
 //! # Testing a guard of your own
 //! A guard holds no clock and no sink, so a test drives it by hand: build a [`Cx`] and, where the
-//! guard needs one, a [`Ticket`](crate::Ticket); call the guard; take the events out of the
+//! guard needs one, a [`Ticket`]; call the guard; take the events out of the
 //! [`Outbox`](crate::event::Outbox).
 //!
 //! ```
