@@ -86,17 +86,19 @@ const END_OF_LIFE_REPEAT: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// # Defaults and why
 /// 90 %: a margin for differences in how providers count. Three documents in 15 minutes: a single
-/// odd document pages nobody, and the page for a type that no longer fits comes well within half an
-/// hour. A report that differs from the count by more than 2 % and 16 tokens means that the guard
-/// counted wrong. A type whose 99th percentile is above 80 % of the available input has little
-/// headroom left.
-///
-/// # Events
-/// 90 %: a margin for differences in how providers count. Three documents in 15 minutes: a single
 /// odd document pages nobody, and three documents of a type that no longer fits are enough. A
 /// report that differs from the count by more than 2 % plus 16 tokens means that the guard counted
 /// wrong. A type whose 99th percentile is above 80 % of the available input has little headroom
 /// left.
+///
+/// # Events
+/// [`BudgetAlarm`](crate::event::BudgetEvent::BudgetAlarm) (page),
+/// [`PromptCut`](crate::event::BudgetEvent::PromptCut) and
+/// [`CountWrong`](crate::event::BudgetEvent::CountWrong) (a page, then warnings for an hour),
+/// [`LittleHeadroom`](crate::event::BudgetEvent::LittleHeadroom),
+/// [`BoundMissed`](crate::event::BudgetEvent::BoundMissed),
+/// [`ModelEnds`](crate::event::BudgetEvent::ModelEnds) (warnings). The pipeline reports each
+/// diverted document.
 ///
 /// # Example
 /// ```

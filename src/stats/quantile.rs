@@ -1,20 +1,22 @@
-//! How far off is too far off, worked out once.
+//! Quantiles for confidence intervals and tests, calculated once.
 
 use std::sync::LazyLock;
 
 use statrs::distribution::{ChiSquared, ContinuousCDF, Normal};
 
-/// So many standard deviations hold 95 % in the middle.
+/// The number of standard deviations around the mean that contain 95 % of a normal distribution.
 pub(crate) static NORMAL_95_TWO_SIDED: LazyLock<f64> =
     LazyLock::new(|| Normal::standard().inverse_cdf(0.975));
 
-/// Below so many standard deviations lie 95 %.
+/// The 95th percentile of a normal distribution, in standard deviations.
 pub(crate) static NORMAL_95_ONE_SIDED: LazyLock<f64> =
     LazyLock::new(|| Normal::standard().inverse_cdf(0.95));
 
-/// A chi-square with one degree of freedom is above this once in a thousand times.
+/// The chi-square value, with one degree of freedom, that is exceeded by chance once in a thousand
+/// times.
 pub(crate) static CHI_SQUARE_ONE_IN_A_THOUSAND: LazyLock<f64> = LazyLock::new(|| {
-    // Only degrees of freedom that are not positive are an error; no difference would be found then.
+    // Only degrees of freedom that are not positive are an error; then no difference would be
+    // found.
     ChiSquared::new(1.0).map_or(f64::INFINITY, |chi_square| chi_square.inverse_cdf(0.999))
 });
 

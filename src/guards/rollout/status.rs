@@ -102,7 +102,7 @@ impl fmt::Display for RolloutStatus {
         }
         write!(f, "; {}", self.findings)?;
         match self.findings.next_look {
-            Some(at) => write!(f, "; next look at {at}"),
+            Some(at) => write!(f, "; next evaluation at {at}"),
             None => Ok(()),
         }
     }

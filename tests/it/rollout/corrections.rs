@@ -559,6 +559,6 @@ fn a_hold_says_why_and_when_it_ends() {
         canary.status().to_string(),
         "v8 running at stage 1 with 5 %, hold: too few corrections to decide; corrected 0 of 0, \
          production 0 of 0, no ratio yet (e-value 1.000, 34.0 % likely above the limit); limit 1.50; \
-         0 % of expected corrections in; next look at 2026-03-14T05:00:00.000Z"
+         0 % of expected corrections in; next evaluation at 2026-03-14T05:00:00.000Z"
     );
 }
