@@ -18,6 +18,7 @@ use std::sync::atomic::Ordering;
 use crate::call::{Call, Feedback, LineUp, Outcome, Report, Ticket};
 use crate::error::Error;
 use crate::guard::Acceptance;
+use member::Member;
 use step::Shared;
 
 pub use admission::{Admission, Diversion};
@@ -74,7 +75,7 @@ impl Pipeline {
     /// Lets guards act on the time that has passed: stages that are due, silent types, calls that
     /// stay open. Call it every few seconds; the pipeline has no thread of its own.
     pub fn tick(&self) {
-        self.0.step(|step| step.tick());
+        self.0.step(|step| step.each(Member::tick));
     }
 
     /// The live versions.

@@ -1,4 +1,5 @@
 //! Numbers that were stored are the same numbers when they are read again: a snapshot, a trace, an event line.
+#![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
 

@@ -275,7 +275,7 @@ impl Guard for ErrorRateBreaker {
         match signal {
             Signal::Opened if is_needed() => self.core.lock().opened(ticket, cx),
             Signal::Settled { outcome, report } => {
-                self.with_core(|core| core.settled(ticket, outcome, report.wait(), cx))
+                self.with_core(|core| core.settled(ticket, outcome, report.wait(), cx));
             }
             _ => {}
         }

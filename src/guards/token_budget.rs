@@ -245,7 +245,7 @@ impl TokenBudget {
                 Audit::Wrong => {
                     self.last_reports
                         .lock()
-                        .count_wrong(ticket, measurement, reported, cx)
+                        .count_wrong(ticket, measurement, reported, cx);
                 }
                 Audit::Cut => {
                     self.last_reports

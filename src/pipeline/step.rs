@@ -185,14 +185,12 @@ impl Step<'_> {
     }
 
     fn observe(&self, ticket: &Ticket, signal: &Signal) {
-        for member in &self.shared.guards {
-            member.observe(ticket, signal, &self.cx(member));
-        }
+        self.each(|member, cx| member.observe(ticket, signal, cx));
     }
 
-    pub(super) fn tick(&self) {
+    pub(super) fn each(&self, work: impl Fn(&Member, &Cx<'_>)) {
         for member in &self.shared.guards {
-            member.tick(&self.cx(member));
+            work(member, &self.cx(member));
         }
     }
 

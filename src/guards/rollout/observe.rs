@@ -101,7 +101,7 @@ impl Rollout {
                 cx.emit(Severity::Info, kind);
             }
             Ok(true) => {
-                self.roll_back_if_worse(core, ticket.document_type(), Measure::Corrections, cx)
+                self.roll_back_if_worse(core, ticket.document_type(), Measure::Corrections, cx);
             }
             _ => {}
         }

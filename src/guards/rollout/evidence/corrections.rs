@@ -30,7 +30,8 @@ pub(crate) enum Change {
 /// Stores hashes only, never names.
 #[derive(Debug, Default)]
 pub(crate) struct Corrections {
-    corrections: HashSet<u64, RandomState>,
+    /// Each correction of a field, counted or not.
+    known: HashSet<u64, RandomState>,
     documents: HashMap<u64, Document, RandomState>,
     /// The number of each batch, per stratum and version.
     batches: HashMap<u64, u32, RandomState>,
@@ -69,7 +70,7 @@ impl Corrections {
         place: StratumId<'_>,
     ) -> Change {
         let key = correction_key(ticket, correction);
-        if self.corrections.contains(&key) {
+        if self.known.contains(&key) {
             return Change::Nothing;
         }
         let document = hash(ticket, &[]);
@@ -82,7 +83,7 @@ impl Corrections {
                 Change::More
             };
         }
-        self.corrections.insert(key);
+        self.known.insert(key);
         let known = self.documents.entry(document).or_default();
         known.corrections = known.corrections.saturating_add(1);
         if known.corrections > 1 {
@@ -114,7 +115,7 @@ impl Corrections {
 
     /// Records a retraction.
     pub(crate) fn retract(&mut self, ticket: &Ticket, correction: &Correction) -> Change {
-        if !self.corrections.remove(&correction_key(ticket, correction)) {
+        if !self.known.remove(&correction_key(ticket, correction)) {
             return Change::Unknown;
         }
         let Some(known) = self.documents.get_mut(&hash(ticket, &[])) else {
@@ -141,12 +142,12 @@ impl Corrections {
     /// Whether further corrections are no longer remembered: a repeated report counts again, and
     /// cannot be retracted.
     pub(crate) fn is_full(&self) -> bool {
-        self.corrections.len() >= REMEMBERED || self.documents.len() >= 2 * REMEMBERED
+        self.known.len() >= REMEMBERED || self.documents.len() >= 2 * REMEMBERED
     }
 
     pub(crate) fn stored(&self) -> Stored {
         Stored {
-            corrections: self.corrections.iter().copied().collect(),
+            corrections: self.known.iter().copied().collect(),
             documents: self
                 .documents
                 .iter()
@@ -165,7 +166,7 @@ impl Corrections {
 impl From<Stored> for Corrections {
     fn from(stored: Stored) -> Self {
         Self {
-            corrections: stored.corrections.into_iter().collect(),
+            known: stored.corrections.into_iter().collect(),
             documents: stored.documents.into_iter().collect(),
             batches: stored.batches.into_iter().collect(),
             in_batch: stored.in_batch,
