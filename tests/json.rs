@@ -13,7 +13,7 @@ fn read_again(number: f64) -> (f64, f64) {
     )
 }
 
-/// Without serde_json's feature `float_roundtrip` each of these comes back as its neighbour.
+/// Without `serde_json`'s feature `float_roundtrip` each of these comes back as its neighbour.
 #[test]
 fn numbers_that_are_hard_to_read_come_back() {
     for number in [1.071_508_607_186_267_3e301, 0.198_440_042_788_562_86] {

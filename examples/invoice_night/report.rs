@@ -260,8 +260,9 @@ impl Act {
         let is_shown = |event: &&Event| {
             let routine = matches!(
                 event.kind,
-                EventKind::Pipeline(PipelineEvent::Diverted { .. })
-                    | EventKind::Pipeline(PipelineEvent::LargerModel { .. })
+                EventKind::Pipeline(
+                    PipelineEvent::Diverted { .. } | PipelineEvent::LargerModel { .. }
+                )
             );
             verbose || !routine
         };

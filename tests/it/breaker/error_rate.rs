@@ -127,10 +127,10 @@ fn it_stays_latched_until_it_is_armed_again() {
     bench.fail(100);
     bench.tick_after(minutes(60 * 24 * 7));
     assert_eq!(bench.serving(), "v6");
-    assert_eq!(breaker.state(&v7()), BreakerState::Latched);
-    breaker.rearm(&v7());
+    assert_eq!(breaker.state(v7()), BreakerState::Latched);
+    breaker.rearm(v7());
     assert_eq!(bench.serving(), "v7");
-    assert_eq!(breaker.counts(&v7()).calls, 0, "with an empty window");
+    assert_eq!(breaker.counts(v7()).calls, 0, "with an empty window");
     assert!(
         bench
             .events()
@@ -149,15 +149,15 @@ fn calls_from_before_a_trip_or_an_arming_are_late() {
     for permit in open.by_ref().take(100) {
         permit.fail(FailureKind::Timeout);
     }
-    assert_eq!(breaker.counts(&v7()).late, 100);
-    breaker.rearm(&v7());
+    assert_eq!(breaker.counts(v7()).late, 100);
+    breaker.rearm(v7());
     bench.pipeline.tick();
     for permit in open {
         permit.fail(FailureKind::Timeout);
     }
     assert_eq!(bench.serving(), "v7");
     assert_eq!(
-        (breaker.counts(&v7()).calls, breaker.counts(&v7()).late),
+        (breaker.counts(v7()).calls, breaker.counts(v7()).late),
         (0, 100)
     );
 }
@@ -252,7 +252,7 @@ fn credentials_page_at_once_and_do_not_count() {
         bench.permit("invoice").fail(kind);
     }
     assert_eq!(bench.pages().len(), 3, "one for each kind");
-    assert_eq!(breaker.counts(&v7()).calls, 0);
+    assert_eq!(breaker.counts(v7()).calls, 0);
     bench.clock.advance(minutes(15));
     bench.permit("invoice").fail(FailureKind::Auth);
     assert_eq!(
@@ -269,7 +269,7 @@ fn throttling_released_and_diverted_calls_do_not_count() {
         bench.permit("invoice").fail(FailureKind::Throttled);
         bench.permit("invoice").release();
     }
-    assert_eq!(breaker.counts(&v7()).calls, 0);
+    assert_eq!(breaker.counts(v7()).calls, 0);
     assert_eq!(bench.serving(), "v7");
 }
 
@@ -287,7 +287,7 @@ fn failures_inside_an_http_200_count() {
             .permit("invoice")
             .answer(Report::new().finish_reason(reason));
     }
-    let counts = breaker.counts(&v7());
+    let counts = breaker.counts(v7());
     assert_eq!((counts.calls, counts.errors), (5, 4));
 }
 
@@ -418,13 +418,13 @@ proptest! {
             exact.calls.push_back((now, failed));
             let seen = |at: u64| now / Exact::BUCKET - at / Exact::BUCKET < Exact::WINDOW / Exact::BUCKET;
             let (total, errors) = exact.count(seen);
-            let counts = breaker.counts(&v7());
+            let counts = breaker.counts(v7());
             prop_assert_eq!((counts.calls, counts.errors), (total, errors));
             let least = exact.count(|at| now - at <= Exact::WINDOW - Exact::BUCKET);
             let most = exact.count(|at| now - at < Exact::WINDOW);
             prop_assert!(least.0 <= total && total <= most.0);
             prop_assert!(least.1 <= errors && errors <= most.1);
-            let is_out = breaker.state(&v7()) == BreakerState::Latched;
+            let is_out = breaker.state(v7()) == BreakerState::Latched;
             prop_assert_eq!(is_out, total >= 10 && errors * 100 > 20 * total);
             if is_out {
                 break;

@@ -21,10 +21,10 @@ fn flapping() -> Arc<ErrorRateBreaker> {
 fn told(bench: &Bench) -> Vec<(Severity, String)> {
     let events = bench.events().into_iter();
     let told = events.filter_map(|event| match event.kind {
-        EventKind::Breaker(BreakerEvent::ErrorRateExceeded { incident, .. })
-        | EventKind::Breaker(BreakerEvent::Exhausted { incident, .. }) => {
-            Some((event.severity, incident))
-        }
+        EventKind::Breaker(
+            BreakerEvent::ErrorRateExceeded { incident, .. }
+            | BreakerEvent::Exhausted { incident, .. },
+        ) => Some((event.severity, incident)),
         _ => None,
     });
     told.collect()
@@ -123,7 +123,7 @@ fn what_a_person_armed_again_is_a_new_incident() {
     let bench = Bench::with_guard(Arc::clone(&breaker));
     bench.fail(5);
     assert_eq!(told(&bench), [(Severity::Page, key(EVENING))]);
-    breaker.rearm(&v7());
+    breaker.rearm(v7());
     bench.tick_after(seconds(1));
     assert_eq!(resolved(&bench), [(key(EVENING), 1)]);
     bench.fail(5);

@@ -103,7 +103,7 @@ fn a_type_that_fails_alone_trips_alone() {
             if incident.starts_with("statements/v7/")),
         "{pages:?}"
     );
-    statements.rearm(&v7());
+    statements.rearm(v7());
     bench.pipeline.tick();
     assert_eq!(serving("statement"), "v7");
 }
@@ -115,7 +115,7 @@ fn abandoned_calls_can_count_as_failed() {
         drop(bench.permit("invoice"));
     }
     assert_eq!(bench.serving(), "v6");
-    let counts = breaker.counts(&v7());
+    let counts = breaker.counts(v7());
     assert_eq!((counts.calls, counts.errors, counts.abandoned), (5, 5, 5));
 }
 

@@ -77,7 +77,7 @@ fn a_probe_that_another_guard_diverts_gives_its_place_back() {
         ));
     }
     bench.answer(3);
-    assert_eq!(breaker.state(&v7()), BreakerState::Closed);
+    assert_eq!(breaker.state(v7()), BreakerState::Closed);
 }
 
 #[test]
@@ -89,9 +89,9 @@ fn throttled_probes_say_nothing() {
     for _ in 0..10 {
         bench.permit("invoice").fail(FailureKind::Throttled);
     }
-    assert_eq!(breaker.state(&v7()), BreakerState::HalfOpen);
+    assert_eq!(breaker.state(v7()), BreakerState::HalfOpen);
     bench.answer(3);
-    assert_eq!(breaker.state(&v7()), BreakerState::Closed);
+    assert_eq!(breaker.state(v7()), BreakerState::Closed);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn an_answer_that_a_person_must_see_is_an_answer() {
             .permit("invoice")
             .answer(Report::new().confidence("total", 0.1));
     }
-    assert_eq!(breaker.state(&v7()), BreakerState::Closed);
+    assert_eq!(breaker.state(v7()), BreakerState::Closed);
 }
 
 /// Documents go to people only while neither version is tried; both come back by themselves.
@@ -132,9 +132,9 @@ fn both_versions_out_are_both_tried() {
     );
     bench.clock.advance(seconds(30));
     bench.answer(3);
-    assert_eq!(breaker.state(&v7()), BreakerState::Closed);
+    assert_eq!(breaker.state(v7()), BreakerState::Closed);
     bench.tick_after(seconds(30));
-    assert_eq!(breaker.state(&v6()), BreakerState::HalfOpen);
+    assert_eq!(breaker.state(v6()), BreakerState::HalfOpen);
     assert_eq!(bench.serving(), "v7");
 }
 
@@ -218,9 +218,9 @@ fn a_trial_goes_on_after_a_restart_without_the_calls_that_are_gone() {
     let next = Bench::with_guard(Arc::clone(&breaker));
     next.clock.advance(minutes(1));
     next.pipeline.restore(&snapshot).unwrap();
-    assert_eq!(breaker.state(&v7()), BreakerState::HalfOpen);
+    assert_eq!(breaker.state(v7()), BreakerState::HalfOpen);
     next.answer(2);
-    assert_eq!(breaker.state(&v7()), BreakerState::Closed);
+    assert_eq!(breaker.state(v7()), BreakerState::Closed);
     drop(held);
 }
 
@@ -233,9 +233,9 @@ fn a_wait_goes_on_over_a_restart() {
     let next = Bench::with_guard(Arc::clone(&breaker));
     next.pipeline.restore(&snapshot).unwrap();
     next.tick_after(seconds(59));
-    assert_eq!(breaker.state(&v7()), BreakerState::Open);
+    assert_eq!(breaker.state(v7()), BreakerState::Open);
     next.tick_after(seconds(1));
-    assert_eq!(breaker.state(&v7()), BreakerState::HalfOpen);
+    assert_eq!(breaker.state(v7()), BreakerState::HalfOpen);
 }
 
 #[test]
@@ -300,7 +300,7 @@ fn two_pipelines_that_share_a_breaker_do_not_make_each_others_calls_late() {
         busy.pipeline.tick();
         busy.answer(3);
         quiet.answer(3);
-        let counts = breaker.counts(&v7());
+        let counts = breaker.counts(v7());
         assert_eq!((counts.calls, counts.late), (6, 0));
     }
 }
@@ -320,14 +320,14 @@ fn coming_back_does_not_repeat_what_was_told() {
 #[test]
 fn too_few_calls_are_said_to_be_too_few() {
     let (bench, breaker) = bench(rate());
-    assert_eq!(breaker.counts(&v7()).health, Health::InsufficientData);
+    assert_eq!(breaker.counts(v7()).health, Health::InsufficientData);
     bench.fail(5);
     bench.answer(94);
-    assert_eq!(breaker.counts(&v7()).health, Health::InsufficientData);
+    assert_eq!(breaker.counts(v7()).health, Health::InsufficientData);
     bench.answer(1);
-    assert_eq!(breaker.counts(&v7()).health, Health::Healthy);
+    assert_eq!(breaker.counts(v7()).health, Health::Healthy);
     bench.fail(1);
-    assert_eq!(breaker.counts(&v7()).health, Health::Failing);
+    assert_eq!(breaker.counts(v7()).health, Health::Failing);
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn a_breaker_with_another_window_keeps_its_state_and_starts_to_count_anew() {
             .unwrap(),
     );
     let next = bench.restarted(Arc::clone(&other));
-    assert_eq!(other.state(&v7()), BreakerState::Latched);
-    assert_eq!(other.counts(&v7()).calls, 0);
+    assert_eq!(other.state(v7()), BreakerState::Latched);
+    assert_eq!(other.counts(v7()).calls, 0);
     assert_eq!(next.serving(), "v6");
 }

@@ -18,7 +18,7 @@ fn a_new_threshold_holds_for_what_was_counted_before() {
     bench.fail(4);
     let stricter = rate().threshold(Ratio::percent(3));
     breaker.reconfigure(stricter).unwrap();
-    assert_eq!(breaker.counts(&v7()).calls, 100);
+    assert_eq!(breaker.counts(v7()).calls, 100);
     bench.answer(1);
     assert_eq!(bench.serving(), "v6", "4 of 101 are more than 3 %");
 }
@@ -30,7 +30,7 @@ fn a_window_of_another_length_begins_empty() {
     bench.fail(5);
     let longer = rate().window(minutes(30));
     breaker.reconfigure(longer).unwrap();
-    assert_eq!(breaker.counts(&v7()).calls, 0);
+    assert_eq!(breaker.counts(v7()).calls, 0);
     bench.fail(6);
     bench.clock.advance(minutes(29));
     bench.answer(93);
@@ -50,10 +50,10 @@ fn versions_come_and_go() {
         bench.pipeline.deploy(next).unwrap();
         bench.answer(1);
     }
-    assert_eq!(breaker.state(&v7()), BreakerState::Latched);
+    assert_eq!(breaker.state(v7()), BreakerState::Latched);
     let v59 = VersionId::new("v59").unwrap();
     assert_eq!(breaker.counts(&v59).calls, 1);
-    assert_eq!(breaker.counts(&v6()).calls, 30, "what is live is kept");
+    assert_eq!(breaker.counts(v6()).calls, 30, "what is live is kept");
     let known = |bench: &Bench| {
         let snapshot = serde_json::to_value(bench.pipeline.snapshot().unwrap()).unwrap();
         let state = &snapshot["guards"]["error-rate"];
@@ -92,7 +92,7 @@ fn what_is_out_of_service_stays_out_under_new_settings() {
     bench.fail(5);
     let settings = rate().window(minutes(30)).by_document_type(true);
     breaker.reconfigure(settings).unwrap();
-    assert_eq!(breaker.state(&v7()), BreakerState::Latched);
+    assert_eq!(breaker.state(v7()), BreakerState::Latched);
     assert_eq!(bench.serving(), "v6");
 }
 
@@ -118,14 +118,14 @@ fn every_type_goes_on_under_the_new_settings() {
     let (bench, breaker) = bench(types());
     bench.answer(99);
     let invoice = DocumentType::new("invoice").unwrap();
-    assert_eq!(breaker.counts_for(&v7(), &invoice).calls, 99);
+    assert_eq!(breaker.counts_for(v7(), &invoice).calls, 99);
     let longer = types().window(minutes(30));
     breaker.reconfigure(longer).unwrap();
-    assert_eq!(breaker.counts_for(&v7(), &invoice).calls, 0);
+    assert_eq!(breaker.counts_for(v7(), &invoice).calls, 0);
     bench.answer(1);
     bench.clock.advance(minutes(29));
     bench.answer(1);
-    assert_eq!(breaker.counts_for(&v7(), &invoice).calls, 2);
+    assert_eq!(breaker.counts_for(v7(), &invoice).calls, 2);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn another_number_of_last_calls_begins_empty() {
     bench.answer(20);
     let fewer = rate().last_calls(10);
     breaker.reconfigure(fewer).unwrap();
-    assert_eq!(breaker.counts(&v7()).calls, 20, "the window goes on");
+    assert_eq!(breaker.counts(v7()).calls, 20, "the window goes on");
     bench.fail(9);
     assert_eq!(bench.serving(), "v7");
     bench.fail(1);
@@ -218,7 +218,7 @@ fn the_last_calls_are_kept_over_a_restart_and_forgotten_when_armed_again() {
     after.pipeline.restore(&snapshot).unwrap();
     after.fail(1);
     assert_eq!(after.serving(), "v6", "2 of 20 over the restart");
-    breaker.rearm(&v7());
+    breaker.rearm(v7());
     after.answer(1);
     after.fail(2);
     assert_eq!(after.serving(), "v7", "3 calls since it was armed again");

@@ -45,7 +45,7 @@ fn calls_longer_than_they_should_be_take_a_version_out() {
             n + 11
         );
     }
-    assert_eq!(breaker.counts(&v7()).slow, 10);
+    assert_eq!(breaker.counts(v7()).slow, 10);
     let call = open(&bench, 1);
     bench.clock.advance(seconds(31));
     answer(call);
@@ -77,7 +77,7 @@ fn exactly_as_long_as_they_may_take_is_not_slow() {
     bench.clock.advance(seconds(30));
     answer(calls);
     assert_eq!(
-        (breaker.counts(&v7()).slow, bench.serving().as_str()),
+        (breaker.counts(v7()).slow, bench.serving().as_str()),
         (0, "v7")
     );
 }
@@ -88,14 +88,14 @@ fn calls_that_hang_are_seen_at_the_next_tick() {
     let (bench, breaker) = bench();
     let hanging = open(&bench, 10);
     bench.tick_after(seconds(30));
-    assert_eq!(breaker.state(&v7()), BreakerState::Closed);
+    assert_eq!(breaker.state(v7()), BreakerState::Closed);
     bench.tick_after(seconds(1));
-    assert_eq!(breaker.state(&v7()), BreakerState::Latched);
+    assert_eq!(breaker.state(v7()), BreakerState::Latched);
     assert_eq!(bench.pages().len(), 1);
     bench.tick_after(minutes(60));
     answer(hanging);
     assert_eq!(bench.pages(), [], "what ends after the trip is late");
-    assert_eq!(breaker.counts(&v7()).late, 10);
+    assert_eq!(breaker.counts(v7()).late, 10);
 }
 
 #[test]
@@ -103,10 +103,10 @@ fn a_few_that_hang_are_enough_where_calls_are_few() {
     let (bench, breaker) = bench();
     let four = open(&bench, 4);
     bench.tick_after(minutes(1));
-    assert_eq!(breaker.state(&v7()), BreakerState::Closed);
+    assert_eq!(breaker.state(v7()), BreakerState::Closed);
     let fifth = open(&bench, 1);
     bench.tick_after(minutes(1));
-    assert_eq!(breaker.state(&v7()), BreakerState::Latched);
+    assert_eq!(breaker.state(v7()), BreakerState::Latched);
     drop((four, fifth));
 }
 
@@ -124,7 +124,7 @@ fn a_call_that_has_ended_does_not_hang() {
         drop(next());
         bench.tick_after(minutes(2));
     }
-    assert_eq!(breaker.state(&v7()), BreakerState::Closed);
+    assert_eq!(breaker.state(v7()), BreakerState::Closed);
 }
 
 #[test]
@@ -166,12 +166,12 @@ fn what_hung_before_a_version_came_back_is_forgotten() {
     let (bench, breaker) = super::bench(builder().recovery(probing));
     let hanging = open(&bench, 10);
     bench.tick_after(minutes(1));
-    assert_eq!(breaker.state(&v7()), BreakerState::Open);
+    assert_eq!(breaker.state(v7()), BreakerState::Open);
     bench.clock.advance(minutes(1));
     bench.answer(1);
-    assert_eq!(breaker.state(&v7()), BreakerState::Closed);
+    assert_eq!(breaker.state(v7()), BreakerState::Closed);
     bench.tick_after(minutes(1));
-    assert_eq!(breaker.state(&v7()), BreakerState::Closed);
+    assert_eq!(breaker.state(v7()), BreakerState::Closed);
     drop(hanging);
 }
 
@@ -183,12 +183,12 @@ fn what_hung_before_the_fallback_was_forced_is_forgotten() {
     bench.tick_after(minutes(1));
     breaker.switch(BreakerMode::Enforce);
     bench.tick_after(minutes(1));
-    assert_eq!(breaker.state(&v7()), BreakerState::Closed);
+    assert_eq!(breaker.state(v7()), BreakerState::Closed);
     // The end of what is forgotten takes nobody else's place.
     let new = open(&bench, 5);
     drop(hanging);
     bench.tick_after(minutes(1));
-    assert_eq!(breaker.state(&v7()), BreakerState::Latched);
+    assert_eq!(breaker.state(v7()), BreakerState::Latched);
     drop(new);
 }
 
@@ -199,7 +199,7 @@ fn calls_that_are_open_are_calls() {
     let hanging = open(&bench, 5);
     bench.tick_after(minutes(1));
     assert_eq!(
-        breaker.state(&v7()),
+        breaker.state(v7()),
         BreakerState::Closed,
         "5 of 10 are not more than half"
     );

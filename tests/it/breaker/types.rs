@@ -48,8 +48,10 @@ fn answer(bench: &Bench, document_type: &str, n: usize) {
 /// Who was told of a broken rule: the type it is about, how loudly, and which incident.
 fn told(events: &[Event]) -> Vec<(Option<&str>, Severity, &str)> {
     let broken = events.iter().filter_map(|event| match &event.kind {
-        EventKind::Breaker(BreakerEvent::ErrorRateExceeded { incident, .. })
-        | EventKind::Breaker(BreakerEvent::Exhausted { incident, .. }) => {
+        EventKind::Breaker(
+            BreakerEvent::ErrorRateExceeded { incident, .. }
+            | BreakerEvent::Exhausted { incident, .. },
+        ) => {
             let only_for = event.only_for.as_ref().map(DocumentType::as_str);
             Some((only_for, event.severity, incident.as_str()))
         }
@@ -65,11 +67,8 @@ fn a_type_that_fails_alone_falls_back_alone() {
     fail(&bench, "statement", 5);
     assert_eq!(serving(&bench, "statement"), "v6");
     assert_eq!(serving(&bench, "invoice"), "v7");
-    assert_eq!(
-        breaker.state_for(&v7(), &statement()),
-        BreakerState::Latched
-    );
-    assert_eq!(breaker.state(&v7()), BreakerState::Closed);
+    assert_eq!(breaker.state_for(v7(), statement()), BreakerState::Latched);
+    assert_eq!(breaker.state(v7()), BreakerState::Closed);
     let events = bench.events();
     let key = "error-rate/statement/v7/2026-03-13T21:00:00.000Z";
     assert_eq!(
@@ -90,14 +89,14 @@ fn a_type_has_a_window_of_its_own() {
     answer(&bench, "invoice", 1_000);
     answer(&bench, "statement", 94);
     fail(&bench, "statement", 5);
-    let counts = breaker.counts_for(&v7(), &statement());
+    let counts = breaker.counts_for(v7(), statement());
     assert_eq!((counts.calls, counts.errors), (99, 5));
     assert_eq!(counts.health, Health::InsufficientData);
-    assert_eq!(breaker.counts(&v7()).calls, 1_099);
+    assert_eq!(breaker.counts(v7()).calls, 1_099);
     assert_eq!(serving(&bench, "statement"), "v7");
     fail(&bench, "statement", 1);
     assert_eq!(serving(&bench, "statement"), "v6", "6 of 100");
-    assert_eq!(breaker.counts(&v7()).health, Health::Healthy, "6 of 1,100");
+    assert_eq!(breaker.counts(v7()).health, Health::Healthy, "6 of 1,100");
 }
 
 #[test]
@@ -106,7 +105,7 @@ fn types_are_judged_together_unless_it_is_asked_for() {
     answer(&bench, "invoice", 200);
     fail(&bench, "statement", 5);
     assert_eq!(serving(&bench, "statement"), "v7");
-    assert_eq!(breaker.counts_for(&v7(), &statement()).calls, 0);
+    assert_eq!(breaker.counts_for(v7(), statement()).calls, 0);
 }
 
 #[test]
@@ -122,7 +121,7 @@ fn an_outage_of_everything_is_one_page() {
     let told = told(&events);
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!((told[0].0, told[0].1), (None, Severity::Page));
-    let late = breaker.counts_for(&v7(), &statement()).late;
+    let late = breaker.counts_for(v7(), statement()).late;
     assert_eq!(late, 7, "what was open says nothing of a type either");
 }
 
@@ -185,7 +184,7 @@ fn a_type_for_which_falling_back_does_not_help_goes_to_people_alone() {
 fn what_is_out_for_all_is_no_fallback_for_a_type() {
     let (bench, breaker) = bench(by_type());
     fail(&bench, "invoice", 5);
-    assert_eq!(breaker.state(&v7()), BreakerState::Latched);
+    assert_eq!(breaker.state(v7()), BreakerState::Latched);
     answer(&bench, "invoice", 200);
     fail(&bench, "statement", 5);
     assert_eq!(serving(&bench, "statement"), "human review");
@@ -218,7 +217,7 @@ fn a_type_is_tried_again_alone() {
     }
     assert_eq!(serving(&bench, "statement"), "v7");
     assert_eq!(
-        breaker.counts(&v7()).late,
+        breaker.counts(v7()).late,
         0,
         "probes count for all documents"
     );
@@ -270,7 +269,7 @@ fn arming_a_version_again_puts_it_back_for_every_type() {
     for kind in ["statement", "contract"] {
         fail(&bench, kind, 5);
     }
-    breaker.rearm(&v7());
+    breaker.rearm(v7());
     assert_eq!(serving(&bench, "statement"), "v7");
     assert_eq!(serving(&bench, "contract"), "v7");
     let events = bench.events();
@@ -286,7 +285,7 @@ fn arming_a_version_again_puts_it_back_for_every_type() {
     assert_eq!(events.iter().filter(armed).count(), 1);
     answer(&bench, "invoice", 200);
     fail(&bench, "statement", 5);
-    assert_eq!(breaker.state(&v7()), BreakerState::Closed);
+    assert_eq!(breaker.state(v7()), BreakerState::Closed);
     assert_eq!(serving(&bench, "statement"), "v6");
     breaker.reset();
     assert_eq!(serving(&bench, "statement"), "v7");
@@ -303,7 +302,7 @@ fn a_restart_keeps_what_is_out_for_a_type() {
     after.pipeline.restore(&snapshot).unwrap();
     assert_eq!(serving(&after, "statement"), "v6");
     assert_eq!(serving(&after, "invoice"), "v7");
-    let counts = breaker.counts_for(&v7(), &DocumentType::new("invoice").unwrap());
+    let counts = breaker.counts_for(v7(), DocumentType::new("invoice").unwrap());
     assert_eq!(counts.calls, 200);
     let (without, _) = bench(ErrorRateBreaker::builder());
     without.pipeline.restore(&snapshot).unwrap();
@@ -333,7 +332,7 @@ fn past_ten_thousand_types_the_others_are_judged_together_only() {
     };
     assert_eq!(events.iter().filter(full).count(), 1, "{events:?}");
     assert_eq!(serving(&bench, "one-more"), "v7");
-    assert_eq!(breaker.counts(&v7()).errors, 8);
+    assert_eq!(breaker.counts(v7()).errors, 8);
 }
 
 #[test]
@@ -356,7 +355,7 @@ fn calls_that_hang_in_every_type_are_told_once() {
         .flat_map(|_| [bench.permit("statement"), bench.permit("invoice")])
         .collect();
     bench.tick_after(seconds(61));
-    assert_eq!(breaker.state(&v7()), BreakerState::Latched);
+    assert_eq!(breaker.state(v7()), BreakerState::Latched);
     let events = bench.events();
     let told = told(&events);
     assert_eq!(told.len(), 1, "{told:?}");

@@ -64,7 +64,7 @@ fn a_drill_says_what_it_needs() {
     let drill = || Drill::new(Pipeline::builder(line_up()).guard(RouteLedger::default()));
     refused(
         drill().run_for(minutes(1)),
-        "drill traffic: got `none`, expected add some with `.traffic(..)`",
+        "drill traffic: got `none`, expected at least one document type; add it with `.traffic(..)`",
     );
     refused(
         Traffic::of("invoice", 0),

@@ -500,17 +500,17 @@ fn a_wait_that_the_api_asks_for_is_kept_and_obeyed() {
     let (bench, breaker) = Bench::and_guard(breaker.build().unwrap());
     let report = || Report::new().retry_after(minutes(5));
     bench.permit("invoice").fail_with(Throttled, report());
-    let at = breaker.retry_at(&v7()).unwrap();
+    let at = breaker.retry_at(v7()).unwrap();
     assert_eq!(at.since(EVENING), minutes(5));
     bench.fail(5);
     bench.tick_after(Duration::from_millis(299_999));
-    assert_eq!(breaker.state(&v7()), fusebox::breaker::BreakerState::Open);
+    assert_eq!(breaker.state(v7()), fusebox::breaker::BreakerState::Open);
     bench.tick_after(Duration::from_millis(1));
     assert_eq!(
-        breaker.state(&v7()),
+        breaker.state(v7()),
         fusebox::breaker::BreakerState::HalfOpen
     );
-    assert_eq!(breaker.retry_at(&v7()), None);
+    assert_eq!(breaker.retry_at(v7()), None);
 }
 
 proptest! {

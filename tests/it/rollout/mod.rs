@@ -71,7 +71,7 @@ fn correct(bench: &Bench, tickets: &[Ticket], n: usize) {
     for ticket in &tickets[..n] {
         bench
             .pipeline
-            .observe(&ticket, Feedback::corrected(Field::new("total").unwrap()));
+            .observe(ticket, Feedback::corrected(Field::new("total").unwrap()));
     }
 }
 
