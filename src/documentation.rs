@@ -1,16 +1,29 @@
 //! The pages of the `docs` folder, the changelog, and the README with its examples.
+//!
+//! Their links lead to files, for a reader of the package. Of two definitions of a link the first
+//! one counts, so the ones here lead a reader of the documentation to a page of it instead.
+//! `tests/links.rs` holds that each link has both.
 
 /// The folders of the source, what lies where, and what never happens.
+///
+/// [design.md]: design
+/// [glossary.md]: glossary
 #[doc = include_str!("../docs/architecture.md")]
 pub mod architecture {}
 
 /// The reasons for the design.
+///
+/// [glossary.md]: glossary
 #[doc = include_str!("../docs/design.md")]
 pub mod design {}
 
 /// The settled words, with one meaning each.
 #[doc = include_str!("../docs/glossary.md")]
 pub mod glossary {}
+
+/// What a call costs, measured beside the peers.
+#[doc = include_str!("../docs/benchmarks.md")]
+pub mod benchmarks {}
 
 /// Incidents as data that can be replayed.
 #[doc = include_str!("../docs/traces.md")]
@@ -20,6 +33,79 @@ pub mod traces {}
 #[doc = include_str!("../CHANGELOG.md")]
 pub mod changelog {}
 
+/// How to work on fusebox.
+///
+/// [docs/architecture.md]: architecture
+/// [docs/glossary.md]: glossary
+#[doc = include_str!("../CONTRIBUTING.md")]
+pub mod contributing {}
+
+/// How to report a vulnerability, and what counts as one.
+#[doc = include_str!("../SECURITY.md")]
+pub mod security {}
+
 /// The README.
+///
+/// [CHANGELOG.md]: changelog
+/// [CONTRIBUTING.md]: contributing
+/// [LICENSE-APACHE]: files#licences
+/// [LICENSE-MIT]: files#licences
+/// [SECURITY.md]: security
+/// [docs/architecture.md]: architecture
+/// [breaker benchmarks]: benchmarks
+/// [docs/benchmarks.md]: benchmarks
+/// [rollout benchmarks]: benchmarks#rollouts
+/// [docs/design.md]: design
+/// [docs/glossary.md]: glossary
+/// [docs/traces.md]: traces
+/// [`canary_plan`]: files#examples
+/// [`headroom`]: files#examples
+/// [`invoice_night`]: files#examples
+/// [`ratios`]: files#examples
+/// [`trace`]: files#examples
+/// [`Drill`]: crate::Drill
+/// [`ApiError`]: crate::failure::ApiError
+/// [`ErrorRateBreaker`]: crate::ErrorRateBreaker
+/// [`ConfidenceDriftMonitor`]: crate::ConfidenceDriftMonitor
+/// [`RouteLedger`]: crate::RouteLedger
+/// [`BlueGreenPolicy`]: crate::BlueGreenPolicy
+/// [`CanaryPolicy`]: crate::CanaryPolicy
+/// [`ShadowComparator`]: crate::ShadowComparator
+/// [`TokenBudget`]: crate::TokenBudget
+/// [`breaker`]: files#tests
+/// [`drift`]: files#tests
+/// [drill tests]: files#tests
+/// [`failure`]: files#tests
+/// [`ledger`]: files#tests
+/// [`cancellation.rs`]: files#tests
+/// [`rollout`]: files#tests
+/// [`blue_green.rs`]: files#tests
+/// [`types.rs`]: files#tests
+/// [`shadow`]: files#tests
+/// [`tokens`]: files#tests
+/// [`breaker.json`]: files#traces
+/// [`rollout.json`]: files#traces
 #[doc = include_str!("../README.md")]
 pub mod readme {}
+
+/// What lies in the package and has no page here.
+///
+/// docs.rs shows it as the source; `cargo vendor` copies it to a folder of yours.
+///
+/// # Tests
+///
+/// `tests/it` has a folder for each promise: `tests/it/breaker`, `tests/it/rollout` and so on.
+///
+/// # Traces
+///
+/// `tests/traces` has incidents as data; [`traces`] says what they mean.
+///
+/// # Examples
+///
+/// Each is a file or a folder in `examples`, and runs in the package's folder:
+/// `cargo run --release --example invoice_night`.
+///
+/// # Licences
+///
+/// `LICENSE-MIT` and `LICENSE-APACHE`.
+pub mod files {}
