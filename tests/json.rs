@@ -1,5 +1,6 @@
-//! Numbers that were stored are the same numbers when they are read again: a snapshot, a trace, an event line.
-#![allow(clippy::unwrap_used)]
+//! Numbers that were stored are the same when they are read again: in a snapshot, a trace, an
+//! event line.
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
 
 use proptest::prelude::*;
 
@@ -13,7 +14,7 @@ fn read_again(number: f64) -> (f64, f64) {
     )
 }
 
-/// Without `serde_json`'s feature `float_roundtrip` each of these comes back as its neighbour.
+/// Without the feature `float_roundtrip` of `serde_json` each of these comes back as its neighbour.
 #[test]
 fn numbers_that_are_hard_to_read_come_back() {
     for number in [1.071_508_607_186_267_3e301, 0.198_440_042_788_562_86] {
