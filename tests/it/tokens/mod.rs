@@ -8,6 +8,7 @@ use crate::support::Bench;
 mod budget;
 mod calibration;
 mod catalogue;
+mod conversation;
 mod counts;
 mod headroom;
 mod messages;
