@@ -132,6 +132,66 @@ mod tests {
         }
     }
 
+    fn of(sizes: impl IntoIterator<Item = u64>) -> Histogram {
+        let mut histogram = Histogram::default();
+        for size in sizes {
+            histogram.add(size);
+        }
+        histogram
+    }
+
+    /// Below 256 every number has its own bucket.
+    #[test]
+    fn of_small_sizes_it_is_known_which_are_above_a_limit() {
+        let sizes = of([10, 20, 20, 255]);
+        for (limit, above) in [(9, 4), (10, 3), (19, 3), (20, 1), (254, 1), (255, 0)] {
+            assert_eq!(sizes.above(limit), (above, above), "{limit}");
+        }
+    }
+
+    /// From 512 to 1,023 buckets are four wide, 512 / 128: one of them is 1,000 to 1,003.
+    #[test]
+    fn a_size_in_the_bucket_of_the_limit_may_be_above_it() {
+        let sizes = of([1_000, 1_003]);
+        for (limit, above) in [
+            (999, (2, 2)),
+            (1_000, (0, 2)),
+            (1_002, (0, 2)),
+            (1_003, (0, 0)),
+        ] {
+            assert_eq!(sizes.above(limit), above, "{limit}");
+        }
+    }
+
+    /// Of ten sizes the fifth is the median and the tenth the 95th percentile (rank 9.5, rounded up).
+    #[test]
+    fn percentiles_and_mean_of_small_sizes_are_exact() {
+        let sizes = of((1..=10).map(|n| n * n));
+        assert_eq!(sizes.count(), 10);
+        assert_eq!(sizes.percentile(0), Some(1));
+        assert_eq!(sizes.percentile(50), Some(25));
+        assert_eq!(sizes.percentile(51), Some(36));
+        assert_eq!(sizes.percentile(95), Some(100));
+        // 385 / 10.
+        assert_eq!(sizes.mean(), Some(38));
+    }
+
+    /// The middle of 1,000 to 1,003, rounded down, twice; and 20.
+    #[test]
+    fn the_mean_takes_each_size_as_the_middle_of_its_bucket() {
+        assert_eq!(of([1_000, 1_003, 20]).mean(), Some((2 * 1_001 + 20) / 3));
+    }
+
+    /// A stored histogram may have been changed by hand.
+    #[test]
+    fn a_bucket_that_no_size_has_breaks_nothing() {
+        assert_eq!(bucket(u64::MAX), 7_423, "56 * 128 + 255");
+        for bucket in 0..=u16::MAX {
+            let (smallest, largest) = edges(bucket);
+            assert!(smallest <= largest, "{bucket}");
+        }
+    }
+
     #[test]
     fn nothing_has_no_percentile() {
         assert_eq!(Histogram::default().percentile(99), None);
