@@ -245,3 +245,86 @@ fn moment(field: &str, date: &str) -> Result<Timestamp, Error> {
     time.map(Timestamp::from)
         .map_err(|_| Error::invalid(field.to_owned(), date, "a date such as 2026-11-30"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_factor(thousandths: u32) -> Result<Catalogue, Error> {
+        Catalogue::from_json(&format!(
+            r#"{{"models":[],"assumed_factor":{{"thousandths":{thousandths},"source":"s","date":"2026-11-23"}}}}"#
+        ))
+    }
+
+    /// A catalogue of one model, which is of a family.
+    fn of_family(families: &str, family: &str) -> Catalogue {
+        let text = format!(
+            r#"{{"families":[{families}],"models":[{{"provider":"ours","name":"m","context_window":8000,"family":"{family}","end_of_life":"2026-11-30","source":"s","date":"2026-11-23"}}]}}"#
+        );
+        Catalogue::from_json(&text).unwrap()
+    }
+
+    const OUR_GPT_4: &str =
+        r#"{"family":"gpt-4","framing":{"per_message":5},"source":"s","date":"2026-11-23"}"#;
+
+    /// 2.2 times is above the 2.18 that was reported (litellm issue 27632); an empty catalogue assumes the worst.
+    #[test]
+    fn a_factor_of_ones_own_wins_and_without_one_the_other_stands() {
+        let bundled = Catalogue::bundled();
+        assert_eq!(bundled.assumed_factor(), Factor::assumed(2_200));
+        let ours = bundled.clone().with(with_factor(3_000).unwrap());
+        assert_eq!(ours.assumed_factor(), Factor::assumed(3_000));
+        let ours = bundled.with(of_family("", "gpt-4"));
+        assert_eq!(ours.assumed_factor(), Factor::assumed(2_200));
+        let ours = Catalogue::empty().with(Catalogue::bundled());
+        assert_eq!(ours.assumed_factor(), Factor::assumed(2_200));
+        assert_eq!(
+            Catalogue::empty().assumed_factor(),
+            Factor::assumed(u32::MAX)
+        );
+    }
+
+    #[test]
+    fn a_factor_of_one_is_the_smallest() {
+        assert_eq!(
+            with_factor(1_000).unwrap().assumed_factor(),
+            Factor::assumed(1_000)
+        );
+        assert!(with_factor(999).is_err());
+    }
+
+    /// The cookbook's 3 tokens a message, 1 for a name and 3 for the reply; and a rule of our own for the same family.
+    #[test]
+    fn a_family_of_ones_own_wins_and_another_comes_from_the_bundled_file() {
+        let cookbook = Framing::per_message(3).with_name(1).with_reply(3);
+        let framing = |catalogue: &Catalogue| catalogue.model("m").unwrap().framing();
+        assert_eq!(framing(&of_family("", "gpt-4")), Some(cookbook));
+        assert_eq!(
+            framing(&of_family(OUR_GPT_4, "gpt-4")),
+            Some(Framing::per_message(5))
+        );
+        assert_eq!(framing(&of_family(OUR_GPT_4, "gpt-4o")), Some(cookbook));
+    }
+
+    #[test]
+    fn two_catalogues_together_know_the_families_of_both() {
+        let both = Catalogue::bundled().with(of_family(OUR_GPT_4, "gpt-4"));
+        let framing = |family: &str| {
+            let model = Model::new("m", 8_000).unwrap();
+            both.of_family(model, family).unwrap().framing()
+        };
+        assert_eq!(framing("gpt-4"), Some(Framing::per_message(5)));
+        let cookbook = Framing::per_message(3).with_name(1).with_reply(3);
+        assert_eq!(framing("gpt-4o"), Some(cookbook));
+    }
+
+    /// 2026-11-30 is day 20,787 after 1970-01-01.
+    #[test]
+    fn a_date_is_the_beginning_of_its_day() {
+        let catalogue = of_family("", "gpt-4");
+        assert_eq!(
+            catalogue.model("ours/m").unwrap().end_of_life(),
+            Some(Timestamp::from_millis(20_787 * 24 * 60 * 60 * 1_000))
+        );
+    }
+}
