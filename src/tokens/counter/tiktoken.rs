@@ -13,7 +13,7 @@ use crate::tokens::count::TokenCount;
 use crate::tokens::model::Encoding;
 
 /// Texts are counted in parts of about this size in bytes: a limit stops the count after the part
-/// that exceeds it.
+/// that reaches it.
 const PART: usize = 16 << 10;
 
 /// Counts exactly with one of OpenAI's encodings.
@@ -86,7 +86,8 @@ impl TokenCounter for Tiktoken {
         for part in chunks(text, PART) {
             counted = counted + self.part(part);
             left -= part.len();
-            if counted.lower() > limit {
+            // What is left, if anything, has a token at least.
+            if counted.lower() >= limit {
                 break;
             }
         }
