@@ -113,7 +113,7 @@ impl Vocabulary {
         let stands_beside_itself = tokens.windows(2).any(|pair| {
             let start = at;
             at += pair.first().map_or(0, |token| bpe.token_len(*token));
-            pair == [token, token] && start >= run.start && start + 2 * length <= end
+            pair == [token, token] && start >= run.start
         });
         stands_beside_itself.then_some(tokens.len() + left_out)
     }
@@ -148,7 +148,7 @@ mod tests {
         fn a_shortened_run_counts_as_the_whole(
             before in "[-=*ab .]{0,90}",
             run in "[-=*#_a 0]",
-            times in LONG_RUN..3 * LONG_RUN,
+            times in LONG_RUN + 1..3 * LONG_RUN,
             after in "[-=*ab .]{0,90}",
         ) {
             for encoding in [Encoding::Cl100kBase, Encoding::O200kBase] {
@@ -157,8 +157,62 @@ mod tests {
                 let piece = piece.as_bytes();
                 let counted = vocabulary.count_with_run(piece, longest_run(piece));
                 prop_assert_eq!(counted, Some(vocabulary.tokenizer.bpe.count(piece)));
+                prop_assert_eq!(vocabulary.count_at_once(piece), counted);
             }
         }
+
+        /// The encoder of the crate itself says how many tokens there are.
+        #[test]
+        fn a_limit_is_met_to_the_token(text in "([a-zA-Z]{1,40}|[-=*#.]{1,40}|[0-9]{1,9}| ){1,40}") {
+            for encoding in [Encoding::Cl100kBase, Encoding::O200kBase] {
+                let vocabulary = Vocabulary::load(encoding).unwrap();
+                let tokens = vocabulary.tokenizer.count(&text);
+                prop_assert_eq!(vocabulary.count(&text), tokens);
+                for enough in [tokens, tokens + 1, usize::MAX] {
+                    prop_assert_eq!(vocabulary.count_up_to(&text, enough), Some(tokens));
+                }
+                for too_few in [0, tokens / 2, tokens - 1] {
+                    prop_assert_eq!(vocabulary.count_up_to(&text, too_few), None);
+                }
+            }
+        }
+    }
+
+    /// The counts are the same without this, and slower.
+    #[test]
+    fn short_tokens_of_ascii_are_looked_up() {
+        for encoding in [Encoding::Cl100kBase, Encoding::O200kBase] {
+            let vocabulary = Vocabulary::load(encoding).unwrap();
+            let bpe = &vocabulary.tokenizer.bpe;
+            let tokens = (0..u32::try_from(bpe.num_tokens()).unwrap()).map(|n| bpe.token_bytes(n));
+            for token in tokens {
+                let is_short = token.is_ascii() && token.len() <= 16;
+                assert_eq!(vocabulary.words.contains(token), is_short, "{token:?}");
+                assert_eq!(vocabulary.is_token(token), is_short, "{token:?}");
+            }
+            assert_eq!(vocabulary.count_at_once(b" the"), Some(1));
+            assert_eq!(vocabulary.count_at_once(b"antidisestablish"), None);
+        }
+    }
+
+    #[test]
+    fn where_no_token_stands_beside_itself_nothing_is_put_in_between() {
+        let vocabulary = Vocabulary::load(Encoding::O200kBase).unwrap();
+        let numbers: String = (0..1_000).map(|n: u32| n.to_string()).collect();
+        let piece = format!("z{numbers}y{numbers}");
+        for not_a_run in [
+            0..piece.len(),
+            0..numbers.len(),
+            numbers.len() + 1..piece.len(),
+        ] {
+            assert_eq!(vocabulary.count_with_run(piece.as_bytes(), not_a_run), None);
+        }
+    }
+
+    #[test]
+    fn of_stretches_of_equal_length_the_first_is_taken() {
+        assert_eq!(longest_run(b"aabb"), 0..2);
+        assert_eq!(longest_run(b"abbccd"), 1..3);
     }
 
     #[test]
