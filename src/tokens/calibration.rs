@@ -316,6 +316,104 @@ mod tests {
         assert_eq!(said, [(5, 100)]);
     }
 
+    /// The first 99 make the bound; the hundredth is the first that it can miss. A ratio at the bound lies below it.
+    #[test]
+    fn documents_are_held_against_a_bound_that_was_settled_before() {
+        assert!(!learnt([1_300; 98]).is_settled());
+        let mut calibration = learnt([1_300; 99]);
+        assert!(calibration.is_settled());
+        assert_eq!(calibration.observed(), (0, 0));
+        calibration.learn(1_000, 1_300, ASSUMED);
+        assert_eq!(calibration.observed(), (1, 0));
+        calibration.learn(1_000, 1_301, ASSUMED);
+        assert_eq!(calibration.observed(), (2, 1));
+    }
+
+    #[test]
+    fn what_is_learnt_from_and_judged_by_is_limited() {
+        let long = learnt([1_000; 700]);
+        assert_eq!(long.samples(), 400);
+        assert_eq!(long.observed(), (200, 0));
+        // 2.0 is the first to be forgotten: the smallest of the last 400 is 3.0, and half of it the lower end.
+        let forgotten = learnt([2_000].into_iter().chain([3_000; 400]));
+        assert_eq!(forgotten.factor().unwrap().lower, 1_500_000);
+        let kept = learnt([2_000].into_iter().chain([3_000; 399]));
+        assert_eq!(kept.factor().unwrap().lower, 1_000_000);
+    }
+
+    /// Gibbs and Candes, equation 2, by hand: a miss takes a from 0.01 to 0.01 - 0.005 * 0.99 = 0.00505, and each of k
+    /// documents below the bound adds 0.005 * 0.01. Of n = 100 + k ratios the rank ceil((n + 1)(1 - a)) is no more than
+    /// n when a is at least 1 / (n + 1): for k = 40 it is 0.00705 and 1 / 141 = 0.00709, for k = 41 0.0071 and 0.00704.
+    #[test]
+    fn a_miss_lifts_the_bound_a_tenth_above_the_largest_until_41_documents_kept_to_it() {
+        let mut calibration = learnt([1_000; 99]);
+        let upper = |calibration: &Calibration| calibration.factor().unwrap().upper;
+        assert_eq!(upper(&calibration), 1_000_000);
+        calibration.learn(1_000, 2_000, ASSUMED);
+        for k in 0..41 {
+            assert_eq!(upper(&calibration), 2_200_000, "{k}");
+            calibration.learn(1_000, 1_000, ASSUMED);
+        }
+        assert_eq!(upper(&calibration), 2_000_000);
+        assert_eq!(calibration.observed(), (42, 1));
+    }
+
+    /// More than 3.5 % of 100 to 200 documents: 4 of 100, 8 of 200. It is over at 1.5 %: 3 of 200.
+    #[test]
+    fn coverage_falls_above_one_share_and_is_back_at_another() {
+        let judged = |misses: usize, documents: usize, fallen: bool| {
+            let mut calibration = Calibration {
+                misses: (0..documents).map(|n| n < misses).collect(),
+                fallen,
+                ..Calibration::default()
+            };
+            (calibration.judged(), calibration.fallen)
+        };
+        let unchanged = |fallen| (Coverage::Unchanged, fallen);
+        let fell = |misses, documents| (Coverage::Fell { misses, documents }, true);
+        assert_eq!(judged(99, 99, false), unchanged(false));
+        assert_eq!(judged(3, 100, false), unchanged(false));
+        assert_eq!(judged(4, 100, false), fell(4, 100));
+        assert_eq!(judged(7, 200, false), unchanged(false));
+        assert_eq!(judged(8, 200, false), fell(8, 200));
+        assert_eq!(judged(200, 200, true), unchanged(true));
+        assert_eq!(judged(4, 200, true), unchanged(true));
+        assert_eq!(judged(3, 200, true), unchanged(false));
+        assert_eq!(judged(0, 99, true), unchanged(true));
+    }
+
+    #[test]
+    fn a_ratio_is_rounded_up_and_nothing_is_divided_by_zero() {
+        let learnt = |raw, tokens| {
+            let mut calibration = Calibration::default();
+            for _ in 0..19 {
+                calibration.learn(raw, tokens, ASSUMED);
+            }
+            let factor = calibration.factor().unwrap();
+            (factor.lower, factor.upper)
+        };
+        assert_eq!(learnt(3, 4), (666_667, 1_333_334));
+        assert_eq!(learnt(0, 2), (1_000_000, 2_000_000));
+    }
+
+    #[test]
+    fn a_stored_calibration_gets_its_bound_back() {
+        let whole = learnt(1_001..=1_150);
+        let stored = serde_json::to_string(&whole).unwrap();
+        let read: Calibration = serde_json::from_str(&stored).unwrap();
+        assert_eq!(read.factor(), None);
+        assert_eq!(read.restored(), whole);
+    }
+
+    /// 1,000 / 2.2 = 454.5 and 454 * 2.2 = 998.8.
+    #[test]
+    fn the_assumed_factor_is_in_thousandths() {
+        assert_eq!(ASSUMED.raw_of(1_000), 454);
+        assert_eq!((ASSUMED.least(454), ASSUMED.most(454)), (0, 999));
+        let nothing = Factor::assumed(0);
+        assert_eq!((nothing.raw_of(3), nothing.most(3)), (3_000_000, 0));
+    }
+
     #[test]
     fn factors_round_away_from_trust() {
         let factor = Factor {
