@@ -50,7 +50,8 @@ fn the_counter_counts() {
     assert_eq!(counted.count_total, 1);
 }
 
-/// What the breaker keeps for a type of document, its name, its place in the map and its window included.
+/// What the breaker keeps for a type of document, its name, its place in the map and its window
+/// included.
 #[test]
 fn a_key_of_the_breaker_takes_a_kilobyte() -> Result<(), fusebox::Error> {
     const TYPES: usize = 7_000;
@@ -73,7 +74,8 @@ fn a_key_of_the_breaker_takes_a_kilobyte() -> Result<(), fusebox::Error> {
     Ok(())
 }
 
-/// A rollout in its second stage with 1,000 document types, each answered in every quarter of both stages, and 10,000 corrections.
+/// A rollout in its second stage with 1,000 document types, each answered in every quarter of both
+/// stages, and 10,000 corrections.
 #[test]
 fn a_rollout_with_a_thousand_types_takes_two_megabytes() -> Result<(), fusebox::Error> {
     const TYPES: usize = 1_000;

@@ -228,14 +228,14 @@ pub struct Findings {
     /// The next decision that needs no new evidence: the end of the stage or of the watch after a
     /// promotion, the next expected time of an uncovered type, or the escalation. `None` while the
     /// rollout is paused, and when there is no such moment.
-    pub next_look: Option<Timestamp>,
+    pub next_evaluation: Option<Timestamp>,
     /// Whether the operator decided.
-    pub by_a_person: bool,
+    pub by_operator: bool,
 }
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.by_a_person {
+        if self.by_operator {
             f.write_str("by operator; ")?;
         }
         if let Some(document_type) = &self.document_type {

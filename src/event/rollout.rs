@@ -162,7 +162,7 @@ impl fmt::Display for RolloutEvent {
                     f,
                     "{candidate} holds at stage {stage}: {reason}; {findings}"
                 )?;
-                match findings.next_look {
+                match findings.next_evaluation {
                     Some(at) => write!(f, "; next evaluation at {at}"),
                     None => Ok(()),
                 }

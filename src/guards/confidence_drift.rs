@@ -36,8 +36,8 @@ const NAME: &str = "confidence-drift";
 ///
 /// # When it acts
 /// When the mean over at least 30 documents is below the baseline by strictly more than 0.05. The
-/// monitor evaluates a field whenever an answer contains it; time alone never triggers it. With fewer
-/// documents, the state is [`InsufficientData`](DriftState::InsufficientData), not
+/// monitor evaluates a field whenever an answer contains it; time alone never triggers it. With
+/// fewer documents, the state is [`InsufficientData`](DriftState::InsufficientData), not
 /// [`Healthy`](DriftState::Healthy).
 ///
 /// # What it does
@@ -60,10 +60,10 @@ const NAME: &str = "confidence-drift";
 /// # Defaults and why
 /// 4 hours in 48 buckets: one unusual batch does not page. At least 30 documents: with a mean of
 /// 0.90 and a standard deviation of 0.065, smaller windows would page on noise (beta-distributed
-/// scores: 1.3 % of all windows with 10 documents, less than 0.01 % with 30). The price is delay: when the confidence drops by
-/// 0.4 at once, the mean has dropped by 0.05 after half an hour; when it drops by 0.1, only after
-/// two hours. At most 10,000 pairs are watched separately; further ones share one entry, `other`,
-/// in which a document counts once.
+/// scores: 1.3 % of all windows with 10 documents, less than 0.01 % with 30). The price is delay:
+/// when the confidence drops by 0.4 at once, the mean has dropped by 0.05 after half an hour; when
+/// it drops by 0.1, only after two hours. At most 10,000 pairs are watched separately; further ones
+/// share one entry, `other`, in which a document counts once.
 ///
 /// # Events
 /// Page: [`DriftDetected`](crate::event::DriftEvent::DriftDetected). Warnings:

@@ -163,7 +163,8 @@ mod tests {
         }
     }
 
-    /// Of ten sizes the fifth is the median and the tenth the 95th percentile (rank 9.5, rounded up).
+    /// Of ten sizes the fifth is the median and the tenth the 95th percentile (rank 9.5, rounded
+    /// up).
     #[test]
     fn percentiles_and_mean_of_small_sizes_are_exact() {
         let sizes = of((1..=10).map(|n| n * n));

@@ -249,8 +249,8 @@ mod tests {
         calibration
     }
 
-    /// By hand: of 19 ratios 1.001 to 1.019 the rank is ceil(20 * 0.95) = 19, the largest; of 98 it is
-    /// ceil(99 * 0.95) = 95; of 99 it is ceil(100 * 0.99) = 99.
+    /// By hand: of 19 ratios 1.001 to 1.019 the rank is ceil(20 * 0.95) = 19, the largest; of 98 it
+    /// is ceil(99 * 0.95) = 95; of 99 it is ceil(100 * 0.99) = 99.
     #[test]
     fn ranks_of_the_first_samples() {
         assert_eq!(learnt(1_001..=1_018).factor(), None);
@@ -276,7 +276,8 @@ mod tests {
         assert_eq!(backwards.factor(), learnt(1_001..=1_050).factor());
     }
 
-    /// A tokenizer that gives 1.3 times as many tokens from one day on: the bound follows up, and down again.
+    /// A tokenizer that gives 1.3 times as many tokens from one day on: the bound follows up, and
+    /// down again.
     #[test]
     fn follows_a_change_of_tokenizer_both_ways() {
         let spread = |centre: u64| (0..400).map(move |i| centre + i * 37 % 50);
@@ -298,7 +299,8 @@ mod tests {
         assert!((1_040_000..1_050_000).contains(&back), "{back}");
     }
 
-    /// One document in twenty has a larger ratio than any before: no bound learnt from the past covers them.
+    /// One document in twenty has a larger ratio than any before: no bound learnt from the past
+    /// covers them.
     #[test]
     fn coverage_that_falls_is_said_once() {
         let mut calibration = learnt((0..100).map(|i| 1_000 + i % 10));
@@ -316,7 +318,8 @@ mod tests {
         assert_eq!(said, [(5, 100)]);
     }
 
-    /// The first 99 make the bound; the hundredth is the first that it can miss. A ratio at the bound lies below it.
+    /// The first 99 make the bound; the hundredth is the first that it can miss. A ratio at the
+    /// bound lies below it.
     #[test]
     fn documents_are_held_against_a_bound_that_was_settled_before() {
         assert!(!learnt([1_300; 98]).is_settled());
@@ -334,16 +337,18 @@ mod tests {
         let long = learnt([1_000; 700]);
         assert_eq!(long.samples(), 400);
         assert_eq!(long.observed(), (200, 0));
-        // 2.0 is the first to be forgotten: the smallest of the last 400 is 3.0, and half of it the lower end.
+        // 2.0 is the first to be forgotten: the smallest of the last 400 is 3.0, and half of it the
+        // lower end.
         let forgotten = learnt([2_000].into_iter().chain([3_000; 400]));
         assert_eq!(forgotten.factor().unwrap().lower, 1_500_000);
         let kept = learnt([2_000].into_iter().chain([3_000; 399]));
         assert_eq!(kept.factor().unwrap().lower, 1_000_000);
     }
 
-    /// Gibbs and Candes, equation 2, by hand: a miss takes a from 0.01 to 0.01 - 0.005 * 0.99 = 0.00505, and each of k
-    /// documents below the bound adds 0.005 * 0.01. Of n = 100 + k ratios the rank ceil((n + 1)(1 - a)) is no more than
-    /// n when a is at least 1 / (n + 1): for k = 40 it is 0.00705 and 1 / 141 = 0.00709, for k = 41 0.0071 and 0.00704.
+    /// Gibbs and Candes, equation 2, by hand: a miss takes a from 0.01 to 0.01 - 0.005 * 0.99 =
+    /// 0.00505, and each of k documents below the bound adds 0.005 * 0.01. Of n = 100 + k ratios
+    /// the rank ceil((n + 1)(1 - a)) is no more than n when a is at least 1 / (n + 1): for k = 40
+    /// it is 0.00705 and 1 / 141 = 0.00709, for k = 41 0.0071 and 0.00704.
     #[test]
     fn a_miss_lifts_the_bound_a_tenth_above_the_largest_until_41_documents_kept_to_it() {
         let mut calibration = learnt([1_000; 99]);

@@ -267,7 +267,8 @@ mod tests {
     const OUR_GPT_4: &str =
         r#"{"family":"gpt-4","framing":{"per_message":5},"source":"s","date":"2026-11-23"}"#;
 
-    /// 2.2 times is above the 2.18 that was reported (litellm issue 27632); an empty catalogue assumes the worst.
+    /// 2.2 times is above the 2.18 that was reported (litellm issue 27632); an empty catalogue
+    /// assumes the worst.
     #[test]
     fn a_factor_of_ones_own_wins_and_without_one_the_other_stands() {
         let bundled = Catalogue::bundled();
@@ -293,7 +294,8 @@ mod tests {
         assert!(with_factor(999).is_err());
     }
 
-    /// The cookbook's 3 tokens a message, 1 for a name and 3 for the reply; and a rule of our own for the same family.
+    /// The cookbook's 3 tokens a message, 1 for a name and 3 for the reply; and a rule of our own
+    /// for the same family.
     #[test]
     fn a_family_of_ones_own_wins_and_another_comes_from_the_bundled_file() {
         let cookbook = Framing::per_message(3).with_name(1).with_reply(3);

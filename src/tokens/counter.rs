@@ -198,7 +198,8 @@ mod tests {
         use super::*;
         use crate::tokens::model::Encoding;
 
-        /// The cookbook's counts with `o200k_base` (openai/openai-cookbook, "How to count tokens with tiktoken").
+        /// The cookbook's counts with `o200k_base` (openai/openai-cookbook, "How to count tokens
+        /// with tiktoken").
         const COOKBOOK: [(&str, u64); 3] = [
             ("antidisestablishmentarianism", 6),
             ("2 + 2 = 4", 7),
@@ -302,8 +303,9 @@ mod tests {
             }
         }
 
-        /// The first cut at or after 16,384 bytes is between the letter and the space that follow: 8,193 tokens. The
-        /// other 983,614 bytes are as many tokens at most, and 7,685 at least, one for 128 bytes.
+        /// The first cut at or after 16,384 bytes is between the letter and the space that follow:
+        /// 8,193 tokens. The other 983,614 bytes are as many tokens at most, and 7,685 at least,
+        /// one for 128 bytes.
         #[cfg(feature = "tiktoken")]
         #[test]
         fn tiktoken_stops_after_the_part_that_reaches_the_limit() {

@@ -269,8 +269,8 @@ fn findings(measure: &str, candidate: (u64, u64), stable: (u64, u64), ratio: Opt
             "ratio": ratio, "ln_e": 0.0, "p_exceeds": 0.02, "information": 9.0, "exceeds": false,
         },
         "maturity": { "candidate": 0.8, "stable": 0.9 }, "only_old_enough": false,
-        "uncovered": [], "excluded": [], "max_ratio": [3, 2], "next_look": null,
-        "by_a_person": false,
+        "uncovered": [], "excluded": [], "max_ratio": [3, 2], "next_evaluation": null,
+        "by_operator": false,
     })
 }
 
@@ -295,14 +295,14 @@ fn rollout() -> Vec<Value> {
         findings
     };
     let by_operator = |mut findings: Value| {
-        findings["by_a_person"] = json!(true);
+        findings["by_operator"] = json!(true);
         findings
     };
     let event = |event: &str, stage: u8, findings: Value| json!({ "event": event, "candidate": "v8", "stage": stage, "findings": findings });
     let rolled_back = |findings: Value| event("rolled_back", 1, findings);
-    let holds = |reason: &str, next_look: Value| {
+    let holds = |reason: &str, next_evaluation: Value| {
         let mut holds = event("rollout_holds", 0, empty());
-        (holds["reason"], holds["findings"]["next_look"]) = (json!(reason), next_look);
+        (holds["reason"], holds["findings"]["next_evaluation"]) = (json!(reason), next_evaluation);
         holds
     };
     let commanded = |command: &str| {

@@ -1,10 +1,12 @@
-//! The folders of `docs/architecture.md`: a folder uses only those above it there, and no files use each other in a circle.
+//! The folders of `docs/architecture.md`: a folder uses only those above it there, and no files use
+//! each other in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The folders of `src` from the top down. A file that lies in no folder is ground: all may use it, and it uses only ground.
+/// The folders of `src` from the top down. A file that lies in no folder is ground: all may use it,
+/// and it uses only ground.
 const FOLDERS: [&str; 11] = [
     "stats", "tokens", "failure", "call", "event", "sink", "guard", "guards", "pipeline", "drill",
     "adapters",
@@ -84,7 +86,8 @@ impl Source {
         edges.collect()
     }
 
-    /// Files that use each other in a circle: what is left when those that use nothing left are taken away, again and again.
+    /// Files that use each other in a circle: what is left when those that use nothing left are
+    /// taken away, again and again.
     fn circles(&self) -> BTreeMap<&str, BTreeSet<&str>> {
         let mut left = self.edges();
         for (from, to) in ALLOWED {

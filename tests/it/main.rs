@@ -1,4 +1,5 @@
-//! Behaviour through the public API: a folder per promise, with what its tests share in its `mod.rs`.
+//! Behaviour through the public API: a folder per promise, with what its tests share in its
+//! `mod.rs`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
-//! What users rely on: types that cross threads, traits that can be boxed, formats that can be read again.
+//! What users rely on: types that cross threads, traits that can be boxed, formats that can be read
+//! again.
 
 use std::sync::Arc;
 

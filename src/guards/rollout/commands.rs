@@ -88,8 +88,8 @@ impl Rollout {
         };
         let shown = trial.shown();
         let (_, mut findings) = trial.decide(&view);
-        findings.by_a_person = true;
-        findings.next_look = None;
+        findings.by_operator = true;
+        findings.next_evaluation = None;
         match act(trial, latest, findings) {
             Err(allowed) => return refused(&shown, allowed),
             Ok(kind) => {

@@ -80,7 +80,7 @@ impl Rollout {
         let (decision, mut findings) = trial.decide(&view);
         if trial.state == RolloutState::Promoted {
             let until = trial.watched_until();
-            findings.next_look = (until > view.now).then_some(until);
+            findings.next_evaluation = (until > view.now).then_some(until);
         }
         RolloutStatus {
             candidate: is_on.then(|| trial.candidate.clone()),

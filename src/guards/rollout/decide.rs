@@ -50,7 +50,8 @@ impl Trial {
             None => Decision::Promote,
             Some(stage) => {
                 let decision = self.promote_or_hold(view, stage, &findings);
-                findings.next_look = self.next_look(view, stage, decision, &findings.uncovered);
+                findings.next_evaluation =
+                    self.next_evaluation(view, stage, decision, &findings.uncovered);
                 decision
             }
         };
@@ -99,7 +100,7 @@ impl Trial {
     }
 
     /// When the decision can change without new data.
-    fn next_look(
+    fn next_evaluation(
         &self,
         view: &View<'_>,
         stage: &Stage,

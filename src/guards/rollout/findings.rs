@@ -27,8 +27,8 @@ impl Trial {
             uncovered: self.uncovered(view),
             excluded: self.excluded.iter().cloned().collect(),
             max_ratio: view.plan.max_ratio,
-            next_look: None,
-            by_a_person: false,
+            next_evaluation: None,
+            by_operator: false,
         }
     }
 
@@ -89,8 +89,8 @@ impl Trial {
         stages.collect()
     }
 
-    /// Whether the candidate's share of the documents in this stage differs from the planned share: a
-    /// correct split is as far off by chance once in a thousand times (chi-square, one degree of
+    /// Whether the candidate's share of the documents in this stage differs from the planned share:
+    /// a correct split is as far off by chance once in a thousand times (chi-square, one degree of
     /// freedom).
     #[allow(
         clippy::cast_precision_loss,

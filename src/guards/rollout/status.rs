@@ -101,7 +101,7 @@ impl fmt::Display for RolloutStatus {
             write!(f, ", {decision}")?;
         }
         write!(f, "; {}", self.findings)?;
-        match self.findings.next_look {
+        match self.findings.next_evaluation {
             Some(at) => write!(f, "; next evaluation at {at}"),
             None => Ok(()),
         }

@@ -143,7 +143,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// The encoder of the crate itself, on the whole piece, is what the shortcut must agree with.
+        /// The encoder of the crate itself, on the whole piece, is what the shortcut must agree
+        /// with.
         #[test]
         fn a_shortened_run_counts_as_the_whole(
             before in "[-=*ab .]{0,90}",

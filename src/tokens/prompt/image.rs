@@ -113,7 +113,8 @@ fn patches(width: u32, height: u32, side: u64, edge: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// From OpenAI's guide to images: 1024 x 1024 high detail, 2048 x 4096 high detail, 4096 x 8192 low detail.
+    /// From OpenAI's guide to images: 1024 x 1024 high detail, 2048 x 4096 high detail, 4096 x 8192
+    /// low detail.
     #[test]
     fn the_examples_of_openais_guide() {
         let rule = ImageRule::Tiles {
@@ -140,7 +141,8 @@ mod tests {
         }
     }
 
-    /// 1,092 x 1,092 pixels are 39 x 39 patches of 28; the longer side is reduced to 1,568, which is 56 patches.
+    /// 1,092 x 1,092 pixels are 39 x 39 patches of 28; the longer side is reduced to 1,568, which
+    /// is 56 patches.
     #[test]
     fn patches_are_counted_after_the_longer_side_is_reduced() {
         let rule = ImageRule::Patches {

@@ -90,7 +90,8 @@ fn the_window_is_fifteen_minutes_in_steps_of_fifteen_seconds() {
     }
 }
 
-/// Fifteen seconds of traffic: failures come last, so that no moment shows more of them than the rate says.
+/// Fifteen seconds of traffic: failures come last, so that no moment shows more of them than the
+/// rate says.
 fn bucket(bench: &Bench, calls: usize, failures: usize) {
     bench.answer(calls - failures);
     bench.fail(failures);
@@ -106,7 +107,8 @@ fn exactly_five_percent_never_trips() {
     assert_eq!(bench.pages(), []);
 }
 
-/// A window full of successes shows more than 5 % when 15 min * 5 / 6 = 12.5 min have passed: in the next bucket.
+/// A window full of successes shows more than 5 % when 15 min * 5 / 6 = 12.5 min have passed: in
+/// the next bucket.
 #[test]
 fn six_percent_are_seen_when_arithmetic_says_so() {
     let bench = Bench::with_guard(rate_only());
@@ -351,7 +353,8 @@ fn a_dry_run_reports_and_never_acts() {
 }
 
 proptest! {
-    /// Against the rule in one sentence: more than `num/den` of at least `min` calls, looked at after each.
+    /// Against the rule in one sentence: more than `num/den` of at least `min` calls, looked at
+    /// after each.
     #[test]
     fn it_trips_when_the_rule_says_so(
         outcomes in prop::collection::vec(any::<bool>(), 1..120),
@@ -398,7 +401,8 @@ impl Exact {
 }
 
 proptest! {
-    /// Rules R1 to R3 in their words; and against a window without buckets, only the oldest bucket differs.
+    /// Rules R1 to R3 in their words; and against a window without buckets, only the oldest bucket
+    /// differs.
     #[test]
     fn it_is_an_exact_window_but_for_the_oldest_bucket(
         calls in prop::collection::vec((0_u64..9_000, prop::bool::weighted(0.15)), 1..250),

@@ -30,7 +30,8 @@ fn the_threshold_can_be_too_much_already() {
 }
 
 /// The least failures with a one-sided 95 % Wilson lower bound above 5 %, by scipy 1.17.1
-/// (`binomtest(k, n, alternative="greater").proportion_ci(0.95, "wilson").low`): 3 of 20, 5 of 40, 9 of 100, 16 of 200, 34 of 500.
+/// (`binomtest(k, n, alternative="greater").proportion_ci(0.95, "wilson").low`): 3 of 20, 5 of 40,
+/// 9 of 100, 16 of 200, 34 of 500.
 #[test]
 fn the_rate_can_be_required_to_be_beyond_doubt() {
     for (calls, failures) in [(20, 3), (40, 5), (100, 9), (200, 16), (500, 34)] {
@@ -73,7 +74,8 @@ fn what_a_kind_of_failure_counts_for_can_be_said() {
     assert_eq!(bench.serving(), "v6");
 }
 
-/// Three statements in a hundred documents are 3 %: only a breaker of their own sees that they all fail.
+/// Three statements in a hundred documents are 3 %: only a breaker of their own sees that they all
+/// fail.
 #[test]
 fn a_type_that_fails_alone_trips_alone() {
     let statements = Arc::new(rate().min_calls(10).build().unwrap());

@@ -1,4 +1,5 @@
-//! Settings that change at run time, the last calls of a quiet version, and where documents go when nothing is left.
+//! Settings that change at run time, the last calls of a quiet version, and where documents go when
+//! nothing is left.
 
 use fusebox::breaker::{BreakerState, ErrorRateBreakerBuilder, Probing, TripReason};
 use fusebox::event::BreakerEvent;
@@ -39,7 +40,8 @@ fn a_window_of_another_length_begins_empty() {
     assert_eq!(bench.serving(), "v6", "the window is 30 minutes long now");
 }
 
-/// A service deploys for years: what is out of service is remembered, and what did well is forgotten.
+/// A service deploys for years: what is out of service is remembered, and what did well is
+/// forgotten.
 #[test]
 fn versions_come_and_go() {
     let (bench, breaker) = bench(ErrorRateBreaker::builder());

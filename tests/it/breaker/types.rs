@@ -240,7 +240,8 @@ fn a_type_is_tried_again_alone() {
     );
 }
 
-/// The version is out for all and for one type; the type's documents take no place of the trial of all while theirs waits.
+/// The version is out for all and for one type; the type's documents take no place of the trial of
+/// all while theirs waits.
 #[test]
 fn a_call_needs_a_place_in_its_type_and_in_all() {
     let probing = Probing::after(seconds(60)).with_probes(1);

@@ -1,4 +1,5 @@
-//! How far a threshold rises, how many fields are watched one by one, and which numbers are refused.
+//! How far a threshold rises, how many fields are watched one by one, and which numbers are
+//! refused.
 
 use std::time::Duration;
 

@@ -14,8 +14,8 @@ use crate::support::{line_up, minutes, seconds, v7, version};
 
 #[test]
 fn step_faults_are_seen_in_the_time_that_arithmetic_says() {
-    // A window of 15 minutes that was full of successes exceeds 5 % when 0.75 / rate minutes have passed. Documents
-    // come every 6 s and calls take 20 s, which adds up to 35 s.
+    // A window of 15 minutes that was full of successes exceeds 5 % when 0.75 / rate minutes have
+    // passed. Documents come every 6 s and calls take 20 s, which adds up to 35 s.
     for (percent, minutes_to_page) in [(100, 0.75), (50, 1.5), (20, 3.75), (10, 7.5)] {
         let report = drill(
             production(),
@@ -33,8 +33,8 @@ fn step_faults_are_seen_in_the_time_that_arithmetic_says() {
     }
 }
 
-/// Six of a hundred exceed five of a hundred after 12.5 minutes. One failure comes every 17 calls, which at ten calls a
-/// minute is 100 s: the one too many may come so much later.
+/// Six of a hundred exceed five of a hundred after 12.5 minutes. One failure comes every 17 calls,
+/// which at ten calls a minute is 100 s: the one too many may come so much later.
 #[test]
 fn six_percent_are_seen() {
     for (per_hour, late) in [(600, 100), (6_000, 10)] {
@@ -56,7 +56,8 @@ fn six_percent_are_seen() {
     }
 }
 
-/// Twelve statements an hour among 600 invoices: all of them fail, and 2 % of all calls are no alarm.
+/// Twelve statements an hour among 600 invoices: all of them fail, and 2 % of all calls are no
+/// alarm.
 #[test]
 fn a_type_that_fails_alone_is_known_by_its_fifth_failure() {
     let statement = DocumentType::new("statement").unwrap();
@@ -157,7 +158,8 @@ fn one_type_that_fails_alone_is_known_by_its_empty_queue() {
     assert!(report.is_known_in_time());
 }
 
-/// A mean over four hours falls by 0.05 when `240 min * 0.05 / drop` have passed; the window slides in steps of five minutes.
+/// A mean over four hours falls by 0.05 when `240 min * 0.05 / drop` have passed; the window slides
+/// in steps of five minutes.
 #[test]
 fn confidence_that_falls_is_known_as_soon_as_a_mean_over_four_hours_can_tell() {
     for (drop, in_time) in [(45, true), (15, false)] {

@@ -1,5 +1,5 @@
-//! P8: every failure mode has a signal, an alert, and a drill that proves that it fires: within half an hour, where what
-//! the guard waits for allows it.
+//! P8: every failure mode has a signal, an alert, and a drill that proves that it fires: within
+//! half an hour, where what the guard waits for allows it.
 
 use std::time::Duration;
 

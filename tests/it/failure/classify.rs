@@ -1,4 +1,5 @@
-//! What the errors of LLM APIs mean. The bodies are those that the APIs have sent, as users have reported them.
+//! What the errors of LLM APIs mean. The bodies are those that the APIs have sent, as users have
+//! reported them.
 
 use std::time::Duration;
 
@@ -371,7 +372,8 @@ fn errors_inside_a_stream() {
     }
 }
 
-/// Inside a stream there is no status: the word alone decides. The words are those of the providers' own documents.
+/// Inside a stream there is no status: the word alone decides. The words are those of the
+/// providers' own documents.
 #[test]
 fn each_word_alone() {
     for (words, expected) in [

@@ -1,4 +1,5 @@
-//! P7: every document ends somewhere known; one that does not, or a type that stops arriving, raises an alert.
+//! P7: every document ends somewhere known; one that does not, or a type that stops arriving,
+//! raises an alert.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What cannot work is refused with the field, the value and what is allowed; what arrives at run time is survived.
+//! What cannot work is refused with the field, the value and what is allowed; what arrives at run
+//! time is survived.
 
 use fusebox::event::PipelineEvent;
 use fusebox::tokens::Model;

@@ -1,4 +1,5 @@
-//! What the application may say of a call, and what only the pipeline says: nobody can settle a call twice.
+//! What the application may say of a call, and what only the pipeline says: nobody can settle a
+//! call twice.
 
 use std::sync::Arc;
 

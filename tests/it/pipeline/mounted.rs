@@ -1,4 +1,5 @@
-//! What `only_for`, `named` and `dry_run` change: how a pipeline holds a guard, and nothing in the guard.
+//! What `only_for`, `named` and `dry_run` change: how a pipeline holds a guard, and nothing in the
+//! guard.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -187,7 +188,8 @@ fn a_stage_is_marked_by_a_guard_that_acts_and_not_by_one_that_watches() {
     assert_eq!(stage(&watches), None);
 }
 
-/// A call that only the larger model takes: the measurement for that model stays, whatever else was measured.
+/// A call that only the larger model takes: the measurement for that model stays, whatever else was
+/// measured.
 #[test]
 fn the_measurement_for_the_model_that_is_called_stays() {
     for budget_first in [true, false] {

@@ -1,4 +1,5 @@
-//! A guard of one's own does what built-in guards do, through the public API alone, and is tested without a pipeline.
+//! A guard of one's own does what built-in guards do, through the public API alone, and is tested
+//! without a pipeline.
 
 use fusebox::call::{Outcome, Signal, TicketId};
 use fusebox::event::Outbox;

@@ -116,8 +116,8 @@ fn a_ticket_says_which_prompt_was_meant() {
     assert_ne!(ticket.fingerprint(), v7("Another.").fingerprint());
 }
 
-/// One hash for one prompt, on every machine and in every release: computed with xxhash 4.1 for Python:
-/// `xxh3_64_intdigest(prompt, seed=xxh3_64_intdigest(model) ^ 2)`.
+/// One hash for one prompt, on every machine and in every release: computed with xxhash 4.1 for
+/// Python: `xxh3_64_intdigest(prompt, seed=xxh3_64_intdigest(model) ^ 2)`.
 #[test]
 fn the_fingerprint_never_changes() {
     assert_eq!(

@@ -1,4 +1,5 @@
-//! P5: two versions are compared per document type, over a window long enough for types that seldom come.
+//! P5: two versions are compared per document type, over a window long enough for types that seldom
+//! come.
 
 use std::time::Duration;
 

@@ -363,8 +363,9 @@ fn a_plan_says_what_is_wrong_with_it() {
     );
 }
 
-/// 300 rollouts of a candidate that is no worse (both 3 %), looked at after each of 24 portions of 1,000 documents. The
-/// e-value allows 5 % false rollbacks; 15 of 300. Corrections are drawn by a hash of the run and the document.
+/// 300 rollouts of a candidate that is no worse (both 3 %), looked at after each of 24 portions of
+/// 1,000 documents. The e-value allows 5 % false rollbacks; 15 of 300. Corrections are drawn by a
+/// hash of the run and the document.
 #[test]
 fn an_equal_candidate_is_rarely_rolled_back_however_often_one_looks() {
     let rolled_back = (0..300_u64).filter(|run| simulated(*run, 30, 30));
@@ -378,7 +379,8 @@ fn a_candidate_with_twice_the_corrections_is_mostly_rolled_back() {
     assert!(rolled_back >= 40, "{rolled_back} of 50");
 }
 
-/// Whether a candidate corrected in `candidate` of 1,000 is rolled back against production at `stable` of 1,000.
+/// Whether a candidate corrected in `candidate` of 1,000 is rolled back against production at
+/// `stable` of 1,000.
 fn simulated(run: u64, candidate: u64, stable: u64) -> bool {
     let mut seed = run.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03;
     let mut below = |limit: u64, out_of: u64| {

@@ -1,4 +1,5 @@
-//! What a person can tell a rollout: in every state, over a restart, and with the time it should have.
+//! What a person can tell a rollout: in every state, over a restart, and with the time it should
+//! have.
 
 use std::sync::Arc;
 

@@ -325,7 +325,8 @@ fn most_come_after_six_hours((bench, canary): (Bench, Arc<CanaryPolicy>)) {
     assert_eq!(canary.status().stage, 1);
 }
 
-/// Reviewers take 20 minutes. Answers of the last half hour are a quarter of an hour old in the mean.
+/// Reviewers take 20 minutes. Answers of the last half hour are a quarter of an hour old in the
+/// mean.
 #[test]
 fn answers_are_as_old_as_they_are_in_the_mean() {
     let (bench, canary) = reviewers(minutes(20));
@@ -364,8 +365,9 @@ fn when_all_is_looked_at_nothing_is_to_come() {
     assert_eq!(canary.status().stage, 1);
 }
 
-/// Both versions are as good, 3 % of the answers are wrong; but the candidate's are looked at after two hours in the mean, and
-/// production's after six (exponential). A plain ratio is above 2 for hours.
+/// Both versions are as good, 3 % of the answers are wrong; but the candidate's are looked at after
+/// two hours in the mean, and production's after six (exponential). A plain ratio is above 2 for
+/// hours.
 #[test]
 fn a_candidate_that_is_looked_at_first_is_not_worse() {
     let (bench, canary) = running();
@@ -503,7 +505,7 @@ fn counts_that_cannot_be_are_refused() {
 fn the_next_look_is_when_something_is_decided() {
     let (bench, canary) = running();
     let begun = bench.pipeline.snapshot().unwrap().at();
-    let next = || canary.status().findings.next_look;
+    let next = || canary.status().findings.next_evaluation;
     canary.pause().unwrap();
     assert_eq!(next(), None, "a person must act");
     canary.resume().unwrap();
@@ -531,7 +533,7 @@ fn a_hold_says_why_and_when_it_ends() {
     bench.events();
     let begun = bench.pipeline.snapshot().unwrap().at();
     assert_eq!(
-        canary.status().findings.next_look,
+        canary.status().findings.next_evaluation,
         Some(begun + hours(2)),
         "not due"
     );
@@ -548,7 +550,7 @@ fn a_hold_says_why_and_when_it_ends() {
         panic!("{event}")
     };
     assert_eq!(*reason, HoldReason::NoEvidence);
-    assert_eq!(findings.next_look, Some(begun + hours(8)));
+    assert_eq!(findings.next_evaluation, Some(begun + hours(8)));
     assert!(
         event
             .to_string()

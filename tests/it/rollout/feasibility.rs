@@ -18,8 +18,9 @@ fn canary(per_hour: f64) -> Feasibility {
         .unwrap()
 }
 
-/// Rolled back, promoted and left to a person as an independent simulation in numpy found them for this plan, equal candidates
-/// first; 400 runs have a standard error of 2.5 points at most, and the looks fall on other moments: 8 points.
+/// Rolled back, promoted and left to a person as an independent simulation in numpy found them for
+/// this plan, equal candidates first; 400 runs have a standard error of 2.5 points at most, and the
+/// looks fall on other moments: 8 points.
 #[test]
 fn it_agrees_with_an_independent_simulation() {
     for (per_hour, equal, twice) in [
@@ -41,8 +42,8 @@ fn it_agrees_with_an_independent_simulation() {
     }
 }
 
-/// The same simulation, one look at the end of each stage: 30.6 % of the equal candidates are rolled back, 4.3 % of those with
-/// twice the corrections are missed.
+/// The same simulation, one look at the end of each stage: 30.6 % of the equal candidates are
+/// rolled back, 4.3 % of those with twice the corrections are missed.
 #[test]
 fn the_plain_rule_is_judged_as_it_is() {
     let found = CanaryPolicy::with_plain_ratio()
@@ -73,8 +74,8 @@ fn it_is_the_same_every_time() {
     assert_eq!(canary(300.0).to_string(), canary(300.0).to_string());
 }
 
-/// 2,000 an hour: 200 documents in two hours at 5 %, 2,000 in four at 25 %; 1.5 times 200 times 95 % times 3 % are 8.55, and
-/// 1.5 times 2,000 times 75 % times 3 % are 67.5 more.
+/// 2,000 an hour: 200 documents in two hours at 5 %, 2,000 in four at 25 %; 1.5 times 200 times 95
+/// % times 3 % are 8.55, and 1.5 times 2,000 times 75 % times 3 % are 67.5 more.
 #[test]
 fn stages_and_types_by_arithmetic() {
     let found = canary(2_000.0);

@@ -1,4 +1,5 @@
-//! P4 and P5: a new version is exposed in steps or per document type, and rolled back when it is worse.
+//! P4 and P5: a new version is exposed in steps or per document type, and rolled back when it is
+//! worse.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +76,8 @@ fn correct(bench: &Bench, tickets: &[Ticket], n: usize) {
     }
 }
 
-/// Answers and corrections of invoices: so many corrected of so many, for the candidate and for production.
+/// Answers and corrections of invoices: so many corrected of so many, for the candidate and for
+/// production.
 fn experience(bench: &Bench, candidate: (usize, usize), stable: (usize, usize)) {
     experience_of(bench, "invoice", candidate, stable);
 }

@@ -204,7 +204,7 @@ fn is_the_same(one: &RolloutStatus, other: &RolloutStatus) -> Result<(), TestCas
         (
             findings.uncovered.clone(),
             findings.excluded.clone(),
-            (findings.next_look, findings.only_old_enough),
+            (findings.next_evaluation, findings.only_old_enough),
         )
     };
     prop_assert_eq!(findings(one), findings(other));
@@ -221,7 +221,8 @@ fn is_the_same(one: &RolloutStatus, other: &RolloutStatus) -> Result<(), TestCas
     Ok(())
 }
 
-/// Answers of the first stage are compared in quarters of that stage, also after a restart in the second.
+/// Answers of the first stage are compared in quarters of that stage, also after a restart in the
+/// second.
 #[test]
 fn a_restart_knows_when_each_stage_began() {
     let began = |bench: &Bench| {

@@ -1,6 +1,7 @@
 //! Whole rollouts by chance: corrections in batches, and corrections that come hours later.
 //!
-//! The numbers are drawn by a generator whose seed is the number of the run: every run of the tests sees the same.
+//! The numbers are drawn by a generator whose seed is the number of the run: every run of the tests
+//! sees the same.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,8 +41,8 @@ fn running(share: Ratio) -> (Bench, Arc<CanaryPolicy>) {
     started(canary.build().unwrap())
 }
 
-/// Both versions are corrected in 3 of 100 documents, always `size` documents of one version in a row for one cause. Whether
-/// the candidate is rolled back at one of 24 looks in two hours.
+/// Both versions are corrected in 3 of 100 documents, always `size` documents of one version in a
+/// row for one cause. Whether the candidate is rolled back at one of 24 looks in two hours.
 fn rolled_back(run: u64, size: u32, tells_batches: bool) -> bool {
     let (bench, canary) = running(Ratio::percent(50));
     let mut chance = Chance::new(run);
@@ -83,15 +84,17 @@ fn corrections_in_batches_roll_back_no_more_than_they_should() {
     }
 }
 
-/// That is what batches are for: an independent simulation found 42 % for batches of eight in 20,000 documents.
+/// That is what batches are for: an independent simulation found 42 % for batches of eight in
+/// 20,000 documents.
 #[test]
 fn batches_that_nobody_tells_of_look_like_many_facts() {
     let runs = (0..100).filter(|run| rolled_back(*run, 8, false)).count();
     assert!(runs >= 15, "{runs} of 100");
 }
 
-/// Documents come all the time for two hours; each that is wrong is corrected after six hours in the mean (exponential). 15 %
-/// of the corrections have come by then: enough of them to tell, at these rates, and too few to go on.
+/// Documents come all the time for two hours; each that is wrong is corrected after six hours in
+/// the mean (exponential). 15 % of the corrections have come by then: enough of them to tell, at
+/// these rates, and too few to go on.
 #[test]
 fn corrections_that_take_six_hours_promote_nothing_after_two() {
     for (run, rate) in (0..6).zip([0.1, 0.1, 0.2, 0.2, 0.3, 0.3]) {

@@ -1,4 +1,5 @@
-//! Document types in a rollout: worse alone, left to production, expected, not seen; and what is known before any correction.
+//! Document types in a rollout: worse alone, left to production, expected, not seen; and what is
+//! known before any correction.
 
 use std::sync::Arc;
 
@@ -125,8 +126,8 @@ fn a_canary_judges_types_alone_too() {
     assert_eq!(status.findings.document_type, Some(name("contract")));
 }
 
-/// One type of ten is judged as one of ten: the evidence must be ten times as strong. 9 of 100 against 38 of 1,900 has an
-/// e-value of 160, between 20 and 200.
+/// One type of ten is judged as one of ten: the evidence must be ten times as strong. 9 of 100
+/// against 38 of 1,900 has an e-value of 160, between 20 and 200.
 #[test]
 fn with_more_types_each_needs_stronger_evidence() {
     let alone = |types: usize| {
@@ -211,7 +212,7 @@ fn documents_of_other_days_do_not_stand_for_a_month_s_end() {
     bench.tick_after(hours(48));
     let status = policy.status();
     assert_eq!(status.findings.uncovered, [name("invoice")]);
-    let next = status.findings.next_look.unwrap();
+    let next = status.findings.next_evaluation.unwrap();
     assert_eq!(next.to_string(), "2026-03-31T00:00:00.000Z");
     bench.clock.set(next);
     experience_of(&bench, "invoice", (0, 19), (0, 171));
@@ -310,8 +311,8 @@ fn what_is_known_at_once_rolls_back_without_a_correction() {
     }
 }
 
-/// 14 of 1,000 against 95 of 19,000 are an e-value of 52, 15 are 133 (numpy): the four measures that are known at once share
-/// their 5 %, so that each needs 80.
+/// 14 of 1,000 against 95 of 19,000 are an e-value of 52, 15 are 133 (numpy): the four measures
+/// that are known at once share their 5 %, so that each needs 80.
 #[test]
 fn what_is_known_at_once_needs_four_times_the_evidence() {
     let (bench, canary) = running();
@@ -329,7 +330,8 @@ fn what_is_known_at_once_needs_four_times_the_evidence() {
     assert_eq!(canary.status().state, RolloutState::RolledBack);
 }
 
-/// 6 of 200 against 114 of 3,800 are above 1.5 times with a probability of 12 %, 30 of 1,000 against 570 of 19,000 with 1 %.
+/// 6 of 200 against 114 of 3,800 are above 1.5 times with a probability of 12 %, 30 of 1,000
+/// against 570 of 19,000 with 1 %.
 #[test]
 fn a_type_is_no_worse_only_beyond_five_percent_of_doubt() {
     let (bench, canary) = running();

@@ -1,4 +1,5 @@
-//! P6: a shadow run counts how often a candidate disagrees, asks a person to look, and changes nothing.
+//! P6: a shadow run counts how often a candidate disagrees, asks a person to look, and changes
+//! nothing.
 
 use std::sync::Arc;
 

@@ -68,7 +68,8 @@ fn it_looks_at_the_first_every_hundred_more_and_the_last() {
         (30, 160, &[30, 130, 160]),
         (50, 50, &[50]),
     ] {
-        // A run that diverges from document `n` on is first reviewed at the first look from there on.
+        // A run that diverges from document `n` on is first reviewed at the first look from there
+        // on.
         for n in (1..=max).step_by(10).chain([max]) {
             let bench = Bench::new(
                 builder()
@@ -100,8 +101,8 @@ fn it_looks_at_the_first_every_hundred_more_and_the_last() {
     }
 }
 
-/// From scipy 1.17.1: the smallest count above 8 %, and the largest whose two-sided Wilson interval ends at or below 8 %
-/// (`binomtest(k, n).proportion_ci(method="wilson")`).
+/// From scipy 1.17.1: the smallest count above 8 %, and the largest whose two-sided Wilson interval
+/// ends at or below 8 % (`binomtest(k, n).proportion_ci(method="wilson")`).
 #[test]
 fn verdicts_agree_with_scipy() {
     for (documents, certified, triggers) in

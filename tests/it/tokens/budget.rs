@@ -461,7 +461,8 @@ fn a_fallback_is_judged_with_its_own_tokenizer() {
         .build()
         .unwrap();
     let bench = prompted(400, budget);
-    // 9,000 tokens are left in the small model, 27,000 in the fine one, of which the prompt needs 100 and 400.
+    // 9,000 tokens are left in the small model, 27,000 in the fine one, of which the prompt needs
+    // 100 and 400.
     for (bytes, expected) in [(35_600, "small"), (35_604, "huge")] {
         let text = "x".repeat(bytes);
         let admission = bench.pipeline.admit(&document(&text));

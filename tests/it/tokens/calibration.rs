@@ -1,4 +1,5 @@
-//! P1 for a model without a published tokenizer: 1.3 times as many tokens as another tokenizer counts, give or take 5 %.
+//! P1 for a model without a published tokenizer: 1.3 times as many tokens as another tokenizer
+//! counts, give or take 5 %.
 
 use fusebox::event::BudgetEvent;
 use fusebox::tokens::Provenance;
@@ -51,7 +52,8 @@ fn true_tokens(n: u64) -> u64 {
 #[test]
 fn before_anything_is_learnt_the_worst_published_understatement_is_assumed() {
     let bench = bench();
-    // 36,000 are left; 36,000 / 2.2 = 16,363.6. A text of two bytes a word is no better bounded by its bytes.
+    // 36,000 are left; 36,000 / 2.2 = 16,363.6. A text of two bytes a word is no better bounded by
+    // its bytes.
     let text = " bc".repeat(16_363);
     let permit = bench.pipeline.admit(&document(&text)).permit().unwrap();
     let prompt = permit.ticket().measurement().unwrap().prompt();
@@ -192,9 +194,9 @@ fn what_was_learnt_survives_a_restart() {
     );
 }
 
-/// 4,000 documents of three kinds whose true ratios are drawn with a seed: after the first 200, at least 98.5 % of
-/// the true counts are at or below the 99 % bound. (Of 3,800 documents 1 % is 38, with a standard deviation of 6.1;
-/// 57 are three of them more.)
+/// 4,000 documents of three kinds whose true ratios are drawn with a seed: after the first 200, at
+/// least 98.5 % of the true counts are at or below the 99 % bound. (Of 3,800 documents 1 % is 38,
+/// with a standard deviation of 6.1; 57 are three of them more.)
 #[test]
 fn ninety_nine_percent_of_held_out_documents_are_covered() {
     let bench = bench();

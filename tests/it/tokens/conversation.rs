@@ -1,8 +1,9 @@
 //! P1: what the messages of a conversation come to, whatever they hold.
 //!
-//! The numbers are those of OpenAI's cookbook (openai/openai-cookbook, "How to count tokens with tiktoken",
-//! `num_tokens_from_messages`): 3 tokens for each message, the tokens of its role, content and name, 1 more for a name,
-//! and 3 that open the reply. A counter of one token a byte makes each of them a sum of lengths.
+//! The numbers are those of OpenAI's cookbook (openai/openai-cookbook, "How to count tokens with
+//! tiktoken", `num_tokens_from_messages`): 3 tokens for each message, the tokens of its role,
+//! content and name, 1 more for a name, and 3 that open the reply. A counter of one token a byte
+//! makes each of them a sum of lengths.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -174,7 +175,8 @@ fn the_blocks_of_a_message_are_text_by_every_name_that_an_api_has_for_it() {
     }
 }
 
-/// An image of unknown size has 85 + 8 * 170 tokens at most: 768 by 2,048 pixels are two by four tiles.
+/// An image of unknown size has 85 + 8 * 170 tokens at most: 768 by 2,048 pixels are two by four
+/// tiles.
 #[test]
 fn an_image_block_counts_by_the_rule_of_the_model() {
     let unknown = TokenCount::between(85, 85 + 8 * 170);
@@ -213,7 +215,8 @@ fn an_image_block_counts_by_the_rule_of_the_model() {
     }
 }
 
-/// OpenAI's guide: 1,024 by 1,024 pixels in high detail are 765 tokens, and any image in low detail is 85.
+/// OpenAI's guide: 1,024 by 1,024 pixels in high detail are 765 tokens, and any image in low detail
+/// is 85.
 #[test]
 fn a_message_with_an_image_is_counted_by_the_image_rule() {
     let scan = Image::new(1_024, 1_024);
@@ -365,7 +368,8 @@ fn an_error_shows_the_beginning_of_what_was_refused() {
     );
 }
 
-/// Ten tokens a message are more than any documented API puts around it (the cookbook's 3, 1 for a name, and the role).
+/// Ten tokens a message are more than any documented API puts around it (the cookbook's 3, 1 for a
+/// name, and the role).
 #[test]
 fn messages_are_counted_only_where_their_bytes_and_ten_tokens_each_may_not_fit() {
     let counter = PerByte::new(1);
@@ -388,7 +392,8 @@ fn messages_are_counted_only_where_their_bytes_and_ten_tokens_each_may_not_fit()
     assert!(!is_admitted(&bench, &messages), "1,001 tokens");
 }
 
-/// An image of 1,024 by 1,024 pixels has 765 tokens (OpenAI's guide), whatever its message is in bytes.
+/// An image of 1,024 by 1,024 pixels has 765 tokens (OpenAI's guide), whatever its message is in
+/// bytes.
 #[test]
 fn images_are_not_overlooked_where_the_text_is_short() {
     let image = || Message::user("").with_image(Image::new(1_024, 1_024));

@@ -13,8 +13,8 @@ fn exactly(counter: &dyn TokenCounter, text: &str) -> u64 {
     count.lower()
 }
 
-/// The cookbook's table of the encodings of the reference implementation (openai/openai-cookbook, "How to count tokens
-/// with tiktoken"): of R50K, P50K, CL100K and O200K.
+/// The cookbook's table of the encodings of the reference implementation (openai/openai-cookbook,
+/// "How to count tokens with tiktoken"): of R50K, P50K, CL100K and O200K.
 #[cfg(feature = "tiktoken")]
 const COOKBOOK: [(&str, [u64; 4]); 3] = [
     ("antidisestablishmentarianism", [5, 5, 6, 6]),
@@ -101,8 +101,8 @@ fn counters() -> Vec<Box<dyn TokenCounter>> {
     all.collect()
 }
 
-/// Texts that crash tokenizers, or that take them long: `tiktoken-rs` panics in its convenience functions on a megabyte
-/// of spaces, because its regular expression overflows.
+/// Texts that crash tokenizers, or that take them long: `tiktoken-rs` panics in its convenience
+/// functions on a megabyte of spaces, because its regular expression overflows.
 fn hostile(bytes: usize) -> Vec<(&'static str, String)> {
     let repeated = |text: &str| text.repeat(bytes / text.len());
     let mut state = 7_u64;
@@ -171,7 +171,8 @@ fn above_16_mb_only_the_bounds_are_used() {
 
 #[test]
 fn what_looks_like_a_special_token_is_ordinary_text() {
-    // The reference implementation gives 6,001 ordinary tokens for a thousand of them, and 1,000 special ones.
+    // The reference implementation gives 6,001 ordinary tokens for a thousand of them, and 1,000
+    // special ones.
     for counter in counters() {
         if counter.name() == "o200k_base" {
             assert_eq!(exactly(&*counter, &"<|endoftext|>".repeat(1_000)), 6_001);
@@ -205,7 +206,8 @@ fn text() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// Texts are counted in parts, cut where the encodings cut; the sum is what the tokenizer itself says of the whole.
+    /// Texts are counted in parts, cut where the encodings cut; the sum is what the tokenizer
+    /// itself says of the whole.
     #[test]
     fn counting_in_parts_changes_nothing(text in text(), times in 1_usize..40) {
         let text = text.repeat(times);

@@ -42,7 +42,8 @@ fn headroom_says_how_large_documents_are_and_how_many_fit() {
             "{percentile} for {exact}"
         );
     }
-    // 90,000 to 100,000 are eleven documents; buckets are 512 wide there, and 88,576 to 89,087 is one of them.
+    // 90,000 to 100,000 are eleven documents; buckets are 512 wide there, and 88,576 to 89,087 is
+    // one of them.
     assert_eq!(
         headroom.over,
         CountRange {
@@ -172,7 +173,8 @@ fn sizes_come_from_reported_usage_where_only_the_length_was_looked_at() {
     assert!((10_000..10_080).contains(&all[0].p99), "{all:?}");
 }
 
-/// The larger model has the same tokenizer, so what it read is what the version's model would have read.
+/// The larger model has the same tokenizer, so what it read is what the version's model would have
+/// read.
 #[test]
 fn sizes_come_from_the_usage_of_a_larger_model_too() {
     let (reads_alike, other) = (["same"; 2], ["same", "another"]);

@@ -39,8 +39,9 @@ fn empty_call() -> Call<'static> {
     Call::new("doc", "invoice").unwrap()
 }
 
-/// The six messages of the OpenAI cookbook; its totals, which are also what the API reported: 129 for gpt-4 and
-/// gpt-3.5-turbo, 124 for gpt-4o and gpt-4o-mini, 127 for gpt-3.5-turbo-0301 by the older rule.
+/// The six messages of the OpenAI cookbook; its totals, which are also what the API reported: 129
+/// for gpt-4 and gpt-3.5-turbo, 124 for gpt-4o and gpt-4o-mini, 127 for gpt-3.5-turbo-0301 by the
+/// older rule.
 #[cfg(feature = "tiktoken")]
 #[test]
 fn messages_are_framed_as_the_cookbook_counts() {
@@ -84,7 +85,8 @@ fn weather_question() -> Conversation {
     ]))
 }
 
-/// The tools of the OpenAI cookbook: 105 tokens for gpt-4 and gpt-3.5-turbo, 101 for gpt-4o and gpt-4o-mini.
+/// The tools of the OpenAI cookbook: 105 tokens for gpt-4 and gpt-3.5-turbo, 101 for gpt-4o and
+/// gpt-4o-mini.
 #[cfg(feature = "tiktoken")]
 #[test]
 fn tools_are_counted_as_the_cookbook_counts() {
@@ -120,7 +122,8 @@ fn what_the_rule_for_tools_does_not_describe_raises_the_bound() {
         count.upper().unwrap() >= 30 + of_another_shape.to_string().len() as u64,
         "{count}"
     );
-    // A model whose API does not document tools: Anthropic's own example is 403 tokens for one such tool and question.
+    // A model whose API does not document tools: Anthropic's own example is 403 tokens for one such
+    // tool and question.
     let unknown = Model::new("model", 128_000).unwrap();
     let count = counted(&unknown, &call, Some(weather_tool())).unwrap();
     assert!(count.upper().unwrap() > 403, "{count}");

@@ -21,7 +21,8 @@ fn answer(bench: &Bench, call: &Call<'_>, input: u64) -> Settlement {
 #[test]
 fn a_prompt_that_the_service_cut_is_not_accepted() {
     let bench = exact_bench();
-    // 20,000 - 19,593 = 407; 407 - 16 = 391 is not more than 2 % of 19,593, which is 391.86; of 19,592 it is 392 and 391.84.
+    // 20,000 - 19,593 = 407; 407 - 16 = 391 is not more than 2 % of 19,593, which is 391.86; of
+    // 19,592 it is 392 and 391.84.
     assert!(matches!(
         answer(&bench, &invoice(19_000), 19_593),
         Settlement::Accepted { .. }
@@ -59,7 +60,8 @@ fn a_prompt_that_the_service_cut_is_not_accepted() {
 #[test]
 fn an_exact_count_that_is_wrong_is_a_page() {
     let bench = exact_bench();
-    // 20,424 - 20,000 - 16 = 408 is not more than 2 % of 20,424, which is 408.48; of 20,425 it is 409 and 408.5.
+    // 20,424 - 20,000 - 16 = 408 is not more than 2 % of 20,424, which is 408.48; of 20,425 it is
+    // 409 and 408.5.
     let _ = answer(&bench, &invoice(19_000), 20_424);
     assert_eq!(bench.pages(), []);
     assert!(matches!(
