@@ -75,6 +75,6 @@ fn a_drill_says_what_it_needs() {
         .fault(minutes(60), Fault::fail(FailureKind::Timeout, Ratio::ONE));
     refused(
         late.run_for(minutes(60)),
-        "drill fault: got `1h`, expected before the drill ends, after 1h",
+        "drill fault: got `1h`, expected less than the length of the drill, 1h",
     );
 }
