@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::findings::{Findings, HoldReason};
+use super::findings::Findings;
+use super::hold_reason::HoldReason;
 use crate::name::{DocumentId, DocumentType, VersionId};
 use crate::ratio::Ratio;
 

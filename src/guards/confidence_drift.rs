@@ -1,6 +1,7 @@
 //! P2: when the confidence of a field falls, more of its answers go to human review.
 
 mod builder;
+mod threshold;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,8 +21,9 @@ use crate::stats::{BoundedMap, Place};
 use crate::time::Timestamp;
 
 pub use builder::ConfidenceDriftMonitorBuilder;
+use threshold::Settings;
 pub use watch::{ConfidenceMeans, DriftState};
-use watch::{Fall, Settings, Sums, Watch};
+use watch::{Fall, Sums, Watch};
 
 const NAME: &str = "confidence-drift";
 
@@ -179,8 +181,8 @@ impl ConfidenceDriftMonitor {
     pub fn threshold(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) -> Confidence {
         let key = Key::named(document_type, field);
         let core = self.core.lock();
-        self.settings
-            .threshold_of(key.and_then(|key| core.watches.get(&key)))
+        let watch = key.and_then(|key| core.watches.get(&key));
+        self.settings.threshold(watch.is_some_and(Watch::is_raised))
     }
 
     /// The drift state of a field, as of the last answer or tick.
@@ -333,7 +335,7 @@ impl Guard for ConfidenceDriftMonitor {
                 continue;
             };
             let watch = core.watches.get(&Key::of(ticket, field));
-            let threshold = self.settings.threshold_of(watch);
+            let threshold = self.settings.threshold(watch.is_some_and(Watch::is_raised));
             if confidence < threshold {
                 reasons.insert(Reason::LowConfidence {
                     field: field.clone(),

@@ -18,11 +18,11 @@ mod plan;
 mod policy;
 mod split;
 mod status;
+mod thresholds;
 mod trial;
 
-pub use crate::event::findings::{
-    Decision, Evidence, Findings, HoldReason, Maturity, Measure, Tally,
-};
+pub use crate::event::findings::{Decision, Evidence, Findings, Maturity, Measure, Tally};
+pub use crate::event::hold_reason::HoldReason;
 pub use crate::event::rollout::{NotCounted, RolloutCommand};
 
 pub use blue_green::{BlueGreenPolicy, BlueGreenPolicyBuilder};

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::watch::{MOST_DOCUMENTS, Settings, Sums, Watch};
+use super::threshold::Settings;
+use super::watch::{MOST_DOCUMENTS, Sums, Watch};
 use super::{ConfidenceDriftMonitor, Core, Key};
 use crate::confidence::Confidence;
 use crate::error::Error;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::threshold::Settings;
 use crate::confidence::Confidence;
 use crate::stats::{Span, Window};
 use crate::time::Timestamp;
@@ -116,27 +117,6 @@ impl TryFrom<(u64, u64)> for Sums {
 impl From<Sums> for (u64, u64) {
     fn from(sums: Sums) -> Self {
         (sums.documents, sums.millionths)
-    }
-}
-
-/// The settings with which answers and means are compared.
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub(super) threshold: Confidence,
-    pub(super) raised: Confidence,
-    pub(super) max_drop: Confidence,
-    pub(super) span: Span,
-    pub(super) min_documents: u64,
-    pub(super) baseline_documents: u64,
-}
-
-impl Settings {
-    pub(super) fn threshold_of(&self, watch: Option<&Watch>) -> Confidence {
-        if watch.is_some_and(Watch::is_raised) {
-            self.raised
-        } else {
-            self.threshold
-        }
     }
 }
 

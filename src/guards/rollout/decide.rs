@@ -8,8 +8,10 @@ use super::evidence::counts::{OUTCOME_MEASURES, Pair, TypeCounts};
 use super::evidence::likelihood::Likelihood;
 use super::evidence::ratio_test::RatioTest;
 use super::evidence::review_delay::ReviewDelays;
-use super::plan::{DecisionRule, Denominator, MIN_MATURITY, Plan, Stage, WorseType, ln_bar};
+use super::plan::{DecisionRule, Denominator, Plan, Stage, WorseType};
+use super::split::is_split_broken;
 use super::status::RolloutState;
+use super::thresholds::{MIN_MATURITY, ln_bar};
 use super::trial::Trial;
 use crate::event::{Decision, Evidence, Findings, HoldReason, Measure};
 use crate::name::DocumentType;
@@ -80,7 +82,7 @@ impl Trial {
             HoldReason::NoEvidence
         } else if findings.maturity.least() < MIN_MATURITY {
             HoldReason::Immature
-        } else if self.is_split_broken(stage.share) {
+        } else if is_split_broken(self.processed(), stage.share) {
             HoldReason::SplitBroken
         } else if !findings.uncovered.is_empty() {
             HoldReason::Coverage

@@ -4,17 +4,12 @@ use super::coverage::REMEMBERED;
 use super::decide::{View, Worse, compared_types};
 use super::evidence::counts::{OUTCOME_MEASURES, Pair};
 use super::evidence::review_delay::Age;
-use super::plan::ln_bar;
 use super::status::{TypeStatus, TypeVerdict};
+use super::thresholds::ln_bar;
 use super::trial::Trial;
 use crate::event::{Evidence, Findings, Maturity, Measure};
 use crate::name::DocumentType;
-use crate::ratio::Ratio;
-use crate::stats::CHI_SQUARE_ONE_IN_A_THOUSAND;
 use crate::time::Timestamp;
-
-/// With fewer expected documents of either version the split is not tested.
-const MIN_SPLIT: f64 = 8.0;
 
 impl Trial {
     pub(super) fn findings(&self, view: &View<'_>, worse: Worse) -> Findings {
@@ -89,27 +84,15 @@ impl Trial {
         stages.collect()
     }
 
-    /// Whether the candidate's share of the documents in this stage differs from the planned share:
-    /// a correct split is as far off by chance once in a thousand times (chi-square, one degree of
-    /// freedom).
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "counts of documents are far below 2^53"
-    )]
-    pub(super) fn is_split_broken(&self, share: Ratio) -> bool {
+    /// The documents that each version has processed in this stage.
+    pub(super) fn processed(&self) -> Pair<u64> {
         let by_type = compared_types(&self.by_type, &self.excluded).map(|(_, counts)| counts);
         let mut processed = Pair::<u64>::default();
         for stage in by_type.filter_map(|counts| counts.stages.get(usize::from(self.stage))) {
             processed.candidate += u64::from(stage.ends.candidate.processed);
             processed.stable += u64::from(stage.ends.stable.processed);
         }
-        let all = (processed.candidate + processed.stable) as f64;
-        let expected = all * share.as_f64();
-        if expected.min(all - expected) < MIN_SPLIT {
-            return false;
-        }
-        let off = processed.candidate as f64 - expected;
-        off * off / (expected * (1.0 - share.as_f64())) > *CHI_SQUARE_ONE_IN_A_THOUSAND
+        processed
     }
 
     /// The expected types that the candidate has not answered often enough.

@@ -3,17 +3,11 @@
 use std::time::Duration;
 
 use super::coverage::Coverage;
+use super::thresholds::Bar;
 use crate::error::Error;
-use crate::event::{HoldReason, Measure};
+use crate::event::HoldReason;
 use crate::ratio::Ratio;
 
-/// The e-value against "no worse" that rolls back: at most 5 % of equal or better candidates reach
-/// it, however often it is evaluated.
-const E_VALUE: f64 = 20.0;
-/// Failures, diversions, truncations and abandonments share another 5 %.
-const OUTCOME_FACTOR: f64 = 4.0;
-/// The share of the expected corrections that must have arrived before a stage ends.
-pub(super) const MIN_MATURITY: f64 = 0.5;
 /// A time slice is a quarter of the stage's minimum time, or longer if the stage would otherwise
 /// have more than this many.
 const TIME_SLICES: u32 = 32;
@@ -79,29 +73,6 @@ pub enum WorseType {
     /// The candidate goes out of service.
     #[default]
     RollBack,
-}
-
-/// The evidence that a stage requires before the next one begins.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bar {
-    /// The largest allowed probability that the ratio is above the tolerated one.
-    pub(super) risk: f64,
-    /// The number of corrections that must be expected of the candidate, at the tolerated ratio.
-    pub(super) information: f64,
-}
-
-/// The required natural logarithm of the e-value, corrected for the number of measures and of types
-/// that are evaluated.
-pub(super) fn ln_bar(measure: Measure, types: usize) -> f64 {
-    let types = u32::try_from(types)
-        .map_or(f64::INFINITY, f64::from)
-        .max(1.0);
-    let kinds = if measure == Measure::Corrections {
-        1.0
-    } else {
-        OUTCOME_FACTOR
-    };
-    (E_VALUE * kinds * types).ln()
 }
 
 impl Plan {
@@ -191,10 +162,7 @@ impl Plan {
 
     pub(super) fn bar(&self, number: u8) -> Bar {
         let is_last = usize::from(number) + 1 == self.stages.len();
-        Bar {
-            risk: if is_last { 0.05 } else { 0.20 },
-            information: if number == 0 && !is_last { 3.0 } else { 6.0 },
-        }
+        Bar::of_stage(number == 0, is_last)
     }
 
     /// The time slice of an answer by its age in the stage; only answers of the same slice are

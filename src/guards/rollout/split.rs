@@ -1,9 +1,15 @@
 //! Which documents a candidate gets: always the same ones, and more of them when the share grows.
+//! And whether it got its share.
 
 use twox_hash::XxHash3_64;
 
+use super::evidence::counts::Pair;
 use crate::name::{DocumentId, VersionId};
 use crate::ratio::Ratio;
+use crate::stats::CHI_SQUARE_ONE_IN_A_THOUSAND;
+
+/// With fewer expected documents of either version the split is not tested.
+const MIN_EXPECTED: f64 = 8.0;
 
 /// Maps each document to a point between 0 and 1.
 ///
@@ -28,6 +34,23 @@ impl Split {
         let point = XxHash3_64::oneshot_with_seed(self.salt, document.as_str().as_bytes());
         share.contains_hash(point)
     }
+}
+
+/// Whether the candidate's share of the processed documents differs from the planned share: a
+/// correct split is as far off by chance once in a thousand times (chi-square, one degree of
+/// freedom).
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "counts of documents are far below 2^53"
+)]
+pub(super) fn is_split_broken(processed: Pair<u64>, share: Ratio) -> bool {
+    let all = (processed.candidate + processed.stable) as f64;
+    let expected = all * share.as_f64();
+    if expected.min(all - expected) < MIN_EXPECTED {
+        return false;
+    }
+    let off = processed.candidate as f64 - expected;
+    off * off / (expected * (1.0 - share.as_f64())) > *CHI_SQUARE_ONE_IN_A_THOUSAND
 }
 
 #[cfg(test)]

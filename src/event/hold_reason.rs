@@ -1,0 +1,45 @@
+//! Why a rollout holds.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a rollout holds. Ordered: of several reasons, the rollout reports the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HoldReason {
+    /// The operator paused it.
+    Paused,
+    /// The stage has not run for its minimum time.
+    NotDue,
+    /// There are too few corrections to compare the versions.
+    NoEvidence,
+    /// Too many of the expected corrections have not arrived yet.
+    Immature,
+    /// The candidate's share of the documents is not the planned one, so the two groups may not be
+    /// comparable.
+    #[doc(alias = "sample ratio mismatch")]
+    SplitBroken,
+    /// The candidate has answered too few documents of an expected type.
+    Coverage,
+    /// The corrections do not show clearly enough whether the candidate is worse.
+    Unclear,
+    /// All other conditions are met: the operator must approve the next stage.
+    Approval,
+}
+
+impl fmt::Display for HoldReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Approval => "the operator must approve the next stage",
+            Self::Coverage => "too few documents of some types",
+            Self::Immature => "too many expected corrections have not arrived",
+            Self::NoEvidence => "too few corrections to decide",
+            Self::NotDue => "the minimum time of the stage is not over",
+            Self::Paused => "the operator paused it",
+            Self::SplitBroken => "the candidate does not get its planned share of the documents",
+            Self::Unclear => "the corrections are inconclusive",
+        })
+    }
+}

@@ -1,0 +1,26 @@
+//! The settings of the comparison, and the threshold that a field has now.
+
+use crate::confidence::Confidence;
+use crate::stats::Span;
+
+/// The settings with which answers and means are compared.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) threshold: Confidence,
+    pub(super) raised: Confidence,
+    pub(super) max_drop: Confidence,
+    pub(super) span: Span,
+    pub(super) min_documents: u64,
+    pub(super) baseline_documents: u64,
+}
+
+impl Settings {
+    /// The threshold of a field: raised while its drift is not resolved.
+    pub(super) fn threshold(&self, is_raised: bool) -> Confidence {
+        if is_raised {
+            self.raised
+        } else {
+            self.threshold
+        }
+    }
+}

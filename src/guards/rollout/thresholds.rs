@@ -1,0 +1,43 @@
+//! How much evidence a decision needs.
+
+use crate::event::Measure;
+
+/// The e-value against "no worse" that rolls back: at most 5 % of equal or better candidates reach
+/// it, however often it is evaluated.
+const E_VALUE: f64 = 20.0;
+/// Failures, diversions, truncations and abandonments share another 5 %.
+const OUTCOME_FACTOR: f64 = 4.0;
+/// The share of the expected corrections that must have arrived before a stage ends.
+pub(super) const MIN_MATURITY: f64 = 0.5;
+
+/// The evidence that a stage requires before the next one begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bar {
+    /// The largest allowed probability that the ratio is above the tolerated one.
+    pub(super) risk: f64,
+    /// The number of corrections that must be expected of the candidate, at the tolerated ratio.
+    pub(super) information: f64,
+}
+
+impl Bar {
+    pub(super) fn of_stage(is_first: bool, is_last: bool) -> Self {
+        Self {
+            risk: if is_last { 0.05 } else { 0.20 },
+            information: if is_first && !is_last { 3.0 } else { 6.0 },
+        }
+    }
+}
+
+/// The required natural logarithm of the e-value, corrected for the number of measures and of types
+/// that are evaluated.
+pub(super) fn ln_bar(measure: Measure, types: usize) -> f64 {
+    let types = u32::try_from(types)
+        .map_or(f64::INFINITY, f64::from)
+        .max(1.0);
+    let kinds = if measure == Measure::Corrections {
+        1.0
+    } else {
+        OUTCOME_FACTOR
+    };
+    (E_VALUE * kinds * types).ln()
+}
