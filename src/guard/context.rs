@@ -54,16 +54,15 @@ impl<'a> Cx<'a> {
         self
     }
 
-    /// The same with a place for marks; a guard in a dry run gets none.
-    pub(crate) fn with_marks(mut self, marks: &'a Marks) -> Self {
-        self.marks = (!self.dry_run).then_some(marks);
-        self
+    /// Applies the settings of a mounted guard.
+    pub(crate) fn mount(&mut self, only_for: Option<&'a DocumentType>, dry_run: bool) {
+        (self.only_for, self.dry_run) = (only_for, dry_run);
     }
 
-    /// The same for a mounted guard.
-    pub(crate) fn mounted(mut self, only_for: Option<&'a DocumentType>, dry_run: bool) -> Self {
-        (self.only_for, self.dry_run) = (only_for, dry_run);
-        self
+    /// Sets the ticket id of the call, and a place for marks; a guard in a dry run gets none.
+    pub(crate) fn begin_call(&mut self, ticket: TicketId, marks: &'a Marks) {
+        self.ticket = ticket;
+        self.marks = (!self.dry_run).then_some(marks);
     }
 
     /// The same for one document type: the guard's events name the type.

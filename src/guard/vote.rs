@@ -101,19 +101,18 @@ impl Verdict {
     /// The stricter of two verdicts. A diversion is stricter than a larger model, which is stricter
     /// than proceeding. Of two models the larger wins; of two diversions, human review wins over a
     /// queue, with the reasons of both.
+    #[inline]
     pub fn stricter(self, other: Self) -> Self {
         match (self, other) {
+            (verdict, Self::Proceed) | (Self::Proceed, verdict) => verdict,
+            (Self::UseModel(one), Self::UseModel(other)) => Self::UseModel(one.max(other)),
+            (Self::Divert(divert), Self::UseModel(_))
+            | (Self::UseModel(_), Self::Divert(divert)) => Self::Divert(divert),
             (Self::Divert(mut one), Self::Divert(other)) => {
                 one.destination = one.destination.max(other.destination);
                 one.reasons.extend(other.reasons);
                 Self::Divert(one)
             }
-            (Self::Divert(divert), _) | (_, Self::Divert(divert)) => Self::Divert(divert),
-            (Self::UseModel(one), Self::UseModel(other)) => Self::UseModel(one.max(other)),
-            (Self::UseModel(model), Self::Proceed) | (Self::Proceed, Self::UseModel(model)) => {
-                Self::UseModel(model)
-            }
-            (Self::Proceed, Self::Proceed) => Self::Proceed,
         }
     }
 }
@@ -159,16 +158,14 @@ impl Acceptance {
     }
 
     /// The stricter of two votes, with the reasons of both.
+    #[inline]
     pub fn stricter(self, other: Self) -> Self {
         match (self, other) {
+            (acceptance, Self::Accept) | (Self::Accept, acceptance) => acceptance,
             (Self::Review(mut one), Self::Review(other)) => {
                 one.extend(other);
                 Self::Review(one)
             }
-            (Self::Review(reasons), Self::Accept) | (Self::Accept, Self::Review(reasons)) => {
-                Self::Review(reasons)
-            }
-            (Self::Accept, Self::Accept) => Self::Accept,
         }
     }
 }

@@ -30,12 +30,14 @@ impl Member {
         }
     }
 
-    /// The context with the guard's settings.
-    pub(super) fn cx<'a>(&'a self, cx: Cx<'a>) -> Cx<'a> {
-        cx.mounted(self.held.only_for.as_ref(), self.held.dry_run)
+    /// Applies the guard's settings to its context.
+    #[inline]
+    pub(super) fn mount<'a>(&'a self, cx: &mut Cx<'a>) {
+        cx.mount(self.held.only_for.as_ref(), self.held.dry_run);
     }
 
     /// Its vote; the guard's name if it panicked instead.
+    #[inline]
     pub(super) fn route(&self, call: &Call<'_>, cx: &Cx<'_>) -> Result<Route, &str> {
         if !self.concerns(call.document_type()) {
             return Ok(Route::Abstain);
@@ -57,6 +59,7 @@ impl Member {
         Ok(Route::Abstain)
     }
 
+    #[inline]
     pub(super) fn check(&self, call: &Call<'_>, version: &Version, cx: &Cx<'_>) -> Verdict {
         if !self.concerns(call.document_type()) {
             return Verdict::Proceed;
@@ -81,6 +84,7 @@ impl Member {
         Verdict::Proceed
     }
 
+    #[inline]
     pub(super) fn review(&self, ticket: &Ticket, report: &Report, cx: &Cx<'_>) -> Acceptance {
         if !self.concerns(ticket.document_type()) {
             return Acceptance::Accept;
@@ -95,6 +99,7 @@ impl Member {
         Acceptance::Accept
     }
 
+    #[inline]
     pub(super) fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
         if self.concerns(ticket.document_type()) {
             self.caught(cx, |guard| guard.observe(ticket, signal, cx));

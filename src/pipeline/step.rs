@@ -75,7 +75,8 @@ impl Step<'_> {
         let marks = Marks::default();
         let (mut route, mut failed) = (Route::Abstain, None);
         for member in &self.shared.guards {
-            let cx = self.cx(member).for_ticket(id).with_marks(&marks);
+            let mut cx = self.cx(member);
+            cx.begin_call(id, &marks);
             let vote = member.route(call, &cx).unwrap_or_else(|guard| {
                 failed = Some(guard);
                 Route::HumanReview
@@ -93,7 +94,8 @@ impl Step<'_> {
         };
         let mut measured: Option<Measured> = None;
         for member in &self.shared.guards {
-            let cx = self.cx(member).for_ticket(id).with_marks(&marks);
+            let mut cx = self.cx(member);
+            cx.begin_call(id, &marks);
             let vote = member.check(call, version, &cx);
             if let Some(mut measurement) = marks.measurement.take() {
                 measurement.guard = Some(Arc::clone(&member.name));
@@ -221,8 +223,11 @@ impl Step<'_> {
     }
 
     /// The context for a guard.
+    #[inline]
     pub(super) fn cx<'b>(&'b self, member: &'b Member) -> Cx<'b> {
-        member.cx(self.cx_of(&member.name))
+        let mut cx = self.cx_of(&member.name);
+        member.mount(&mut cx);
+        cx
     }
 
     fn cx_of<'b>(&'b self, guard: &'b str) -> Cx<'b> {
