@@ -533,6 +533,16 @@ proptest! {
 }
 
 #[test]
+fn an_error_is_read_in_three_arrays_and_no_deeper() {
+    let nested = |n: usize| {
+        let error = r#"{"code":"context_length_exceeded"}"#;
+        format!("{}{error}{}", "[".repeat(n), "]".repeat(n))
+    };
+    assert_eq!(kind(400, &nested(3)), ContextLengthExceeded);
+    assert_eq!(kind(400, &nested(4)), kind(400, ""));
+}
+
+#[test]
 fn a_huge_body_is_cut() {
     let body = format!(r#"{{"error":{{"message":"{}"}}}}"#, "é".repeat(1_000_000));
     let error = ApiError::from_response(500, body.as_bytes());
