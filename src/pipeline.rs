@@ -92,7 +92,10 @@ impl Pipeline {
         self.0.step(|step| {
             step.check(&line_up)?;
             let line_up = Arc::new(line_up);
-            *self.0.line_up.write() = Arc::clone(&line_up);
+            let mut live = self.0.line_up.write();
+            self.0.versions.lock().learn(&line_up)?;
+            *live = Arc::clone(&line_up);
+            // Still under the lock: the last event of all deployments names what is live.
             step.announce(&line_up);
             Ok(())
         })
@@ -129,11 +132,8 @@ impl Pipeline {
                     result = result.and(member.restore(state, &step.cx(member)));
                 }
             }
-            result.and(snapshot.versions().check(step.line_up))?;
-            let mut versions = snapshot.versions().clone();
-            versions.learn(step.line_up);
-            *self.0.versions.lock() = versions;
-            Ok(())
+            self.0.versions.lock().learn_earlier(snapshot.versions());
+            result.and(snapshot.versions().check(step.line_up))
         })
     }
 

@@ -125,6 +125,7 @@ impl Builder {
         }));
         pipeline.0.step(|step| {
             step.check(step.line_up)?;
+            step.shared.versions.lock().learn(step.line_up)?;
             step.announce(step.line_up);
             Ok::<(), Error>(())
         })?;

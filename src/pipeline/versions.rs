@@ -17,6 +17,29 @@ const REMEMBERED: usize = 1_000;
 pub(super) struct KnownVersions(VecDeque<(VersionId, Fingerprint)>);
 
 impl KnownVersions {
+    /// Adds the versions of a line-up. An error, and nothing is added, when one was deployed before
+    /// with another fingerprint.
+    pub(super) fn learn(&mut self, line_up: &LineUp) -> Result<(), Error> {
+        self.check(line_up)?;
+        for version in line_up.versions() {
+            if self.fingerprint(version.id()).is_none() {
+                self.0.truncate(REMEMBERED - 1);
+                self.0
+                    .push_front((version.id().clone(), version.fingerprint()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds versions that were deployed before all of these; of an id in both, these stay.
+    pub(super) fn learn_earlier(&mut self, earlier: &Self) {
+        for (id, fingerprint) in &earlier.0 {
+            if self.0.len() < REMEMBERED && self.fingerprint(id).is_none() {
+                self.0.push_back((id.clone(), *fingerprint));
+            }
+        }
+    }
+
     /// An error when a version of the line-up was deployed before with another fingerprint.
     pub(super) fn check(&self, line_up: &LineUp) -> Result<(), Error> {
         for version in line_up.versions() {
@@ -27,16 +50,6 @@ impl KnownVersions {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn learn(&mut self, line_up: &LineUp) {
-        for version in line_up.versions() {
-            if self.fingerprint(version.id()).is_none() {
-                self.0.truncate(REMEMBERED - 1);
-                self.0
-                    .push_front((version.id().clone(), version.fingerprint()));
-            }
-        }
     }
 
     fn fingerprint(&self, version: &VersionId) -> Option<Fingerprint> {

@@ -1,8 +1,10 @@
 //! What a version sends belongs to its id: tickets and deployments hold to it.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
 
-use fusebox::{LineUp, RouteLedger, Version, VersionId};
+use fusebox::{Error, Guard, LineUp, RouteLedger, Version, VersionId};
 use serde_json::json;
 
 use crate::support::{Bench, call};
@@ -105,6 +107,88 @@ fn a_prompt_that_changed_over_a_restart_is_an_error_and_all_else_is_restored() {
     let again = bench(v7("You read invoices."));
     again.pipeline.restore(&snapshot).unwrap();
     open.release();
+}
+
+#[test]
+fn ids_of_this_process_and_of_the_snapshot_are_both_known_even_if_a_state_is_unreadable() {
+    let version = |id: &str, prompt: &str| {
+        Version::new(id, "gpt-4o")
+            .unwrap()
+            .with_system_prompt(prompt)
+    };
+    let before = bench(version("v6", "You read letters."));
+    before
+        .pipeline
+        .deploy(LineUp::new(v7("You read invoices.")))
+        .unwrap();
+    let mut snapshot = serde_json::to_value(before.pipeline.snapshot().unwrap()).unwrap();
+    snapshot["guards"]["ledger"]["format"] = json!(999);
+    let snapshot = serde_json::from_value(snapshot).unwrap();
+
+    let after = bench(version("v8", "You read deeds."));
+    after
+        .pipeline
+        .deploy(LineUp::new(v7("You read invoices.")))
+        .unwrap();
+    assert!(after.pipeline.restore(&snapshot).is_err());
+    for (id, first) in [("v6", "You read letters."), ("v8", "You read deeds.")] {
+        let other = after
+            .pipeline
+            .deploy(LineUp::new(version(id, "You read mail.")));
+        assert!(other.is_err(), "{id} with another prompt");
+        after
+            .pipeline
+            .deploy(LineUp::new(version(id, first)))
+            .unwrap();
+    }
+}
+
+/// Lets no deployment pass alone once it is armed.
+#[derive(Debug)]
+struct TwoAtOnce {
+    armed: AtomicBool,
+    both: Barrier,
+}
+
+impl Guard for TwoAtOnce {
+    fn name(&self) -> &'static str {
+        "two-at-once"
+    }
+
+    fn check_line_up(&self, _: &LineUp) -> Result<(), Error> {
+        if self.armed.load(Ordering::SeqCst) {
+            self.both.wait();
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn of_two_prompts_deployed_at_once_under_one_id_one_is_refused() {
+    let guard = Arc::new(TwoAtOnce {
+        armed: AtomicBool::new(false),
+        both: Barrier::new(2),
+    });
+    let bench = Bench::with(LineUp::new(v7("You read invoices.")), |builder| {
+        builder.guard(Arc::clone(&guard))
+    });
+    guard.armed.store(true, Ordering::SeqCst);
+    let deploy = |prompt: &str| {
+        let next = Version::new("v8", "gpt-4o")
+            .unwrap()
+            .with_system_prompt(prompt);
+        bench
+            .pipeline
+            .deploy(LineUp::new(next.clone()))
+            .map(|()| next)
+    };
+    let results = thread::scope(|scope| {
+        let both =
+            ["You read deeds.", "You read mail."].map(|prompt| scope.spawn(move || deploy(prompt)));
+        both.map(|deployed| deployed.join().unwrap())
+    });
+    let deployed: Vec<_> = results.iter().flatten().collect();
+    assert_eq!(deployed, [bench.pipeline.line_up().stable()]);
 }
 
 #[test]
