@@ -54,15 +54,20 @@ impl<'a> Cx<'a> {
         self
     }
 
-    /// Applies the settings of a mounted guard.
-    pub(crate) fn mount(&mut self, only_for: Option<&'a DocumentType>, dry_run: bool) {
-        (self.only_for, self.dry_run) = (only_for, dry_run);
+    /// The call with this ticket id, and a place for marks.
+    pub(crate) fn begin_call(&mut self, ticket: TicketId, marks: &'a Marks) {
+        (self.ticket, self.marks) = (ticket, Some(marks));
     }
 
-    /// Sets the ticket id of the call, and a place for marks; a guard in a dry run gets none.
-    pub(crate) fn begin_call(&mut self, ticket: TicketId, marks: &'a Marks) {
-        self.ticket = ticket;
-        self.marks = (!self.dry_run).then_some(marks);
+    /// From here on for another guard, with the settings under which it is mounted.
+    #[inline]
+    pub(crate) fn enter(
+        &mut self,
+        guard: &'a str,
+        only_for: Option<&'a DocumentType>,
+        dry_run: bool,
+    ) {
+        (self.guard, self.only_for, self.dry_run) = (guard, only_for, dry_run);
     }
 
     /// The same for one document type: the guard's events name the type.
@@ -114,7 +119,7 @@ impl<'a> Cx<'a> {
     /// stays. Does nothing outside [`Guard::route`](crate::Guard::route) and
     /// [`Guard::check`](crate::Guard::check), or in a dry run.
     pub fn mark_stage(&self, stage: u8) {
-        if let Some(marks) = self.marks {
+        if let Some(marks) = self.marks() {
             marks.stage.set(marks.stage.get().max(Some(stage)));
         }
     }
@@ -123,8 +128,13 @@ impl<'a> Cx<'a> {
     /// is called stays. Does nothing outside [`Guard::check`](crate::Guard::check), or in a dry
     /// run.
     pub fn mark_measurement(&self, measurement: Measurement) {
-        if let Some(marks) = self.marks {
+        if let Some(marks) = self.marks() {
             marks.measurement.replace(Some(measurement));
         }
+    }
+
+    /// The place for marks; a guard in a dry run has none.
+    fn marks(&self) -> Option<&'a Marks> {
+        self.marks.filter(|_| !self.dry_run)
     }
 }

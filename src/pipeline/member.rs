@@ -30,10 +30,10 @@ impl Member {
         }
     }
 
-    /// Applies the guard's settings to its context.
+    /// Turns a context into the guard's.
     #[inline]
-    pub(super) fn mount<'a>(&'a self, cx: &mut Cx<'a>) {
-        cx.mount(self.held.only_for.as_ref(), self.held.dry_run);
+    pub(super) fn enter<'a>(&'a self, cx: &mut Cx<'a>) {
+        cx.enter(&self.name, self.held.only_for.as_ref(), self.held.dry_run);
     }
 
     /// Its vote; the guard's name if it panicked instead.

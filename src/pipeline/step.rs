@@ -1,5 +1,6 @@
 //! One step of a pipeline, at one time and with one line-up: the order in which it asks its guards.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -74,9 +75,10 @@ impl Step<'_> {
         let id = TicketId::new(self.shared.instance, next);
         let marks = Marks::default();
         let (mut route, mut failed) = (Route::Abstain, None);
+        let mut cx = self.own_cx();
+        cx.begin_call(id, &marks);
         for member in &self.shared.guards {
-            let mut cx = self.cx(member);
-            cx.begin_call(id, &marks);
+            member.enter(&mut cx);
             let vote = member.route(call, &cx).unwrap_or_else(|guard| {
                 failed = Some(guard);
                 Route::HumanReview
@@ -94,8 +96,7 @@ impl Step<'_> {
         };
         let mut measured: Option<Measured> = None;
         for member in &self.shared.guards {
-            let mut cx = self.cx(member);
-            cx.begin_call(id, &marks);
+            member.enter(&mut cx);
             let vote = member.check(call, version, &cx);
             if let Some(mut measurement) = marks.measurement.take() {
                 measurement.guard = Some(Arc::clone(&member.name));
@@ -177,9 +178,12 @@ impl Step<'_> {
     }
 
     fn review(&self, ticket: &Ticket, report: &Report) -> Acceptance {
-        let votes = self.shared.guards.iter();
-        let votes = votes.map(|member| member.review(ticket, report, &self.cx(member)));
-        votes.fold(Acceptance::Accept, Acceptance::stricter)
+        let mut acceptance = Acceptance::Accept;
+        self.each(|member, cx| {
+            let vote = member.review(ticket, report, cx);
+            acceptance = mem::take(&mut acceptance).stricter(vote);
+        });
+        acceptance
     }
 
     pub(super) fn learn(&self, ticket: &Ticket, feedback: Feedback) {
@@ -190,9 +194,11 @@ impl Step<'_> {
         self.each(|member, cx| member.observe(ticket, signal, cx));
     }
 
-    pub(super) fn each(&self, work: impl Fn(&Member, &Cx<'_>)) {
+    pub(super) fn each(&self, mut work: impl FnMut(&Member, &Cx<'_>)) {
+        let mut cx = self.own_cx();
         for member in &self.shared.guards {
-            work(member, &self.cx(member));
+            member.enter(&mut cx);
+            work(member, &cx);
         }
     }
 
@@ -217,20 +223,21 @@ impl Step<'_> {
     }
 
     fn emit(&self, severity: Severity, kind: EventKind) {
-        self.cx_of(OWN_NAME).emit(severity, kind);
+        self.own_cx().emit(severity, kind);
     }
 
     /// The context for a guard.
-    #[inline]
     pub(super) fn cx<'b>(&'b self, member: &'b Member) -> Cx<'b> {
-        let mut cx = self.cx_of(&member.name);
-        member.mount(&mut cx);
+        let mut cx = self.own_cx();
+        member.enter(&mut cx);
         cx
     }
 
-    fn cx_of<'b>(&'b self, guard: &'b str) -> Cx<'b> {
+    /// The context for the pipeline's own events, which a guard's may be made of.
+    fn own_cx(&self) -> Cx<'_> {
         let next = self.shared.sequence.load(Ordering::Relaxed);
-        Cx::new(self.now, self.line_up, &self.shared.delivery.outbox, guard)
+        let outbox = &self.shared.delivery.outbox;
+        Cx::new(self.now, self.line_up, outbox, OWN_NAME)
             .for_ticket(TicketId::new(self.shared.instance, next))
     }
 }
