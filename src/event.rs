@@ -4,9 +4,12 @@ pub(crate) mod breaker;
 mod budget;
 mod drift;
 pub(crate) mod findings;
+mod guidance;
 pub(crate) mod hold_reason;
+mod incident;
 mod kind;
 mod ledger;
+mod open_incident;
 mod outbox;
 mod pipeline;
 pub(crate) mod rollout;
@@ -25,9 +28,12 @@ pub(crate) use breaker::{BreakerMode, ProbeFailure, TripReason};
 pub use budget::BudgetEvent;
 pub use drift::DriftEvent;
 pub(crate) use findings::{Decision, Evidence, Findings, Maturity, Measure, Tally};
+pub(crate) use guidance::Guidance;
 pub(crate) use hold_reason::HoldReason;
+pub use incident::{InIncident, IncidentChange, IncidentEvent, IncidentKey};
 pub use kind::EventKind;
 pub use ledger::LedgerEvent;
+pub use open_incident::OpenIncident;
 pub use outbox::Outbox;
 pub use pipeline::PipelineEvent;
 pub use rollout::RolloutEvent;
@@ -46,7 +52,7 @@ pub enum Severity {
     Info,
     /// For working hours.
     Warning,
-    /// The operator on call must act now.
+    /// The operator on call must act now. A page opens an incident, or tells that one grew.
     Page,
 }
 
@@ -80,6 +86,9 @@ pub struct Event {
     pub only_for: Option<DocumentType>,
     /// Whether the guard is in a dry run: it reports what it would have done, without doing it.
     pub dry_run: bool,
+    /// The incident that it belongs to, and what it does to it. Every page has one.
+    #[serde(flatten)]
+    pub incident: Option<InIncident>,
     /// What happened.
     #[serde(flatten)]
     pub kind: EventKind,
@@ -100,6 +109,7 @@ impl Event {
             severity,
             only_for: None,
             dry_run: false,
+            incident: None,
             kind,
         }
     }
@@ -110,10 +120,11 @@ impl Event {
         self
     }
 
-    /// The same event from a guard in a dry run; its severity is at most a warning.
+    /// The same event from a guard in a dry run: at most a warning, and in no incident.
     pub fn into_dry_run(mut self) -> Self {
         self.severity = self.severity.min(Severity::Warning);
         self.dry_run = true;
+        self.incident = None;
         self
     }
 }

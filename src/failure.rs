@@ -72,6 +72,29 @@ pub enum Cause {
 }
 
 impl FailureKind {
+    /// The kind's name, the same as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::ContentFiltered => "content_filtered",
+            Self::ContextLengthExceeded => "context_length_exceeded",
+            Self::EmptyOutput => "empty_output",
+            Self::InvalidRequest => "invalid_request",
+            Self::MalformedOutput => "malformed_output",
+            Self::NotFound => "not_found",
+            Self::Overloaded => "overloaded",
+            Self::QuotaExhausted => "quota_exhausted",
+            Self::Refusal => "refusal",
+            Self::RequestAboveRate => "request_above_rate",
+            Self::ServerError => "server_error",
+            Self::Throttled => "throttled",
+            Self::Timeout => "timeout",
+            Self::Transport => "transport",
+            Self::Truncated => "truncated",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// The cause of this kind of failure.
     pub fn cause(self) -> Cause {
         match self {
@@ -121,25 +144,7 @@ impl FailureKind {
 
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Auth => "auth",
-            Self::ContentFiltered => "content_filtered",
-            Self::ContextLengthExceeded => "context_length_exceeded",
-            Self::EmptyOutput => "empty_output",
-            Self::InvalidRequest => "invalid_request",
-            Self::MalformedOutput => "malformed_output",
-            Self::NotFound => "not_found",
-            Self::Overloaded => "overloaded",
-            Self::QuotaExhausted => "quota_exhausted",
-            Self::Refusal => "refusal",
-            Self::RequestAboveRate => "request_above_rate",
-            Self::ServerError => "server_error",
-            Self::Throttled => "throttled",
-            Self::Timeout => "timeout",
-            Self::Transport => "transport",
-            Self::Truncated => "truncated",
-            Self::Unknown => "unknown",
-        })
+        f.pad(self.name())
     }
 }
 

@@ -40,8 +40,11 @@
 //! ```
 
 mod context;
+mod incident;
+mod incidents;
 mod mounted;
 mod state;
+mod trouble;
 mod vote;
 
 use std::fmt;
@@ -52,8 +55,11 @@ use crate::name::DocumentType;
 
 pub use context::Cx;
 pub(crate) use context::Marks;
+pub use incidents::Incidents;
+pub(crate) use incidents::Register;
 pub use mounted::Mounted;
 pub use state::State;
+pub use trouble::Trouble;
 pub use vote::{Acceptance, Divert, Route, Verdict};
 
 /// A guard: a state machine that votes on each call before it is made, and learns how the call

@@ -1,6 +1,6 @@
 //! Names of documents, types, versions, models and fields: short, cheap to clone, safe to print.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,18 +20,23 @@ fn shared(what: &'static str, text: &str) -> Result<Arc<str>, Error> {
     if text.is_empty() {
         return Err(Error::invalid(what, text, "at least one character"));
     }
-    if text.len() <= LONGEST {
-        return Ok(Arc::from(text));
+    Ok(Arc::from(&*shortened(text, LONGEST, KEPT)))
+}
+
+/// A text of more than `longest` bytes as its first `kept` bytes or fewer, and a hash of the whole.
+pub(crate) fn shortened(text: &str, longest: usize, kept: usize) -> Cow<'_, str> {
+    if text.len() <= longest {
+        return Cow::Borrowed(text);
     }
     let kept = text
         .char_indices()
         .map(|(at, c)| at + c.len_utf8())
-        .take_while(|end| *end <= KEPT)
+        .take_while(|end| *end <= kept)
         .last()
         .unwrap_or(0);
     let hash = XxHash3_64::oneshot(text.as_bytes());
     let start = text.get(..kept).unwrap_or_default();
-    Ok(Arc::from(format!("{start}…{hash:016x}")))
+    Cow::Owned(format!("{start}…{hash:016x}"))
 }
 
 macro_rules! name {

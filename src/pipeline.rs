@@ -11,15 +11,17 @@ mod snapshot;
 mod step;
 mod versions;
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::call::{Call, Feedback, LineUp, Outcome, Report, Ticket};
 use crate::error::Error;
+use crate::event::OpenIncident;
 use crate::guard::Acceptance;
 use member::Member;
-use step::Shared;
+use step::{OWN_NAME, Shared};
 
 pub use admission::{Admission, Diversion};
 pub use builder::Builder;
@@ -75,7 +77,51 @@ impl Pipeline {
     /// Lets guards act on the time that has passed: stages that are due, silent types, calls that
     /// stay open. Call it every few seconds; the pipeline has no thread of its own.
     pub fn tick(&self) {
-        self.0.step(|step| step.each(Member::tick));
+        self.0.step(|step| {
+            step.each(Member::tick);
+            step.own_cx().end_incidents();
+        });
+    }
+
+    /// What is wrong now: every open incident of every guard and of the pipeline itself, the most
+    /// urgent and then the oldest first. Every page belongs to one.
+    ///
+    /// Up to date as of the last call or [`tick`](Self::tick).
+    pub fn incidents(&self) -> Vec<OpenIncident> {
+        let mut open = self.0.incidents.open(OWN_NAME);
+        for member in &self.0.guards {
+            open.extend(member.open_incidents());
+        }
+        open.sort_by_key(|incident| (Reverse(incident.severity), incident.since));
+        open
+    }
+
+    /// Closes an incident that only a person can end: `who` has looked at it, and `note` says what
+    /// was found. It leaves an event.
+    ///
+    /// An error when no such incident is open, when it ends by itself (its cause goes on), or when
+    /// `who` or `note` is empty.
+    pub fn acknowledge(
+        &self,
+        incident: impl AsRef<str>,
+        who: impl AsRef<str>,
+        note: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        let (incident, who, note) = (incident.as_ref(), who.as_ref(), note.as_ref());
+        for (field, value) in [("who", who), ("note", note)] {
+            if value.trim().is_empty() {
+                return Err(Error::invalid(field, value, "at least one character"));
+            }
+        }
+        self.0.step(|step| {
+            let members = self.0.guards.iter().map(|member| step.cx(member));
+            let mut all = members.chain([step.own_cx()]);
+            all.find_map(|cx| cx.acknowledge(incident, who, note))
+                .unwrap_or_else(|| {
+                    let allowed = "the key of an open incident; see `Pipeline::incidents`";
+                    Err(Error::invalid("incident", incident, allowed))
+                })
+        })
     }
 
     /// The live versions.
@@ -110,7 +156,9 @@ impl Pipeline {
                 if let Some(state) = member.snapshot(&step.cx(member))? {
                     snapshot.insert(&member.name, state);
                 }
+                snapshot.insert_incidents(&member.name, member.incidents.stored());
             }
+            snapshot.insert_incidents(OWN_NAME, self.0.incidents.stored());
             Ok(snapshot)
         })
     }
@@ -127,7 +175,13 @@ impl Pipeline {
             .fetch_max(snapshot.at().as_millis(), Ordering::SeqCst);
         self.0.step(|step| {
             let mut result = Ok(());
+            if let Some(incidents) = snapshot.incidents(OWN_NAME) {
+                self.0.incidents.restore(incidents.clone());
+            }
             for member in &self.0.guards {
+                if let Some(incidents) = snapshot.incidents(&member.name) {
+                    member.incidents.restore(incidents.clone());
+                }
                 if let Some(state) = snapshot.state(&member.name) {
                     result = result.and(member.restore(state, &step.cx(member)));
                 }

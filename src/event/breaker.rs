@@ -36,12 +36,10 @@ pub enum BreakerEvent {
     /// Too many calls of a version failed or were slow. If there is a version to fall back to, the
     /// circuit opens and `fallback` serves; otherwise the version keeps serving.
     ///
-    /// `incident` is the same for all events of one outage: use it as the dedup key of your pager.
     /// `kinds` counts the failures by kind; `first_failed` and `last_failed` are the tickets of the
     /// first and the last failed call.
     ErrorRateExceeded {
         version: VersionId,
-        incident: String,
         reason: TripReason,
         errors: u64,
         calls: u64,
@@ -51,11 +49,10 @@ pub enum BreakerEvent {
         last_failed: Option<TicketId>,
         fallback: Option<VersionId>,
     },
-    /// The last version that could serve failed too: documents go to `destination`. `incident` is
-    /// that of the version that failed first; the other fields are as in `ErrorRateExceeded`.
+    /// The last version that could serve failed too: documents go to `destination`. It belongs to
+    /// the incident of the version that failed first; the fields are as in `ErrorRateExceeded`.
     Exhausted {
         version: VersionId,
-        incident: String,
         reason: TripReason,
         errors: u64,
         calls: u64,
@@ -64,15 +61,6 @@ pub enum BreakerEvent {
         first_failed: Option<TicketId>,
         last_failed: Option<TicketId>,
         destination: Destination,
-    },
-    /// An outage is over: the version has been healthy for as long as the breaker holds an incident
-    /// open, the operator rearmed it, or it is no longer live. `times` counts how often it broke a
-    /// rule.
-    IncidentResolved {
-        version: VersionId,
-        incident: String,
-        opened_at: Timestamp,
-        times: u32,
     },
     /// The circuit of a half-open version opened again; it turns half-open again at `next_at`.
     ProbesFailed {
@@ -110,7 +98,6 @@ impl BreakerEvent {
             Self::BreakerSwitched { .. } => "breaker_switched",
             Self::ErrorRateExceeded { .. } => "error_rate_exceeded",
             Self::Exhausted { .. } => "exhausted",
-            Self::IncidentResolved { .. } => "incident_resolved",
             Self::ProbesFailed { .. } => "probes_failed",
             Self::ProbesStarted { .. } => "probes_started",
             Self::Rearmed { .. } => "rearmed",
@@ -166,18 +153,6 @@ impl fmt::Display for BreakerEvent {
                 "circuit of {version} opened: {breach}; no version left to serve, so documents go \
                  to {destination}"
             ),
-            Self::IncidentResolved {
-                version,
-                opened_at,
-                times,
-                ..
-            } => {
-                write!(f, "incident of {version} resolved: opened at {opened_at}, ")?;
-                match times {
-                    1 => f.write_str("tripped once"),
-                    _ => write!(f, "tripped {times} times"),
-                }
-            }
             Self::ProbesFailed {
                 version,
                 reason,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::breaker::BreakerEvent;
 use super::budget::BudgetEvent;
 use super::drift::DriftEvent;
+use super::incident::IncidentEvent;
 use super::ledger::LedgerEvent;
 use super::pipeline::PipelineEvent;
 use super::rollout::RolloutEvent;
@@ -36,6 +37,9 @@ pub enum EventKind {
     /// An event of a [`ConfidenceDriftMonitor`](crate::ConfidenceDriftMonitor).
     #[serde(untagged)]
     Drift(DriftEvent),
+    /// The end of an incident.
+    #[serde(untagged)]
+    Incident(IncidentEvent),
     /// An event of a [`RouteLedger`](crate::RouteLedger).
     #[serde(untagged)]
     Ledger(LedgerEvent),
@@ -68,6 +72,7 @@ impl EventKind {
             Self::Budget(event) => event.name(),
             Self::Custom { .. } => "custom",
             Self::Drift(event) => event.name(),
+            Self::Incident(event) => event.name(),
             Self::Ledger(event) => event.name(),
             Self::Pipeline(event) => event.name(),
             Self::Rollout(event) => event.name(),
@@ -83,6 +88,7 @@ impl fmt::Display for EventKind {
             Self::Budget(event) => event.fmt(f),
             Self::Custom { name, message } => write!(f, "{name}: {message}"),
             Self::Drift(event) => event.fmt(f),
+            Self::Incident(event) => event.fmt(f),
             Self::Ledger(event) => event.fmt(f),
             Self::Pipeline(event) => event.fmt(f),
             Self::Rollout(event) => event.fmt(f),
@@ -106,6 +112,12 @@ impl From<BudgetEvent> for EventKind {
 impl From<DriftEvent> for EventKind {
     fn from(event: DriftEvent) -> Self {
         Self::Drift(event)
+    }
+}
+
+impl From<IncidentEvent> for EventKind {
+    fn from(event: IncidentEvent) -> Self {
+        Self::Incident(event)
     }
 }
 

@@ -31,12 +31,17 @@ pub enum LedgerEvent {
         document_type: DocumentType,
     },
     /// Documents of a type arrive, but none is answered, diverted or released: the queue after the
-    /// pipeline is empty.
+    /// pipeline is empty. `also` names up to nine other types of which the same was found at the
+    /// same tick, `more` is the number of further ones.
     NothingComesOut {
         document_type: DocumentType,
         arrived: u64,
         #[serde(with = "crate::time::as_millis")]
         silent_for: Duration,
+        #[serde(default)]
+        also: Vec<DocumentType>,
+        #[serde(default)]
+        more: u64,
     },
     /// A call has been open for too long without an outcome.
     Overdue {
@@ -46,13 +51,18 @@ pub enum LedgerEvent {
         #[serde(with = "crate::time::as_millis")]
         open_for: Duration,
     },
-    /// Documents of a type have stopped arriving. `last_seen` is the arrival of the last one, or
-    /// the start of the ledger for a declared type that has not arrived yet.
+    /// Documents of a type have stopped arriving. `last_seen` is the arrival of the last one;
+    /// `None` for a declared type that has not arrived yet. `also` and `more` are as in
+    /// `NothingComesOut`.
     Silent {
         document_type: DocumentType,
-        last_seen: Timestamp,
+        last_seen: Option<Timestamp>,
         #[serde(with = "crate::time::as_millis")]
         silent_for: Duration,
+        #[serde(default)]
+        also: Vec<DocumentType>,
+        #[serde(default)]
+        more: u64,
     },
 }
 
@@ -94,12 +104,15 @@ impl fmt::Display for LedgerEvent {
                 document_type,
                 arrived,
                 silent_for,
+                also,
+                more,
             } => {
                 let silent_for = humantime::format_duration(*silent_for);
                 write!(
                     f,
                     "no document of type {document_type} came out for {silent_for}, {arrived} \
-                     arrived: their calls failed, were abandoned or are still open"
+                     arrived: their calls failed, were abandoned or are still open{}",
+                    Also(also, *more)
                 )
             }
             Self::Overdue {
@@ -118,14 +131,33 @@ impl fmt::Display for LedgerEvent {
                 document_type,
                 last_seen,
                 silent_for,
+                also,
+                more,
             } => {
                 let silent_for = humantime::format_duration(*silent_for);
-                write!(
-                    f,
-                    "no document of type {document_type} arrived for {silent_for}, since \
-                     {last_seen}: check its source"
-                )
+                write!(f, "no document of type {document_type} ")?;
+                match last_seen {
+                    Some(last_seen) => write!(f, "arrived for {silent_for}, since {last_seen}"),
+                    None => write!(f, "has arrived yet, in {silent_for}"),
+                }?;
+                write!(f, ": check its source{}", Also(also, *more))
             }
+        }
+    }
+}
+
+/// The other types of which the same was found.
+struct Also<'a>(&'a [DocumentType], u64);
+
+impl fmt::Display for Also<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, document_type) in self.0.iter().enumerate() {
+            let before = if n == 0 { "; the same of" } else { "," };
+            write!(f, "{before} {document_type}")?;
+        }
+        match self.1 {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
         }
     }
 }

@@ -2,9 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 
+use super::incidents::{End, Incidents, Told};
+use super::trouble::Trouble;
 use crate::call::{LineUp, TicketId};
+use crate::error::Error;
 use crate::event::{Event, EventKind, Outbox, Severity};
-use crate::name::DocumentType;
+use crate::name::{DocumentType, VersionId};
 use crate::time::Timestamp;
 use crate::tokens::Measurement;
 
@@ -23,6 +26,7 @@ pub struct Cx<'a> {
     only_for: Option<&'a DocumentType>,
     scope: Option<&'a DocumentType>,
     marks: Option<&'a Marks>,
+    incidents: Option<&'a Incidents>,
 }
 
 /// What guards write on the ticket of a call.
@@ -45,12 +49,19 @@ impl<'a> Cx<'a> {
             only_for: None,
             scope: None,
             marks: None,
+            incidents: None,
         }
     }
 
     /// The same for the call with this ticket id.
     pub fn for_ticket(mut self, ticket: TicketId) -> Self {
         self.ticket = ticket;
+        self
+    }
+
+    /// The same with the open incidents of the guard; without them, each page opens one.
+    pub fn with_incidents(mut self, incidents: &'a Incidents) -> Self {
+        self.incidents = Some(incidents);
         self
     }
 
@@ -66,8 +77,10 @@ impl<'a> Cx<'a> {
         guard: &'a str,
         only_for: Option<&'a DocumentType>,
         dry_run: bool,
+        incidents: &'a Incidents,
     ) {
         (self.guard, self.only_for, self.dry_run) = (guard, only_for, dry_run);
+        self.incidents = Some(incidents);
     }
 
     /// The same for one document type: the guard's events name the type.
@@ -105,14 +118,116 @@ impl<'a> Cx<'a> {
     }
 
     /// Leaves an event. The pipeline delivers events in order, when no lock is held.
+    ///
+    /// A page opens an incident, which ends when no such event was left for 15 minutes; use
+    /// [`page`](Self::page) to say what is wrong and what ends it.
     pub fn emit(&self, severity: Severity, kind: EventKind) {
+        if severity == Severity::Page {
+            let scope = self.event_scope().map(DocumentType::as_str);
+            let trouble = Trouble::new(kind.name()).seen();
+            return self.page(&scope.map_or(trouble, |scope| trouble.about(scope)), kind);
+        }
+        self.leave(severity, kind, None);
+    }
+
+    /// Something wrong happened: leaves an event, which is a page if it opens an incident or makes
+    /// one grow, and else a warning.
+    pub fn page(&self, trouble: &Trouble<'_>, kind: EventKind) {
+        let Some(incidents) = self.incidents else {
+            let told = Told::unkept(trouble, self.guard);
+            return self.leave(told.severity, kind, Some(told));
+        };
+        incidents.with(|register| {
+            self.leave_ends(register.end_due(self.now, self.line_up));
+            let told = register.happened(trouble, &kind, self.guard, self.now);
+            self.leave(told.severity, kind, Some(told));
+        });
+    }
+
+    /// Something wrong goes on. To be said at each tick: what is not said is well. Leaves an event
+    /// only if no incident has it yet, so that a page which was lost comes again, or if its incident
+    /// has grown.
+    pub fn still(&self, trouble: &Trouble<'_>, kind: impl FnOnce() -> EventKind) {
+        let Some(incidents) = self.incidents else {
+            return self.page(trouble, kind());
+        };
+        incidents.with(|register| {
+            self.leave_ends(register.end_due(self.now, self.line_up));
+            if let Some((told, kind)) = register.goes_on(trouble, kind, self.guard, self.now) {
+                self.leave(told.severity, kind, Some(told));
+            }
+        });
+    }
+
+    /// Something is well again, as of now. The same follows from a tick without
+    /// [`still`](Self::still), only later.
+    pub fn well(&self, trouble: &Trouble<'_>) {
+        if let Some(incidents) = self.incidents {
+            incidents.with(|register| register.well(trouble, self.now));
+        }
+    }
+
+    /// A person has put something right: if nothing else is wrong in its incident, it ends now.
+    pub fn put_right(&self, trouble: &Trouble<'_>) {
+        if let Some(incidents) = self.incidents {
+            incidents.with(|register| self.leave_ends(register.put_right(trouble)));
+        }
+    }
+
+    /// A person has put right all that was wrong, with one version or with all: its incidents end
+    /// now.
+    pub fn put_all_right(&self, version: Option<&VersionId>) {
+        if let Some(incidents) = self.incidents {
+            incidents.with(|register| self.leave_ends(register.put_all_right(version)));
+        }
+    }
+
+    /// The guard has had its tick: ends what is over.
+    pub(crate) fn end_incidents(&self) {
+        if let Some(incidents) = self.incidents {
+            incidents.with(|register| {
+                register.ticked(self.now);
+                self.leave_ends(register.end_due(self.now, self.line_up));
+            });
+        }
+    }
+
+    /// A person closes an incident of the guard; `None` if it is not open here.
+    pub(crate) fn acknowledge(
+        &self,
+        key: &str,
+        who: &str,
+        note: &str,
+    ) -> Option<Result<(), Error>> {
+        self.incidents?.with(|register| {
+            let end = register.acknowledge(key, who, note)?;
+            Some(end.map(|end| self.leave_ends(vec![end])))
+        })
+    }
+
+    fn leave_ends(&self, ends: Vec<End>) {
+        for End { incident, event } in ends {
+            let told = Told {
+                severity: Severity::Info,
+                incident,
+            };
+            self.leave(told.severity, EventKind::Incident(event), Some(told));
+        }
+    }
+
+    fn leave(&self, severity: Severity, kind: EventKind, told: Option<Told>) {
         let mut event = Event::new(self.now, self.guard, severity, kind);
-        event.only_for = self.scope.or(self.only_for).cloned();
+        event.only_for = self.event_scope().cloned();
+        event.incident = told.map(|told| told.incident);
         self.outbox.push(if self.dry_run {
             event.into_dry_run()
         } else {
             event
         });
+    }
+
+    fn event_scope(&self) -> Option<&'a DocumentType> {
+        self.scope.or(self.only_for)
     }
 
     /// Writes the current stage of a rollout on the ticket. If several guards do, the highest stage

@@ -6,8 +6,8 @@ mod circuits;
 mod core;
 mod generation;
 mod in_flight;
-mod incident;
 mod last_calls;
+mod outage;
 mod recovery;
 mod rule;
 
@@ -55,16 +55,16 @@ const NAME: &str = "error-rate";
 /// keeps serving.
 ///
 /// Wrong credentials, an unknown model or an exhausted quota page at once, at most once in 15
-/// minutes per version and kind, and do not count as errors: no prompt version can cure them.
-/// Throttled calls do not count. Abandoned calls are neither successes nor errors; when they exceed
-/// 5 % of at least 100 calls, the breaker sends a separate page.
+/// minutes per kind, and do not count as errors: no prompt version can cure them. Throttled calls
+/// do not count. Abandoned calls are neither successes nor errors; when they exceed 5 % of at least
+/// 100 calls, the breaker sends a separate page, which ends when they are at most 2.5 %.
 ///
 /// A call counts for the state in which it was admitted. A call that was open when its version went
 /// out of service, became half-open or was rearmed changes nothing and is counted as late.
 ///
 /// One outage is one page: every further trip, until the version has been healthy for 15 minutes,
-/// belongs to the same incident and is a warning. The incident's key is in the events of each trip
-/// and of the resolution. That the fallback failed too is a separate page.
+/// belongs to the same incident and is a warning. That the fallback failed too is told as a page of
+/// the same incident.
 ///
 /// # One type of document
 /// A type that fails alone is hidden among the others. With
@@ -112,7 +112,7 @@ const NAME: &str = "error-rate";
 /// [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted), and the trips within an open
 /// incident. Info: [`ProbesStarted`](crate::event::BreakerEvent::ProbesStarted),
 /// [`Recovered`](crate::event::BreakerEvent::Recovered),
-/// [`IncidentResolved`](crate::event::BreakerEvent::IncidentResolved),
+/// [`IncidentResolved`](crate::event::IncidentEvent::IncidentResolved),
 /// [`Rearmed`](crate::event::BreakerEvent::Rearmed),
 /// [`BreakerReset`](crate::event::BreakerEvent::BreakerReset).
 ///
@@ -285,6 +285,7 @@ impl Guard for ErrorRateBreaker {
         self.with_core(|core| {
             core.catch_up(cx);
             core.check_hanging_calls(cx);
+            core.report_outages(cx);
         });
     }
 

@@ -15,7 +15,7 @@ use crate::confidence::Confidence;
 use crate::error::Error;
 use crate::event::{DriftEvent, EventKind, PipelineEvent, Severity};
 use crate::format::Format;
-use crate::guard::{Acceptance, Cx, Guard, State};
+use crate::guard::{Acceptance, Cx, Guard, State, Trouble};
 use crate::name::{DocumentType, Field};
 use crate::stats::{BoundedMap, Place};
 use crate::time::Timestamp;
@@ -238,12 +238,14 @@ impl ConfidenceDriftMonitor {
                 Command::Resolve(_) if watch.is_raised() => watch.lower(),
                 Command::Resolve(_) => continue,
             }
+            let shown = name.to_string();
             let kind = EventKind::Drift(DriftEvent::DriftResolved {
                 document_type: name.document_type,
                 field: name.field,
                 threshold: self.settings.threshold,
             });
             cx.emit(Severity::Info, kind);
+            cx.put_right(&drift(&shown));
         }
     }
 
@@ -293,20 +295,36 @@ impl ConfidenceDriftMonitor {
             return;
         };
         watch.raise();
-        let Fall {
-            baseline,
-            mean,
-            documents,
-        } = fall;
-        let kind = EventKind::Drift(DriftEvent::DriftDetected {
+        cx.page(&drift(&key.to_string()), self.detected(key, &fall));
+    }
+
+    /// Says which thresholds are still raised.
+    fn report_raised(&self, core: &mut Core, cx: &Cx<'_>) {
+        let now = core.latest;
+        let report = |key: &Key, watch: &mut Watch| {
+            if watch.is_raised() {
+                cx.still(&drift(&key.to_string()), || {
+                    self.detected(key, &watch.now_fallen(now))
+                });
+            }
+        };
+        for (key, watch) in core.watches.iter_mut() {
+            report(key, watch);
+        }
+        if let Some(watch) = core.watches.other_mut() {
+            report(&Key::other(), watch);
+        }
+    }
+
+    fn detected(&self, key: &Key, fall: &Fall) -> EventKind {
+        EventKind::Drift(DriftEvent::DriftDetected {
             document_type: key.document_type.clone(),
             field: key.field.clone(),
-            baseline,
-            mean,
-            documents,
+            baseline: fall.baseline,
+            mean: fall.mean,
+            documents: fall.documents,
             threshold: self.settings.raised,
-        });
-        cx.emit(Severity::Page, kind);
+        })
     }
 }
 
@@ -364,7 +382,9 @@ impl Guard for ConfidenceDriftMonitor {
     }
 
     fn tick(&self, cx: &Cx<'_>) {
-        self.catch_up(&mut self.core.lock(), cx);
+        let mut core = self.core.lock();
+        self.catch_up(&mut core, cx);
+        self.report_raised(&mut core, cx);
     }
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
@@ -408,6 +428,11 @@ impl Guard for ConfidenceDriftMonitor {
         core.commands = stored.commands;
         Ok(())
     }
+}
+
+/// The threshold of a field is raised; all fields that fall together are one incident.
+fn drift(name: &str) -> Trouble<'_> {
+    Trouble::new("drift").about(name).joins_always()
 }
 
 #[derive(Serialize, Deserialize)]

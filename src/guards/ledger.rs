@@ -3,8 +3,10 @@
 mod arrivals;
 mod builder;
 mod ends;
+mod incident;
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -43,12 +45,14 @@ const NAME: &str = "ledger";
 ///   than declared.
 ///
 /// # What it does
-/// The ledger counts how documents end, per type. The first overdue call is a page; further ones
-/// are warnings while it is open. When nothing comes out, the ledger pages once, until something
-/// comes out again. A declared type that stops arriving is a page; another type is a warning,
-/// because a quiet night may be normal. A permit that was dropped without an outcome is a warning.
-/// Calls that were open in a restored snapshot are reported as lost: the first is a page, further
-/// ones are warnings.
+/// The ledger counts how documents end, per type. Overdue calls are one incident: the first is a
+/// page, further ones are warnings, until they are ten times as many; it ends when no call has been
+/// overdue for an hour. When nothing comes out, the ledger pages once, until something comes out
+/// again. A declared type that stops arriving is a page; another type is a warning, because a quiet
+/// night may be normal. Types that stop together are one event, which names the first ten. A permit
+/// that was dropped without an outcome is a warning. Calls that were open in a restored snapshot
+/// are reported as lost: the first is a page, which a person must
+/// [acknowledge](crate::Pipeline::acknowledge), further ones are warnings.
 ///
 /// # What it cannot see
 /// - Documents that never reach [`admit`](crate::Pipeline::admit): declare with
@@ -197,73 +201,63 @@ impl RouteLedger {
     }
 
     fn report_overdue(&self, core: &mut Core, cx: &Cx<'_>) {
-        let mut paged = core.open.values().any(|open| open.reported);
-        let is_overdue =
-            |open: &Open| !open.reported && cx.now().since(open.since) > self.settings.max_open;
+        let is_overdue = |open: &Open| cx.now().since(open.since) > self.settings.max_open;
         let mut overdue: Vec<_> = core
             .open
             .iter_mut()
             .filter(|(_, open)| is_overdue(open))
             .collect();
         overdue.sort_by_key(|(ticket, open)| (open.since, **ticket));
-        for (ticket, open) in overdue {
-            open.reported = true;
-            let severity = if paged {
-                Severity::Warning
-            } else {
-                Severity::Page
-            };
-            paged = true;
-            let kind = EventKind::Ledger(LedgerEvent::Overdue {
+        let trouble = incident::overdue().many(overdue.len() as u64);
+        let kind = |ticket: &TicketId, open: &Open| {
+            EventKind::Ledger(LedgerEvent::Overdue {
                 ticket: *ticket,
                 document: open.document.clone(),
                 document_type: open.document_type.clone(),
                 open_for: cx.now().since(open.since),
-            });
-            cx.emit(severity, kind);
+            })
+        };
+        let mut is_told = false;
+        for (ticket, open) in &mut overdue {
+            if mem::replace(&mut open.reported, true) {
+                continue;
+            }
+            if is_told {
+                cx.emit(Severity::Warning, kind(ticket, open));
+            } else {
+                cx.page(&trouble, kind(ticket, open));
+                is_told = true;
+            }
+        }
+        if let Some((ticket, open)) = overdue.first().filter(|_| !is_told) {
+            cx.still(&trouble, || kind(ticket, open));
         }
     }
 
-    fn report_silence(&self, core: &mut Core, cx: &Cx<'_>) {
+    fn report_missing(&self, core: &mut Core, cx: &Cx<'_>) {
         let started = *core.started.get_or_insert(cx.now());
         for expected in self.settings.expected.keys() {
             core.types
                 .entry(expected, || Arrivals::expected_since(started));
         }
-        let mut types: Vec<_> = core.types.iter_mut().collect();
-        types.sort_by_key(|(document_type, _)| (*document_type).clone());
-        for (document_type, arrivals) in types {
-            if let Some((arrived, silent_for)) =
-                arrivals.nothing_comes_out(cx.now(), self.settings.nothing_out)
-            {
-                let document_type = document_type.clone();
-                let kind = EventKind::Ledger(LedgerEvent::NothingComesOut {
-                    document_type,
-                    arrived,
-                    silent_for,
-                });
-                cx.emit(Severity::Page, kind);
+        let (mut stuck, mut silent, mut quiet) = (Vec::new(), Vec::new(), Vec::new());
+        for (document_type, arrivals) in core.types.iter_mut() {
+            if let Some(missing) = arrivals.nothing_comes_out(cx.now(), self.settings.nothing_out) {
+                stuck.push((document_type, missing));
             }
-            let declared = self.settings.expected.get(document_type);
-            let severity = if declared.is_some() {
-                Severity::Page
-            } else {
-                Severity::Warning
-            };
-            if let Some((last_seen, silent_for)) =
-                arrivals.silence(cx.now(), declared.copied(), self.settings.silence)
-            {
-                let document_type = document_type.clone();
-                cx.emit(
-                    severity,
-                    EventKind::Ledger(LedgerEvent::Silent {
-                        document_type,
-                        last_seen,
-                        silent_for,
-                    }),
-                );
+            let declared = self.settings.expected.get(document_type).copied();
+            if let Some(missing) = arrivals.silence(cx.now(), declared, self.settings.silence) {
+                let list = if declared.is_some() {
+                    &mut silent
+                } else {
+                    &mut quiet
+                };
+                list.push((document_type, missing));
             }
         }
+        incident::nothing_comes_out(stuck, cx);
+        incident::silent(silent, Severity::Page, cx);
+        incident::silent(quiet, Severity::Warning, cx);
     }
 }
 
@@ -285,7 +279,7 @@ impl Guard for RouteLedger {
     fn tick(&self, cx: &Cx<'_>) {
         let mut core = self.core.lock();
         self.report_overdue(&mut core, cx);
-        self.report_silence(&mut core, cx);
+        self.report_missing(&mut core, cx);
     }
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
@@ -313,20 +307,20 @@ impl Guard for RouteLedger {
         let mut core = self.core.lock();
         core.types.refill(stored.types, stored.other);
         core.started = stored.started;
-        let mut severity = Severity::Page;
-        for (ticket, open) in stored.open {
-            core.types
-                .entry(&open.document_type, Arrivals::default)
-                .0
-                .ends
-                .lost += 1;
+        let trouble = incident::lost_in_restart(stored.open.len());
+        for (n, (ticket, open)) in stored.open.into_iter().enumerate() {
+            let (arrivals, _) = core.types.entry(&open.document_type, Arrivals::default);
+            arrivals.ends.lost += 1;
             let kind = EventKind::Ledger(LedgerEvent::LostInRestart {
                 ticket,
                 document: open.document,
                 document_type: open.document_type,
             });
-            cx.emit(severity, kind);
-            severity = Severity::Warning;
+            if n == 0 {
+                cx.page(&trouble, kind);
+            } else {
+                cx.emit(Severity::Warning, kind);
+            }
         }
         Ok(())
     }

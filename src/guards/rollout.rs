@@ -13,6 +13,7 @@ mod decide;
 mod evidence;
 mod feasibility;
 mod findings;
+mod incident;
 mod observe;
 mod plan;
 mod policy;

@@ -20,14 +20,14 @@ use crate::error::Error;
 use crate::event::{BudgetEvent, EventKind, Severity};
 use crate::failure::FailureKind;
 use crate::format::Format;
-use crate::guard::{Acceptance, Cx, Guard, State, Verdict};
+use crate::guard::{Acceptance, Cx, Guard, State, Trouble, Verdict};
 use crate::name::ModelName;
 use crate::ratio::Ratio;
 use crate::time::Timestamp;
 use crate::tokens::{Factor, Measurement, Model, TokenBreakdown};
 
-use alarm::{Alarmed, Alarms};
-use audit::{Audit, LastReports};
+use alarm::Alarms;
+use audit::Audit;
 use estimate::{Estimate, Estimator};
 use headroom::Space;
 use models::{Estimators, Models};
@@ -64,7 +64,8 @@ const END_OF_LIFE_REPEAT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The guard chooses the cheapest declared fallback model that the same call fits into, counted
 /// with that model's own tokenizer. If there is none, it diverts the document to human review, with
 /// the count of each part. When three documents of a type exceed the budget of one version within
-/// 15 minutes, it pages once for that type and version.
+/// 15 minutes, it pages once; further types, and further documents until there was none for a day,
+/// belong to the same incident.
 ///
 /// If the API reports fewer input tokens than the prompt has, the service cut the prompt. The guard
 /// then diverts the answer to human review.
@@ -94,7 +95,7 @@ const END_OF_LIFE_REPEAT: Duration = Duration::from_secs(24 * 60 * 60);
 /// # Events
 /// [`BudgetAlarm`](crate::event::BudgetEvent::BudgetAlarm) (page),
 /// [`PromptCut`](crate::event::BudgetEvent::PromptCut) and
-/// [`CountWrong`](crate::event::BudgetEvent::CountWrong) (a page, then warnings for an hour),
+/// [`CountWrong`](crate::event::BudgetEvent::CountWrong) (a page, then warnings until there was none for a day),
 /// [`LittleHeadroom`](crate::event::BudgetEvent::LittleHeadroom),
 /// [`BoundMissed`](crate::event::BudgetEvent::BoundMissed),
 /// [`ModelEnds`](crate::event::BudgetEvent::ModelEnds) (warnings). The pipeline reports each
@@ -129,7 +130,6 @@ pub struct TokenBudget {
     larger_model_alarm: Severity,
     measure_all: bool,
     alarms: Mutex<Alarms>,
-    last_reports: Mutex<LastReports>,
     usage: Mutex<UsageHistory>,
     ends_reported: Mutex<BTreeMap<ModelName, Timestamp>>,
 }
@@ -137,7 +137,6 @@ pub struct TokenBudget {
 #[derive(Serialize, Deserialize)]
 struct Stored {
     format: Format<1>,
-    alarmed: Vec<Alarmed>,
     usage: usage::Stored,
     ends_reported: Vec<(ModelName, Timestamp)>,
 }
@@ -155,7 +154,6 @@ impl TokenBudget {
             larger_model_alarm,
             measure_all,
             alarms: Mutex::new(Alarms::new()),
-            last_reports: Mutex::new(LastReports::default()),
             usage: Mutex::new(UsageHistory::new()),
             ends_reported: Mutex::new(BTreeMap::new()),
         }
@@ -236,21 +234,15 @@ impl TokenBudget {
         };
         let mut reported = report.input_tokens();
         if *outcome == Outcome::Failed(FailureKind::ContextLengthExceeded) {
-            self.last_reports
-                .lock()
-                .count_wrong(ticket, measurement, reported, cx);
+            audit::count_wrong(ticket, measurement, reported, cx);
         } else if let Some(tokens) = reported {
             match audit::compare(measurement, tokens) {
                 Audit::Agrees => {}
                 Audit::Wrong => {
-                    self.last_reports
-                        .lock()
-                        .count_wrong(ticket, measurement, reported, cx);
+                    audit::count_wrong(ticket, measurement, reported, cx);
                 }
                 Audit::Cut => {
-                    self.last_reports
-                        .lock()
-                        .prompt_cut(ticket, measurement, tokens, cx);
+                    audit::prompt_cut(ticket, measurement, tokens, cx);
                     // The report for a cut prompt does not calibrate the whole.
                     reported = None;
                 }
@@ -304,15 +296,21 @@ impl TokenBudget {
         };
         let mut ends_reported = self.ends_reported.lock();
         let last = ends_reported.get(model.name());
-        if last.is_some_and(|last| cx.now().since(*last) < END_OF_LIFE_REPEAT) {
-            return;
+        let is_known = last.is_some_and(|last| cx.now().since(*last) < END_OF_LIFE_REPEAT);
+        let trouble = Trouble::new("model-ends")
+            .about(model.name().as_str())
+            .told_as(Severity::Warning);
+        let kind = || {
+            EventKind::Budget(BudgetEvent::ModelEnds {
+                model: model.name().clone(),
+                at: end,
+            })
+        };
+        if is_known {
+            return cx.still(&trouble, kind);
         }
         ends_reported.insert(model.name().clone(), cx.now());
-        let kind = EventKind::Budget(BudgetEvent::ModelEnds {
-            model: model.name().clone(),
-            at: end,
-        });
-        cx.emit(Severity::Warning, kind);
+        cx.page(&trouble, kind());
     }
 
     fn record_over_budget(
@@ -434,7 +432,6 @@ impl Guard for TokenBudget {
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
         let stored = Stored {
             format: Format,
-            alarmed: self.alarms.lock().stored(),
             usage: self.usage.lock().stored(),
             ends_reported: self.ends_reported.lock().clone().into_iter().collect(),
         };
@@ -443,7 +440,6 @@ impl Guard for TokenBudget {
 
     fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
         let stored: Stored = state.read(cx)?;
-        self.alarms.lock().restore(stored.alarmed);
         self.usage.lock().restore(stored.usage);
         *self.ends_reported.lock() = stored.ends_reported.into_iter().collect();
         Ok(())

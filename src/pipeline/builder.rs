@@ -16,7 +16,7 @@ use super::step::{OWN_NAME, Shared};
 use super::versions::KnownVersions;
 use crate::call::LineUp;
 use crate::error::Error;
-use crate::guard::{Guard, Mount, Mounted};
+use crate::guard::{Guard, Incidents, Mount, Mounted};
 use crate::sink::Sink;
 
 impl Pipeline {
@@ -115,6 +115,7 @@ impl Builder {
             .unwrap_or_else(|| RandomState::new().hash_one(clock.now()));
         let pipeline = Pipeline(Arc::new(Shared {
             guards,
+            incidents: Incidents::new(),
             line_up: RwLock::new(Arc::new(self.line_up)),
             versions: Mutex::new(KnownVersions::default()),
             clock,

@@ -4,20 +4,19 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::call::{Call, LineUp, Reason, Report, Signal, Ticket, Version};
 use crate::error::Error;
-use crate::event::{EventKind, PipelineEvent, Severity};
-use crate::guard::{Acceptance, Cx, Guard, Mounted, Route, State, Verdict};
+use crate::event::{EventKind, OpenIncident, PipelineEvent, Severity};
+use crate::guard::{Acceptance, Cx, Guard, Incidents, Mounted, Route, State, Trouble, Verdict};
 use crate::name::{DocumentId, DocumentType};
+use crate::time::hours;
 
 #[derive(Debug)]
 pub(super) struct Member {
     held: Mounted<Box<dyn Guard>>,
     pub(super) name: Arc<str>,
-    /// Whether it has panicked before: the first panic is a page, each later one a warning.
-    panicked: AtomicBool,
+    pub(super) incidents: Incidents,
 }
 
 impl Member {
@@ -25,7 +24,7 @@ impl Member {
         let name = held.name.as_deref().unwrap_or_else(|| held.guard.name());
         Self {
             name: name.into(),
-            panicked: AtomicBool::new(false),
+            incidents: Incidents::new(),
             held,
         }
     }
@@ -33,7 +32,18 @@ impl Member {
     /// Turns a context into the guard's.
     #[inline]
     pub(super) fn enter<'a>(&'a self, cx: &mut Cx<'a>) {
-        cx.enter(&self.name, self.held.only_for.as_ref(), self.held.dry_run);
+        let Mounted {
+            only_for, dry_run, ..
+        } = &self.held;
+        cx.enter(&self.name, only_for.as_ref(), *dry_run, &self.incidents);
+    }
+
+    /// What it reports as wrong; in a dry run nothing.
+    pub(super) fn open_incidents(&self) -> Vec<OpenIncident> {
+        if self.held.dry_run {
+            return Vec::new();
+        }
+        self.incidents.open(&self.name)
     }
 
     /// Its vote; the guard's name if it panicked instead.
@@ -108,6 +118,7 @@ impl Member {
 
     pub(super) fn tick(&self, cx: &Cx<'_>) {
         self.caught(cx, |guard| guard.tick(cx));
+        cx.end_incidents();
     }
 
     /// Whether the guard refuses a line-up; in a dry run it reports the refusal in an event.
@@ -146,14 +157,13 @@ impl Member {
         if let Ok(result) = catch_unwind(AssertUnwindSafe(|| step(&*self.held.guard))) {
             return Some(result);
         }
-        let severity = if self.panicked.swap(true, Ordering::Relaxed) || self.held.dry_run {
-            Severity::Warning
-        } else {
-            Severity::Page
-        };
         let guard = self.name.to_string();
-        cx.emit(
-            severity,
+        let trouble = Trouble::new("panicked")
+            .seen()
+            .held_open_for(hours(1))
+            .worse();
+        cx.page(
+            &trouble,
             EventKind::Pipeline(PipelineEvent::GuardPanicked { guard }),
         );
         None

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::versions::KnownVersions;
 use crate::format::Format;
-use crate::guard::State;
+use crate::guard::{Register, State};
 use crate::time::Timestamp;
 
-/// The state of every guard of a pipeline at one moment, and the fingerprint of each version
-/// deployed so far. Store it where it survives the process.
+/// The state of every guard of a pipeline at one moment, the open incidents, and the fingerprint of
+/// each version deployed so far. Store it where it survives the process.
 ///
 /// Serialised as an object with `"format": 1`; reading another format is an error. Each guard's
 /// state has a format number of its own.
@@ -19,6 +19,9 @@ pub struct Snapshot {
     format: Format<1>,
     at: Timestamp,
     guards: BTreeMap<String, State>,
+    /// By guard.
+    #[serde(default)]
+    incidents: BTreeMap<String, Register>,
     #[serde(default)]
     versions: KnownVersions,
 }
@@ -29,12 +32,21 @@ impl Snapshot {
             format: Format,
             at,
             guards: BTreeMap::new(),
+            incidents: BTreeMap::new(),
             versions,
         }
     }
 
     pub(super) fn insert(&mut self, guard: &str, state: State) {
         self.guards.insert(guard.to_owned(), state);
+    }
+
+    pub(super) fn insert_incidents(&mut self, guard: &str, incidents: Register) {
+        self.incidents.insert(guard.to_owned(), incidents);
+    }
+
+    pub(super) fn incidents(&self, guard: &str) -> Option<&Register> {
+        self.incidents.get(guard)
     }
 
     pub(super) fn versions(&self) -> &KnownVersions {

@@ -16,7 +16,7 @@ use crate::call::{
 };
 use crate::error::Error;
 use crate::event::{EventKind, PipelineEvent, Severity};
-use crate::guard::{Acceptance, Cx, Divert, Marks, Route, Verdict};
+use crate::guard::{Acceptance, Cx, Divert, Incidents, Marks, Route, Verdict};
 use crate::time::Timestamp;
 use crate::tokens::{Measurement, Model};
 
@@ -26,6 +26,8 @@ pub(super) const OWN_NAME: &str = "pipeline";
 /// The state that all clones of a pipeline share.
 pub(super) struct Shared {
     pub(super) guards: Vec<Member>,
+    /// What is wrong with the pipeline itself.
+    pub(super) incidents: Incidents,
     pub(super) line_up: RwLock<Arc<LineUp>>,
     pub(super) versions: Mutex<KnownVersions>,
     pub(super) clock: Box<dyn Clock>,
@@ -234,10 +236,11 @@ impl Step<'_> {
     }
 
     /// The context for the pipeline's own events, which a guard's may be made of.
-    fn own_cx(&self) -> Cx<'_> {
+    pub(super) fn own_cx(&self) -> Cx<'_> {
         let next = self.shared.sequence.load(Ordering::Relaxed);
         let outbox = &self.shared.delivery.outbox;
         Cx::new(self.now, self.line_up, outbox, OWN_NAME)
+            .with_incidents(&self.shared.incidents)
             .for_ticket(TicketId::new(self.shared.instance, next))
     }
 }

@@ -104,6 +104,11 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         self.other.as_ref()
     }
 
+    /// The overflow entry, if there is one.
+    pub(crate) fn other_mut(&mut self) -> Option<&mut V> {
+        self.other.as_mut()
+    }
+
     /// The largest number of keys with their own entry.
     pub(crate) fn limit(&self) -> usize {
         self.limit

@@ -9,10 +9,11 @@ use crate::support::EVENING;
 
 const GOLDEN: &str = include_str!("../golden/events.txt");
 
-const GROUPS: [(&str, &str); 7] = [
+const GROUPS: [(&str, &str); 8] = [
     ("breaker", include_str!("../../src/event/breaker.rs")),
     ("budget", include_str!("../../src/event/budget.rs")),
     ("drift", include_str!("../../src/event/drift.rs")),
+    ("incident", include_str!("../../src/event/incident.rs")),
     ("ledger", include_str!("../../src/event/ledger.rs")),
     ("pipeline", include_str!("../../src/event/pipeline.rs")),
     ("rollout", include_str!("../../src/event/rollout.rs")),
@@ -27,7 +28,7 @@ fn later(minutes: u64) -> u64 {
 fn breaker() -> Vec<Value> {
     let trip = |event: &str, reason: &str, errors: u64, kinds: Value| {
         json!({
-            "event": event, "version": "v7", "incident": "error-rate/v7/2026-03-13T21:00:00.000Z",
+            "event": event, "version": "v7",
             "reason": reason, "errors": errors, "calls": 100, "threshold": [5, 100],
             "kinds": kinds, "first_failed": "00000000000000ff-7", "last_failed": null,
         })
@@ -77,14 +78,6 @@ fn breaker() -> Vec<Value> {
             "destination",
             json!({ "queue": "backup" }),
         ),
-        json!({
-            "event": "incident_resolved", "version": "v7",
-            "incident": "error-rate/v7/2026-03-13T21:00:00.000Z", "opened_at": later(0), "times": 1,
-        }),
-        json!({
-            "event": "incident_resolved", "version": "v7",
-            "incident": "error-rate/v7/2026-03-13T21:00:00.000Z", "opened_at": later(0), "times": 4,
-        }),
         json!({
             "event": "probes_failed", "version": "v7", "reason": "call_failed", "next_at": later(3),
         }),
@@ -179,7 +172,7 @@ fn ledger() -> Vec<Value> {
         }),
         json!({
             "event": "nothing_comes_out", "document_type": "invoice", "arrived": 12,
-            "silent_for": 900_000,
+            "silent_for": 900_000, "also": ["letter", "memo"], "more": 288,
         }),
         json!({
             "event": "overdue", "ticket": ticket, "document": "inv-1", "document_type": "invoice",
@@ -187,7 +180,11 @@ fn ledger() -> Vec<Value> {
         }),
         json!({
             "event": "silent", "document_type": "statement", "last_seen": later(0),
-            "silent_for": 7_200_000,
+            "silent_for": 7_200_000, "also": [], "more": 0,
+        }),
+        json!({
+            "event": "silent", "document_type": "statement", "last_seen": null,
+            "silent_for": 7_200_000, "also": ["letter"], "more": 0,
         }),
     ]
 }
@@ -369,12 +366,30 @@ fn shadow() -> Vec<Value> {
     ]
 }
 
+fn incident() -> Vec<Value> {
+    vec![
+        json!({
+            "event": "incident_acknowledged", "opened_by": "lost_in_restart", "version": null,
+            "about": null, "opened_at": later(0), "who": "ada", "note": "all three processed again",
+        }),
+        json!({
+            "event": "incident_resolved", "opened_by": "error_rate_exceeded", "version": "v7",
+            "about": null, "opened_at": later(0), "times": 1,
+        }),
+        json!({
+            "event": "incident_resolved", "opened_by": "error_rate_exceeded", "version": "v7",
+            "about": "statement", "opened_at": later(0), "times": 4,
+        }),
+    ]
+}
+
 fn samples() -> Vec<Value> {
     let custom = json!({ "event": "custom", "name": "expensive", "message": "inv-1 cost 2 EUR" });
     let groups = [
         breaker(),
         budget(),
         drift(),
+        incident(),
         ledger(),
         pipeline(),
         rollout(),

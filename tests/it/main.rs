@@ -12,6 +12,7 @@ mod drift;
 mod drill;
 mod events;
 mod failure;
+mod incident;
 mod laws;
 mod layering;
 mod ledger;

@@ -197,7 +197,8 @@ impl ErrorRateBreakerBuilder {
         self
     }
 
-    /// How long a version must be healthy before its incident is resolved (15 minutes by default).
+    /// How long a version must be healthy before its incident ends (15 minutes by default; see
+    /// [`Incidents`](crate::guard::Incidents)).
     pub fn hold_open(mut self, hold_open: Duration) -> Self {
         self.rule.hold_open = hold_open;
         self

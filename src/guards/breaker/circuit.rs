@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::generation::Generation;
 use super::in_flight::InFlight;
 use super::last_calls::LastCalls;
+use super::outage;
 use super::recovery::{HalfOpen, Probing, Recovery};
 use super::rule::{Breach, CountsAs, Rule};
 use crate::call::{Ticket, TicketId};
-use crate::event::TripReason;
+use crate::event::{BreakerEvent, EventKind, TripReason};
 use crate::failure::FailureKind;
+use crate::guard::Cx;
+use crate::name::VersionId;
 use crate::stats::Window;
 use crate::time::Timestamp;
 
@@ -116,7 +118,9 @@ pub(super) struct Circuit {
     kinds: BTreeMap<FailureKind, u64>,
     /// The first and the last of these failed calls.
     failed: Option<(TicketId, TicketId)>,
-    reported: BTreeMap<FailureKind, Timestamp>,
+    /// What was told when it last tripped.
+    #[serde(default)]
+    tripped: Option<Box<BreakerEvent>>,
     /// The time until which the API asked to wait.
     retry_at: Option<Timestamp>,
 }
@@ -146,7 +150,7 @@ impl Circuit {
             would_trip: false,
             kinds: BTreeMap::new(),
             failed: None,
-            reported: BTreeMap::new(),
+            tripped: None,
             retry_at: None,
         }
     }
@@ -324,35 +328,53 @@ impl Circuit {
         }
     }
 
-    /// Whether the share of abandoned calls has just exceeded the threshold.
-    pub(super) fn abandonment_begins(&mut self, rule: &Rule, now: Timestamp) -> bool {
+    /// Updates whether too large a share of the calls is abandoned: until it is no more than half
+    /// the threshold.
+    pub(super) fn update_abandonment(&mut self, rule: &Rule, now: Timestamp) {
         let [calls, _, abandoned, _] = self.window.total(now);
-        let exceeded = rule.is_exceeded_by(abandoned, calls + abandoned);
-        let begins = exceeded && !self.abandonment;
-        self.abandonment = exceeded;
-        begins
+        let whole = calls + abandoned;
+        let goes_on = rule
+            .threshold
+            .is_exceeded_by(abandoned.saturating_mul(2), whole);
+        self.abandonment = rule.is_exceeded_by(abandoned, whole) || self.abandonment && goes_on;
     }
 
-    /// Whether the share of abandoned calls exceeds the threshold.
+    /// Whether too large a share of the calls is abandoned.
     pub(super) fn has_abandonment(&self) -> bool {
         self.abandonment
     }
 
-    /// Whether to report a failure of this kind: not if one was reported within the last `quiet`.
-    pub(super) fn should_report(
+    /// Says that too large a share of the calls is abandoned, if it is.
+    pub(super) fn report_abandonment(
         &mut self,
-        kind: FailureKind,
+        version: &VersionId,
+        rule: &Rule,
         now: Timestamp,
-        quiet: Duration,
-    ) -> bool {
-        let known = self
-            .reported
-            .get(&kind)
-            .is_some_and(|at| now.since(*at) < quiet);
-        if !known {
-            self.reported.insert(kind, now);
+        cx: &Cx<'_>,
+    ) {
+        if !self.abandonment {
+            return;
         }
-        !known
+        let counts = self.counts(rule, now);
+        cx.still(&outage::abandoned(version, rule, cx), || {
+            EventKind::Breaker(BreakerEvent::AbandonedRateExceeded {
+                version: version.clone(),
+                abandoned: counts.abandoned,
+                calls: counts.calls + counts.abandoned,
+                threshold: rule.threshold,
+            })
+        });
+    }
+
+    /// Remembers what is told of a trip.
+    pub(super) fn tripped_with(&mut self, event: BreakerEvent) {
+        self.tripped = Some(Box::new(event));
+    }
+
+    /// What was told, while it is out of service or alarmed.
+    pub(super) fn outage(&self) -> Option<&BreakerEvent> {
+        let tripped = self.tripped.as_deref();
+        tripped.filter(|_| !matches!(self.phase, Phase::Closed))
     }
 
     /// Whether to report `WouldTrip`: once, until the version is healthy again.
@@ -404,7 +426,6 @@ impl Circuit {
         let fresh = Self::new(rule, generation);
         *self = Self {
             late: self.late,
-            reported: std::mem::take(&mut self.reported),
             ..fresh
         };
     }

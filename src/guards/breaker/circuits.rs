@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 
 use super::circuit::{Circuit, VersionCounts};
 use super::generation::Generation;
-use super::incident::{HoldOpen, Incidents};
+use super::outage;
 use super::recovery::{HalfOpen, Recovery};
 use super::rule::{Breach, CountsAs, Rule};
 
@@ -26,7 +26,6 @@ pub(super) struct Shared {
     pub(super) mode: BreakerMode,
     /// Calls admitted before it are late for every version.
     pub(super) generation: Generation,
-    pub(super) incidents: Incidents,
     pub(super) latest: Timestamp,
 }
 
@@ -69,19 +68,6 @@ impl<'a> Evaluation<'a> {
     fn is_out_for_all(&self, version: &VersionId) -> bool {
         let all_documents = self.all_documents;
         all_documents.is_some_and(|all| all.is_out(version))
-    }
-
-    fn record_trip(
-        &mut self,
-        version: &VersionId,
-        cause: Option<&VersionId>,
-    ) -> (String, Severity) {
-        let hold_open = HoldOpen {
-            duration: self.rule.hold_open,
-            now: self.shared.latest,
-        };
-        let incidents = &mut self.shared.incidents;
-        incidents.record_trip(version, cause, hold_open, self.cx)
     }
 }
 
@@ -222,21 +208,22 @@ impl Circuits {
         }
     }
 
+    /// Reports a failure that no version can cure.
     pub(super) fn report_urgent(
-        &mut self,
         ticket: &Ticket,
         failure: FailureKind,
         evaluation: &Evaluation<'_>,
     ) {
-        let circuit = self.entry(ticket.version(), evaluation);
-        let (now, quiet) = (evaluation.shared.latest, evaluation.rule.span.length());
-        if circuit.is_some_and(|circuit| circuit.should_report(failure, now, quiet)) {
-            let version = ticket.version().clone();
-            evaluation.cx.emit(
-                Severity::Page,
-                EventKind::Breaker(BreakerEvent::UrgentFailure { version, failure }),
-            );
+        if evaluation.shared.mode == BreakerMode::Disabled {
+            return;
         }
+        let version = ticket.version();
+        evaluation.cx.still(&outage::urgent(version, failure), || {
+            EventKind::Breaker(BreakerEvent::UrgentFailure {
+                version: version.clone(),
+                failure,
+            })
+        });
     }
 
     fn record(&mut self, ticket: &Ticket, counts_as: CountsAs, evaluation: &mut Evaluation<'_>) {
@@ -261,17 +248,10 @@ impl Circuits {
         let took = now.since(ticket.admitted_at());
         let is_slow = rule.slow.is_some_and(|slow| took > slow.after);
         circuit.record(ticket.id(), counts_as, is_slow, now);
-        let begins = circuit.abandonment_begins(rule, now);
+        circuit.update_abandonment(rule, now);
         let is_known = all_circuit.is_some_and(Circuit::has_abandonment);
-        if begins && mode != BreakerMode::Disabled && !is_known {
-            let counts = circuit.counts(rule, now);
-            let kind = EventKind::Breaker(BreakerEvent::AbandonedRateExceeded {
-                version: version.clone(),
-                abandoned: counts.abandoned,
-                calls: counts.calls + counts.abandoned,
-                threshold: rule.threshold,
-            });
-            cx.emit(Severity::Page, kind);
+        if mode != BreakerMode::Disabled && !is_known {
+            circuit.report_abandonment(version, rule, now, cx);
         }
         let breach = circuit.breach(rule, now);
         match mode {
@@ -295,8 +275,7 @@ impl Circuits {
         match breach {
             Some(breach) => self.trip(version, role, breach, evaluation),
             None if circuit.end_alarm() => {
-                let incidents = &mut evaluation.shared.incidents;
-                incidents.record_recovery(version, now, cx);
+                outage::end(version, rule, cx);
             }
             None => {}
         }
@@ -324,14 +303,11 @@ impl Circuits {
             return;
         };
         if role == Role::Previous || declared.is_some() && fallback.is_none() {
-            let stable = Some(cx.line_up().stable().id());
-            let (incident, severity) = evaluation.record_trip(version, stable);
             circuit.take_out(&rule.recovery, now, generation);
             let (first_failed, last_failed) = circuit.failed().unzip();
             let destination = rule.when_exhausted.clone();
-            let kind = EventKind::Breaker(BreakerEvent::Exhausted {
+            let event = BreakerEvent::Exhausted {
                 version: version.clone(),
-                incident,
                 reason: breach.reason,
                 errors: breach.part,
                 calls: breach.whole,
@@ -340,19 +316,23 @@ impl Circuits {
                 first_failed,
                 last_failed,
                 destination: destination.unwrap_or(Destination::HumanReview),
-            });
+            };
+            circuit.tripped_with(event.clone());
             self.has_outage = true;
-            cx.emit(severity, kind);
+            let stable = cx.line_up().stable().id();
+            let cause = (role == Role::Previous).then_some(stable);
+            cx.page(
+                &outage::exhausted(version, cause, rule, cx),
+                EventKind::Breaker(event),
+            );
             return;
         }
         if fallback.is_none() && circuit.is_alarmed() {
             return;
         }
-        let (incident, severity) = evaluation.record_trip(version, None);
         let (first_failed, last_failed) = circuit.failed().unzip();
-        let kind = EventKind::Breaker(BreakerEvent::ErrorRateExceeded {
+        let event = BreakerEvent::ErrorRateExceeded {
             version: version.clone(),
-            incident,
             reason: breach.reason,
             errors: breach.part,
             calls: breach.whole,
@@ -361,14 +341,18 @@ impl Circuits {
             first_failed,
             last_failed,
             fallback: fallback.clone(),
-        });
+        };
+        circuit.tripped_with(event.clone());
         if fallback.is_some() {
             circuit.take_out(&rule.recovery, now, generation);
             self.has_outage = true;
         } else {
             circuit.alarm();
         }
-        cx.emit(severity, kind);
+        cx.page(
+            &outage::failing(version, rule, cx),
+            EventKind::Breaker(event),
+        );
     }
 
     /// Records the end of a probe; whether the call was one.
@@ -393,8 +377,7 @@ impl Circuits {
         match end.counts_as {
             Some(CountsAs::Answered) if half_open.pass(probing) => {
                 circuit.close(rule, generation);
-                let incidents = &mut evaluation.shared.incidents;
-                incidents.record_recovery(&version, now, cx);
+                outage::end(&version, rule, cx);
                 cx.emit(
                     Severity::Info,
                     EventKind::Breaker(BreakerEvent::Recovered { version }),
@@ -427,6 +410,39 @@ impl Circuits {
             let circuit = circuit.filter(|circuit| circuit.is_in_service());
             if let Some(breach) = circuit.and_then(|circuit| circuit.slow_breach(rule, now)) {
                 self.trip(version, role, breach, evaluation);
+            }
+        }
+    }
+
+    /// Says what goes on: versions that are out of service or alarmed, and abandoned calls.
+    pub(super) fn report_outages(&mut self, evaluation: &Evaluation<'_>) {
+        let (rule, cx, now) = (evaluation.rule, evaluation.cx, evaluation.shared.latest);
+        let is_enforced = matches!(
+            evaluation.shared.mode,
+            BreakerMode::Enforce | BreakerMode::ForcedFallback
+        );
+        for (version, circuit) in &mut self.by_version {
+            let Some(role) = cx.line_up().role_of(version) else {
+                continue;
+            };
+            let all_documents = evaluation.all_documents;
+            let all_circuit = all_documents.and_then(|all| all.circuit(version.as_str()));
+            circuit.update_abandonment(rule, now);
+            if evaluation.shared.mode != BreakerMode::Disabled
+                && !all_circuit.is_some_and(Circuit::has_abandonment)
+            {
+                circuit.report_abandonment(version, rule, now, cx);
+            }
+            if let Some(event) = circuit.outage().filter(|_| is_enforced) {
+                let stable = cx.line_up().stable().id();
+                let trouble = match event {
+                    BreakerEvent::Exhausted { .. } => {
+                        let cause = (role == Role::Previous).then_some(stable);
+                        outage::exhausted(version, cause, rule, cx)
+                    }
+                    _ => outage::failing(version, rule, cx),
+                };
+                cx.still(&trouble, || EventKind::Breaker(event.clone()));
             }
         }
     }

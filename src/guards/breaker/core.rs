@@ -16,7 +16,6 @@ use crate::time::Timestamp;
 use super::circuit::{Circuit, VersionCounts};
 use super::circuits::{Circuits, End, Evaluation, Shared};
 use super::generation::Generation;
-use super::incident::{HoldOpen, Incidents};
 use super::rule::{Effect, Rule};
 
 #[derive(Debug)]
@@ -49,7 +48,6 @@ pub(super) struct Stored {
     circuits: Vec<(VersionId, Circuit)>,
     #[serde(default)]
     types: Vec<(DocumentType, Vec<(VersionId, Circuit)>)>,
-    incidents: Incidents,
 }
 
 impl Core {
@@ -59,7 +57,6 @@ impl Core {
             shared: Shared {
                 mode,
                 generation: Generation::default(),
-                incidents: Incidents::default(),
                 latest: Timestamp::EPOCH,
             },
             all_documents: Circuits::new(),
@@ -143,7 +140,7 @@ impl Core {
         let mut evaluation = Evaluation::new(&self.rule, &mut self.shared, cx);
         let Effect { counts_as, urgent } = self.rule.effect_of(outcome);
         if let Some(kind) = urgent {
-            self.all_documents.report_urgent(ticket, kind, &evaluation);
+            Circuits::report_urgent(ticket, kind, &evaluation);
         }
         let end = End {
             ticket,
@@ -236,11 +233,21 @@ impl Core {
         for (document_type, circuits) in self.types.iter_mut() {
             let cx = cx.only_for(document_type);
             circuits.check_hanging_calls(&mut evaluation.of_type(&self.all_documents, &cx));
-            if circuits.has_outage && !self.types_with_outage.contains(document_type) {
+            if circuits.has_outage {
                 self.types_with_outage.insert(document_type.clone());
             }
         }
         self.needs_attention |= self.all_documents.has_outage || !self.types_with_outage.is_empty();
+    }
+
+    /// Says what goes on; at each tick.
+    pub(super) fn report_outages(&mut self, cx: &Cx<'_>) {
+        let mut evaluation = Evaluation::new(&self.rule, &mut self.shared, cx);
+        self.all_documents.report_outages(&evaluation);
+        for (document_type, circuits) in self.types.iter_mut() {
+            let cx = cx.only_for(document_type);
+            circuits.report_outages(&evaluation.of_type(&self.all_documents, &cx));
+        }
     }
 
     /// Advances the time, applies commands, and updates whether routing must consult the breaker.
@@ -263,11 +270,6 @@ impl Core {
                 circuits.update_outage()
             })
         });
-        let hold_open = HoldOpen {
-            duration: rule.hold_open,
-            now: shared.latest,
-        };
-        shared.incidents.resolve_due(hold_open, cx);
         self.needs_attention = self.all_documents.update_outage()
             || !self.types_with_outage.is_empty()
             || shared.mode == BreakerMode::ForcedFallback;
@@ -283,7 +285,7 @@ impl Core {
                     is_known |= circuits.rearm(&version, rule, generation);
                 }
                 if is_known {
-                    shared.incidents.resolve(&version, cx);
+                    cx.put_all_right(Some(&version));
                     cx.emit(
                         Severity::Info,
                         EventKind::Breaker(BreakerEvent::Rearmed { version }),
@@ -297,7 +299,7 @@ impl Core {
                 for (_, circuits) in self.types.iter_mut() {
                     circuits.reset(rule, generation);
                 }
-                shared.incidents.resolve_all(cx);
+                cx.put_all_right(None);
                 cx.emit(
                     Severity::Info,
                     EventKind::Breaker(BreakerEvent::BreakerReset),
@@ -330,7 +332,6 @@ impl Core {
             types: types
                 .map(|(document_type, circuits)| (document_type.clone(), circuits.stored()))
                 .collect(),
-            incidents: self.shared.incidents.clone(),
         }
     }
 
@@ -349,7 +350,6 @@ impl Core {
             .map(|(document_type, _)| document_type.clone())
             .collect();
         self.shared.mode = stored.mode;
-        self.shared.incidents = stored.incidents;
         self.needs_attention = true;
     }
 }

@@ -219,6 +219,17 @@ impl Watch {
         })
     }
 
+    /// The means of a watch whose threshold is raised.
+    pub(super) fn now_fallen(&mut self, now: Timestamp) -> Fall {
+        let recent = self.recent(now);
+        let baseline = self.baseline.mean().unwrap_or(Confidence::CERTAIN);
+        Fall {
+            baseline,
+            mean: recent.mean().unwrap_or(baseline),
+            documents: recent.documents,
+        }
+    }
+
     pub(super) fn state(&mut self, now: Timestamp, settings: &Settings) -> DriftState {
         if self.raised {
             DriftState::Raised

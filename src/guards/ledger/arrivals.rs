@@ -1,5 +1,6 @@
 //! One document type: when documents arrived, how they ended, and how long nothing has come out.
 
+use std::mem;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,16 @@ const MIN_WAITING: u64 = 3;
 const MIN_ARRIVED: u64 = 20;
 /// The number of mean gaps without a document after which an undeclared type is silent.
 const SILENT_GAPS: u32 = 10;
+
+/// Documents of a type that are missing: they do not arrive, or do not come out.
+#[derive(Clone, Debug)]
+pub(super) struct Missing {
+    /// Whether it was not reported yet.
+    pub(super) is_new: bool,
+    pub(super) lasted: Duration,
+    pub(super) arrived: u64,
+    pub(super) last_seen: Option<Timestamp>,
+}
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Arrivals {
@@ -59,30 +70,30 @@ impl Arrivals {
         }
     }
 
-    /// The number of waiting documents and how long they have waited, if both have just reached
-    /// their limits.
-    pub(super) fn nothing_comes_out(
-        &mut self,
-        now: Timestamp,
-        limit: Duration,
-    ) -> Option<(u64, Duration)> {
+    /// The number of waiting documents and how long they have waited, once both have reached their
+    /// limits.
+    pub(super) fn nothing_comes_out(&mut self, now: Timestamp, limit: Duration) -> Option<Missing> {
         let (since, arrived) = self.waiting?;
-        let waited = now.since(since);
-        if self.waiting_reported || arrived < MIN_WAITING || waited < limit {
+        let lasted = now.since(since);
+        if arrived < MIN_WAITING || lasted < limit {
             return None;
         }
-        self.waiting_reported = true;
-        Some((arrived, waited))
+        Some(Missing {
+            is_new: !mem::replace(&mut self.waiting_reported, true),
+            lasted,
+            arrived,
+            last_seen: Some(self.last),
+        })
     }
 
-    /// When the last document arrived and how long ago, if that has just exceeded the limit.
+    /// How long no document has arrived, once that has exceeded the limit.
     pub(super) fn silence(
         &mut self,
         now: Timestamp,
         declared: Option<Duration>,
         min_silence: Duration,
-    ) -> Option<(Timestamp, Duration)> {
-        let silent_for = now.since(self.last);
+    ) -> Option<Missing> {
+        let lasted = now.since(self.last);
         let limit = match declared {
             Some(declared) => declared,
             None if self.arrived >= MIN_ARRIVED => {
@@ -90,11 +101,15 @@ impl Arrivals {
             }
             None => return None,
         };
-        if self.silence_reported || silent_for <= limit {
+        if lasted <= limit {
             return None;
         }
-        self.silence_reported = true;
-        Some((self.last, silent_for))
+        Some(Missing {
+            is_new: !mem::replace(&mut self.silence_reported, true),
+            lasted,
+            arrived: self.arrived,
+            last_seen: (self.arrived > 0).then_some(self.last),
+        })
     }
 
     fn mean_gap(&self) -> Duration {

@@ -10,6 +10,7 @@ use super::coverage::Coverage;
 use super::decide::View;
 use super::evidence::ratio_test::RatioTest;
 use super::evidence::review_delay::{ReviewDelays, Stored as StoredDelays};
+use super::incident;
 use super::plan::{Plan, WorseType};
 use super::split::Split;
 use super::status::{RolloutState, RolloutStatus};
@@ -127,6 +128,7 @@ impl Rollout {
         let (trial, view) = self.view(&mut core);
         if let Some(trial) = trial {
             self.evaluate(trial, &view, cx);
+            Self::report_waiting(trial, &view, cx);
         }
         core.remember();
     }
@@ -287,6 +289,7 @@ impl Rollout {
             }
             Decision::RollBack => match &findings.document_type {
                 Some(name) if self.can_exclude(trial, name) => {
+                    let name = name.clone();
                     trial.excluded.insert(name.clone());
                     let kind = EventKind::Rollout(RolloutEvent::TypeExcluded {
                         candidate: trial.candidate.clone(),
@@ -294,22 +297,18 @@ impl Rollout {
                         document_type: name.clone(),
                         findings: Box::new(findings),
                     });
-                    cx.emit(Severity::Page, kind);
+                    cx.page(&incident::type_excluded(&trial.candidate, &name), kind);
                 }
                 _ => {
                     let kind = trial.take_out_of_service(RolloutState::RolledBack, findings);
-                    cx.emit(Severity::Page, kind);
+                    cx.page(&incident::rolled_back(&trial.candidate), kind);
                 }
             },
             Decision::Escalate if trial.state == RolloutState::Escalated => {}
             Decision::Escalate => {
                 trial.state = RolloutState::Escalated;
-                let kind = EventKind::Rollout(RolloutEvent::RolloutEscalated {
-                    candidate: trial.candidate.clone(),
-                    stage: trial.stage,
-                    findings: Box::new(findings),
-                });
-                cx.emit(Severity::Page, kind);
+                let kind = trial.escalated(findings);
+                cx.page(&incident::escalated(&trial.candidate), kind);
             }
         }
     }
@@ -329,23 +328,34 @@ impl Rollout {
             return;
         }
         trial.last_reported_hold = Some(reason);
-        let (candidate, stage) = (trial.candidate.clone(), trial.stage);
-        let findings = Box::new(findings);
         if reason == HoldReason::Approval {
-            let kind = EventKind::Rollout(RolloutEvent::ApprovalNeeded {
-                candidate,
-                stage,
-                findings,
-            });
-            cx.emit(Severity::Warning, kind);
+            let kind = trial.approval_needed(findings);
+            cx.page(&incident::approval_needed(&trial.candidate), kind);
         } else {
             let kind = EventKind::Rollout(RolloutEvent::RolloutHolds {
-                candidate,
-                stage,
+                candidate: trial.candidate.clone(),
+                stage: trial.stage,
                 reason,
-                findings,
+                findings: Box::new(findings),
             });
             cx.emit(Severity::Info, kind);
+        }
+    }
+
+    /// Says what a person is still needed for.
+    pub(super) fn report_waiting(trial: &mut Trial, view: &View<'_>, cx: &Cx<'_>) {
+        let candidate = trial.candidate.clone();
+        let is_running = trial.state == RolloutState::Running;
+        if trial.state == RolloutState::Escalated {
+            cx.still(&incident::escalated(&candidate), || {
+                let (_, findings) = trial.decide(view);
+                trial.escalated(findings)
+            });
+        } else if is_running && trial.last_reported_hold == Some(HoldReason::Approval) {
+            cx.still(&incident::approval_needed(&candidate), || {
+                let (_, findings) = trial.decide(view);
+                trial.approval_needed(findings)
+            });
         }
     }
 

@@ -118,6 +118,24 @@ impl Trial {
         })
     }
 
+    /// The event that a stage did not meet its conditions in time.
+    pub(super) fn escalated(&self, findings: Findings) -> EventKind {
+        EventKind::Rollout(RolloutEvent::RolloutEscalated {
+            candidate: self.candidate.clone(),
+            stage: self.stage,
+            findings: Box::new(findings),
+        })
+    }
+
+    /// The event that a stage waits for an approval.
+    pub(super) fn approval_needed(&self, findings: Findings) -> EventKind {
+        EventKind::Rollout(RolloutEvent::ApprovalNeeded {
+            candidate: self.candidate.clone(),
+            stage: self.stage,
+            findings: Box::new(findings),
+        })
+    }
+
     /// Whether the 24 hours after a promotion are over, so that late corrections no longer count.
     pub(super) fn is_over(&self, now: Timestamp) -> bool {
         self.state == RolloutState::Promoted && now.since(self.since) >= WATCH

@@ -1,20 +1,18 @@
 //! When documents of a type that exceed the budget raise an alarm.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::event::{BudgetEvent, EventKind, PipelineEvent, Severity};
-use crate::guard::Cx;
+use crate::guard::{Cx, Trouble};
 use crate::name::{DocumentType, VersionId};
 use crate::stats::{BoundedMap, DEFAULT_KEYS, Place, Span, Window};
+use crate::time::hours;
 use crate::tokens::TokenCount;
 
+/// As long as the type has not been well for a day, its alarm goes on.
+const HOLD_OPEN: Duration = hours(24);
 const DOCUMENTS: u64 = 3;
 const WITHIN: Span = Span::fixed(Duration::from_secs(15 * 60), 15);
-/// The number of versions per type for which an alarm is not repeated.
-const REMEMBERED_VERSIONS: usize = 8;
 
 /// Recent documents over the budget, by type.
 #[derive(Debug)]
@@ -24,15 +22,6 @@ pub(super) struct Alarms(BoundedMap<DocumentType, OverBudget>);
 struct OverBudget {
     window: Window<1>,
     version: VersionId,
-    /// The versions that an alarm was raised for, latest first.
-    alarmed: VecDeque<VersionId>,
-}
-
-/// What a restart keeps: the versions for which a type was reported.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Alarmed {
-    document_type: DocumentType,
-    versions: VecDeque<VersionId>,
 }
 
 impl Alarms {
@@ -65,41 +54,33 @@ impl Alarms {
         }
         over.window.add(cx.now(), [1]);
         let [documents] = over.window.total(cx.now());
-        if documents >= DOCUMENTS && over.is_new() {
-            let kind = EventKind::Budget(BudgetEvent::BudgetAlarm {
-                document_type: document_type.clone(),
-                version: version.clone(),
-                documents,
-                within: WITHIN.length(),
-                tokens,
-                limit,
+        if documents >= DOCUMENTS {
+            cx.still(&over_budget(document_type, version, severity), || {
+                EventKind::Budget(BudgetEvent::BudgetAlarm {
+                    document_type: document_type.clone(),
+                    version: version.clone(),
+                    documents,
+                    within: WITHIN.length(),
+                    tokens,
+                    limit,
+                })
             });
-            cx.emit(severity, kind);
         }
     }
+}
 
-    pub(super) fn stored(&self) -> Vec<Alarmed> {
-        let reported = self.0.iter().filter(|(_, over)| !over.alarmed.is_empty());
-        let stored = reported.map(|(document_type, over)| Alarmed {
-            document_type: document_type.clone(),
-            versions: over.alarmed.clone(),
-        });
-        stored.collect()
-    }
-
-    pub(super) fn restore(&mut self, stored: Vec<Alarmed>) {
-        for Alarmed {
-            document_type,
-            versions,
-        } in stored
-        {
-            if let Some(latest) = versions.front() {
-                let (over, _) = self.0.entry(&document_type, || OverBudget::of(latest));
-                over.alarmed = versions;
-                over.alarmed.truncate(REMEMBERED_VERSIONS);
-            }
-        }
-    }
+/// Documents of a type exceed the budget of a version; all types that do are one incident.
+fn over_budget<'a>(
+    document_type: &'a DocumentType,
+    version: &'a VersionId,
+    severity: Severity,
+) -> Trouble<'a> {
+    let trouble = Trouble::new("over-budget")
+        .of_version(version)
+        .seen()
+        .worse();
+    let trouble = trouble.about(document_type.as_str()).told_as(severity);
+    trouble.held_open_for(HOLD_OPEN).joins_always()
 }
 
 impl OverBudget {
@@ -107,17 +88,6 @@ impl OverBudget {
         Self {
             window: Window::new(WITHIN),
             version: version.clone(),
-            alarmed: VecDeque::new(),
         }
-    }
-
-    /// Whether the current version has not raised an alarm yet; marks it as raised.
-    fn is_new(&mut self) -> bool {
-        if self.alarmed.contains(&self.version) {
-            return false;
-        }
-        self.alarmed.truncate(REMEMBERED_VERSIONS - 1);
-        self.alarmed.push_front(self.version.clone());
-        true
     }
 }

@@ -1,33 +1,22 @@
 //! Compares the usage that the API reports with the count, because a guard that counts wrong must
 //! say so.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::call::Ticket;
-use crate::event::{BudgetEvent, EventKind, Severity};
-use crate::guard::Cx;
+use crate::event::{BudgetEvent, EventKind};
+use crate::guard::{Cx, Trouble};
 use crate::name::ModelName;
 use crate::ratio::Ratio;
-use crate::time::Timestamp;
+use crate::time::hours;
 use crate::tokens::{Measurement, Provenance};
 
 /// The relative error that the API's own framing explains ..
 const TOLERANCE: Ratio = Ratio::percent(2);
 /// .. above this many tokens, which are more than 2 % of a short prompt.
 const SLACK: u64 = 16;
-/// The minimum time between two pages for the same model and mismatch.
-const PAGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
-
-/// When each mismatch of a model last raised a page.
-#[derive(Debug, Default)]
-pub(super) struct LastReports(BTreeMap<(Mismatch, ModelName), Timestamp>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Mismatch {
-    PromptCut,
-    CountWrong,
-}
+/// A mismatch goes on until a model has had none for this time.
+const HOLD_OPEN: Duration = hours(24);
 
 /// The result of comparing the reported usage with the count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,56 +53,38 @@ pub(super) fn compare(measurement: &Measurement, reported: u64) -> Audit {
     }
 }
 
-impl LastReports {
-    pub(super) fn prompt_cut(
-        &mut self,
-        ticket: &Ticket,
-        measurement: &Measurement,
-        reported: u64,
-        cx: &Cx<'_>,
-    ) {
-        let kind = EventKind::Budget(BudgetEvent::PromptCut {
-            document: ticket.document().clone(),
-            document_type: ticket.document_type().clone(),
-            model: measurement.model.clone(),
-            counted: measurement.prompt,
-            reported,
-        });
-        let severity = self.severity(Mismatch::PromptCut, &measurement.model, cx.now());
-        cx.emit(severity, kind);
-    }
+/// Reports that a service cut a prompt.
+pub(super) fn prompt_cut(ticket: &Ticket, measurement: &Measurement, reported: u64, cx: &Cx<'_>) {
+    let kind = EventKind::Budget(BudgetEvent::PromptCut {
+        document: ticket.document().clone(),
+        document_type: ticket.document_type().clone(),
+        model: measurement.model.clone(),
+        counted: measurement.prompt,
+        reported,
+    });
+    cx.page(&mismatch("prompt-cut", &measurement.model), kind);
+}
 
-    /// `reported` is `None` if the API only reported that the prompt was too long.
-    pub(super) fn count_wrong(
-        &mut self,
-        ticket: &Ticket,
-        measurement: &Measurement,
-        reported: Option<u64>,
-        cx: &Cx<'_>,
-    ) {
-        let kind = EventKind::Budget(BudgetEvent::CountWrong {
-            document: ticket.document().clone(),
-            document_type: ticket.document_type().clone(),
-            version: ticket.version().clone(),
-            model: measurement.model.clone(),
-            counted: measurement.prompt,
-            reported,
-        });
-        let severity = self.severity(Mismatch::CountWrong, &measurement.model, cx.now());
-        cx.emit(severity, kind);
-    }
+/// Reports that a count was wrong. `reported` is `None` if the API only reported that the prompt
+/// was too long.
+pub(super) fn count_wrong(
+    ticket: &Ticket,
+    measurement: &Measurement,
+    reported: Option<u64>,
+    cx: &Cx<'_>,
+) {
+    let kind = EventKind::Budget(BudgetEvent::CountWrong {
+        document: ticket.document().clone(),
+        document_type: ticket.document_type().clone(),
+        version: ticket.version().clone(),
+        model: measurement.model.clone(),
+        counted: measurement.prompt,
+        reported,
+    });
+    cx.page(&mismatch("count-wrong", &measurement.model), kind);
+}
 
-    fn severity(&mut self, mismatch: Mismatch, model: &ModelName, now: Timestamp) -> Severity {
-        let last = self.0.entry((mismatch, model.clone()));
-        let mut is_first = false;
-        let last = last.or_insert_with(|| {
-            is_first = true;
-            now
-        });
-        if is_first || now.since(*last) >= PAGE_INTERVAL {
-            *last = now;
-            return Severity::Page;
-        }
-        Severity::Warning
-    }
+fn mismatch<'a>(what: &'static str, model: &'a ModelName) -> Trouble<'a> {
+    let trouble = Trouble::new(what).about(model.as_str()).seen().worse();
+    trouble.held_open_for(HOLD_OPEN)
 }

@@ -22,7 +22,7 @@ fn resolving_takes_effect_at_the_next_tick_and_forgets_what_raised_it() {
         .into_iter()
         .filter(|event| !is_detected(event))
         .collect();
-    assert_eq!(resolved.len(), 1);
+    assert_eq!(resolved.len(), 2, "and that its incident is over");
     assert_eq!(
         resolved[0].kind,
         EventKind::Drift(DriftEvent::DriftResolved {

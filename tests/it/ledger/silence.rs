@@ -38,6 +38,7 @@ fn documents_that_arrive_and_never_come_out_are_the_empty_approval_queue() {
     bench.tick_after(minutes(5));
     assert_eq!(bench.pages(), [], "once");
     bench.answer(1);
+    bench.pipeline.tick();
     bench.fail(3);
     bench.tick_after(minutes(16));
     assert_eq!(bench.pages().len(), 1, "again after something came out");
@@ -70,6 +71,7 @@ fn a_declared_type_that_stays_away_is_a_page() {
         "it never came at all"
     );
     bench.answer(1);
+    bench.pipeline.tick();
     bench.tick_after(minutes(20));
     assert_eq!(bench.pages(), []);
     bench.tick_after(seconds(1));

@@ -180,7 +180,7 @@ fn three_documents_of_a_type_in_a_quarter_of_an_hour_page_once() {
         divert("invoice");
     }
     assert_eq!(bench.pages(), [], "one page for the type and the version");
-    for (version, pages) in [("v8", 1), ("v7", 0), ("v8", 0)] {
+    for version in ["v8", "v7", "v8"] {
         let other = Version::new(version, "small")
             .unwrap()
             .with_system_prompt_tokens(2_000);
@@ -190,8 +190,8 @@ fn three_documents_of_a_type_in_a_quarter_of_an_hour_page_once() {
         }
         assert_eq!(
             bench.pages().len(),
-            pages,
-            "{version}: once for each version, whichever serves in between"
+            1,
+            "{version}: once each time that it is deployed"
         );
     }
 }

@@ -51,8 +51,10 @@ fn a_prompt_that_the_service_cut_is_not_accepted() {
         "{pages:?}"
     );
     let _ = answer(&bench, &invoice(19_000), 2_051);
-    assert_eq!(bench.pages(), [], "one page an hour");
     bench.clock.advance(HOUR);
+    let _ = answer(&bench, &invoice(19_000), 2_051);
+    assert_eq!(bench.pages(), [], "until none was cut for a day");
+    bench.clock.advance(24 * HOUR);
     let _ = answer(&bench, &invoice(19_000), 2_051);
     assert_eq!(bench.pages().len(), 1);
 }

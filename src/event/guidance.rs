@@ -1,0 +1,210 @@
+//! What a person is told besides what happened: what was done, what ends it, and what to do.
+
+use super::breaker::BreakerEvent;
+use super::budget::BudgetEvent;
+use super::drift::DriftEvent;
+use super::kind::EventKind;
+use super::ledger::LedgerEvent;
+use super::pipeline::PipelineEvent;
+use super::rollout::RolloutEvent;
+use crate::name::VersionId;
+
+/// What a person who is paged must know besides what happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Guidance {
+    pub(crate) done_already: String,
+    /// Completes "it ends when ..".
+    pub(crate) ends_when: String,
+    pub(crate) undo: String,
+}
+
+impl Guidance {
+    fn new(
+        done_already: impl Into<String>,
+        ends_when: impl Into<String>,
+        undo: impl Into<String>,
+    ) -> Self {
+        Self {
+            done_already: done_already.into(),
+            ends_when: ends_when.into(),
+            undo: undo.into(),
+        }
+    }
+
+    /// The guidance for an event.
+    pub(crate) fn of(kind: &EventKind) -> Self {
+        match kind {
+            EventKind::Breaker(event) => Self::of_breaker(event),
+            EventKind::Budget(event) => Self::of_budget(event),
+            EventKind::Drift(event) => Self::of_drift(event),
+            EventKind::Ledger(event) => Self::of_ledger(event),
+            EventKind::Pipeline(event) => Self::of_pipeline(event),
+            EventKind::Rollout(event) => Self::of_rollout(event),
+            EventKind::Custom { .. } | EventKind::Incident(_) | EventKind::Shadow(_) => {
+                Self::general()
+            }
+        }
+    }
+
+    fn general() -> Self {
+        Self::new(
+            "nothing",
+            "the guard that reports it no longer does",
+            "look at the guard that reports it",
+        )
+    }
+
+    fn of_breaker(event: &BreakerEvent) -> Self {
+        match event {
+            BreakerEvent::AbandonedRateExceeded { .. } => Self::new(
+                "nothing: an abandoned call is neither good nor bad",
+                "the share of abandoned calls has been below half the threshold for 15 minutes",
+                "look for callers that drop their calls, and for calls that hang",
+            ),
+            BreakerEvent::ErrorRateExceeded {
+                version,
+                fallback: Some(fallback),
+                ..
+            } => Self::new(
+                format!("{fallback} serves instead of {version}"),
+                back_in_service(version),
+                format!(
+                    "put {version} back with `rearm`, or deploy a corrected prompt under a new id"
+                ),
+            ),
+            BreakerEvent::ErrorRateExceeded { version, .. } => Self::new(
+                format!("nothing: {version} still serves, no version stands behind it"),
+                format!("{version} has been well for as long as the breaker holds incidents open"),
+                "check the prompt and the provider; deploy a corrected prompt under a new id",
+            ),
+            BreakerEvent::Exhausted {
+                version,
+                destination,
+                ..
+            } => Self::new(
+                format!("documents go to {destination}"),
+                back_in_service(version),
+                "check the provider first; put a version back with `rearm`, or all with `reset`",
+            ),
+            BreakerEvent::UrgentFailure { failure, .. } => Self::new(
+                "nothing: no prompt version can cure it",
+                format!("no call has failed with {failure} for 15 minutes"),
+                "check the key, the model name, and the quota of the account",
+            ),
+            _ => Self::general(),
+        }
+    }
+
+    fn of_budget(event: &BudgetEvent) -> Self {
+        match event {
+            BudgetEvent::BudgetAlarm { version, .. } => Self::new(
+                "documents that do not fit go to a larger model, or are diverted",
+                "no document of this type has been over the budget for 15 minutes",
+                format!("shorten the prompt of {version}, or choose a larger model for the type"),
+            ),
+            BudgetEvent::CountWrong { model, .. } => Self::new(
+                "nothing: the count of later documents may be wrong as well",
+                format!(
+                    "a person acknowledges it, or no count for {model} has been wrong for a day"
+                ),
+                format!("check the tokenizer and the framing that are set for {model}"),
+            ),
+            BudgetEvent::ModelEnds { model, .. } => Self::new(
+                "nothing",
+                "a person acknowledges it",
+                format!("deploy a version on a successor of {model}"),
+            ),
+            BudgetEvent::PromptCut { model, .. } => Self::new(
+                "the answers go to human review",
+                "no prompt has been cut for a day",
+                format!("raise the context length that the service of {model} runs with"),
+            ),
+            _ => Self::general(),
+        }
+    }
+
+    fn of_drift(event: &DriftEvent) -> Self {
+        match event {
+            DriftEvent::DriftDetected { threshold, .. } => Self::new(
+                format!("answers below {threshold} go to human review"),
+                "the operator resolves the drift or asks for a new baseline",
+                "look at some answers; then `resolve` the drift, or roll the version back",
+            ),
+            _ => Self::general(),
+        }
+    }
+
+    fn of_ledger(event: &LedgerEvent) -> Self {
+        match event {
+            LedgerEvent::LostInRestart { .. } => Self::new(
+                "nothing: whether these calls were answered is unknown",
+                "a person acknowledges it",
+                "check the documents, and process again those that have no result",
+            ),
+            LedgerEvent::NothingComesOut { .. } => Self::new(
+                "nothing",
+                "a document of each such type comes out again",
+                "check the provider, the code after the call, and the queue of open calls",
+            ),
+            LedgerEvent::Overdue { .. } => Self::new(
+                "nothing: the call is still open",
+                "each such call has ended or was written off",
+                "look for callers that hang; write off a call that cannot end",
+            ),
+            LedgerEvent::Silent { .. } => Self::new(
+                "nothing",
+                "documents of each such type arrive again",
+                "check the source of the documents",
+            ),
+            _ => Self::general(),
+        }
+    }
+
+    fn of_pipeline(event: &PipelineEvent) -> Self {
+        match event {
+            PipelineEvent::GuardPanicked { guard } => Self::new(
+                "where its vote was missing, documents went to human review",
+                "the guard has not panicked for an hour",
+                format!("a panic is a bug: report it with the log; take `{guard}` out if it lasts"),
+            ),
+            _ => Self::general(),
+        }
+    }
+
+    fn of_rollout(event: &RolloutEvent) -> Self {
+        match event {
+            RolloutEvent::ApprovalNeeded { candidate, .. } => Self::new(
+                format!("{candidate} keeps its share"),
+                "the operator promotes, holds or aborts the candidate",
+                "look at the findings; then `promote` or `abort`",
+            ),
+            RolloutEvent::RolledBack { candidate, .. } => Self::new(
+                format!("{candidate} no longer serves"),
+                format!("a person acknowledges it, or {candidate} is no longer live"),
+                format!("deploy without {candidate}; a corrected prompt needs a new id"),
+            ),
+            RolloutEvent::RolloutEscalated { candidate, .. } => Self::new(
+                format!("{candidate} keeps its share"),
+                "the operator promotes or aborts the candidate",
+                "look at the findings; then `promote` or `abort`",
+            ),
+            RolloutEvent::TypeExcluded {
+                candidate,
+                document_type,
+                ..
+            } => Self::new(
+                format!("production serves {document_type}; {candidate} goes on with the others"),
+                format!("a person acknowledges it, or {candidate} is no longer live"),
+                "look at the findings; `abort` if other types suffer as well",
+            ),
+            _ => Self::general(),
+        }
+    }
+}
+
+fn back_in_service(version: &VersionId) -> String {
+    format!(
+        "{version} has been in service and well for as long as the breaker holds incidents open, or \
+         is no longer live"
+    )
+}

@@ -1,0 +1,400 @@
+//! The open incidents of one guard: what opens, joins and ends them.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use super::incident::{Incident, Moment, SAME_CAUSE};
+use super::trouble::Trouble;
+use crate::call::LineUp;
+use crate::error::Error;
+use crate::event::{
+    EventKind, Guidance, InIncident, IncidentChange, IncidentEvent, IncidentKey, OpenIncident,
+    Severity,
+};
+use crate::name::VersionId;
+use crate::time::{Timestamp, hours};
+
+/// What has been told this many times ..
+const OFTEN: usize = 3;
+/// .. within this time comes and goes.
+const WITHIN: Duration = hours(24);
+/// The most open incidents of a guard; what begins then joins the latest.
+const MOST_OPEN: usize = 100;
+/// The most things of which it is remembered how many incidents they had.
+const MOST_HISTORIES: usize = 1_000;
+
+/// The open incidents of one guard. A pipeline keeps one for each guard; a test of a guard may pass
+/// its own to [`Cx::with_incidents`](crate::guard::Cx::with_incidents).
+///
+/// An incident opens when a guard reports a [`Trouble`] that belongs to none that is open, and is
+/// told once. It is told again when it grows: to ten times as many things, with something new after
+/// an hour, or with something [worse](Trouble::worse). It ends when all in it has been well for as
+/// long as it is held open. What was told three times in 24 hours is not told again in that
+/// time unless it is worse, and is held open for 24 hours, so that what comes and goes does not
+/// page each time.
+#[derive(Debug, Default)]
+pub struct Incidents(Mutex<Register>);
+
+impl Incidents {
+    /// No incident is open.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The open incidents of the guard of this name, oldest first.
+    pub fn open(&self, guard: &str) -> Vec<OpenIncident> {
+        let register = self.0.lock();
+        register.open.iter().map(|open| open.shown(guard)).collect()
+    }
+
+    pub(crate) fn stored(&self) -> Register {
+        self.0.lock().clone()
+    }
+
+    pub(crate) fn restore(&self, register: Register) {
+        *self.0.lock() = register;
+    }
+
+    /// Runs a step; what it tells is left before another thread's step begins.
+    pub(super) fn with<T>(&self, step: impl FnOnce(&mut Register) -> T) -> T {
+        step(&mut self.0.lock())
+    }
+}
+
+/// The open incidents, and how often there were such.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Register {
+    open: Vec<Incident>,
+    histories: VecDeque<History>,
+    /// The number of the next tick; things of a restored register were said before the first.
+    #[serde(skip, default = "first_tick")]
+    next_tick: u64,
+}
+
+fn first_tick() -> u64 {
+    1
+}
+
+impl Default for Register {
+    fn default() -> Self {
+        Self {
+            open: Vec::new(),
+            histories: VecDeque::new(),
+            next_tick: first_tick(),
+        }
+    }
+}
+
+/// How urgent an event is, and what it does to which incident.
+#[derive(Debug, PartialEq)]
+pub(super) struct Told {
+    pub(super) severity: Severity,
+    pub(super) incident: InIncident,
+}
+
+impl Told {
+    fn new(incident: &Incident, severity: Severity, change: IncidentChange) -> Self {
+        let severity = match change {
+            IncidentChange::Continues => severity.min(Severity::Warning),
+            _ => severity,
+        };
+        Self {
+            severity,
+            incident: InIncident::new(incident.key.clone(), change),
+        }
+    }
+
+    /// What is told where nobody keeps incidents: each time that it opens.
+    pub(super) fn unkept(trouble: &Trouble<'_>, guard: &str) -> Self {
+        let key = IncidentKey::new(guard, trouble.what, trouble.version, 1);
+        Self {
+            severity: trouble.severity,
+            incident: InIncident::new(key, IncidentChange::Opened),
+        }
+    }
+}
+
+/// The end of an incident.
+#[derive(Debug, PartialEq)]
+pub(super) struct End {
+    pub(super) incident: InIncident,
+    pub(super) event: IncidentEvent,
+}
+
+impl End {
+    fn resolved(incident: Incident) -> Self {
+        Self {
+            incident: InIncident::new(incident.key, IncidentChange::Ended),
+            event: IncidentEvent::IncidentResolved {
+                opened_by: incident.opened_by,
+                version: incident.version,
+                about: incident.about,
+                opened_at: incident.since,
+                times: incident.times,
+            },
+        }
+    }
+}
+
+impl Register {
+    /// Something happened.
+    pub(super) fn happened(
+        &mut self,
+        trouble: &Trouble<'_>,
+        kind: &EventKind,
+        guard: &str,
+        now: Timestamp,
+    ) -> Told {
+        let moment = self.moment(now);
+        let place = self.place(trouble, now);
+        let Some(incident) = place.and_then(|at| self.open.get_mut(at)) else {
+            return self.begin(trouble, kind, guard, moment);
+        };
+        let matters = incident.happened(trouble, moment);
+        let change = Self::tell_again(&mut self.histories, incident, matters, trouble, kind, now);
+        Told::new(incident, trouble.severity, change)
+    }
+
+    /// Something goes on: what must be told of it, if anything.
+    pub(super) fn goes_on(
+        &mut self,
+        trouble: &Trouble<'_>,
+        kind: impl FnOnce() -> EventKind,
+        guard: &str,
+        now: Timestamp,
+    ) -> Option<(Told, EventKind)> {
+        let moment = self.moment(now);
+        let mut open = self.open.iter_mut();
+        let known = open.find_map(|open| open.goes_on(trouble, moment).map(|grew| (open, grew)));
+        let (told, kind) = match known {
+            Some((_, false)) => return None,
+            Some((incident, true)) => {
+                let kind = kind();
+                let histories = &mut self.histories;
+                let change = Self::tell_again(histories, incident, true, trouble, &kind, now);
+                (Told::new(incident, trouble.severity, change), kind)
+            }
+            None => {
+                let kind = kind();
+                (self.happened(trouble, &kind, guard, now), kind)
+            }
+        };
+        (told.incident.change != IncidentChange::Continues).then_some((told, kind))
+    }
+
+    /// Tells an incident again if it matters, and was not told too often for that.
+    fn tell_again(
+        histories: &mut VecDeque<History>,
+        incident: &mut Incident,
+        matters: bool,
+        trouble: &Trouble<'_>,
+        kind: &EventKind,
+        now: Timestamp,
+    ) -> IncidentChange {
+        if !matters {
+            return IncidentChange::Continues;
+        }
+        let may_tell = History::with(
+            histories,
+            &incident.what,
+            incident.version.as_ref(),
+            |history| {
+                let may_tell = trouble.worse || !history.is_frequent(now);
+                if may_tell {
+                    history.told(now);
+                }
+                may_tell
+            },
+        );
+        if !may_tell {
+            return IncidentChange::Continues;
+        }
+        incident.tell(trouble.severity, kind, now);
+        IncidentChange::Grew
+    }
+
+    /// Something is well again.
+    pub(super) fn well(&mut self, trouble: &Trouble<'_>, now: Timestamp) {
+        for incident in &mut self.open {
+            incident.well(trouble, now);
+        }
+    }
+
+    /// The guard has had a tick: what it did not say to go on is well.
+    pub(super) fn ticked(&mut self, now: Timestamp) {
+        let moment = self.moment(now);
+        for incident in &mut self.open {
+            incident.ticked(moment);
+        }
+        self.next_tick += 1;
+    }
+
+    /// Ends what has been well for long enough, or whose version is no longer live.
+    pub(super) fn end_due(&mut self, now: Timestamp, line_up: &LineUp) -> Vec<End> {
+        let over = self.take_if(|incident| incident.is_over(now, line_up));
+        over.into_iter().map(End::resolved).collect()
+    }
+
+    /// A person has put something right.
+    pub(super) fn put_right(&mut self, trouble: &Trouble<'_>) -> Vec<End> {
+        self.end_by_person(|incident| incident.put_right(trouble))
+    }
+
+    /// A person has put right all that is wrong, with one version or with all.
+    pub(super) fn put_all_right(&mut self, version: Option<&VersionId>) -> Vec<End> {
+        self.end_by_person(|incident| incident.put_all_right(version))
+    }
+
+    fn end_by_person(&mut self, is_over: impl FnMut(&mut Incident) -> bool) -> Vec<End> {
+        let over = self.take_if(is_over);
+        for incident in &over {
+            self.forget(incident);
+        }
+        over.into_iter().map(End::resolved).collect()
+    }
+
+    /// A person closes an incident that only a person can end; `None` if it is not open here.
+    pub(super) fn acknowledge(
+        &mut self,
+        key: &str,
+        who: &str,
+        note: &str,
+    ) -> Option<Result<End, Error>> {
+        let at = self.open.iter().position(|open| open.key.as_str() == key)?;
+        if let Some(incident) = self.open.get(at).filter(|incident| incident.is_wrong()) {
+            let ends_when = Guidance::of(&incident.evidence).ends_when;
+            let allowed =
+                format!("an incident that only a person can end; this one ends when {ends_when}");
+            return Some(Err(Error::invalid("incident", key, allowed)));
+        }
+        let incident = self.open.remove(at);
+        self.forget(&incident);
+        Some(Ok(End {
+            incident: InIncident::new(incident.key, IncidentChange::Ended),
+            event: IncidentEvent::IncidentAcknowledged {
+                opened_by: incident.opened_by,
+                version: incident.version,
+                about: incident.about,
+                opened_at: incident.since,
+                who: who.to_owned(),
+                note: note.to_owned(),
+            },
+        }))
+    }
+
+    fn moment(&self, now: Timestamp) -> Moment {
+        Moment {
+            now,
+            next_tick: self.next_tick,
+        }
+    }
+
+    fn take_if(&mut self, is_over: impl FnMut(&mut Incident) -> bool) -> Vec<Incident> {
+        if self.open.is_empty() {
+            return Vec::new();
+        }
+        let mut is_over = is_over;
+        let mut over = Vec::new();
+        for mut incident in mem::take(&mut self.open) {
+            if is_over(&mut incident) {
+                over.push(incident);
+            } else {
+                self.open.push(incident);
+            }
+        }
+        over
+    }
+
+    fn forget(&mut self, incident: &Incident) {
+        let version = incident.version.as_ref();
+        History::with(&mut self.histories, &incident.what, version, |history| {
+            history.told.clear();
+        });
+    }
+
+    /// The open incident that something belongs to.
+    fn place(&self, trouble: &Trouble<'_>, now: Timestamp) -> Option<usize> {
+        let of_cause = |incident: &Incident, about: Option<&str>| {
+            let cause = trouble.cause;
+            cause.is_some_and(|(what, version)| incident.is_about(what, version, about))
+        };
+        let position = |is: &dyn Fn(&Incident) -> bool| self.open.iter().position(is);
+        position(&|incident| incident.has(trouble))
+            .or_else(|| position(&|incident| of_cause(incident, trouble.about)))
+            .or_else(|| position(&|incident| of_cause(incident, None)))
+            .or_else(|| position(&|incident| incident.absorbs(trouble, now)))
+            .or_else(|| position(&|incident| now.since(incident.since) < SAME_CAUSE))
+            .or_else(|| (self.open.len() >= MOST_OPEN).then(|| self.open.len() - 1))
+    }
+
+    fn begin(
+        &mut self,
+        trouble: &Trouble<'_>,
+        kind: &EventKind,
+        guard: &str,
+        moment: Moment,
+    ) -> Told {
+        let (what, version) = (trouble.what, trouble.version);
+        let (number, is_frequent) = History::with(&mut self.histories, what, version, |history| {
+            history.incidents += 1;
+            history.told(moment.now);
+            (history.incidents, history.is_frequent(moment.now))
+        });
+        let key = IncidentKey::new(guard, what, version, number);
+        let incident = Incident::open(key, trouble, kind, moment, is_frequent);
+        let told = Told::new(&incident, trouble.severity, IncidentChange::Opened);
+        self.open.push(incident);
+        told
+    }
+}
+
+/// How many incidents there were about something, and when the latest were told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct History {
+    what: String,
+    version: Option<VersionId>,
+    incidents: u64,
+    /// Oldest first, at most [`OFTEN`].
+    told: Vec<Timestamp>,
+}
+
+impl History {
+    /// Works on the history of something, made if there is none; then it is the latest.
+    fn with<T>(
+        histories: &mut VecDeque<Self>,
+        what: &str,
+        version: Option<&VersionId>,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let is_it = |history: &Self| history.what == what && history.version.as_ref() == version;
+        let known = histories.iter().position(is_it);
+        let known = known.and_then(|at| histories.remove(at));
+        let mut history = known.unwrap_or_else(|| Self {
+            what: what.to_owned(),
+            version: version.cloned(),
+            incidents: 0,
+            told: Vec::new(),
+        });
+        let result = work(&mut history);
+        histories.truncate(MOST_HISTORIES - 1);
+        histories.push_front(history);
+        result
+    }
+
+    fn told(&mut self, now: Timestamp) {
+        if self.told.len() >= OFTEN {
+            self.told.remove(0);
+        }
+        self.told.push(now);
+    }
+
+    /// Whether it was told so often that it comes and goes.
+    fn is_frequent(&self, now: Timestamp) -> bool {
+        let oldest = self.told.first().filter(|_| self.told.len() >= OFTEN);
+        oldest.is_some_and(|oldest| now.since(*oldest) < WITHIN)
+    }
+}
