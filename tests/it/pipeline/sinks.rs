@@ -1,13 +1,10 @@
-//! Sinks: order, panics, blocking, calling back, and queues that count what they drop.
+//! Sinks: panics, and queues that count what they drop.
 
 use std::io::{self, Write};
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex, OnceLock};
 
-use fusebox::event::PipelineEvent;
 use fusebox::sink::Sink;
 use fusebox::sink::{self, Fanout, Filter, JsonLines, MemorySink};
-use fusebox::{Call, Event, EventKind, Pipeline, Report, RouteLedger, Severity, TokenBudget};
+use fusebox::{Call, Event, EventKind, Pipeline, RouteLedger, Severity, TokenBudget};
 use serde_json::Value;
 
 use crate::support::{EVENING, line_up, version};
@@ -70,78 +67,6 @@ fn a_sink_that_panics_takes_nothing_from_calls_or_other_sinks() {
     drop(pipeline.admit(&Call::new("a", "invoice").unwrap()));
     assert_eq!(memory.events().len(), 2);
     assert_eq!(pipeline.sink_panics(), 2);
-}
-
-#[test]
-fn a_sink_that_blocks_holds_up_no_other_call() {
-    let (entered, has_entered) = mpsc::channel();
-    let (release, released) = mpsc::channel::<()>();
-    let released = Mutex::new(released);
-    let memory = MemorySink::new();
-    let seen = memory.clone();
-    let pipeline = pipeline(sink::from_fn(move |event: &Event| {
-        if matches!(
-            event.kind,
-            EventKind::Pipeline(PipelineEvent::Diverted { .. })
-        ) {
-            entered.send(()).unwrap();
-            released.lock().unwrap().recv().unwrap();
-        }
-        seen.emit(event);
-    }));
-    std::thread::scope(|scope| {
-        scope.spawn(|| unmeasured(&pipeline, "blocked"));
-        has_entered.recv().unwrap();
-        for n in 0..100 {
-            let call = Call::new(format!("doc-{n}"), "invoice")
-                .unwrap()
-                .with_document_tokens(1);
-            let _ = pipeline
-                .admit(&call)
-                .permit()
-                .unwrap()
-                .answer(Report::new());
-        }
-        unmeasured(&pipeline, "second");
-        assert_eq!(
-            memory.events().len(),
-            1,
-            "its events wait behind the one that blocks"
-        );
-        release.send(()).unwrap();
-        has_entered.recv().unwrap();
-        release.send(()).unwrap();
-    });
-    let diverted: Vec<_> = memory
-        .events()
-        .into_iter()
-        .filter(|event| event.severity == Severity::Warning)
-        .collect();
-    assert_eq!(diverted.len(), 2, "none is lost, and they come in order");
-    assert!(
-        diverted[0].to_string().contains("blocked") && diverted[1].to_string().contains("second")
-    );
-}
-
-#[test]
-fn a_sink_may_call_back_into_the_pipeline() {
-    let own = Arc::new(OnceLock::<Pipeline>::new());
-    let memory = MemorySink::new();
-    let (inside, seen) = (Arc::clone(&own), memory.clone());
-    let pipeline = pipeline(sink::from_fn(move |event: &Event| {
-        if event.to_string().contains("first") {
-            unmeasured(inside.get().unwrap(), "from within");
-            inside.get().unwrap().tick();
-        }
-        seen.emit(event);
-    }));
-    own.set(pipeline.clone()).unwrap();
-    unmeasured(&pipeline, "first");
-    let lines: Vec<_> = memory.events().iter().map(ToString::to_string).collect();
-    assert!(
-        lines[1].contains("first") && lines[2].contains("from within"),
-        "{lines:?}"
-    );
 }
 
 #[test]
