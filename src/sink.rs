@@ -1,5 +1,6 @@
 //! Destinations for events: sinks, and sinks that forward to other sinks.
 
+mod background;
 mod channel;
 mod json_lines;
 mod memory;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use crate::event::{Event, Severity};
 
+pub use background::{Background, background};
 pub use channel::{ChannelSink, Disconnected, EventReceiver, channel};
 pub use json_lines::JsonLines;
 pub use memory::MemorySink;
@@ -21,7 +23,7 @@ pub use memory::MemorySink;
 /// returns at once. What is left goes to the sinks with later events, at the latest with the next
 /// [`tick`](crate::Pipeline::tick) or when the last clone of the pipeline is dropped. So a slow
 /// sink delays the calls that leave events, each by its own, but no other call and no decision; put
-/// a [`channel`] in front, and it delays none.
+/// it in the [`background`], and it delays none.
 ///
 /// A sink may call back into the pipeline; the events of such calls are left like those of other
 /// calls. The pipeline catches and counts a panic.
