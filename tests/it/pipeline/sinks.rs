@@ -1,6 +1,7 @@
 //! Sinks: panics, queues that count what they drop, a thread of their own, and lines in a file.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -303,6 +304,97 @@ fn a_background_needs_a_place_and_a_name_that_a_thread_can_have() {
     );
 }
 
+/// Counts flushes; clones share the count.
+#[derive(Clone, Debug, Default)]
+struct Flushes(Arc<AtomicUsize>);
+
+impl Flushes {
+    fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Write for Flushes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[test]
+fn json_lines_are_flushed_by_the_tick_and_at_the_end_not_by_a_call() {
+    let flushes = Flushes::default();
+    let fanout = Fanout::new().and(JsonLines::new(flushes.clone()));
+    let sink = Filter::at_least(Severity::Warning, fanout);
+    let boxed: Box<dyn Sink> = Box::new(Arc::new(sink));
+    let pipeline = pipeline(boxed);
+    unmeasured(&pipeline, "a");
+    assert_eq!(flushes.count(), 0);
+    pipeline.tick();
+    pipeline.tick();
+    assert_eq!(flushes.count(), 1, "only after an event");
+    unmeasured(&pipeline, "b");
+    drop(pipeline);
+    assert_eq!(flushes.count(), 2);
+}
+
+#[test]
+fn json_lines_flush_on_the_callers_thread_where_asked() {
+    for (least, expected) in [(Severity::Info, [1, 2, 3]), (Severity::Page, [0, 0, 1])] {
+        let flushes = Flushes::default();
+        let sink = JsonLines::new(flushes.clone()).flush_from(least);
+        let counts = [Severity::Info, Severity::Warning, Severity::Page].map(|severity| {
+            sink.emit(&event(severity, "x"));
+            flushes.count()
+        });
+        assert_eq!(counts, expected);
+    }
+}
+
+#[test]
+fn a_sink_in_the_background_is_flushed_when_nothing_waits() {
+    #[derive(Debug)]
+    struct Reports(mpsc::Sender<&'static str>);
+    impl Sink for Reports {
+        fn emit(&self, _: &Event) {
+            self.0.send("event").unwrap();
+        }
+        fn flush(&self) {
+            self.0.send("flush").unwrap();
+        }
+    }
+    let (reports, reported) = mpsc::channel();
+    let background = sink::background("file", 10, Reports(reports)).unwrap();
+    background.emit(&event(Severity::Info, "one"));
+    background.emit(&event(Severity::Info, "two"));
+    let next = || reported.recv_timeout(Duration::from_secs(30)).unwrap();
+    let first = [next(), next(), next()];
+    assert!(first == ["event", "event", "flush"] || first == ["event", "flush", "event"]);
+}
+
+#[test]
+fn a_buffered_line_is_in_the_file_after_the_tick() {
+    #[derive(Clone, Debug, Default)]
+    struct File(Arc<Mutex<Vec<u8>>>);
+    impl Write for File {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let file = File::default();
+    let pipeline = pipeline(JsonLines::new(BufWriter::new(file.clone())));
+    assert!(file.0.lock().unwrap().is_empty());
+    pipeline.tick();
+    assert!(file.0.lock().unwrap().ends_with(b"}\n"));
+}
+
 #[test]
 fn json_lines_are_one_object_a_line() {
     let sink = JsonLines::new(Vec::new());
@@ -326,12 +418,14 @@ fn a_writer_that_fails_is_counted() {
             Err(io::Error::other("disk full"))
         }
         fn flush(&mut self) -> io::Result<()> {
-            Ok(())
+            Err(io::Error::other("disk full"))
         }
     }
     let sink = JsonLines::new(Full);
     sink.emit(&event(Severity::Page, "x"));
     assert_eq!(sink.failed(), 1);
+    sink.flush();
+    assert_eq!(sink.failed(), 2, "a flush too");
 }
 
 #[test]
