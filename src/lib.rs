@@ -76,9 +76,9 @@
 //!
 //! # What it does not do
 //!
-//! fusebox makes no calls, retries nothing, stores no documents, starts no threads and needs no
-//! runtime. It cannot tell whether an answer is right: it relies on confidences, on comparisons,
-//! and on the corrections of reviewers.
+//! fusebox makes no calls, retries nothing, stores no documents, needs no runtime, and starts no
+//! threads but the one of a [`sink::background`]. It cannot tell whether an answer is right: it
+//! relies on confidences, on comparisons, and on the corrections of reviewers.
 //!
 //! # Features
 //!

@@ -75,12 +75,14 @@ impl Pipeline {
     }
 
     /// Lets guards act on the time that has passed: stages that are due, silent types, calls that
-    /// stay open. Call it every few seconds; the pipeline has no thread of its own.
+    /// stay open. Then delivers the events that wait, and flushes the sinks, unless a call is
+    /// delivering. Call it every few seconds; the pipeline has no thread of its own.
     pub fn tick(&self) {
         self.0.step(|step| {
             step.each(Member::tick);
             step.own_cx().end_incidents();
         });
+        self.0.delivery.catch_up();
     }
 
     /// What is wrong now: every open incident of every guard and of the pipeline itself, the most
@@ -196,7 +198,8 @@ impl Pipeline {
         self.0.delivery.sink_panics()
     }
 
-    /// How many events were lost because 65,536 others were waiting for a slow sink.
+    /// How many events were lost, because 65,536 were waiting for a slow sink, or because their call
+    /// had left 1,000 already. A page is left even then, and pages are lost last.
     pub fn events_lost(&self) -> u64 {
         self.0.delivery.outbox.lost()
     }

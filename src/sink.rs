@@ -1,5 +1,6 @@
 //! Destinations for events: sinks, and sinks that forward to other sinks.
 
+mod background;
 mod channel;
 mod json_lines;
 mod memory;
@@ -10,16 +11,22 @@ use std::sync::Arc;
 
 use crate::event::{Event, Severity};
 
+pub use background::{Background, background};
 pub use channel::{ChannelSink, Disconnected, EventReceiver, channel};
 pub use json_lines::JsonLines;
 pub use memory::MemorySink;
 
 /// A destination for events.
 ///
-/// The pipeline gives it one event at a time, in order, with no lock of fusebox held; a sink may
-/// call back into the pipeline. It must not block: a sink that blocks delays the call that delivers
-/// to it, and every later event, but no other call and no decision. The pipeline catches and counts
-/// a panic. For slow destinations, put a [`channel`] in front.
+/// The pipeline gives it one event at a time and in order. A call that leaves events gives at most
+/// as many to the sinks before it returns; while another call does so, it leaves its events and
+/// returns at once. What is left goes to the sinks with later events, at the latest with the next
+/// [`tick`](crate::Pipeline::tick) or when the last clone of the pipeline is dropped. So a slow
+/// sink delays the calls that leave events, each by its own, but no other call and no decision; put
+/// it in the [`background`], and it delays none.
+///
+/// A sink may call back into the pipeline; the events of such calls are left like those of other
+/// calls. The pipeline catches and counts a panic.
 ///
 /// [`from_fn`] makes a sink of a closure.
 #[diagnostic::on_unimplemented(
@@ -29,17 +36,30 @@ pub use memory::MemorySink;
 pub trait Sink: fmt::Debug + Send + Sync {
     /// Takes one event.
     fn emit(&self, event: &Event);
+
+    /// Passes on what it holds back, such as the lines in a buffer. Does nothing by default.
+    ///
+    /// The pipeline calls it after events, when it ticks and when its last clone is dropped.
+    fn flush(&self) {}
 }
 
 impl<S: Sink + ?Sized> Sink for Arc<S> {
     fn emit(&self, event: &Event) {
         (**self).emit(event);
     }
+
+    fn flush(&self) {
+        (**self).flush();
+    }
 }
 
 impl<S: Sink + ?Sized> Sink for Box<S> {
     fn emit(&self, event: &Event) {
         (**self).emit(event);
+    }
+
+    fn flush(&self) {
+        (**self).flush();
     }
 }
 
@@ -87,16 +107,26 @@ impl Fanout {
     }
 }
 
-impl Sink for Fanout {
-    fn emit(&self, event: &Event) {
+impl Fanout {
+    fn each(&self, work: impl Fn(&dyn Sink)) {
         let mut panicked = None;
         for sink in &self.0 {
-            let result = catch_unwind(AssertUnwindSafe(|| sink.emit(event)));
+            let result = catch_unwind(AssertUnwindSafe(|| work(sink)));
             panicked = panicked.or(result.err());
         }
         if let Some(panic) = panicked {
             resume_unwind(panic);
         }
+    }
+}
+
+impl Sink for Fanout {
+    fn emit(&self, event: &Event) {
+        self.each(|sink| sink.emit(event));
+    }
+
+    fn flush(&self) {
+        self.each(|sink| sink.flush());
     }
 }
 
@@ -125,5 +155,9 @@ impl<S: Sink> Sink for Filter<S> {
         if event.severity >= self.least {
             self.sink.emit(event);
         }
+    }
+
+    fn flush(&self) {
+        self.sink.flush();
     }
 }

@@ -123,9 +123,16 @@ impl<'a> Cx<'a> {
     /// [`page`](Self::page) to say what is wrong and what ends it.
     pub fn emit(&self, severity: Severity, kind: EventKind) {
         if severity == Severity::Page {
-            let scope = self.event_scope().map(DocumentType::as_str);
+            let scope = self.event_scope().map(DocumentType::to_string);
+            let about = match &kind {
+                EventKind::Custom { name, .. } => Some(name.clone()),
+                _ => scope,
+            };
             let trouble = Trouble::new(kind.name()).seen();
-            return self.page(&scope.map_or(trouble, |scope| trouble.about(scope)), kind);
+            let trouble = about
+                .as_deref()
+                .map_or(trouble, |about| trouble.about(about));
+            return self.page(&trouble, kind);
         }
         self.leave(severity, kind, None);
     }

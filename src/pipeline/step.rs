@@ -48,7 +48,7 @@ impl Shared {
         Timestamp::from_millis(self.latest.fetch_max(now, Ordering::Relaxed).max(now))
     }
 
-    /// Does one step with the live versions, then delivers its events.
+    /// Does one step with the live versions, then delivers as many events as it left.
     pub(super) fn step<T>(&self, work: impl FnOnce(&Step<'_>) -> T) -> T {
         let line_up = Arc::clone(&self.line_up.read());
         let result = work(&Step {
@@ -56,7 +56,7 @@ impl Shared {
             line_up: &line_up,
             now: self.now(),
         });
-        self.delivery.deliver();
+        self.delivery.end_step();
         result
     }
 }

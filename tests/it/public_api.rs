@@ -10,7 +10,9 @@ use fusebox::event::LedgerEvent;
 use fusebox::guard::Verdict;
 use fusebox::pipeline::{Builder, Snapshot};
 use fusebox::sink::Sink;
-use fusebox::sink::{ChannelSink, EventReceiver, Fanout, Filter, JsonLines, MemorySink};
+use fusebox::sink::{
+    Background, ChannelSink, EventReceiver, Fanout, Filter, JsonLines, MemorySink,
+};
 use fusebox::tokens::TokenCounter;
 use fusebox::{
     Admission, Call, Drill, Event, EventKind, Feedback, Guard, LineUp, Permit, Pipeline, Reason,
@@ -26,6 +28,7 @@ use crate::support::{Bench, EVENING};
 fn public_types_are_send_and_sync() {
     fn check<T: Send + Sync + 'static>() {}
     check::<Admission>();
+    check::<Background>();
     check::<Builder>();
     check::<Call<'_>>();
     check::<ChannelSink>();
