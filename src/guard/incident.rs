@@ -1,5 +1,6 @@
 //! One incident: what is wrong in it, when that is worth telling again, and when it is over.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -16,8 +17,6 @@ pub(super) const SAME_CAUSE: Duration = minutes(1);
 const GROWN: u64 = 10;
 /// .. or when something joins it after this time.
 const TOLD_AGAIN: Duration = hours(1);
-/// What comes and goes is held open for this time.
-const HELD_IF_FREQUENT: Duration = hours(24);
 /// The most things that an incident knows one by one.
 const MOST_THINGS: usize = 1_000;
 
@@ -41,12 +40,12 @@ pub(super) struct Incident {
     things: Vec<Thing>,
     /// The number of things that were not kept one by one.
     more: u64,
+    /// What was ever wrong in it, and with which version.
+    kinds: BTreeSet<(String, Option<VersionId>)>,
     /// When something in it was last well again.
     well_at: Option<Timestamp>,
     #[serde(with = "crate::time::as_millis")]
     hold_open: Duration,
-    /// Whether it comes and goes.
-    is_frequent: bool,
 }
 
 /// One thing that is or was wrong in an incident.
@@ -83,6 +82,16 @@ impl Condition {
     }
 }
 
+/// Whether what happened in an incident is worth telling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    Nothing,
+    /// If it was not told too often already.
+    Grown,
+    /// However often it was told.
+    Worse,
+}
+
 /// The time of a step, as an incident needs it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
@@ -96,7 +105,6 @@ impl Incident {
         trouble: &Trouble<'_>,
         kind: &EventKind,
         moment: Moment,
-        is_frequent: bool,
     ) -> Self {
         let mut incident = Self {
             key,
@@ -113,9 +121,9 @@ impl Incident {
             evidence: kind.clone(),
             things: Vec::new(),
             more: 0,
+            kinds: BTreeSet::new(),
             well_at: None,
             hold_open: trouble.hold_open,
-            is_frequent,
         };
         incident.add(trouble, moment);
         incident
@@ -143,14 +151,14 @@ impl Incident {
     }
 
     /// Adds something that happened; whether it is worth telling.
-    pub(super) fn happened(&mut self, trouble: &Trouble<'_>, moment: Moment) -> bool {
-        let is_alike =
-            |thing: &Thing| thing.what == trouble.what && thing.version.as_ref() == trouble.version;
-        let is_first_of_its_kind = !self.things.iter().any(is_alike);
+    pub(super) fn happened(&mut self, trouble: &Trouble<'_>, moment: Moment) -> News {
+        let kind = (trouble.what.to_owned(), trouble.version.cloned());
+        let is_first_of_its_kind = !self.kinds.contains(&kind);
         let is_new = self.add(trouble, moment);
-        trouble.worse && is_first_of_its_kind
-            || trouble.severity > self.severity
-            || self.has_grown(is_new, moment.now)
+        if trouble.worse && is_first_of_its_kind || trouble.severity > self.severity {
+            return News::Worse;
+        }
+        self.growth(is_new, moment.now)
     }
 
     /// Adds what happened; whether it is new.
@@ -163,6 +171,10 @@ impl Incident {
         }
         if trouble.ends == Ends::NotSeen {
             self.well_at = Some(moment.now);
+        }
+        if self.kinds.len() < MOST_THINGS {
+            let kind = (trouble.what.to_owned(), trouble.version.cloned());
+            self.kinds.insert(kind);
         }
         if self.things.len() < MOST_THINGS {
             self.things.push(Thing {
@@ -180,9 +192,9 @@ impl Incident {
     }
 
     /// Something in it goes on: whether that is worth telling; `None` if it is not in it.
-    pub(super) fn goes_on(&mut self, trouble: &Trouble<'_>, moment: Moment) -> Option<bool> {
+    pub(super) fn goes_on(&mut self, trouble: &Trouble<'_>, moment: Moment) -> Option<News> {
         let is_known = self.update(trouble, moment);
-        is_known.then(|| self.has_grown(false, moment.now))
+        is_known.then(|| self.growth(false, moment.now))
     }
 
     fn update(&mut self, trouble: &Trouble<'_>, moment: Moment) -> bool {
@@ -200,10 +212,15 @@ impl Incident {
 
     /// Whether it is so much larger than told, or so long ago that it was told before something
     /// new, that it is worth telling again.
-    fn has_grown(&self, is_new: bool, now: Timestamp) -> bool {
+    fn growth(&self, is_new: bool, now: Timestamp) -> News {
         let (since_told, size) = (now.since(self.told_at), self.size());
-        since_told >= SAME_CAUSE && size >= GROWN.saturating_mul(self.told_things)
+        if since_told >= SAME_CAUSE && size >= GROWN.saturating_mul(self.told_things)
             || since_told >= TOLD_AGAIN && (is_new || size > self.told_things)
+        {
+            News::Grown
+        } else {
+            News::Nothing
+        }
     }
 
     /// Something in it is well again.
@@ -246,7 +263,12 @@ impl Incident {
     }
 
     /// Drops what has long been well or has no live version; whether all is over.
-    pub(super) fn is_over(&mut self, now: Timestamp, line_up: &LineUp) -> bool {
+    pub(super) fn is_over(
+        &mut self,
+        now: Timestamp,
+        line_up: &LineUp,
+        held_at_least: Duration,
+    ) -> bool {
         let is_live = |version: &Option<VersionId>| {
             let version = version.as_ref();
             version.is_none_or(|version| line_up.version(version).is_some())
@@ -257,11 +279,7 @@ impl Incident {
                 matches!(thing.state, Condition::WellSince(since) if now.since(since) >= hold_open);
             !is_gone && is_live(&thing.version)
         });
-        let held = if self.is_frequent {
-            hold_open.max(HELD_IF_FREQUENT)
-        } else {
-            hold_open
-        };
+        let held = hold_open.max(held_at_least);
         let well_since = self.well_since();
         self.things.is_empty() && !is_live(&self.version)
             || well_since.is_some_and(|since| now.since(since) >= held)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use super::incident::{Incident, Moment, SAME_CAUSE};
+use super::incident::{Incident, Moment, News, SAME_CAUSE};
 use super::trouble::Trouble;
 use crate::call::LineUp;
 use crate::error::Error;
@@ -18,9 +18,10 @@ use crate::event::{
 use crate::name::VersionId;
 use crate::time::{Timestamp, hours};
 
-/// What has been told this many times ..
+/// A guard that has paged so often ..
 const OFTEN: usize = 3;
-/// .. within this time comes and goes.
+/// .. within this time pages only for what is new or worse, and ends nothing that was well for less
+/// than this time.
 const WITHIN: Duration = hours(24);
 /// The most open incidents of a guard; what begins then joins the latest.
 const MOST_OPEN: usize = 100;
@@ -33,9 +34,9 @@ const MOST_HISTORIES: usize = 1_000;
 /// An incident opens when a guard reports a [`Trouble`] that belongs to none that is open, and is
 /// told once. It is told again when it grows: to ten times as many things, with something new after
 /// an hour, or with something [worse](Trouble::worse). It ends when all in it has been well for as
-/// long as it is held open. What was told three times in 24 hours is not told again in that
-/// time unless it is worse, and is held open for 24 hours, so that what comes and goes does not
-/// page each time.
+/// long as it is held open. A guard that has paged three times in 24 hours pages again in that time
+/// only for what is new in it or worse; what it has paged for already comes as a warning, and ends
+/// only after 24 hours. So what comes and goes does not page each time.
 #[derive(Debug, Default)]
 pub struct Incidents(Mutex<Register>);
 
@@ -70,6 +71,8 @@ impl Incidents {
 pub(crate) struct Register {
     open: Vec<Incident>,
     histories: VecDeque<History>,
+    /// When the guard last paged, oldest first, at most [`OFTEN`].
+    paged: VecDeque<Timestamp>,
     /// The number of the next tick; things of a restored register were said before the first.
     #[serde(skip, default = "first_tick")]
     next_tick: u64,
@@ -84,6 +87,7 @@ impl Default for Register {
         Self {
             open: Vec::new(),
             histories: VecDeque::new(),
+            paged: VecDeque::new(),
             next_tick: first_tick(),
         }
     }
@@ -154,8 +158,8 @@ impl Register {
         let Some(incident) = place.and_then(|at| self.open.get_mut(at)) else {
             return self.begin(trouble, kind, guard, moment);
         };
-        let matters = incident.happened(trouble, moment);
-        let change = Self::tell_again(&mut self.histories, incident, matters, trouble, kind, now);
+        let news = incident.happened(trouble, moment);
+        let change = Self::tell_again(&mut self.paged, incident, news, trouble, kind, now);
         Told::new(incident, trouble.severity, change)
     }
 
@@ -169,13 +173,13 @@ impl Register {
     ) -> Option<(Told, EventKind)> {
         let moment = self.moment(now);
         let mut open = self.open.iter_mut();
-        let known = open.find_map(|open| open.goes_on(trouble, moment).map(|grew| (open, grew)));
+        let known = open.find_map(|open| open.goes_on(trouble, moment).map(|news| (open, news)));
         let (told, kind) = match known {
-            Some((_, false)) => return None,
-            Some((incident, true)) => {
+            Some((_, News::Nothing)) => return None,
+            Some((incident, news)) => {
                 let kind = kind();
-                let histories = &mut self.histories;
-                let change = Self::tell_again(histories, incident, true, trouble, &kind, now);
+                let paged = &mut self.paged;
+                let change = Self::tell_again(paged, incident, news, trouble, &kind, now);
                 (Told::new(incident, trouble.severity, change), kind)
             }
             None => {
@@ -186,32 +190,26 @@ impl Register {
         (told.incident.change != IncidentChange::Continues).then_some((told, kind))
     }
 
-    /// Tells an incident again if it matters, and was not told too often for that.
+    /// Tells an incident again if the news is worth it.
     fn tell_again(
-        histories: &mut VecDeque<History>,
+        paged: &mut VecDeque<Timestamp>,
         incident: &mut Incident,
-        matters: bool,
+        news: News,
         trouble: &Trouble<'_>,
         kind: &EventKind,
         now: Timestamp,
     ) -> IncidentChange {
-        if !matters {
+        let is_page = trouble.severity == Severity::Page;
+        let is_worth_it = match news {
+            News::Nothing => false,
+            News::Grown => !is_page || !pages_often(paged, now),
+            News::Worse => true,
+        };
+        if !is_worth_it {
             return IncidentChange::Continues;
         }
-        let may_tell = History::with(
-            histories,
-            &incident.what,
-            incident.version.as_ref(),
-            |history| {
-                let may_tell = trouble.worse || !history.is_frequent(now);
-                if may_tell {
-                    history.told(now);
-                }
-                may_tell
-            },
-        );
-        if !may_tell {
-            return IncidentChange::Continues;
+        if is_page {
+            record_page(paged, now);
         }
         incident.tell(trouble.severity, kind, now);
         IncidentChange::Grew
@@ -235,7 +233,9 @@ impl Register {
 
     /// Ends what has been well for long enough, or whose version is no longer live.
     pub(super) fn end_due(&mut self, now: Timestamp, line_up: &LineUp) -> Vec<End> {
-        let over = self.take_if(|incident| incident.is_over(now, line_up));
+        let is_often = pages_often(&self.paged, now);
+        let held_at_least = if is_often { WITHIN } else { Duration::ZERO };
+        let over = self.take_if(|incident| incident.is_over(now, line_up, held_at_least));
         over.into_iter().map(End::resolved).collect()
     }
 
@@ -309,10 +309,12 @@ impl Register {
         over
     }
 
+    /// A person is at work: what comes back is told again.
     fn forget(&mut self, incident: &Incident) {
+        self.paged.clear();
         let version = incident.version.as_ref();
         History::with(&mut self.histories, &incident.what, version, |history| {
-            history.told.clear();
+            history.opened_at = None;
         });
     }
 
@@ -338,28 +340,47 @@ impl Register {
         guard: &str,
         moment: Moment,
     ) -> Told {
-        let (what, version) = (trouble.what, trouble.version);
-        let (number, is_frequent) = History::with(&mut self.histories, what, version, |history| {
+        let (what, version, now) = (trouble.what, trouble.version, moment.now);
+        let (number, before) = History::with(&mut self.histories, what, version, |history| {
             history.incidents += 1;
-            history.told(moment.now);
-            (history.incidents, history.is_frequent(moment.now))
+            (history.incidents, history.opened_at.replace(now))
         });
+        let is_known = before.is_some_and(|before| now.since(before) < WITHIN);
+        let severity = if is_known && pages_often(&self.paged, now) {
+            trouble.severity.min(Severity::Warning)
+        } else {
+            trouble.severity
+        };
+        if severity == Severity::Page {
+            record_page(&mut self.paged, now);
+        }
         let key = IncidentKey::new(guard, what, version, number);
-        let incident = Incident::open(key, trouble, kind, moment, is_frequent);
-        let told = Told::new(&incident, trouble.severity, IncidentChange::Opened);
+        let incident = Incident::open(key, trouble, kind, moment);
+        let told = Told::new(&incident, severity, IncidentChange::Opened);
         self.open.push(incident);
         told
     }
 }
 
-/// How many incidents there were about something, and when the latest were told.
+fn record_page(paged: &mut VecDeque<Timestamp>, now: Timestamp) {
+    if paged.len() >= OFTEN {
+        paged.pop_front();
+    }
+    paged.push_back(now);
+}
+
+fn pages_often(paged: &VecDeque<Timestamp>, now: Timestamp) -> bool {
+    let oldest = paged.front().filter(|_| paged.len() >= OFTEN);
+    oldest.is_some_and(|oldest| now.since(*oldest) < WITHIN)
+}
+
+/// How many incidents there were about something, and when the last one opened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct History {
     what: String,
     version: Option<VersionId>,
     incidents: u64,
-    /// Oldest first, at most [`OFTEN`].
-    told: Vec<Timestamp>,
+    opened_at: Option<Timestamp>,
 }
 
 impl History {
@@ -377,24 +398,11 @@ impl History {
             what: what.to_owned(),
             version: version.cloned(),
             incidents: 0,
-            told: Vec::new(),
+            opened_at: None,
         });
         let result = work(&mut history);
         histories.truncate(MOST_HISTORIES - 1);
         histories.push_front(history);
         result
-    }
-
-    fn told(&mut self, now: Timestamp) {
-        if self.told.len() >= OFTEN {
-            self.told.remove(0);
-        }
-        self.told.push(now);
-    }
-
-    /// Whether it was told so often that it comes and goes.
-    fn is_frequent(&self, now: Timestamp) -> bool {
-        let oldest = self.told.first().filter(|_| self.told.len() >= OFTEN);
-        oldest.is_some_and(|oldest| now.since(*oldest) < WITHIN)
     }
 }

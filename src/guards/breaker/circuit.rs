@@ -356,7 +356,7 @@ impl Circuit {
             return;
         }
         let counts = self.counts(rule, now);
-        cx.still(&outage::abandoned(version, rule, cx), || {
+        cx.still(&outage::abandoned(rule, cx), || {
             EventKind::Breaker(BreakerEvent::AbandonedRateExceeded {
                 version: version.clone(),
                 abandoned: counts.abandoned,

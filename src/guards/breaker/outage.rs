@@ -39,12 +39,13 @@ pub(super) fn end(version: &VersionId, rule: &Rule, cx: &Cx<'_>) {
     cx.well(&exhausted(version, None, rule, cx));
 }
 
-/// Too large a share of a version's calls is abandoned.
-pub(super) fn abandoned<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> Trouble<'a> {
+/// Too large a share of calls is abandoned, whichever version serves: it lies with the callers.
+pub(super) fn abandoned<'a>(rule: &Rule, cx: &Cx<'a>) -> Trouble<'a> {
     match cx.scope() {
-        None => of_version("abandoned", version, rule, cx).worse(),
-        Some(_) => of_version("abandoned-type", version, rule, cx),
+        None => Trouble::new("abandoned").worse(),
+        Some(document_type) => Trouble::new("abandoned-type").about(document_type.as_str()),
     }
+    .held_open_for(rule.hold_open)
 }
 
 /// Calls fail in a way that no version can cure; an unknown model is a matter of its version.

@@ -13,6 +13,8 @@ use crate::support::Bench;
 mod acknowledging;
 mod ending;
 mod growing;
+mod history;
+mod stationary;
 mod words;
 
 /// A guard that says at each tick what the test wants.
