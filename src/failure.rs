@@ -3,6 +3,7 @@
 mod api;
 mod overflow;
 mod table;
+mod wait;
 
 use std::fmt;
 use std::time::Duration;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::table::{ErrorText, kind_of};
+use super::wait::{wait, wait_in};
 use super::{Classify, FailureKind, Overflow};
 
 /// The bytes of a body that are read. No relevant error is longer.
@@ -59,8 +60,8 @@ impl ApiError {
         Self::read(status, &[error_type], body)
     }
 
-    /// The same error with the header `retry-after`: seconds, or a number with a unit such as
-    /// `644ms`. A date is ignored.
+    /// The same error with the header `retry-after`: seconds, or numbers with units such as `644ms`
+    /// and `1m12.5s`. A date is ignored. Without the header, the wait comes from the body.
     pub fn with_retry_after(mut self, header: &str) -> Self {
         self.retry_after = wait(header).or(self.retry_after);
         self
@@ -203,33 +204,6 @@ impl Reading {
         let word = word.split(':').next().unwrap_or(word);
         self.words.push(word.trim().to_ascii_lowercase());
     }
-}
-
-/// Reads `2`, `0.5`, `644ms` or `23.5s`.
-fn wait(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let (number, unit) = match text.find(|c: char| !c.is_ascii_digit() && c != '.') {
-        None => (text, "s"),
-        Some(at) => (text.get(..at)?, text.get(at..)?),
-    };
-    let number: f64 = number.parse().ok()?;
-    let seconds = match unit.trim().trim_end_matches('.') {
-        "s" | "seconds" | "second" => number,
-        "ms" | "milliseconds" => number / 1_000.0,
-        "m" | "minutes" => number * 60.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
-/// Reads a message such as "Please try again in 644ms."
-fn wait_in(message: &str) -> Option<Duration> {
-    let words = ["try again in ", "retry in ", "retry after "];
-    let (_, after) = words.iter().find_map(|words| message.split_once(words))?;
-    let mut parts = after.split_whitespace();
-    let first = parts.next()?;
-    wait(first.trim_end_matches(['.', ',', ';']))
-        .or_else(|| wait(&format!("{first}{}", parts.next()?)))
 }
 
 fn cut(mut text: String) -> String {
