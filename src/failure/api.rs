@@ -1,10 +1,12 @@
 //! Parses the error responses of LLM APIs.
 
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::litellm::Unwrapped;
 use super::table::{ErrorText, kind_of};
 use super::wait::{wait, wait_in};
 use super::{Classify, FailureKind, Overflow};
@@ -16,13 +18,18 @@ const READ: usize = 64 << 10;
 const DEPTH: u8 = 4;
 /// The keys of types, codes and reasons.
 const WORD_KEYS: [&str; 6] = ["type", "code", "status", "reason", "error_code", "__type"];
+/// The statuses of a failed call.
+const FAILED: Range<u16> = 300..600;
+/// The characters at the beginning of a message that the table may compare.
+const OPENING: usize = 128;
 
 /// An error of an LLM API: the kind of failure, the time to wait, and the number of tokens in the
 /// prompt.
 ///
-/// It reads the formats of OpenAI, Azure, Anthropic, Gemini, Amazon Bedrock and compatible servers:
-/// numeric codes, errors inside arrays, errors as text inside errors, and error events inside a
-/// stream. Parsing never fails: if the body is unreadable, the status alone decides.
+/// It reads the formats of OpenAI, Azure, Anthropic, Gemini, Amazon Bedrock, `LiteLLM`'s proxy and
+/// compatible servers: numeric codes, errors inside arrays, errors as text inside errors, and error
+/// events inside a stream. Parsing never fails: if the body is unreadable, the status alone
+/// decides.
 ///
 /// ```
 /// use fusebox::{Classify, FailureKind};
@@ -86,12 +93,13 @@ impl ApiError {
         reading.text(&body, 0);
         let message = reading.messages.join("; ");
         let error = ErrorText {
-            status: if (300..600).contains(&status) {
+            status: if FAILED.contains(&status) {
                 status
             } else {
                 reading.status
             },
             words: reading.words,
+            openings: reading.openings,
             message: message.to_lowercase(),
         };
         let kind = kind_of(&error);
@@ -140,7 +148,11 @@ struct Reading {
     status: u16,
     words: Vec<String>,
     messages: Vec<String>,
+    /// The beginnings of the messages, each with the names of `LiteLLM`'s proxy and without them.
+    openings: Vec<String>,
     retry_after: Option<Duration>,
+    /// Whether these are the parts of a body inside a message of `LiteLLM`'s proxy.
+    unwrapped: bool,
 }
 
 impl Reading {
@@ -155,8 +167,35 @@ impl Reading {
         match value {
             Some(Ok(value)) if depth < DEPTH => self.value(&value, depth + 1),
             _ if text.is_empty() => {}
-            _ => self.messages.push(text.to_owned()),
+            _ => self.message(text),
         }
+    }
+
+    /// Reads the words of a message of `LiteLLM`'s proxy, and the body of the provider inside it.
+    fn message(&mut self, text: &str) {
+        let unwrapped = Unwrapped::of(text);
+        for class in &unwrapped.classes {
+            self.word(class);
+        }
+        for text in [text, unwrapped.text] {
+            let opening = text.chars().take(OPENING);
+            self.openings
+                .push(opening.collect::<String>().to_lowercase());
+        }
+        if let Some(body) = unwrapped.body().filter(|_| !self.unwrapped) {
+            let mut inner = Self {
+                unwrapped: true,
+                ..Self::default()
+            };
+            inner.value(&body, 1);
+            self.words.append(&mut inner.words);
+            self.openings.append(&mut inner.openings);
+            self.retry_after = self.retry_after.or(inner.retry_after);
+            if self.status == 0 {
+                self.status = inner.status;
+            }
+        }
+        self.messages.push(text.to_owned());
     }
 
     fn value(&mut self, value: &Value, depth: u8) {
@@ -185,16 +224,24 @@ impl Reading {
             ("retrydelay", Value::String(text)) => self.retry_after = wait(text),
             ("code" | "status", Value::Number(number)) => {
                 let status = number.as_u64().and_then(|code| u16::try_from(code).ok());
-                self.status = status
-                    .filter(|code| (300..600).contains(code))
-                    .unwrap_or(self.status);
+                self.status(status);
             }
-            (key, Value::String(word)) if WORD_KEYS.contains(&key) => self.word(word),
+            (key, Value::String(word)) if WORD_KEYS.contains(&key) => {
+                if matches!(key, "code" | "status") {
+                    self.status(word.parse().ok());
+                }
+                self.word(word);
+            }
             ("error" | "errors" | "details" | "innererror" | "body", value) => {
                 self.value(value, depth + 1);
             }
             _ => {}
         }
+    }
+
+    fn status(&mut self, status: Option<u16>) {
+        let failed = status.filter(|status| FAILED.contains(status));
+        self.status = failed.unwrap_or(self.status);
     }
 
     /// Adds a word in the form of the table: without a namespace before it and without anything

@@ -3,6 +3,7 @@
 mod classify;
 #[cfg(feature = "async-openai")]
 mod client;
+mod litellm;
 mod wait;
 
 use fusebox::failure::ApiError;
