@@ -84,6 +84,18 @@ impl ApiError {
         &self.message
     }
 
+    /// An error that no API sent: only its kind and its text.
+    #[cfg(feature = "async-openai")]
+    pub(crate) fn local(kind: FailureKind, message: String) -> Self {
+        Self {
+            status: 0,
+            kind,
+            retry_after: None,
+            input_tokens: None,
+            message: cut(message),
+        }
+    }
+
     fn read(status: u16, words: &[&str], body: &[u8]) -> Self {
         let body = String::from_utf8_lossy(body.get(..READ).unwrap_or(body));
         let mut reading = Reading::default();
