@@ -1,8 +1,10 @@
 //! The kinds of failure of a call to a language model, including failures inside an HTTP 200.
 
 mod api;
+mod litellm;
 mod overflow;
 mod table;
+mod wait;
 
 use std::fmt;
 use std::time::Duration;

@@ -1,11 +1,14 @@
 //! Parses the error responses of LLM APIs.
 
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::litellm::Unwrapped;
 use super::table::{ErrorText, kind_of};
+use super::wait::{wait, wait_in};
 use super::{Classify, FailureKind, Overflow};
 
 /// The bytes of a body that are read. No relevant error is longer.
@@ -15,13 +18,18 @@ const READ: usize = 64 << 10;
 const DEPTH: u8 = 4;
 /// The keys of types, codes and reasons.
 const WORD_KEYS: [&str; 6] = ["type", "code", "status", "reason", "error_code", "__type"];
+/// The statuses of a failed call.
+const FAILED: Range<u16> = 300..600;
+/// The characters at the beginning of a message that the table may compare.
+const OPENING: usize = 128;
 
 /// An error of an LLM API: the kind of failure, the time to wait, and the number of tokens in the
 /// prompt.
 ///
-/// It reads the formats of OpenAI, Azure, Anthropic, Gemini, Amazon Bedrock and compatible servers:
-/// numeric codes, errors inside arrays, errors as text inside errors, and error events inside a
-/// stream. Parsing never fails: if the body is unreadable, the status alone decides.
+/// It reads the formats of OpenAI, Azure, Anthropic, Gemini, Amazon Bedrock, `LiteLLM`'s proxy and
+/// compatible servers: numeric codes, errors inside arrays, errors as text inside errors, and error
+/// events inside a stream. Parsing never fails: if the body is unreadable, the status alone
+/// decides.
 ///
 /// ```
 /// use fusebox::{Classify, FailureKind};
@@ -59,8 +67,8 @@ impl ApiError {
         Self::read(status, &[error_type], body)
     }
 
-    /// The same error with the header `retry-after`: seconds, or a number with a unit such as
-    /// `644ms`. A date is ignored.
+    /// The same error with the header `retry-after`: seconds, or numbers with units such as `644ms`
+    /// and `1m12.5s`. A date is ignored. Without the header, the wait comes from the body.
     pub fn with_retry_after(mut self, header: &str) -> Self {
         self.retry_after = wait(header).or(self.retry_after);
         self
@@ -76,6 +84,18 @@ impl ApiError {
         &self.message
     }
 
+    /// An error that no API sent: only its kind and its text.
+    #[cfg(feature = "async-openai")]
+    pub(crate) fn local(kind: FailureKind, message: String) -> Self {
+        Self {
+            status: 0,
+            kind,
+            retry_after: None,
+            input_tokens: None,
+            message: cut(message),
+        }
+    }
+
     fn read(status: u16, words: &[&str], body: &[u8]) -> Self {
         let body = String::from_utf8_lossy(body.get(..READ).unwrap_or(body));
         let mut reading = Reading::default();
@@ -85,12 +105,13 @@ impl ApiError {
         reading.text(&body, 0);
         let message = reading.messages.join("; ");
         let error = ErrorText {
-            status: if (300..600).contains(&status) {
+            status: if FAILED.contains(&status) {
                 status
             } else {
                 reading.status
             },
             words: reading.words,
+            openings: reading.openings,
             message: message.to_lowercase(),
         };
         let kind = kind_of(&error);
@@ -139,7 +160,11 @@ struct Reading {
     status: u16,
     words: Vec<String>,
     messages: Vec<String>,
+    /// The beginnings of the messages, each with the names of `LiteLLM`'s proxy and without them.
+    openings: Vec<String>,
     retry_after: Option<Duration>,
+    /// Whether these are the parts of a body inside a message of `LiteLLM`'s proxy.
+    unwrapped: bool,
 }
 
 impl Reading {
@@ -154,8 +179,35 @@ impl Reading {
         match value {
             Some(Ok(value)) if depth < DEPTH => self.value(&value, depth + 1),
             _ if text.is_empty() => {}
-            _ => self.messages.push(text.to_owned()),
+            _ => self.message(text),
         }
+    }
+
+    /// Reads the words of a message of `LiteLLM`'s proxy, and the body of the provider inside it.
+    fn message(&mut self, text: &str) {
+        let unwrapped = Unwrapped::of(text);
+        for class in &unwrapped.classes {
+            self.word(class);
+        }
+        for text in [text, unwrapped.text] {
+            let opening = text.chars().take(OPENING);
+            self.openings
+                .push(opening.collect::<String>().to_lowercase());
+        }
+        if let Some(body) = unwrapped.body().filter(|_| !self.unwrapped) {
+            let mut inner = Self {
+                unwrapped: true,
+                ..Self::default()
+            };
+            inner.value(&body, 1);
+            self.words.append(&mut inner.words);
+            self.openings.append(&mut inner.openings);
+            self.retry_after = self.retry_after.or(inner.retry_after);
+            if self.status == 0 {
+                self.status = inner.status;
+            }
+        }
+        self.messages.push(text.to_owned());
     }
 
     fn value(&mut self, value: &Value, depth: u8) {
@@ -184,16 +236,24 @@ impl Reading {
             ("retrydelay", Value::String(text)) => self.retry_after = wait(text),
             ("code" | "status", Value::Number(number)) => {
                 let status = number.as_u64().and_then(|code| u16::try_from(code).ok());
-                self.status = status
-                    .filter(|code| (300..600).contains(code))
-                    .unwrap_or(self.status);
+                self.status(status);
             }
-            (key, Value::String(word)) if WORD_KEYS.contains(&key) => self.word(word),
+            (key, Value::String(word)) if WORD_KEYS.contains(&key) => {
+                if matches!(key, "code" | "status") {
+                    self.status(word.parse().ok());
+                }
+                self.word(word);
+            }
             ("error" | "errors" | "details" | "innererror" | "body", value) => {
                 self.value(value, depth + 1);
             }
             _ => {}
         }
+    }
+
+    fn status(&mut self, status: Option<u16>) {
+        let failed = status.filter(|status| FAILED.contains(status));
+        self.status = failed.unwrap_or(self.status);
     }
 
     /// Adds a word in the form of the table: without a namespace before it and without anything
@@ -203,33 +263,6 @@ impl Reading {
         let word = word.split(':').next().unwrap_or(word);
         self.words.push(word.trim().to_ascii_lowercase());
     }
-}
-
-/// Reads `2`, `0.5`, `644ms` or `23.5s`.
-fn wait(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let (number, unit) = match text.find(|c: char| !c.is_ascii_digit() && c != '.') {
-        None => (text, "s"),
-        Some(at) => (text.get(..at)?, text.get(at..)?),
-    };
-    let number: f64 = number.parse().ok()?;
-    let seconds = match unit.trim().trim_end_matches('.') {
-        "s" | "seconds" | "second" => number,
-        "ms" | "milliseconds" => number / 1_000.0,
-        "m" | "minutes" => number * 60.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
-/// Reads a message such as "Please try again in 644ms."
-fn wait_in(message: &str) -> Option<Duration> {
-    let words = ["try again in ", "retry in ", "retry after "];
-    let (_, after) = words.iter().find_map(|words| message.split_once(words))?;
-    let mut parts = after.split_whitespace();
-    let first = parts.next()?;
-    wait(first.trim_end_matches(['.', ',', ';']))
-        .or_else(|| wait(&format!("{first}{}", parts.next()?)))
 }
 
 fn cut(mut text: String) -> String {

@@ -22,9 +22,10 @@ pub struct Overflow {
     limit: Option<u64>,
 }
 
-/// Known wordings of OpenAI, Azure, vLLM, `SGLang`, Anthropic, Bedrock and Gemini: the words that
-/// identify the message, the words before the number of tokens, and the words before the limit.
-const WORDINGS: [(&str, &[&str], &str); 8] = [
+/// Known wordings of OpenAI, Azure, vLLM, `SGLang`, llama.cpp, Anthropic, Bedrock and Gemini: the
+/// words that identify the message, the words before the number of tokens, and the words before the
+/// limit.
+const WORDINGS: [(&str, &[&str], &str); 10] = [
     (
         "prompt is too long",
         &["prompt is too long: "],
@@ -49,6 +50,16 @@ const WORDINGS: [(&str, &[&str], &str); 8] = [
         "is longer than the model's context length",
         &["input ("],
         "context length (",
+    ),
+    (
+        "requested token count exceeds the model's maximum context length of",
+        &[" tokens: "],
+        "maximum context length of ",
+    ),
+    (
+        "exceeds the available context size",
+        &["request ("],
+        "available context size (",
     ),
     (
         "prompt token count of",

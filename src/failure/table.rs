@@ -10,6 +10,8 @@ pub(super) struct ErrorText {
     pub(super) status: u16,
     /// Types, codes and reasons, in lower case.
     pub(super) words: Vec<String>,
+    /// The beginnings of the messages, in lower case.
+    pub(super) openings: Vec<String>,
     /// The messages, in lower case.
     pub(super) message: String,
 }
@@ -20,6 +22,9 @@ enum Sign {
     Word(&'static [&'static str]),
     /// A message that contains one of these texts, whatever the status.
     Message(&'static [&'static str]),
+    /// A message that begins with one of these clauses, whatever the status. A provider may quote
+    /// the prompt after its own first words.
+    Opening(&'static [&'static str]),
     /// One of these statuses.
     Status(&'static [u16]),
     /// A message about a prompt that is too long, with a matching status.
@@ -29,24 +34,41 @@ enum Sign {
 }
 
 use FailureKind as Kind;
-use Sign::{AboveRate, Message, Status, Word};
+use Sign::{AboveRate, Message, Opening, Status, Word};
 
 /// A status comes only after every word and message that is more specific: an exceeded quota of
 /// Amazon Bedrock is a 400, a failing model there is a 424, and a wrong API key of Gemini is a 400.
+/// `contextwindowexceedederror` and its like are classes of `LiteLLM`, whose proxy answers a used-up
+/// budget with a 429 and Anthropic's 529 with a 500.
 const ROWS: &[(Sign, FailureKind)] = &[
     (
-        Word(&["context_length_exceeded", "model_context_window_exceeded"]),
+        Word(&[
+            "context_length_exceeded",
+            "contextwindowexceedederror",
+            "model_context_window_exceeded",
+        ]),
         Kind::ContextLengthExceeded,
     ),
     (Sign::Overflow, Kind::ContextLengthExceeded),
     (
         Word(&[
             "insufficient_quota",
+            "budget_exceeded",
+            "budgetexceedederror",
             "billing_error",
             "billing_not_active",
             "billing_hard_limit_reached",
             "enforced_spend_limit_reached",
             "servicequotaexceededexception",
+        ]),
+        Kind::QuotaExhausted,
+    ),
+    (
+        Opening(&[
+            "budget has been exceeded",
+            "exceededbudget",
+            "authentication error, exceededbudget",
+            "no deployments available - crossed budget",
         ]),
         Kind::QuotaExhausted,
     ),
@@ -59,6 +81,13 @@ const ROWS: &[(Sign, FailureKind)] = &[
             "permission_error",
             "permission_denied",
             "unauthenticated",
+            "expired_key",
+            "token_not_found_in_db",
+            "key_model_access_denied",
+            "team_model_access_denied",
+            "user_model_access_denied",
+            "org_model_access_denied",
+            "project_model_access_denied",
             "accessdeniedexception",
             "expiredtokenexception",
             "unrecognizedclientexception",
@@ -75,9 +104,14 @@ const ROWS: &[(Sign, FailureKind)] = &[
         Kind::NotFound,
     ),
     (
+        Opening(&["invalid model name passed in model", "you passed in model"]),
+        Kind::NotFound,
+    ),
+    (
         Word(&[
             "content_filter",
             "content_policy_violation",
+            "contentpolicyviolationerror",
             "responsibleaipolicyviolation",
         ]),
         Kind::ContentFiltered,
@@ -91,6 +125,7 @@ const ROWS: &[(Sign, FailureKind)] = &[
         ]),
         Kind::Overloaded,
     ),
+    (Opening(&["overloaded"]), Kind::Overloaded),
     (
         Word(&[
             "timeout_error",
@@ -136,7 +171,28 @@ const ROWS: &[(Sign, FailureKind)] = &[
     (Status(&[409, 424, 500, 502]), Kind::ServerError),
     (Status(&[400, 413, 422]), Kind::InvalidRequest),
     (
-        Word(&["api_error", "server_error", "internal", "internal_error"]),
+        Word(&["auth_error", "authenticationerror", "permissiondeniederror"]),
+        Kind::Auth,
+    ),
+    (Word(&["not_found", "notfounderror"]), Kind::NotFound),
+    (Word(&["timeout"]), Kind::Timeout),
+    (
+        Word(&["throttling_error", "ratelimiterror"]),
+        Kind::Throttled,
+    ),
+    (Word(&["serviceunavailableerror"]), Kind::Overloaded),
+    (
+        Word(&[
+            "api_error",
+            "server_error",
+            "internal",
+            "internal_error",
+            "internal_server_error",
+            "apiconnectionerror",
+            "apierror",
+            "badgatewayerror",
+            "internalservererror",
+        ]),
         Kind::ServerError,
     ),
     (
@@ -145,12 +201,14 @@ const ROWS: &[(Sign, FailureKind)] = &[
             "invalid_request",
             "invalid_argument",
             "failed_precondition",
+            "bad_request_error",
             "badrequesterror",
             "request_too_large",
+            "unprocessableentityerror",
+            "unsupportedparamserror",
         ]),
         Kind::InvalidRequest,
     ),
-    (Word(&["not_found"]), Kind::NotFound),
 ];
 
 /// The statuses of messages about a prompt that is too long; 0 inside a stream.
@@ -179,13 +237,30 @@ impl Sign {
                 .iter()
                 .any(|word| words.contains(&word.as_str())),
             Message(parts) => parts.iter().any(|part| error.message.contains(part)),
+            Opening(clauses) => clauses.iter().any(|clause| error.opens_with(clause)),
             Status(statuses) => statuses.contains(&error.status),
             Self::Overflow => {
-                OVERFLOW_STATUSES.contains(&error.status)
+                let refused = OVERFLOW_STATUSES.contains(&error.status);
+                (refused || error.is_of_a_stream_behind_litellm())
                     && Overflow::parse(&error.message).is_some()
             }
             AboveRate => is_above_rate(&error.message),
         }
+    }
+}
+
+impl ErrorText {
+    /// Whether a message begins with this clause, and the clause ends there.
+    fn opens_with(&self, clause: &str) -> bool {
+        let ends = |rest: &str| !rest.starts_with(|c: char| c == ' ' || c.is_alphanumeric());
+        let mut openings = self.openings.iter();
+        openings.any(|opening| opening.strip_prefix(clause).is_some_and(ends))
+    }
+
+    /// `LiteLLM`'s proxy calls every error inside a stream a failed connection.
+    fn is_of_a_stream_behind_litellm(&self) -> bool {
+        self.message.starts_with("litellm.")
+            && self.words.iter().any(|word| word == "apiconnectionerror")
     }
 }
 

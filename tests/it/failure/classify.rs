@@ -1,23 +1,16 @@
 //! What the errors of LLM APIs mean. The bodies are those that the APIs have sent, as users have
 //! reported them.
 
-use std::time::Duration;
-
-use fusebox::breaker::Probing;
 use fusebox::failure::{ApiError, Cause};
-use fusebox::{Classify, ErrorRateBreaker, FailureKind, Report};
+use fusebox::{Classify, FailureKind};
 use proptest::prelude::*;
 
-use crate::support::{Bench, EVENING, minutes, seconds, v7};
+use super::kind;
 
 use FailureKind::{
     Auth, ContentFiltered, ContextLengthExceeded, InvalidRequest, NotFound, Overloaded,
     QuotaExhausted, RequestAboveRate, ServerError, Throttled, Timeout, Unknown,
 };
-
-fn kind(status: u16, body: &str) -> FailureKind {
-    ApiError::from_response(status, body.as_bytes()).failure_kind()
-}
 
 #[test]
 fn openai_and_azure() {
@@ -449,70 +442,9 @@ fn each_word_alone() {
 }
 
 #[test]
-fn how_long_to_wait() {
-    let wait = |body: &str| ApiError::from_response(429, body.as_bytes()).retry_after();
-    let message = |text: &str| format!(r#"{{"error":{{"message":"{text}"}}}}"#);
-    assert_eq!(
-        wait(&message("Please try again in 644ms.")),
-        Some(Duration::from_millis(644))
-    );
-    assert_eq!(
-        wait(&message("Please try again in 20s.")),
-        Some(seconds(20))
-    );
-    assert_eq!(
-        wait(&message("Please try again in 6 seconds.")),
-        Some(seconds(6))
-    );
-    assert_eq!(
-        wait(r#"{"error":{"details":[{"retryDelay":"23s"}]}}"#),
-        Some(seconds(23))
-    );
-    assert_eq!(wait(&message("Please try again in a while.")), None);
-    let error = || ApiError::from_response(429, b"{}");
-    for (header, expected) in [
-        ("2", Some(seconds(2))),
-        (" 0.5 ", Some(Duration::from_millis(500))),
-        ("1500ms", Some(Duration::from_millis(1_500))),
-        ("2m", Some(minutes(2))),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
-        ("-1", None),
-        ("99999999999999999999999999999", None),
-        ("", None),
-    ] {
-        assert_eq!(
-            error().with_retry_after(header).retry_after(),
-            expected,
-            "{header}"
-        );
-    }
-}
-
-#[test]
 fn a_prompt_that_is_too_long_is_the_prompts_fault() {
     assert_eq!(ContextLengthExceeded.cause(), Cause::Prompt);
     assert_eq!(RequestAboveRate.cause(), Cause::Prompt);
-}
-
-/// The version is not tried before the API said that it may be.
-#[test]
-fn a_wait_that_the_api_asks_for_is_kept_and_obeyed() {
-    let probing = Probing::after(minutes(1));
-    let breaker = ErrorRateBreaker::builder().recovery(probing);
-    let (bench, breaker) = Bench::and_guard(breaker.build().unwrap());
-    let report = || Report::new().retry_after(minutes(5));
-    bench.permit("invoice").fail_with(Throttled, report());
-    let at = breaker.retry_at(v7()).unwrap();
-    assert_eq!(at.since(EVENING), minutes(5));
-    bench.fail(5);
-    bench.tick_after(Duration::from_millis(299_999));
-    assert_eq!(breaker.state(v7()), fusebox::breaker::BreakerState::Open);
-    bench.tick_after(Duration::from_millis(1));
-    assert_eq!(
-        breaker.state(v7()),
-        fusebox::breaker::BreakerState::HalfOpen
-    );
-    assert_eq!(breaker.retry_at(v7()), None);
 }
 
 proptest! {
@@ -548,47 +480,4 @@ fn a_huge_body_is_cut() {
     let error = ApiError::from_response(500, body.as_bytes());
     assert_eq!(error.failure_kind(), ServerError);
     assert!(error.message().len() <= 4_096);
-}
-
-#[cfg(feature = "async-openai")]
-mod client {
-    use super::*;
-    use async_openai::error::{ApiErrorResponse, OpenAIError};
-
-    fn error(status: u16, message: &str, code: Option<&str>) -> OpenAIError {
-        let api_error = async_openai::error::ApiError {
-            message: message.to_owned(),
-            code: code.map(str::to_owned),
-            ..Default::default()
-        };
-        let status_code = reqwest::StatusCode::from_u16(status).unwrap();
-        OpenAIError::ApiError(ApiErrorResponse {
-            status_code,
-            api_error,
-        })
-    }
-
-    #[test]
-    fn errors_of_async_openai_say_what_they_are() {
-        let long = "This model's maximum context length is 16385 tokens. However, your messages resulted in 33625 tokens.";
-        let error_of = |status, message, code| error(status, message, code);
-        assert_eq!(
-            error_of(400, long, Some("context_length_exceeded")).failure_kind(),
-            ContextLengthExceeded
-        );
-        assert_eq!(error_of(400, long, None).input_tokens(), Some(33_625));
-        assert_eq!(
-            error_of(429, "Please try again in 2s.", None).retry_after(),
-            Some(seconds(2))
-        );
-        assert_eq!(
-            error_of(429, "quota", Some("insufficient_quota")).failure_kind(),
-            QuotaExhausted
-        );
-        let argument = OpenAIError::InvalidArgument("no model".to_owned());
-        assert_eq!(argument.failure_kind(), InvalidRequest);
-        let cut = serde_json::from_str::<u8>("{").unwrap_err();
-        let unreadable = OpenAIError::JSONDeserialize(cut, "{\"choices\":[".to_owned());
-        assert_eq!(unreadable.failure_kind(), FailureKind::MalformedOutput);
-    }
 }
