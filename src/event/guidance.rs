@@ -154,7 +154,7 @@ impl Guidance {
             LedgerEvent::ReviewQueue { .. } => Self::new(
                 "nothing: the documents wait",
                 "no document has waited for longer than the limit",
-                "look who empties the queue; report `PickedUp` or `Reviewed` for each document",
+                "find out who empties the queue; report `PickedUp` or `Reviewed` for each document",
             ),
             LedgerEvent::Silent { .. } => Self::new(
                 "nothing",
