@@ -39,6 +39,7 @@
 //! # Ok::<(), fusebox::Error>(())
 //! ```
 
+mod attached;
 mod context;
 mod incident;
 mod incidents;
@@ -53,6 +54,7 @@ use crate::call::{Call, LineUp, Report, Signal, Ticket, Version};
 use crate::error::Error;
 use crate::name::DocumentType;
 
+pub use attached::Attached;
 pub use context::Cx;
 pub(crate) use context::Marks;
 pub use incidents::Incidents;
@@ -99,6 +101,12 @@ pub trait Guard: fmt::Debug + Send + Sync {
     /// A stable name of low cardinality: it appears in events and metrics, and it finds the guard's
     /// state again after a restart.
     fn name(&self) -> &str;
+
+    /// **When:** a pipeline is built, and when its last clone is dropped. The mark of a guard that
+    /// only one pipeline can hold at a time; `None` for a guard without such state.
+    fn attached(&self) -> Option<&Attached> {
+        None
+    }
 
     /// **When:** once per call, before the call. Votes on the version that serves it; must not
     /// count the call as made.
@@ -173,6 +181,10 @@ macro_rules! forward_to_inner {
         impl<G: Guard + ?Sized> Guard for $pointer {
             fn name(&self) -> &str {
                 (**self).name()
+            }
+
+            fn attached(&self) -> Option<&Attached> {
+                (**self).attached()
             }
 
             fn route(&self, call: &Call<'_>, cx: &Cx<'_>) -> Route {

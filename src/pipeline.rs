@@ -4,17 +4,19 @@ mod admission;
 mod builder;
 pub(crate) mod clock;
 mod delivery;
+mod losses;
 mod member;
 mod permit;
 mod run;
 mod snapshot;
 mod step;
+mod ticks;
+mod timeline;
 mod versions;
 
 use std::cmp::Reverse;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::call::{Call, Feedback, LineUp, Outcome, Report, Ticket};
 use crate::error::Error;
@@ -76,11 +78,19 @@ impl Pipeline {
 
     /// Lets guards act on the time that has passed: stages that are due, silent types, calls that
     /// stay open. Then delivers the events that wait, and flushes the sinks, unless a call is
-    /// delivering. Call it every few seconds; the pipeline has no thread of its own.
+    /// delivering.
+    ///
+    /// Call it every few seconds; the pipeline has no thread of its own. A call more than a minute
+    /// after the last tick, or after the pipeline was built, leaves a warning; if calls still find no
+    /// tick four minutes later, that is a page. Lost events and sinks that panicked since the last
+    /// tick are pages too.
     pub fn tick(&self) {
         self.0.step(|step| {
+            let own = step.own_cx();
+            self.0.ticks.came(&own);
             step.each(Member::tick);
-            step.own_cx().end_incidents();
+            self.0.losses.report(&self.0.delivery, &own);
+            own.end_incidents();
         });
         self.0.delivery.catch_up();
     }
@@ -167,16 +177,17 @@ impl Pipeline {
 
     /// Restores a [`snapshot`](Self::snapshot). Call it before the first call.
     ///
-    /// Time continues from the snapshot's, even if the clock is behind it. A state without a guard
-    /// of that name is ignored. An error names the guard that could not restore its state, or a
-    /// live version whose id had another prompt, other tools or another model then; all other
-    /// guards are restored.
+    /// If the clock is behind the snapshot, time continues from the snapshot's and runs on from
+    /// there. A state without a guard of that name is ignored. An error names the guard that could
+    /// not restore its state, or a live version whose id had another prompt, other tools or another
+    /// model then; all other guards are restored. A snapshot from after the year 9999 is an error,
+    /// and nothing is restored.
     pub fn restore(&self, snapshot: &Snapshot) -> Result<(), Error> {
-        self.0
-            .latest
-            .fetch_max(snapshot.at().as_millis(), Ordering::SeqCst);
+        snapshot.check_time()?;
+        self.0.time.go_on_from(snapshot.at());
         self.0.step(|step| {
             let mut result = Ok(());
+            self.0.ticks.came(&step.own_cx());
             if let Some(incidents) = snapshot.incidents(OWN_NAME) {
                 self.0.incidents.restore(incidents.clone());
             }
@@ -215,7 +226,7 @@ impl fmt::Debug for Pipeline {
             .field("line_up", &self.line_up())
             .field("guards", &self.0.guards)
             .field("delivery", &self.0.delivery)
-            .field("clock", &self.0.clock)
+            .field("time", &self.0.time)
             .finish_non_exhaustive()
     }
 }

@@ -74,8 +74,17 @@ impl fmt::Debug for Timestamp {
 }
 
 /// The whole milliseconds of a duration, saturating.
-pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "it is compared with the largest value before"
+)]
+pub(crate) const fn millis(duration: Duration) -> u64 {
+    let millis = duration.as_millis();
+    if millis > u64::MAX as u128 {
+        u64::MAX
+    } else {
+        millis as u64
+    }
 }
 
 pub(crate) const fn minutes(n: u64) -> Duration {

@@ -109,6 +109,9 @@ pub enum Feedback {
     Compared(Comparison),
     /// A reviewer corrected a field.
     Corrected(Correction),
+    /// A person has taken the document on: it was diverted, or its answer needed review. It says
+    /// nothing of the answer.
+    PickedUp,
     /// A reviewer retracted a correction: the answer was right. The ticket, the field and the id
     /// identify the correction.
     Retracted(Correction),

@@ -151,6 +151,11 @@ impl Guidance {
                 "each such call has ended or was written off",
                 "look for callers that hang; write off a call that cannot end",
             ),
+            LedgerEvent::ReviewQueue { .. } => Self::new(
+                "nothing: the documents wait",
+                "no document has waited for longer than the limit",
+                "find out who empties the queue; report `PickedUp` or `Reviewed` for each document",
+            ),
             LedgerEvent::Silent { .. } => Self::new(
                 "nothing",
                 "documents of each such type arrive again",
@@ -162,6 +167,22 @@ impl Guidance {
 
     fn of_pipeline(event: &PipelineEvent) -> Self {
         match event {
+            PipelineEvent::EventsLost { .. } => Self::new(
+                "pages were kept: of what is lost, the lowest severity goes first",
+                "no event has been lost for an hour",
+                "put a slow sink behind `sink::background`; look for a guard that leaves very many \
+                 events",
+            ),
+            PipelineEvent::NoTick { .. } => Self::new(
+                "nothing: guards that act on time do not act",
+                "ticks come again, for 15 minutes",
+                "call `Pipeline::tick` every few seconds; look for the task that did",
+            ),
+            PipelineEvent::SinkBroken { .. } => Self::new(
+                "the other sinks still get every event",
+                "no sink has panicked for an hour",
+                "look for the panic in the log; `Pipeline::incidents` lists the pages that it missed",
+            ),
             PipelineEvent::GuardPanicked { guard } => Self::new(
                 "where its vote was missing, documents went to human review",
                 "the guard has not panicked for an hour",

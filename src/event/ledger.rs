@@ -51,6 +51,17 @@ pub enum LedgerEvent {
         #[serde(with = "crate::time::as_millis")]
         open_for: Duration,
     },
+    /// Documents have waited for a person for longer than `limit`: `waiting` of them, of which
+    /// `document` has waited for longest.
+    ReviewQueue {
+        document: DocumentId,
+        document_type: DocumentType,
+        #[serde(with = "crate::time::as_millis")]
+        waited: Duration,
+        waiting: u64,
+        #[serde(with = "crate::time::as_millis")]
+        limit: Duration,
+    },
     /// Documents of a type have stopped arriving. `last_seen` is the arrival of the last one;
     /// `None` for a declared type that has not arrived yet. `also` and `more` are as in
     /// `NothingComesOut`.
@@ -64,6 +75,22 @@ pub enum LedgerEvent {
         #[serde(default)]
         more: u64,
     },
+    /// Neither a call nor a tick came for this time: the pipeline was not running, so the silence of
+    /// types is measured from now on.
+    WatchedAnew {
+        #[serde(with = "crate::time::as_millis")]
+        lasted: Duration,
+    },
+    /// The operator wrote off a call that could not end.
+    WrittenOff {
+        ticket: TicketId,
+        document: DocumentId,
+        document_type: DocumentType,
+        #[serde(with = "crate::time::as_millis")]
+        open_for: Duration,
+        who: String,
+        why: String,
+    },
 }
 
 impl LedgerEvent {
@@ -74,7 +101,10 @@ impl LedgerEvent {
             Self::LostInRestart { .. } => "lost_in_restart",
             Self::NothingComesOut { .. } => "nothing_comes_out",
             Self::Overdue { .. } => "overdue",
+            Self::ReviewQueue { .. } => "review_queue",
             Self::Silent { .. } => "silent",
+            Self::WatchedAnew { .. } => "watched_anew",
+            Self::WrittenOff { .. } => "written_off",
         }
     }
 }
@@ -127,6 +157,26 @@ impl fmt::Display for LedgerEvent {
                     "{document} has been open for {open_for} without an outcome (ticket {ticket})"
                 )
             }
+            Self::ReviewQueue {
+                document,
+                waited,
+                waiting,
+                limit,
+                ..
+            } => {
+                let documents = if *waiting == 1 {
+                    "document"
+                } else {
+                    "documents"
+                };
+                let limit = humantime::format_duration(*limit);
+                let waited = humantime::format_duration(*waited);
+                write!(
+                    f,
+                    "{waiting} {documents} waited for more than {limit} for a person, {document} for \
+                     {waited}: nobody picks them up"
+                )
+            }
             Self::Silent {
                 document_type,
                 last_seen,
@@ -141,6 +191,24 @@ impl fmt::Display for LedgerEvent {
                     None => write!(f, "has arrived yet, in {silent_for}"),
                 }?;
                 write!(f, ": check its source{}", Also(also, *more))
+            }
+            Self::WatchedAnew { lasted } => {
+                let lasted = humantime::format_duration(*lasted);
+                write!(
+                    f,
+                    "no call and no tick for {lasted}: the silence of document types is measured \
+                     anew"
+                )
+            }
+            Self::WrittenOff {
+                document,
+                open_for,
+                who,
+                why,
+                ..
+            } => {
+                let open_for = humantime::format_duration(*open_for);
+                write!(f, "{who} wrote off {document}, open for {open_for}: {why}")
             }
         }
     }

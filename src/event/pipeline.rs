@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,9 @@ pub enum PipelineEvent {
         destination: Destination,
         reasons: BTreeSet<Reason>,
     },
+    /// Events were lost: too many were waiting, or one step left too many. `lost` counts from the
+    /// start of the pipeline.
+    EventsLost { lost: u64 },
     /// A guard panicked. Where its vote is missing, the document goes to human review.
     GuardPanicked {
         // `guard` in the flat JSON is the guard that reports the event.
@@ -47,6 +51,13 @@ pub enum PipelineEvent {
         version: VersionId,
         model: ModelName,
     },
+    /// Calls come, and [`Pipeline::tick`](crate::Pipeline::tick) was not called for this time.
+    NoTick {
+        #[serde(with = "crate::time::as_millis")]
+        lasted: Duration,
+    },
+    /// A sink panicked, so events did not reach it. `panics` counts from the start of the pipeline.
+    SinkBroken { panics: u64 },
     /// A guard in a dry run would have sent a document to another version or model (`route`),
     /// diverted it, or sent its answer to human review (`reasons`).
     WouldAct {
@@ -65,9 +76,12 @@ impl PipelineEvent {
         match self {
             Self::Deployed { .. } => "deployed",
             Self::Diverted { .. } => "diverted",
+            Self::EventsLost { .. } => "events_lost",
             Self::GuardPanicked { .. } => "guard_panicked",
             Self::KeysExhausted { .. } => "keys_exhausted",
             Self::LargerModel { .. } => "larger_model",
+            Self::NoTick { .. } => "no_tick",
+            Self::SinkBroken { .. } => "sink_broken",
             Self::WouldAct { .. } => "would_act",
             Self::WouldRefuse { .. } => "would_refuse",
         }
@@ -103,6 +117,18 @@ impl fmt::Display for PipelineEvent {
                     Listed(reasons)
                 )
             }
+            Self::EventsLost { lost } => {
+                let events = if *lost == 1 {
+                    "event was"
+                } else {
+                    "events were"
+                };
+                write!(
+                    f,
+                    "{lost} {events} lost: too many were waiting for a slow sink, or one step left \
+                     more than 1000"
+                )
+            }
             Self::GuardPanicked { guard } => write!(
                 f,
                 "guard {guard} panicked: documents without its vote go to human review"
@@ -124,6 +150,21 @@ impl fmt::Display for PipelineEvent {
                     f,
                     "{document} goes to the larger model {model}: too large for the model of \
                      {version}"
+                )
+            }
+            Self::NoTick { lasted } => {
+                let lasted = humantime::format_duration(*lasted);
+                write!(
+                    f,
+                    "no tick for {lasted}: silent types, overdue calls and the end of stages go \
+                     unnoticed"
+                )
+            }
+            Self::SinkBroken { panics } => {
+                let noun = if *panics == 1 { "panic" } else { "panics" };
+                write!(
+                    f,
+                    "a sink panicked ({panics} {noun} since the start): events did not reach it"
                 )
             }
             Self::WouldAct {

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 use crate::call::{Call, Signal, Ticket, Version};
 use crate::error::Error;
-use crate::guard::{Cx, Guard, Route, State, Verdict};
+use crate::guard::{Attached, Cx, Guard, Route, State, Verdict};
 use crate::name::VersionId;
 use crate::time::Timestamp;
 
@@ -145,6 +145,7 @@ pub struct ErrorRateBreaker {
     /// Whether open calls are counted, to detect those that hang.
     counts_open_calls: AtomicBool,
     core: Mutex<Core>,
+    attached: Attached,
 }
 
 impl ErrorRateBreaker {
@@ -153,6 +154,7 @@ impl ErrorRateBreaker {
             attention: AtomicBool::new(mode == BreakerMode::ForcedFallback),
             counts_open_calls: AtomicBool::new(rule.slow.is_some()),
             core: Mutex::new(Core::new(rule, mode)),
+            attached: Attached::new(),
         }
     }
 
@@ -252,6 +254,10 @@ impl ErrorRateBreaker {
 impl Guard for ErrorRateBreaker {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn attached(&self) -> Option<&Attached> {
+        Some(&self.attached)
     }
 
     fn route(&self, call: &Call<'_>, cx: &Cx<'_>) -> Route {

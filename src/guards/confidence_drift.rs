@@ -15,7 +15,7 @@ use crate::confidence::Confidence;
 use crate::error::Error;
 use crate::event::{DriftEvent, EventKind, PipelineEvent, Severity};
 use crate::format::Format;
-use crate::guard::{Acceptance, Cx, Guard, State, Trouble};
+use crate::guard::{Acceptance, Attached, Cx, Guard, State, Trouble};
 use crate::name::{DocumentType, Field};
 use crate::stats::{BoundedMap, Place};
 use crate::time::Timestamp;
@@ -102,6 +102,7 @@ const NAME: &str = "confidence-drift";
 pub struct ConfidenceDriftMonitor {
     settings: Settings,
     core: Mutex<Core>,
+    attached: Attached,
 }
 
 #[derive(Debug)]
@@ -331,6 +332,10 @@ impl ConfidenceDriftMonitor {
 impl Guard for ConfidenceDriftMonitor {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn attached(&self) -> Option<&Attached> {
+        Some(&self.attached)
     }
 
     fn review(&self, ticket: &Ticket, report: &Report, cx: &Cx<'_>) -> Acceptance {

@@ -2,11 +2,15 @@
 
 mod arrivals;
 mod builder;
+mod documents;
 mod ends;
 mod incident;
+mod open_calls;
+mod report;
+mod review_queue;
+mod types;
 
-use std::collections::{BTreeMap, HashMap};
-use std::mem;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -16,16 +20,24 @@ use crate::call::{Outcome, Signal, Ticket, TicketId};
 use crate::error::Error;
 use crate::event::{EventKind, LedgerEvent, PipelineEvent, Severity};
 use crate::format::Format;
-use crate::guard::{Cx, Guard, State};
+use crate::guard::{Attached, Cx, Guard, State};
 use crate::name::{DocumentId, DocumentType};
-use crate::stats::{BoundedMap, Place};
-use crate::time::Timestamp;
+use crate::stats::Place;
+use crate::time::{Timestamp, minutes};
 
-use arrivals::Arrivals;
+use arrivals::{Arrivals, Watch};
 pub use builder::RouteLedgerBuilder;
+use documents::Documents;
 pub use ends::Ends;
+use open_calls::{Open, OpenCalls};
+pub use report::LedgerReport;
+use review_queue::ReviewQueue;
+use types::Types;
 
 const NAME: &str = "ledger";
+/// More than this long without a call or a tick, and the pipeline was not running: as long as until
+/// a page that nobody ticks.
+const PAUSE: Duration = minutes(5);
 
 /// Records where every document ended, and alerts when a call does not end or a document type stops
 /// arriving.
@@ -42,12 +54,22 @@ const NAME: &str = "ledger";
 /// - when a type with at least 20 documents so far has not arrived for more than 30 minutes and
 ///   more than ten times its mean gap;
 /// - when a type declared with [`expect`](RouteLedgerBuilder::expect) has not arrived for longer
-///   than declared.
+///   than declared;
+/// - when a document has waited for a person for longer than
+///   [`review_within`](RouteLedgerBuilder::review_within) allows, if that is set.
+///
+/// Silence counts only while the pipeline runs: after more than 5 minutes without a call or a tick,
+/// over a restart too, the ledger measures it anew and says so in one event. A shorter restart goes
+/// on counting.
+///
+/// A document is its type and id, however many calls it needs: it arrives with the first of them
+/// and waits once. The last 10,000 documents are remembered for that, not over a restart. Ends are
+/// counted for each call.
 ///
 /// # What it does
-/// The ledger counts how documents end, per type. Overdue calls are one incident: the first is a
-/// page, further ones are warnings, until they are ten times as many; it ends when no call has been
-/// overdue for an hour. When nothing comes out, the ledger pages once, until something comes out
+/// The ledger counts how calls end, per type. Overdue calls are one incident: the first is a page,
+/// further ones are warnings, until they are ten times as many; it ends when no call has been
+/// overdue for an hour. A call that cannot end can be [written off](Self::write_off). When nothing comes out, the ledger pages once, until something comes out
 /// again. A declared type that stops arriving is a page; another type is a warning, because a quiet
 /// night may be normal. Types that stop together are one event, which names the first ten. A permit
 /// that was dropped without an outcome is a warning. Calls that were open in a restored snapshot
@@ -57,22 +79,30 @@ const NAME: &str = "ledger";
 /// # What it cannot see
 /// - Documents that never reach [`admit`](crate::Pipeline::admit): declare with
 ///   [`expect`](RouteLedgerBuilder::expect) which types must arrive.
-/// - What happens to a document after its call.
+/// - What happens to a document after its call, and whether a person takes on what was diverted:
+///   set [`review_within`](RouteLedgerBuilder::review_within), and report
+///   [`PickedUp`](crate::Feedback::PickedUp) or [`Reviewed`](crate::Feedback::Reviewed).
+/// - A silent type, if nobody ticks, or if the pipeline pauses for more than 5 minutes more often
+///   than the type is due.
 /// - Why a call is open: a permit leaked by `mem::forget` is reported as overdue.
 ///
 /// # Defaults and why
 /// 10 minutes are more than any healthy call takes. 15 minutes are well within the half hour in
 /// which a broken deployment must be known. At most 100,000 open calls are tracked one by one;
 /// further ones are only counted. At most 10,000 types are counted separately; further ones share
-/// one entry.
+/// one entry, but a declared type has a place of its own. A wait for review has no limit by
+/// default, because without feedback from reviewers every document would seem to wait for ever.
 ///
 /// # Events
 /// Pages or warnings: [`Overdue`](crate::event::LedgerEvent::Overdue),
 /// [`Silent`](crate::event::LedgerEvent::Silent),
 /// [`LostInRestart`](crate::event::LedgerEvent::LostInRestart). Pages:
-/// [`NothingComesOut`](crate::event::LedgerEvent::NothingComesOut). Warnings:
+/// [`NothingComesOut`](crate::event::LedgerEvent::NothingComesOut),
+/// [`ReviewQueue`](crate::event::LedgerEvent::ReviewQueue). Warnings:
 /// [`Abandoned`](crate::event::LedgerEvent::Abandoned),
-/// [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted).
+/// [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted),
+/// [`WatchedAnew`](crate::event::LedgerEvent::WatchedAnew). Info:
+/// [`WrittenOff`](crate::event::LedgerEvent::WrittenOff).
 ///
 /// # Example
 /// ```
@@ -95,6 +125,7 @@ const NAME: &str = "ledger";
 pub struct RouteLedger {
     settings: Settings,
     core: Mutex<Core>,
+    attached: Attached,
 }
 
 #[derive(Clone, Debug)]
@@ -103,59 +134,125 @@ struct Settings {
     nothing_out: Duration,
     silence: Duration,
     expected: BTreeMap<DocumentType, Duration>,
-    open_limit: usize,
+    review_within: Option<Duration>,
 }
 
 #[derive(Debug)]
 struct Core {
-    open: HashMap<TicketId, Open>,
-    untracked: u64,
-    types: BoundedMap<DocumentType, Arrivals>,
-    started: Option<Timestamp>,
-}
-
-/// A call that has not ended.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Open {
-    document: DocumentId,
-    document_type: DocumentType,
-    since: Timestamp,
-    reported: bool,
+    open: OpenCalls,
+    types: Types,
+    documents: Documents,
+    review: ReviewQueue,
+    /// When the last call or tick came.
+    ran_until: Option<Timestamp>,
+    /// From when on silence is measured: since then the pipeline has run without a pause.
+    watched_since: Timestamp,
+    /// Events of commands, emitted at the pipeline's next call or tick.
+    pending_events: Vec<EventKind>,
 }
 
 impl RouteLedger {
-    /// How documents have ended so far, and the number of open calls.
+    /// How calls have ended so far, and what is still to end.
     pub fn report(&self) -> LedgerReport {
         let core = self.core.lock();
-        let ends = |arrivals: &Arrivals| arrivals.ends;
-        let types: BTreeMap<_, _> = core
-            .types
-            .iter()
-            .map(|(name, arrivals)| (name.clone(), arrivals.ends))
-            .collect();
+        let types = core.types.iter();
         LedgerReport {
-            types,
-            other: core.types.other().map(ends),
-            open: core.open.len() as u64 + core.untracked,
+            types: types
+                .map(|(name, arrivals)| (name.clone(), arrivals.ends))
+                .collect(),
+            other: core.types.other().map(|arrivals| arrivals.ends),
+            open: core.open.len(),
+            awaiting_review: core.review.len(),
         }
     }
 
     /// The open calls, oldest first: ticket, document and time of admission.
     pub fn open(&self) -> Vec<(TicketId, DocumentId, Timestamp)> {
         let core = self.core.lock();
-        let mut open: Vec<_> = core
-            .open
-            .iter()
+        let open = core.open.iter();
+        let mut open: Vec<_> = open
             .map(|(ticket, open)| (*ticket, open.document.clone(), open.since))
             .collect();
         open.sort_by_key(|(ticket, _, since)| (*since, *ticket));
         open
     }
 
-    fn arrive(types: &mut BoundedMap<DocumentType, Arrivals>, ticket: &Ticket, cx: &Cx<'_>) {
-        let limit = types.limit();
-        let (arrivals, place) = types.entry(ticket.document_type(), Arrivals::default);
-        arrivals.arrive(cx.now());
+    /// Writes off an open call that cannot end: a leaked permit, a task that hangs. `who` has looked
+    /// at its document, and `why` says what was found.
+    ///
+    /// Takes effect at once: the call is no longer open or overdue, counts under
+    /// [`Ends::written_off`], and is not lost in a restart. The event comes with the pipeline's next
+    /// call or tick. If the call ends after all, that end counts instead.
+    ///
+    /// An error when no such call is open, or when `who` or `why` is empty.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use fusebox::{Call, LineUp, Pipeline, RouteLedger, Version};
+    ///
+    /// let ledger = Arc::new(RouteLedger::default());
+    /// let pipeline = Pipeline::builder(LineUp::new(Version::new("v7", "gpt-4o")?)).guard(Arc::clone(&ledger)).build()?;
+    /// std::mem::forget(pipeline.admit(&Call::new("inv-1", "invoice")?));
+    ///
+    /// for (ticket, document, _) in ledger.open() {
+    ///     ledger.write_off(ticket, "ada", format!("{document} was processed by hand"))?;
+    /// }
+    /// assert_eq!((ledger.report().open(), ledger.report().total().written_off), (0, 1));
+    /// # Ok::<(), fusebox::Error>(())
+    /// ```
+    pub fn write_off(
+        &self,
+        ticket: TicketId,
+        who: impl AsRef<str>,
+        why: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        let (who, why) = (who.as_ref(), why.as_ref());
+        for (field, value) in [("who", who), ("why", why)] {
+            if value.trim().is_empty() {
+                return Err(Error::invalid(field, value, "at least one character"));
+            }
+        }
+        let mut core = self.core.lock();
+        let Some(open) = core.open.write_off(ticket) else {
+            let allowed = "the ticket of an open call; see `RouteLedger::open`";
+            return Err(Error::invalid("ticket", ticket, allowed));
+        };
+        core.types.of(&open.document_type).0.ends.written_off += 1;
+        let now = core.ran_until.unwrap_or(open.since);
+        let event = LedgerEvent::WrittenOff {
+            ticket,
+            document: open.document,
+            document_type: open.document_type,
+            open_for: now.since(open.since),
+            who: who.to_owned(),
+            why: why.to_owned(),
+        };
+        core.pending_events.push(EventKind::Ledger(event));
+        Ok(())
+    }
+
+    /// Before all else in a step: a pause of the pipeline is no silence of its sources.
+    fn begin_step(core: &mut Core, cx: &Cx<'_>) {
+        for kind in core.pending_events.drain(..) {
+            cx.emit(Severity::Info, kind);
+        }
+        let Some(ran_until) = core.ran_until.replace(cx.now()) else {
+            core.watched_since = cx.now();
+            return;
+        };
+        let lasted = cx.now().since(ran_until);
+        if lasted > PAUSE {
+            core.watched_since = cx.now();
+            let kind = EventKind::Ledger(LedgerEvent::WatchedAnew { lasted });
+            cx.emit(Severity::Warning, kind);
+        }
+    }
+
+    fn arrive(core: &mut Core, ticket: &Ticket, cx: &Cx<'_>) {
+        let limit = core.types.limit();
+        let (arrivals, place) = core.types.of(ticket.document_type());
+        let sighting = core.documents.see(ticket, arrivals.came_out());
+        arrivals.arrive(cx.now(), sighting);
         if place == Place::FirstOverflow {
             let first = ticket.document_type().to_string();
             cx.emit(
@@ -165,27 +262,18 @@ impl RouteLedger {
         }
     }
 
-    fn open_call(&self, core: &mut Core, ticket: &Ticket, cx: &Cx<'_>) {
-        Self::arrive(&mut core.types, ticket, cx);
-        if core.open.len() >= self.settings.open_limit {
-            core.untracked += 1;
-            return;
-        }
-        let open = Open {
-            document: ticket.document().clone(),
-            document_type: ticket.document_type().clone(),
-            since: cx.now(),
-            reported: false,
-        };
-        core.open.insert(ticket.id(), open);
+    fn open_call(core: &mut Core, ticket: &Ticket, cx: &Cx<'_>) {
+        Self::arrive(core, ticket, cx);
+        core.open.open(ticket, cx.now());
     }
 
-    fn close_call(core: &mut Core, ticket: &Ticket, outcome: &Outcome, cx: &Cx<'_>) {
-        if let Outcome::Diverted(_) = outcome {
-            Self::arrive(&mut core.types, ticket, cx);
-        } else if core.open.remove(&ticket.id()).is_none() {
-            core.untracked = core.untracked.saturating_sub(1);
-        }
+    fn close_call(&self, core: &mut Core, ticket: &Ticket, outcome: &Outcome, cx: &Cx<'_>) {
+        let was_written_off = if let Outcome::Diverted(_) = outcome {
+            Self::arrive(core, ticket, cx);
+            false
+        } else {
+            core.open.close(ticket.id())
+        };
         if *outcome == Outcome::Abandoned {
             let kind = EventKind::Ledger(LedgerEvent::Abandoned {
                 document: ticket.document().clone(),
@@ -194,59 +282,28 @@ impl RouteLedger {
             });
             cx.emit(Severity::Warning, kind);
         }
-        core.types
-            .entry(ticket.document_type(), Arrivals::default)
-            .0
-            .end(outcome);
-    }
-
-    fn report_overdue(&self, core: &mut Core, cx: &Cx<'_>) {
-        let is_overdue = |open: &Open| cx.now().since(open.since) > self.settings.max_open;
-        let mut overdue: Vec<_> = core
-            .open
-            .iter_mut()
-            .filter(|(_, open)| is_overdue(open))
-            .collect();
-        overdue.sort_by_key(|(ticket, open)| (open.since, **ticket));
-        let trouble = incident::overdue().many(overdue.len() as u64);
-        let kind = |ticket: &TicketId, open: &Open| {
-            EventKind::Ledger(LedgerEvent::Overdue {
-                ticket: *ticket,
-                document: open.document.clone(),
-                document_type: open.document_type.clone(),
-                open_for: cx.now().since(open.since),
-            })
-        };
-        let mut is_told = false;
-        for (ticket, open) in &mut overdue {
-            if mem::replace(&mut open.reported, true) {
-                continue;
-            }
-            if is_told {
-                cx.emit(Severity::Warning, kind(ticket, open));
-            } else {
-                cx.page(&trouble, kind(ticket, open));
-                is_told = true;
-            }
+        if self.settings.review_within.is_some() {
+            core.review.end(ticket, outcome, cx.now());
         }
-        if let Some((ticket, open)) = overdue.first().filter(|_| !is_told) {
-            cx.still(&trouble, || kind(ticket, open));
+        let (arrivals, _) = core.types.of(ticket.document_type());
+        if was_written_off {
+            arrivals.ends.written_off = arrivals.ends.written_off.saturating_sub(1);
         }
+        arrivals.end(outcome);
     }
 
     fn report_missing(&self, core: &mut Core, cx: &Cx<'_>) {
-        let started = *core.started.get_or_insert(cx.now());
-        for expected in self.settings.expected.keys() {
-            core.types
-                .entry(expected, || Arrivals::expected_since(started));
-        }
+        let clock = Watch {
+            now: cx.now(),
+            since: core.watched_since,
+        };
         let (mut stuck, mut silent, mut quiet) = (Vec::new(), Vec::new(), Vec::new());
         for (document_type, arrivals) in core.types.iter_mut() {
-            if let Some(missing) = arrivals.nothing_comes_out(cx.now(), self.settings.nothing_out) {
+            if let Some(missing) = arrivals.nothing_comes_out(clock, self.settings.nothing_out) {
                 stuck.push((document_type, missing));
             }
             let declared = self.settings.expected.get(document_type).copied();
-            if let Some(missing) = arrivals.silence(cx.now(), declared, self.settings.silence) {
+            if let Some(missing) = arrivals.silence(clock, declared, self.settings.silence) {
                 let list = if declared.is_some() {
                     &mut silent
                 } else {
@@ -266,38 +323,44 @@ impl Guard for RouteLedger {
         NAME
     }
 
+    fn attached(&self) -> Option<&Attached> {
+        Some(&self.attached)
+    }
+
     fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
         let mut core = self.core.lock();
-        core.started.get_or_insert(cx.now());
+        Self::begin_step(&mut core, cx);
         match signal {
-            Signal::Opened => self.open_call(&mut core, ticket, cx),
-            Signal::Settled { outcome, .. } => Self::close_call(&mut core, ticket, outcome, cx),
-            Signal::Feedback(_) => {}
+            Signal::Opened => Self::open_call(&mut core, ticket, cx),
+            Signal::Settled { outcome, .. } => self.close_call(&mut core, ticket, outcome, cx),
+            Signal::Feedback(feedback) => core.review.learn(ticket, feedback),
         }
     }
 
     fn tick(&self, cx: &Cx<'_>) {
         let mut core = self.core.lock();
-        self.report_overdue(&mut core, cx);
+        Self::begin_step(&mut core, cx);
+        core.open.report_overdue(self.settings.max_open, cx);
         self.report_missing(&mut core, cx);
+        if let Some(limit) = self.settings.review_within {
+            core.review.report(limit, cx);
+        }
     }
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
         let core = self.core.lock();
+        let types = core.types.iter();
         let stored = Stored {
             format: Format,
-            open: core
-                .open
-                .iter()
-                .map(|(ticket, open)| (*ticket, open.clone()))
-                .collect(),
-            types: core
-                .types
-                .iter()
+            open: core.open.stored(),
+            types: types
                 .map(|(document_type, arrivals)| (document_type.clone(), arrivals.clone()))
                 .collect(),
             other: core.types.other().cloned(),
-            started: core.started,
+            review: core.review.stored(),
+            ran_until: core.ran_until,
+            watched_since: core.watched_since,
+            pending_events: core.pending_events.clone(),
         };
         State::write(&stored, cx).map(Some)
     }
@@ -306,10 +369,14 @@ impl Guard for RouteLedger {
         let stored: Stored = state.read(cx)?;
         let mut core = self.core.lock();
         core.types.refill(stored.types, stored.other);
-        core.started = stored.started;
+        if self.settings.review_within.is_some() {
+            core.review.restore(stored.review);
+        }
+        (core.ran_until, core.watched_since) = (stored.ran_until, stored.watched_since);
+        core.pending_events = stored.pending_events;
         let trouble = incident::lost_in_restart(stored.open.len());
         for (n, (ticket, open)) in stored.open.into_iter().enumerate() {
-            let (arrivals, _) = core.types.entry(&open.document_type, Arrivals::default);
+            let (arrivals, _) = core.types.of(&open.document_type);
             arrivals.ends.lost += 1;
             let kind = EventKind::Ledger(LedgerEvent::LostInRestart {
                 ticket,
@@ -332,44 +399,12 @@ struct Stored {
     open: BTreeMap<TicketId, Open>,
     types: Vec<(DocumentType, Arrivals)>,
     other: Option<Arrivals>,
-    started: Option<Timestamp>,
-}
-
-/// How documents have ended so far.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LedgerReport {
-    types: BTreeMap<DocumentType, Ends>,
-    other: Option<Ends>,
-    open: u64,
-}
-
-impl LedgerReport {
-    /// The ends of each document type, by name.
-    pub fn types(&self) -> impl Iterator<Item = (&DocumentType, &Ends)> {
-        self.types.iter()
-    }
-
-    /// The ends of the types above the limit of 10,000; `None` while no type is above it.
-    pub fn other(&self) -> Option<&Ends> {
-        self.other.as_ref()
-    }
-
-    /// The ends of one document type.
-    pub fn of(&self, document_type: impl AsRef<str>) -> Ends {
-        let ends = self.types.get(document_type.as_ref());
-        ends.copied().unwrap_or_default()
-    }
-
-    /// The ends of all documents.
-    pub fn total(&self) -> Ends {
-        self.types
-            .values()
-            .chain(&self.other)
-            .fold(Ends::default(), |sum, ends| sum.plus(*ends))
-    }
-
-    /// The number of calls that have not ended.
-    pub fn open(&self) -> u64 {
-        self.open
-    }
+    #[serde(default)]
+    review: Vec<(DocumentType, DocumentId, Timestamp)>,
+    #[serde(default)]
+    ran_until: Option<Timestamp>,
+    #[serde(default)]
+    watched_since: Timestamp,
+    #[serde(default)]
+    pending_events: Vec<EventKind>,
 }

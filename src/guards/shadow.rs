@@ -15,7 +15,7 @@ use crate::call::{Comparison, Feedback, Signal, Ticket, TicketId};
 use crate::error::Error;
 use crate::event::{EventKind, PipelineEvent, Severity, ShadowEvent};
 use crate::format::Format;
-use crate::guard::{Cx, Guard, State};
+use crate::guard::{Attached, Cx, Guard, State};
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
 use crate::stats::{BoundedMap, Place, wilson};
@@ -98,6 +98,7 @@ const FIELDS: usize = 100;
 pub struct ShadowComparator {
     settings: Settings,
     core: Mutex<Core>,
+    attached: Attached,
 }
 
 #[derive(Clone, Debug)]
@@ -300,6 +301,10 @@ fn bounded(comparison: &Comparison) -> Comparison {
 impl Guard for ShadowComparator {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn attached(&self) -> Option<&Attached> {
+        Some(&self.attached)
     }
 
     fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {

@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::event::{BudgetEvent, EventKind, Severity};
 use crate::failure::FailureKind;
 use crate::format::Format;
-use crate::guard::{Acceptance, Cx, Guard, State, Trouble, Verdict};
+use crate::guard::{Acceptance, Attached, Cx, Guard, State, Trouble, Verdict};
 use crate::name::ModelName;
 use crate::ratio::Ratio;
 use crate::time::Timestamp;
@@ -132,6 +132,7 @@ pub struct TokenBudget {
     alarms: Mutex<Alarms>,
     usage: Mutex<UsageHistory>,
     ends_reported: Mutex<BTreeMap<ModelName, Timestamp>>,
+    attached: Attached,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -156,6 +157,7 @@ impl TokenBudget {
             alarms: Mutex::new(Alarms::new()),
             usage: Mutex::new(UsageHistory::new()),
             ends_reported: Mutex::new(BTreeMap::new()),
+            attached: Attached::new(),
         }
     }
 
@@ -370,6 +372,10 @@ fn measurement(
 impl Guard for TokenBudget {
     fn name(&self) -> &'static str {
         "token-budget"
+    }
+
+    fn attached(&self) -> Option<&Attached> {
+        Some(&self.attached)
     }
 
     fn check(&self, call: &Call<'_>, version: &Version, cx: &Cx<'_>) -> Verdict {

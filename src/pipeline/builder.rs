@@ -11,8 +11,11 @@ use parking_lot::{Mutex, RwLock};
 use super::Pipeline;
 use super::clock::{Clock, MockClock, SystemClock};
 use super::delivery::Delivery;
+use super::losses::Losses;
 use super::member::Member;
 use super::step::{OWN_NAME, Shared};
+use super::ticks::Ticks;
+use super::timeline::Timeline;
 use super::versions::KnownVersions;
 use crate::call::LineUp;
 use crate::error::Error;
@@ -87,7 +90,8 @@ impl Builder {
     /// Builds the pipeline.
     ///
     /// An error when no guard was added, when two guards have one name, when a guard has no name or
-    /// the name `pipeline`, when a version has two roles, or when a guard refuses the line-up.
+    /// the name `pipeline`, when another pipeline holds a guard ([`Guard::attached`]), when a
+    /// version has two roles, or when a guard refuses the line-up.
     pub fn build(self) -> Result<Pipeline, Error> {
         if !self.is_guarded {
             return Err(Error::invalid(
@@ -96,7 +100,7 @@ impl Builder {
                 "at least one guard; add it with `.guard(..)`",
             ));
         }
-        let guards: Vec<_> = self.guards.into_iter().map(Member::new).collect();
+        let mut guards: Vec<_> = self.guards.into_iter().map(Member::new).collect();
         let mut names = BTreeSet::new();
         for member in &guards {
             let name = &*member.name;
@@ -109,18 +113,23 @@ impl Builder {
                 return Err(Error::invalid("guard name", name, allowed));
             }
         }
+        for member in &mut guards {
+            member.attach()?;
+        }
         let clock = self.clock.unwrap_or_else(|| Box::new(SystemClock::new()));
         let instance = self
             .instance
             .unwrap_or_else(|| RandomState::new().hash_one(clock.now()));
+        let time = Timeline::new(clock);
         let pipeline = Pipeline(Arc::new(Shared {
             guards,
             incidents: Incidents::new(),
             line_up: RwLock::new(Arc::new(self.line_up)),
             versions: Mutex::new(KnownVersions::default()),
-            clock,
+            ticks: Ticks::since(time.now()),
+            time,
+            losses: Losses::default(),
             delivery: Delivery::new(self.sinks),
-            latest: AtomicU64::new(0),
             instance,
             sequence: AtomicU64::new(1),
         }));

@@ -1,7 +1,7 @@
 //! Delivers events to sinks: in order, one caller at a time, and no caller more than its own share.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -15,13 +15,21 @@ pub(super) struct Delivery {
     /// another, nor a sink that calls back into the pipeline.
     sinks: Mutex<Sinks>,
     sink_panics: AtomicU64,
+    /// How many sinks panicked at the last event that they got.
+    broken_sinks: AtomicUsize,
 }
 
 #[derive(Debug)]
 struct Sinks {
-    all: Vec<Box<dyn Sink>>,
+    all: Vec<Output>,
     /// Whether events were delivered since the last flush.
     is_dirty: bool,
+}
+
+#[derive(Debug)]
+struct Output {
+    sink: Box<dyn Sink>,
+    is_broken: bool,
 }
 
 impl Delivery {
@@ -29,10 +37,11 @@ impl Delivery {
         Self {
             outbox: Outbox::of_pipeline(),
             sinks: Mutex::new(Sinks {
-                all: sinks,
+                all: sinks.into_iter().map(Output::new).collect(),
                 is_dirty: false,
             }),
             sink_panics: AtomicU64::new(0),
+            broken_sinks: AtomicUsize::new(0),
         }
     }
 
@@ -59,7 +68,13 @@ impl Delivery {
         self.deliver(sinks, self.outbox.len());
         if sinks.is_dirty {
             sinks.is_dirty = false;
-            self.each(sinks, |sink| sink.flush());
+            for output in &mut sinks.all {
+                if output.panics(|sink| sink.flush()) {
+                    output.is_broken = true;
+                    self.sink_panics.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            self.count_broken(sinks);
         }
     }
 
@@ -69,20 +84,41 @@ impl Delivery {
                 return;
             };
             sinks.is_dirty = true;
-            self.each(sinks, |sink| sink.emit(&event));
+            for output in &mut sinks.all {
+                output.is_broken = output.panics(|sink| sink.emit(&event));
+                if output.is_broken {
+                    self.sink_panics.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            self.count_broken(sinks);
         }
     }
 
-    fn each(&self, sinks: &Sinks, work: impl Fn(&dyn Sink)) {
-        for sink in &sinks.all {
-            if catch_unwind(AssertUnwindSafe(|| work(sink.as_ref()))).is_err() {
-                self.sink_panics.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+    fn count_broken(&self, sinks: &Sinks) {
+        let broken = sinks.all.iter().filter(|output| output.is_broken).count();
+        self.broken_sinks.store(broken, Ordering::Relaxed);
+    }
+
+    /// Whether a sink panicked at the last event that it got.
+    pub(super) fn has_broken_sink(&self) -> bool {
+        self.broken_sinks.load(Ordering::Relaxed) > 0
     }
 
     pub(super) fn sink_panics(&self) -> u64 {
         self.sink_panics.load(Ordering::Relaxed)
+    }
+}
+
+impl Output {
+    fn new(sink: Box<dyn Sink>) -> Self {
+        Self {
+            sink,
+            is_broken: false,
+        }
+    }
+
+    fn panics(&self, work: impl Fn(&dyn Sink)) -> bool {
+        catch_unwind(AssertUnwindSafe(|| work(self.sink.as_ref()))).is_err()
     }
 }
 

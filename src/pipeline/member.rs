@@ -17,6 +17,8 @@ pub(super) struct Member {
     held: Mounted<Box<dyn Guard>>,
     pub(super) name: Arc<str>,
     pub(super) incidents: Incidents,
+    /// Whether the guard has the mark of this pipeline.
+    is_attached: bool,
 }
 
 impl Member {
@@ -25,8 +27,21 @@ impl Member {
         Self {
             name: name.into(),
             incidents: Incidents::new(),
+            is_attached: false,
             held,
         }
+    }
+
+    /// Takes the guard for this pipeline; an error if another has it.
+    pub(super) fn attach(&mut self) -> Result<(), Error> {
+        if let Some(mark) = self.held.guard.attached() {
+            if !mark.take() {
+                let allowed = "a guard that no pipeline holds yet; make one for each pipeline, or clone the pipeline";
+                return Err(Error::invalid("guard", &self.name, allowed));
+            }
+            self.is_attached = true;
+        }
+        Ok(())
     }
 
     /// Turns a context into the guard's.
@@ -172,6 +187,15 @@ impl Member {
     fn failed(&self) -> Reason {
         Reason::GuardFailed {
             guard: self.name.to_string(),
+        }
+    }
+}
+
+/// With the last clone of the pipeline: another may take the guard.
+impl Drop for Member {
+    fn drop(&mut self) {
+        if let Some(mark) = self.held.guard.attached().filter(|_| self.is_attached) {
+            mark.give_back();
         }
     }
 }

@@ -5,9 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::versions::KnownVersions;
+use crate::error::Error;
 use crate::format::Format;
 use crate::guard::{Register, State};
 use crate::time::Timestamp;
+
+/// The end of the year 9999, the last time that can be printed. What is later was not written in
+/// milliseconds, or by no pipeline.
+const LAST: Timestamp = Timestamp::from_millis(253_402_300_799_999);
 
 /// The state of every guard of a pipeline at one moment, the open incidents, and the fingerprint of
 /// each version deployed so far. Store it where it survives the process.
@@ -56,6 +61,17 @@ impl Snapshot {
     /// When it was taken.
     pub fn at(&self) -> Timestamp {
         self.at
+    }
+
+    pub(super) fn check_time(&self) -> Result<(), Error> {
+        if self.at <= LAST {
+            return Ok(());
+        }
+        let allowed = format!(
+            "at most {}, the end of the year 9999 in milliseconds",
+            LAST.as_millis()
+        );
+        Err(Error::invalid("snapshot at", self.at.as_millis(), allowed))
     }
 
     /// The names of the guards that have a state in it.

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::clock::Clock;
 use super::delivery::Delivery;
+use super::losses::Losses;
 use super::member::Member;
+use super::ticks::Ticks;
+use super::timeline::Timeline;
 use super::versions::KnownVersions;
 use crate::call::{
     Call, Destination, Feedback, LineUp, Outcome, Reason, Report, Role, Signal, Ticket, TicketId,
@@ -30,31 +32,22 @@ pub(super) struct Shared {
     pub(super) incidents: Incidents,
     pub(super) line_up: RwLock<Arc<LineUp>>,
     pub(super) versions: Mutex<KnownVersions>,
-    pub(super) clock: Box<dyn Clock>,
+    pub(super) time: Timeline,
+    pub(super) ticks: Ticks,
+    pub(super) losses: Losses,
     pub(super) delivery: Delivery,
-    pub(super) latest: AtomicU64,
     pub(super) instance: u64,
     pub(super) sequence: AtomicU64,
 }
 
 impl Shared {
-    /// The current time; never before the time of an earlier decision.
-    pub(super) fn now(&self) -> Timestamp {
-        let now = self.clock.now().as_millis();
-        let latest = self.latest.load(Ordering::Relaxed);
-        if now <= latest {
-            return Timestamp::from_millis(latest);
-        }
-        Timestamp::from_millis(self.latest.fetch_max(now, Ordering::Relaxed).max(now))
-    }
-
     /// Does one step with the live versions, then delivers as many events as it left.
     pub(super) fn step<T>(&self, work: impl FnOnce(&Step<'_>) -> T) -> T {
         let line_up = Arc::clone(&self.line_up.read());
         let result = work(&Step {
             shared: self,
             line_up: &line_up,
-            now: self.now(),
+            now: self.time.now(),
         });
         self.delivery.end_step();
         result
@@ -73,6 +66,7 @@ type Measured = (Option<Box<Model>>, Measurement);
 impl Step<'_> {
     /// Asks all guards about a call; a call that is not admitted comes with a destination.
     pub(super) fn admit(&self, call: &Call<'_>) -> (Ticket, Option<Divert>) {
+        self.notice_missing_ticks();
         let next = self.shared.sequence.fetch_add(1, Ordering::Relaxed);
         let id = TicketId::new(self.shared.instance, next);
         let marks = Marks::default();
@@ -163,6 +157,7 @@ impl Step<'_> {
         outcome: Outcome,
         report: Report,
     ) -> (Outcome, Acceptance) {
+        self.notice_missing_ticks();
         let acceptance = match outcome {
             Outcome::Accepted => self.review(ticket, &report),
             _ => Acceptance::Accept,
@@ -222,6 +217,14 @@ impl Step<'_> {
             candidate: id(line_up.candidate()),
         });
         self.emit(Severity::Info, kind);
+    }
+
+    #[inline]
+    fn notice_missing_ticks(&self) {
+        let ticks = &self.shared.ticks;
+        if ticks.are_missing(self.now) {
+            ticks.tell_missing(&self.own_cx());
+        }
     }
 
     fn emit(&self, severity: Severity, kind: EventKind) {

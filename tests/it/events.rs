@@ -179,12 +179,22 @@ fn ledger() -> Vec<Value> {
             "open_for": 601_000,
         }),
         json!({
+            "event": "review_queue", "document": "inv-1", "document_type": "invoice",
+            "waited": 32_400_000, "waiting": 12, "limit": 28_800_000,
+        }),
+        json!({
             "event": "silent", "document_type": "statement", "last_seen": later(0),
             "silent_for": 7_200_000, "also": [], "more": 0,
         }),
         json!({
             "event": "silent", "document_type": "statement", "last_seen": null,
             "silent_for": 7_200_000, "also": ["letter"], "more": 0,
+        }),
+        json!({ "event": "watched_anew", "lasted": 3_660_000 }),
+        json!({
+            "event": "written_off", "ticket": ticket, "document": "inv-1",
+            "document_type": "invoice", "open_for": 660_000, "who": "ada",
+            "why": "processed by hand",
         }),
     ]
 }
@@ -226,12 +236,15 @@ fn pipeline() -> Vec<Value> {
         diverted(json!([over_budget(10, 12_000)])),
         diverted(json!([over_budget(9_500, 12_000)])),
         diverted(json!([{ "other": "supplier is blocked" }, "unmeasured"])),
+        json!({ "event": "events_lost", "lost": 3 }),
         json!({ "event": "guard_panicked", "panicked_guard": "token-budget" }),
         json!({ "event": "keys_exhausted", "limit": 1_000, "first": "memo" }),
         json!({
             "event": "larger_model", "document": "inv-1", "document_type": "invoice",
             "version": "v7", "model": "gpt-4.1",
         }),
+        json!({ "event": "no_tick", "lasted": 300_001 }),
+        json!({ "event": "sink_broken", "panics": 2 }),
         would_act(json!("the previous version"), json!([])),
         would_act(
             Value::Null,

@@ -176,7 +176,10 @@ fn reports_are_serialisable_and_states_are_printable() {
     state::<fusebox::rollout::TypeVerdict>();
     state::<fusebox::shadow::ShadowVerdict>();
     let written = serde_json::to_value(RouteLedger::default().report()).unwrap();
-    assert_eq!(written, json!({ "types": {}, "other": null, "open": 0 }));
+    assert_eq!(
+        written,
+        json!({ "types": {}, "other": null, "open": 0, "awaiting_review": 0 })
+    );
     let latched = fusebox::breaker::BreakerState::Latched;
     assert_eq!(format!("{latched:>8}"), " latched");
 }

@@ -10,6 +10,7 @@ use super::watch::{MOST_DOCUMENTS, Sums, Watch};
 use super::{ConfidenceDriftMonitor, Core, Key};
 use crate::confidence::Confidence;
 use crate::error::Error;
+use crate::guard::Attached;
 use crate::name::{DocumentType, Field};
 use crate::stats::{BoundedMap, DEFAULT_KEYS, Span};
 use crate::time::{Timestamp, hours};
@@ -221,6 +222,7 @@ impl ConfidenceDriftMonitorBuilder {
                 commands: Vec::new(),
                 latest: Timestamp::EPOCH,
             }),
+            attached: Attached::new(),
         }
     }
 }

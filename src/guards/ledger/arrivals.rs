@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::documents::Sighting;
 use super::ends::Ends;
 use crate::call::Outcome;
 use crate::time::{Timestamp, millis};
@@ -15,6 +16,20 @@ const MIN_WAITING: u64 = 3;
 const MIN_ARRIVED: u64 = 20;
 /// The number of mean gaps without a document after which an undeclared type is silent.
 const SILENT_GAPS: u32 = 10;
+
+/// The time at which the ledger looks, and since when the pipeline has run without a pause.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watch {
+    pub(super) now: Timestamp,
+    pub(super) since: Timestamp,
+}
+
+impl Watch {
+    /// How long something has been watched that began at `begin`.
+    fn lasted_since(self, begin: Timestamp) -> Duration {
+        self.now.since(begin.max(self.since))
+    }
+}
 
 /// Documents of a type that are missing: they do not arrive, or do not come out.
 #[derive(Clone, Debug)]
@@ -29,6 +44,7 @@ pub(super) struct Missing {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Arrivals {
     pub(super) ends: Ends,
+    /// How many documents arrived; a further call for one that is remembered is no arrival.
     arrived: u64,
     first: Timestamp,
     last: Timestamp,
@@ -36,27 +52,30 @@ pub(super) struct Arrivals {
     /// When the first waiting document arrived, and the number of waiting documents.
     waiting: Option<(Timestamp, u64)>,
     waiting_reported: bool,
+    /// How often something came out while documents waited.
+    #[serde(skip)]
+    came_out: u64,
 }
 
 impl Arrivals {
-    /// A declared type of which no document has arrived yet.
-    pub(super) fn expected_since(since: Timestamp) -> Self {
-        Self {
-            first: since,
-            last: since,
-            ..Self::default()
-        }
+    pub(super) fn came_out(&self) -> u64 {
+        self.came_out
     }
 
-    pub(super) fn arrive(&mut self, now: Timestamp) {
+    /// A call for a document.
+    pub(super) fn arrive(&mut self, now: Timestamp, sighting: Sighting) {
         if self.arrived == 0 {
             self.first = now;
         }
-        self.arrived += 1;
         self.last = now;
         self.silence_reported = false;
-        let (since, waiting) = self.waiting.unwrap_or((now, 0));
-        self.waiting = Some((since, waiting + 1));
+        if sighting.is_new {
+            self.arrived += 1;
+        }
+        if sighting.begins_to_wait {
+            let (since, waiting) = self.waiting.unwrap_or((now, 0));
+            self.waiting = Some((since, waiting + 1));
+        }
     }
 
     pub(super) fn end(&mut self, outcome: &Outcome) {
@@ -65,6 +84,7 @@ impl Arrivals {
             Outcome::Accepted | Outcome::Diverted(_) | Outcome::NeedsReview | Outcome::Released => {
                 self.waiting = None;
                 self.waiting_reported = false;
+                self.came_out += 1;
             }
             Outcome::Abandoned | Outcome::Failed(_) => {}
         }
@@ -72,12 +92,12 @@ impl Arrivals {
 
     /// The number of waiting documents and how long they have waited, once both have reached their
     /// limits.
-    pub(super) fn nothing_comes_out(&mut self, now: Timestamp, limit: Duration) -> Option<Missing> {
+    pub(super) fn nothing_comes_out(&mut self, watch: Watch, limit: Duration) -> Option<Missing> {
         let (since, arrived) = self.waiting?;
-        let lasted = now.since(since);
-        if arrived < MIN_WAITING || lasted < limit {
+        if arrived < MIN_WAITING || watch.lasted_since(since) < limit {
             return None;
         }
+        let lasted = watch.now.since(since);
         Some(Missing {
             is_new: !mem::replace(&mut self.waiting_reported, true),
             lasted,
@@ -89,11 +109,10 @@ impl Arrivals {
     /// How long no document has arrived, once that has exceeded the limit.
     pub(super) fn silence(
         &mut self,
-        now: Timestamp,
+        watch: Watch,
         declared: Option<Duration>,
         min_silence: Duration,
     ) -> Option<Missing> {
-        let lasted = now.since(self.last);
         let limit = match declared {
             Some(declared) => declared,
             None if self.arrived >= MIN_ARRIVED => {
@@ -101,14 +120,20 @@ impl Arrivals {
             }
             None => return None,
         };
-        if lasted <= limit {
+        if watch.lasted_since(self.last) <= limit {
             return None;
         }
+        let has_arrived = self.arrived > 0;
+        let lasted = if has_arrived {
+            watch.now.since(self.last)
+        } else {
+            watch.lasted_since(self.last)
+        };
         Some(Missing {
             is_new: !mem::replace(&mut self.silence_reported, true),
             lasted,
             arrived: self.arrived,
-            last_seen: (self.arrived > 0).then_some(self.last),
+            last_seen: has_arrived.then_some(self.last),
         })
     }
 

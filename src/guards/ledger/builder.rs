@@ -1,20 +1,23 @@
 //! The configuration of a ledger, and its defaults.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::documents::Documents;
+use super::open_calls::OpenCalls;
+use super::review_queue::ReviewQueue;
+use super::types::Types;
 use super::{Core, RouteLedger, Settings};
 use crate::error::Error;
+use crate::guard::Attached;
 use crate::name::DocumentType;
-use crate::stats::{BoundedMap, DEFAULT_KEYS};
-use crate::time::minutes;
+use crate::time::{Timestamp, minutes};
 
 const MAX_OPEN: Duration = minutes(10);
 const NOTHING_OUT: Duration = minutes(15);
 const SILENCE: Duration = minutes(30);
-const OPEN_LIMIT: usize = 100_000;
 
 impl RouteLedger {
     /// Configures a ledger, starting from the defaults.
@@ -37,6 +40,7 @@ pub struct RouteLedgerBuilder {
     nothing_out: Duration,
     silence: Duration,
     expected: BTreeMap<DocumentType, Duration>,
+    review_within: Option<Duration>,
 }
 
 impl RouteLedgerBuilder {
@@ -46,6 +50,7 @@ impl RouteLedgerBuilder {
             nothing_out: NOTHING_OUT,
             silence: SILENCE,
             expected: BTreeMap::new(),
+            review_within: None,
         }
     }
 
@@ -69,10 +74,22 @@ impl RouteLedgerBuilder {
     }
 
     /// Declares that a document of this type must arrive at least once in each period of `every`,
-    /// starting with the ledger's first call or tick. If given twice for a type, the last period
-    /// counts.
+    /// starting with the ledger's first call or tick, and anew after a pause of the pipeline. If
+    /// given twice for a type, the last period counts.
     pub fn expect(mut self, document_type: DocumentType, every: Duration) -> Self {
         self.expected.insert(document_type, every);
+        self
+    }
+
+    /// How long a document that was diverted, or whose answer needs review, may wait for a person:
+    /// one who says [`Feedback::PickedUp`](crate::Feedback::PickedUp) or
+    /// [`Reviewed`](crate::Feedback::Reviewed), or corrects the answer. The ticket of any call for
+    /// the document will do.
+    ///
+    /// Not watched unless set: without that feedback every document would seem to wait for ever.
+    /// At most 100,000 documents are tracked.
+    pub fn review_within(mut self, duration: Duration) -> Self {
+        self.review_within = Some(duration);
         self
     }
 
@@ -87,7 +104,9 @@ impl RouteLedgerBuilder {
             .expected
             .iter()
             .map(|(name, every)| (format!("ledger expect `{name}`"), *every));
-        for (field, duration) in named.into_iter().chain(expected) {
+        let review = self.review_within;
+        let review = review.map(|limit| ("ledger review_within".to_owned(), limit));
+        for (field, duration) in named.into_iter().chain(review).chain(expected) {
             if duration.is_zero() {
                 return Err(Error::invalid(
                     field,
@@ -100,20 +119,25 @@ impl RouteLedgerBuilder {
     }
 
     pub(super) fn into_ledger(self) -> RouteLedger {
+        let types = Types::new(self.expected.keys());
         RouteLedger {
             settings: Settings {
                 max_open: self.max_open,
                 nothing_out: self.nothing_out,
                 silence: self.silence,
                 expected: self.expected,
-                open_limit: OPEN_LIMIT,
+                review_within: self.review_within,
             },
             core: Mutex::new(Core {
-                open: HashMap::new(),
-                untracked: 0,
-                types: BoundedMap::new(DEFAULT_KEYS),
-                started: None,
+                open: OpenCalls::default(),
+                types,
+                documents: Documents::default(),
+                review: ReviewQueue::default(),
+                ran_until: None,
+                watched_since: Timestamp::EPOCH,
+                pending_events: Vec::new(),
             }),
+            attached: Attached::new(),
         }
     }
 }

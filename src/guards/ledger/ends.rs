@@ -1,11 +1,13 @@
-//! Counts of how documents ended.
+//! Counts of how calls ended.
 
 use serde::{Deserialize, Serialize};
 
 use crate::call::Outcome;
 
-/// The number of documents that ended in each way.
+/// The number of calls that ended in each way: one for each ticket, so a document that needed three
+/// calls is in three of these counts, or three times in one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Ends {
     /// The permit was dropped without an outcome.
@@ -22,13 +24,15 @@ pub struct Ends {
     pub needs_review: u64,
     /// The caller released the permit without making the call.
     pub released: u64,
+    /// The operator wrote the open call off, and it has not ended since.
+    pub written_off: u64,
 }
 
 impl Ends {
-    /// The number of documents that have ended.
+    /// The number of calls that have ended.
     pub fn total(self) -> u64 {
         let made = self.abandoned + self.accepted + self.failed + self.needs_review;
-        made + self.diverted + self.lost + self.released
+        made + self.diverted + self.lost + self.released + self.written_off
     }
 
     pub(super) fn plus(self, other: Self) -> Self {
@@ -40,6 +44,7 @@ impl Ends {
             lost: self.lost + other.lost,
             needs_review: self.needs_review + other.needs_review,
             released: self.released + other.released,
+            written_off: self.written_off + other.written_off,
         }
     }
 

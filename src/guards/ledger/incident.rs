@@ -20,6 +20,11 @@ pub(super) fn lost_in_restart(calls: usize) -> Trouble<'static> {
     trouble.many(calls as u64).worse()
 }
 
+/// Documents have waited for a person for too long.
+pub(super) fn review_queue(documents: u64) -> Trouble<'static> {
+    Trouble::new("review-queue").many(documents)
+}
+
 /// Says for which types nothing comes out.
 pub(super) fn nothing_comes_out(stuck: Vec<(&DocumentType, Missing)>, cx: &Cx<'_>) {
     say(

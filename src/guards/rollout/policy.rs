@@ -9,7 +9,7 @@ use super::plan::{Denominator, Plan, WorseType};
 use super::status::RolloutStatus;
 use crate::call::{Call, Signal, Ticket};
 use crate::error::Error;
-use crate::guard::{Cx, Guard, Route, State};
+use crate::guard::{Attached, Cx, Guard, Route, State};
 use crate::name::DocumentType;
 use crate::ratio::Ratio;
 
@@ -21,6 +21,7 @@ use crate::ratio::Ratio;
 /// no rollout, or if the rollout's state does not allow it.
 pub struct RolloutPolicy<K> {
     rollout: Rollout,
+    attached: Attached,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -28,6 +29,7 @@ impl<K> RolloutPolicy<K> {
     pub(super) fn new(plan: Plan) -> Self {
         Self {
             rollout: Rollout::new(plan),
+            attached: Attached::new(),
             kind: PhantomData,
         }
     }
@@ -92,6 +94,10 @@ impl<K> RolloutPolicy<K> {
 impl<K> Guard for RolloutPolicy<K> {
     fn name(&self) -> &'static str {
         self.rollout.name()
+    }
+
+    fn attached(&self) -> Option<&Attached> {
+        Some(&self.attached)
     }
 
     fn route(&self, call: &Call<'_>, cx: &Cx<'_>) -> Route {

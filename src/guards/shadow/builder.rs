@@ -5,6 +5,7 @@ use twox_hash::XxHash3_64;
 
 use super::{Core, Settings, ShadowComparator};
 use crate::error::Error;
+use crate::guard::Attached;
 use crate::name::VersionId;
 use crate::ratio::Ratio;
 
@@ -93,6 +94,7 @@ impl ShadowComparatorBuilder {
                 share: self.share,
             },
             core: Mutex::new(Core::new()),
+            attached: Attached::new(),
         })
     }
 }

@@ -288,24 +288,6 @@ fn what_a_person_ordered_survives_a_restart() {
 }
 
 #[test]
-fn two_pipelines_that_share_a_breaker_do_not_make_each_others_calls_late() {
-    for busy_first in [true, false] {
-        let breaker = probing();
-        let [busy, quiet] = [(); 2].map(|()| Bench::with_guard(Arc::clone(&breaker)));
-        for n in if busy_first { [50, 0] } else { [0, 50] } {
-            busy.answer(n);
-            quiet.answer(1);
-        }
-        breaker.reset();
-        busy.pipeline.tick();
-        busy.answer(3);
-        quiet.answer(3);
-        let counts = breaker.counts(v7());
-        assert_eq!((counts.calls, counts.late), (6, 0));
-    }
-}
-
-#[test]
 fn coming_back_does_not_repeat_what_was_told() {
     let bench = Bench::with_guard(probing());
     bench.permit("invoice").fail(FailureKind::QuotaExhausted);

@@ -33,6 +33,7 @@ fn past_the_limit_pairs_share_one_entry_in_which_a_document_counts_once() {
         let _ = odd(0.95);
     }
     bench.clock.advance(5 * HOUR);
+    bench.pipeline.tick();
     for _ in 0..29 {
         let _ = odd(0.10);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fusebox::event::{LedgerEvent, PipelineEvent};
 use fusebox::{EventKind, Report, Severity, TokenBudget};
 
-use super::ledger;
+use super::{ledger, ticks};
 use crate::support::{Bench, answered, line_up, minutes, seconds};
 
 #[test]
@@ -73,7 +73,7 @@ fn a_call_open_for_more_than_ten_minutes_is_a_page() {
 fn many_overdue_calls_are_one_page() {
     let bench = Bench::with_guard(ledger());
     let open: Vec<_> = (0..50).map(|_| bench.permit("invoice")).collect();
-    bench.tick_after(minutes(11));
+    ticks(&bench, 11);
     let events = bench.events();
     assert_eq!(events.len(), 50);
     assert_eq!(

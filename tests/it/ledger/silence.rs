@@ -3,7 +3,7 @@
 use fusebox::event::LedgerEvent;
 use fusebox::{DocumentType, EventKind, FailureKind, RouteLedger, Severity};
 
-use super::ledger;
+use super::{ledger, ticks};
 use crate::support::{Bench, minutes, seconds};
 
 fn invoice() -> DocumentType {
@@ -20,7 +20,8 @@ fn documents_that_arrive_and_never_come_out_are_the_empty_approval_queue() {
             .permit("invoice")
             .fail(FailureKind::ContextLengthExceeded);
     }
-    bench.tick_after(seconds(12 * 60 + 59));
+    ticks(&bench, 12);
+    bench.tick_after(seconds(59));
     assert_eq!(bench.pages(), []);
     bench.tick_after(seconds(1));
     let pages = bench.pages();
@@ -40,7 +41,7 @@ fn documents_that_arrive_and_never_come_out_are_the_empty_approval_queue() {
     bench.answer(1);
     bench.pipeline.tick();
     bench.fail(3);
-    bench.tick_after(minutes(16));
+    ticks(&bench, 16);
     assert_eq!(bench.pages().len(), 1, "again after something came out");
 }
 
@@ -48,7 +49,7 @@ fn documents_that_arrive_and_never_come_out_are_the_empty_approval_queue() {
 fn two_failures_are_not_an_empty_queue() {
     let bench = Bench::with_guard(ledger());
     bench.fail(2);
-    bench.tick_after(minutes(60));
+    ticks(&bench, 60);
     assert_eq!(bench.pages(), []);
 }
 
@@ -60,7 +61,7 @@ fn a_declared_type_that_stays_away_is_a_page() {
         .unwrap();
     let bench = Bench::with_guard(ledger);
     bench.pipeline.tick();
-    bench.tick_after(minutes(20));
+    ticks(&bench, 20);
     assert_eq!(bench.pages(), []);
     bench.tick_after(seconds(1));
     assert!(
@@ -72,11 +73,11 @@ fn a_declared_type_that_stays_away_is_a_page() {
     );
     bench.answer(1);
     bench.pipeline.tick();
-    bench.tick_after(minutes(20));
+    ticks(&bench, 20);
     assert_eq!(bench.pages(), []);
     bench.tick_after(seconds(1));
     assert_eq!(bench.pages().len(), 1);
-    bench.tick_after(minutes(60));
+    ticks(&bench, 60);
     assert_eq!(bench.pages(), [], "once until it comes again");
 }
 
@@ -88,7 +89,7 @@ fn a_type_that_came_often_and_stops_is_a_warning() {
             bench.answer(1);
             bench.clock.advance(minutes(1));
         }
-        bench.tick_after(minutes(30));
+        ticks(&bench, 30);
         let silent = |event: &fusebox::Event| {
             matches!(event.kind, EventKind::Ledger(LedgerEvent::Silent { .. }))
                 && event.severity == Severity::Warning
@@ -106,9 +107,9 @@ fn a_type_that_comes_seldom_may_stay_away_for_ten_of_its_gaps() {
     let bench = Bench::with_guard(ledger());
     for _ in 0..20 {
         bench.answer(1);
-        bench.clock.advance(minutes(60));
+        ticks(&bench, 60);
     }
-    bench.tick_after(minutes(9 * 60));
+    ticks(&bench, 9 * 60);
     assert_eq!(bench.events(), []);
     bench.tick_after(seconds(1));
     assert_eq!(bench.events().len(), 1);

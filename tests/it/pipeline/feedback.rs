@@ -45,6 +45,7 @@ fn no_feedback_counts_as_the_end_of_a_call() {
         for feedback in [
             Feedback::corrected(total()),
             Feedback::retracted(total()),
+            Feedback::PickedUp,
             Feedback::Reviewed,
             Feedback::Compared(failed),
         ] {
@@ -71,6 +72,7 @@ fn feedback_is_written_as_people_would_write_it() {
             Feedback::retracted(correction),
             json!({ "retracted": { "field": "total", "id": "review-1" } }),
         ),
+        (Feedback::PickedUp, json!("picked_up")),
         (Feedback::Reviewed, json!("reviewed")),
         (
             Feedback::Compared(Comparison::Match),

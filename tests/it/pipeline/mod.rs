@@ -5,10 +5,14 @@ mod cancellation;
 mod deadline;
 mod delivery;
 mod feedback;
+mod losses;
 mod mounted;
 mod own_guard;
 mod restart;
+mod sharing;
 mod sinks;
+mod ticks;
+mod time;
 mod versions;
 
 use std::sync::Mutex;

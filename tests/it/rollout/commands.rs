@@ -163,7 +163,7 @@ fn a_command_knows_the_time_after_a_restart() {
     let (after, canary) = running();
     after.pipeline.restore(&snapshot).unwrap();
     canary.resume().unwrap();
-    after.tick_after(hours(10) + minutes(59));
+    after.tick_after(minutes(59));
     assert_eq!(canary.status().stage, 0);
     after.tick_after(minutes(1));
     assert_eq!(canary.status().stage, 1);

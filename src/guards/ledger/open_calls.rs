@@ -1,0 +1,140 @@
+//! The calls that have not ended.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::mem;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::incident;
+use crate::call::{Ticket, TicketId};
+use crate::event::{EventKind, LedgerEvent, Severity};
+use crate::guard::Cx;
+use crate::name::{DocumentId, DocumentType};
+use crate::time::{Timestamp, minutes};
+
+/// The most calls that are tracked one by one.
+const LIMIT: usize = 100_000;
+/// Above this limit, forget the call that was written off first.
+const WRITTEN_OFF: usize = 1_000;
+/// This many times as many overdue calls as at first are worth a page, whatever was paged before ..
+const TENFOLD: u64 = 10;
+/// .. within this time, because an incident that was told less than a minute ago is not told again.
+const RISES_FOR: Duration = minutes(2);
+
+/// A call that has not ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Open {
+    pub(super) document: DocumentId,
+    pub(super) document_type: DocumentType,
+    pub(super) since: Timestamp,
+    reported: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct OpenCalls {
+    calls: HashMap<TicketId, Open>,
+    untracked: u64,
+    /// Written off, and not ended since.
+    written_off: VecDeque<TicketId>,
+    /// How many calls were overdue when that was last worth a page; 0 while none is.
+    told_overdue: u64,
+    rises_until: Timestamp,
+}
+
+impl OpenCalls {
+    pub(super) fn open(&mut self, ticket: &Ticket, now: Timestamp) {
+        if self.calls.len() >= LIMIT {
+            self.untracked += 1;
+            return;
+        }
+        let open = Open {
+            document: ticket.document().clone(),
+            document_type: ticket.document_type().clone(),
+            since: now,
+            reported: false,
+        };
+        self.calls.insert(ticket.id(), open);
+    }
+
+    /// A call ended; whether it had been written off.
+    pub(super) fn close(&mut self, ticket: TicketId) -> bool {
+        if self.calls.remove(&ticket).is_some() {
+            return false;
+        }
+        let written_off = self.written_off.iter().position(|known| *known == ticket);
+        if let Some(at) = written_off {
+            self.written_off.remove(at);
+            return true;
+        }
+        self.untracked = self.untracked.saturating_sub(1);
+        false
+    }
+
+    /// Takes a call out, which may still end later.
+    pub(super) fn write_off(&mut self, ticket: TicketId) -> Option<Open> {
+        let open = self.calls.remove(&ticket)?;
+        if self.written_off.len() >= WRITTEN_OFF {
+            self.written_off.pop_front();
+        }
+        self.written_off.push_back(ticket);
+        Some(open)
+    }
+
+    pub(super) fn report_overdue(&mut self, max_open: Duration, cx: &Cx<'_>) {
+        let is_overdue = |open: &Open| cx.now().since(open.since) > max_open;
+        let calls = self.calls.iter_mut();
+        let mut overdue: Vec<_> = calls.filter(|(_, open)| is_overdue(open)).collect();
+        overdue.sort_by_key(|(ticket, open)| (open.since, **ticket));
+        let many = overdue.len() as u64;
+        if many >= TENFOLD.saturating_mul(self.told_overdue) && self.told_overdue > 0 {
+            self.rises_until = cx.now() + RISES_FOR;
+            self.told_overdue = many;
+        } else if many == 0 || self.told_overdue == 0 {
+            self.told_overdue = many;
+        }
+        let mut trouble = incident::overdue().many(many);
+        if cx.now() < self.rises_until {
+            trouble = trouble.worse();
+        }
+        let kind = |ticket: &TicketId, open: &Open| {
+            EventKind::Ledger(LedgerEvent::Overdue {
+                ticket: *ticket,
+                document: open.document.clone(),
+                document_type: open.document_type.clone(),
+                open_for: cx.now().since(open.since),
+            })
+        };
+        let mut is_told = false;
+        for (ticket, open) in &mut overdue {
+            if mem::replace(&mut open.reported, true) {
+                continue;
+            }
+            if is_told {
+                cx.emit(Severity::Warning, kind(ticket, open));
+            } else {
+                cx.page(&trouble, kind(ticket, open));
+                is_told = true;
+            }
+        }
+        if let Some((ticket, open)) = overdue.first().filter(|_| !is_told) {
+            cx.still(&trouble, || kind(ticket, open));
+        }
+    }
+
+    /// The calls that are tracked one by one.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&TicketId, &Open)> {
+        self.calls.iter()
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.calls.len() as u64 + self.untracked
+    }
+
+    pub(super) fn stored(&self) -> BTreeMap<TicketId, Open> {
+        let calls = self.calls.iter();
+        calls
+            .map(|(ticket, open)| (*ticket, open.clone()))
+            .collect()
+    }
+}
