@@ -214,9 +214,9 @@ impl Incident {
     /// new, that it is worth telling again.
     fn growth(&self, is_new: bool, now: Timestamp) -> News {
         let (since_told, size) = (now.since(self.told_at), self.size());
-        if since_told >= SAME_CAUSE && size >= GROWN.saturating_mul(self.told_things)
-            || since_told >= TOLD_AGAIN && (is_new || size > self.told_things)
-        {
+        if since_told >= SAME_CAUSE && size >= GROWN.saturating_mul(self.told_things) {
+            News::Worse
+        } else if since_told >= TOLD_AGAIN && (is_new || size > self.told_things) {
             News::Grown
         } else {
             News::Nothing

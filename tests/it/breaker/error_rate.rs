@@ -255,6 +255,15 @@ fn credentials_page_at_once_and_do_not_count() {
     }
     assert_eq!(bench.pages().len(), 3, "one for each kind");
     assert_eq!(breaker.counts(v7()).calls, 0);
+}
+
+#[test]
+fn credentials_page_again_when_they_were_well_for_a_quarter_of_an_hour() {
+    let (bench, _) = bench(rate());
+    bench.permit("invoice").fail(FailureKind::Auth);
+    bench.clock.advance(minutes(14));
+    bench.permit("invoice").fail(FailureKind::Auth);
+    assert_eq!(bench.pages().len(), 1);
     bench.clock.advance(minutes(15));
     bench.permit("invoice").fail(FailureKind::Auth);
     assert_eq!(
