@@ -1,6 +1,7 @@
 //! What is wrong with a version, as its incident knows it: one page for one outage.
 
 use super::rule::Rule;
+use crate::call::Role;
 use crate::failure::FailureKind;
 use crate::guard::{Cx, Trouble};
 use crate::name::{DocumentType, VersionId};
@@ -18,25 +19,59 @@ pub(super) fn failing<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> T
     }
 }
 
-/// No version is left: `version` failed as well, after `cause` where there is one.
+/// No version is left to serve instead of `version`, which has this role. The failure of a version
+/// that was to serve instead of production belongs to the incident of production.
 pub(super) fn exhausted<'a>(
     version: &'a VersionId,
-    cause: Option<&'a VersionId>,
+    role: Role,
     rule: &Rule,
     cx: &Cx<'a>,
 ) -> Trouble<'a> {
-    let trouble = of_version("exhausted", version, rule, cx).worse();
-    match (cause, cx.scope()) {
-        (None, _) => trouble,
-        (Some(cause), None) => trouble.caused_by(FAILING, cause),
-        (Some(cause), Some(_)) => trouble.caused_by(FAILING_TYPE, cause),
+    let (what, failing) = match cx.scope() {
+        None => ("exhausted", FAILING),
+        Some(_) => ("exhausted-type", FAILING_TYPE),
+    };
+    let trouble = of_version(what, version, rule, cx);
+    let of_production = || trouble.caused_by(failing, cx.line_up().stable().id());
+    match role {
+        Role::Candidate => of_production(),
+        Role::Stable => trouble.worse(),
+        Role::Previous => of_production().worse(),
     }
+}
+
+/// A version that was out of service serves, because no version stands behind it any more.
+pub(super) fn alone<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> Trouble<'a> {
+    match cx.scope() {
+        None => of_version("alone", version, rule, cx).caused_by(FAILING, version),
+        Some(_) => of_version("alone-type", version, rule, cx)
+            .joins_within(rule.hold_open)
+            .caused_by(FAILING_TYPE, version),
+    }
+    .worse()
 }
 
 /// A version is well again.
 pub(super) fn end(version: &VersionId, rule: &Rule, cx: &Cx<'_>) {
-    cx.well(&failing(version, rule, cx));
-    cx.well(&exhausted(version, None, rule, cx));
+    for trouble in of_failures(version, rule, cx) {
+        cx.well(&trouble);
+    }
+}
+
+/// The operator no longer wants to know about a version.
+pub(super) fn put_right(version: &VersionId, rule: &Rule, cx: &Cx<'_>) {
+    for trouble in of_failures(version, rule, cx) {
+        cx.put_right(&trouble);
+    }
+    cx.put_right(&abandoned(version, rule, cx));
+}
+
+fn of_failures<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> [Trouble<'a>; 3] {
+    [
+        failing(version, rule, cx),
+        exhausted(version, Role::Stable, rule, cx),
+        alone(version, rule, cx),
+    ]
 }
 
 /// Too large a share of a version's calls is abandoned.
@@ -45,6 +80,11 @@ pub(super) fn abandoned<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) ->
         None => of_version("abandoned", version, rule, cx).worse(),
         Some(_) => of_version("abandoned-type", version, rule, cx),
     }
+}
+
+/// Too large a share of a version's calls is throttled.
+pub(super) fn throttled<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> Trouble<'a> {
+    of_version("throttled", version, rule, cx).worse()
 }
 
 /// Calls fail in a way that no version can cure; an unknown model is a matter of its version.
