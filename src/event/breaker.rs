@@ -49,8 +49,9 @@ pub enum BreakerEvent {
         last_failed: Option<TicketId>,
         fallback: Option<VersionId>,
     },
-    /// The last version that could serve failed too: documents go to `destination`. It belongs to
-    /// the incident of the version that failed first; the fields are as in `ErrorRateExceeded`.
+    /// Too many calls of a version failed or were slow, and no other version is in service:
+    /// documents go to `destination`. If the version served instead of production, this belongs to
+    /// the incident of production; the fields are as in `ErrorRateExceeded`.
     Exhausted {
         version: VersionId,
         reason: TripReason,
@@ -60,6 +61,16 @@ pub enum BreakerEvent {
         kinds: BTreeMap<FailureKind, u64>,
         first_failed: Option<TicketId>,
         last_failed: Option<TicketId>,
+        destination: Destination,
+    },
+    /// A version that was out of service serves again, because the line-up has no version to fall
+    /// back to any more.
+    FallbackMissing { version: VersionId },
+    /// The previous version is out of service while `version` serves: if that fails, documents go to
+    /// `destination`.
+    FallbackOutOfService {
+        version: VersionId,
+        fallback: VersionId,
         destination: Destination,
     },
     /// The circuit of a half-open version opened again; it turns half-open again at `next_at`.
@@ -74,12 +85,21 @@ pub enum BreakerEvent {
     Rearmed { version: VersionId },
     /// All probes of a half-open version succeeded: its circuit is closed and its window empty.
     Recovered { version: VersionId },
+    /// The API throttled too large a share of a version's calls. No circuit opens: another prompt
+    /// version meets the same limit.
+    ThrottledRateExceeded {
+        version: VersionId,
+        throttled: u64,
+        calls: u64,
+        threshold: Ratio,
+    },
     /// A failure that pages at once, whatever the error rate: credentials, model name, quota.
     UrgentFailure {
         version: VersionId,
         failure: FailureKind,
     },
-    /// A breaker in the mode [`ObserveOnly`](BreakerMode::ObserveOnly) would have opened a circuit.
+    /// A breaker in the mode [`ObserveOnly`](BreakerMode::ObserveOnly) would have fallen back, or
+    /// paged where it cannot.
     WouldTrip {
         version: VersionId,
         reason: TripReason,
@@ -98,10 +118,13 @@ impl BreakerEvent {
             Self::BreakerSwitched { .. } => "breaker_switched",
             Self::ErrorRateExceeded { .. } => "error_rate_exceeded",
             Self::Exhausted { .. } => "exhausted",
+            Self::FallbackMissing { .. } => "fallback_missing",
+            Self::FallbackOutOfService { .. } => "fallback_out_of_service",
             Self::ProbesFailed { .. } => "probes_failed",
             Self::ProbesStarted { .. } => "probes_started",
             Self::Rearmed { .. } => "rearmed",
             Self::Recovered { .. } => "recovered",
+            Self::ThrottledRateExceeded { .. } => "throttled_rate_exceeded",
             Self::UrgentFailure { .. } => "urgent_failure",
             Self::WouldTrip { .. } => "would_trip",
         }
@@ -112,17 +135,8 @@ impl fmt::Display for BreakerEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let breach = Breach(self);
         match self {
-            Self::AbandonedRateExceeded {
-                version,
-                abandoned,
-                calls,
-                threshold,
-            } => {
-                write!(
-                    f,
-                    "{abandoned} of {calls} calls to {version} were abandoned (threshold \
-                     {threshold}): check for hanging or cancelled calls"
-                )
+            Self::AbandonedRateExceeded { .. } | Self::ThrottledRateExceeded { .. } => {
+                write!(f, "{}", LostCalls(self))
             }
             Self::BreakerReset => f.write_str(
                 "operator reset the breaker: all circuits are closed, all windows empty",
@@ -152,6 +166,20 @@ impl fmt::Display for BreakerEvent {
                 f,
                 "circuit of {version} opened: {breach}; no version left to serve, so documents go \
                  to {destination}"
+            ),
+            Self::FallbackMissing { version } => write!(
+                f,
+                "circuit of {version} alarmed: {version} was out of service, but the line-up has \
+                 no version to fall back to any more, so {version} serves again"
+            ),
+            Self::FallbackOutOfService {
+                version,
+                fallback,
+                destination,
+            } => write!(
+                f,
+                "{fallback}, the fallback of {version}, is out of service: if {version} fails, \
+                 documents go to {destination}"
             ),
             Self::ProbesFailed {
                 version,
@@ -190,9 +218,40 @@ impl fmt::Display for BreakerEvent {
             }
             Self::WouldTrip { version, .. } => write!(
                 f,
-                "circuit of {version} would have opened: {breach}; the breaker only observes, so \
-                 {version} still serves"
+                "{version} would have tripped: {breach}; the breaker only observes, so {version} \
+                 still serves"
             ),
+        }
+    }
+}
+
+/// Which share of the calls brought no answer, and what to do.
+struct LostCalls<'a>(&'a BreakerEvent);
+
+impl fmt::Display for LostCalls<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            BreakerEvent::AbandonedRateExceeded {
+                version,
+                abandoned,
+                calls,
+                threshold,
+            } => write!(
+                f,
+                "{abandoned} of {calls} calls to {version} were abandoned (threshold {threshold}): \
+                 check for hanging or cancelled calls"
+            ),
+            BreakerEvent::ThrottledRateExceeded {
+                version,
+                throttled,
+                calls,
+                threshold,
+            } => write!(
+                f,
+                "{throttled} of {calls} calls to {version} were throttled (threshold \
+                 {threshold}): send fewer calls, or raise the rate limit"
+            ),
+            _ => Ok(()),
         }
     }
 }
@@ -266,7 +325,7 @@ pub enum BreakerMode {
     /// The previous version serves every call, until the operator switches the mode or resets the
     /// breaker.
     ForcedFallback,
-    /// It counts calls and reports which circuits it would have opened.
+    /// It counts calls and reports which versions would have tripped.
     ObserveOnly,
 }
 
@@ -276,7 +335,7 @@ impl BreakerMode {
             Self::Disabled => "it only counts, no circuit opens",
             Self::Enforce => "it opens circuits and falls back",
             Self::ForcedFallback => "the previous version serves every call",
-            Self::ObserveOnly => "it only reports which circuits it would open",
+            Self::ObserveOnly => "it only reports which versions would trip",
         }
     }
 }

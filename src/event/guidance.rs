@@ -58,7 +58,8 @@ impl Guidance {
         match event {
             BreakerEvent::AbandonedRateExceeded { .. } => Self::new(
                 "nothing: an abandoned call is neither good nor bad",
-                "the share of abandoned calls has been below half the threshold for 15 minutes",
+                "the share of abandoned calls has been at most half the threshold for as long as \
+                 the breaker holds incidents open",
                 "look for callers that drop their calls, and for calls that hang",
             ),
             BreakerEvent::ErrorRateExceeded {
@@ -85,6 +86,17 @@ impl Guidance {
                 format!("documents go to {destination}"),
                 back_in_service(version),
                 "check the provider first; put a version back with `rearm`, or all with `reset`",
+            ),
+            BreakerEvent::FallbackMissing { version } => Self::new(
+                format!("nothing: {version} serves again, because no version stands behind it"),
+                format!("{version} has been well for as long as the breaker holds incidents open"),
+                "deploy the line-up with its previous version, or a corrected prompt under a new id",
+            ),
+            BreakerEvent::ThrottledRateExceeded { .. } => Self::new(
+                "nothing: another prompt version meets the same limit",
+                "the share of throttled calls has been at most half the threshold for as long as \
+                 the breaker holds incidents open",
+                "slow the callers down, raise the rate limit of the account, or use another model",
             ),
             BreakerEvent::UrgentFailure { failure, .. } => Self::new(
                 "nothing: no prompt version can cure it",

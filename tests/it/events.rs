@@ -78,6 +78,11 @@ fn breaker() -> Vec<Value> {
             "destination",
             json!({ "queue": "backup" }),
         ),
+        json!({ "event": "fallback_missing", "version": "v7" }),
+        json!({
+            "event": "fallback_out_of_service", "version": "v8", "fallback": "v7",
+            "destination": "human_review",
+        }),
         json!({
             "event": "probes_failed", "version": "v7", "reason": "call_failed", "next_at": later(3),
         }),
@@ -89,6 +94,10 @@ fn breaker() -> Vec<Value> {
         json!({ "event": "probes_started", "version": "v7", "probes": 3 }),
         json!({ "event": "rearmed", "version": "v7" }),
         json!({ "event": "recovered", "version": "v7" }),
+        json!({
+            "event": "throttled_rate_exceeded", "version": "v7", "throttled": 30, "calls": 100,
+            "threshold": [20, 100],
+        }),
         json!({ "event": "urgent_failure", "version": "v7", "failure": "auth" }),
         json!({ "event": "urgent_failure", "version": "v7", "failure": "not_found" }),
         json!({ "event": "urgent_failure", "version": "v7", "failure": "quota_exhausted" }),

@@ -19,6 +19,10 @@ const THRESHOLD: Ratio = Ratio::percent(5);
 const WINDOW: Duration = minutes(15);
 const BUCKETS: u32 = 60;
 const MIN_CALLS: u64 = 100;
+/// Callers that drop their calls.
+const ABANDONED_THRESHOLD: Ratio = Ratio::percent(5);
+/// At three attempts for each document, 0.8 % of the documents get no answer.
+const THROTTLED_THRESHOLD: Ratio = Ratio::percent(20);
 const CONSECUTIVE_FAILURES: u32 = 5;
 /// The allowed values of `last_calls`.
 const LAST_CALLS: RangeInclusive<u32> = 1..=10_000;
@@ -30,9 +34,11 @@ impl ErrorRateBreaker {
         ErrorRateBreakerBuilder::new()
     }
 
-    /// Changes the settings while calls are open. A version that is out of service stays out, but
-    /// switching [`by_document_type`](ErrorRateBreakerBuilder::by_document_type) off drops the
-    /// state of all types. If a value is outside its range, this returns an error and changes
+    /// Changes the settings while calls are open. A version that is out of service stays out; it is
+    /// latched if the new settings never probe it, and back in service if as many probes have
+    /// succeeded as they ask for. Switching
+    /// [`by_document_type`](ErrorRateBreakerBuilder::by_document_type) off drops the state of all
+    /// types and ends their incidents. If a value is outside its range, this returns an error and changes
     /// nothing. The mode is not a setting; see [`switch`](Self::switch).
     ///
     /// A window with another length or number of buckets starts empty, and so do the last calls
@@ -81,6 +87,8 @@ impl ErrorRateBreakerBuilder {
                 confident: false,
                 handlings: BTreeMap::new(),
                 abandoned_counts: false,
+                abandoned_threshold: Some(ABANDONED_THRESHOLD),
+                throttled_threshold: Some(THROTTLED_THRESHOLD),
                 slow: None,
                 last_calls: None,
                 by_type: false,
@@ -120,7 +128,8 @@ impl ErrorRateBreakerBuilder {
     }
 
     /// The number of failures in a row that trips a version with too few calls for a rate (5 by
-    /// default); `None` switches the rule off.
+    /// default); `None` switches the rule off. A row ends with an answer, or when its last failure has
+    /// left the window.
     pub fn consecutive_failures(mut self, failures: impl Into<Option<u32>>) -> Self {
         self.rule.consecutive_failures = failures.into();
         self
@@ -151,6 +160,33 @@ impl ErrorRateBreakerBuilder {
     /// answer).
     pub fn abandoned_counts(mut self, counts: bool) -> Self {
         self.rule.abandoned_counts = counts;
+        self
+    }
+
+    /// The share of abandoned calls above which the breaker pages, without a fallback (5 % by
+    /// default; more than 0 % and less than 100 %); `None` switches the rule off. Set it where
+    /// abandoned calls are usual, such as those of closed browser tabs. The page ends when the
+    /// share is at most half of it.
+    ///
+    /// ```
+    /// use fusebox::{ErrorRateBreaker, Ratio};
+    ///
+    /// let breaker = ErrorRateBreaker::builder().abandoned_threshold(Ratio::percent(30)).build()?;
+    /// let silent = ErrorRateBreaker::builder().abandoned_threshold(None).build()?;
+    /// # Ok::<(), fusebox::Error>(())
+    /// ```
+    pub fn abandoned_threshold(mut self, threshold: impl Into<Option<Ratio>>) -> Self {
+        self.rule.abandoned_threshold = threshold.into();
+        self
+    }
+
+    /// The share of throttled calls above which the breaker pages, without a fallback (20 % by
+    /// default; more than 0 % and less than 100 %); `None` switches the rule off. It is evaluated
+    /// for each version over all documents, as they share the limits of an account, and leaves out
+    /// kinds of failure that [`handle_failure`](Self::handle_failure) lets count or page. The page
+    /// ends when the share is at most half of it.
+    pub fn throttled_threshold(mut self, threshold: impl Into<Option<Ratio>>) -> Self {
+        self.rule.throttled_threshold = threshold.into();
         self
     }
 
@@ -234,6 +270,14 @@ impl ErrorRateBreakerBuilder {
                 0,
                 "at least 1, or `None`",
             ));
+        }
+        for (field, threshold) in [
+            ("abandoned call threshold", rule.abandoned_threshold),
+            ("throttled call threshold", rule.throttled_threshold),
+        ] {
+            if let Some(threshold) = threshold {
+                threshold.strictly_between_zero_and_one(field)?;
+            }
         }
         if let Some(slow) = &rule.slow {
             slow.threshold

@@ -5,17 +5,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::counts::{Health, VersionCounts};
 use super::generation::Generation;
 use super::in_flight::InFlight;
 use super::last_calls::LastCalls;
-use super::outage;
+use super::lost_calls::LostCalls;
 use super::recovery::{HalfOpen, Probing, Recovery};
 use super::rule::{Breach, CountsAs, Rule};
 use crate::call::{Ticket, TicketId};
-use crate::event::{BreakerEvent, EventKind, TripReason};
+use crate::event::{BreakerEvent, TripReason};
 use crate::failure::FailureKind;
-use crate::guard::Cx;
-use crate::name::VersionId;
 use crate::stats::Window;
 use crate::time::Timestamp;
 
@@ -37,42 +36,6 @@ pub enum BreakerState {
     Open,
 }
 
-/// The calls of one version within the window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct VersionCounts {
-    /// Calls that ended with an answer or a failure.
-    pub calls: u64,
-    /// Calls that failed.
-    pub errors: u64,
-    /// Calls that were abandoned; not among `calls`, unless
-    /// [`abandoned_counts`](super::ErrorRateBreakerBuilder::abandoned_counts) is on.
-    pub abandoned: u64,
-    /// Those of `calls` that took longer than
-    /// [`slow_calls`](super::ErrorRateBreakerBuilder::slow_calls) allows; zero when that rule is
-    /// off.
-    pub slow: u64,
-    /// Calls that ended too late to count, since the version was last rearmed: they were admitted
-    /// before its last change of state, or ended while it was out of service.
-    pub late: u64,
-    /// How the error rate compares with the threshold.
-    pub health: Health,
-}
-
-/// How a version's error rate compares with the threshold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Health {
-    /// The window has too few calls for a rate.
-    #[default]
-    InsufficientData,
-    /// The error rate does not exceed the threshold.
-    Healthy,
-    /// The error rate exceeds the threshold.
-    Failing,
-}
-
 impl fmt::Display for BreakerState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -85,33 +48,25 @@ impl fmt::Display for BreakerState {
     }
 }
 
-impl fmt::Display for Health {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::InsufficientData => "insufficient data",
-            Self::Healthy => "healthy",
-            Self::Failing => "failing",
-        })
-    }
-}
-
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Circuit {
     phase: Phase,
     /// Calls admitted before it are late.
     #[serde(skip)]
     generation: Generation,
-    /// Counts of calls, errors, abandoned calls and slow calls.
-    window: Window<4>,
+    /// Counts of calls, errors, abandoned calls, slow calls and throttled calls.
+    window: Window<5>,
     #[serde(default)]
     last_calls: LastCalls,
+    /// Open calls; boxed, because most circuits watch none.
     #[serde(skip)]
-    in_flight: InFlight,
+    in_flight: Option<Box<InFlight>>,
     failures_in_a_row: u32,
     /// The number of times it went out of service since it was last in service.
     times_out: u32,
     late: u64,
-    abandonment: bool,
+    #[serde(default)]
+    lost_calls: LostCalls,
     /// Whether `WouldTrip` was reported since the version was last healthy.
     would_trip: bool,
     /// Failures by kind since the window last had none.
@@ -142,11 +97,11 @@ impl Circuit {
             generation,
             window: Window::new(rule.span),
             last_calls: LastCalls::new(rule.last_calls),
-            in_flight: InFlight::default(),
+            in_flight: None,
             failures_in_a_row: 0,
             times_out: 0,
             late: 0,
-            abandonment: false,
+            lost_calls: LostCalls::default(),
             would_trip: false,
             kinds: BTreeMap::new(),
             failed: None,
@@ -162,6 +117,12 @@ impl Circuit {
         }
         if !self.last_calls.has_size(rule.last_calls) {
             self.last_calls = LastCalls::new(rule.last_calls);
+        }
+        if rule.slow.is_none() {
+            self.in_flight = None;
+        }
+        if rule.recovery == Recovery::Latch && !self.is_in_service() {
+            self.phase = Phase::Latched;
         }
     }
 
@@ -198,7 +159,7 @@ impl Circuit {
     }
 
     pub(super) fn counts(&mut self, rule: &Rule, now: Timestamp) -> VersionCounts {
-        let [calls, errors, abandoned, slow] = self.window.total(now);
+        let [calls, errors, abandoned, slow, throttled] = self.window.total(now);
         let health = if calls < rule.min_calls {
             Health::InsufficientData
         } else if rule.is_exceeded_by(errors, calls) {
@@ -210,6 +171,7 @@ impl Circuit {
             calls,
             errors,
             abandoned,
+            throttled,
             slow,
             late: self.late,
             health,
@@ -225,8 +187,12 @@ impl Circuit {
         self.failed
     }
 
+    /// The API asked to wait: no probe begins before that.
     pub(super) fn wait_until(&mut self, at: Timestamp) {
         self.retry_at = self.retry_at.max(Some(at));
+        if let Phase::Open { until } = &mut self.phase {
+            *until = at.max(*until);
+        }
     }
 
     /// The time until which the API asked to wait, if it is still to come.
@@ -249,40 +215,51 @@ impl Circuit {
         match counts_as {
             CountsAs::Answered => {
                 self.failures_in_a_row = 0;
-                self.window.add(now, [1, 0, 0, slow]);
+                self.window.add(now, [1, 0, 0, slow, 0]);
                 self.last_calls.add(false);
             }
             CountsAs::Failed(kind) => {
-                let [_, errors, _, _] = self.window.total(now);
-                if errors == 0 {
-                    self.kinds.clear();
-                    self.failed = None;
-                }
+                self.forget_old_failures(now);
                 let (first, _) = self.failed.unwrap_or((ticket, ticket));
                 self.failed = Some((first, ticket));
                 *self.kinds.entry(kind).or_default() += 1;
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
-                self.window.add(now, [1, 1, 0, slow]);
+                self.window.add(now, [1, 1, 0, slow, 0]);
                 self.last_calls.add(true);
             }
-            CountsAs::Abandoned => self.window.add(now, [0, 0, 1, 0]),
+            CountsAs::Abandoned => self.window.add(now, [0, 0, 1, 0, 0]),
+            CountsAs::Throttled => self.window.add(now, [0, 0, 0, 0, 1]),
             CountsAs::AbandonedAsFailure => {
+                self.forget_old_failures(now);
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
-                self.window.add(now, [1, 1, 1, slow]);
+                self.window.add(now, [1, 1, 1, slow, 0]);
                 self.last_calls.add(true);
             }
         }
     }
 
+    /// Without a failure in the window, what failed before is another matter.
+    fn forget_old_failures(&mut self, now: Timestamp) {
+        let [_, errors, ..] = self.window.total(now);
+        if errors == 0 {
+            self.kinds.clear();
+            self.failed = None;
+            self.failures_in_a_row = 0;
+        }
+    }
+
     /// The rule that its calls break, if any.
     pub(super) fn breach(&mut self, rule: &Rule, now: Timestamp) -> Option<Breach> {
-        let [calls, errors, _, _] = self.window.total(now);
+        let [calls, errors, ..] = self.window.total(now);
         let is_sparse = calls < rule.min_calls;
         let limit = rule.consecutive_failures;
+        let row = u64::from(self.failures_in_a_row);
         let (reason, part, whole) = if rule.is_exceeded_by(errors, calls) {
             (TripReason::ErrorRate, errors, calls)
-        } else if is_sparse && limit.is_some_and(|limit| self.failures_in_a_row >= limit) {
-            (TripReason::ConsecutiveFailures, errors, calls)
+        } else if is_sparse && limit.is_some_and(|limit| row >= u64::from(limit)) {
+            // A slow row is longer than what of it is in the window.
+            let (part, whole) = (errors.max(row), calls.max(row));
+            (TripReason::ConsecutiveFailures, part, whole)
         } else {
             let last_calls = self.last_calls.full().filter(|_| is_sparse);
             match last_calls.filter(|(errors, calls)| rule.is_above_threshold(*errors, *calls)) {
@@ -301,8 +278,9 @@ impl Circuit {
     /// The breach of the rule on slow calls, open calls included, if any.
     pub(super) fn slow_breach(&mut self, rule: &Rule, now: Timestamp) -> Option<Breach> {
         let slow = rule.slow?;
-        let [calls, _, _, slow_calls] = self.window.total(now);
-        let hanging = self.in_flight.older_than(slow.after, now);
+        let [calls, _, _, slow_calls, _] = self.window.total(now);
+        let in_flight = self.in_flight.as_ref();
+        let hanging = in_flight.map_or(0, |open| open.older_than(slow.after, now));
         let (part, whole) = (slow_calls + hanging, calls + hanging);
         let is_broken = if whole < rule.min_calls {
             let limit = rule.consecutive_failures;
@@ -319,51 +297,26 @@ impl Circuit {
     }
 
     pub(super) fn opened(&mut self, ticket: &Ticket) {
-        self.in_flight.begin(ticket.admitted_at());
+        if !self.is_late(ticket) {
+            self.in_flight.get_or_insert_default().begin(ticket);
+        }
     }
 
     pub(super) fn ended(&mut self, ticket: &Ticket) {
-        if !self.is_late(ticket) {
-            self.in_flight.end(ticket.admitted_at());
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.end(ticket.id());
         }
     }
 
-    /// Updates whether too large a share of the calls is abandoned: until it is no more than half
-    /// the threshold.
-    pub(super) fn update_abandonment(&mut self, rule: &Rule, now: Timestamp) {
-        let [calls, _, abandoned, _] = self.window.total(now);
-        let whole = calls + abandoned;
-        let goes_on = rule
-            .threshold
-            .is_exceeded_by(abandoned.saturating_mul(2), whole);
-        self.abandonment = rule.is_exceeded_by(abandoned, whole) || self.abandonment && goes_on;
-    }
-
-    /// Whether too large a share of the calls is abandoned.
-    pub(super) fn has_abandonment(&self) -> bool {
-        self.abandonment
-    }
-
-    /// Says that too large a share of the calls is abandoned, if it is.
-    pub(super) fn report_abandonment(
-        &mut self,
-        version: &VersionId,
-        rule: &Rule,
-        now: Timestamp,
-        cx: &Cx<'_>,
-    ) {
-        if !self.abandonment {
-            return;
-        }
+    /// Updates which rates of lost calls are too large; whether one of them has just become so.
+    pub(super) fn update_lost_calls(&mut self, rule: &Rule, now: Timestamp) -> bool {
         let counts = self.counts(rule, now);
-        cx.still(&outage::abandoned(rule, cx), || {
-            EventKind::Breaker(BreakerEvent::AbandonedRateExceeded {
-                version: version.clone(),
-                abandoned: counts.abandoned,
-                calls: counts.calls + counts.abandoned,
-                threshold: rule.threshold,
-            })
-        });
+        self.lost_calls.update(&counts, rule)
+    }
+
+    /// Which rates of lost calls are too large.
+    pub(super) fn lost_calls(&self) -> LostCalls {
+        self.lost_calls
     }
 
     /// Remembers what is told of a trip.
@@ -438,6 +391,13 @@ impl Circuit {
         self.phase = Phase::Alarmed;
     }
 
+    /// Puts it back into service although it fails; calls that are open now are late.
+    pub(super) fn serve_alone(&mut self, event: BreakerEvent, generation: Generation) {
+        self.begin_generation(generation);
+        self.tripped_with(event);
+        self.alarm();
+    }
+
     /// Ends an alarm; whether there was one.
     pub(super) fn end_alarm(&mut self) -> bool {
         let was_alarmed = self.is_alarmed();
@@ -450,6 +410,6 @@ impl Circuit {
     /// Starts a generation: calls that are open now are late.
     pub(super) fn begin_generation(&mut self, generation: Generation) {
         self.generation = generation;
-        self.in_flight = InFlight::default();
+        self.in_flight = None;
     }
 }

@@ -7,10 +7,12 @@ use crate::event::{BreakerEvent, BreakerMode, EventKind, ProbeFailure, Severity}
 use crate::failure::FailureKind;
 use crate::guard::Cx;
 use crate::name::VersionId;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, hours};
 
-use super::circuit::{Circuit, VersionCounts};
+use super::circuit::Circuit;
+use super::counts::VersionCounts;
 use super::generation::Generation;
+use super::lost_calls::LostCalls;
 use super::outage;
 use super::recovery::{HalfOpen, Recovery};
 use super::rule::{Breach, CountsAs, Rule};
@@ -19,6 +21,9 @@ use super::rule::{Breach, CountsAs, Rule};
 const VERSIONS: usize = 8;
 /// Hard limit: above it, the oldest circuit is dropped, in service or not.
 const MOST_VERSIONS: usize = 1_000;
+/// The longest `retry-after` that is believed. A probe that comes too early costs a few calls, and
+/// its answer says again how long to wait; a mistaken date would hold a version for years.
+const LONGEST_RETRY_AFTER: Duration = hours(1);
 
 /// What the circuits of all scopes share.
 #[derive(Debug)]
@@ -170,7 +175,7 @@ impl Circuits {
         circuit.is_none_or(|circuit| circuit.is_in_service() || circuit.has_probe(cx.ticket()))
     }
 
-    fn is_out(&self, version: &VersionId) -> bool {
+    pub(super) fn is_out(&self, version: &VersionId) -> bool {
         let circuit = self.circuit(version.as_str());
         circuit.is_some_and(|circuit| !circuit.is_in_service())
     }
@@ -183,7 +188,7 @@ impl Circuits {
             }
         }
         if let Some(wait) = end.wait {
-            let at = evaluation.shared.latest + wait;
+            let at = evaluation.shared.latest + wait.min(LONGEST_RETRY_AFTER);
             if let Some(circuit) = self.entry(ticket.version(), evaluation) {
                 circuit.wait_until(at);
             }
@@ -235,6 +240,10 @@ impl Circuits {
         let (now, mode) = (evaluation.shared.latest, evaluation.shared.mode);
         let is_enforced = mode == BreakerMode::Enforce;
         let all_documents = evaluation.all_documents;
+        let is_throttled = matches!(counts_as, CountsAs::Throttled);
+        if is_throttled && all_documents.is_some() {
+            return;
+        }
         let all_circuit = all_documents.and_then(|all| all.circuit(version.as_str()));
         let Some(circuit) = self.entry(version, evaluation) else {
             return;
@@ -242,16 +251,22 @@ impl Circuits {
         let is_out =
             |circuit: &Circuit| circuit.is_late(ticket) || is_enforced && !circuit.is_in_service();
         if is_out(circuit) || all_circuit.is_some_and(is_out) {
-            circuit.count_late();
+            if !is_throttled {
+                circuit.count_late();
+            }
             return;
         }
         let took = now.since(ticket.admitted_at());
         let is_slow = rule.slow.is_some_and(|slow| took > slow.after);
         circuit.record(ticket.id(), counts_as, is_slow, now);
-        circuit.update_abandonment(rule, now);
-        let is_known = all_circuit.is_some_and(Circuit::has_abandonment);
-        if mode != BreakerMode::Disabled && !is_known {
-            circuit.report_abandonment(version, rule, now, cx);
+        if circuit.update_lost_calls(rule, now) && mode != BreakerMode::Disabled {
+            let counts = circuit.counts(rule, now);
+            let known = all_circuit.map_or_else(LostCalls::default, Circuit::lost_calls);
+            let lost_calls = circuit.lost_calls();
+            lost_calls.report(version, &counts, rule, known, cx);
+        }
+        if counts_as.is_lost() {
+            return;
         }
         let breach = circuit.breach(rule, now);
         match mode {
@@ -296,13 +311,20 @@ impl Circuits {
         if role == Role::Previous && !is_out(cx.line_up().stable().id()) {
             return;
         }
-        let declared = cx.line_up().fallback_of(role).map(Version::id);
-        let fallback = declared.filter(|fallback| !is_out(fallback)).cloned();
+        // Behind a candidate stands production, or whoever serves instead of it.
+        let previous = cx.line_up().previous();
+        let behind = [
+            cx.line_up().fallback_of(role),
+            previous.filter(|_| role == Role::Candidate),
+        ];
+        let mut declared = behind.into_iter().flatten().map(Version::id).peekable();
+        let is_alone = declared.peek().is_none();
+        let fallback = declared.find(|fallback| !is_out(fallback)).cloned();
         let generation = Generation::beginning(cx, now);
         let Some(circuit) = self.circuit_mut(version.as_str()) else {
             return;
         };
-        if role == Role::Previous || declared.is_some() && fallback.is_none() {
+        if role == Role::Previous || !is_alone && fallback.is_none() {
             circuit.take_out(&rule.recovery, now, generation);
             let (first_failed, last_failed) = circuit.failed().unzip();
             let destination = rule.when_exhausted.clone();
@@ -319,10 +341,8 @@ impl Circuits {
             };
             circuit.tripped_with(event.clone());
             self.has_outage = true;
-            let stable = cx.line_up().stable().id();
-            let cause = (role == Role::Previous).then_some(stable);
             cx.page(
-                &outage::exhausted(version, cause, rule, cx),
+                &outage::exhausted(version, role, rule, cx),
                 EventKind::Breaker(event),
             );
             return;
@@ -367,10 +387,11 @@ impl Circuits {
             return false;
         };
         let is_enforced = evaluation.shared.mode == BreakerMode::Enforce;
-        let Some(half_open) = circuit.half_open_mut().filter(|_| is_enforced) else {
+        let Some(half_open) = circuit.half_open_mut() else {
             return false;
         };
-        if !half_open.release(ticket.id()) {
+        // In another mode a probe ends like any other call.
+        if !half_open.release(ticket.id()) || !is_enforced {
             return false;
         }
         let version = ticket.version().clone();
@@ -427,24 +448,44 @@ impl Circuits {
             };
             let all_documents = evaluation.all_documents;
             let all_circuit = all_documents.and_then(|all| all.circuit(version.as_str()));
-            circuit.update_abandonment(rule, now);
-            if evaluation.shared.mode != BreakerMode::Disabled
-                && !all_circuit.is_some_and(Circuit::has_abandonment)
-            {
-                circuit.report_abandonment(version, rule, now, cx);
+            circuit.update_lost_calls(rule, now);
+            let counts = circuit.counts(rule, now);
+            if evaluation.shared.mode != BreakerMode::Disabled {
+                let known = all_circuit.map_or_else(LostCalls::default, Circuit::lost_calls);
+                let lost_calls = circuit.lost_calls();
+                lost_calls.report(version, &counts, rule, known, cx);
+            }
+            // An alarm says that a version serves although it fails; another one serves now.
+            if role != Role::Stable && circuit.is_alarmed() {
+                let is_over = counts.calls == 0 || circuit.breach(rule, now).is_none();
+                is_over.then(|| circuit.end_alarm());
             }
             if let Some(event) = circuit.outage().filter(|_| is_enforced) {
-                let stable = cx.line_up().stable().id();
                 let trouble = match event {
-                    BreakerEvent::Exhausted { .. } => {
-                        let cause = (role == Role::Previous).then_some(stable);
-                        outage::exhausted(version, cause, rule, cx)
-                    }
+                    BreakerEvent::Exhausted { .. } => outage::exhausted(version, role, rule, cx),
+                    BreakerEvent::FallbackMissing { .. } => outage::alone(version, rule, cx),
                     _ => outage::failing(version, rule, cx),
                 };
                 cx.still(&trouble, || EventKind::Breaker(event.clone()));
             }
         }
+    }
+
+    /// Puts production back into service if no version stands behind it any more.
+    pub(super) fn serve_alone(&mut self, rule: &Rule, shared: &Shared, cx: &Cx<'_>) {
+        if !self.has_outage || cx.line_up().previous().is_some() {
+            return;
+        }
+        let version = cx.line_up().stable().id();
+        let circuit = self.circuit_mut(version.as_str());
+        let Some(circuit) = circuit.filter(|circuit| !circuit.is_in_service()) else {
+            return;
+        };
+        let event = BreakerEvent::FallbackMissing {
+            version: version.clone(),
+        };
+        circuit.serve_alone(event.clone(), Generation::beginning(cx, shared.latest));
+        cx.page(&outage::alone(version, rule, cx), EventKind::Breaker(event));
     }
 
     /// Starts probes that are due, and fails those whose lease has expired.
@@ -463,6 +504,18 @@ impl Circuits {
                     probes,
                 });
                 cx.emit(Severity::Info, kind);
+            }
+            if circuit
+                .half_open_mut()
+                .is_some_and(|half_open| half_open.has_passed(probing))
+            {
+                circuit.close(rule, generation);
+                outage::end(&version(), rule, cx);
+                let version = version();
+                cx.emit(
+                    Severity::Info,
+                    EventKind::Breaker(BreakerEvent::Recovered { version }),
+                );
             }
             let expired = |half_open: &mut HalfOpen| half_open.has_expired(probing, now);
             if circuit.half_open_mut().is_some_and(expired) {
@@ -486,30 +539,35 @@ impl Circuits {
     }
 
     /// Puts a version back into service, with an empty window; whether it has a circuit.
-    pub(super) fn rearm(
-        &mut self,
-        version: &VersionId,
-        rule: &Rule,
-        generation: Generation,
-    ) -> bool {
+    pub(super) fn rearm(&mut self, version: &VersionId, rule: &Rule) -> bool {
         let circuit = self.circuit_mut(version.as_str());
-        circuit
-            .map(|circuit| *circuit = Circuit::new(rule, generation))
-            .is_some()
+        let is_known = circuit
+            .map(|circuit| *circuit = Circuit::new(rule, Generation::default()))
+            .is_some();
+        self.update_outage();
+        is_known
     }
 
     /// Puts all versions back into service, with empty windows.
-    pub(super) fn reset(&mut self, rule: &Rule, generation: Generation) {
+    pub(super) fn reset(&mut self, rule: &Rule) {
         for (_, circuit) in &mut self.by_version {
-            *circuit = Circuit::new(rule, generation);
+            *circuit = Circuit::new(rule, Generation::default());
+        }
+        self.update_outage();
+    }
+
+    /// Starts a generation of one version, or of all: calls that are open now are late.
+    pub(super) fn begin_generation(&mut self, of: Option<&VersionId>, generation: Generation) {
+        for (version, circuit) in &mut self.by_version {
+            if of.is_none_or(|of| of == version) {
+                circuit.begin_generation(generation);
+            }
         }
     }
 
-    /// Starts a generation: calls that are open now are late.
-    pub(super) fn begin_generation(&mut self, generation: Generation) {
-        for (_, circuit) in &mut self.by_version {
-            circuit.begin_generation(generation);
-        }
+    /// The versions of which an incident may be open.
+    pub(super) fn versions(&self) -> impl Iterator<Item = &VersionId> {
+        self.by_version.iter().map(|(version, _)| version)
     }
 
     /// Applies another rule; windows of another shape start empty.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::{Call, Outcome, Role, Ticket, Version};
+use crate::call::{Call, Destination, Outcome, Role, Ticket, Version};
 use crate::event::{BreakerEvent, BreakerMode, EventKind, PipelineEvent, Severity};
 use crate::format::Format;
 use crate::guard::{Cx, Route, Verdict};
@@ -13,8 +13,10 @@ use crate::name::{DocumentType, VersionId};
 use crate::stats::{BoundedMap, DEFAULT_KEYS, Place};
 use crate::time::Timestamp;
 
-use super::circuit::{Circuit, VersionCounts};
+use super::circuit::Circuit;
 use super::circuits::{Circuits, End, Evaluation, Shared};
+use super::commands::Command;
+use super::counts::VersionCounts;
 use super::generation::Generation;
 use super::rule::{Effect, Rule};
 
@@ -27,18 +29,13 @@ pub(super) struct Core {
     types: BoundedMap<DocumentType, Circuits>,
     /// The types in which a version may be out of service.
     types_with_outage: BTreeSet<DocumentType>,
-    commands: Vec<Command>,
+    /// Commands that hold, and whose events are emitted at the next step.
+    pending: Vec<Command>,
+    /// The version, and the fallback that was reported to be out of service.
+    reported_fallback: Option<(VersionId, VersionId)>,
     /// Whether routing must consult the breaker: false while every version is in service and no
     /// command is pending.
     pub(super) needs_attention: bool,
-}
-
-/// A command of the operator; applied at the pipeline's next call or tick.
-#[derive(Debug)]
-pub(super) enum Command {
-    Rearm(VersionId),
-    Reset,
-    Switch(BreakerMode),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,6 +45,10 @@ pub(super) struct Stored {
     circuits: Vec<(VersionId, Circuit)>,
     #[serde(default)]
     types: Vec<(DocumentType, Vec<(VersionId, Circuit)>)>,
+    #[serde(default)]
+    pending: Vec<Command>,
+    #[serde(default)]
+    reported_fallback: Option<(VersionId, VersionId)>,
 }
 
 impl Core {
@@ -62,7 +63,8 @@ impl Core {
             all_documents: Circuits::new(),
             types: BoundedMap::new(DEFAULT_KEYS),
             types_with_outage: BTreeSet::new(),
-            commands: Vec::new(),
+            pending: Vec::new(),
+            reported_fallback: None,
             needs_attention: mode == BreakerMode::ForcedFallback,
         }
     }
@@ -95,15 +97,58 @@ impl Core {
             .retry_at(self.shared.latest)
     }
 
+    /// Does what the operator orders. Which calls are late by it shows at the next step, before
+    /// any call is recorded.
     pub(super) fn command(&mut self, command: Command) {
-        self.commands.push(command);
-        self.needs_attention = true;
+        let rule = &self.rule;
+        let types = &mut self.types;
+        let is_done = match &command {
+            Command::DropTypes(circuits) => !circuits.is_empty(),
+            Command::Rearm(version) => {
+                let mut is_known = self.all_documents.rearm(version, rule);
+                for (_, circuits) in types.iter_mut() {
+                    is_known |= circuits.rearm(version, rule);
+                }
+                is_known
+            }
+            Command::Reset => {
+                self.shared.mode = BreakerMode::Enforce;
+                self.all_documents.reset(rule);
+                for (_, circuits) in types.iter_mut() {
+                    circuits.reset(rule);
+                }
+                true
+            }
+            Command::Switch(mode) => {
+                let changes = *mode != self.shared.mode;
+                self.shared.mode = *mode;
+                changes
+            }
+        };
+        if is_done && self.pending.last() != Some(&command) {
+            self.pending.push(command);
+        }
+        let types = &self.types;
+        self.types_with_outage
+            .retain(|name| types.get(name).is_some_and(|own| own.has_outage));
+        self.update_attention();
+    }
+
+    fn update_attention(&mut self) {
+        self.needs_attention = self.all_documents.has_outage
+            || !self.types_with_outage.is_empty()
+            || self.shared.mode == BreakerMode::ForcedFallback
+            || !self.pending.is_empty();
     }
 
     pub(super) fn adopt(&mut self, rule: Rule) {
         if !rule.by_type {
+            let types = self.types.iter();
+            let dropped = types.flat_map(|(name, own)| versions_of(name, own.versions()));
+            let dropped = Command::DropTypes(dropped.collect());
             self.types.refill([], None);
             self.types_with_outage.clear();
+            self.command(dropped);
         }
         self.all_documents.adopt(&rule);
         for (_, circuits) in self.types.iter_mut() {
@@ -116,9 +161,10 @@ impl Core {
         let evaluation = Evaluation::new(&self.rule, &mut self.shared, cx);
         self.all_documents.opened(ticket, &evaluation);
         let document_type = ticket.document_type();
-        if self.rule.by_type && self.rule.slow.is_some()
-            || self.types_with_outage.contains(document_type)
-        {
+        let is_out = |types: &BoundedMap<DocumentType, Circuits>| {
+            types.get(document_type).is_some_and(|own| own.has_outage)
+        };
+        if self.rule.by_type && self.rule.slow.is_some() || is_out(&self.types) {
             if let Some(circuits) = of_type(&mut self.types, document_type, cx) {
                 circuits.opened(ticket, &evaluation);
             }
@@ -133,7 +179,7 @@ impl Core {
         cx: &Cx<'_>,
     ) {
         if self.needs_attention {
-            self.catch_up(cx);
+            self.catch_up(ticket.document_type(), cx);
         } else {
             self.advance_time(cx.now());
         }
@@ -156,8 +202,9 @@ impl Core {
         let document_type = ticket.document_type();
         if let Some(circuits) = of_type(&mut self.types, document_type, cx) {
             let cx = cx.only_for(document_type);
+            let had_outage = circuits.has_outage;
             circuits.settled(end, &mut evaluation.of_type(&self.all_documents, &cx));
-            if circuits.has_outage && !self.types_with_outage.contains(document_type) {
+            if circuits.has_outage && !had_outage {
                 self.types_with_outage.insert(document_type.clone());
                 self.needs_attention = true;
             }
@@ -170,7 +217,7 @@ impl Core {
 
     /// The vote on which version may serve a call.
     pub(super) fn route(&mut self, call: &Call<'_>, cx: &Cx<'_>) -> Route {
-        self.catch_up(cx);
+        self.catch_up(call.document_type(), cx);
         match self.shared.mode {
             BreakerMode::Enforce => {}
             BreakerMode::ForcedFallback => return Route::Previous,
@@ -250,77 +297,91 @@ impl Core {
         }
     }
 
-    /// Advances the time, applies commands, and updates whether routing must consult the breaker.
-    pub(super) fn catch_up(&mut self, cx: &Cx<'_>) {
-        self.advance_time(cx.now());
-        for command in std::mem::take(&mut self.commands) {
-            self.apply(command, cx);
+    /// Brings the circuits that concern a call up to date: those of all documents, and those of
+    /// its type.
+    fn catch_up(&mut self, document_type: &DocumentType, cx: &Cx<'_>) {
+        self.catch_up_all_documents(cx);
+        let is_enforced = self.shared.mode == BreakerMode::Enforce;
+        let own = self.types.get_mut(document_type);
+        if let Some(circuits) = own.filter(|own| own.has_outage && is_enforced) {
+            let cx = cx.only_for(document_type);
+            catch_up(circuits, &self.rule, &self.shared, &cx);
+            if !circuits.has_outage {
+                self.types_with_outage.remove(document_type);
+            }
         }
-        let (rule, shared) = (&self.rule, &mut self.shared);
-        let is_enforced = shared.mode == BreakerMode::Enforce;
-        if is_enforced {
-            self.all_documents.advance_probes(rule, shared, cx);
-        }
-        let types = &mut self.types;
-        self.types_with_outage.retain(|document_type| {
-            types.get_mut(document_type).is_some_and(|circuits| {
-                if is_enforced {
-                    circuits.advance_probes(rule, shared, &cx.only_for(document_type));
-                }
-                circuits.update_outage()
-            })
-        });
-        self.needs_attention = self.all_documents.update_outage()
-            || !self.types_with_outage.is_empty()
-            || shared.mode == BreakerMode::ForcedFallback;
+        self.update_attention();
     }
 
-    fn apply(&mut self, command: Command, cx: &Cx<'_>) {
-        let (rule, shared) = (&self.rule, &mut self.shared);
-        let generation = Generation::beginning(cx, shared.latest);
-        match command {
-            Command::Rearm(version) => {
-                let mut is_known = self.all_documents.rearm(&version, rule, generation);
-                for (_, circuits) in self.types.iter_mut() {
-                    is_known |= circuits.rearm(&version, rule, generation);
-                }
-                if is_known {
-                    cx.put_all_right(Some(&version));
-                    cx.emit(
-                        Severity::Info,
-                        EventKind::Breaker(BreakerEvent::Rearmed { version }),
-                    );
-                }
+    /// Brings all circuits up to date; at each tick.
+    pub(super) fn catch_up_all(&mut self, cx: &Cx<'_>) {
+        self.catch_up_all_documents(cx);
+        if self.shared.mode == BreakerMode::Enforce {
+            let (types, rule, shared) = (&mut self.types, &self.rule, &self.shared);
+            self.types_with_outage.retain(|name| {
+                types.get_mut(name).is_some_and(|circuits| {
+                    catch_up(circuits, rule, shared, &cx.only_for(name));
+                    circuits.has_outage
+                })
+            });
+        }
+        self.update_attention();
+    }
+
+    fn catch_up_all_documents(&mut self, cx: &Cx<'_>) {
+        self.advance_time(cx.now());
+        for command in std::mem::take(&mut self.pending) {
+            self.complete(command, cx);
+        }
+        if self.shared.mode == BreakerMode::Enforce {
+            catch_up(&mut self.all_documents, &self.rule, &self.shared, cx);
+            self.report_fallback(cx);
+        }
+    }
+
+    /// Begins the generation of a command, and reports it.
+    fn complete(&mut self, command: Command, cx: &Cx<'_>) {
+        let version = match &command {
+            Command::Rearm(version) => Some(Some(version)),
+            Command::Reset | Command::Switch(BreakerMode::ForcedFallback) => Some(None),
+            Command::DropTypes(_) | Command::Switch(_) => None,
+        };
+        if let Some(version) = version {
+            let generation = Generation::beginning(cx, self.shared.latest);
+            if version.is_none() {
+                self.shared.generation = generation;
             }
-            Command::Reset => {
-                shared.mode = BreakerMode::Enforce;
-                shared.generation = generation;
-                self.all_documents.reset(rule, generation);
-                for (_, circuits) in self.types.iter_mut() {
-                    circuits.reset(rule, generation);
-                }
-                cx.put_all_right(None);
-                cx.emit(
-                    Severity::Info,
-                    EventKind::Breaker(BreakerEvent::BreakerReset),
-                );
-            }
-            Command::Switch(mode) if mode == shared.mode => {}
-            Command::Switch(mode) => {
-                shared.mode = mode;
-                if mode == BreakerMode::ForcedFallback {
-                    shared.generation = generation;
-                    self.all_documents.begin_generation(generation);
-                    for (_, circuits) in self.types.iter_mut() {
-                        circuits.begin_generation(generation);
-                    }
-                }
-                cx.emit(
-                    Severity::Warning,
-                    EventKind::Breaker(BreakerEvent::BreakerSwitched { mode }),
-                );
+            self.all_documents.begin_generation(version, generation);
+            for (_, circuits) in self.types.iter_mut() {
+                circuits.begin_generation(version, generation);
             }
         }
+        command.tell(&self.rule, cx);
+    }
+
+    /// Reports, once, that production has no fallback in service while it serves.
+    fn report_fallback(&mut self, cx: &Cx<'_>) {
+        let stable = cx.line_up().stable().id();
+        let Some(fallback) = cx.line_up().previous().map(Version::id) else {
+            return;
+        };
+        if !self.all_documents.is_out(fallback) {
+            self.reported_fallback = None;
+            return;
+        }
+        let mut reported = self.reported_fallback.iter();
+        let is_reported = reported.any(|pair| (&pair.0, &pair.1) == (stable, fallback));
+        if is_reported || self.all_documents.is_out(stable) {
+            return;
+        }
+        self.reported_fallback = Some((stable.clone(), fallback.clone()));
+        let destination = self.rule.when_exhausted.clone();
+        let event = BreakerEvent::FallbackOutOfService {
+            version: stable.clone(),
+            fallback: fallback.clone(),
+            destination: destination.unwrap_or(Destination::HumanReview),
+        };
+        cx.emit(Severity::Warning, EventKind::Breaker(event));
     }
 
     pub(super) fn stored(&self) -> Stored {
@@ -332,13 +393,20 @@ impl Core {
             types: types
                 .map(|(document_type, circuits)| (document_type.clone(), circuits.stored()))
                 .collect(),
+            pending: self.pending.clone(),
+            reported_fallback: self.reported_fallback.clone(),
         }
     }
 
     pub(super) fn restore(&mut self, stored: Stored) {
         let rule = &self.rule;
         self.all_documents = Circuits::restored(stored.circuits, rule);
-        let types = stored.types.into_iter().filter(|_| rule.by_type);
+        let (types, dropped) = if rule.by_type {
+            (stored.types, Vec::new())
+        } else {
+            (Vec::new(), stored.types)
+        };
+        let types = types.into_iter();
         let types = types
             .map(|(document_type, circuits)| (document_type, Circuits::restored(circuits, rule)));
         self.types.refill(types, None);
@@ -350,8 +418,29 @@ impl Core {
             .map(|(document_type, _)| document_type.clone())
             .collect();
         self.shared.mode = stored.mode;
+        self.pending = stored.pending;
+        self.reported_fallback = stored.reported_fallback;
+        let dropped = dropped.iter();
+        let dropped = dropped.flat_map(|(name, circuits)| {
+            versions_of(name, circuits.iter().map(|(version, _)| version))
+        });
+        self.command(Command::DropTypes(dropped.collect()));
         self.needs_attention = true;
     }
+}
+
+/// Starts and ends the probes of a scope that are due, and puts back what must serve alone.
+fn catch_up(circuits: &mut Circuits, rule: &Rule, shared: &Shared, cx: &Cx<'_>) {
+    circuits.advance_probes(rule, shared, cx);
+    circuits.serve_alone(rule, shared, cx);
+    circuits.update_outage();
+}
+
+fn versions_of<'a>(
+    document_type: &'a DocumentType,
+    versions: impl Iterator<Item = &'a VersionId> + 'a,
+) -> impl Iterator<Item = (DocumentType, VersionId)> + 'a {
+    versions.map(|version| (document_type.clone(), version.clone()))
 }
 
 /// The circuits of a type. A type above the limit has none: its documents are evaluated only with

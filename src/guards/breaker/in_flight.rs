@@ -1,8 +1,11 @@
 //! Open calls, by the second in which they were admitted: detects calls that hang before they end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
+use crate::call::{Ticket, TicketId};
 use crate::time::Timestamp;
 
 const SECOND_MILLIS: u64 = 1_000;
@@ -10,27 +13,44 @@ const SECOND_MILLIS: u64 = 1_000;
 const SECONDS: usize = 1_024;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct InFlight(BTreeMap<u64, u64>);
+pub(super) struct InFlight {
+    /// The second of each open call: only what began here ends here.
+    calls: HashMap<TicketId, u64, RandomState>,
+    by_second: BTreeMap<u64, u64>,
+}
 
 impl InFlight {
-    pub(super) fn begin(&mut self, admitted_at: Timestamp) {
-        *self.0.entry(second(admitted_at)).or_default() += 1;
-        if self.0.len() > SECONDS {
-            if let (Some((_, calls)), Some(mut next)) = (self.0.pop_first(), self.0.first_entry()) {
+    pub(super) fn begin(&mut self, ticket: &Ticket) {
+        self.begin_at(ticket.id(), ticket.admitted_at());
+    }
+
+    fn begin_at(&mut self, call: TicketId, admitted_at: Timestamp) {
+        let second = admitted_at.as_millis() / SECOND_MILLIS;
+        if self.calls.insert(call, second).is_some() {
+            return;
+        }
+        *self.by_second.entry(second).or_default() += 1;
+        if self.by_second.len() > SECONDS {
+            let oldest = self.by_second.pop_first();
+            if let (Some((_, calls)), Some(mut next)) = (oldest, self.by_second.first_entry()) {
                 *next.get_mut() += calls;
             }
         }
     }
 
-    pub(super) fn end(&mut self, admitted_at: Timestamp) {
-        let mut from = self.0.range_mut(second(admitted_at)..);
+    /// Ends a call; nothing, if it did not begin here.
+    pub(super) fn end(&mut self, call: TicketId) {
+        let Some(begun) = self.calls.remove(&call) else {
+            return;
+        };
+        let mut from = self.by_second.range_mut(begun..);
         let Some((second, calls)) = from.next() else {
             return;
         };
         *calls -= 1;
         if *calls == 0 {
             let second = *second;
-            self.0.remove(&second);
+            self.by_second.remove(&second);
         }
     }
 
@@ -38,12 +58,9 @@ impl InFlight {
     pub(super) fn older_than(&self, age: Duration, now: Timestamp) -> u64 {
         let age = crate::time::millis(age);
         let limit = now.as_millis().saturating_sub(age) / SECOND_MILLIS;
-        self.0.range(..limit).map(|(_, calls)| calls).sum()
+        let old = self.by_second.range(..limit);
+        old.map(|(_, calls)| calls).sum()
     }
-}
-
-fn second(at: Timestamp) -> u64 {
-    at.as_millis() / SECOND_MILLIS
 }
 
 #[cfg(test)]
@@ -54,11 +71,15 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
+    fn call(n: u64) -> TicketId {
+        TicketId::new(0, n)
+    }
+
     #[test]
     fn calls_grow_old_and_end() {
         let mut open = InFlight::default();
         for millis in [0, 500, 1_500, 9_000] {
-            open.begin(at(millis));
+            open.begin_at(call(millis), at(millis));
         }
         let age = Duration::from_secs(5);
         assert_eq!(open.older_than(age, at(5_999)), 0);
@@ -68,13 +89,15 @@ mod tests {
             "the whole second 0 is older than 5 s"
         );
         assert_eq!(open.older_than(age, at(7_000)), 3);
-        open.end(at(500));
+        open.end(call(500));
         assert_eq!(open.older_than(age, at(60_000)), 3);
-        open.end(at(99_000));
+        for n in [500, 99_000] {
+            open.end(call(n));
+        }
         assert_eq!(
             open.older_than(age, at(60_000)),
             3,
-            "no call as young as that is open"
+            "what has ended or never began ends nothing"
         );
     }
 
@@ -82,13 +105,14 @@ mod tests {
     fn it_stays_small_and_loses_nobody() {
         let mut open = InFlight::default();
         for n in 0..5_000 {
-            open.begin(at(n * 1_000));
+            open.begin_at(call(n), at(n * 1_000));
         }
-        assert_eq!(open.0.len(), SECONDS);
+        assert_eq!(open.by_second.len(), SECONDS);
         assert_eq!(open.older_than(Duration::ZERO, at(10_000_000)), 5_000);
         for n in 0..5_000 {
-            open.end(at(n * 1_000));
+            open.end(call(n));
         }
         assert_eq!(open.older_than(Duration::ZERO, at(10_000_000)), 0);
+        assert!(open.calls.is_empty());
     }
 }

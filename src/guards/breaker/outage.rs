@@ -1,6 +1,7 @@
 //! What is wrong with a version, as its incident knows it: one page for one outage.
 
 use super::rule::Rule;
+use crate::call::Role;
 use crate::failure::FailureKind;
 use crate::guard::{Cx, Trouble};
 use crate::name::{DocumentType, VersionId};
@@ -18,32 +19,79 @@ pub(super) fn failing<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> T
     }
 }
 
-/// No version is left: `version` failed as well, after `cause` where there is one.
+/// No version is left to serve instead of `version`, which has this role. The failure of a version
+/// that was to serve instead of production belongs to the incident of production.
 pub(super) fn exhausted<'a>(
     version: &'a VersionId,
-    cause: Option<&'a VersionId>,
+    role: Role,
     rule: &Rule,
     cx: &Cx<'a>,
 ) -> Trouble<'a> {
-    let trouble = of_version("exhausted", version, rule, cx).worse();
-    match (cause, cx.scope()) {
-        (None, _) => trouble,
-        (Some(cause), None) => trouble.caused_by(FAILING, cause),
-        (Some(cause), Some(_)) => trouble.caused_by(FAILING_TYPE, cause),
+    let (what, failing) = match cx.scope() {
+        None => ("exhausted", FAILING),
+        Some(_) => ("exhausted-type", FAILING_TYPE),
+    };
+    let trouble = of_version(what, version, rule, cx);
+    let of_production = || trouble.caused_by(failing, cx.line_up().stable().id());
+    match role {
+        Role::Candidate => of_production(),
+        Role::Stable => trouble.worse(),
+        Role::Previous => of_production().worse(),
     }
+}
+
+/// A version that was out of service serves, because no version stands behind it any more.
+pub(super) fn alone<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> Trouble<'a> {
+    match cx.scope() {
+        None => of_version("alone", version, rule, cx).caused_by(FAILING, version),
+        Some(_) => of_version("alone-type", version, rule, cx)
+            .joins_within(rule.hold_open)
+            .caused_by(FAILING_TYPE, version),
+    }
+    .worse()
 }
 
 /// A version is well again.
 pub(super) fn end(version: &VersionId, rule: &Rule, cx: &Cx<'_>) {
-    cx.well(&failing(version, rule, cx));
-    cx.well(&exhausted(version, None, rule, cx));
+    for trouble in of_failures(version, rule, cx) {
+        cx.well(&trouble);
+    }
+}
+
+/// The operator no longer wants to know about a version.
+pub(super) fn put_right(version: &VersionId, rule: &Rule, cx: &Cx<'_>) {
+    for trouble in of_failures(version, rule, cx) {
+        cx.put_right(&trouble);
+    }
+}
+
+fn of_failures<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> [Trouble<'a>; 3] {
+    [
+        failing(version, rule, cx),
+        exhausted(version, Role::Stable, rule, cx),
+        alone(version, rule, cx),
+    ]
 }
 
 /// Too large a share of calls is abandoned, whichever version serves: it lies with the callers.
 pub(super) fn abandoned<'a>(rule: &Rule, cx: &Cx<'a>) -> Trouble<'a> {
+    of_any_version("abandoned", "abandoned-type", rule, cx)
+}
+
+/// Too large a share of calls is throttled, whichever version serves: it lies with the account.
+pub(super) fn throttled<'a>(rule: &Rule, cx: &Cx<'a>) -> Trouble<'a> {
+    of_any_version("throttled", "throttled-type", rule, cx)
+}
+
+fn of_any_version<'a>(
+    all: &'static str,
+    of_type: &'static str,
+    rule: &Rule,
+    cx: &Cx<'a>,
+) -> Trouble<'a> {
     match cx.scope() {
-        None => Trouble::new("abandoned").worse(),
-        Some(document_type) => Trouble::new("abandoned-type").about(document_type.as_str()),
+        None => Trouble::new(all).worse(),
+        Some(document_type) => Trouble::new(of_type).about(document_type.as_str()),
     }
     .held_open_for(rule.hold_open)
 }

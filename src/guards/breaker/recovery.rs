@@ -156,6 +156,11 @@ impl HalfOpen {
     /// Counts a successful probe; whether all probes have succeeded.
     pub(super) fn pass(&mut self, probing: &Probing) -> bool {
         self.passed += 1;
+        self.has_passed(probing)
+    }
+
+    /// Whether all probes have succeeded, also where fewer are asked for than before.
+    pub(super) fn has_passed(&self, probing: &Probing) -> bool {
         self.passed >= probing.probes
     }
 

@@ -40,6 +40,10 @@ pub(super) struct Rule {
     pub(super) confident: bool,
     pub(super) handlings: BTreeMap<FailureKind, FailureHandling>,
     pub(super) abandoned_counts: bool,
+    /// The share of abandoned calls above which the breaker pages; `None` when it never does.
+    pub(super) abandoned_threshold: Option<Ratio>,
+    /// The same for throttled calls.
+    pub(super) throttled_threshold: Option<Ratio>,
     pub(super) slow: Option<Slow>,
     /// The number of last calls that are evaluated when the window has too few.
     pub(super) last_calls: Option<u32>,
@@ -72,6 +76,14 @@ pub(super) enum CountsAs {
     AbandonedAsFailure,
     Answered,
     Failed(FailureKind),
+    Throttled,
+}
+
+impl CountsAs {
+    /// Whether it says nothing about the version.
+    pub(super) fn is_lost(self) -> bool {
+        matches!(self, Self::Abandoned | Self::Throttled)
+    }
 }
 
 /// What the end of a call does.
@@ -107,6 +119,9 @@ impl Rule {
             Outcome::Abandoned => Effect::of(CountsAs::Abandoned),
             Outcome::Failed(kind) => match self.handling(*kind) {
                 FailureHandling::Counts => Effect::of(CountsAs::Failed(*kind)),
+                FailureHandling::Ignored if kind.cause() == Cause::RateLimit => {
+                    Effect::of(CountsAs::Throttled)
+                }
                 FailureHandling::Ignored => Effect::default(),
                 FailureHandling::Pages => Effect {
                     counts_as: None,

@@ -7,14 +7,22 @@ use fusebox::breaker::{ErrorRateBreakerBuilder, Probing};
 
 use crate::support::Bench;
 
+mod abandoned;
+mod commands;
 mod error_rate;
+mod half_open;
+mod in_a_row;
 mod incidents;
+mod no_fallback;
+mod open_calls;
 mod options;
 mod recovery;
 mod restart;
 mod settings;
 mod slow_calls;
+mod throttling;
 mod types;
+mod types_switched;
 
 /// The rate alone.
 fn rate() -> ErrorRateBreakerBuilder {

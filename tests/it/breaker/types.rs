@@ -265,6 +265,24 @@ fn a_call_needs_a_place_in_its_type_and_in_all() {
     assert_eq!(serving(&bench, "invoice"), "v7");
 }
 
+/// What a call costs does not grow with the types that are out of service: the others wait for the
+/// next tick.
+#[test]
+fn a_call_starts_the_probes_of_its_own_type_and_a_tick_those_of_all() {
+    let (bench, breaker) = bench(by_type().recovery(Probing::after(seconds(60))));
+    answer(&bench, "invoice", 400);
+    for kind in ["contract", "receipt", "statement"] {
+        fail(&bench, kind, 5);
+    }
+    bench.clock.advance(seconds(60));
+    let states = || ["contract", "receipt", "statement"].map(|kind| breaker.state_for(v7(), kind));
+    assert_eq!(serving(&bench, "receipt"), "v7");
+    let (open, half_open) = (BreakerState::Open, BreakerState::HalfOpen);
+    assert_eq!(states(), [open, half_open, open]);
+    bench.pipeline.tick();
+    assert_eq!(states(), [half_open; 3]);
+}
+
 #[test]
 fn arming_a_version_again_puts_it_back_for_every_type() {
     let (bench, breaker) = bench(by_type());
