@@ -105,11 +105,9 @@ proptest! {
     fn at_most_three_pages_of_a_guard_in_a_day_and_one_for_each_further_thing(traffic in traffic()) {
         let bench = traffic.bench();
         let mut pages: BTreeMap<String, Vec<Event>> = BTreeMap::new();
-        let mut calls = 0;
         let mut next_tick = 0;
-        for second in (0..24 * 3_600).step_by(usize::try_from(traffic.gap).unwrap()) {
-            traffic.call(&bench, calls);
-            calls += 1;
+        for (n, second) in (0_u64..).zip((0..24 * 3_600).step_by(usize::try_from(traffic.gap).unwrap())) {
+            traffic.call(&bench, n);
             bench.clock.advance(seconds(traffic.gap));
             if second >= next_tick {
                 next_tick = second + 60;
