@@ -15,6 +15,13 @@ fn reasons(settlement: Settlement) -> Vec<Reason> {
 }
 
 #[test]
+fn a_confidence_is_shown_to_a_programmer_in_full() {
+    let confidence = Confidence::new(0.950_001).unwrap();
+    assert_eq!(format!("{confidence:?}"), "950001e-6");
+    assert_eq!(confidence.to_string(), "0.950");
+}
+
+#[test]
 fn an_answer_at_the_threshold_is_accepted_and_one_below_needs_review() {
     let bench = Bench::of(ConfidenceDriftMonitor::default());
     assert!(is_accepted(&bench.total(0.80)));

@@ -149,6 +149,8 @@ fn numbers_that_mean_nothing_are_refused() {
             ),
         );
     }
+    let half = policy.feasibility(&invoices(1.0), Ratio::percent(50));
+    assert!(half.is_ok(), "50 % is allowed");
     for corrections in [Ratio::ZERO, Ratio::percent(51)] {
         refused(
             policy.feasibility(&invoices(1.0), corrections),

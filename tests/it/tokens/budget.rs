@@ -156,6 +156,21 @@ fn the_version_that_will_serve_is_judged() {
 }
 
 #[test]
+fn an_answer_without_reserved_tokens_is_not_in_the_text() {
+    let version = Version::new("v7", "small").unwrap();
+    let line_up = LineUp::new(version.with_system_prompt_tokens(2_000));
+    let bench = Bench::with(line_up, |builder| builder.guard(only_small()));
+    let Admission::Diverted(diversion) = bench.pipeline.admit(&call(9_000)) else {
+        panic!("11,000 of 10,000 tokens were admitted");
+    };
+    let text = diversion.to_string();
+    assert!(
+        text.contains("v7 needs 11000 tokens (system prompt 2000, document 9000); the "),
+        "{text}"
+    );
+}
+
+#[test]
 fn three_documents_of_a_type_in_a_quarter_of_an_hour_page_once() {
     let bench = bench(only_small());
     let divert = |document_type: &str| {

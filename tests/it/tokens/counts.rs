@@ -297,6 +297,7 @@ fn counts_add_up_as_intervals_of_the_less_sure_kind() {
 #[tokio::test]
 async fn a_provider_is_asked_once_for_a_text() {
     let counts = ProviderCounts::new("claude-sonnet-5");
+    assert_eq!(counts.name(), "claude-sonnet-5");
     assert_eq!(counts.count("seven").unwrap(), TokenCount::at_most(5));
     let refused = counts.ask("seven", async || Err::<u64, _>("busy")).await;
     assert_eq!(refused, Err("busy"));

@@ -245,21 +245,34 @@ fn sizes_are_kept_for_eight_days_and_show_a_trend() {
     );
 }
 
+/// How often little headroom was told since the last look.
+fn told(bench: &Bench) -> usize {
+    let events = bench.events();
+    let told = events.iter().filter(|event| {
+        matches!(
+            event.kind,
+            EventKind::Budget(BudgetEvent::LittleHeadroom { .. })
+        )
+    });
+    told.inspect(|event| assert_eq!(event.severity, Severity::Warning))
+        .count()
+}
+
+#[test]
+fn a_hundred_documents_are_enough_to_tell_of_little_headroom() {
+    let bench = exact_bench();
+    for n in 0..100 {
+        assert_eq!(told(&bench), 0, "{n}");
+        let tokens = if n < 2 { 85_000 } else { 10_000 };
+        permit(&bench, &invoice(tokens)).release();
+    }
+    assert_eq!(told(&bench), 1);
+}
+
 /// 80 % of 100,000 are 80,000, of which the prompt needs 1,000.
 #[test]
 fn little_headroom_is_told_once_for_a_type_and_version() {
     let bench = exact_bench();
-    let told = |bench: &Bench| {
-        let events = bench.events();
-        let told = events.iter().filter(|event| {
-            matches!(
-                event.kind,
-                EventKind::Budget(BudgetEvent::LittleHeadroom { .. })
-            )
-        });
-        told.inspect(|event| assert_eq!(event.severity, Severity::Warning))
-            .count()
-    };
     for n in 0..100 {
         // One in a hundred is large: the 99th percentile is the next.
         let tokens = if n == 50 { 85_000 } else { 10_000 };
