@@ -29,6 +29,35 @@ pub mod benchmarks {}
 #[doc = include_str!("../docs/traces.md")]
 pub mod traces {}
 
+/// What each incident means, what to check, what to press, and how it ends.
+///
+/// [error-rate.md]: runbooks::error_rate
+/// [token-budget.md]: runbooks::token_budget
+/// [confidence-drift.md]: runbooks::confidence_drift
+/// [ledger.md]: runbooks::ledger
+/// [rollout.md]: runbooks::rollout
+/// [pipeline.md]: runbooks::pipeline
+#[doc = include_str!("../docs/runbooks/README.md")]
+pub mod runbooks {
+    #[doc = include_str!("../docs/runbooks/error-rate.md")]
+    pub mod error_rate {}
+
+    #[doc = include_str!("../docs/runbooks/token-budget.md")]
+    pub mod token_budget {}
+
+    #[doc = include_str!("../docs/runbooks/confidence-drift.md")]
+    pub mod confidence_drift {}
+
+    #[doc = include_str!("../docs/runbooks/ledger.md")]
+    pub mod ledger {}
+
+    #[doc = include_str!("../docs/runbooks/rollout.md")]
+    pub mod rollout {}
+
+    #[doc = include_str!("../docs/runbooks/pipeline.md")]
+    pub mod pipeline {}
+}
+
 /// What changed for users.
 #[doc = include_str!("../CHANGELOG.md")]
 pub mod changelog {}
@@ -57,6 +86,7 @@ pub mod security {}
 /// [rollout benchmarks]: benchmarks#rollouts
 /// [docs/design.md]: design
 /// [docs/glossary.md]: glossary
+/// [docs/runbooks]: runbooks
 /// [docs/traces.md]: traces
 /// [`canary_plan`]: files#examples
 /// [`headroom`]: files#examples

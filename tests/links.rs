@@ -21,7 +21,7 @@ fn pages() -> Vec<String> {
         let paths = pages.map(|name| Path::new(folder).join(name).display().to_string());
         paths.collect::<Vec<_>>()
     };
-    [in_folder(""), in_folder("docs")].concat()
+    [in_folder(""), in_folder("docs"), in_folder("docs/runbooks")].concat()
 }
 
 /// The text between fences is code.
@@ -158,4 +158,52 @@ fn labels(definitions: Vec<(&str, &str)>) -> Vec<String> {
 
 fn set(labels: &[String]) -> BTreeSet<&str> {
     labels.iter().map(String::as_str).collect()
+}
+
+/// What guards and the pipeline name as wrong, from their source.
+fn incidents() -> BTreeSet<String> {
+    let literals = |text: &str| {
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let quoted = text.split('"').skip(1).step_by(2);
+        let names = quoted.filter(|name| !name.is_empty() && !name.contains([' ', '{', '\\']));
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let all = ["breaker/outage", "rollout/incident"].map(|file| format!("src/guards/{file}.rs"));
+    let of_files = all.iter().flat_map(|file| literals(&read(file)));
+    let some = [
+        "guards/confidence_drift",
+        "guards/ledger/incident",
+        "guards/token_budget",
+        "guards/token_budget/alarm",
+        "guards/token_budget/audit",
+        "pipeline/losses",
+        "pipeline/member",
+        "pipeline/ticks",
+    ];
+    let after = |text: &str| {
+        let marks = ["Trouble::new(\"", "mismatch(\"", "trouble(\"", "=> \""];
+        let found = marks.iter().flat_map(|mark| text.split(mark).skip(1));
+        let names = found.filter_map(|rest| rest.split('"').next().map(str::to_owned));
+        names.collect::<Vec<_>>()
+    };
+    let of_calls = some
+        .iter()
+        .flat_map(|file| after(&read(&format!("src/{file}.rs"))));
+    of_files.chain(of_calls).collect()
+}
+
+#[test]
+fn every_incident_has_a_runbook() {
+    let pages = pages().into_iter().filter(|page| page.contains("runbooks"));
+    let text: String = pages.map(|page| read(&page)).collect();
+    let sections: BTreeSet<&str> = prose(&text)
+        .filter_map(|line| line.strip_prefix("## "))
+        .flat_map(|headline| headline.split(", "))
+        .collect();
+    let incidents = incidents();
+    assert!(incidents.len() > 20, "{incidents:?}");
+    let without = incidents
+        .iter()
+        .filter(|name| !sections.contains(name.as_str()));
+    assert_eq!(without.collect::<Vec<_>>(), [] as [&String; 0]);
 }

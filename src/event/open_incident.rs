@@ -14,7 +14,8 @@ use crate::time::Timestamp;
 /// what ends it.
 ///
 /// A pager that compares the list of [`Pipeline::incidents`](crate::Pipeline::incidents) with what
-/// it has delivered loses no page, even if it lost an event. Serialised as one object.
+/// it has delivered loses no page, even if it lost an event. Serialised as one object. What each
+/// incident means and what to do is in the [runbooks](crate::documentation::runbooks).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct OpenIncident {

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::call::{Destination, Reason};
 use crate::name::{DocumentId, DocumentType, ModelName, VersionId};
 
-/// The events of a [`Pipeline`](crate::Pipeline) itself, and those that several guards share.
+/// The events of a [`Pipeline`](crate::Pipeline) itself, and those that several guards share. What
+/// its pages mean and what to do: [the runbook](crate::documentation::runbooks::pipeline).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]

@@ -113,6 +113,8 @@ const NAME: &str = "error-rate";
 /// `by_document_type` for each pair of version and type.
 ///
 /// # Events
+/// What each page means and what to do: [the runbook](crate::documentation::runbooks::error_rate).
+///
 /// Pages: [`ErrorRateExceeded`](crate::event::BreakerEvent::ErrorRateExceeded),
 /// [`Exhausted`](crate::event::BreakerEvent::Exhausted),
 /// [`UrgentFailure`](crate::event::BreakerEvent::UrgentFailure),

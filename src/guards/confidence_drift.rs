@@ -68,6 +68,9 @@ const NAME: &str = "confidence-drift";
 /// share one entry, `other`, in which a document counts once.
 ///
 /// # Events
+/// What each page means and what to do:
+/// [the runbook](crate::documentation::runbooks::confidence_drift).
+///
 /// Page: [`DriftDetected`](crate::event::DriftEvent::DriftDetected). Warnings:
 /// [`InvalidConfidence`](crate::event::DriftEvent::InvalidConfidence),
 /// [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted). Info:

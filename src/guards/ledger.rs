@@ -69,12 +69,13 @@ const PAUSE: Duration = minutes(5);
 /// # What it does
 /// The ledger counts how calls end, per type. Overdue calls are one incident: the first is a page,
 /// further ones are warnings, until they are ten times as many; it ends when no call has been
-/// overdue for an hour. A call that cannot end can be [written off](Self::write_off). When nothing comes out, the ledger pages once, until something comes out
-/// again. A declared type that stops arriving is a page; another type is a warning, because a quiet
-/// night may be normal. Types that stop together are one event, which names the first ten. A permit
-/// that was dropped without an outcome is a warning. Calls that were open in a restored snapshot
-/// are reported as lost: the first is a page, which a person must
-/// [acknowledge](crate::Pipeline::acknowledge), further ones are warnings.
+/// overdue for an hour. A call that cannot end can be [written off](Self::write_off). When nothing
+/// comes out, the ledger pages once, until something comes out again. A declared type that stops
+/// arriving is a page; another type is a warning, because a quiet night may be normal. Types that
+/// stop together are one event, which names the first ten. A permit that was dropped without an
+/// outcome is a warning. Calls that were open in a restored snapshot are reported as lost: the
+/// first is a page, which a person must [acknowledge](crate::Pipeline::acknowledge), further ones
+/// are warnings.
 ///
 /// # What it cannot see
 /// - Documents that never reach [`admit`](crate::Pipeline::admit): declare with
@@ -94,6 +95,8 @@ const PAUSE: Duration = minutes(5);
 /// default, because without feedback from reviewers every document would seem to wait for ever.
 ///
 /// # Events
+/// What each page means and what to do: [the runbook](crate::documentation::runbooks::ledger).
+///
 /// Pages or warnings: [`Overdue`](crate::event::LedgerEvent::Overdue),
 /// [`Silent`](crate::event::LedgerEvent::Silent),
 /// [`LostInRestart`](crate::event::LedgerEvent::LostInRestart). Pages:

@@ -93,6 +93,8 @@ const END_OF_LIFE_REPEAT: Duration = Duration::from_secs(24 * 60 * 60);
 /// left.
 ///
 /// # Events
+/// What each page means and what to do: [the runbook](crate::documentation::runbooks::token_budget).
+///
 /// [`BudgetAlarm`](crate::event::BudgetEvent::BudgetAlarm) (page),
 /// [`PromptCut`](crate::event::BudgetEvent::PromptCut) and
 /// [`CountWrong`](crate::event::BudgetEvent::CountWrong) (a page, then warnings until there was none for a day),

@@ -58,6 +58,8 @@ const MIN_DOCUMENTS: u64 = 20;
 /// end.
 ///
 /// # Events
+/// What each page means and what to do: [the runbook](crate::documentation::runbooks::rollout).
+///
 /// The same as for a [`CanaryPolicy`](crate::CanaryPolicy#events).
 ///
 /// # Example

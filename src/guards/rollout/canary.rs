@@ -92,6 +92,8 @@ const NAME: &str = "canary";
 /// escalates to the operator.
 ///
 /// # Events
+/// What each page means and what to do: [the runbook](crate::documentation::runbooks::rollout).
+///
 /// [`StageStarted`](crate::event::RolloutEvent::StageStarted),
 /// [`RolloutHolds`](crate::event::RolloutEvent::RolloutHolds) (once per reason),
 /// [`RolloutPromoted`](crate::event::RolloutEvent::RolloutPromoted),
