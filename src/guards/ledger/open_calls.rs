@@ -11,16 +11,12 @@ use crate::call::{Ticket, TicketId};
 use crate::event::{EventKind, LedgerEvent, Severity};
 use crate::guard::Cx;
 use crate::name::{DocumentId, DocumentType};
-use crate::time::{Timestamp, minutes};
+use crate::time::Timestamp;
 
 /// The most calls that are tracked one by one.
 const LIMIT: usize = 100_000;
 /// Above this limit, forget the call that was written off first.
 const WRITTEN_OFF: usize = 1_000;
-/// This many times as many overdue calls as at first are worth a page, whatever was paged before ..
-const TENFOLD: u64 = 10;
-/// .. within this time, because an incident that was told less than a minute ago is not told again.
-const RISES_FOR: Duration = minutes(2);
 
 /// A call that has not ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,9 +33,6 @@ pub(super) struct OpenCalls {
     untracked: u64,
     /// Written off, and not ended since.
     written_off: VecDeque<TicketId>,
-    /// How many calls were overdue when that was last worth a page; 0 while none is.
-    told_overdue: u64,
-    rises_until: Timestamp,
 }
 
 impl OpenCalls {
@@ -86,17 +79,7 @@ impl OpenCalls {
         let calls = self.calls.iter_mut();
         let mut overdue: Vec<_> = calls.filter(|(_, open)| is_overdue(open)).collect();
         overdue.sort_by_key(|(ticket, open)| (open.since, **ticket));
-        let many = overdue.len() as u64;
-        if many >= TENFOLD.saturating_mul(self.told_overdue) && self.told_overdue > 0 {
-            self.rises_until = cx.now() + RISES_FOR;
-            self.told_overdue = many;
-        } else if many == 0 || self.told_overdue == 0 {
-            self.told_overdue = many;
-        }
-        let mut trouble = incident::overdue().many(many);
-        if cx.now() < self.rises_until {
-            trouble = trouble.worse();
-        }
+        let trouble = incident::overdue().many(overdue.len() as u64);
         let kind = |ticket: &TicketId, open: &Open| {
             EventKind::Ledger(LedgerEvent::Overdue {
                 ticket: *ticket,
