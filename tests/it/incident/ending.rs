@@ -1,9 +1,10 @@
 //! When an incident is over, and that it is over at all.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fusebox::event::IncidentChange::{Continues, Ended, Opened};
-use fusebox::guard::Trouble;
+use fusebox::guard::{Cx, Trouble};
 use fusebox::{ErrorRateBreaker, Guard, LineUp, Severity};
 
 use super::{Told, broken, changes, kind, open};
@@ -44,7 +45,7 @@ fn what_comes_back_while_it_is_held_open_is_the_same() {
 #[test]
 fn what_happens_at_moments_is_over_when_it_has_not_happened_again() {
     let told = Told::new();
-    let happens = |cx: &fusebox::guard::Cx<'_>| cx.page(&Trouble::new("broken").seen(), kind());
+    let happens = |cx: &Cx<'_>| cx.page(&Trouble::new("broken").seen(), kind());
     told.says_after(minutes(1), happens)
         .says_after(minutes(10), happens);
     assert_eq!(
@@ -142,6 +143,38 @@ fn what_a_person_has_put_right_ends_at_once_and_is_new_when_it_comes_back() {
         assert_eq!(told.last().unwrap().0, Severity::Page, "{n}: {told:?}");
         breaker.rearm(v7());
         bench.tick_after(minutes(5));
+        assert_eq!(open(&bench), [] as [String; 0]);
+    }
+}
+
+/// Panics at each tick while it is broken.
+#[derive(Debug, Default)]
+struct Fragile(AtomicBool);
+
+impl Guard for Fragile {
+    fn name(&self) -> &'static str {
+        "fragile"
+    }
+
+    fn tick(&self, _: &Cx<'_>) {
+        assert!(!self.0.load(Ordering::SeqCst), "broken");
+    }
+}
+
+#[test]
+fn a_guard_that_panics_again_after_a_thousand_good_hours_pages_again() {
+    let (bench, fragile) = Bench::and_guard(Fragile::default());
+    for n in 1..=2 {
+        fragile.0.store(true, Ordering::SeqCst);
+        for _ in 0..10 {
+            bench.tick_after(seconds(5));
+        }
+        assert_eq!(bench.pages().len(), 1, "once, the {n}. time");
+        assert_eq!(open(&bench), [format!("fragile/panicked/-/{n}")]);
+        fragile.0.store(false, Ordering::SeqCst);
+        bench.tick_after(minutes(59));
+        assert_eq!(open(&bench).len(), 1);
+        bench.tick_after(minutes(1_000 * 60));
         assert_eq!(open(&bench), [] as [String; 0]);
     }
 }
