@@ -72,6 +72,14 @@ impl Error {
         }))
     }
 
+    /// An error if a text that a person must give is blank.
+    pub(crate) fn if_blank(field: &'static str, text: &str) -> Result<(), Self> {
+        if text.trim().is_empty() {
+            return Err(Self::invalid(field, text, "at least one character"));
+        }
+        Ok(())
+    }
+
     /// An error for a text that a token counter could not count, and the reason.
     pub fn count(counter: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self(Box::new(Repr::Count {

@@ -6,7 +6,7 @@ use super::incidents::{End, Incidents, Told};
 use super::trouble::Trouble;
 use crate::call::{LineUp, TicketId};
 use crate::error::Error;
-use crate::event::{Event, EventKind, Outbox, Severity};
+use crate::event::{Event, EventKind, InIncident, Outbox, Severity};
 use crate::name::{DocumentType, VersionId};
 use crate::time::Timestamp;
 use crate::tokens::Measurement;
@@ -141,13 +141,12 @@ impl<'a> Cx<'a> {
     /// one grow, and else a warning.
     pub fn page(&self, trouble: &Trouble<'_>, kind: EventKind) {
         let Some(incidents) = self.incidents else {
-            let told = Told::unkept(trouble, self.guard);
-            return self.leave(told.severity, kind, Some(told));
+            return self.tell(Told::unkept(trouble, self.guard), kind);
         };
         incidents.with(|register| {
             self.leave_ends(register.end_due(self.now, self.line_up));
             let told = register.happened(trouble, &kind, self.guard, self.now);
-            self.leave(told.severity, kind, Some(told));
+            self.tell(told, kind);
         });
     }
 
@@ -161,7 +160,7 @@ impl<'a> Cx<'a> {
         incidents.with(|register| {
             self.leave_ends(register.end_due(self.now, self.line_up));
             if let Some((told, kind)) = register.goes_on(trouble, kind, self.guard, self.now) {
-                self.leave(told.severity, kind, Some(told));
+                self.tell(told, kind);
             }
         });
     }
@@ -214,18 +213,18 @@ impl<'a> Cx<'a> {
 
     fn leave_ends(&self, ends: Vec<End>) {
         for End { incident, event } in ends {
-            let told = Told {
-                severity: Severity::Info,
-                incident,
-            };
-            self.leave(told.severity, EventKind::Incident(event), Some(told));
+            self.leave(Severity::Info, EventKind::Incident(event), Some(incident));
         }
     }
 
-    fn leave(&self, severity: Severity, kind: EventKind, told: Option<Told>) {
+    fn tell(&self, told: Told, kind: EventKind) {
+        self.leave(told.severity, kind, Some(told.incident));
+    }
+
+    fn leave(&self, severity: Severity, kind: EventKind, incident: Option<InIncident>) {
         let mut event = Event::new(self.now, self.guard, severity, kind);
         event.only_for = self.event_scope().cloned();
-        event.incident = told.map(|told| told.incident);
+        event.incident = incident;
         self.outbox.push(if self.dry_run {
             event.into_dry_run()
         } else {

@@ -125,6 +125,7 @@ impl Incident {
             well_at: None,
             hold_open: trouble.hold_open,
         };
+        incident.record_kind(trouble);
         incident.add(trouble, moment);
         incident
     }
@@ -136,11 +137,8 @@ impl Incident {
 
     /// Whether it has something wrong with a version.
     pub(super) fn is_about(&self, what: &str, version: &VersionId, about: Option<&str>) -> bool {
-        self.things.iter().any(|thing| {
-            thing.what == what
-                && thing.version.as_ref() == Some(version)
-                && thing.about.as_deref() == about
-        })
+        let mut things = self.things.iter();
+        things.any(|thing| thing.is_about(what, Some(version), about))
     }
 
     /// Whether something new belongs to it: it is alike, and began soon after or came back.
@@ -152,13 +150,22 @@ impl Incident {
 
     /// Adds something that happened; whether it is worth telling.
     pub(super) fn happened(&mut self, trouble: &Trouble<'_>, moment: Moment) -> News {
-        let kind = (trouble.what.to_owned(), trouble.version.cloned());
-        let is_first_of_its_kind = !self.kinds.contains(&kind);
+        let is_first_of_its_kind = self.record_kind(trouble);
         let is_new = self.add(trouble, moment);
         if trouble.worse && is_first_of_its_kind || trouble.severity > self.severity {
             return News::Worse;
         }
         self.growth(is_new, moment.now)
+    }
+
+    /// Whether nothing of this kind was ever wrong in it before.
+    fn record_kind(&mut self, trouble: &Trouble<'_>) -> bool {
+        let kind = (trouble.what.to_owned(), trouble.version.cloned());
+        let is_first = !self.kinds.contains(&kind);
+        if is_first && self.kinds.len() < MOST_THINGS {
+            self.kinds.insert(kind);
+        }
+        is_first
     }
 
     /// Adds what happened; whether it is new.
@@ -169,13 +176,7 @@ impl Incident {
         if self.update(trouble, moment) {
             return false;
         }
-        if trouble.ends == Ends::NotSeen {
-            self.well_at = Some(moment.now);
-        }
-        if self.kinds.len() < MOST_THINGS {
-            let kind = (trouble.what.to_owned(), trouble.version.cloned());
-            self.kinds.insert(kind);
-        }
+        self.note_seen(trouble, moment.now);
         if self.things.len() < MOST_THINGS {
             self.things.push(Thing {
                 what: trouble.what.to_owned(),
@@ -204,10 +205,15 @@ impl Incident {
         thing.many = trouble.many;
         thing.state = Condition::of(trouble, moment.now);
         thing.said_before = moment.next_tick;
-        if trouble.ends == Ends::NotSeen {
-            self.well_at = Some(moment.now);
-        }
+        self.note_seen(trouble, moment.now);
         true
+    }
+
+    /// What happens at moments is well right after.
+    fn note_seen(&mut self, trouble: &Trouble<'_>, now: Timestamp) {
+        if trouble.ends == Ends::NotSeen {
+            self.well_at = Some(now);
+        }
     }
 
     /// Whether it is so much larger than told, or so long ago that it was told before something
@@ -328,8 +334,10 @@ impl Incident {
 
 impl Thing {
     fn is(&self, trouble: &Trouble<'_>) -> bool {
-        self.what == trouble.what
-            && self.version.as_ref() == trouble.version
-            && self.about.as_deref() == trouble.about
+        self.is_about(trouble.what, trouble.version, trouble.about)
+    }
+
+    fn is_about(&self, what: &str, version: Option<&VersionId>, about: Option<&str>) -> bool {
+        self.what == what && self.version.as_ref() == version && self.about.as_deref() == about
     }
 }

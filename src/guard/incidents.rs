@@ -293,11 +293,7 @@ impl Register {
         }
     }
 
-    fn take_if(&mut self, is_over: impl FnMut(&mut Incident) -> bool) -> Vec<Incident> {
-        if self.open.is_empty() {
-            return Vec::new();
-        }
-        let mut is_over = is_over;
+    fn take_if(&mut self, mut is_over: impl FnMut(&mut Incident) -> bool) -> Vec<Incident> {
         let mut over = Vec::new();
         for mut incident in mem::take(&mut self.open) {
             if is_over(&mut incident) {

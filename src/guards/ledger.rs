@@ -210,11 +210,8 @@ impl RouteLedger {
         why: impl AsRef<str>,
     ) -> Result<(), Error> {
         let (who, why) = (who.as_ref(), why.as_ref());
-        for (field, value) in [("who", who), ("why", why)] {
-            if value.trim().is_empty() {
-                return Err(Error::invalid(field, value, "at least one character"));
-            }
-        }
+        Error::if_blank("who", who)?;
+        Error::if_blank("why", why)?;
         let mut core = self.core.lock();
         let Some(open) = core.open.write_off(ticket) else {
             let allowed = "the ticket of an open call; see `RouteLedger::open`";

@@ -38,8 +38,8 @@ impl ErrorRateBreaker {
     /// latched if the new settings never probe it, and back in service if as many probes have
     /// succeeded as they ask for. Switching
     /// [`by_document_type`](ErrorRateBreakerBuilder::by_document_type) off drops the state of all
-    /// types and ends their incidents. If a value is outside its range, this returns an error and changes
-    /// nothing. The mode is not a setting; see [`switch`](Self::switch).
+    /// types and ends their incidents. If a value is outside its range, this returns an error and
+    /// changes nothing. The mode is not a setting; see [`switch`](Self::switch).
     ///
     /// A window with another length or number of buckets starts empty, and so do the last calls
     /// when their number changes: the breaker evaluates no rate until there are enough calls again.
@@ -128,8 +128,8 @@ impl ErrorRateBreakerBuilder {
     }
 
     /// The number of failures in a row that trips a version with too few calls for a rate (5 by
-    /// default); `None` switches the rule off. A row ends with an answer, or when its last failure has
-    /// left the window.
+    /// default); `None` switches the rule off. A row ends with an answer, or when its last failure
+    /// has left the window.
     pub fn consecutive_failures(mut self, failures: impl Into<Option<u32>>) -> Self {
         self.rule.consecutive_failures = failures.into();
         self

@@ -15,6 +15,8 @@ use super::rule::{Breach, CountsAs, Rule};
 use crate::call::{Ticket, TicketId};
 use crate::event::{BreakerEvent, TripReason};
 use crate::failure::FailureKind;
+use crate::guard::Cx;
+use crate::name::VersionId;
 use crate::stats::Window;
 use crate::time::Timestamp;
 
@@ -314,9 +316,18 @@ impl Circuit {
         self.lost_calls.update(&counts, rule)
     }
 
-    /// Which rates of lost calls are too large.
-    pub(super) fn lost_calls(&self) -> LostCalls {
-        self.lost_calls
+    /// Says which rates of lost calls are too large, where the circuit of all documents does not say
+    /// it already.
+    pub(super) fn report_lost_calls(
+        &self,
+        version: &VersionId,
+        all_documents: Option<&Self>,
+        counts: &VersionCounts,
+        rule: &Rule,
+        cx: &Cx<'_>,
+    ) {
+        let known = all_documents.map(|all| all.lost_calls).unwrap_or_default();
+        self.lost_calls.report(version, counts, rule, known, cx);
     }
 
     /// Remembers what is told of a trip.

@@ -12,7 +12,6 @@ use crate::time::{Timestamp, hours};
 use super::circuit::Circuit;
 use super::counts::VersionCounts;
 use super::generation::Generation;
-use super::lost_calls::LostCalls;
 use super::outage;
 use super::recovery::{HalfOpen, Recovery};
 use super::rule::{Breach, CountsAs, Rule};
@@ -261,9 +260,7 @@ impl Circuits {
         circuit.record(ticket.id(), counts_as, is_slow, now);
         if circuit.update_lost_calls(rule, now) && mode != BreakerMode::Disabled {
             let counts = circuit.counts(rule, now);
-            let known = all_circuit.map_or_else(LostCalls::default, Circuit::lost_calls);
-            let lost_calls = circuit.lost_calls();
-            lost_calls.report(version, &counts, rule, known, cx);
+            circuit.report_lost_calls(version, all_circuit, &counts, rule, cx);
         }
         if counts_as.is_lost() {
             return;
@@ -397,12 +394,7 @@ impl Circuits {
         let version = ticket.version().clone();
         match end.counts_as {
             Some(CountsAs::Answered) if half_open.pass(probing) => {
-                circuit.close(rule, generation);
-                outage::end(&version, rule, cx);
-                cx.emit(
-                    Severity::Info,
-                    EventKind::Breaker(BreakerEvent::Recovered { version }),
-                );
+                recover(circuit, version, rule, generation, cx);
             }
             Some(CountsAs::Failed(_) | CountsAs::AbandonedAsFailure) => {
                 let kind = EventKind::Breaker(BreakerEvent::ProbesFailed {
@@ -451,9 +443,7 @@ impl Circuits {
             circuit.update_lost_calls(rule, now);
             let counts = circuit.counts(rule, now);
             if evaluation.shared.mode != BreakerMode::Disabled {
-                let known = all_circuit.map_or_else(LostCalls::default, Circuit::lost_calls);
-                let lost_calls = circuit.lost_calls();
-                lost_calls.report(version, &counts, rule, known, cx);
+                circuit.report_lost_calls(version, all_circuit, &counts, rule, cx);
             }
             // An alarm says that a version serves although it fails; another one serves now.
             if role != Role::Stable && circuit.is_alarmed() {
@@ -509,13 +499,7 @@ impl Circuits {
                 .half_open_mut()
                 .is_some_and(|half_open| half_open.has_passed(probing))
             {
-                circuit.close(rule, generation);
-                outage::end(&version(), rule, cx);
-                let version = version();
-                cx.emit(
-                    Severity::Info,
-                    EventKind::Breaker(BreakerEvent::Recovered { version }),
-                );
+                recover(circuit, version(), rule, generation, cx);
             }
             let expired = |half_open: &mut HalfOpen| half_open.has_expired(probing, now);
             if circuit.half_open_mut().is_some_and(expired) {
@@ -588,4 +572,18 @@ impl Circuits {
         circuits.update_outage();
         circuits
     }
+}
+
+/// Closes the circuit of a version whose probes have all succeeded.
+fn recover(
+    circuit: &mut Circuit,
+    version: VersionId,
+    rule: &Rule,
+    generation: Generation,
+    cx: &Cx<'_>,
+) {
+    circuit.close(rule, generation);
+    outage::end(&version, rule, cx);
+    let kind = EventKind::Breaker(BreakerEvent::Recovered { version });
+    cx.emit(Severity::Info, kind);
 }

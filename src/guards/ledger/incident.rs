@@ -75,18 +75,20 @@ fn say(
 ) {
     missing.sort_by(|(one, a), (other, b)| b.lasted.cmp(&a.lasted).then(one.cmp(other)));
     let trouble = trouble.many(missing.len() as u64);
-    let told = |missing: &[(&DocumentType, Missing)]| {
-        let (worst, others) = missing.split_first()?;
+    let told = |worst: &(&DocumentType, Missing), others: &[&(&DocumentType, Missing)]| {
         let also = others.iter().take(NAMED).map(|(name, _)| (*name).clone());
         let more = others.len().saturating_sub(NAMED) as u64;
-        Some(kind(worst, also.collect(), more))
+        kind(worst, also.collect(), more)
     };
-    let new: Vec<_> = (missing.iter().filter(|(_, missing)| missing.is_new))
-        .cloned()
+    let all: Vec<_> = missing.iter().collect();
+    let new: Vec<_> = all
+        .iter()
+        .copied()
+        .filter(|(_, missing)| missing.is_new)
         .collect();
-    if let Some(kind) = told(&new) {
-        cx.page(&trouble, kind);
-    } else if let Some(kind) = told(&missing) {
-        cx.still(&trouble, || kind);
+    match (&new[..], &all[..]) {
+        ([worst, others @ ..], _) => cx.page(&trouble, told(worst, others)),
+        ([], [worst, others @ ..]) => cx.still(&trouble, || told(worst, others)),
+        ([], []) => {}
     }
 }

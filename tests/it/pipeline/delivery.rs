@@ -11,28 +11,10 @@ use fusebox::clock::MockClock;
 use fusebox::event::PipelineEvent;
 use fusebox::guard::Cx;
 use fusebox::sink::{self, MemorySink, Sink};
-use fusebox::{
-    Call, Event, EventKind, Guard, Pipeline, Report, RouteLedger, Severity, Ticket, TokenBudget,
-};
+use fusebox::{Call, Event, EventKind, Guard, Pipeline, Report, Severity, Ticket, TokenBudget};
 
-use super::{Gatekeeper, gate};
+use super::{Gatekeeper, gate, pipeline, unmeasured};
 use crate::support::{EVENING, call, line_up, minutes};
-
-/// A pipeline that reports every unmeasured call.
-fn pipeline(sink: impl Sink + 'static) -> Pipeline {
-    let budget = TokenBudget::builder().build().unwrap();
-    Pipeline::builder(line_up())
-        .guard(budget)
-        .guard(RouteLedger::default())
-        .sink(sink)
-        .build()
-        .unwrap()
-}
-
-/// Leaves one event, which names the document.
-fn unmeasured(pipeline: &Pipeline, document: &str) {
-    drop(pipeline.admit(&Call::new(document, "invoice").unwrap()));
-}
 
 fn document(event: &Event) -> Option<String> {
     match &event.kind {

@@ -18,6 +18,27 @@ mod versions;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use fusebox::sink::Sink;
+use fusebox::{Call, Pipeline, RouteLedger, TokenBudget};
+
+use crate::support::line_up;
+
+/// A pipeline that reports every unmeasured call.
+fn pipeline(sink: impl Sink + 'static) -> Pipeline {
+    let budget = TokenBudget::builder().build().unwrap();
+    Pipeline::builder(line_up())
+        .guard(budget)
+        .guard(RouteLedger::default())
+        .sink(sink)
+        .build()
+        .unwrap()
+}
+
+/// Leaves one event, which names the document.
+fn unmeasured(pipeline: &Pipeline, document: &str) {
+    drop(pipeline.admit(&Call::new(document, "invoice").unwrap()));
+}
+
 /// Where a sink waits until the test lets it go on, or has ended.
 struct Gate {
     arrivals: Sender<()>,

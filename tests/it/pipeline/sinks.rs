@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fusebox::sink::{self, Background, Fanout, Filter, JsonLines, MemorySink, Sink};
-use fusebox::{Call, Event, EventKind, Pipeline, RouteLedger, Severity, TokenBudget};
+use fusebox::{Call, Event, EventKind, Pipeline, RouteLedger, Severity};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{Gatekeeper, gate};
+use super::{Gatekeeper, gate, pipeline, unmeasured};
 use crate::support::{EVENING, line_up, refused, version};
 
 fn event(severity: Severity, message: &str) -> Event {
@@ -20,21 +20,6 @@ fn event(severity: Severity, message: &str) -> Event {
         message: message.to_owned(),
     };
     Event::new(EVENING, "test", severity, kind)
-}
-
-/// A pipeline that tells of every unmeasured call.
-fn pipeline(sink: impl Sink + 'static) -> Pipeline {
-    let budget = TokenBudget::builder().build().unwrap();
-    Pipeline::builder(line_up())
-        .guard(budget)
-        .guard(RouteLedger::default())
-        .sink(sink)
-        .build()
-        .unwrap()
-}
-
-fn unmeasured(pipeline: &Pipeline, document: &str) {
-    drop(pipeline.admit(&Call::new(document, "invoice").unwrap()));
 }
 
 #[test]
