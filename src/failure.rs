@@ -60,7 +60,8 @@ pub enum FailureKind {
 }
 
 /// The cause of a failure: it decides whether a fallback to the previous prompt version can help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Cause {
     /// Credentials, model names, billing: the operator must act at once, whatever the error rate.

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Destination, TicketId};
-use crate::failure::FailureKind;
+use crate::failure::{Cause, FailureKind};
 use crate::name::VersionId;
 use crate::ratio::Ratio;
 use crate::time::Timestamp;
@@ -37,7 +37,10 @@ pub enum BreakerEvent {
     /// circuit opens and `fallback` serves; otherwise the version keeps serving.
     ///
     /// `kinds` counts the failures by kind; `first_failed` and `last_failed` are the tickets of the
-    /// first and the last failed call.
+    /// first and the last failed call. `cause` is [`Cause::Provider`] when the
+    /// [provider is at fault](crate::breaker::ErrorRateBreakerBuilder::provider_recovery), and else
+    /// [`Cause::Prompt`]; `failed_alike` are the versions that prove it. `probes_at` is when the
+    /// version is probed, if it is.
     ErrorRateExceeded {
         version: VersionId,
         reason: TripReason,
@@ -48,6 +51,9 @@ pub enum BreakerEvent {
         first_failed: Option<TicketId>,
         last_failed: Option<TicketId>,
         fallback: Option<VersionId>,
+        cause: Cause,
+        failed_alike: Vec<VersionId>,
+        probes_at: Option<Timestamp>,
     },
     /// Too many calls of a version failed or were slow, and no other version is in service:
     /// documents go to `destination`. If the version served instead of production, this belongs to
@@ -62,6 +68,9 @@ pub enum BreakerEvent {
         first_failed: Option<TicketId>,
         last_failed: Option<TicketId>,
         destination: Destination,
+        cause: Cause,
+        failed_alike: Vec<VersionId>,
+        probes_at: Option<Timestamp>,
     },
     /// A version that was out of service serves again, because the line-up has no version to fall
     /// back to any more.
@@ -84,7 +93,11 @@ pub enum BreakerEvent {
     /// The operator rearmed a version: its circuit is closed and its window empty.
     Rearmed { version: VersionId },
     /// All probes of a half-open version succeeded: its circuit is closed and its window empty.
-    Recovered { version: VersionId },
+    /// With `proven_by`, the probes of that version proved that the provider is well again.
+    Recovered {
+        version: VersionId,
+        proven_by: Option<VersionId>,
+    },
     /// The API throttled too large a share of a version's calls. No circuit opens: another prompt
     /// version meets the same limit.
     ThrottledRateExceeded {
@@ -151,7 +164,8 @@ impl fmt::Display for BreakerEvent {
                 ..
             } => write!(
                 f,
-                "circuit of {version} opened: {breach}; {fallback} serves now"
+                "circuit of {version} opened: {breach}; {fallback} serves now{}",
+                Recovering(self)
             ),
             Self::ErrorRateExceeded { version, .. } => write!(
                 f,
@@ -165,7 +179,8 @@ impl fmt::Display for BreakerEvent {
             } => write!(
                 f,
                 "circuit of {version} opened: {breach}; no version left to serve, so documents go \
-                 to {destination}"
+                 to {destination}{}",
+                Recovering(self)
             ),
             Self::FallbackMissing { version } => write!(
                 f,
@@ -206,12 +221,20 @@ impl fmt::Display for BreakerEvent {
                     "operator rearmed {version}: its circuit is closed, its window empty"
                 )
             }
-            Self::Recovered { version } => {
-                write!(
-                    f,
-                    "circuit of {version} closed: all probes succeeded, {version} serves again"
-                )
-            }
+            Self::Recovered {
+                version,
+                proven_by: None,
+            } => write!(
+                f,
+                "circuit of {version} closed: all probes succeeded, {version} serves again"
+            ),
+            Self::Recovered {
+                version,
+                proven_by: Some(proof),
+            } => write!(
+                f,
+                "circuit of {version} closed: the probes of {proof} show that the provider is well"
+            ),
             Self::UrgentFailure { version, failure } => {
                 let advice = advice(*failure);
                 write!(f, "a call to {version} failed with {failure}: {advice}")
@@ -300,6 +323,40 @@ impl fmt::Display for Breach<'_> {
             write!(f, ", {count} {kind}")?;
         }
         f.write_str(")")
+    }
+}
+
+/// Whose fault it is, and when the version is probed.
+struct Recovering<'a>(&'a BreakerEvent);
+
+impl fmt::Display for Recovering<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (BreakerEvent::ErrorRateExceeded {
+            cause,
+            failed_alike,
+            probes_at,
+            ..
+        }
+        | BreakerEvent::Exhausted {
+            cause,
+            failed_alike,
+            probes_at,
+            ..
+        }) = self.0
+        else {
+            return Ok(());
+        };
+        if *cause == Cause::Provider {
+            f.write_str("; the provider is at fault")?;
+        }
+        if !failed_alike.is_empty() {
+            let names: Vec<_> = failed_alike.iter().map(VersionId::as_str).collect();
+            write!(f, ": {} failed alike", names.join(" and "))?;
+        }
+        match probes_at {
+            Some(at) => write!(f, "; probes at {at}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -65,6 +65,19 @@ impl Guidance {
             BreakerEvent::ErrorRateExceeded {
                 version,
                 fallback: Some(fallback),
+                probes_at: Some(_),
+                ..
+            } => Self::new(
+                format!("{fallback} serves instead of {version}, which is probed"),
+                back_in_service(version),
+                format!(
+                    "look at the provider; {version} serves again when its probes succeed, or at \
+                     once after `rearm`"
+                ),
+            ),
+            BreakerEvent::ErrorRateExceeded {
+                version,
+                fallback: Some(fallback),
                 ..
             } => Self::new(
                 format!("{fallback} serves instead of {version}"),
@@ -77,6 +90,19 @@ impl Guidance {
                 format!("nothing: {version} still serves, no version stands behind it"),
                 format!("{version} has been well for as long as the breaker holds incidents open"),
                 "check the prompt and the provider; deploy a corrected prompt under a new id",
+            ),
+            BreakerEvent::Exhausted {
+                version,
+                destination,
+                probes_at: Some(_),
+                ..
+            } => Self::new(
+                format!("documents go to {destination}, and {version} is probed"),
+                back_in_service(version),
+                format!(
+                    "look at the provider; {version} serves again when its probes succeed, or at \
+                     once after `rearm`"
+                ),
             ),
             BreakerEvent::Exhausted {
                 version,

@@ -1,11 +1,14 @@
 //! P3: when too many calls fail, the breaker falls back to the previous version, then pages.
 
 mod builder;
+mod by_version;
 mod circuit;
 mod circuits;
 mod commands;
 mod core;
 mod counts;
+mod evaluation;
+mod fault;
 mod generation;
 mod in_flight;
 mod last_calls;
@@ -51,10 +54,11 @@ const NAME: &str = "error-rate";
 ///
 /// # What it does
 /// It opens the version's circuit: from the next call on the previous version serves (for a
-/// candidate: production). Then it sends one page. The version stays out of service until the
-/// operator [rearms](Self::rearm) it: an automatic probe would serve a bad prompt again. For
-/// transient faults, such as those of a provider, [`Recovery::Probe`] probes the version with a few
-/// calls after a wait. If the previous version fails as well, documents go to human review, or to
+/// candidate: production). Then it sends one page. After a fault of its own the version stays out of
+/// service until the operator [rearms](Self::rearm) it: an automatic probe would serve a bad prompt
+/// again. After a [fault of the provider](ErrorRateBreakerBuilder::provider_recovery) it is probed
+/// with a few calls after a wait, and serves again when they succeed; the page says which it is, and
+/// why. If the previous version fails as well, documents go to human review, or to
 /// [a queue of yours](ErrorRateBreakerBuilder::when_exhausted), and the breaker pages that no
 /// version is left. With no previous version in the line-up, the breaker pages and the version
 /// keeps serving; a version that was out of service when such a line-up was deployed serves again,

@@ -31,10 +31,17 @@ fn breaker() -> Vec<Value> {
             "event": event, "version": "v7",
             "reason": reason, "errors": errors, "calls": 100, "threshold": [5, 100],
             "kinds": kinds, "first_failed": "00000000000000ff-7", "last_failed": null,
+            "cause": "prompt", "failed_alike": [], "probes_at": null,
         })
     };
     let with = |mut event: Value, key: &str, value: Value| {
         event[key] = value;
+        event
+    };
+    let provider = |mut event: Value| {
+        event["cause"] = json!("provider");
+        event["failed_alike"] = json!(["v6", "v8"]);
+        event["probes_at"] = json!(later(1));
         event
     };
     let exceeded = "error_rate_exceeded";
@@ -74,9 +81,19 @@ fn breaker() -> Vec<Value> {
             Value::Null,
         ),
         with(
-            trip("exhausted", "error_rate", 9, json!({ "overloaded": 9 })),
+            provider(trip(
+                "exhausted",
+                "error_rate",
+                9,
+                json!({ "overloaded": 9 }),
+            )),
             "destination",
             json!({ "queue": "backup" }),
+        ),
+        with(
+            provider(trip(exceeded, "error_rate", 6, json!({ "timeout": 6 }))),
+            "fallback",
+            json!("v6"),
         ),
         json!({ "event": "fallback_missing", "version": "v7" }),
         json!({
@@ -93,7 +110,8 @@ fn breaker() -> Vec<Value> {
         json!({ "event": "probes_started", "version": "v7", "probes": 1 }),
         json!({ "event": "probes_started", "version": "v7", "probes": 3 }),
         json!({ "event": "rearmed", "version": "v7" }),
-        json!({ "event": "recovered", "version": "v7" }),
+        json!({ "event": "recovered", "version": "v7", "proven_by": null }),
+        json!({ "event": "recovered", "version": "v6", "proven_by": "v7" }),
         json!({
             "event": "throttled_rate_exceeded", "version": "v7", "throttled": 30, "calls": 100,
             "threshold": [20, 100],

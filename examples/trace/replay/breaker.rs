@@ -66,6 +66,7 @@ impl Breaker {
             .min_calls(config.number("min_calls")?)
             .consecutive_failures(config.optional("consecutive_failures", Fields::small)?)
             .recovery(recovery)
+            .provider_recovery(recovery)
             .build()
             .map_err(text)?;
         let breaker = Arc::new(breaker);

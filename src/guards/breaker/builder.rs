@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::ErrorRateBreaker;
-use super::recovery::Recovery;
+use super::recovery::{Probing, Recovery};
 use super::rule::{FailureHandling, Rule, Slow};
 use crate::call::Destination;
 use crate::error::Error;
@@ -27,6 +27,7 @@ const CONSECUTIVE_FAILURES: u32 = 5;
 /// The allowed values of `last_calls`.
 const LAST_CALLS: RangeInclusive<u32> = 1..=10_000;
 const HOLD_OPEN: Duration = minutes(15);
+const PROVIDER_RECOVERY: Recovery = Recovery::Probe(Probing::OF_PROVIDER);
 
 impl ErrorRateBreaker {
     /// Configures a breaker, starting from the defaults.
@@ -71,6 +72,7 @@ pub struct ErrorRateBreakerBuilder {
     window: Duration,
     buckets: u32,
     mode: BreakerMode,
+    has_provider_recovery: bool,
 }
 
 impl ErrorRateBreakerBuilder {
@@ -82,6 +84,7 @@ impl ErrorRateBreakerBuilder {
                 min_calls: MIN_CALLS,
                 consecutive_failures: Some(CONSECUTIVE_FAILURES),
                 recovery: Recovery::Latch,
+                provider_recovery: PROVIDER_RECOVERY,
                 hold_open: HOLD_OPEN,
                 inclusive: false,
                 confident: false,
@@ -97,6 +100,7 @@ impl ErrorRateBreakerBuilder {
             window: WINDOW,
             buckets: BUCKETS,
             mode: BreakerMode::Enforce,
+            has_provider_recovery: false,
         }
     }
 
@@ -227,9 +231,39 @@ impl ErrorRateBreakerBuilder {
         self
     }
 
-    /// How a version comes back into service ([`Recovery::Latch`] by default).
+    /// How a version comes back into service after a fault of its own ([`Recovery::Latch`] by
+    /// default). Probing holds for a fault of the provider too, unless
+    /// [`provider_recovery`](Self::provider_recovery) says otherwise.
     pub fn recovery(mut self, recovery: impl Into<Recovery>) -> Self {
         self.rule.recovery = recovery.into();
+        if !self.has_provider_recovery {
+            self.rule.provider_recovery = match self.rule.recovery {
+                Recovery::Latch => PROVIDER_RECOVERY,
+                probe @ Recovery::Probe(_) => probe,
+            };
+        }
+        self
+    }
+
+    /// How a version comes back into service after a fault of the provider (by default it is probed
+    /// with 3 calls after one minute; the wait doubles, up to 5 minutes).
+    ///
+    /// The provider is at fault when most failures in the version's window are
+    /// [`Overloaded`](FailureKind::Overloaded), or when most of them have
+    /// [`Cause::Provider`](crate::failure::Cause::Provider) or calls are slow, and either another version
+    /// failed alike shortly before or no version is left to serve. Shortly: within two windows.
+    ///
+    /// ```
+    /// use fusebox::ErrorRateBreaker;
+    /// use fusebox::breaker::Recovery;
+    ///
+    /// // Whatever fails stays out of service until the operator rearms it.
+    /// let breaker = ErrorRateBreaker::builder().provider_recovery(Recovery::Latch).build()?;
+    /// # Ok::<(), fusebox::Error>(())
+    /// ```
+    pub fn provider_recovery(mut self, recovery: impl Into<Recovery>) -> Self {
+        self.rule.provider_recovery = recovery.into();
+        self.has_provider_recovery = true;
         self
     }
 
@@ -291,8 +325,10 @@ impl ErrorRateBreakerBuilder {
             let allowed = "1 to 10000, or `None`";
             return Err(Error::invalid("error rate last_calls", calls, allowed));
         }
-        if let Recovery::Probe(probing) = &rule.recovery {
-            probing.check()?;
+        for recovery in [&rule.recovery, &rule.provider_recovery] {
+            if let Recovery::Probe(probing) = recovery {
+                probing.check()?;
+            }
         }
         let span = Span::new("error rate window", self.window, self.buckets)?;
         Ok(Rule { span, ..rule })

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::counts::{Health, VersionCounts};
+use super::fault::{self, Fault, ProviderFailures};
 use super::generation::Generation;
 use super::in_flight::InFlight;
 use super::last_calls::LastCalls;
@@ -64,6 +65,12 @@ pub(super) struct Circuit {
     #[serde(skip)]
     in_flight: Option<Box<InFlight>>,
     failures_in_a_row: u32,
+    /// Boxed, because a version that is well has none.
+    #[serde(default)]
+    provider_failures: Option<Box<ProviderFailures>>,
+    /// Why it is out of service, if it is.
+    #[serde(default)]
+    fault: Fault,
     /// The number of times it went out of service since it was last in service.
     times_out: u32,
     late: u64,
@@ -101,6 +108,8 @@ impl Circuit {
             last_calls: LastCalls::new(rule.last_calls),
             in_flight: None,
             failures_in_a_row: 0,
+            provider_failures: None,
+            fault: Fault::Version,
             times_out: 0,
             late: 0,
             lost_calls: LostCalls::default(),
@@ -116,6 +125,7 @@ impl Circuit {
     pub(super) fn adopt(&mut self, rule: &Rule) {
         if self.window.span() != rule.span {
             self.window = Window::new(rule.span);
+            self.provider_failures = None;
         }
         if !self.last_calls.has_size(rule.last_calls) {
             self.last_calls = LastCalls::new(rule.last_calls);
@@ -123,7 +133,7 @@ impl Circuit {
         if rule.slow.is_none() {
             self.in_flight = None;
         }
-        if rule.recovery == Recovery::Latch && !self.is_in_service() {
+        if rule.recovery_from(self.fault) == &Recovery::Latch && !self.is_in_service() {
             self.phase = Phase::Latched;
         }
     }
@@ -225,6 +235,7 @@ impl Circuit {
                 let (first, _) = self.failed.unwrap_or((ticket, ticket));
                 self.failed = Some((first, ticket));
                 *self.kinds.entry(kind).or_default() += 1;
+                self.record_provider_failure(kind, now);
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
                 self.window.add(now, [1, 1, 0, slow, 0]);
                 self.last_calls.add(true);
@@ -240,6 +251,16 @@ impl Circuit {
         }
     }
 
+    fn record_provider_failure(&mut self, kind: FailureKind, now: Timestamp) {
+        if ProviderFailures::has(kind) {
+            let span = self.window.span();
+            let failures = &mut self.provider_failures;
+            failures
+                .get_or_insert_with(|| Box::new(ProviderFailures::new(span)))
+                .add(kind, now);
+        }
+    }
+
     /// Without a failure in the window, what failed before is another matter.
     fn forget_old_failures(&mut self, now: Timestamp) {
         let [_, errors, ..] = self.window.total(now);
@@ -247,7 +268,34 @@ impl Circuit {
             self.kinds.clear();
             self.failed = None;
             self.failures_in_a_row = 0;
+            self.provider_failures = None;
         }
+    }
+
+    /// Whose fault it is that its calls break a rule.
+    pub(super) fn fault_of(&mut self, breach: &Breach, now: Timestamp) -> Fault {
+        let [_, errors, ..] = self.window.total(now);
+        let failures = self.provider_failures.as_deref_mut();
+        fault::of(breach.reason, failures, errors, now)
+    }
+
+    /// When and how it is probed while it is out of service, if it is.
+    pub(super) fn probing<'r>(&self, rule: &'r Rule) -> Option<&'r Probing> {
+        match rule.recovery_from(self.fault) {
+            Recovery::Latch => None,
+            Recovery::Probe(probing) => Some(probing),
+        }
+    }
+
+    pub(super) fn is_out_by_provider(&self) -> bool {
+        !self.is_in_service() && self.fault == Fault::Provider
+    }
+
+    /// Whether it is out of service, for a fault that is the provider's, or is if a second version
+    /// fails alike now.
+    pub(super) fn may_share_fault(&self, now: Timestamp) -> bool {
+        let is_like_an_outage = || self.fault.is_like_an_outage_now(self.window.span(), now);
+        self.is_out_by_provider() || !self.is_in_service() && is_like_an_outage()
     }
 
     /// The rule that its calls break, if any.
@@ -348,16 +396,32 @@ impl Circuit {
         first
     }
 
-    /// Takes it out of service, until the operator rearms it or until it is probed.
-    pub(super) fn take_out(&mut self, recovery: &Recovery, now: Timestamp, generation: Generation) {
-        match recovery {
+    /// Takes it out of service, until the operator rearms it or until it is probed; returns the time
+    /// of the probes.
+    pub(super) fn take_out(
+        &mut self,
+        fault: Fault,
+        rule: &Rule,
+        now: Timestamp,
+        generation: Generation,
+    ) -> Option<Timestamp> {
+        self.fault = fault;
+        match rule.recovery_from(fault) {
             Recovery::Latch => {
                 self.generation = generation;
                 self.phase = Phase::Latched;
+                None
             }
-            Recovery::Probe(probing) => {
-                self.open(probing, now, generation);
-            }
+            Recovery::Probe(probing) => Some(self.open(probing, now, generation)),
+        }
+    }
+
+    /// Another version failed alike, so it is the provider's fault: a latched version is probed as
+    /// well.
+    pub(super) fn blame_provider(&mut self, rule: &Rule, now: Timestamp, generation: Generation) {
+        self.fault = Fault::Provider;
+        if let (Recovery::Probe(probing), Phase::Latched) = (&rule.provider_recovery, &self.phase) {
+            self.open(probing, now, generation);
         }
     }
 

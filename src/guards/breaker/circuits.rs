@@ -9,87 +9,23 @@ use crate::guard::Cx;
 use crate::name::VersionId;
 use crate::time::{Timestamp, hours};
 
+use super::by_version::ByVersion;
 use super::circuit::Circuit;
 use super::counts::VersionCounts;
+use super::evaluation::{End, Evaluation, Shared};
+use super::fault::Fault;
 use super::generation::Generation;
 use super::outage;
-use super::recovery::{HalfOpen, Recovery};
+use super::recovery::HalfOpen;
 use super::rule::{Breach, CountsAs, Rule};
 
-/// Above this number, circuits that are in service and whose version is not live are dropped.
-const VERSIONS: usize = 8;
-/// Hard limit: above it, the oldest circuit is dropped, in service or not.
-const MOST_VERSIONS: usize = 1_000;
 /// The longest `retry-after` that is believed. A probe that comes too early costs a few calls, and
 /// its answer says again how long to wait; a mistaken date would hold a version for years.
 const LONGEST_RETRY_AFTER: Duration = hours(1);
 
-/// What the circuits of all scopes share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) mode: BreakerMode,
-    /// Calls admitted before it are late for every version.
-    pub(super) generation: Generation,
-    pub(super) latest: Timestamp,
-}
-
-/// What circuits are evaluated with: the rule, the shared state, and the context of the call or
-/// tick.
-#[derive(Debug)]
-pub(super) struct Evaluation<'a> {
-    rule: &'a Rule,
-    shared: &'a mut Shared,
-    /// The circuits of all documents, when those of one type are evaluated.
-    all_documents: Option<&'a Circuits>,
-    cx: &'a Cx<'a>,
-}
-
-impl<'a> Evaluation<'a> {
-    /// The evaluation of all documents.
-    pub(super) fn new(rule: &'a Rule, shared: &'a mut Shared, cx: &'a Cx<'a>) -> Self {
-        Self {
-            rule,
-            shared,
-            all_documents: None,
-            cx,
-        }
-    }
-
-    /// The evaluation of one type, whose events `cx` limits to the type.
-    pub(super) fn of_type<'b>(
-        &'b mut self,
-        all_documents: &'b Circuits,
-        cx: &'b Cx<'b>,
-    ) -> Evaluation<'b> {
-        Evaluation {
-            rule: self.rule,
-            shared: self.shared,
-            all_documents: Some(all_documents),
-            cx,
-        }
-    }
-
-    fn is_out_for_all(&self, version: &VersionId) -> bool {
-        let all_documents = self.all_documents;
-        all_documents.is_some_and(|all| all.is_out(version))
-    }
-}
-
-/// A call that ended.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct End<'a> {
-    pub(super) ticket: &'a Ticket,
-    pub(super) outcome: &'a Outcome,
-    /// What the call counts as for its version; `None` when it does not count.
-    pub(super) counts_as: Option<CountsAs>,
-    /// How long the API asked to wait.
-    pub(super) wait: Option<Duration>,
-}
-
 #[derive(Debug)]
 pub(super) struct Circuits {
-    /// A list: it is small, and versions are few.
-    by_version: Vec<(VersionId, Circuit)>,
+    by_version: ByVersion,
     /// Whether a version may be out of service.
     pub(super) has_outage: bool,
 }
@@ -97,23 +33,17 @@ pub(super) struct Circuits {
 impl Circuits {
     pub(super) fn new() -> Self {
         Self {
-            by_version: Vec::new(),
+            by_version: ByVersion::default(),
             has_outage: false,
         }
     }
 
     pub(super) fn circuit(&self, version: &str) -> Option<&Circuit> {
-        let mut circuits = self.by_version.iter();
-        circuits
-            .find(|(known, _)| known == version)
-            .map(|(_, circuit)| circuit)
+        self.by_version.get(version)
     }
 
     fn circuit_mut(&mut self, version: &str) -> Option<&mut Circuit> {
-        let mut circuits = self.by_version.iter_mut();
-        circuits
-            .find(|(known, _)| known == version)
-            .map(|(_, circuit)| circuit)
+        self.by_version.get_mut(version)
     }
 
     pub(super) fn counts(
@@ -130,20 +60,10 @@ impl Circuits {
 
     /// The circuit of a version, created if there is none.
     fn entry(&mut self, version: &VersionId, evaluation: &Evaluation<'_>) -> Option<&mut Circuit> {
-        if self.circuit(version.as_str()).is_none() {
-            if self.by_version.len() >= VERSIONS {
-                self.by_version.retain(|(known, circuit)| {
-                    !circuit.is_in_service() || evaluation.cx.line_up().role_of(known).is_some()
-                });
-            }
-            if self.by_version.len() >= MOST_VERSIONS {
-                self.by_version.remove(0);
-            }
-            self.by_version.reserve_exact(1);
-            let circuit = Circuit::new(evaluation.rule, evaluation.shared.generation);
-            self.by_version.push((version.clone(), circuit));
-        }
-        self.circuit_mut(version.as_str())
+        let line_up = evaluation.cx.line_up();
+        let is_live = |known: &VersionId| line_up.role_of(known).is_some();
+        let new = || Circuit::new(evaluation.rule, evaluation.shared.generation);
+        self.by_version.entry(version, is_live, new)
     }
 
     pub(super) fn opened(&mut self, ticket: &Ticket, evaluation: &Evaluation<'_>) {
@@ -160,10 +80,9 @@ impl Circuits {
         let Some(circuit) = self.circuit_mut(version.as_str()) else {
             return true;
         };
-        match (circuit.half_open_mut(), &rule.recovery) {
-            (Some(half_open), Recovery::Probe(probing)) => {
-                half_open.reserve(cx.ticket(), probing, cx.now())
-            }
+        let probing = circuit.probing(rule);
+        match (circuit.half_open_mut(), probing) {
+            (Some(half_open), Some(probing)) => half_open.reserve(cx.ticket(), probing, cx.now()),
             _ => circuit.is_in_service(),
         }
     }
@@ -175,8 +94,7 @@ impl Circuits {
     }
 
     pub(super) fn is_out(&self, version: &VersionId) -> bool {
-        let circuit = self.circuit(version.as_str());
-        circuit.is_some_and(|circuit| !circuit.is_in_service())
+        self.by_version.is_out(version)
     }
 
     pub(super) fn settled(&mut self, end: End<'_>, evaluation: &mut Evaluation<'_>) {
@@ -206,7 +124,7 @@ impl Circuits {
         if !self.has_outage {
             return;
         }
-        for (version, circuit) in &mut self.by_version {
+        for (version, circuit) in self.by_version.iter_mut() {
             let half_open = circuit.half_open_mut().filter(|_| serving != Some(version));
             half_open.map(|half_open| half_open.release(ticket.id()));
         }
@@ -243,7 +161,7 @@ impl Circuits {
         if is_throttled && all_documents.is_some() {
             return;
         }
-        let all_circuit = all_documents.and_then(|all| all.circuit(version.as_str()));
+        let all_circuit = all_documents.and_then(|all| all.get(version.as_str()));
         let Some(circuit) = self.entry(version, evaluation) else {
             return;
         };
@@ -318,11 +236,14 @@ impl Circuits {
         let is_alone = declared.peek().is_none();
         let fallback = declared.find(|fallback| !is_out(fallback)).cloned();
         let generation = Generation::beginning(cx, now);
+        let is_last = role == Role::Previous || !is_alone && fallback.is_none();
+        let fault = self.fault_of(version, &breach, is_last, now);
+        let failed_alike = self.blame_provider(fault, version, evaluation);
         let Some(circuit) = self.circuit_mut(version.as_str()) else {
             return;
         };
-        if role == Role::Previous || !is_alone && fallback.is_none() {
-            circuit.take_out(&rule.recovery, now, generation);
+        if is_last {
+            let probes_at = circuit.take_out(fault, rule, now, generation);
             let (first_failed, last_failed) = circuit.failed().unzip();
             let destination = rule.when_exhausted.clone();
             let event = BreakerEvent::Exhausted {
@@ -335,6 +256,9 @@ impl Circuits {
                 first_failed,
                 last_failed,
                 destination: destination.unwrap_or(Destination::HumanReview),
+                cause: fault.cause(),
+                failed_alike,
+                probes_at,
             };
             circuit.tripped_with(event.clone());
             self.has_outage = true;
@@ -348,6 +272,12 @@ impl Circuits {
             return;
         }
         let (first_failed, last_failed) = circuit.failed().unzip();
+        let probes_at = if is_alone {
+            circuit.alarm();
+            None
+        } else {
+            circuit.take_out(fault, rule, now, generation)
+        };
         let event = BreakerEvent::ErrorRateExceeded {
             version: version.clone(),
             reason: breach.reason,
@@ -357,33 +287,86 @@ impl Circuits {
             kinds: circuit.kinds(),
             first_failed,
             last_failed,
-            fallback: fallback.clone(),
+            fallback,
+            cause: fault.cause(),
+            failed_alike,
+            probes_at,
         };
         circuit.tripped_with(event.clone());
-        if fallback.is_some() {
-            circuit.take_out(&rule.recovery, now, generation);
-            self.has_outage = true;
-        } else {
-            circuit.alarm();
-        }
+        self.has_outage |= !is_alone;
         cx.page(
             &outage::failing(version, rule, cx),
             EventKind::Breaker(event),
         );
     }
 
+    /// Whose fault it is that a version breaks a rule: the provider's too if no version is left, as
+    /// several prompts rarely break at once.
+    fn fault_of(
+        &mut self,
+        version: &VersionId,
+        breach: &Breach,
+        is_last: bool,
+        now: Timestamp,
+    ) -> Fault {
+        let is_shared = is_last
+            || self
+                .others_that_share_a_fault(version, now)
+                .next()
+                .is_some();
+        let circuit = self.circuit_mut(version.as_str());
+        let fault = circuit.map_or(Fault::Version, |circuit| circuit.fault_of(breach, now));
+        match fault {
+            Fault::MaybeProvider { .. } if is_shared => Fault::Provider,
+            fault => fault,
+        }
+    }
+
+    /// Other versions that are out of service as if the provider failed.
+    fn others_that_share_a_fault(
+        &mut self,
+        version: &VersionId,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (&VersionId, &mut Circuit)> {
+        let circuits = self.by_version.iter_mut();
+        circuits
+            .filter(move |(other, circuit)| other != version && circuit.may_share_fault(now))
+            .map(|(other, circuit)| (&*other, circuit))
+    }
+
+    /// When the provider is at fault, it is also for the versions that failed alike shortly before;
+    /// these versions.
+    fn blame_provider(
+        &mut self,
+        fault: Fault,
+        version: &VersionId,
+        evaluation: &Evaluation<'_>,
+    ) -> Vec<VersionId> {
+        let (rule, now) = (evaluation.rule, evaluation.shared.latest);
+        if fault != Fault::Provider {
+            return Vec::new();
+        }
+        let generation = Generation::beginning(evaluation.cx, now);
+        self.others_that_share_a_fault(version, now)
+            .map(|(other, circuit)| {
+                circuit.blame_provider(rule, now, generation);
+                other.clone()
+            })
+            .collect()
+    }
+
     /// Records the end of a probe; whether the call was one.
     fn record_probe(&mut self, end: End<'_>, evaluation: &mut Evaluation<'_>) -> bool {
         let (rule, cx) = (evaluation.rule, evaluation.cx);
         let (ticket, now) = (end.ticket, evaluation.shared.latest);
-        let Recovery::Probe(probing) = &rule.recovery else {
-            return false;
-        };
         let generation = Generation::beginning(cx, now);
         let Some(circuit) = self.circuit_mut(ticket.version().as_str()) else {
             return false;
         };
         let is_enforced = evaluation.shared.mode == BreakerMode::Enforce;
+        let Some(probing) = circuit.probing(rule) else {
+            return false;
+        };
         let Some(half_open) = circuit.half_open_mut() else {
             return false;
         };
@@ -394,7 +377,7 @@ impl Circuits {
         let version = ticket.version().clone();
         match end.counts_as {
             Some(CountsAs::Answered) if half_open.pass(probing) => {
-                recover(circuit, version, rule, generation, cx);
+                self.recover(&version, rule, now, cx);
             }
             Some(CountsAs::Failed(_) | CountsAs::AbandonedAsFailure) => {
                 let kind = EventKind::Breaker(BreakerEvent::ProbesFailed {
@@ -434,12 +417,12 @@ impl Circuits {
             evaluation.shared.mode,
             BreakerMode::Enforce | BreakerMode::ForcedFallback
         );
-        for (version, circuit) in &mut self.by_version {
+        for (version, circuit) in self.by_version.iter_mut() {
             let Some(role) = cx.line_up().role_of(version) else {
                 continue;
             };
             let all_documents = evaluation.all_documents;
-            let all_circuit = all_documents.and_then(|all| all.circuit(version.as_str()));
+            let all_circuit = all_documents.and_then(|all| all.get(version.as_str()));
             circuit.update_lost_calls(rule, now);
             let counts = circuit.counts(rule, now);
             if evaluation.shared.mode != BreakerMode::Disabled {
@@ -480,13 +463,17 @@ impl Circuits {
 
     /// Starts probes that are due, and fails those whose lease has expired.
     pub(super) fn advance_probes(&mut self, rule: &Rule, shared: &Shared, cx: &Cx<'_>) {
-        let (Recovery::Probe(probing), true) = (&rule.recovery, self.has_outage) else {
+        if !self.has_outage {
             return;
-        };
+        }
         let now = shared.latest;
         let generation = Generation::beginning(cx, now);
-        for (version, circuit) in &mut self.by_version {
+        let mut recovered = Vec::new();
+        for (version, circuit) in self.by_version.iter_mut() {
             let version = || version.clone();
+            let Some(probing) = circuit.probing(rule) else {
+                continue;
+            };
             if circuit.half_open(now, generation) {
                 let probes = probing.probes;
                 let kind = EventKind::Breaker(BreakerEvent::ProbesStarted {
@@ -499,7 +486,8 @@ impl Circuits {
                 .half_open_mut()
                 .is_some_and(|half_open| half_open.has_passed(probing))
             {
-                recover(circuit, version(), rule, generation, cx);
+                recovered.push(version());
+                continue;
             }
             let expired = |half_open: &mut HalfOpen| half_open.has_expired(probing, now);
             if circuit.half_open_mut().is_some_and(expired) {
@@ -511,14 +499,42 @@ impl Circuits {
                 cx.emit(Severity::Warning, kind);
             }
         }
+        for version in recovered {
+            self.recover(&version, rule, now, cx);
+        }
+    }
+
+    /// Closes the circuit of a version whose probes have all succeeded. If production is well again
+    /// after a fault of the provider, so is the version behind it, which has no calls of its own to
+    /// prove it.
+    fn recover(&mut self, version: &VersionId, rule: &Rule, now: Timestamp, cx: &Cx<'_>) {
+        let is_production = version == cx.line_up().stable().id();
+        let behind = cx.line_up().previous().map(Version::id);
+        let behind = behind.filter(|_| is_production && self.is_out_by_provider(version));
+        let behind = behind.filter(|behind| self.is_out_by_provider(behind));
+        for recovered in [Some(version), behind].into_iter().flatten() {
+            let generation = Generation::beginning(cx, now);
+            if let Some(circuit) = self.circuit_mut(recovered.as_str()) {
+                circuit.close(rule, generation);
+            }
+            outage::end(recovered, rule, cx);
+            let kind = EventKind::Breaker(BreakerEvent::Recovered {
+                version: recovered.clone(),
+                proven_by: (recovered != version).then(|| version.clone()),
+            });
+            cx.emit(Severity::Info, kind);
+        }
+    }
+
+    fn is_out_by_provider(&self, version: &VersionId) -> bool {
+        let circuit = self.circuit(version.as_str());
+        circuit.is_some_and(Circuit::is_out_by_provider)
     }
 
     /// Checks whether a version is out of service.
     pub(super) fn update_outage(&mut self) -> bool {
-        self.has_outage = self
-            .by_version
-            .iter()
-            .any(|(_, circuit)| !circuit.is_in_service());
+        let mut circuits = self.by_version.iter();
+        self.has_outage = circuits.any(|(_, circuit)| !circuit.is_in_service());
         self.has_outage
     }
 
@@ -534,7 +550,7 @@ impl Circuits {
 
     /// Puts all versions back into service, with empty windows.
     pub(super) fn reset(&mut self, rule: &Rule) {
-        for (_, circuit) in &mut self.by_version {
+        for (_, circuit) in self.by_version.iter_mut() {
             *circuit = Circuit::new(rule, Generation::default());
         }
         self.update_outage();
@@ -542,48 +558,38 @@ impl Circuits {
 
     /// Starts a generation of one version, or of all: calls that are open now are late.
     pub(super) fn begin_generation(&mut self, of: Option<&VersionId>, generation: Generation) {
-        for (version, circuit) in &mut self.by_version {
+        for (version, circuit) in self.by_version.iter_mut() {
             if of.is_none_or(|of| of == version) {
                 circuit.begin_generation(generation);
             }
         }
     }
 
+    pub(super) fn by_version(&self) -> &ByVersion {
+        &self.by_version
+    }
+
     /// The versions of which an incident may be open.
     pub(super) fn versions(&self) -> impl Iterator<Item = &VersionId> {
-        self.by_version.iter().map(|(version, _)| version)
+        self.by_version.versions()
     }
 
     /// Applies another rule; windows of another shape start empty.
     pub(super) fn adopt(&mut self, rule: &Rule) {
-        for (_, circuit) in &mut self.by_version {
+        for (_, circuit) in self.by_version.iter_mut() {
             circuit.adopt(rule);
         }
     }
 
-    pub(super) fn stored(&self) -> Vec<(VersionId, Circuit)> {
+    pub(super) fn stored(&self) -> ByVersion {
         self.by_version.clone()
     }
 
-    pub(super) fn restored(by_version: Vec<(VersionId, Circuit)>, rule: &Rule) -> Self {
+    pub(super) fn restored(by_version: ByVersion, rule: &Rule) -> Self {
         let mut circuits = Self::new();
         circuits.by_version = by_version;
         circuits.adopt(rule);
         circuits.update_outage();
         circuits
     }
-}
-
-/// Closes the circuit of a version whose probes have all succeeded.
-fn recover(
-    circuit: &mut Circuit,
-    version: VersionId,
-    rule: &Rule,
-    generation: Generation,
-    cx: &Cx<'_>,
-) {
-    circuit.close(rule, generation);
-    outage::end(&version, rule, cx);
-    let kind = EventKind::Breaker(BreakerEvent::Recovered { version });
-    cx.emit(Severity::Info, kind);
 }

@@ -13,10 +13,12 @@ use crate::name::{DocumentType, VersionId};
 use crate::stats::{BoundedMap, DEFAULT_KEYS, Place};
 use crate::time::Timestamp;
 
+use super::by_version::ByVersion;
 use super::circuit::Circuit;
-use super::circuits::{Circuits, End, Evaluation, Shared};
+use super::circuits::Circuits;
 use super::commands::Command;
 use super::counts::VersionCounts;
+use super::evaluation::{End, Evaluation, Shared};
 use super::generation::Generation;
 use super::rule::{Effect, Rule};
 
@@ -42,9 +44,9 @@ pub(super) struct Core {
 pub(super) struct Stored {
     format: Format<1>,
     mode: BreakerMode,
-    circuits: Vec<(VersionId, Circuit)>,
+    circuits: ByVersion,
     #[serde(default)]
-    types: Vec<(DocumentType, Vec<(VersionId, Circuit)>)>,
+    types: Vec<(DocumentType, ByVersion)>,
     #[serde(default)]
     pending: Vec<Command>,
     #[serde(default)]
@@ -203,7 +205,10 @@ impl Core {
         if let Some(circuits) = of_type(&mut self.types, document_type, cx) {
             let cx = cx.only_for(document_type);
             let had_outage = circuits.has_outage;
-            circuits.settled(end, &mut evaluation.of_type(&self.all_documents, &cx));
+            circuits.settled(
+                end,
+                &mut evaluation.of_type(self.all_documents.by_version(), &cx),
+            );
             if circuits.has_outage && !had_outage {
                 self.types_with_outage.insert(document_type.clone());
                 self.needs_attention = true;
@@ -279,7 +284,8 @@ impl Core {
         self.all_documents.check_hanging_calls(&mut evaluation);
         for (document_type, circuits) in self.types.iter_mut() {
             let cx = cx.only_for(document_type);
-            circuits.check_hanging_calls(&mut evaluation.of_type(&self.all_documents, &cx));
+            circuits
+                .check_hanging_calls(&mut evaluation.of_type(self.all_documents.by_version(), &cx));
             if circuits.has_outage {
                 self.types_with_outage.insert(document_type.clone());
             }
@@ -293,7 +299,7 @@ impl Core {
         self.all_documents.report_outages(&evaluation);
         for (document_type, circuits) in self.types.iter_mut() {
             let cx = cx.only_for(document_type);
-            circuits.report_outages(&evaluation.of_type(&self.all_documents, &cx));
+            circuits.report_outages(&evaluation.of_type(self.all_documents.by_version(), &cx));
         }
     }
 
@@ -421,9 +427,7 @@ impl Core {
         self.pending = stored.pending;
         self.reported_fallback = stored.reported_fallback;
         let dropped = dropped.iter();
-        let dropped = dropped.flat_map(|(name, circuits)| {
-            versions_of(name, circuits.iter().map(|(version, _)| version))
-        });
+        let dropped = dropped.flat_map(|(name, circuits)| versions_of(name, circuits.versions()));
         self.command(Command::DropTypes(dropped.collect()));
         self.needs_attention = true;
     }

@@ -51,6 +51,15 @@ pub struct Probing {
 }
 
 impl Probing {
+    /// A provider's outage passes by itself, and meanwhile documents wait: a few calls every five
+    /// minutes tell early when it has.
+    pub(super) const OF_PROVIDER: Self = Self {
+        wait: minutes(1),
+        longest_wait: Some(minutes(5)),
+        probes: PROBES,
+        lease: LEASE,
+    };
+
     /// Probes the version after this wait, with 3 calls and a lease of 10 minutes. The wait
     /// doubles, up to 15 minutes.
     pub fn after(wait: Duration) -> Self {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::fault::Fault;
 use super::recovery::Recovery;
 use crate::call::{Destination, Outcome};
 use crate::event::TripReason;
@@ -32,7 +33,10 @@ pub(super) struct Rule {
     pub(super) span: Span,
     pub(super) min_calls: u64,
     pub(super) consecutive_failures: Option<u32>,
+    /// From a fault of the version.
     pub(super) recovery: Recovery,
+    /// From a fault of the provider.
+    pub(super) provider_recovery: Recovery,
     pub(super) hold_open: Duration,
     /// Whether a rate equal to the threshold breaks the rule.
     pub(super) inclusive: bool,
@@ -109,6 +113,14 @@ impl Rule {
             self.threshold.is_exceeded_by(part, whole)
         };
         is_exceeded && (!self.confident || wilson_at_least(part, whole) > self.threshold.as_f64())
+    }
+
+    /// How a version comes back into service.
+    pub(super) fn recovery_from(&self, fault: Fault) -> &Recovery {
+        match fault {
+            Fault::Provider => &self.provider_recovery,
+            Fault::MaybeProvider { .. } | Fault::Version => &self.recovery,
+        }
     }
 
     /// What an outcome counts as, and whether it pages.

@@ -16,6 +16,7 @@ mod incidents;
 mod no_fallback;
 mod open_calls;
 mod options;
+mod provider_fault;
 mod recovery;
 mod restart;
 mod settings;

@@ -267,7 +267,8 @@ fn documents_go_to_a_named_queue_when_no_version_is_left() {
     let page = events.iter().map(ToString::to_string).next().unwrap();
     let expected = "error-rate: circuit of v6 opened: consecutive failures, 5 of 5 calls failed \
                     (threshold 5 %, 5 server_error); no version left to serve, so documents go to \
-                    queue backup-provider";
+                    queue backup-provider; the provider is at fault: v7 failed alike; probes at \
+                    2026-03-13T21:01:00.000Z";
     assert!(page.ends_with(expected), "{page}");
     assert_eq!(
         destination(&bench).as_deref(),

@@ -1,0 +1,89 @@
+//! Whose fault it is that a version fails: the version's own, or the provider's.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::TripReason;
+use crate::failure::{Cause, FailureKind};
+use crate::stats::{Span, Window};
+use crate::time::Timestamp;
+
+/// Whose fault it is that a version is out of service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Fault {
+    /// Its calls fail as they do when the provider fails, but another version may be well.
+    MaybeProvider { since: Timestamp },
+    /// The provider says so, or versions failed alike.
+    Provider,
+    #[default]
+    Version,
+}
+
+impl Fault {
+    pub(super) fn cause(self) -> Cause {
+        match self {
+            Self::Provider => Cause::Provider,
+            Self::MaybeProvider { .. } | Self::Version => Cause::Prompt,
+        }
+    }
+
+    /// Whether it began shortly before, and may be the provider's: then a second version that fails
+    /// alike settles it.
+    pub(super) fn is_like_an_outage_now(self, span: Span, now: Timestamp) -> bool {
+        matches!(self, Self::MaybeProvider { since } if now.since(since) <= 2 * span.length())
+    }
+}
+
+/// The failures in a version's window that may be the provider's.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ProviderFailures {
+    /// Counts of those that may be, and of those of which the provider says it.
+    window: Window<2>,
+}
+
+impl ProviderFailures {
+    pub(super) fn new(span: Span) -> Self {
+        Self {
+            window: Window::new(span),
+        }
+    }
+
+    /// Whether a failure belongs here.
+    pub(super) fn has(kind: FailureKind) -> bool {
+        kind.cause() == Cause::Provider
+    }
+
+    pub(super) fn add(&mut self, kind: FailureKind, now: Timestamp) {
+        let is_said = u64::from(kind == FailureKind::Overloaded);
+        self.window.add(now, [1, is_said]);
+    }
+
+    /// Whose fault a breach is. A version that fails for reasons of its own as often as for the
+    /// provider's is at fault itself.
+    fn fault(&mut self, errors: u64, now: Timestamp) -> Fault {
+        let [provider, said] = self.window.total(now);
+        let are_most = |part: u64| part.saturating_mul(2) > errors;
+        if are_most(said) {
+            Fault::Provider
+        } else if are_most(provider) {
+            Fault::MaybeProvider { since: now }
+        } else {
+            Fault::Version
+        }
+    }
+}
+
+/// Whose fault it is that a version with `errors` in its window breaks a rule. Calls that hang tell
+/// as much as calls that time out.
+pub(super) fn of(
+    broken: TripReason,
+    failures: Option<&mut ProviderFailures>,
+    errors: u64,
+    now: Timestamp,
+) -> Fault {
+    match failures {
+        _ if broken == TripReason::SlowCalls => Fault::MaybeProvider { since: now },
+        Some(failures) => failures.fault(errors, now),
+        None => Fault::Version,
+    }
+}
