@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::revision::Revision;
+
 /// Why fusebox refused a value, a configuration or a stored state.
 ///
 /// Constructors, builders, deployments, operator commands, token counters, snapshots and
@@ -32,6 +34,8 @@ pub enum ErrorKind {
     Count,
     /// A value or a configuration is not allowed.
     Invalid,
+    /// A command was meant for an earlier [`Revision`](crate::Revision): look at the status again.
+    Outdated,
     /// A stored state cannot be read, or belongs to something else.
     State,
 }
@@ -43,6 +47,13 @@ enum Repr {
         field: Cow<'static, str>,
         value: String,
         allowed: Cow<'static, str>,
+    },
+    #[error("{command}: meant for revision {meant_for}, but it is {revision} now: {now}")]
+    Outdated {
+        command: String,
+        meant_for: Revision,
+        revision: Revision,
+        now: String,
     },
     #[error("token counter `{counter}`: {reason}")]
     Count { counter: String, reason: String },
@@ -78,6 +89,21 @@ impl Error {
             return Err(Self::invalid(field, text, "at least one character"));
         }
         Ok(())
+    }
+
+    /// An error for a command that was meant for another revision, and what is the case now.
+    pub(crate) fn outdated(
+        command: impl fmt::Display,
+        meant_for: Revision,
+        revision: Revision,
+        now: impl fmt::Display,
+    ) -> Self {
+        Self(Box::new(Repr::Outdated {
+            command: command.to_string(),
+            meant_for,
+            revision,
+            now: now.to_string(),
+        }))
     }
 
     /// An error for a text that a token counter could not count, and the reason.
@@ -118,6 +144,7 @@ impl Error {
         match *self.0 {
             Repr::Count { .. } => ErrorKind::Count,
             Repr::Invalid { .. } => ErrorKind::Invalid,
+            Repr::Outdated { .. } => ErrorKind::Outdated,
             Repr::State { .. } => ErrorKind::State,
         }
     }

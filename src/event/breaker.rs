@@ -28,11 +28,17 @@ pub enum BreakerEvent {
         calls: u64,
         threshold: Ratio,
     },
+    /// The operator changed the breaker's settings.
+    BreakerReconfigured { who: String, why: String },
     /// The operator reset the breaker: it enforces again, all circuits are closed and all windows
     /// empty.
-    BreakerReset,
+    BreakerReset { who: String, why: String },
     /// The operator switched the breaker to another mode.
-    BreakerSwitched { mode: BreakerMode },
+    BreakerSwitched {
+        mode: BreakerMode,
+        who: String,
+        why: String,
+    },
     /// Too many calls of a version failed or were slow. If there is a version to fall back to, the
     /// circuit opens and `fallback` serves; otherwise the version keeps serving.
     ///
@@ -91,7 +97,11 @@ pub enum BreakerEvent {
     /// The circuit of a version is half-open: up to `probes` calls go to the version.
     ProbesStarted { version: VersionId, probes: u32 },
     /// The operator rearmed a version: its circuit is closed and its window empty.
-    Rearmed { version: VersionId },
+    Rearmed {
+        version: VersionId,
+        who: String,
+        why: String,
+    },
     /// All probes of a half-open version succeeded: its circuit is closed and its window empty.
     /// With `proven_by`, the probes of that version proved that the provider is well again.
     Recovered {
@@ -127,6 +137,7 @@ impl BreakerEvent {
     pub fn name(&self) -> &'static str {
         match self {
             Self::AbandonedRateExceeded { .. } => "abandoned_rate_exceeded",
+            Self::BreakerReconfigured { .. } => "breaker_reconfigured",
             Self::BreakerReset { .. } => "breaker_reset",
             Self::BreakerSwitched { .. } => "breaker_switched",
             Self::ErrorRateExceeded { .. } => "error_rate_exceeded",
@@ -151,12 +162,16 @@ impl fmt::Display for BreakerEvent {
             Self::AbandonedRateExceeded { .. } | Self::ThrottledRateExceeded { .. } => {
                 write!(f, "{}", LostCalls(self))
             }
-            Self::BreakerReset => f.write_str(
-                "operator reset the breaker: all circuits are closed, all windows empty",
+            Self::BreakerReconfigured { who, why } => {
+                write!(f, "{who} changed the breaker's settings ({why})")
+            }
+            Self::BreakerReset { who, why } => write!(
+                f,
+                "{who} reset the breaker: all circuits are closed, all windows empty ({why})"
             ),
-            Self::BreakerSwitched { mode } => {
+            Self::BreakerSwitched { mode, who, why } => {
                 let effect = mode.effect();
-                write!(f, "operator switched the breaker to {mode}: {effect}")
+                write!(f, "{who} switched the breaker to {mode}: {effect} ({why})")
             }
             Self::ErrorRateExceeded {
                 version,
@@ -215,12 +230,10 @@ impl fmt::Display for BreakerEvent {
                     "circuit of {version} half-open: {probes} {calls} {version}"
                 )
             }
-            Self::Rearmed { version } => {
-                write!(
-                    f,
-                    "operator rearmed {version}: its circuit is closed, its window empty"
-                )
-            }
+            Self::Rearmed { version, who, why } => write!(
+                f,
+                "{who} rearmed {version}: its circuit is closed, its window empty ({why})"
+            ),
             Self::Recovered {
                 version,
                 proven_by: None,

@@ -16,6 +16,14 @@ use crate::name::{DocumentId, DocumentType, Field};
     reason = "each field is named after what it holds, and each variant explains its fields"
 )]
 pub enum DriftEvent {
+    /// The operator asked for a new baseline; the acceptance threshold is at its normal value.
+    BaselineRestarted {
+        document_type: DocumentType,
+        field: Field,
+        threshold: Confidence,
+        who: String,
+        why: String,
+    },
     /// The mean confidence of a field fell below its baseline, so the monitor raised the acceptance
     /// threshold.
     DriftDetected {
@@ -26,12 +34,13 @@ pub enum DriftEvent {
         documents: u64,
         threshold: Confidence,
     },
-    /// The operator resolved a drift or asked for a new baseline; the acceptance threshold is back
-    /// at its normal value.
+    /// The operator resolved a drift; the acceptance threshold is back at its normal value.
     DriftResolved {
         document_type: DocumentType,
         field: Field,
         threshold: Confidence,
+        who: String,
+        why: String,
     },
     /// A confidence was not a number from 0 to 1; the answer goes to human review.
     InvalidConfidence {
@@ -45,6 +54,7 @@ impl DriftEvent {
     /// The event's name, the same as `"event"` in its JSON.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::BaselineRestarted { .. } => "baseline_restarted",
             Self::DriftDetected { .. } => "drift_detected",
             Self::DriftResolved { .. } => "drift_resolved",
             Self::InvalidConfidence { .. } => "invalid_confidence",
@@ -55,6 +65,17 @@ impl DriftEvent {
 impl fmt::Display for DriftEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::BaselineRestarted {
+                document_type,
+                field,
+                threshold,
+                who,
+                why,
+            } => write!(
+                f,
+                "{who} asked for a new baseline of {document_type}.{field}: answers below \
+                 {threshold} go to human review ({why})"
+            ),
             Self::DriftDetected {
                 document_type,
                 field,
@@ -71,13 +92,13 @@ impl fmt::Display for DriftEvent {
                 document_type,
                 field,
                 threshold,
-            } => {
-                write!(
-                    f,
-                    "operator resolved the drift of {document_type}.{field}: answers below \
-                     {threshold} go to human review again"
-                )
-            }
+                who,
+                why,
+            } => write!(
+                f,
+                "{who} resolved the drift of {document_type}.{field}: answers below {threshold} go \
+                 to human review again ({why})"
+            ),
             Self::InvalidConfidence {
                 document, field, ..
             } => {

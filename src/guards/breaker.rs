@@ -16,6 +16,7 @@ mod lost_calls;
 mod outage;
 mod recovery;
 mod rule;
+mod status;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,10 +26,12 @@ use crate::call::{Call, Signal, Ticket, Version};
 use crate::error::Error;
 use crate::guard::{Attached, Cx, Guard, Route, State, Verdict};
 use crate::name::VersionId;
+use crate::order::Order;
+use crate::revision::Revision;
 use crate::time::Timestamp;
 
 use self::commands::Command;
-use self::core::Core;
+use self::core::{Core, NAME};
 pub use crate::event::breaker::{BreakerMode, ProbeFailure, TripReason};
 
 pub use builder::ErrorRateBreakerBuilder;
@@ -38,8 +41,7 @@ pub use counts::{Health, VersionCounts};
 pub use recovery::{Probing, Recovery};
 pub use rule::FailureHandling;
 use rule::Rule;
-
-const NAME: &str = "error-rate";
+pub use status::BreakerStatus;
 
 /// Falls back to the previous prompt version when too many calls of the current one fail.
 ///
@@ -96,7 +98,8 @@ const NAME: &str = "error-rate";
 /// # What an operator can do
 /// [`rearm`](Self::rearm) a version, [`reset`](Self::reset) all of them,
 /// [`reconfigure`](Self::reconfigure) the breaker, or [`switch`](Self::switch) its mode: force the
-/// fallback, only report, or only count.
+/// fallback, only report, or only count. Each command names the [`Revision`] of the
+/// [`status`](Self::status) that it was meant for, who gives it, and why.
 ///
 /// # What it cannot see
 /// - Answers that are wrong without failing.
@@ -134,7 +137,8 @@ const NAME: &str = "error-rate";
 /// [`Recovered`](crate::event::BreakerEvent::Recovered),
 /// [`IncidentResolved`](crate::event::IncidentEvent::IncidentResolved),
 /// [`Rearmed`](crate::event::BreakerEvent::Rearmed),
-/// [`BreakerReset`](crate::event::BreakerEvent::BreakerReset).
+/// [`BreakerReset`](crate::event::BreakerEvent::BreakerReset),
+/// [`BreakerReconfigured`](crate::event::BreakerEvent::BreakerReconfigured).
 ///
 /// # Example
 /// ```
@@ -178,37 +182,79 @@ impl ErrorRateBreaker {
         }
     }
 
+    /// What is out of service, and the revision that the next command must name.
+    pub fn status(&self) -> BreakerStatus {
+        self.core.lock().status()
+    }
+
     /// Puts a version back into service, with an empty window. Takes effect at once and is kept
     /// over a restart; the event is emitted at the pipeline's next call or tick. Calls admitted
     /// before are counted as late.
-    pub fn rearm(&self, version: impl AsRef<str>) {
-        if let Ok(version) = VersionId::new(version) {
-            self.command(Command::Rearm(version));
-        }
+    ///
+    /// An error if the breaker has changed since the [`status`](Self::status) with the revision
+    /// `meant_for`, if the version has had no calls, or if `who` or `why` is blank. Nothing is
+    /// changed then.
+    ///
+    /// ```
+    /// use fusebox::{ErrorKind, ErrorRateBreaker};
+    ///
+    /// let breaker = ErrorRateBreaker::default();
+    /// let seen = breaker.status().revision;
+    /// let refused = breaker.rearm("v7", seen, "ada", "the provider is well again").unwrap_err();
+    /// assert_eq!(refused.to_string(), "version: got `v7`, expected a version that has had calls");
+    /// ```
+    pub fn rearm(
+        &self,
+        version: impl AsRef<str>,
+        meant_for: Revision,
+        who: impl AsRef<str>,
+        why: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        let version = VersionId::new(version)?;
+        let command = Command::Rearm(version, Order::new(who, why)?);
+        self.command(command, meant_for)
     }
 
     /// Puts every version back into service, with empty windows, and switches the mode to
     /// [`Enforce`](BreakerMode::Enforce). Takes effect at once, as [`rearm`](Self::rearm) does.
-    pub fn reset(&self) {
-        self.command(Command::Reset);
+    ///
+    /// An error if the breaker has changed since, or if `who` or `why` is blank.
+    pub fn reset(
+        &self,
+        meant_for: Revision,
+        who: impl AsRef<str>,
+        why: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        self.command(Command::Reset(Order::new(who, why)?), meant_for)
     }
 
     /// Switches the mode for all versions. Takes effect at once, as [`rearm`](Self::rearm) does,
     /// and holds until the next `switch` or [`reset`](Self::reset).
-    pub fn switch(&self, mode: BreakerMode) {
-        self.command(Command::Switch(mode));
+    ///
+    /// An error if the breaker has changed since, or if `who` or `why` is blank.
+    pub fn switch(
+        &self,
+        mode: BreakerMode,
+        meant_for: Revision,
+        who: impl AsRef<str>,
+        why: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        self.command(Command::Switch(mode, Order::new(who, why)?), meant_for)
     }
 
-    fn adopt(&self, rule: Rule) {
+    fn adopt(&self, rule: Rule, meant_for: Revision, order: Order) -> Result<(), Error> {
+        let has_slow_rule = rule.slow.is_some();
         self.with_core(|core| {
+            core.command(Command::Reconfigure(order), meant_for)?;
             self.counts_open_calls
-                .store(rule.slow.is_some(), Ordering::Release);
+                .store(has_slow_rule, Ordering::Release);
             core.adopt(rule);
-        });
+            Ok(())
+        })
     }
 
-    fn command(&self, command: Command) {
-        self.with_core(|core| core.command(command));
+    fn command(&self, command: Command, meant_for: Revision) -> Result<(), Error> {
+        self.with_core(|core| core.command(command, meant_for))
     }
 
     /// The mode: what the breaker does when a version breaks a rule.

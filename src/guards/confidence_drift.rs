@@ -17,6 +17,8 @@ use crate::event::{DriftEvent, EventKind, PipelineEvent, Severity};
 use crate::format::Format;
 use crate::guard::{Acceptance, Attached, Cx, Guard, State, Trouble};
 use crate::name::{DocumentType, Field};
+use crate::order::{Order, check_revision};
+use crate::revision::Revision;
 use crate::stats::{BoundedMap, Place};
 use crate::time::Timestamp;
 
@@ -74,7 +76,8 @@ const NAME: &str = "confidence-drift";
 /// Page: [`DriftDetected`](crate::event::DriftEvent::DriftDetected). Warnings:
 /// [`InvalidConfidence`](crate::event::DriftEvent::InvalidConfidence),
 /// [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted). Info:
-/// [`DriftResolved`](crate::event::DriftEvent::DriftResolved).
+/// [`DriftResolved`](crate::event::DriftEvent::DriftResolved),
+/// [`BaselineRestarted`](crate::event::DriftEvent::BaselineRestarted).
 ///
 /// # Example
 /// ```
@@ -96,8 +99,9 @@ const NAME: &str = "confidence-drift";
 /// assert_eq!(drift.state(&invoice, &total), DriftState::Raised);
 /// assert_eq!(drift.threshold(&invoice, &total), Confidence::percent(85));
 ///
-/// drift.resolve(&invoice, &total); // once the operator understands the drift
-/// pipeline.tick();
+/// // Once the operator understands the drift:
+/// let seen = drift.status(&invoice, &total).revision;
+/// drift.resolve(&invoice, &total, seen, "ada", "the scanner was dirty")?;
 /// assert_eq!(drift.threshold("invoice", "total"), Confidence::percent(80));
 /// # Ok::<(), fusebox::Error>(())
 /// ```
@@ -130,11 +134,11 @@ impl Key {
         }
     }
 
-    /// The key with these names; `None` when one is empty, since no pair has an empty name.
-    fn named(document_type: impl AsRef<str>, field: impl AsRef<str>) -> Option<Self> {
-        Some(Self {
-            document_type: DocumentType::new(document_type).ok()?,
-            field: Field::new(field).ok()?,
+    /// The key with these names; an error when one is empty, since no pair has an empty name.
+    fn new(document_type: impl AsRef<str>, field: impl AsRef<str>) -> Result<Self, Error> {
+        Ok(Self {
+            document_type: DocumentType::new(document_type)?,
+            field: Field::new(field)?,
         })
     }
 
@@ -153,37 +157,89 @@ impl fmt::Display for Key {
     }
 }
 
-/// A command of the operator; pending until the next answer or tick, because only then can an event
-/// be emitted.
+/// A command of the operator whose event is still to come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Command {
-    Rebaseline(Key),
-    Resolve(Key),
+    Rebaseline(Key, Order),
+    Resolve(Key, Order),
+}
+
+/// The status of one field of one document type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct DriftStatus {
+    /// The revision, for the next command. It counts commands on the field, and how often its
+    /// threshold was raised.
+    pub revision: Revision,
+    /// Whether the field has drifted.
+    pub state: DriftState,
+    /// The current acceptance threshold.
+    pub threshold: Confidence,
+    /// The baseline and the window mean.
+    pub means: ConfidenceMeans,
 }
 
 impl ConfidenceDriftMonitor {
     /// Resolves a drift: lowers the threshold to its initial value, keeps the baseline and empties
     /// the window. If the mean is still low after 30 more documents, the threshold rises again.
     ///
-    /// Takes effect at the pipeline's next answer or tick. Does nothing for a field whose threshold
-    /// is not raised.
-    pub fn resolve(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) {
-        self.command(Key::named(document_type, field).map(Command::Resolve));
+    /// Takes effect at once; the event is emitted at the pipeline's next answer or tick. An error
+    /// if the field has changed since the [`status`](Self::status) with the revision `meant_for`,
+    /// if its threshold is not raised, or if `who` or `why` is blank. Nothing is changed then.
+    pub fn resolve(
+        &self,
+        document_type: impl AsRef<str>,
+        field: impl AsRef<str>,
+        meant_for: Revision,
+        who: impl AsRef<str>,
+        why: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        let key = Key::new(document_type, field)?;
+        self.command(Command::Resolve(key, Order::new(who, why)?), meant_for)
     }
 
     /// Accepts a drift as the new normal: lowers the threshold to its initial value and measures a
     /// new baseline on the next 100 documents. Until then the monitor detects no drift.
     ///
-    /// Takes effect at the pipeline's next answer or tick. Does nothing for a field that has never
-    /// been reported.
-    pub fn rebaseline(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) {
-        self.command(Key::named(document_type, field).map(Command::Rebaseline));
+    /// Takes effect at once; the event is emitted at the pipeline's next answer or tick. An error
+    /// if the field has changed since the [`status`](Self::status) with the revision `meant_for`,
+    /// if it has never been reported, or if `who` or `why` is blank. Nothing is changed then.
+    pub fn rebaseline(
+        &self,
+        document_type: impl AsRef<str>,
+        field: impl AsRef<str>,
+        meant_for: Revision,
+        who: impl AsRef<str>,
+        why: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        let key = Key::new(document_type, field)?;
+        self.command(Command::Rebaseline(key, Order::new(who, why)?), meant_for)
+    }
+
+    /// The status of a field, as of the last answer or tick, with the revision that the next
+    /// command must name.
+    pub fn status(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) -> DriftStatus {
+        let key = Key::new(document_type, field).ok();
+        let status = self.with_watch(key, |watch, now| self.status_of(watch, now));
+        status.unwrap_or_else(|| {
+            let mut unseen = Watch::new(self.settings.span);
+            self.status_of(&mut unseen, Timestamp::EPOCH)
+        })
+    }
+
+    fn status_of(&self, watch: &mut Watch, now: Timestamp) -> DriftStatus {
+        DriftStatus {
+            revision: watch.revision(),
+            state: watch.state(now, &self.settings),
+            threshold: self.settings.threshold(watch.is_raised()),
+            means: watch.means(now),
+        }
     }
 
     /// The current acceptance threshold of a field.
     pub fn threshold(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) -> Confidence {
-        let key = Key::named(document_type, field);
+        let key = Key::new(document_type, field).ok();
         let core = self.core.lock();
         let watch = key.and_then(|key| core.watches.get(&key));
         self.settings.threshold(watch.is_some_and(Watch::is_raised))
@@ -191,7 +247,7 @@ impl ConfidenceDriftMonitor {
 
     /// The drift state of a field, as of the last answer or tick.
     pub fn state(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) -> DriftState {
-        self.with_watch(Key::named(document_type, field), |watch, now| {
+        self.with_watch(Key::new(document_type, field).ok(), |watch, now| {
             watch.state(now, &self.settings)
         })
         .unwrap_or(DriftState::Warming)
@@ -199,7 +255,7 @@ impl ConfidenceDriftMonitor {
 
     /// The baseline and the window mean of a field, as of the last answer or tick.
     pub fn means(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) -> ConfidenceMeans {
-        self.with_watch(Key::named(document_type, field), Watch::means)
+        self.with_watch(Key::new(document_type, field).ok(), Watch::means)
             .unwrap_or_default()
     }
 
@@ -214,41 +270,69 @@ impl ConfidenceDriftMonitor {
         Some(read(watch, latest))
     }
 
-    fn command(&self, command: Option<Command>) {
+    /// Does what the operator orders; the event comes with the next step.
+    fn command(&self, command: Command, meant_for: Revision) -> Result<(), Error> {
         let mut core = self.core.lock();
-        if let Some(command) = command {
-            let (Command::Rebaseline(key) | Command::Resolve(key)) = &command;
-            if core.watches.get(key).is_some() && !core.commands.contains(&command) {
-                core.commands.push(command);
+        let now = core.latest;
+        let (name, Command::Rebaseline(key, _) | Command::Resolve(key, _)) = match &command {
+            Command::Rebaseline(..) => ("rebaseline", &command),
+            Command::Resolve(..) => ("resolve", &command),
+        };
+        let Some(watch) = core.watches.get_mut(key) else {
+            let allowed = "a field that has been reported";
+            return Err(Error::invalid("field", key, allowed));
+        };
+        let status = self.status_of(watch, now);
+        let (command_name, shown) = (
+            format_args!("{NAME} {name}"),
+            format_args!("{key} {}", status.state),
+        );
+        check_revision(command_name, meant_for, status.revision, shown)?;
+        match &command {
+            Command::Resolve(..) if !watch.is_raised() => {
+                let allowed = "a field whose threshold is raised";
+                return Err(Error::invalid(format!("{NAME} {name}"), shown, allowed));
             }
+            Command::Resolve(..) => watch.lower(),
+            Command::Rebaseline(..) => watch.restart_baseline(),
         }
+        core.commands.push(command);
+        Ok(())
     }
 
-    /// Advances the time and applies the pending commands.
+    /// Advances the time and reports the commands.
     fn catch_up(&self, core: &mut Core, cx: &Cx<'_>) {
         core.latest = core.latest.max(cx.now());
         for command in std::mem::take(&mut core.commands) {
-            let (Command::Rebaseline(key) | Command::Resolve(key)) = &command;
-            let name = if core.watches.has_own(key) {
+            let (Command::Rebaseline(key, _) | Command::Resolve(key, _)) = &command;
+            let named = if core.watches.has_own(key) {
                 key.clone()
             } else {
                 Key::other()
             };
-            let Some(watch) = core.watches.get_mut(key) else {
-                continue;
+            let shown = named.to_string();
+            let Key {
+                document_type,
+                field,
+            } = named;
+            let threshold = self.settings.threshold;
+            let event = match command {
+                Command::Rebaseline(_, Order { who, why }) => DriftEvent::BaselineRestarted {
+                    document_type,
+                    field,
+                    threshold,
+                    who,
+                    why,
+                },
+                Command::Resolve(_, Order { who, why }) => DriftEvent::DriftResolved {
+                    document_type,
+                    field,
+                    threshold,
+                    who,
+                    why,
+                },
             };
-            match command {
-                Command::Rebaseline(_) => watch.restart_baseline(),
-                Command::Resolve(_) if watch.is_raised() => watch.lower(),
-                Command::Resolve(_) => continue,
-            }
-            let shown = name.to_string();
-            let kind = EventKind::Drift(DriftEvent::DriftResolved {
-                document_type: name.document_type,
-                field: name.field,
-                threshold: self.settings.threshold,
-            });
-            cx.emit(Severity::Info, kind);
+            cx.emit(Severity::Info, EventKind::Drift(event));
             cx.put_right(&drift(&shown));
         }
     }

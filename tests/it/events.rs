@@ -25,6 +25,13 @@ fn later(minutes: u64) -> u64 {
     EVENING.as_millis() + minutes * 60_000
 }
 
+/// A command of an operator.
+fn by_ada(mut event: Value) -> Value {
+    event["who"] = json!("ada");
+    event["why"] = json!("looked at it");
+    event
+}
+
 fn breaker() -> Vec<Value> {
     let trip = |event: &str, reason: &str, errors: u64, kinds: Value| {
         json!({
@@ -50,11 +57,12 @@ fn breaker() -> Vec<Value> {
             "event": "abandoned_rate_exceeded", "version": "v7", "abandoned": 20, "calls": 100,
             "threshold": [5, 100],
         }),
-        json!({ "event": "breaker_reset" }),
-        json!({ "event": "breaker_switched", "mode": "disabled" }),
-        json!({ "event": "breaker_switched", "mode": "enforce" }),
-        json!({ "event": "breaker_switched", "mode": "forced_fallback" }),
-        json!({ "event": "breaker_switched", "mode": "observe_only" }),
+        by_ada(json!({ "event": "breaker_reconfigured" })),
+        by_ada(json!({ "event": "breaker_reset" })),
+        by_ada(json!({ "event": "breaker_switched", "mode": "disabled" })),
+        by_ada(json!({ "event": "breaker_switched", "mode": "enforce" })),
+        by_ada(json!({ "event": "breaker_switched", "mode": "forced_fallback" })),
+        by_ada(json!({ "event": "breaker_switched", "mode": "observe_only" })),
         with(
             trip(exceeded, "error_rate", 6, json!({ "server_error": 6 })),
             "fallback",
@@ -109,7 +117,7 @@ fn breaker() -> Vec<Value> {
         }),
         json!({ "event": "probes_started", "version": "v7", "probes": 1 }),
         json!({ "event": "probes_started", "version": "v7", "probes": 3 }),
-        json!({ "event": "rearmed", "version": "v7" }),
+        by_ada(json!({ "event": "rearmed", "version": "v7" })),
         json!({ "event": "recovered", "version": "v7", "proven_by": null }),
         json!({ "event": "recovered", "version": "v6", "proven_by": "v7" }),
         json!({
@@ -172,14 +180,18 @@ fn budget() -> Vec<Value> {
 
 fn drift() -> Vec<Value> {
     vec![
+        by_ada(json!({
+            "event": "baseline_restarted", "document_type": "invoice", "field": "total",
+            "threshold": 800_000,
+        })),
         json!({
             "event": "drift_detected", "document_type": "invoice", "field": "total",
             "baseline": 950_000, "mean": 700_000, "documents": 30, "threshold": 850_000,
         }),
-        json!({
+        by_ada(json!({
             "event": "drift_resolved", "document_type": "invoice", "field": "total",
             "threshold": 800_000,
-        }),
+        })),
         json!({
             "event": "invalid_confidence", "document": "inv-1", "document_type": "invoice",
             "field": "total",

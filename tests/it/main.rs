@@ -16,6 +16,7 @@ mod incident;
 mod laws;
 mod layering;
 mod ledger;
+mod operator;
 mod pipeline;
 mod public_api;
 mod rollout;

@@ -21,6 +21,9 @@ use super::{Guarded, Operation, Problem};
 const CURRENT: &str = "current";
 /// Time 0 of a trace.
 const BEGIN: Timestamp = Timestamp::EPOCH;
+/// Who gives a trace's commands, and why.
+const WHO: &str = "trace";
+const WHY: &str = "a step of the trace";
 
 pub(super) struct Breaker {
     pipeline: Pipeline,
@@ -134,13 +137,13 @@ impl Breaker {
                     ProbeFailure::LeaseExpired => "half_open->open:probe_lease_expired",
                     _ => "half_open->open:probe_failed",
                 },
-                EventKind::Breaker(BreakerEvent::Rearmed { version })
+                EventKind::Breaker(BreakerEvent::Rearmed { version, .. })
                     if version == self.current =>
                 {
                     "rearmed"
                 }
-                EventKind::Breaker(BreakerEvent::BreakerReset) => "reset",
-                EventKind::Breaker(BreakerEvent::BreakerSwitched { mode }) => match mode {
+                EventKind::Breaker(BreakerEvent::BreakerReset { .. }) => "reset",
+                EventKind::Breaker(BreakerEvent::BreakerSwitched { mode, .. }) => match mode {
                     BreakerMode::ForcedFallback => "forced_open",
                     BreakerMode::Disabled => "disabled",
                     _ => "metrics_only",
@@ -189,14 +192,17 @@ impl Guarded for Breaker {
             }
             _ => {
                 self.clock.set(BEGIN + Duration::from_millis(at));
+                let seen = self.guard.status().revision;
+                let switch = |mode| self.guard.switch(mode, seen, WHO, WHY);
                 match op {
-                    "arm_new_version" => self.guard.rearm(&self.current),
-                    "disable" => self.guard.switch(BreakerMode::Disabled),
-                    "force_open" => self.guard.switch(BreakerMode::ForcedFallback),
-                    "metrics_only" => self.guard.switch(BreakerMode::ObserveOnly),
-                    "reset" => self.guard.reset(),
-                    _ => {}
+                    "arm_new_version" => self.guard.rearm(&self.current, seen, WHO, WHY),
+                    "disable" => switch(BreakerMode::Disabled),
+                    "force_open" => switch(BreakerMode::ForcedFallback),
+                    "metrics_only" => switch(BreakerMode::ObserveOnly),
+                    "reset" => self.guard.reset(seen, WHO, WHY),
+                    _ => Ok(()),
                 }
+                .map_err(text)?;
                 self.pipeline.tick();
             }
         }

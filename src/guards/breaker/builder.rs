@@ -11,7 +11,9 @@ use crate::call::Destination;
 use crate::error::Error;
 use crate::event::BreakerMode;
 use crate::failure::FailureKind;
+use crate::order::Order;
 use crate::ratio::Ratio;
+use crate::revision::Revision;
 use crate::stats::Span;
 use crate::time::minutes;
 
@@ -42,6 +44,9 @@ impl ErrorRateBreaker {
     /// types and ends their incidents. If a value is outside its range, this returns an error and
     /// changes nothing. The mode is not a setting; see [`switch`](Self::switch).
     ///
+    /// As for every command: an error if the breaker has changed since the
+    /// [`status`](Self::status) with the revision `meant_for`, or if `who` or `why` is blank.
+    ///
     /// A window with another length or number of buckets starts empty, and so do the last calls
     /// when their number changes: the breaker evaluates no rate until there are enough calls again.
     ///
@@ -49,12 +54,19 @@ impl ErrorRateBreaker {
     /// use fusebox::{ErrorRateBreaker, Ratio};
     ///
     /// let breaker = ErrorRateBreaker::default();
-    /// breaker.reconfigure(ErrorRateBreaker::builder().threshold(Ratio::percent(3)))?;
+    /// let seen = breaker.status().revision;
+    /// let settings = ErrorRateBreaker::builder().threshold(Ratio::percent(3));
+    /// breaker.reconfigure(settings, seen, "ada", "contracts need a stricter limit")?;
     /// # Ok::<(), fusebox::Error>(())
     /// ```
-    pub fn reconfigure(&self, settings: ErrorRateBreakerBuilder) -> Result<(), Error> {
-        self.adopt(settings.into_rule()?);
-        Ok(())
+    pub fn reconfigure(
+        &self,
+        settings: ErrorRateBreakerBuilder,
+        meant_for: Revision,
+        who: impl AsRef<str>,
+        why: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        self.adopt(settings.into_rule()?, meant_for, Order::new(who, why)?)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::event::{BreakerEvent, BreakerMode, EventKind, ProbeFailure, Severity}
 use crate::failure::FailureKind;
 use crate::guard::Cx;
 use crate::name::VersionId;
+use crate::revision::Revision;
 use crate::time::{Timestamp, hours};
 
 use super::by_version::ByVersion;
@@ -28,6 +29,8 @@ pub(super) struct Circuits {
     by_version: ByVersion,
     /// Whether a version may be out of service.
     pub(super) has_outage: bool,
+    /// How often a version went out of service or came back; it counts commands as well.
+    pub(super) revision: Revision,
 }
 
 impl Circuits {
@@ -35,6 +38,7 @@ impl Circuits {
         Self {
             by_version: ByVersion::default(),
             has_outage: false,
+            revision: Revision::default(),
         }
     }
 
@@ -205,6 +209,7 @@ impl Circuits {
         match breach {
             Some(breach) => self.trip(version, role, breach, evaluation),
             None if circuit.end_alarm() => {
+                self.revision.advance();
                 outage::end(version, rule, cx);
             }
             None => {}
@@ -262,6 +267,7 @@ impl Circuits {
             };
             circuit.tripped_with(event.clone());
             self.has_outage = true;
+            self.revision.advance();
             cx.page(
                 &outage::exhausted(version, role, rule, cx),
                 EventKind::Breaker(event),
@@ -294,6 +300,7 @@ impl Circuits {
         };
         circuit.tripped_with(event.clone());
         self.has_outage |= !is_alone;
+        self.revision.advance();
         cx.page(
             &outage::failing(version, rule, cx),
             EventKind::Breaker(event),
@@ -458,6 +465,7 @@ impl Circuits {
             version: version.clone(),
         };
         circuit.serve_alone(event.clone(), Generation::beginning(cx, shared.latest));
+        self.revision.advance();
         cx.page(&outage::alone(version, rule, cx), EventKind::Breaker(event));
     }
 
@@ -517,6 +525,7 @@ impl Circuits {
             if let Some(circuit) = self.circuit_mut(recovered.as_str()) {
                 circuit.close(rule, generation);
             }
+            self.revision.advance();
             outage::end(recovered, rule, cx);
             let kind = EventKind::Breaker(BreakerEvent::Recovered {
                 version: recovered.clone(),

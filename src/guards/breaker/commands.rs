@@ -8,6 +8,7 @@ use super::rule::Rule;
 use crate::event::{BreakerEvent, BreakerMode, EventKind, Severity};
 use crate::guard::Cx;
 use crate::name::{DocumentType, VersionId};
+use crate::order::Order;
 
 /// A command whose event is still to come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,12 +16,22 @@ use crate::name::{DocumentType, VersionId};
 pub(super) enum Command {
     /// Types are no longer evaluated: the circuits of these versions in these types were dropped.
     DropTypes(Vec<(DocumentType, VersionId)>),
-    Rearm(VersionId),
-    Reset,
-    Switch(BreakerMode),
+    Rearm(VersionId, Order),
+    Reconfigure(Order),
+    Reset(Order),
+    Switch(BreakerMode, Order),
 }
 
 impl Command {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::DropTypes(_) | Self::Reconfigure(_) => "reconfigure",
+            Self::Rearm(..) => "rearm",
+            Self::Reset(_) => "reset",
+            Self::Switch(..) => "switch",
+        }
+    }
+
     /// Ends the incidents that it puts right, and reports it.
     pub(super) fn tell(self, rule: &Rule, cx: &Cx<'_>) {
         let (severity, event) = match self {
@@ -30,15 +41,23 @@ impl Command {
                 }
                 return;
             }
-            Self::Rearm(version) => {
+            Self::Rearm(version, Order { who, why }) => {
                 cx.put_all_right(Some(&version));
-                (Severity::Info, BreakerEvent::Rearmed { version })
+                let event = BreakerEvent::Rearmed { version, who, why };
+                (Severity::Info, event)
             }
-            Self::Reset => {
+            Self::Reconfigure(Order { who, why }) => (
+                Severity::Info,
+                BreakerEvent::BreakerReconfigured { who, why },
+            ),
+            Self::Reset(Order { who, why }) => {
                 cx.put_all_right(None);
-                (Severity::Info, BreakerEvent::BreakerReset)
+                (Severity::Info, BreakerEvent::BreakerReset { who, why })
             }
-            Self::Switch(mode) => (Severity::Warning, BreakerEvent::BreakerSwitched { mode }),
+            Self::Switch(mode, Order { who, why }) => {
+                let event = BreakerEvent::BreakerSwitched { mode, who, why };
+                (Severity::Warning, event)
+            }
         };
         cx.emit(severity, EventKind::Breaker(event));
     }

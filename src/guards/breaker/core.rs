@@ -1,26 +1,32 @@
 //! A breaker's whole state, and the order of work at each call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Call, Destination, Outcome, Role, Ticket, Version};
+use crate::error::Error;
 use crate::event::{BreakerEvent, BreakerMode, EventKind, PipelineEvent, Severity};
 use crate::format::Format;
 use crate::guard::{Cx, Route, Verdict};
 use crate::name::{DocumentType, VersionId};
+use crate::order::check_revision;
+use crate::revision::Revision;
 use crate::stats::{BoundedMap, DEFAULT_KEYS, Place};
 use crate::time::Timestamp;
 
 use super::by_version::ByVersion;
-use super::circuit::Circuit;
+use super::circuit::{BreakerState, Circuit};
 use super::circuits::Circuits;
 use super::commands::Command;
 use super::counts::VersionCounts;
 use super::evaluation::{End, Evaluation, Shared};
 use super::generation::Generation;
 use super::rule::{Effect, Rule};
+use super::status::BreakerStatus;
+
+pub(super) const NAME: &str = "error-rate";
 
 #[derive(Debug)]
 pub(super) struct Core {
@@ -44,6 +50,8 @@ pub(super) struct Core {
 pub(super) struct Stored {
     format: Format<1>,
     mode: BreakerMode,
+    #[serde(default)]
+    revision: Revision,
     circuits: ByVersion,
     #[serde(default)]
     types: Vec<(DocumentType, ByVersion)>,
@@ -99,41 +107,79 @@ impl Core {
             .retry_at(self.shared.latest)
     }
 
-    /// Does what the operator orders. Which calls are late by it shows at the next step, before
-    /// any call is recorded.
-    pub(super) fn command(&mut self, command: Command) {
+    pub(super) fn status(&self) -> BreakerStatus {
+        let states = |circuits: &Circuits| -> BTreeMap<_, _> {
+            let circuits = circuits.by_version().iter();
+            circuits
+                .map(|(version, circuit)| (version.clone(), circuit.state()))
+                .collect()
+        };
+        let with_outage = self.types_with_outage.iter();
+        let types = with_outage.filter_map(|name| {
+            let mut out = states(self.types.get(name)?);
+            out.retain(|_, state| *state != BreakerState::Closed);
+            Some((name.clone(), out))
+        });
+        BreakerStatus {
+            revision: self.all_documents.revision,
+            mode: self.shared.mode,
+            versions: states(&self.all_documents),
+            types: types.filter(|(_, out)| !out.is_empty()).collect(),
+        }
+    }
+
+    /// Does what the operator orders, unless it was meant for another revision. Which calls are late
+    /// by it shows at the next step, before any call is recorded.
+    pub(super) fn command(&mut self, command: Command, meant_for: Revision) -> Result<(), Error> {
+        let name = command.name();
+        let revision = self.all_documents.revision;
+        check_revision(
+            format_args!("{NAME} {name}"),
+            meant_for,
+            revision,
+            self.status(),
+        )?;
         let rule = &self.rule;
-        let types = &mut self.types;
-        let is_done = match &command {
-            Command::DropTypes(circuits) => !circuits.is_empty(),
-            Command::Rearm(version) => {
+        match &command {
+            Command::Rearm(version, _) => {
                 let mut is_known = self.all_documents.rearm(version, rule);
-                for (_, circuits) in types.iter_mut() {
+                for (_, circuits) in self.types.iter_mut() {
                     is_known |= circuits.rearm(version, rule);
                 }
-                is_known
+                if !is_known {
+                    let allowed = "a version that has had calls";
+                    return Err(Error::invalid("version", version, allowed));
+                }
             }
-            Command::Reset => {
+            Command::Reset(_) => {
                 self.shared.mode = BreakerMode::Enforce;
                 self.all_documents.reset(rule);
-                for (_, circuits) in types.iter_mut() {
+                for (_, circuits) in self.types.iter_mut() {
                     circuits.reset(rule);
                 }
-                true
             }
-            Command::Switch(mode) => {
-                let changes = *mode != self.shared.mode;
-                self.shared.mode = *mode;
-                changes
-            }
-        };
-        if is_done && self.pending.last() != Some(&command) {
-            self.pending.push(command);
+            Command::Switch(mode, _) => self.shared.mode = *mode,
+            Command::DropTypes(_) | Command::Reconfigure(_) => {}
         }
+        self.all_documents.revision.advance();
+        self.await_step(command);
+        Ok(())
+    }
+
+    /// Keeps what is still to be told at the next step.
+    fn await_step(&mut self, command: Command) {
+        self.pending.push(command);
         let types = &self.types;
         self.types_with_outage
             .retain(|name| types.get(name).is_some_and(|own| own.has_outage));
         self.update_attention();
+    }
+
+    /// The same for types that are no longer evaluated.
+    fn drop_types(&mut self, circuits: Vec<(DocumentType, VersionId)>) {
+        if !circuits.is_empty() {
+            self.await_step(Command::DropTypes(circuits));
+        }
     }
 
     fn update_attention(&mut self) {
@@ -147,10 +193,10 @@ impl Core {
         if !rule.by_type {
             let types = self.types.iter();
             let dropped = types.flat_map(|(name, own)| versions_of(name, own.versions()));
-            let dropped = Command::DropTypes(dropped.collect());
+            let dropped = dropped.collect();
             self.types.refill([], None);
             self.types_with_outage.clear();
-            self.command(dropped);
+            self.drop_types(dropped);
         }
         self.all_documents.adopt(&rule);
         for (_, circuits) in self.types.iter_mut() {
@@ -348,9 +394,9 @@ impl Core {
     /// Begins the generation of a command, and reports it.
     fn complete(&mut self, command: Command, cx: &Cx<'_>) {
         let version = match &command {
-            Command::Rearm(version) => Some(Some(version)),
-            Command::Reset | Command::Switch(BreakerMode::ForcedFallback) => Some(None),
-            Command::DropTypes(_) | Command::Switch(_) => None,
+            Command::Rearm(version, _) => Some(Some(version)),
+            Command::Reset(_) | Command::Switch(BreakerMode::ForcedFallback, _) => Some(None),
+            Command::DropTypes(_) | Command::Reconfigure(_) | Command::Switch(..) => None,
         };
         if let Some(version) = version {
             let generation = Generation::beginning(cx, self.shared.latest);
@@ -395,6 +441,7 @@ impl Core {
         Stored {
             format: Format,
             mode: self.shared.mode,
+            revision: self.all_documents.revision,
             circuits: self.all_documents.stored(),
             types: types
                 .map(|(document_type, circuits)| (document_type.clone(), circuits.stored()))
@@ -407,6 +454,7 @@ impl Core {
     pub(super) fn restore(&mut self, stored: Stored) {
         let rule = &self.rule;
         self.all_documents = Circuits::restored(stored.circuits, rule);
+        self.all_documents.revision = stored.revision;
         let (types, dropped) = if rule.by_type {
             (stored.types, Vec::new())
         } else {
@@ -428,7 +476,7 @@ impl Core {
         self.reported_fallback = stored.reported_fallback;
         let dropped = dropped.iter();
         let dropped = dropped.flat_map(|(name, circuits)| versions_of(name, circuits.versions()));
-        self.command(Command::DropTypes(dropped.collect()));
+        self.drop_types(dropped.collect());
         self.needs_attention = true;
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::threshold::Settings;
 use crate::confidence::Confidence;
+use crate::revision::Revision;
 use crate::stats::{Span, Window};
 use crate::time::Timestamp;
 
@@ -135,6 +136,9 @@ pub(super) struct Watch {
     baseline: Sums,
     frozen: bool,
     raised: bool,
+    /// How often the threshold was raised or a command was given.
+    #[serde(default)]
+    revision: Revision,
     span: Span,
     /// Documents, and the sum of their confidences in millionths.
     window: Window<2>,
@@ -147,6 +151,7 @@ impl Watch {
             baseline: Sums::default(),
             frozen: false,
             raised: false,
+            revision: Revision::default(),
             span,
             window: Window::new(span),
         }
@@ -181,13 +186,19 @@ impl Watch {
         self.raised
     }
 
+    pub(super) fn revision(&self) -> Revision {
+        self.revision
+    }
+
     pub(super) fn raise(&mut self) {
         self.raised = true;
+        self.revision.advance();
     }
 
     /// Lowers the threshold, and empties the window so that its documents do not raise it again.
     pub(super) fn lower(&mut self) {
         self.raised = false;
+        self.revision.advance();
         self.window.clear();
     }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use fusebox::breaker::{BreakerMode, BreakerState};
-use fusebox::{ErrorRateBreaker, Event};
+use fusebox::breaker::{BreakerMode, BreakerState, Probing};
+use fusebox::{ErrorKind, ErrorRateBreaker, Event, FailureKind};
 
 use super::bench;
+use crate::operator::{rearm, reset, switch};
 use crate::support::{Bench, minutes, seconds, stored, v7};
 
 fn names(bench: &Bench) -> Vec<&'static str> {
@@ -25,7 +26,7 @@ fn restarted(bench: &Bench) -> (Bench, Arc<ErrorRateBreaker>) {
 fn a_version_that_was_armed_again_stays_so_over_a_restart() {
     let (bench, breaker) = bench(ErrorRateBreaker::builder());
     bench.fail(5);
-    breaker.rearm(v7());
+    rearm(&breaker, v7());
     assert_eq!(breaker.state(v7()), BreakerState::Closed, "at once");
     let (next, breaker) = restarted(&bench);
     assert_eq!(breaker.state(v7()), BreakerState::Closed);
@@ -40,24 +41,24 @@ fn a_version_that_was_armed_again_stays_so_over_a_restart() {
 fn a_switched_mode_stays_so_over_a_restart() {
     let (bench, breaker) = bench(ErrorRateBreaker::builder());
     bench.answer(1);
-    breaker.switch(BreakerMode::ForcedFallback);
+    switch(&breaker, BreakerMode::ForcedFallback);
     assert_eq!(breaker.mode(), BreakerMode::ForcedFallback, "at once");
     let (next, breaker) = restarted(&bench);
     assert_eq!(breaker.mode(), BreakerMode::ForcedFallback);
     assert_eq!(next.serving(), "v6");
     assert_eq!(names(&next), ["breaker_switched"]);
-    breaker.switch(BreakerMode::ForcedFallback);
+    switch(&breaker, BreakerMode::ForcedFallback);
     next.pipeline.tick();
-    assert_eq!(names(&next), [""; 0], "it is in this mode");
+    assert_eq!(names(&next), ["breaker_switched"], "each command is told");
 }
 
 #[test]
 fn a_reset_stays_so_over_a_restart() {
     let (bench, breaker) = bench(ErrorRateBreaker::builder());
     bench.fail(5);
-    breaker.switch(BreakerMode::ObserveOnly);
+    switch(&breaker, BreakerMode::ObserveOnly);
     bench.tick_after(seconds(1));
-    breaker.reset();
+    reset(&breaker);
     assert_eq!(breaker.mode(), BreakerMode::Enforce, "at once");
     let (next, breaker) = restarted(&bench);
     assert_eq!(breaker.state(v7()), BreakerState::Closed);
@@ -72,11 +73,11 @@ fn a_command_divides_the_calls() {
     let (bench, breaker) = bench(ErrorRateBreaker::builder());
     let before = bench.permit("invoice");
     bench.fail(5);
-    breaker.rearm(v7());
+    rearm(&breaker, v7());
     let after = bench.permit("invoice");
     assert_eq!(after.ticket().version(), "v7");
     for permit in [before, after] {
-        permit.fail(fusebox::FailureKind::ServerError);
+        permit.fail(FailureKind::ServerError);
     }
     let counts = breaker.counts(v7());
     assert_eq!((counts.calls, counts.late), (1, 1));
@@ -86,7 +87,143 @@ fn a_command_divides_the_calls() {
 #[test]
 fn what_is_not_known_cannot_be_armed_again() {
     let (bench, breaker) = bench(ErrorRateBreaker::builder());
-    breaker.rearm("v9");
+    let seen = breaker.status().revision;
+    for (version, expected) in [
+        (
+            "v9",
+            "version: got `v9`, expected a version that has had calls",
+        ),
+        ("", "version: got ``, expected at least one character"),
+    ] {
+        let refused = breaker.rearm(version, seen, "ada", "why not");
+        assert_eq!(refused.unwrap_err().to_string(), expected);
+    }
     bench.pipeline.tick();
     assert_eq!(names(&bench), [""; 0]);
+    assert_eq!(breaker.status().revision, seen);
+}
+
+/// Ada reads the page about v7; meanwhile v6 fails as well, which she does not know.
+#[test]
+fn a_command_that_was_meant_for_what_has_changed_is_refused() {
+    let (bench, breaker) = bench(ErrorRateBreaker::builder());
+    bench.fail(5);
+    let seen = breaker.status();
+    assert_eq!(seen.to_string(), "enforce, v7 latched");
+    for _ in 0..5 {
+        bench.permit("invoice").fail(FailureKind::Refusal);
+    }
+    let refused = [
+        breaker.rearm("v7", seen.revision, "ada", "it was the provider"),
+        breaker.reset(seen.revision, "ada", "it was the provider"),
+        breaker.switch(BreakerMode::Disabled, seen.revision, "ada", "noise"),
+        breaker.reconfigure(ErrorRateBreaker::builder(), seen.revision, "ada", "noise"),
+    ];
+    for (refused, command) in refused
+        .into_iter()
+        .zip(["rearm", "reset", "switch", "reconfigure"])
+    {
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Outdated);
+        assert_eq!(
+            refused.to_string(),
+            format!(
+                "error-rate {command}: meant for revision 1, but it is 2 now: enforce, v6 \
+                 latched, v7 latched"
+            )
+        );
+    }
+    assert_eq!(breaker.state(v7()), BreakerState::Latched);
+    let seen = breaker.status();
+    breaker
+        .rearm("v7", seen.revision, "ada", "it was the provider")
+        .unwrap();
+    bench.events();
+    bench.pipeline.tick();
+    let told = bench.events();
+    assert!(
+        told.iter().any(|event| event.kind.to_string()
+            == "ada rearmed v7: its circuit is closed, its window empty (it was the provider)"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn of_two_people_who_press_at_once_one_succeeds() {
+    for _ in 0..100 {
+        let (bench, breaker) = bench(ErrorRateBreaker::builder());
+        bench.fail(5);
+        let seen = breaker.status().revision;
+        let barrier = std::sync::Barrier::new(2);
+        let press = || {
+            barrier.wait();
+            breaker.reset(seen, "ada", "well again").is_ok()
+        };
+        let (one, other) = std::thread::scope(|scope| {
+            let other = scope.spawn(press);
+            (press(), other.join().unwrap())
+        });
+        assert!(one != other);
+        bench.pipeline.tick();
+        let resets = bench.events().into_iter();
+        let resets = resets.filter(|event| event.kind.name() == "breaker_reset");
+        assert_eq!(resets.count(), 1);
+    }
+}
+
+#[test]
+fn nobody_commands_without_a_name_and_a_reason() {
+    let (_, breaker) = bench(ErrorRateBreaker::builder());
+    let seen = breaker.status().revision;
+    for (who, why, field) in [("", "noise", "who"), ("ada", "  ", "why")] {
+        let refused = breaker.switch(BreakerMode::Disabled, seen, who, why);
+        let text = refused.unwrap_err().to_string();
+        assert!(text.starts_with(&format!("{field}: got `")), "{text}");
+    }
+    assert_eq!(breaker.mode(), BreakerMode::Enforce);
+}
+
+/// Probes and further failures leave it as it is: else a person could never press.
+#[test]
+fn a_revision_counts_what_a_person_must_know() {
+    let probing = Probing::after(minutes(1)).with_probes(1);
+    let (bench, breaker) = bench(ErrorRateBreaker::builder().recovery(probing));
+    let now = || (breaker.state(v7()), breaker.status().revision.number());
+    let late = bench.permit("invoice");
+    bench.fail(5);
+    late.fail(FailureKind::Refusal);
+    assert_eq!(now(), (BreakerState::Open, 1));
+    bench.tick_after(minutes(1));
+    assert_eq!(now(), (BreakerState::HalfOpen, 1));
+    bench.fail(1);
+    assert_eq!(now(), (BreakerState::Open, 1));
+    bench.tick_after(minutes(2));
+    bench.answer(1);
+    assert_eq!(now(), (BreakerState::Closed, 2));
+    let (next, after) = restarted(&bench);
+    assert_eq!(after.status().revision.number(), 2, "over a restart");
+    drop(next);
+}
+
+#[test]
+fn a_type_that_is_out_shows_in_the_status_and_leaves_the_revision() {
+    let (bench, breaker) = bench(ErrorRateBreaker::builder().by_document_type(true));
+    bench.answer(400);
+    for _ in 0..5 {
+        bench.permit("letter").fail(FailureKind::Refusal);
+    }
+    let status = breaker.status();
+    assert_eq!(status.revision.number(), 0);
+    assert_eq!(
+        status.to_string(),
+        "enforce, a version out of service for 1 document type"
+    );
+    let json = serde_json::to_value(&status).unwrap();
+    assert_eq!(
+        json,
+        serde_json::json!({
+            "revision": 0, "mode": "enforce", "versions": { "v7": "closed" },
+            "types": { "letter": { "v7": "latched" } },
+        })
+    );
 }

@@ -13,6 +13,7 @@ use fusebox::{
 use proptest::prelude::*;
 
 use super::{bench, rate};
+use crate::operator::rearm;
 use crate::support::{Bench, line_up, minutes, rate_only, seconds, v7, version};
 
 fn breaker() -> Arc<ErrorRateBreaker> {
@@ -130,7 +131,7 @@ fn it_stays_latched_until_it_is_armed_again() {
     bench.tick_after(minutes(60 * 24 * 7));
     assert_eq!(bench.serving(), "v6");
     assert_eq!(breaker.state(v7()), BreakerState::Latched);
-    breaker.rearm(v7());
+    rearm(&breaker, v7());
     assert_eq!(bench.serving(), "v7");
     assert_eq!(breaker.counts(v7()).calls, 0, "with an empty window");
     assert!(
@@ -152,7 +153,7 @@ fn calls_from_before_a_trip_or_an_arming_are_late() {
         permit.fail(FailureKind::Timeout);
     }
     assert_eq!(breaker.counts(v7()).late, 100);
-    breaker.rearm(v7());
+    rearm(&breaker, v7());
     bench.pipeline.tick();
     for permit in open {
         permit.fail(FailureKind::Timeout);

@@ -8,6 +8,7 @@ use fusebox::event::BreakerEvent;
 use fusebox::{ErrorRateBreaker, EventKind, FailureKind, Permit, Report};
 
 use super::bench;
+use crate::operator::{rearm, reconfigure, switch};
 use crate::support::{Bench, minutes, seconds, stored, v7};
 
 fn probing(probes: u32) -> ErrorRateBreakerBuilder {
@@ -33,10 +34,10 @@ fn three_of_five() -> (Bench, std::sync::Arc<ErrorRateBreaker>) {
 #[test]
 fn fewer_probes_may_be_enough_already() {
     let (bench, breaker) = three_of_five();
-    breaker.reconfigure(probing(3)).unwrap();
+    reconfigure(&breaker, probing(3)).unwrap();
     assert_eq!(bench.serving(), "v7");
     assert_eq!(breaker.state(v7()), BreakerState::Closed);
-    assert_eq!(names(&bench), ["recovered"]);
+    assert_eq!(names(&bench), ["breaker_reconfigured", "recovered"]);
 }
 
 #[test]
@@ -56,10 +57,10 @@ fn what_is_never_probed_again_is_latched() {
         let (bench, breaker) = bench(probing(3));
         bench.fail(5);
         bench.tick_after(wait);
-        breaker.reconfigure(ErrorRateBreaker::builder()).unwrap();
+        reconfigure(&breaker, ErrorRateBreaker::builder()).unwrap();
         assert_eq!(breaker.state(v7()), BreakerState::Latched);
         assert_eq!(bench.serving(), "v6");
-        breaker.rearm(v7());
+        rearm(&breaker, v7());
         assert_eq!(bench.serving(), "v7");
     }
     let (before, _) = bench(probing(3));
@@ -81,10 +82,10 @@ fn a_probe_that_ended_in_another_mode_has_ended() {
         bench.clock.advance(minutes(1));
         let probe = bench.permit("invoice");
         assert_eq!(probe.ticket().version(), "v7");
-        breaker.switch(mode);
+        switch(&breaker, mode);
         bench.pipeline.tick();
         let _ = probe.answer(Report::new());
-        breaker.switch(BreakerMode::Enforce);
+        switch(&breaker, BreakerMode::Enforce);
         bench.pipeline.tick();
         bench.events();
         bench.tick_after(minutes(10));

@@ -7,6 +7,7 @@ use fusebox::event::{BreakerEvent, IncidentEvent};
 use fusebox::{Destination, ErrorRateBreaker, EventKind, FailureKind, LineUp, Severity};
 
 use super::recovering;
+use crate::operator::{rearm, reset};
 use crate::support::{Bench, minutes, seconds, v7, version};
 
 /// One probe after a minute, and no longer waits.
@@ -123,12 +124,12 @@ fn what_a_person_armed_again_is_a_new_incident() {
     let bench = Bench::with_guard(Arc::clone(&breaker));
     bench.fail(5);
     assert_eq!(told(&bench), [(Severity::Page, key(1))]);
-    breaker.rearm(v7());
+    rearm(&breaker, v7());
     bench.tick_after(seconds(1));
     assert_eq!(resolved(&bench), [(key(1), 1)]);
     bench.fail(5);
     assert_eq!(told(&bench), [(Severity::Page, key(2))]);
-    breaker.reset();
+    reset(&breaker);
     bench.tick_after(seconds(1));
     assert_eq!(resolved(&bench), [(key(2), 1)]);
 }

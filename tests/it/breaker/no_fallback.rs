@@ -7,6 +7,7 @@ use fusebox::guard::{Cx, Route};
 use fusebox::{Call, ErrorRateBreaker, Event, FailureKind, Guard, LineUp, Permit, Role, Severity};
 
 use super::bench;
+use crate::operator::rearm;
 use crate::support::{Bench, call, line_up, minutes, seconds, stored, v7, version};
 
 fn alone(id: &str) -> LineUp {
@@ -227,7 +228,7 @@ fn a_version_over_a_fallback_that_is_out_of_service_says_so_once() {
     other.pipeline.restore(&stored(&bench.pipeline)).unwrap();
     other.pipeline.tick();
     assert_eq!(told(&other), [], "nor after a restart");
-    breaker.rearm(v7());
+    rearm(&breaker, v7());
     bench.tick_after(minutes(1));
     bench.events();
     bench.pipeline.deploy(next).unwrap();

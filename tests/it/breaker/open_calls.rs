@@ -7,6 +7,7 @@ use fusebox::guard::{Cx, Verdict};
 use fusebox::{Call, ErrorRateBreaker, Guard, Permit, Pipeline, Ratio, Version};
 
 use super::bench;
+use crate::operator::{rearm, reconfigure, reset, switch};
 use crate::support::{Bench, call, line_up, minutes, seconds, v7};
 
 /// Five calls that hang for 30 s take a version out.
@@ -28,9 +29,9 @@ fn release(permits: Vec<Permit>) {
 fn calls_that_ended_while_the_rule_was_off_do_not_hang() {
     let (bench, breaker) = bench(slow());
     let calls = open(&bench, 10);
-    breaker.reconfigure(ErrorRateBreaker::builder()).unwrap();
+    reconfigure(&breaker, ErrorRateBreaker::builder()).unwrap();
     release(calls);
-    breaker.reconfigure(slow()).unwrap();
+    reconfigure(&breaker, slow()).unwrap();
     bench.tick_after(minutes(2));
     assert_eq!(breaker.state(v7()), BreakerState::Closed);
 }
@@ -40,7 +41,7 @@ fn calls_that_ended_while_the_rule_was_off_do_not_hang() {
 fn calls_from_before_the_rule_stand_for_no_others() {
     let (bench, breaker) = bench(ErrorRateBreaker::builder());
     let uncounted = open(&bench, 5);
-    breaker.reconfigure(slow()).unwrap();
+    reconfigure(&breaker, slow()).unwrap();
     let hanging = open(&bench, 5);
     release(uncounted);
     bench.tick_after(minutes(1));
@@ -98,11 +99,11 @@ fn nested(
 #[test]
 fn a_command_while_a_call_is_admitted_leaves_nothing_open() {
     let commands: [Command; 3] = [
-        |breaker| breaker.rearm("v7"),
-        ErrorRateBreaker::reset,
+        |breaker| rearm(breaker, "v7"),
+        reset,
         |breaker| {
-            breaker.switch(BreakerMode::ForcedFallback);
-            breaker.switch(BreakerMode::Enforce);
+            switch(breaker, BreakerMode::ForcedFallback);
+            switch(breaker, BreakerMode::Enforce);
         },
     ];
     for (n, command) in commands.into_iter().enumerate() {

@@ -8,6 +8,7 @@ use fusebox::event::BreakerEvent;
 use fusebox::{DocumentType, ErrorRateBreaker, EventKind, FailureKind, Guard, Ratio, RouteLedger};
 
 use super::{bench, rate};
+use crate::operator::rearm;
 use crate::support::{Bench, line_up, minutes, refused, v7};
 
 /// Which version serves after so many answers and failures.
@@ -113,7 +114,7 @@ fn a_type_that_fails_alone_trips_alone() {
         ),
         "{pages:?}"
     );
-    statements.rearm(v7());
+    rearm(&statements, v7());
     bench.pipeline.tick();
     assert_eq!(serving("statement"), "v7");
 }

@@ -9,6 +9,7 @@ use fusebox::failure::Cause;
 use fusebox::{Admission, ErrorRateBreaker, EventKind, FailureKind, Report, Severity, VersionId};
 
 use super::bench;
+use crate::operator::{reconfigure, reset};
 use crate::support::{Bench, line_up, minutes, seconds, v6, v7, version};
 
 const BY_THE_PROVIDER: [FailureKind; 4] = [
@@ -276,7 +277,7 @@ fn both_kinds_of_recovery_can_be_chosen() {
 fn probing_for_every_fault_is_one_setting() {
     let (bench, breaker) = bench(by_default().recovery(Probing::after(minutes(2))));
     for kind in [FailureKind::Refusal, FailureKind::Overloaded] {
-        breaker.reset();
+        reset(&breaker);
         fail(&bench, kind, 5);
         bench.tick_after(seconds(119));
         assert_eq!(breaker.state(v7()), BreakerState::Open, "{kind}");
@@ -302,7 +303,7 @@ fn the_fault_survives_a_restart_and_other_settings() {
     let breaker = Arc::new(by_default().build().unwrap());
     let bench = before.restarted(Arc::clone(&breaker));
     assert_eq!(breaker.state(v7()), BreakerState::Open);
-    breaker.reconfigure(by_default().min_calls(50)).unwrap();
+    reconfigure(&breaker, by_default().min_calls(50)).unwrap();
     assert_eq!(breaker.state(v7()), BreakerState::Open);
     bench.tick_after(minutes(1));
     bench.answer(3);
@@ -310,6 +311,6 @@ fn the_fault_survives_a_restart_and_other_settings() {
 
     fail(&bench, FailureKind::Overloaded, 5);
     let latching = by_default().provider_recovery(Recovery::Latch);
-    breaker.reconfigure(latching).unwrap();
+    reconfigure(&breaker, latching).unwrap();
     assert_eq!(breaker.state(v7()), BreakerState::Latched);
 }

@@ -12,6 +12,7 @@ use fusebox::{
 };
 
 use super::{bench, rate, recovering};
+use crate::operator::switch;
 use crate::support::{Bench, call, line_up, minutes, seconds, v6, v7, version};
 
 /// Three probes after a minute.
@@ -259,7 +260,7 @@ fn a_breaker_can_only_watch_from_the_start_and_then_act() {
         )
     });
     assert_eq!(would.count(), 1, "{events:?}");
-    breaker.switch(BreakerMode::Enforce);
+    switch(&breaker, BreakerMode::Enforce);
     bench.fail(1);
     assert_eq!(bench.serving(), "v6");
     assert_eq!(breaker.mode(), BreakerMode::Enforce);
@@ -271,9 +272,9 @@ fn a_forced_fallback_without_a_version_behind_sends_documents_to_people() {
     let bench = Bench::with(LineUp::new(version("v7")), |builder| {
         builder.guard(Arc::clone(&breaker))
     });
-    breaker.switch(BreakerMode::ForcedFallback);
+    switch(&breaker, BreakerMode::ForcedFallback);
     assert!(matches!(bench.admit("invoice"), Admission::Diverted(_)));
-    breaker.switch(BreakerMode::Enforce);
+    switch(&breaker, BreakerMode::Enforce);
     assert_eq!(bench.serving(), "v7");
 }
 
@@ -281,7 +282,7 @@ fn a_forced_fallback_without_a_version_behind_sends_documents_to_people() {
 fn what_a_person_ordered_survives_a_restart() {
     let breaker = Arc::new(ErrorRateBreaker::default());
     let bench = Bench::with_guard(Arc::clone(&breaker));
-    breaker.switch(BreakerMode::ForcedFallback);
+    switch(&breaker, BreakerMode::ForcedFallback);
     bench.tick_after(seconds(1));
     let next = Bench::with_guard(ErrorRateBreaker::default());
     next.pipeline

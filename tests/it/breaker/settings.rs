@@ -10,6 +10,7 @@ use fusebox::{
 };
 
 use super::{bench, rate};
+use crate::operator::{rearm, reconfigure, switch};
 use crate::support::{Bench, line_up, minutes, seconds, v6, v7, version};
 
 #[test]
@@ -18,7 +19,7 @@ fn a_new_threshold_holds_for_what_was_counted_before() {
     bench.answer(96);
     bench.fail(4);
     let stricter = rate().threshold(Ratio::percent(3));
-    breaker.reconfigure(stricter).unwrap();
+    reconfigure(&breaker, stricter).unwrap();
     assert_eq!(breaker.counts(v7()).calls, 100);
     bench.answer(1);
     assert_eq!(bench.serving(), "v6", "4 of 101 are more than 3 %");
@@ -30,7 +31,7 @@ fn a_window_of_another_length_begins_empty() {
     bench.answer(94);
     bench.fail(5);
     let longer = rate().window(minutes(30));
-    breaker.reconfigure(longer).unwrap();
+    reconfigure(&breaker, longer).unwrap();
     assert_eq!(breaker.counts(v7()).calls, 0);
     bench.fail(6);
     bench.clock.advance(minutes(29));
@@ -76,7 +77,7 @@ fn versions_come_and_go() {
 #[test]
 fn settings_that_are_wrong_change_nothing() {
     let (bench, breaker) = bench(rate());
-    let error = breaker.reconfigure(rate().min_calls(0)).unwrap_err();
+    let error = reconfigure(&breaker, rate().min_calls(0)).unwrap_err();
     assert_eq!(
         error.to_string(),
         "error rate min_calls: got `0`, expected at least 1"
@@ -93,7 +94,7 @@ fn what_is_out_of_service_stays_out_under_new_settings() {
     let (bench, breaker) = bench(ErrorRateBreaker::builder());
     bench.fail(5);
     let settings = rate().window(minutes(30)).by_document_type(true);
-    breaker.reconfigure(settings).unwrap();
+    reconfigure(&breaker, settings).unwrap();
     assert_eq!(breaker.state(v7()), BreakerState::Latched);
     assert_eq!(bench.serving(), "v6");
 }
@@ -103,14 +104,14 @@ fn types_are_judged_from_the_moment_that_it_is_asked_for_and_no_longer() {
     let types = || ErrorRateBreaker::builder().by_document_type(true);
     let (bench, breaker) = bench(ErrorRateBreaker::builder());
     bench.answer(200);
-    breaker.reconfigure(types()).unwrap();
+    reconfigure(&breaker, types()).unwrap();
     for _ in 0..5 {
         bench.permit("statement").fail(FailureKind::MalformedOutput);
     }
     let role = |kind| bench.permit(kind).release().role();
     assert_eq!(role("statement"), Role::Previous);
     let all = ErrorRateBreaker::builder();
-    breaker.reconfigure(all).unwrap();
+    reconfigure(&breaker, all).unwrap();
     assert_eq!(role("statement"), Role::Stable);
 }
 
@@ -122,7 +123,7 @@ fn every_type_goes_on_under_the_new_settings() {
     let invoice = DocumentType::new("invoice").unwrap();
     assert_eq!(breaker.counts_for(v7(), &invoice).calls, 99);
     let longer = types().window(minutes(30));
-    breaker.reconfigure(longer).unwrap();
+    reconfigure(&breaker, longer).unwrap();
     assert_eq!(breaker.counts_for(v7(), &invoice).calls, 0);
     bench.answer(1);
     bench.clock.advance(minutes(29));
@@ -135,7 +136,7 @@ fn another_number_of_last_calls_begins_empty() {
     let (bench, breaker) = bench(rate().last_calls(20));
     bench.answer(20);
     let fewer = rate().last_calls(10);
-    breaker.reconfigure(fewer).unwrap();
+    reconfigure(&breaker, fewer).unwrap();
     assert_eq!(breaker.counts(v7()).calls, 20, "the window goes on");
     bench.fail(9);
     assert_eq!(bench.serving(), "v7");
@@ -147,7 +148,7 @@ fn another_number_of_last_calls_begins_empty() {
 fn calls_that_hang_are_seen_from_the_moment_that_it_is_asked_for() {
     let (bench, breaker) = bench(ErrorRateBreaker::builder());
     let slow = ErrorRateBreaker::builder().slow_calls(seconds(60), Ratio::percent(5));
-    breaker.reconfigure(slow).unwrap();
+    reconfigure(&breaker, slow).unwrap();
     let open: Vec<_> = (0..5).map(|_| bench.permit("invoice")).collect();
     bench.tick_after(seconds(61));
     assert_eq!(bench.serving(), "v6");
@@ -220,7 +221,7 @@ fn the_last_calls_are_kept_over_a_restart_and_forgotten_when_armed_again() {
     after.pipeline.restore(&snapshot).unwrap();
     after.fail(1);
     assert_eq!(after.serving(), "v6", "2 of 20 over the restart");
-    breaker.rearm(v7());
+    rearm(&breaker, v7());
     after.answer(1);
     after.fail(2);
     assert_eq!(after.serving(), "v7", "3 calls since it was armed again");
@@ -320,7 +321,7 @@ fn a_forced_fallback_and_a_breaker_that_watches_divert_nothing() {
     ] {
         let (bench, breaker) = bench(to_backup());
         bench.fail(10);
-        breaker.switch(mode);
+        switch(&breaker, mode);
         assert_eq!(destination(&bench), None, "{mode}");
     }
 }

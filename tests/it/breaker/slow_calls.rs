@@ -6,6 +6,7 @@ use fusebox::breaker::{BreakerMode, BreakerState, ErrorRateBreakerBuilder, Probi
 use fusebox::event::BreakerEvent;
 use fusebox::{ErrorRateBreaker, EventKind, FailureKind, Permit, Ratio, Report};
 
+use crate::operator::switch;
 use crate::support::{Bench, minutes, seconds, v7};
 
 /// More than half of the calls longer than 30 s, of ten and more.
@@ -179,9 +180,9 @@ fn what_hung_before_a_version_came_back_is_forgotten() {
 fn what_hung_before_the_fallback_was_forced_is_forgotten() {
     let (bench, breaker) = bench();
     let hanging = open(&bench, 10);
-    breaker.switch(BreakerMode::ForcedFallback);
+    switch(&breaker, BreakerMode::ForcedFallback);
     bench.tick_after(minutes(1));
-    breaker.switch(BreakerMode::Enforce);
+    switch(&breaker, BreakerMode::Enforce);
     bench.tick_after(minutes(1));
     assert_eq!(breaker.state(v7()), BreakerState::Closed);
     // The end of what is forgotten takes nobody else's place.

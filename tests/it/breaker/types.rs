@@ -10,6 +10,7 @@ use fusebox::{
 };
 
 use super::bench;
+use crate::operator::{rearm, reset, switch};
 use crate::support::{Bench, minutes, seconds, v7};
 
 fn statement() -> DocumentType {
@@ -290,7 +291,7 @@ fn arming_a_version_again_puts_it_back_for_every_type() {
     for kind in ["statement", "contract"] {
         fail(&bench, kind, 5);
     }
-    breaker.rearm(v7());
+    rearm(&breaker, v7());
     assert_eq!(serving(&bench, "statement"), "v7");
     assert_eq!(serving(&bench, "contract"), "v7");
     let events = bench.events();
@@ -303,7 +304,7 @@ fn arming_a_version_again_puts_it_back_for_every_type() {
     fail(&bench, "statement", 5);
     assert_eq!(breaker.state(v7()), BreakerState::Closed);
     assert_eq!(serving(&bench, "statement"), "v6");
-    breaker.reset();
+    reset(&breaker);
     assert_eq!(serving(&bench, "statement"), "v7");
 }
 
@@ -384,7 +385,7 @@ fn a_forced_fallback_cuts_off_the_calls_of_every_type() {
     let (bench, breaker) = bench(by_type().slow_calls(seconds(60), Ratio::percent(5)));
     let open: Vec<Permit> = (0..6).map(|_| bench.permit("statement")).collect();
     for mode in [BreakerMode::ForcedFallback, BreakerMode::Enforce] {
-        breaker.switch(mode);
+        switch(&breaker, mode);
         bench.pipeline.tick();
     }
     answer(&bench, "invoice", 300);

@@ -7,6 +7,7 @@ use fusebox::drift::DriftState;
 use fusebox::{Confidence, ConfidenceDriftMonitor, Report};
 
 use super::{Bench, HOUR, names, state_of, with_baseline};
+use crate::operator::resolve;
 
 #[test]
 fn a_threshold_never_rises_above_its_highest() {
@@ -56,7 +57,7 @@ fn past_the_limit_pairs_share_one_entry_in_which_a_document_counts_once() {
     let _ = next.answer("memo", Report::new().confidence("a", 0.5));
     assert_eq!(next.drift.state("memo", "a"), DriftState::Raised);
     assert_eq!(next.sink.events(), [], "said once");
-    bench.drift.resolve("letter", "a");
+    resolve(&bench.drift, "letter", "a").unwrap();
     bench.pipeline.tick();
     let shown: Vec<_> = bench
         .sink
@@ -70,7 +71,7 @@ fn past_the_limit_pairs_share_one_entry_in_which_a_document_counts_once() {
             "limit of 1 keys reached: `letter.a` and later new keys are not tracked separately",
             "mean confidence of other.other fell from 0.950 to 0.100 over 30 documents; answers below \
              0.850 now go to human review",
-            "operator resolved the drift of other.other: answers below 0.800 go to human review again",
+            "ada resolved the drift of other.other: answers below 0.800 go to human review again (looked at it)",
             "incident (drift_detected, other.other) resolved: opened at 2025-11-23T17:00:00.000Z, \
              happened once",
         ]

@@ -2,17 +2,18 @@
 
 use fusebox::drift::DriftState;
 use fusebox::event::DriftEvent;
-use fusebox::{Call, Confidence, EventKind, Report};
+use fusebox::{Call, Confidence, ErrorKind, EventKind, Report};
 
 use super::{Bench, confidence, is_accepted, is_detected, names, state_of, with_baseline};
+use crate::operator::{rebaseline, resolve};
 
 #[test]
-fn resolving_takes_effect_at_the_next_tick_and_forgets_what_raised_it() {
+fn resolving_takes_effect_at_once_and_forgets_what_raised_it() {
     let bench = Bench::new(with_baseline(0.90));
     bench.totals(0.10, 30);
     let (invoice, total) = names();
-    bench.drift.resolve(&invoice, &total);
-    bench.drift.resolve(&invoice, &total);
+    resolve(&bench.drift, &invoice, &total).unwrap();
+    assert_eq!(bench.state(), DriftState::InsufficientData, "at once");
     bench.pipeline.tick();
     assert_eq!(bench.state(), DriftState::InsufficientData);
     assert_eq!(bench.threshold(), Confidence::percent(80));
@@ -29,6 +30,8 @@ fn resolving_takes_effect_at_the_next_tick_and_forgets_what_raised_it() {
             document_type: invoice,
             field: total,
             threshold: Confidence::percent(80),
+            who: "ada".to_owned(),
+            why: "looked at it".to_owned(),
         })
     );
     bench.totals(0.10, 29);
@@ -44,36 +47,78 @@ fn resolving_is_in_time_for_the_next_answer() {
     bench.totals(0.10, 30);
     let call = Call::new("document", "invoice").unwrap();
     let open = bench.pipeline.admit(&call).permit().unwrap();
-    bench.drift.resolve("invoice", "total");
+    resolve(&bench.drift, "invoice", "total").unwrap();
     let report = Report::new().confidence("total", 0.80);
     assert!(is_accepted(&open.answer(report)));
 }
 
 #[test]
-fn resolving_what_is_not_raised_changes_nothing() {
+fn resolving_what_is_not_raised_is_an_error_and_changes_nothing() {
     let bench = Bench::new(with_baseline(0.90));
     bench.totals(0.88, 30);
-    for (document_type, field) in [("invoice", "total"), ("invoice", "vendor"), ("", "")] {
-        bench.drift.resolve(document_type, field);
-        bench.pipeline.tick();
-    }
+    bench.pipeline.tick();
     let before = state_of(&bench.drift);
-    bench.drift.resolve("letter", "total");
-    bench.drift.rebaseline("letter", "total");
-    assert_eq!(
-        state_of(&bench.drift),
-        before,
-        "a slip of the pen is not kept"
-    );
-    assert_eq!(bench.state(), DriftState::Healthy);
+    for (refused, expected) in [
+        (
+            resolve(&bench.drift, "invoice", "total"),
+            "confidence-drift resolve: got `invoice.total healthy`, expected a field whose \
+             threshold is raised",
+        ),
+        (
+            resolve(&bench.drift, "letter", "total"),
+            "field: got `letter.total`, expected a field that has been reported",
+        ),
+        (
+            rebaseline(&bench.drift, "letter", "total"),
+            "field: got `letter.total`, expected a field that has been reported",
+        ),
+        (
+            resolve(&bench.drift, "", "total"),
+            "document type: got ``, expected at least one character",
+        ),
+    ] {
+        assert_eq!(refused.unwrap_err().to_string(), expected);
+    }
+    assert_eq!(state_of(&bench.drift), before);
     assert_eq!(bench.sink.events(), []);
+}
+
+/// Two people look at the same drift.
+#[test]
+fn the_second_of_two_commands_is_told_what_has_happened_since() {
+    let bench = Bench::new(with_baseline(0.90));
+    bench.totals(0.10, 30);
+    let seen = bench.drift.status("invoice", "total").revision;
+    let resolve = |who| {
+        bench
+            .drift
+            .resolve("invoice", "total", seen, who, "understood")
+    };
+    resolve("ada").unwrap();
+    let refused = resolve("bob").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Outdated);
+    assert_eq!(
+        refused.to_string(),
+        "confidence-drift resolve: meant for revision 1, but it is 2 now: invoice.total \
+         insufficient data"
+    );
+    bench.totals(0.10, 30);
+    assert_eq!(bench.state(), DriftState::Raised, "another drift");
+    assert_eq!(resolve("bob").unwrap_err().kind(), ErrorKind::Outdated);
+    let seen = bench.drift.status("invoice", "total").revision;
+    let blank = bench.drift.resolve("invoice", "total", seen, "bob", " ");
+    assert_eq!(
+        blank.unwrap_err().to_string(),
+        "why: got ` `, expected at least one character"
+    );
+    assert_eq!(bench.state(), DriftState::Raised);
 }
 
 #[test]
 fn a_new_baseline_accepts_the_shift() {
     let bench = Bench::new(with_baseline(0.90).baseline_documents(40));
     bench.totals(0.82, 30);
-    bench.drift.rebaseline("invoice", "total");
+    rebaseline(&bench.drift, "invoice", "total").unwrap();
     bench.pipeline.tick();
     assert_eq!(bench.state(), DriftState::Warming);
     assert_eq!(bench.threshold(), Confidence::percent(80));

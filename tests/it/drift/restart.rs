@@ -5,6 +5,7 @@ use fusebox::pipeline::Snapshot;
 use fusebox::{Confidence, ConfidenceDriftMonitor, Timestamp};
 
 use super::{Bench, HOUR, NOON, confidence, is_accepted, with_baseline};
+use crate::operator::{rebaseline, resolve};
 
 #[test]
 fn a_restart_keeps_raised_baseline_and_window() {
@@ -36,18 +37,22 @@ fn a_restart_keeps_raised_baseline_and_window() {
 fn a_restart_keeps_what_a_person_has_just_said() {
     let bench = Bench::new(with_baseline(0.90));
     bench.totals(0.10, 30);
-    bench.drift.resolve("invoice", "total");
+    resolve(&bench.drift, "invoice", "total").unwrap();
     let next = bench.restarted(with_baseline(0.90));
-    assert_eq!(next.state(), DriftState::Raised);
-    next.pipeline.tick();
     assert_eq!(next.state(), DriftState::InsufficientData);
+    next.pipeline.tick();
+    let resolved = next.sink.events().into_iter();
+    let resolved = resolved.filter(|event| event.kind.name() == "drift_resolved");
+    assert_eq!(resolved.count(), 1, "told by the next process");
+    let revision = |bench: &Bench| bench.drift.status("invoice", "total").revision;
+    assert_eq!(revision(&next), revision(&bench));
 }
 
 #[test]
 fn after_a_restart_a_given_baseline_counts_if_it_is_a_new_one() {
     let bench = Bench::new(with_baseline(0.90).baseline_documents(30));
     bench.totals(0.82, 30);
-    bench.drift.rebaseline("invoice", "total");
+    rebaseline(&bench.drift, "invoice", "total").unwrap();
     bench.pipeline.tick();
     bench.totals(0.82, 30);
     let baseline = |bench: &Bench| bench.drift.means("invoice", "total").baseline;

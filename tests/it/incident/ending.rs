@@ -8,6 +8,7 @@ use fusebox::guard::{Cx, Trouble};
 use fusebox::{ErrorRateBreaker, Guard, LineUp, Severity};
 
 use super::{Told, broken, changes, kind, open};
+use crate::operator::rearm;
 use crate::support::{Bench, line_up, minutes, seconds, stored, v7, version};
 
 #[test]
@@ -141,7 +142,7 @@ fn what_a_person_has_put_right_ends_at_once_and_is_new_when_it_comes_back() {
         assert_eq!(open(&bench), [format!("error-rate/failing/v7/{n}")]);
         let told = changes(&bench);
         assert_eq!(told.last().unwrap().0, Severity::Page, "{n}: {told:?}");
-        breaker.rearm(v7());
+        rearm(&breaker, v7());
         bench.tick_after(minutes(5));
         assert_eq!(open(&bench), [] as [String; 0]);
     }

@@ -10,13 +10,14 @@ use fusebox::pipeline::Builder;
 use fusebox::rollout::WorseType;
 use fusebox::tokens::Model;
 use fusebox::{
-    BlueGreenPolicy, Confidence, ConfidenceDriftMonitor, Correction, DocumentType,
+    BlueGreenPolicy, Confidence, ConfidenceDriftMonitor, Correction, DocumentType, Error,
     ErrorRateBreaker, FailureKind, Feedback, Field, LineUp, Permit, Ratio, Report, RouteLedger,
     Severity, Ticket, TokenBudget, Version,
 };
 use proptest::prelude::*;
 
 use super::open;
+use crate::operator::{rebaseline, reset, resolve};
 use crate::support::{Bench, call, minutes, seconds, stored};
 
 const TYPES: [&str; 3] = ["invoice", "contract", "statement"];
@@ -199,13 +200,18 @@ impl Service {
         }
     }
 
+    fn rearm(&self, version: &str) -> Result<(), Error> {
+        let breaker = &self.guards.breaker;
+        breaker.rearm(version, breaker.status().revision, "ada", "by chance")
+    }
+
     fn command(&self, nth: u8) {
         match nth {
-            0 => self.guards.breaker.reset(),
-            1 => self.guards.breaker.rearm("v7"),
-            2 => self.guards.breaker.rearm("v6"),
-            3 => self.guards.drift.resolve("invoice", "total"),
-            4 => self.guards.drift.rebaseline("contract", "total"),
+            0 => reset(&self.guards.breaker),
+            1 => drop(self.rearm("v7")),
+            2 => drop(self.rearm("v6")),
+            3 => drop(resolve(&self.guards.drift, "invoice", "total")),
+            4 => drop(rebaseline(&self.guards.drift, "contract", "total")),
             _ => {
                 for incident in self.bench.pipeline.incidents() {
                     let _ = self.bench.pipeline.acknowledge(incident.key, "ada", "seen");
@@ -258,9 +264,9 @@ impl Service {
     /// Puts all right, and lets it be well for longer than anything is held open.
     fn recover(&mut self) {
         self.hanging.clear();
-        self.guards.breaker.reset();
+        reset(&self.guards.breaker);
         for kind in TYPES {
-            self.guards.drift.rebaseline(kind, "total");
+            drop(rebaseline(&self.guards.drift, kind, "total"));
         }
         self.bench.pipeline.deploy(line_up(1)).unwrap();
         for quarter in 0..27 * 4 {

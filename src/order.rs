@@ -1,0 +1,42 @@
+//! Who gave a command, and why; and whether it was meant for what is the case now.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::revision::Revision;
+
+/// Who gave a command, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) who: String,
+    pub(crate) why: String,
+}
+
+impl Order {
+    /// An error when `who` or `why` is blank.
+    pub(crate) fn new(who: impl AsRef<str>, why: impl AsRef<str>) -> Result<Self, Error> {
+        let (who, why) = (who.as_ref(), why.as_ref());
+        Error::if_blank("who", who)?;
+        Error::if_blank("why", why)?;
+        Ok(Self {
+            who: who.to_owned(),
+            why: why.to_owned(),
+        })
+    }
+}
+
+/// An error when a command was meant for another revision than `revision`, the one of now; it says
+/// what `now` is like.
+pub(crate) fn check_revision(
+    command: impl fmt::Display,
+    meant_for: Revision,
+    revision: Revision,
+    now: impl fmt::Display,
+) -> Result<(), Error> {
+    if meant_for == revision {
+        return Ok(());
+    }
+    Err(Error::outdated(command, meant_for, revision, now))
+}
