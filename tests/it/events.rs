@@ -318,15 +318,15 @@ fn rollout() -> Vec<Value> {
         findings
     };
     let event = |event: &str, stage: u8, findings: Value| json!({ "event": event, "candidate": "v8", "stage": stage, "findings": findings });
-    let rolled_back = |findings: Value| event("rolled_back", 1, findings);
+    let rolled_back = |findings: Value| event("rolled_back", 2, findings);
     let holds = |reason: &str, next_evaluation: Value| {
-        let mut holds = event("rollout_holds", 0, empty());
+        let mut holds = event("rollout_holds", 1, empty());
         (holds["reason"], holds["findings"]["next_evaluation"]) = (json!(reason), next_evaluation);
         holds
     };
     let commanded = |command: &str| {
         json!({
-            "event": "rollout_commanded", "candidate": "v8", "stage": 0, "command": command,
+            "event": "rollout_commanded", "candidate": "v8", "stage": 1, "command": command,
         })
     };
     let not_counted = |reason: &str| {
@@ -340,12 +340,12 @@ fn rollout() -> Vec<Value> {
     let mut escalated = fine();
     escalated["uncovered"] = json!(["statement", "year_end"]);
     escalated["only_old_enough"] = json!(true);
-    let mut excluded = event("type_excluded", 1, of_type(worse("corrections")));
+    let mut excluded = event("type_excluded", 2, of_type(worse("corrections")));
     excluded["document_type"] = json!("contract");
-    let mut started = event("stage_started", 0, empty());
+    let mut started = event("stage_started", 1, empty());
     started["share"] = json!([5, 100]);
     vec![
-        event("approval_needed", 0, fine()),
+        event("approval_needed", 1, fine()),
         not_counted("no_answer"),
         not_counted("not_compared"),
         not_counted("nothing_to_retract"),
@@ -360,7 +360,7 @@ fn rollout() -> Vec<Value> {
         commanded("pause"),
         commanded("promote"),
         commanded("resume"),
-        event("rollout_escalated", 2, escalated),
+        event("rollout_escalated", 3, escalated),
         holds("paused", Value::Null),
         holds("not_due", json!(later(120))),
         holds("no_evidence", json!(later(480))),
@@ -461,6 +461,24 @@ fn json_is_flat_and_read_again() {
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), flat);
         assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
     }
+}
+
+#[test]
+fn the_stage_in_the_text_is_the_one_in_the_json() {
+    let staged = |sample: &Value| sample.get("stage").and_then(Value::as_u64);
+    let mut names = BTreeSet::new();
+    for sample in samples() {
+        if let Some(stage) = staged(&sample) {
+            let kind = read(&sample);
+            let text = format!("{kind} ");
+            let ends = [' ', ',', ':'].map(|end| format!(" stage {stage}{end}"));
+            assert!(ends.iter().any(|end| text.contains(end)), "{stage}: {text}");
+            names.insert(kind.name());
+        }
+    }
+    let source = GROUPS[6].1;
+    let (fields, _) = source.split_once("impl RolloutEvent").unwrap();
+    assert_eq!(names.len(), fields.matches("        stage: u8,").count());
 }
 
 fn body_of_name(source: &str) -> &str {

@@ -116,7 +116,7 @@ const NAME: &str = "canary";
 /// let pipeline = Pipeline::builder(line_up).guard(Arc::clone(&canary)).build()?;
 ///
 /// let permit = pipeline.admit(&Call::new("inv-1", "invoice")?).permit();
-/// assert_eq!(permit.and_then(|permit| permit.ticket().stage()), Some(0));
+/// assert_eq!(permit.and_then(|permit| permit.ticket().stage()), Some(1));
 /// assert_eq!(canary.status().share, Ratio::percent(5));
 /// assert_eq!(canary.status().state, RolloutState::Running);
 /// println!("{}", canary.status()); // one line for the operator

@@ -109,7 +109,7 @@ impl Trial {
     fn commanded(&self, command: RolloutCommand) -> EventKind {
         EventKind::Rollout(RolloutEvent::RolloutCommanded {
             candidate: self.candidate.clone(),
-            stage: self.stage,
+            stage: self.number(),
             command,
         })
     }

@@ -86,7 +86,7 @@ impl Rollout {
         RolloutStatus {
             candidate: is_on.then(|| trial.candidate.clone()),
             state: trial.state,
-            stage: trial.stage,
+            stage: if is_on { trial.number() } else { 0 },
             share: if is_on {
                 self.share(trial)
             } else {
@@ -113,7 +113,7 @@ impl Rollout {
         };
         let share = self.share_of(trial, call.document_type());
         if trial.state.is_under_way() || (Ratio::ZERO < share && share < Ratio::ONE) {
-            cx.mark_stage(trial.stage);
+            cx.mark_stage(trial.number());
         }
         if core.split.is_exposed(call.document(), share) {
             Route::Candidate
@@ -293,7 +293,7 @@ impl Rollout {
                     trial.excluded.insert(name.clone());
                     let kind = EventKind::Rollout(RolloutEvent::TypeExcluded {
                         candidate: trial.candidate.clone(),
-                        stage: trial.stage,
+                        stage: trial.number(),
                         document_type: name.clone(),
                         findings: Box::new(findings),
                     });
@@ -334,7 +334,7 @@ impl Rollout {
         } else {
             let kind = EventKind::Rollout(RolloutEvent::RolloutHolds {
                 candidate: trial.candidate.clone(),
-                stage: trial.stage,
+                stage: trial.number(),
                 reason,
                 findings: Box::new(findings),
             });
@@ -381,7 +381,7 @@ impl Rollout {
     fn stage_started(&self, trial: &Trial, findings: Findings) -> EventKind {
         EventKind::Rollout(RolloutEvent::StageStarted {
             candidate: trial.candidate.clone(),
-            stage: trial.stage,
+            stage: trial.number(),
             share: self.share(trial),
             findings: Box::new(findings),
         })

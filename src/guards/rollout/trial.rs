@@ -29,6 +29,7 @@ pub(super) struct Trial {
     pub(super) candidate: VersionId,
     pub(super) stable: VersionId,
     pub(super) started: Timestamp,
+    /// The stage's place in the plan, from 0; what people see is its `number`.
     pub(super) stage: u8,
     /// When the stage started; a pause moves it.
     pub(super) since: Timestamp,
@@ -91,6 +92,11 @@ impl Trial {
         Self::new(other.clone(), other, Timestamp::EPOCH)
     }
 
+    /// The stage's number, from 1, as it stands in events, on tickets and in the status.
+    pub(super) fn number(&self) -> u8 {
+        self.stage.saturating_add(1)
+    }
+
     pub(super) fn enter(&mut self, stage: u8, now: Timestamp) {
         self.stage = stage;
         self.since = now;
@@ -113,7 +119,7 @@ impl Trial {
         self.paused_at = None;
         EventKind::Rollout(RolloutEvent::RolledBack {
             candidate: self.candidate.clone(),
-            stage: self.stage,
+            stage: self.number(),
             findings: Box::new(findings),
         })
     }
@@ -122,7 +128,7 @@ impl Trial {
     pub(super) fn escalated(&self, findings: Findings) -> EventKind {
         EventKind::Rollout(RolloutEvent::RolloutEscalated {
             candidate: self.candidate.clone(),
-            stage: self.stage,
+            stage: self.number(),
             findings: Box::new(findings),
         })
     }
@@ -131,7 +137,7 @@ impl Trial {
     pub(super) fn approval_needed(&self, findings: Findings) -> EventKind {
         EventKind::Rollout(RolloutEvent::ApprovalNeeded {
             candidate: self.candidate.clone(),
-            stage: self.stage,
+            stage: self.number(),
             findings: Box::new(findings),
         })
     }
@@ -155,7 +161,7 @@ impl Trial {
 
     /// The stratum of a call; `None` if the call is not part of this trial.
     pub(super) fn key(&self, plan: &Plan, ticket: &Ticket) -> Option<StratumKey> {
-        let stage = ticket.stage()?;
+        let stage = ticket.stage()?.checked_sub(1)?;
         let role = ticket.role();
         let version = match role {
             Role::Candidate => &self.candidate,

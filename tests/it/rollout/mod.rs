@@ -15,6 +15,7 @@ mod canary;
 mod commands;
 mod corrections;
 mod feasibility;
+mod numbering;
 mod restart;
 mod simulation;
 mod types;
