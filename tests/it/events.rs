@@ -288,9 +288,20 @@ fn findings(measure: &str, candidate: (u64, u64), stable: (u64, u64), ratio: Opt
             "ratio": ratio, "ln_e": 0.0, "p_exceeds": 0.02, "information": 9.0, "exceeds": false,
         },
         "maturity": { "candidate": 0.8, "stable": 0.9 }, "only_old_enough": false,
-        "uncovered": [], "excluded": [], "max_ratio": [3, 2], "next_evaluation": null,
+        "uncovered": [], "excluded": [], "not_serving": [], "max_ratio": [3, 2], "next_evaluation": null,
         "by_operator": false,
     })
+}
+
+/// A version, the document type, and who serves instead.
+type Away = (&'static str, Option<&'static str>, Option<&'static str>);
+
+fn away(mut holds: Value, versions: &[Away]) -> Value {
+    let versions = versions.iter().map(|(version, document_type, instead)| {
+        json!({ "version": version, "document_type": document_type, "instead": instead })
+    });
+    holds["findings"]["not_serving"] = versions.collect();
+    holds
 }
 
 fn rollout() -> Vec<Value> {
@@ -362,6 +373,21 @@ fn rollout() -> Vec<Value> {
         commanded("resume"),
         event("rollout_escalated", 3, escalated),
         holds("paused", Value::Null),
+        away(
+            holds("stable_not_serving", Value::Null),
+            &[("v7", None, Some("v6")), ("v8", None, Some("v6"))],
+        ),
+        away(
+            holds("stable_not_serving", Value::Null),
+            &[
+                ("v7", Some("contract"), Some("v6")),
+                ("v7", Some("memo"), None),
+            ],
+        ),
+        away(
+            holds("candidate_not_serving", json!(later(480))),
+            &[("v8", None, Some("v7"))],
+        ),
         holds("not_due", json!(later(120))),
         holds("no_evidence", json!(later(480))),
         holds("immature", json!(later(480))),

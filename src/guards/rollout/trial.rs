@@ -11,6 +11,7 @@ use super::evidence::counts::{Pair, StageCounts, TypeCounts};
 use super::evidence::likelihood::Likelihood;
 use super::evidence::review_delay::ReviewSpeed;
 use super::plan::Plan;
+use super::serving::Serving;
 use super::status::RolloutState;
 use crate::call::{Correction, Outcome, Role, Ticket};
 use crate::event::{EventKind, Findings, HoldReason, Measure, NotCounted, RolloutEvent, Tally};
@@ -53,12 +54,14 @@ pub(super) struct Trial {
     corrections: Corrections,
     /// The corrections of all types together, as of the last decision.
     pub(super) all: Likelihood,
+    /// Whether both versions serve.
+    pub(super) serving: Serving,
 }
 
 /// The stratum in which a call is counted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StratumKey {
-    stage: usize,
+    pub(super) stage: usize,
     time_slice: usize,
     pub(super) role: Role,
 }
@@ -83,6 +86,7 @@ impl Trial {
             not_counted: BTreeMap::new(),
             corrections: Corrections::default(),
             all: Likelihood::default(),
+            serving: Serving::new(now),
         }
     }
 
@@ -104,6 +108,7 @@ impl Trial {
         self.paused_at = None;
         (self.held, self.approved) = (false, false);
         self.last_reported_hold = Some(HoldReason::NotDue);
+        self.serving.enter(now);
         if self.began.len() <= usize::from(stage) {
             self.began.resize(usize::from(stage) + 1, now);
         }
@@ -294,6 +299,8 @@ impl Trial {
     ) {
         let cadences = plan.coverage.as_ref();
         let cadences = cadences.map_or(0, |coverage| coverage.cadences(document_type).len());
+        self.serving
+            .add(tallies.candidate.documents, tallies.stable.documents);
         let (counts, _) = self.counts(document_type);
         counts.add((usize::from(stage), time_slice), tallies);
         let answered = u32::try_from(tallies.candidate.documents).unwrap_or(u32::MAX);
@@ -365,6 +372,8 @@ pub(super) struct Stored {
     review_speed: Vec<Pair<ReviewSpeed>>,
     not_counted: BTreeMap<NotCounted, u64>,
     corrections: StoredCorrections,
+    #[serde(default)]
+    serving: Serving,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -414,6 +423,7 @@ impl From<&Trial> for Stored {
             review_speed: trial.review_speed.clone(),
             not_counted: trial.not_counted.clone(),
             corrections: trial.corrections.stored(),
+            serving: trial.serving.clone(),
         }
     }
 }
@@ -442,6 +452,7 @@ impl Stored {
         trial.review_speed = self.review_speed;
         trial.not_counted = self.not_counted;
         trial.corrections = Corrections::from(self.corrections);
+        trial.serving = self.serving;
         let impossible = trial.all_types().find(|(_, counts)| !counts.is_possible());
         match impossible {
             Some((name, _)) => Err(format!(

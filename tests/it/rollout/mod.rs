@@ -17,6 +17,7 @@ mod corrections;
 mod feasibility;
 mod numbering;
 mod restart;
+mod serving;
 mod simulation;
 mod types;
 
