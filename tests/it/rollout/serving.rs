@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fusebox::breaker::BreakerState;
+use fusebox::breaker::{BreakerState, Probing};
 use fusebox::event::RolloutEvent;
 use fusebox::guard::{Cx, Route};
 use fusebox::rollout::{Decision, HoldReason, Measure, RolloutState};
@@ -134,6 +134,22 @@ fn a_stage_does_not_end_while_production_does_not_serve_and_goes_on_when_it_does
     answers(&bench, "invoice", 100, 300);
     bench.tick_after(hours(4));
     assert_eq!(canary.status().state, RolloutState::Promoted);
+}
+
+#[test]
+fn a_probe_ends_no_absence_and_five_do() {
+    let probing = Probing::after(minutes(1)).with_probes(5);
+    let breaker = ErrorRateBreaker::builder().recovery(probing);
+    let (bench, canary, _breaker) = with_breaker(CanaryPolicy::default(), breaker.build().unwrap());
+    fail(&bench, "invoice", Role::Stable, 5);
+    assert_eq!(traffic(&bench, "invoice", 20), [0, 0, 20]);
+    bench.tick_after(minutes(1));
+    for (probes, expected) in [(1, HoldReason::StableNotServing), (4, HoldReason::NotDue)] {
+        let (_, probes) = answers(&bench, "invoice", 0, probes);
+        assert!(probes.iter().all(|ticket| ticket.role() == Role::Stable));
+        bench.pipeline.tick();
+        assert_eq!(held(&canary), Some(expected));
+    }
 }
 
 #[test]
