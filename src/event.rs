@@ -27,7 +27,7 @@ pub use breaker::BreakerEvent;
 pub(crate) use breaker::{BreakerMode, ProbeFailure, TripReason};
 pub use budget::BudgetEvent;
 pub use drift::DriftEvent;
-pub(crate) use findings::{Decision, Evidence, Findings, Maturity, Measure, Tally};
+pub(crate) use findings::{Decision, Evidence, Findings, Maturity, Measure, NotServing, Tally};
 pub(crate) use guidance::Guidance;
 pub(crate) use hold_reason::HoldReason;
 pub use incident::{InIncident, IncidentChange, IncidentEvent, IncidentKey};

@@ -198,7 +198,7 @@ impl Ticket {
         &self.model
     }
 
-    /// The stage of the rollout in which the call was admitted, counted from 0.
+    /// The stage of the rollout in which the call was admitted, counted from 1.
     pub fn stage(&self) -> Option<u8> {
         self.stage
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::hold_reason::HoldReason;
-use crate::name::DocumentType;
+use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
 use crate::time::Timestamp;
 
@@ -184,6 +184,9 @@ pub struct Findings {
     /// Document types that are excluded from the rollout, because the candidate was worse for them;
     /// production serves them.
     pub excluded: Vec<DocumentType>,
+    /// The versions that do not serve what the split gives them.
+    #[serde(default)]
+    pub not_serving: Vec<NotServing>,
     /// The tolerated ratio.
     pub max_ratio: Ratio,
     /// The next decision that needs no new evidence: the end of the stage or of the watch after a
@@ -218,6 +221,49 @@ impl fmt::Display for Findings {
                 write!(f, "; {what}: {}", names.join(", "))?;
             }
         }
-        Ok(())
+        self.not_serving
+            .iter()
+            .try_for_each(|away| write!(f, "; {away}"))
+    }
+}
+
+/// A version that does not serve the documents that a rollout's split gives it, because another
+/// guard sends them elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct NotServing {
+    /// The version.
+    pub version: VersionId,
+    /// The document type; `None` for all documents.
+    pub document_type: Option<DocumentType>,
+    /// The version that served the latest of the documents; `None` if it was diverted.
+    pub instead: Option<VersionId>,
+}
+
+impl NotServing {
+    pub(crate) fn new(
+        version: &VersionId,
+        document_type: Option<&DocumentType>,
+        instead: Option<VersionId>,
+    ) -> Self {
+        Self {
+            version: version.clone(),
+            document_type: document_type.cloned(),
+            instead,
+        }
+    }
+}
+
+impl fmt::Display for NotServing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let serves: &dyn fmt::Display = match &self.instead {
+            Some(version) => version,
+            None => &"no version",
+        };
+        write!(f, "{serves} serves ")?;
+        if let Some(document_type) = &self.document_type {
+            write!(f, "{document_type} ")?;
+        }
+        write!(f, "instead of {}", self.version)
     }
 }

@@ -11,6 +11,12 @@ use serde::{Deserialize, Serialize};
 pub enum HoldReason {
     /// The operator paused it.
     Paused,
+    /// Production does not serve its share of the documents: another guard sends them elsewhere, so
+    /// the candidate is compared with nothing. The stage's time stands still.
+    StableNotServing,
+    /// The candidate does not serve its share of the documents: another guard sends them elsewhere.
+    /// This time does not count for the stage's minimum.
+    CandidateNotServing,
     /// The stage has not run for its minimum time.
     NotDue,
     /// There are too few corrections to compare the versions.
@@ -33,12 +39,14 @@ impl fmt::Display for HoldReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Approval => "the operator must approve the next stage",
+            Self::CandidateNotServing => "the candidate does not serve its share of the documents",
             Self::Coverage => "too few documents of some types",
             Self::Immature => "too many expected corrections have not arrived",
             Self::NoEvidence => "too few corrections to decide",
             Self::NotDue => "the minimum time of the stage is not over",
             Self::Paused => "the operator paused it",
             Self::SplitBroken => "the candidate does not get its planned share of the documents",
+            Self::StableNotServing => "production does not serve its share of the documents",
             Self::Unclear => "the corrections are inconclusive",
         })
     }

@@ -10,7 +10,7 @@ use crate::name::{DocumentId, DocumentType, VersionId};
 use crate::ratio::Ratio;
 
 /// The events of a [`CanaryPolicy`](crate::CanaryPolicy) or a
-/// [`BlueGreenPolicy`](crate::BlueGreenPolicy). Stages are counted from 0 here and from 1 in texts.
+/// [`BlueGreenPolicy`](crate::BlueGreenPolicy). Stages are counted from 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -109,8 +109,7 @@ impl fmt::Display for RolloutEvent {
                 findings,
             } => write!(
                 f,
-                "{candidate} met the conditions of stage {} and waits for approval: {findings}",
-                stage + 1
+                "{candidate} met the conditions of stage {stage} and waits for approval: {findings}"
             ),
             Self::CorrectionNotCounted {
                 document,
@@ -128,9 +127,8 @@ impl fmt::Display for RolloutEvent {
             } => {
                 write!(
                     f,
-                    "{candidate} rolled back at stage {}, production serves every document: \
-                     {findings}",
-                    stage + 1
+                    "{candidate} rolled back at stage {stage}, production serves every document: \
+                     {findings}"
                 )
             }
             Self::RolloutCommanded {
@@ -138,7 +136,7 @@ impl fmt::Display for RolloutEvent {
                 stage,
                 command,
             } => {
-                let (stage, done) = (stage + 1, command.participle());
+                let done = command.participle();
                 write!(f, "operator {done} {candidate} at stage {stage}")
             }
             Self::RolloutEscalated {
@@ -148,8 +146,8 @@ impl fmt::Display for RolloutEvent {
             } => {
                 write!(
                     f,
-                    "{candidate} escalated at stage {}, operator must promote or abort: {findings}",
-                    stage + 1
+                    "{candidate} escalated at stage {stage}, operator must promote or abort: \
+                     {findings}"
                 )
             }
             Self::RolloutHolds {
@@ -158,7 +156,6 @@ impl fmt::Display for RolloutEvent {
                 reason,
                 findings,
             } => {
-                let stage = stage + 1;
                 write!(
                     f,
                     "{candidate} holds at stage {stage}: {reason}; {findings}"
@@ -183,8 +180,7 @@ impl fmt::Display for RolloutEvent {
             } => {
                 write!(
                     f,
-                    "{candidate} serves {share} of the documents in stage {}: {findings}",
-                    stage + 1
+                    "{candidate} serves {share} of the documents in stage {stage}: {findings}"
                 )
             }
             Self::TypeExcluded {
@@ -194,9 +190,8 @@ impl fmt::Display for RolloutEvent {
                 findings,
             } => write!(
                 f,
-                "{document_type} excluded from {candidate} at stage {}, production serves it: \
-                 {findings}",
-                stage + 1
+                "{document_type} excluded from {candidate} at stage {stage}, production serves it: \
+                 {findings}"
             ),
         }
     }

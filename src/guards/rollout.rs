@@ -2,7 +2,7 @@
 //! each stage ends under conditions.
 //!
 //! One controller runs the stages, `evidence` evaluates corrections, `split` assigns documents to
-//! versions; canary and blue/green are two presets.
+//! versions, `serving` watches who serves them; canary and blue/green are two presets.
 
 mod blue_green;
 mod canary;
@@ -17,12 +17,15 @@ mod incident;
 mod observe;
 mod plan;
 mod policy;
+mod serving;
 mod split;
 mod status;
 mod thresholds;
 mod trial;
 
-pub use crate::event::findings::{Decision, Evidence, Findings, Maturity, Measure, Tally};
+pub use crate::event::findings::{
+    Decision, Evidence, Findings, Maturity, Measure, NotServing, Tally,
+};
 pub use crate::event::hold_reason::HoldReason;
 pub use crate::event::rollout::{NotCounted, RolloutCommand};
 

@@ -113,7 +113,7 @@ impl Step<'_> {
             .with_id(id)
             .with_role(role)
             .with_model(model)
-            .with_stage(marks.stage.get())
+            .with_stage(marks.stage.get().filter(|_| serving.is_some()))
             .with_admitted_at(self.now)
             .with_measurement(measured.map(|(_, measurement)| measurement));
         match &divert {

@@ -318,9 +318,20 @@ fn findings(measure: &str, candidate: (u64, u64), stable: (u64, u64), ratio: Opt
             "ratio": ratio, "ln_e": 0.0, "p_exceeds": 0.02, "information": 9.0, "exceeds": false,
         },
         "maturity": { "candidate": 0.8, "stable": 0.9 }, "only_old_enough": false,
-        "uncovered": [], "excluded": [], "max_ratio": [3, 2], "next_evaluation": null,
+        "uncovered": [], "excluded": [], "not_serving": [], "max_ratio": [3, 2], "next_evaluation": null,
         "by_operator": false,
     })
+}
+
+/// A version, the document type, and who serves instead.
+type Away = (&'static str, Option<&'static str>, Option<&'static str>);
+
+fn away(mut holds: Value, versions: &[Away]) -> Value {
+    let versions = versions.iter().map(|(version, document_type, instead)| {
+        json!({ "version": version, "document_type": document_type, "instead": instead })
+    });
+    holds["findings"]["not_serving"] = versions.collect();
+    holds
 }
 
 fn rollout() -> Vec<Value> {
@@ -348,15 +359,15 @@ fn rollout() -> Vec<Value> {
         findings
     };
     let event = |event: &str, stage: u8, findings: Value| json!({ "event": event, "candidate": "v8", "stage": stage, "findings": findings });
-    let rolled_back = |findings: Value| event("rolled_back", 1, findings);
+    let rolled_back = |findings: Value| event("rolled_back", 2, findings);
     let holds = |reason: &str, next_evaluation: Value| {
-        let mut holds = event("rollout_holds", 0, empty());
+        let mut holds = event("rollout_holds", 1, empty());
         (holds["reason"], holds["findings"]["next_evaluation"]) = (json!(reason), next_evaluation);
         holds
     };
     let commanded = |command: &str| {
         json!({
-            "event": "rollout_commanded", "candidate": "v8", "stage": 0, "command": command,
+            "event": "rollout_commanded", "candidate": "v8", "stage": 1, "command": command,
         })
     };
     let not_counted = |reason: &str| {
@@ -370,12 +381,12 @@ fn rollout() -> Vec<Value> {
     let mut escalated = fine();
     escalated["uncovered"] = json!(["statement", "year_end"]);
     escalated["only_old_enough"] = json!(true);
-    let mut excluded = event("type_excluded", 1, of_type(worse("corrections")));
+    let mut excluded = event("type_excluded", 2, of_type(worse("corrections")));
     excluded["document_type"] = json!("contract");
-    let mut started = event("stage_started", 0, empty());
+    let mut started = event("stage_started", 1, empty());
     started["share"] = json!([5, 100]);
     vec![
-        event("approval_needed", 0, fine()),
+        event("approval_needed", 1, fine()),
         not_counted("no_answer"),
         not_counted("not_compared"),
         not_counted("nothing_to_retract"),
@@ -390,8 +401,23 @@ fn rollout() -> Vec<Value> {
         commanded("pause"),
         commanded("promote"),
         commanded("resume"),
-        event("rollout_escalated", 2, escalated),
+        event("rollout_escalated", 3, escalated),
         holds("paused", Value::Null),
+        away(
+            holds("stable_not_serving", Value::Null),
+            &[("v7", None, Some("v6")), ("v8", None, Some("v6"))],
+        ),
+        away(
+            holds("stable_not_serving", Value::Null),
+            &[
+                ("v7", Some("contract"), Some("v6")),
+                ("v7", Some("memo"), None),
+            ],
+        ),
+        away(
+            holds("candidate_not_serving", json!(later(480))),
+            &[("v8", None, Some("v7"))],
+        ),
         holds("not_due", json!(later(120))),
         holds("no_evidence", json!(later(480))),
         holds("immature", json!(later(480))),
@@ -491,6 +517,24 @@ fn json_is_flat_and_read_again() {
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), flat);
         assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
     }
+}
+
+#[test]
+fn the_stage_in_the_text_is_the_one_in_the_json() {
+    let staged = |sample: &Value| sample.get("stage").and_then(Value::as_u64);
+    let mut names = BTreeSet::new();
+    for sample in samples() {
+        if let Some(stage) = staged(&sample) {
+            let kind = read(&sample);
+            let text = format!("{kind} ");
+            let ends = [' ', ',', ':'].map(|end| format!(" stage {stage}{end}"));
+            assert!(ends.iter().any(|end| text.contains(end)), "{stage}: {text}");
+            names.insert(kind.name());
+        }
+    }
+    let source = GROUPS[6].1;
+    let (fields, _) = source.split_once("impl RolloutEvent").unwrap();
+    assert_eq!(names.len(), fields.matches("        stage: u8,").count());
 }
 
 fn body_of_name(source: &str) -> &str {

@@ -232,14 +232,14 @@ impl Rollout {
             .count();
         let status = self.running.policy.status();
         let is_through = status.state == RolloutState::Promoted;
-        let stage = usize::from(status.stage) + usize::from(is_through);
+        let behind = usize::from(status.stage.saturating_sub(1)) + usize::from(is_through);
         let mut seen = Map::new();
         let mut see = |key: &str, value| seen.insert(key.to_owned(), value);
         see("decision", json!(decision(before, &status)));
         if let Some(Decision::Hold(reason)) = status.decision {
             see("reason", json!(reason_name(reason)));
         }
-        see("stage", json!(stage));
+        see("stage", json!(behind));
         see("share_bp", json!(basis_points(status.share.as_f64()).ok()));
         see("state", json!(state_name(status.state)));
         see("ratio", json!(status.evidence.ratio));

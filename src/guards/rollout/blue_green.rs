@@ -27,9 +27,11 @@ const MIN_DOCUMENTS: u64 = 20;
 /// A rollout starts when a candidate is deployed. The policy rolls back as a canary does, for all
 /// types together or for one type alone. It promotes when 48 hours have passed, half of the
 /// expected corrections have arrived, the candidate has answered every expected type at least 20
-/// times, and the probability that its correction ratio is above 1.5 is at most 5 %. It escalates
-/// to the operator when that is still unclear after four times the window, or when expected types
-/// are missing after 35 days; the page names them.
+/// times, and the probability that its correction ratio is above 1.5 is at most 5 %. Like a canary,
+/// it holds while production or the candidate does not serve its share, also of one type; a type of
+/// which no document comes for as long as the window holds nothing up. It escalates to the operator
+/// when that is still unclear after four times the window, or when expected types are missing after
+/// 35 days; the page names them.
 ///
 /// You declare the expected types and [when their documents arrive](BlueGreenPolicyBuilder::expect)
 /// (daily, weekly, at month end, or at times of your own). If you declare none, the policy expects

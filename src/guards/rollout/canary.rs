@@ -41,17 +41,21 @@ const NAME: &str = "canary";
 ///   e-value is multiplied by the number of types. For failures, truncations, diversions and
 ///   abandonments, it is multiplied by four. The policy checks this after every event of the
 ///   candidate.
-/// - *Hold*, with a reason and the time of the next evaluation: the stage has not run for its full
-///   time; there are too few corrections (at a ratio of 1.5, at least three must be expected of the
-///   candidate in the first stage and six in later ones); less than half of the expected
-///   corrections have arrived; the candidate does not get its share of the documents (chi-square
-///   test, one false alarm in a thousand); the probability that the ratio is above 1.5 is more than
-///   20 %, in the last stage 5 %; an approval is missing. The policy evaluates this at every
-///   [`tick`](crate::Pipeline::tick).
+/// - *Hold*, with a reason and the time of the next evaluation: production or the candidate does
+///   not serve its share, because another guard sends the documents elsewhere (an
+///   [`ErrorRateBreaker`](crate::ErrorRateBreaker) that took production out of service, for all
+///   documents or for one type); the stage has not run for its full time, without the time in which
+///   one of them did not serve; there are too few corrections (at a ratio of 1.5, at least three
+///   must be expected of the candidate in the first stage and six in later ones); less than half of
+///   the expected corrections have arrived; the candidate does not get its share of the documents
+///   (chi-square test, one false alarm in a thousand); the probability that the ratio is above 1.5
+///   is more than 20 %, in the last stage 5 %; an approval is missing. The policy evaluates this at
+///   every [`tick`](crate::Pipeline::tick).
 /// - *Promote* to the next stage, and after the last stage to all documents. For another 24 hours,
 ///   as long as the version is still deployed as the candidate, late corrections can roll it back.
 /// - *Escalate* after four times the length of a stage: the policy pages once, the share stays, and
-///   the operator decides.
+///   the operator decides. The time in which production does not serve is not counted: its outage
+///   is an incident of its own.
 ///
 /// # What it does
 /// The policy votes for the candidate on a share of the documents. A document always gets the same
@@ -79,6 +83,8 @@ const NAME: &str = "canary";
 ///   wrong for a while.
 /// - Which corrections have one cause, unless you report them as a batch: 20 invoices of one
 ///   supplier count as 20.
+/// - That a version no longer serves, before three of its documents went elsewhere; and with fewer
+///   documents than that, not at all.
 /// - More than 1,000 document types: it evaluates the rest together. More than 100,000 corrections:
 ///   further ones count, but a repeated report counts twice (an event says so).
 ///
@@ -116,7 +122,7 @@ const NAME: &str = "canary";
 /// let pipeline = Pipeline::builder(line_up).guard(Arc::clone(&canary)).build()?;
 ///
 /// let permit = pipeline.admit(&Call::new("inv-1", "invoice")?).permit();
-/// assert_eq!(permit.and_then(|permit| permit.ticket().stage()), Some(0));
+/// assert_eq!(permit.and_then(|permit| permit.ticket().stage()), Some(1));
 /// assert_eq!(canary.status().share, Ratio::percent(5));
 /// assert_eq!(canary.status().state, RolloutState::Running);
 /// println!("{}", canary.status()); // one line for the operator

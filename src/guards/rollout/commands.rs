@@ -35,6 +35,7 @@ impl Rollout {
                 return Err("a rollout that is running or escalated, and not paused");
             }
             trial.paused_at = Some(now);
+            trial.serving.pause(now);
             Ok(trial.commanded(RolloutCommand::Pause))
         })
     }
@@ -45,6 +46,7 @@ impl Rollout {
                 return Err("a paused rollout");
             };
             trial.since = trial.since + now.since(paused_at);
+            trial.serving.resume(now);
             Ok(trial.commanded(RolloutCommand::Resume))
         })
     }
@@ -109,7 +111,7 @@ impl Trial {
     fn commanded(&self, command: RolloutCommand) -> EventKind {
         EventKind::Rollout(RolloutEvent::RolloutCommanded {
             candidate: self.candidate.clone(),
-            stage: self.stage,
+            stage: self.number(),
             command,
         })
     }

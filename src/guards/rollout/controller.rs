@@ -39,7 +39,7 @@ pub(super) struct Rollout {
 pub(super) struct Core {
     pub(super) trial: Option<Trial>,
     /// Assigns the trial's documents to the versions.
-    split: Split,
+    pub(super) split: Split,
     /// How long reviews take.
     pub(super) review_delays: ReviewDelays,
     /// When production last answered each type, if the expected types come from traffic.
@@ -86,7 +86,7 @@ impl Rollout {
         RolloutStatus {
             candidate: is_on.then(|| trial.candidate.clone()),
             state: trial.state,
-            stage: trial.stage,
+            stage: if is_on { trial.number() } else { 0 },
             share: if is_on {
                 self.share(trial)
             } else {
@@ -113,7 +113,7 @@ impl Rollout {
         };
         let share = self.share_of(trial, call.document_type());
         if trial.state.is_under_way() || (Ratio::ZERO < share && share < Ratio::ONE) {
-            cx.mark_stage(trial.stage);
+            cx.mark_stage(trial.number());
         }
         if core.split.is_exposed(call.document(), share) {
             Route::Candidate
@@ -127,6 +127,12 @@ impl Rollout {
         self.catch_up(&mut core, cx);
         let (trial, view) = self.view(&mut core);
         if let Some(trial) = trial {
+            if let Some(stage) = self.plan.stage(trial.stage) {
+                let is_paused = trial.paused_at.is_some();
+                trial
+                    .serving
+                    .forget_quiet(stage.at_least, view.now, is_paused);
+            }
             self.evaluate(trial, &view, cx);
             Self::report_waiting(trial, &view, cx);
         }
@@ -212,7 +218,7 @@ impl Rollout {
     }
 
     /// The candidate's current share.
-    fn share(&self, trial: &Trial) -> Ratio {
+    pub(super) fn share(&self, trial: &Trial) -> Ratio {
         match trial.state {
             RolloutState::Promoted => Ratio::ONE,
             RolloutState::Aborted | RolloutState::RolledBack => Ratio::ZERO,
@@ -281,7 +287,7 @@ impl Rollout {
         cx: &Cx<'_>,
     ) {
         match decision {
-            Decision::Hold(reason) => Self::hold_for(trial, reason, findings, cx),
+            Decision::Hold(reason) => Self::hold_for(trial, now, reason, findings, cx),
             Decision::Promote if trial.state == RolloutState::Promoted => {}
             Decision::Promote => {
                 let kind = self.advance(trial, now, findings);
@@ -291,9 +297,11 @@ impl Rollout {
                 Some(name) if self.can_exclude(trial, name) => {
                     let name = name.clone();
                     trial.excluded.insert(name.clone());
+                    let is_paused = trial.paused_at.is_some();
+                    trial.serving.forget(&name, now, is_paused);
                     let kind = EventKind::Rollout(RolloutEvent::TypeExcluded {
                         candidate: trial.candidate.clone(),
-                        stage: trial.stage,
+                        stage: trial.number(),
                         document_type: name.clone(),
                         findings: Box::new(findings),
                     });
@@ -323,8 +331,14 @@ impl Rollout {
     }
 
     /// Reports each hold reason once.
-    fn hold_for(trial: &mut Trial, reason: HoldReason, findings: Findings, cx: &Cx<'_>) {
-        if trial.last_reported_hold == Some(reason) {
+    fn hold_for(
+        trial: &mut Trial,
+        now: Timestamp,
+        reason: HoldReason,
+        findings: Findings,
+        cx: &Cx<'_>,
+    ) {
+        if trial.last_reported_hold == Some(reason) || trial.serving.is_reported(reason, now) {
             return;
         }
         trial.last_reported_hold = Some(reason);
@@ -334,7 +348,7 @@ impl Rollout {
         } else {
             let kind = EventKind::Rollout(RolloutEvent::RolloutHolds {
                 candidate: trial.candidate.clone(),
-                stage: trial.stage,
+                stage: trial.number(),
                 reason,
                 findings: Box::new(findings),
             });
@@ -381,7 +395,7 @@ impl Rollout {
     fn stage_started(&self, trial: &Trial, findings: Findings) -> EventKind {
         EventKind::Rollout(RolloutEvent::StageStarted {
             candidate: trial.candidate.clone(),
-            stage: trial.stage,
+            stage: trial.number(),
             share: self.share(trial),
             findings: Box::new(findings),
         })

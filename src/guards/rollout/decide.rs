@@ -62,11 +62,15 @@ impl Trial {
 
     fn promote_or_hold(&self, view: &View<'_>, stage: &Stage, findings: &Findings) -> Decision {
         let (plan, evidence) = (view.plan, &findings.evidence);
-        let waited = view.now.since(self.since);
         if self.paused_at.is_some() {
             return Decision::Hold(HoldReason::Paused);
         }
-        if plan.rule == DecisionRule::PlainRatio && waited >= stage.at_least {
+        let away = self.serving.away();
+        let without_production = self.serving.without_production(view.now);
+        let waited = view.now.since(self.since + without_production);
+        let observed = waited.saturating_sub(self.serving.without_candidate(view.now));
+        let is_due = away.is_none() && observed >= stage.at_least;
+        if plan.rule == DecisionRule::PlainRatio && is_due {
             return if evidence.exceeds {
                 Decision::RollBack
             } else if self.needs_approval(plan) {
@@ -76,13 +80,15 @@ impl Trial {
             };
         }
         let bar = plan.bar(self.stage);
-        let reason = if waited < stage.at_least {
+        let reason = if let Some(reason) = away {
+            reason
+        } else if !is_due {
             HoldReason::NotDue
         } else if evidence.information < bar.information {
             HoldReason::NoEvidence
         } else if findings.maturity.least() < MIN_MATURITY {
             HoldReason::Immature
-        } else if is_split_broken(self.processed(), stage.share) {
+        } else if is_split_broken(self.serving.split(), stage.share) {
             HoldReason::SplitBroken
         } else if !findings.uncovered.is_empty() {
             HoldReason::Coverage
@@ -112,10 +118,13 @@ impl Trial {
         let Decision::Hold(reason) = decision else {
             return None;
         };
-        let given_up = self.since + view.plan.patience(stage, reason);
+        let since = self.since + self.serving.without_production(view.now);
+        let given_up = since + view.plan.patience(stage, reason);
         match reason {
-            HoldReason::Paused => None,
-            HoldReason::NotDue => Some(self.since + stage.at_least),
+            HoldReason::Paused | HoldReason::StableNotServing => None,
+            HoldReason::NotDue => {
+                Some(since + self.serving.without_candidate(view.now) + stage.at_least)
+            }
             HoldReason::Coverage => {
                 let coverage = view.plan.coverage.iter();
                 let missing = coverage.flat_map(|coverage| {
@@ -126,6 +135,7 @@ impl Trial {
                 Some(next.fold(given_up, Timestamp::min))
             }
             HoldReason::Approval
+            | HoldReason::CandidateNotServing
             | HoldReason::NoEvidence
             | HoldReason::Immature
             | HoldReason::SplitBroken

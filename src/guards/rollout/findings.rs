@@ -21,6 +21,7 @@ impl Trial {
             only_old_enough: self.age_cutoff(view).is_some(),
             uncovered: self.uncovered(view),
             excluded: self.excluded.iter().cloned().collect(),
+            not_serving: self.serving.not_serving(&self.stable, &self.candidate),
             max_ratio: view.plan.max_ratio,
             next_evaluation: None,
             by_operator: false,
@@ -82,17 +83,6 @@ impl Trial {
             ages.collect()
         });
         stages.collect()
-    }
-
-    /// The documents that each version has processed in this stage.
-    pub(super) fn processed(&self) -> Pair<u64> {
-        let by_type = compared_types(&self.by_type, &self.excluded).map(|(_, counts)| counts);
-        let mut processed = Pair::<u64>::default();
-        for stage in by_type.filter_map(|counts| counts.stages.get(usize::from(self.stage))) {
-            processed.candidate += u64::from(stage.ends.candidate.processed);
-            processed.stable += u64::from(stage.ends.stable.processed);
-        }
-        processed
     }
 
     /// The expected types that the candidate has not answered often enough.

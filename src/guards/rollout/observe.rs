@@ -2,6 +2,7 @@
 
 use super::controller::{Core, Rollout};
 use super::evidence::corrections::REMEMBERED;
+use super::serving::{Routed, Served};
 use crate::call::{Feedback, Outcome, Role, Signal, Ticket};
 use crate::event::{
     Decision, EventKind, Measure, NotCounted, PipelineEvent, RolloutEvent, Severity,
@@ -12,12 +13,24 @@ use crate::name::DocumentType;
 impl Rollout {
     pub(super) fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
         match signal {
-            Signal::Settled { outcome, .. }
-                if ticket.stage().is_some() || self.expects_types_from_traffic() =>
-            {
+            Signal::Opened if ticket.stage().is_some() => {
+                let served = Served::By(ticket.version());
+                self.note_route(&mut self.core.lock(), ticket, served);
+            }
+            Signal::Settled { outcome, .. } => {
+                let is_diverted = matches!(outcome, Outcome::Diverted(_));
+                let is_counted = ticket.stage().is_some() || self.expects_types_from_traffic();
+                if !is_diverted && !is_counted {
+                    return;
+                }
                 let mut core = self.core.lock();
                 self.catch_up(&mut core, cx);
-                self.count_outcome(&mut core, ticket, outcome, cx);
+                if is_diverted {
+                    self.note_route(&mut core, ticket, Served::ByNone);
+                }
+                if is_counted {
+                    self.count_outcome(&mut core, ticket, outcome, cx);
+                }
             }
             Signal::Feedback(
                 feedback @ (Feedback::Corrected(_) | Feedback::Retracted(_) | Feedback::Reviewed),
@@ -26,8 +39,30 @@ impl Rollout {
                 self.catch_up(&mut core, cx);
                 self.count_feedback(&mut core, ticket, feedback, cx);
             }
-            Signal::Opened | Signal::Settled { .. } | Signal::Feedback(_) => {}
+            Signal::Opened | Signal::Feedback(_) => {}
         }
+    }
+
+    /// Takes in who serves a call, or `served` where that is not the version to which the split
+    /// gives the document. A diverted call without a stage is one for which no version was left.
+    fn note_route(&self, core: &mut Core, ticket: &Ticket, served: Served<'_>) {
+        let (now, split) = (core.latest, core.split);
+        let Some(trial) = &mut core.trial else { return };
+        let document_type = ticket.document_type();
+        let is_compared = ticket.stage().is_some() || trial.by_type.get(document_type).is_some();
+        let is_excluded = trial.excluded.contains(document_type);
+        if !trial.state.is_under_way() || !is_compared || is_excluded {
+            return;
+        }
+        let assigned = split.assigned(ticket.document(), self.share(trial));
+        let is_own = ticket.stage().is_some() && ticket.role() == assigned;
+        let call = Routed {
+            document_type,
+            assigned,
+            served: if is_own { Served::AsAssigned } else { served },
+        };
+        let is_paused = trial.paused_at.is_some();
+        trial.serving.route(call, now, is_paused);
     }
 
     fn count_outcome(&self, core: &mut Core, ticket: &Ticket, outcome: &Outcome, cx: &Cx<'_>) {
@@ -36,12 +71,20 @@ impl Rollout {
             let latest = core.latest;
             *core.seen.entry(ticket.document_type(), || latest).0 = latest;
         }
+        let split = core.split;
         let Some(trial) = &mut core.trial else { return };
         let Some(key) = trial.key(&self.plan, ticket) else {
             return;
         };
         if *outcome == Outcome::Released {
             return;
+        }
+        let is_current = trial.state.is_under_way() && key.stage == usize::from(trial.stage);
+        if is_current && !trial.excluded.contains(ticket.document_type()) {
+            let assigned = split.assigned(ticket.document(), self.share(trial));
+            if key.role == assigned {
+                trial.serving.processed(assigned, ticket.admitted_at());
+            }
         }
         let (measure, limit) = trial.ended(&self.plan, key, ticket, outcome);
         if let Some(limit) = limit {

@@ -4,6 +4,7 @@
 use twox_hash::XxHash3_64;
 
 use super::evidence::counts::Pair;
+use crate::call::Role;
 use crate::name::{DocumentId, VersionId};
 use crate::ratio::Ratio;
 use crate::stats::CHI_SQUARE_ONE_IN_A_THOUSAND;
@@ -27,6 +28,15 @@ impl Split {
         Self {
             salt: XxHash3_64::oneshot_with_seed(seed, candidate.as_str().as_bytes())
                 ^ XxHash3_64::oneshot(policy.as_bytes()),
+        }
+    }
+
+    /// The version to which a document belongs.
+    pub(super) fn assigned(self, document: &DocumentId, share: Ratio) -> Role {
+        if self.is_exposed(document, share) {
+            Role::Candidate
+        } else {
+            Role::Stable
         }
     }
 

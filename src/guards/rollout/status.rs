@@ -65,7 +65,7 @@ pub struct RolloutStatus {
     pub candidate: Option<VersionId>,
     /// The state of the rollout.
     pub state: RolloutState,
-    /// The stage, counted from 0.
+    /// The stage, counted from 1.
     pub stage: u8,
     /// The candidate's current share of the documents.
     pub share: Ratio,
@@ -91,11 +91,10 @@ impl fmt::Display for RolloutStatus {
         let Some(candidate) = &self.candidate else {
             return f.write_str("no rollout");
         };
-        let stage = u32::from(self.stage) + 1;
         write!(
             f,
-            "{candidate} {} at stage {stage} with {}",
-            self.state, self.share
+            "{candidate} {} at stage {} with {}",
+            self.state, self.stage, self.share
         )?;
         if let Some(decision) = self.decision {
             write!(f, ", {decision}")?;

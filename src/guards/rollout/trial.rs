@@ -11,6 +11,7 @@ use super::evidence::counts::{Pair, StageCounts, TypeCounts};
 use super::evidence::likelihood::Likelihood;
 use super::evidence::review_delay::ReviewSpeed;
 use super::plan::Plan;
+use super::serving::Serving;
 use super::status::RolloutState;
 use crate::call::{Correction, Outcome, Role, Ticket};
 use crate::event::{EventKind, Findings, HoldReason, Measure, NotCounted, RolloutEvent, Tally};
@@ -29,6 +30,7 @@ pub(super) struct Trial {
     pub(super) candidate: VersionId,
     pub(super) stable: VersionId,
     pub(super) started: Timestamp,
+    /// The stage's place in the plan, from 0; what people see is its `number`.
     pub(super) stage: u8,
     /// When the stage started; a pause moves it.
     pub(super) since: Timestamp,
@@ -52,12 +54,14 @@ pub(super) struct Trial {
     corrections: Corrections,
     /// The corrections of all types together, as of the last decision.
     pub(super) all: Likelihood,
+    /// Whether both versions serve.
+    pub(super) serving: Serving,
 }
 
 /// The stratum in which a call is counted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StratumKey {
-    stage: usize,
+    pub(super) stage: usize,
     time_slice: usize,
     pub(super) role: Role,
 }
@@ -82,6 +86,7 @@ impl Trial {
             not_counted: BTreeMap::new(),
             corrections: Corrections::default(),
             all: Likelihood::default(),
+            serving: Serving::new(now),
         }
     }
 
@@ -91,6 +96,11 @@ impl Trial {
         Self::new(other.clone(), other, Timestamp::EPOCH)
     }
 
+    /// The stage's number, from 1, as it stands in events, on tickets and in the status.
+    pub(super) fn number(&self) -> u8 {
+        self.stage.saturating_add(1)
+    }
+
     pub(super) fn enter(&mut self, stage: u8, now: Timestamp) {
         self.stage = stage;
         self.since = now;
@@ -98,6 +108,7 @@ impl Trial {
         self.paused_at = None;
         (self.held, self.approved) = (false, false);
         self.last_reported_hold = Some(HoldReason::NotDue);
+        self.serving.enter(now);
         if self.began.len() <= usize::from(stage) {
             self.began.resize(usize::from(stage) + 1, now);
         }
@@ -113,7 +124,7 @@ impl Trial {
         self.paused_at = None;
         EventKind::Rollout(RolloutEvent::RolledBack {
             candidate: self.candidate.clone(),
-            stage: self.stage,
+            stage: self.number(),
             findings: Box::new(findings),
         })
     }
@@ -122,7 +133,7 @@ impl Trial {
     pub(super) fn escalated(&self, findings: Findings) -> EventKind {
         EventKind::Rollout(RolloutEvent::RolloutEscalated {
             candidate: self.candidate.clone(),
-            stage: self.stage,
+            stage: self.number(),
             findings: Box::new(findings),
         })
     }
@@ -131,7 +142,7 @@ impl Trial {
     pub(super) fn approval_needed(&self, findings: Findings) -> EventKind {
         EventKind::Rollout(RolloutEvent::ApprovalNeeded {
             candidate: self.candidate.clone(),
-            stage: self.stage,
+            stage: self.number(),
             findings: Box::new(findings),
         })
     }
@@ -155,7 +166,7 @@ impl Trial {
 
     /// The stratum of a call; `None` if the call is not part of this trial.
     pub(super) fn key(&self, plan: &Plan, ticket: &Ticket) -> Option<StratumKey> {
-        let stage = ticket.stage()?;
+        let stage = ticket.stage()?.checked_sub(1)?;
         let role = ticket.role();
         let version = match role {
             Role::Candidate => &self.candidate,
@@ -288,6 +299,8 @@ impl Trial {
     ) {
         let cadences = plan.coverage.as_ref();
         let cadences = cadences.map_or(0, |coverage| coverage.cadences(document_type).len());
+        self.serving
+            .add(tallies.candidate.documents, tallies.stable.documents);
         let (counts, _) = self.counts(document_type);
         counts.add((usize::from(stage), time_slice), tallies);
         let answered = u32::try_from(tallies.candidate.documents).unwrap_or(u32::MAX);
@@ -359,6 +372,8 @@ pub(super) struct Stored {
     review_speed: Vec<Pair<ReviewSpeed>>,
     not_counted: BTreeMap<NotCounted, u64>,
     corrections: StoredCorrections,
+    #[serde(default)]
+    serving: Serving,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -408,6 +423,7 @@ impl From<&Trial> for Stored {
             review_speed: trial.review_speed.clone(),
             not_counted: trial.not_counted.clone(),
             corrections: trial.corrections.stored(),
+            serving: trial.serving.clone(),
         }
     }
 }
@@ -436,6 +452,7 @@ impl Stored {
         trial.review_speed = self.review_speed;
         trial.not_counted = self.not_counted;
         trial.corrections = Corrections::from(self.corrections);
+        trial.serving = self.serving;
         let impossible = trial.all_types().find(|(_, counts)| !counts.is_possible());
         match impossible {
             Some((name, _)) => Err(format!(

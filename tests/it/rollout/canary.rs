@@ -22,7 +22,7 @@ fn it_goes_from_five_percent_in_two_hours_to_twenty_five_in_four_to_everything()
     bench.tick_after(minutes(60 * 2 - 1));
     assert_eq!(
         (share(&canary), canary.status().stage),
-        (Ratio::percent(5), 0)
+        (Ratio::percent(5), 1)
     );
     assert_eq!(
         canary.status().decision,
@@ -31,7 +31,7 @@ fn it_goes_from_five_percent_in_two_hours_to_twenty_five_in_four_to_everything()
     bench.tick_after(minutes(1));
     assert_eq!(
         (share(&canary), canary.status().stage),
-        (Ratio::percent(25), 1)
+        (Ratio::percent(25), 2)
     );
     bench.tick_after(minutes(60 * 4 - 1));
     assert_eq!(share(&canary), Ratio::percent(25));
@@ -87,7 +87,7 @@ fn twice_the_corrections_roll_back_before_the_stage_is_over() {
         matches!(
             &pages[..],
             [EventKind::Rollout(RolloutEvent::RolledBack {
-                stage: 0,
+                stage: 1,
                 ..
             })]
         ),
@@ -172,7 +172,7 @@ fn late_corrections_count_for_the_stage_of_their_ticket() {
     let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
     canary.promote().unwrap();
     bench.tick_after(hours(3));
-    assert_eq!(canary.status().stage, 1);
+    assert_eq!(canary.status().stage, 2);
     answers(&bench, "invoice", 100, 300);
     correct(&bench, &stables, 570);
     correct(&bench, &candidates, 60);
@@ -255,7 +255,7 @@ fn a_restart_repeats_no_stage_and_skips_none() {
             status.share,
             status.evidence.candidate.documents
         ),
-        (1, Ratio::percent(25), 1_000)
+        (2, Ratio::percent(25), 1_000)
     );
     next.clock.advance(hours(9));
     next.pipeline.tick();
@@ -276,7 +276,7 @@ fn a_restart_repeats_no_stage_and_skips_none() {
     next.pipeline.tick();
     assert_eq!(
         canary.status().stage,
-        1,
+        2,
         "one stage at a time, however long it was down"
     );
 }
@@ -491,7 +491,7 @@ fn the_plain_rule_looks_once_and_at_the_ratio_alone() {
 fn the_plain_rule_goes_on_without_evidence_and_at_exactly_one_and_a_half() {
     let (bench, canary) = published();
     bench.tick_after(hours(2));
-    assert_eq!(canary.status().stage, 1);
+    assert_eq!(canary.status().stage, 2);
     experience(&bench, (45, 1_000), (570, 19_000));
     bench.tick_after(hours(4));
     assert_eq!(canary.status().state, RolloutState::Promoted);

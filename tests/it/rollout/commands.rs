@@ -107,15 +107,15 @@ fn a_pause_makes_the_stage_longer_by_its_length() {
     canary.pause().unwrap();
     bench.tick_after(hours(30));
     let status = canary.status();
-    assert_eq!((status.stage, status.paused), (0, true));
+    assert_eq!((status.stage, status.paused), (1, true));
     assert_eq!(status.share, Ratio::percent(5));
     assert_eq!(held(&canary), Some(HoldReason::Paused));
     canary.resume().unwrap();
     bench.tick_after(minutes(59));
-    assert_eq!(canary.status().stage, 0);
+    assert_eq!(canary.status().stage, 1);
     assert_eq!(held(&canary), Some(HoldReason::NotDue));
     bench.tick_after(minutes(1));
-    assert_eq!(canary.status().stage, 1);
+    assert_eq!(canary.status().stage, 2);
     assert!(!canary.status().paused);
     assert_eq!(bench.pages(), [], "a pause is no reason to ask anybody");
 }
@@ -145,9 +145,9 @@ fn a_restart_goes_on_with_a_pause() {
     assert_eq!(held(&canary), Some(HoldReason::Paused));
     canary.resume().unwrap();
     after.tick_after(minutes(59));
-    assert_eq!(canary.status().stage, 0, "nine hours down were a pause");
+    assert_eq!(canary.status().stage, 1, "nine hours down were a pause");
     after.tick_after(minutes(1));
-    assert_eq!(canary.status().stage, 1);
+    assert_eq!(canary.status().stage, 2);
 }
 
 /// The pause ends with the first word after a restart, before any call.
@@ -164,9 +164,9 @@ fn a_command_knows_the_time_after_a_restart() {
     after.pipeline.restore(&snapshot).unwrap();
     canary.resume().unwrap();
     after.tick_after(minutes(59));
-    assert_eq!(canary.status().stage, 0);
-    after.tick_after(minutes(1));
     assert_eq!(canary.status().stage, 1);
+    after.tick_after(minutes(1));
+    assert_eq!(canary.status().stage, 2);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_restart_keeps_an_approval_and_what_was_asked() {
         after.pipeline.restore(&snapshot).unwrap();
         after.events();
         after.tick_after(hours(2));
-        assert_eq!(canary.status().stage, u8::from(approve));
+        assert_eq!(canary.status().stage, 1 + u8::from(approve));
         let events = after.events();
         let asked = |event: &fusebox::Event| {
             matches!(
@@ -217,7 +217,7 @@ fn a_late_approval_gives_the_next_stage_its_full_time() {
     bench.tick_after(hours(2));
     assert_eq!(held(&canary), Some(HoldReason::Approval));
     bench.tick_after(hours(5));
-    assert_eq!(canary.status().stage, 0);
+    assert_eq!(canary.status().stage, 1);
     let asked = |bench: &Bench| {
         let events = bench.events().into_iter();
         let asked = events.filter(|event| {
@@ -231,7 +231,7 @@ fn a_late_approval_gives_the_next_stage_its_full_time() {
     assert_eq!(asked(&bench), [Severity::Warning], "once");
     canary.approve().unwrap();
     bench.tick_after(minutes(1));
-    assert_eq!(canary.status().stage, 1);
+    assert_eq!(canary.status().stage, 2);
     bench.tick_after(minutes(4 * 60 - 1));
     assert_eq!(canary.status().state, RolloutState::Running);
     bench.tick_after(minutes(1));
@@ -248,7 +248,7 @@ fn an_approval_is_for_one_stage() {
     healthy(&bench);
     canary.approve().unwrap();
     bench.tick_after(hours(2));
-    assert_eq!(canary.status().stage, 1);
+    assert_eq!(canary.status().stage, 2);
     bench.tick_after(hours(4));
     assert_eq!(held(&canary), Some(HoldReason::Approval));
     let events = bench.events();
@@ -267,7 +267,7 @@ fn going_on_ends_a_pause() {
     canary.pause().unwrap();
     canary.promote().unwrap();
     let status = canary.status();
-    assert_eq!((status.stage, status.paused), (1, false));
+    assert_eq!((status.stage, status.paused), (2, false));
     experience(&bench, (30, 1_000), (90, 3_000));
     bench.tick_after(hours(4));
     assert_eq!(canary.status().state, RolloutState::Promoted);
@@ -278,11 +278,11 @@ fn an_approval_does_not_replace_evidence() {
     let (bench, canary) = started(with_approval().build().unwrap());
     canary.approve().unwrap();
     bench.tick_after(hours(3));
-    assert_eq!(canary.status().stage, 0);
+    assert_eq!(canary.status().stage, 1);
     assert_eq!(held(&canary), Some(HoldReason::NoEvidence));
     healthy(&bench);
     bench.tick_after(minutes(5));
-    assert_eq!(canary.status().stage, 1);
+    assert_eq!(canary.status().stage, 2);
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn an_approval_that_nobody_gives_is_a_page() {
     assert_eq!(canary.status().state, RolloutState::Escalated);
     assert_eq!(bench.pages().len(), 1);
     canary.promote().unwrap();
-    assert_eq!(canary.status().stage, 1, "a person decides");
+    assert_eq!(canary.status().stage, 2, "a person decides");
 }
 
 #[test]
@@ -306,10 +306,10 @@ fn a_stage_that_is_held_waits_for_an_approval_and_only_that_stage() {
     canary.approve().unwrap();
     canary.hold().unwrap();
     bench.pipeline.tick();
-    assert_eq!(canary.status().stage, 0, "held again");
+    assert_eq!(canary.status().stage, 1, "held again");
     canary.approve().unwrap();
     bench.pipeline.tick();
-    assert_eq!(canary.status().stage, 1);
+    assert_eq!(canary.status().stage, 2);
     bench.tick_after(hours(4));
     assert_eq!(canary.status().state, RolloutState::Promoted);
 }
@@ -408,7 +408,7 @@ fn a_third_version_takes_the_place_of_the_candidate_and_starts_over() {
     bench.pipeline.tick();
     let status = canary.status();
     assert_eq!(status.candidate.as_ref().unwrap(), &"v9");
-    assert_eq!((status.stage, status.evidence.candidate.documents), (0, 0));
+    assert_eq!((status.stage, status.evidence.candidate.documents), (1, 0));
     assert_eq!(held(&canary), Some(HoldReason::NotDue));
     assert!(canary.approve().is_err(), "what was held is gone");
 }

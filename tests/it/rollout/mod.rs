@@ -15,7 +15,9 @@ mod canary;
 mod commands;
 mod corrections;
 mod feasibility;
+mod numbering;
 mod restart;
+mod serving;
 mod simulation;
 mod types;
 

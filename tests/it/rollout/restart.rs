@@ -9,7 +9,8 @@ use fusebox::rollout::{RolloutStatus, WorseType};
 use fusebox::{BlueGreenPolicy, Correction, EventKind, FailureKind, Field, Report, Ticket};
 use proptest::prelude::*;
 
-use super::{running, started, with_candidate};
+use super::serving::Detour;
+use super::{running, with_candidate};
 use crate::support::{Bench, answered, line_up, minutes, stored, version};
 
 #[derive(Clone, Debug)]
@@ -22,6 +23,7 @@ enum Step {
     Wait(u16),
     Command(u8),
     Deploy(u8),
+    Detour(bool, u8),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -34,6 +36,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (1_u16..2_000).prop_map(Step::Wait),
         2 => (0_u8..6).prop_map(Step::Command),
         1 => (0_u8..4).prop_map(Step::Deploy),
+        1 => (any::<bool>(), 0_u8..=4).prop_map(|(all, quarters)| Step::Detour(all, quarters)),
     ];
     prop::collection::vec(step, 1..50)
 }
@@ -42,6 +45,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Service {
     bench: Bench,
     policy: Arc<BlueGreenPolicy>,
+    detour: Arc<Detour>,
     answers: Vec<Ticket>,
 }
 
@@ -59,11 +63,18 @@ fn policy() -> BlueGreenPolicy {
 
 impl Service {
     fn new() -> Self {
-        let (bench, policy) = started(policy());
+        let (policy, detour) = (Arc::new(policy()), Arc::new(Detour::default()));
+        let bench = Bench::with(with_candidate(), |builder| {
+            builder
+                .guard(Arc::clone(&policy))
+                .guard(Arc::clone(&detour))
+        });
+        bench.pipeline.tick();
         bench.events();
         Self {
             bench,
             policy,
+            detour,
             answers: Vec::new(),
         }
     }
@@ -95,14 +106,18 @@ impl Service {
         let snapshot = stored(&self.bench.pipeline);
         let policy = Arc::new(policy());
         let line_up = (*self.bench.pipeline.line_up()).clone();
-        let bench = self
-            .bench
-            .in_another_process(line_up, |builder| builder.guard(Arc::clone(&policy)));
+        let detour = self.detour;
+        let bench = self.bench.in_another_process(line_up, |builder| {
+            builder
+                .guard(Arc::clone(&policy))
+                .guard(Arc::clone(&detour))
+        });
         bench.pipeline.restore(&snapshot).unwrap();
         bench.events();
         Self {
             bench,
             policy,
+            detour,
             answers: self.answers,
         }
     }
@@ -159,6 +174,10 @@ impl Service {
                 };
                 return result.map_err(|error| error.to_string());
             }
+            Step::Detour(all, quarters) => {
+                let which = if *all { Detour::ALL } else { Detour::CANDIDATE };
+                self.detour.set(which, 25 * u64::from(*quarters));
+            }
             Step::Deploy(which) => {
                 let line_up = match which {
                     0 => line_up(),
@@ -204,6 +223,7 @@ fn is_the_same(one: &RolloutStatus, other: &RolloutStatus) -> Result<(), TestCas
         (
             findings.uncovered.clone(),
             findings.excluded.clone(),
+            findings.not_serving.clone(),
             (findings.next_evaluation, findings.only_old_enough),
         )
     };

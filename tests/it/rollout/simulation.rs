@@ -117,7 +117,7 @@ fn corrections_that_take_six_hours_promote_nothing_after_two() {
             }
             let status = canary.status();
             most = most.max(status.evidence.information);
-            assert_eq!(status.stage, 0, "run {run}, minute {minute}: {status}");
+            assert_eq!(status.stage, 1, "run {run}, minute {minute}: {status}");
             assert_eq!(status.state, RolloutState::Running, "run {run}: {status}");
             bench.tick_after(minutes(1));
         }
