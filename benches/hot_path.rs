@@ -27,8 +27,8 @@ use fusebox::guard::Cx;
 use fusebox::pipeline::Builder;
 use fusebox::{
     BlueGreenPolicy, Call, CanaryPolicy, ConfidenceDriftMonitor, DocumentId, DocumentType,
-    ErrorRateBreaker, Guard, LineUp, Pipeline, Report, RouteLedger, ShadowComparator, Ticket,
-    TokenBudget, Version, VersionId,
+    ErrorRateBreaker, FailureKind, Guard, LineUp, Pipeline, Report, RouteLedger, ShadowComparator,
+    Ticket, TokenBudget, Version, VersionId,
 };
 use recloser::Recloser;
 use tower::{Service, ServiceExt, service_fn};
@@ -141,6 +141,37 @@ fn types(bencher: &mut Bencher<'_>, types: usize) {
     }
     let mut next = calls.iter().cycle();
     bencher.iter(|| next.next().map(|call| admit_and_answer(&pipeline, call)));
+}
+
+/// Calls of one healthy type while a version is out of service for `types` others.
+fn types_out(bencher: &mut Bencher<'_>, types: usize) {
+    let breaker = ErrorRateBreaker::builder().by_document_type(true);
+    let pipeline = pipeline(|builder| builder.guard(breaker.build().expect("default numbers")));
+    let healthy = Call::new("inv-1", "healthy").expect("names");
+    for n in 0..types {
+        // Over all documents 5 failures in 105 calls are too few to trip.
+        for _ in 0..100 {
+            admit_and_answer(&pipeline, &healthy);
+        }
+        let failing = Call::new("inv-1", format!("type-{n}")).expect("names");
+        for _ in 0..5 {
+            let permit = pipeline.admit(&failing).permit();
+            drop(permit.map(|permit| permit.fail(FailureKind::MalformedOutput)));
+        }
+        let permit = pipeline.admit(&failing).permit().expect("v6 serves");
+        assert_eq!(*permit.ticket().version(), "v6", "type {n} is not out");
+        let _ = permit.answer(Report::new());
+    }
+    bencher.iter(|| admit_and_answer(&pipeline, &healthy));
+}
+
+fn outages(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("breaker/types-out");
+    // At most 10,000 types have circuits of their own, and the healthy type is one of them.
+    for n in [0, 10, 100, 1_000, 9_999] {
+        group.bench_function(format!("fusebox-{n}"), |bencher| types_out(bencher, n));
+    }
+    group.finish();
 }
 
 fn keys(criterion: &mut Criterion) {
@@ -264,6 +295,6 @@ fn hot_path(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    targets = hot_path, keys, tower_resilience
+    targets = hot_path, keys, outages, tower_resilience
 }
 criterion_main!(benches);

@@ -6,6 +6,7 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -114,7 +115,8 @@ pub struct ConfidenceDriftMonitor {
 
 #[derive(Debug)]
 struct Core {
-    watches: BoundedMap<Key, Watch>,
+    /// Shared with snapshots that are being written.
+    watches: BoundedMap<Key, Arc<Watch>>,
     commands: Vec<Command>,
     latest: Timestamp,
 }
@@ -242,7 +244,7 @@ impl ConfidenceDriftMonitor {
         let key = Key::new(document_type, field).ok();
         let core = self.core.lock();
         let watch = key.and_then(|key| core.watches.get(&key));
-        self.settings.threshold(watch.is_some_and(Watch::is_raised))
+        self.settings.threshold(is_raised(watch))
     }
 
     /// The drift state of a field, as of the last answer or tick.
@@ -267,7 +269,7 @@ impl ConfidenceDriftMonitor {
         let mut core = self.core.lock();
         let latest = core.latest;
         let watch = core.watches.get_mut(&key?)?;
-        Some(read(watch, latest))
+        Some(read(Arc::make_mut(watch), latest))
     }
 
     /// Does what the operator orders; the event comes with the next step.
@@ -282,6 +284,7 @@ impl ConfidenceDriftMonitor {
             let allowed = "a field that has been reported";
             return Err(Error::invalid("field", key, allowed));
         };
+        let watch = Arc::make_mut(watch);
         let status = self.status_of(watch, now);
         let (command_name, shown) = (
             format_args!("{NAME} {name}"),
@@ -355,8 +358,10 @@ impl ConfidenceDriftMonitor {
             };
             let key = Key::of(ticket, field);
             let limit = core.watches.limit();
-            let (watch, place) = core.watches.entry(&key, || Watch::new(self.settings.span));
+            let fresh = || Arc::new(Watch::new(self.settings.span));
+            let (watch, place) = core.watches.entry(&key, fresh);
             if place == Place::Own {
+                let watch = Arc::make_mut(watch);
                 watch.record(mean, core.latest, &self.settings);
                 self.evaluate(watch, &key, core.latest, cx);
                 continue;
@@ -373,6 +378,7 @@ impl ConfidenceDriftMonitor {
         }
         let watch = shared_by.and_then(|key| core.watches.get_mut(&key));
         if let (Some(watch), Some(mean)) = (watch, shared.mean()) {
+            let watch = Arc::make_mut(watch);
             watch.record(mean, core.latest, &self.settings);
             self.evaluate(watch, &Key::other(), core.latest, cx);
         }
@@ -389,8 +395,9 @@ impl ConfidenceDriftMonitor {
     /// Says which thresholds are still raised.
     fn report_raised(&self, core: &mut Core, cx: &Cx<'_>) {
         let now = core.latest;
-        let report = |key: &Key, watch: &mut Watch| {
+        let report = |key: &Key, watch: &mut Arc<Watch>| {
             if watch.is_raised() {
+                let watch = Arc::make_mut(watch);
                 cx.still(&drift(&key.to_string()), || {
                     self.detected(key, &watch.now_fallen(now))
                 });
@@ -445,7 +452,7 @@ impl Guard for ConfidenceDriftMonitor {
                 continue;
             };
             let watch = core.watches.get(&Key::of(ticket, field));
-            let threshold = self.settings.threshold(watch.is_some_and(Watch::is_raised));
+            let threshold = self.settings.threshold(is_raised(watch));
             if confidence < threshold {
                 reasons.insert(Reason::LowConfidence {
                     field: field.clone(),
@@ -481,18 +488,15 @@ impl Guard for ConfidenceDriftMonitor {
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
         let core = self.core.lock();
-        let mut watches: Vec<_> = core
-            .watches
-            .iter()
-            .map(|(key, watch)| (key.clone(), watch.clone()))
-            .collect();
-        watches.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let stored = Stored {
+        let mut stored = Stored {
             format: Format,
-            watches,
+            watches: core.watches.shared(),
             other: core.watches.other().cloned(),
             commands: core.commands.clone(),
         };
+        drop(core);
+        let watches = &mut stored.watches;
+        watches.sort_by(|(one, _), (other, _)| one.cmp(other));
         State::write(&stored, cx).map(Some)
     }
 
@@ -500,16 +504,16 @@ impl Guard for ConfidenceDriftMonitor {
         let stored: Stored = state.read(cx)?;
         let mut core = self.core.lock();
         core.latest = core.latest.max(cx.now());
-        let restored = |mut watch: Watch, stored| {
-            watch.restore(stored);
+        let restored = |mut watch: Arc<Watch>, stored| {
+            Arc::make_mut(&mut watch).restore(Arc::unwrap_or_clone(stored));
             watch
         };
-        let fresh = || Watch::new(self.settings.span);
+        let fresh = || Arc::new(Watch::new(self.settings.span));
         let mut watches: BTreeMap<_, _> = core
             .watches
             .iter()
             .filter(|(_, watch)| watch.has_given_baseline())
-            .map(|(key, watch)| (key.clone(), watch.clone()))
+            .map(|(key, watch)| (key.clone(), Arc::clone(watch)))
             .collect();
         for (key, stored) in stored.watches {
             let watch = watches.remove(&key).unwrap_or_else(fresh);
@@ -522,6 +526,10 @@ impl Guard for ConfidenceDriftMonitor {
     }
 }
 
+fn is_raised(watch: Option<&Arc<Watch>>) -> bool {
+    watch.is_some_and(|watch| watch.is_raised())
+}
+
 /// The threshold of a field is raised; all fields that fall together are one incident.
 fn drift(name: &str) -> Trouble<'_> {
     Trouble::new("drift").about(name).joins_always()
@@ -530,7 +538,7 @@ fn drift(name: &str) -> Trouble<'_> {
 #[derive(Serialize, Deserialize)]
 struct Stored {
     format: Format<1>,
-    watches: Vec<(Key, Watch)>,
-    other: Option<Watch>,
+    watches: Vec<(Key, Arc<Watch>)>,
+    other: Option<Arc<Watch>>,
     commands: Vec<Command>,
 }

@@ -349,10 +349,10 @@ impl Guard for RouteLedger {
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
         let core = self.core.lock();
-        let types = core.types.iter();
-        let stored = Stored {
+        let (open, types) = (core.open.stored(), core.types.iter());
+        let mut stored = Stored {
             format: Format,
-            open: core.open.stored(),
+            open: BTreeMap::new(),
             types: types
                 .map(|(document_type, arrivals)| (document_type.clone(), arrivals.clone()))
                 .collect(),
@@ -362,6 +362,8 @@ impl Guard for RouteLedger {
             watched_since: core.watched_since,
             pending_events: core.pending_events.clone(),
         };
+        drop(core);
+        stored.open.extend(open);
         State::write(&stored, cx).map(Some)
     }
 

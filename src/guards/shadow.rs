@@ -315,18 +315,15 @@ impl Guard for ShadowComparator {
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
         let core = self.core.lock();
-        let mut types: Vec<_> = core
-            .types
-            .iter()
-            .map(|(document_type, counts)| (document_type.clone(), *counts))
-            .collect();
-        types.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let stored = Stored {
+        let types = core.types.iter();
+        let mut stored = Stored {
             format: Format,
             candidate: self.settings.candidate.clone(),
             seen: core.seen.clone(),
             total: core.total,
-            types,
+            types: types
+                .map(|(document_type, counts)| (document_type.clone(), *counts))
+                .collect(),
             other: core.types.other().copied(),
             divergences: core.divergences.clone(),
             surplus: core.surplus,
@@ -334,6 +331,9 @@ impl Guard for ShadowComparator {
             review: core.review,
             finished: core.finished,
         };
+        drop(core);
+        let types = &mut stored.types;
+        types.sort_by(|(one, _), (other, _)| one.cmp(other));
         State::write(&stored, cx).map(Some)
     }
 

@@ -438,10 +438,12 @@ impl Guard for TokenBudget {
     }
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
+        let usage = self.usage.lock().stored();
+        let ends_reported = self.ends_reported.lock().clone();
         let stored = Stored {
             format: Format,
-            usage: self.usage.lock().stored(),
-            ends_reported: self.ends_reported.lock().clone().into_iter().collect(),
+            usage,
+            ends_reported: ends_reported.into_iter().collect(),
         };
         State::write(&stored, cx).map(Some)
     }

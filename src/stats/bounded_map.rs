@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
@@ -121,9 +122,34 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
     }
 }
 
+impl<K: Clone, V> BoundedMap<K, Arc<V>> {
+    /// Every key with its own entry as it is now, for a snapshot that is written without the lock
+    /// of the map. This is fast, because the values are shared; whoever changes one later copies it
+    /// first ([`Arc::make_mut`]).
+    pub(crate) fn shared(&self) -> Vec<(K, Arc<V>)> {
+        let entries = self.entries.iter();
+        entries
+            .map(|(key, value)| (key.clone(), Arc::clone(value)))
+            .collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_shares_what_does_not_change_and_keeps_what_does() {
+        let mut map = BoundedMap::new(2);
+        for key in ["a", "b", "c"] {
+            *map.entry(&key, || Arc::new(0)).0 = Arc::new(1);
+        }
+        let copy: HashMap<_, _> = map.shared().into_iter().collect();
+        *Arc::make_mut(map.get_mut("a").unwrap()) += 1;
+        assert_eq!((*copy["a"], *copy["b"], copy.len()), (1, 1, 2));
+        assert!(Arc::ptr_eq(&copy["b"], map.get("b").unwrap()));
+        assert_eq!(map.get("a").map(|value| **value), Some(2));
+    }
 
     #[test]
     fn past_the_limit_new_keys_share_one_entry() {

@@ -88,6 +88,11 @@ impl<const K: usize> Window<K> {
         self.total
     }
 
+    /// The sums of the counters at the latest `now` so far.
+    pub(crate) fn latest_total(&self) -> [u64; K] {
+        self.total
+    }
+
     pub(crate) fn clear(&mut self) {
         self.ring.clear();
         self.total = [0; K];

@@ -358,6 +358,14 @@ impl Circuit {
         }
     }
 
+    /// Whether it is in service and has lost no calls: time alone changes nothing that a tick would
+    /// say of it.
+    pub(super) fn is_quiet(&self) -> bool {
+        let [_, _, abandoned, _, throttled] = self.window.latest_total();
+        let has_lost_calls = abandoned + throttled > 0 || self.lost_calls.is_too_large();
+        matches!(self.phase, Phase::Closed) && !has_lost_calls
+    }
+
     /// Updates which rates of lost calls are too large; whether one of them has just become so.
     pub(super) fn update_lost_calls(&mut self, rule: &Rule, now: Timestamp) -> bool {
         let counts = self.counts(rule, now);

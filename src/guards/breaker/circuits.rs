@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::call::{Destination, Outcome, Role, Ticket, Version};
 use crate::event::{BreakerEvent, BreakerMode, EventKind, ProbeFailure, Severity};
 use crate::failure::FailureKind;
@@ -24,12 +26,15 @@ use super::rule::{Breach, CountsAs, Rule};
 /// its answer says again how long to wait; a mistaken date would hold a version for years.
 const LONGEST_RETRY_AFTER: Duration = hours(1);
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(super) struct Circuits {
     by_version: ByVersion,
     /// Whether a version may be out of service.
+    #[serde(skip)]
     pub(super) has_outage: bool,
     /// How often a version went out of service or came back; it counts commands as well.
+    #[serde(skip)]
     pub(super) revision: Revision,
 }
 
@@ -417,6 +422,12 @@ impl Circuits {
         }
     }
 
+    /// Whether [`report_outages`](Self::report_outages) has nothing to update or to say.
+    pub(super) fn is_quiet(&self) -> bool {
+        let mut circuits = self.by_version.iter();
+        circuits.all(|(_, circuit)| circuit.is_quiet())
+    }
+
     /// Says what goes on: versions that are out of service or alarmed, and abandoned calls.
     pub(super) fn report_outages(&mut self, evaluation: &Evaluation<'_>) {
         let (rule, cx, now) = (evaluation.rule, evaluation.cx, evaluation.shared.latest);
@@ -590,15 +601,10 @@ impl Circuits {
         }
     }
 
-    pub(super) fn stored(&self) -> ByVersion {
-        self.by_version.clone()
-    }
-
-    pub(super) fn restored(by_version: ByVersion, rule: &Rule) -> Self {
-        let mut circuits = Self::new();
-        circuits.by_version = by_version;
-        circuits.adopt(rule);
-        circuits.update_outage();
-        circuits
+    /// Applies the rule to circuits that were stored.
+    pub(super) fn restored(mut self, rule: &Rule) -> Self {
+        self.adopt(rule);
+        self.update_outage();
+        self
     }
 }

@@ -1,6 +1,7 @@
 //! A breaker's whole state, and the order of work at each call.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,6 @@ use crate::revision::Revision;
 use crate::stats::{BoundedMap, DEFAULT_KEYS, Place};
 use crate::time::Timestamp;
 
-use super::by_version::ByVersion;
 use super::circuit::{BreakerState, Circuit};
 use super::circuits::Circuits;
 use super::commands::Command;
@@ -33,8 +33,9 @@ pub(super) struct Core {
     pub(super) rule: Rule,
     shared: Shared,
     all_documents: Circuits,
-    /// The circuits of each type, with `by_document_type`.
-    types: BoundedMap<DocumentType, Circuits>,
+    /// The circuits of each type, with `by_document_type`; shared with snapshots that are being
+    /// written.
+    types: BoundedMap<DocumentType, Arc<Circuits>>,
     /// The types in which a version may be out of service.
     types_with_outage: BTreeSet<DocumentType>,
     /// Commands that hold, and whose events are emitted at the next step.
@@ -52,9 +53,9 @@ pub(super) struct Stored {
     mode: BreakerMode,
     #[serde(default)]
     revision: Revision,
-    circuits: ByVersion,
+    circuits: Circuits,
     #[serde(default)]
-    types: Vec<(DocumentType, ByVersion)>,
+    types: Vec<(DocumentType, Arc<Circuits>)>,
     #[serde(default)]
     pending: Vec<Command>,
     #[serde(default)]
@@ -94,7 +95,7 @@ impl Core {
     pub(super) fn counts(&mut self, version: &str, document_type: Option<&str>) -> VersionCounts {
         let circuits = match document_type {
             None => Some(&mut self.all_documents),
-            Some(document_type) => self.types.get_mut(document_type),
+            Some(document_type) => self.types.get_mut(document_type).map(Arc::make_mut),
         };
         circuits.map_or_else(VersionCounts::default, |circuits| {
             circuits.counts(version, &self.rule, self.shared.latest)
@@ -144,7 +145,7 @@ impl Core {
             Command::Rearm(version, _) => {
                 let mut is_known = self.all_documents.rearm(version, rule);
                 for (_, circuits) in self.types.iter_mut() {
-                    is_known |= circuits.rearm(version, rule);
+                    is_known |= Arc::make_mut(circuits).rearm(version, rule);
                 }
                 if !is_known {
                     let allowed = "a version that has had calls";
@@ -155,7 +156,7 @@ impl Core {
                 self.shared.mode = BreakerMode::Enforce;
                 self.all_documents.reset(rule);
                 for (_, circuits) in self.types.iter_mut() {
-                    circuits.reset(rule);
+                    Arc::make_mut(circuits).reset(rule);
                 }
             }
             Command::Switch(mode, _) => self.shared.mode = *mode,
@@ -200,7 +201,7 @@ impl Core {
         }
         self.all_documents.adopt(&rule);
         for (_, circuits) in self.types.iter_mut() {
-            circuits.adopt(&rule);
+            Arc::make_mut(circuits).adopt(&rule);
         }
         self.rule = rule;
     }
@@ -209,7 +210,7 @@ impl Core {
         let evaluation = Evaluation::new(&self.rule, &mut self.shared, cx);
         self.all_documents.opened(ticket, &evaluation);
         let document_type = ticket.document_type();
-        let is_out = |types: &BoundedMap<DocumentType, Circuits>| {
+        let is_out = |types: &BoundedMap<DocumentType, Arc<Circuits>>| {
             types.get(document_type).is_some_and(|own| own.has_outage)
         };
         if self.rule.by_type && self.rule.slow.is_some() || is_out(&self.types) {
@@ -296,7 +297,7 @@ impl Core {
         let rule = &self.rule;
         let own = call.document_type();
         let own = self.types.get_mut(own).filter(|own| own.has_outage);
-        own.is_none_or(|own| own.serves(version, rule, cx))
+        own.is_none_or(|own| Arc::make_mut(own).serves(version, rule, cx))
             && self.all_documents.serves(version, rule, cx)
     }
 
@@ -329,6 +330,7 @@ impl Core {
         let mut evaluation = Evaluation::new(&self.rule, &mut self.shared, cx);
         self.all_documents.check_hanging_calls(&mut evaluation);
         for (document_type, circuits) in self.types.iter_mut() {
+            let circuits = Arc::make_mut(circuits);
             let cx = cx.only_for(document_type);
             circuits
                 .check_hanging_calls(&mut evaluation.of_type(self.all_documents.by_version(), &cx));
@@ -344,6 +346,10 @@ impl Core {
         let mut evaluation = Evaluation::new(&self.rule, &mut self.shared, cx);
         self.all_documents.report_outages(&evaluation);
         for (document_type, circuits) in self.types.iter_mut() {
+            if circuits.is_quiet() {
+                continue;
+            }
+            let circuits = Arc::make_mut(circuits);
             let cx = cx.only_for(document_type);
             circuits.report_outages(&evaluation.of_type(self.all_documents.by_version(), &cx));
         }
@@ -356,6 +362,7 @@ impl Core {
         let is_enforced = self.shared.mode == BreakerMode::Enforce;
         let own = self.types.get_mut(document_type);
         if let Some(circuits) = own.filter(|own| own.has_outage && is_enforced) {
+            let circuits = Arc::make_mut(circuits);
             let cx = cx.only_for(document_type);
             catch_up(circuits, &self.rule, &self.shared, &cx);
             if !circuits.has_outage {
@@ -372,6 +379,7 @@ impl Core {
             let (types, rule, shared) = (&mut self.types, &self.rule, &self.shared);
             self.types_with_outage.retain(|name| {
                 types.get_mut(name).is_some_and(|circuits| {
+                    let circuits = Arc::make_mut(circuits);
                     catch_up(circuits, rule, shared, &cx.only_for(name));
                     circuits.has_outage
                 })
@@ -405,7 +413,7 @@ impl Core {
             }
             self.all_documents.begin_generation(version, generation);
             for (_, circuits) in self.types.iter_mut() {
-                circuits.begin_generation(version, generation);
+                Arc::make_mut(circuits).begin_generation(version, generation);
             }
         }
         command.tell(&self.rule, cx);
@@ -437,15 +445,12 @@ impl Core {
     }
 
     pub(super) fn stored(&self) -> Stored {
-        let types = self.types.iter();
         Stored {
             format: Format,
             mode: self.shared.mode,
             revision: self.all_documents.revision,
-            circuits: self.all_documents.stored(),
-            types: types
-                .map(|(document_type, circuits)| (document_type.clone(), circuits.stored()))
-                .collect(),
+            circuits: self.all_documents.clone(),
+            types: self.types.shared(),
             pending: self.pending.clone(),
             reported_fallback: self.reported_fallback.clone(),
         }
@@ -453,7 +458,7 @@ impl Core {
 
     pub(super) fn restore(&mut self, stored: Stored) {
         let rule = &self.rule;
-        self.all_documents = Circuits::restored(stored.circuits, rule);
+        self.all_documents = stored.circuits.restored(rule);
         self.all_documents.revision = stored.revision;
         let (types, dropped) = if rule.by_type {
             (stored.types, Vec::new())
@@ -461,8 +466,10 @@ impl Core {
             (Vec::new(), stored.types)
         };
         let types = types.into_iter();
-        let types = types
-            .map(|(document_type, circuits)| (document_type, Circuits::restored(circuits, rule)));
+        let types = types.map(|(document_type, circuits)| {
+            let circuits = Arc::unwrap_or_clone(circuits).restored(rule);
+            (document_type, Arc::new(circuits))
+        });
         self.types.refill(types, None);
         let with_outage = self
             .types
@@ -498,12 +505,12 @@ fn versions_of<'a>(
 /// The circuits of a type. A type above the limit has none: its documents are evaluated only with
 /// all others.
 fn of_type<'a>(
-    types: &'a mut BoundedMap<DocumentType, Circuits>,
+    types: &'a mut BoundedMap<DocumentType, Arc<Circuits>>,
     document_type: &DocumentType,
     cx: &Cx<'_>,
 ) -> Option<&'a mut Circuits> {
     let limit = types.limit();
-    let (circuits, place) = types.entry(document_type, Circuits::new);
+    let (circuits, place) = types.entry(document_type, || Arc::new(Circuits::new()));
     if place == Place::FirstOverflow {
         let first = document_type.to_string();
         cx.emit(
@@ -511,5 +518,5 @@ fn of_type<'a>(
             EventKind::Pipeline(PipelineEvent::KeysExhausted { limit, first }),
         );
     }
-    (place == Place::Own).then_some(circuits)
+    (place == Place::Own).then(|| Arc::make_mut(circuits))
 }

@@ -21,6 +21,11 @@ pub(super) struct LostCalls {
 }
 
 impl LostCalls {
+    /// Whether one of the rates is too large.
+    pub(super) fn is_too_large(self) -> bool {
+        self.abandoned || self.throttled
+    }
+
     /// Takes over the counts of the window; whether one of the rates has just become too large.
     pub(super) fn update(&mut self, counts: &VersionCounts, rule: &Rule) -> bool {
         let (before, whole) = (*self, Whole::of(counts, rule));

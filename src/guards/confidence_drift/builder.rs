@@ -1,6 +1,7 @@
 //! The configuration of a drift monitor, and its defaults.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -205,7 +206,7 @@ impl ConfidenceDriftMonitorBuilder {
         let mut watches = BoundedMap::new(self.max_keys);
         let given = self.baselines.into_iter().map(|(key, (mean, documents))| {
             let baseline = Sums::of(mean, documents);
-            (key, Watch::with_baseline(span, baseline))
+            (key, Arc::new(Watch::with_baseline(span, baseline)))
         });
         watches.refill(given, None);
         ConfidenceDriftMonitor {

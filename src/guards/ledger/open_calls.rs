@@ -1,6 +1,6 @@
 //! The calls that have not ended.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::mem;
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ impl OpenCalls {
         self.calls.len() as u64 + self.untracked
     }
 
-    pub(super) fn stored(&self) -> BTreeMap<TicketId, Open> {
+    pub(super) fn stored(&self) -> Vec<(TicketId, Open)> {
         let calls = self.calls.iter();
         calls
             .map(|(ticket, open)| (*ticket, open.clone()))

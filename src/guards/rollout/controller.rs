@@ -154,6 +154,7 @@ impl Rollout {
             pending_events: core.pending_events.clone(),
             latest: core.latest,
         };
+        drop(core);
         State::write(&stored, cx).map(Some)
     }
 

@@ -2,6 +2,7 @@
 //! counts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,20 +19,23 @@ use crate::tokens::{Calibration, Coverage, Factor, Measurement, Provenance, Toke
 const SHORTEST_SAMPLE: u64 = 500;
 
 type Key = (DocumentType, ModelName);
+/// A value, shared with snapshots that are being written; with its key, because to share the key's
+/// two names as well would take three times as long.
+type Entry<T> = Arc<(Key, T)>;
 
 /// Calibrations and sizes, by type and model.
 #[derive(Debug)]
 pub(super) struct UsageHistory {
-    calibrations: BoundedMap<Key, Calibration>,
+    calibrations: BoundedMap<Key, Entry<Calibration>>,
     pooled: BTreeMap<ModelName, Calibration>,
-    sizes: BoundedMap<Key, Sizes>,
+    sizes: BoundedMap<Key, Entry<Sizes>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Stored {
-    calibrations: Vec<(Key, Calibration)>,
+    calibrations: Vec<Entry<Calibration>>,
     pooled: Vec<(ModelName, Calibration)>,
-    sizes: Vec<(Key, Sizes)>,
+    sizes: Vec<Entry<Sizes>>,
 }
 
 impl UsageHistory {
@@ -48,7 +52,8 @@ impl UsageHistory {
     pub(super) fn factor(&self, document_type: &DocumentType, model: &ModelName) -> Option<Factor> {
         let own = self
             .calibrations
-            .get(&(document_type.clone(), model.clone()));
+            .get(&(document_type.clone(), model.clone()))
+            .map(|own| &own.1);
         let pooled = self.pooled.get(model);
         let settled = |calibration: Option<&Calibration>| {
             calibration
@@ -74,7 +79,8 @@ impl UsageHistory {
             return;
         };
         let key = (ticket.document_type().clone(), measurement.model.clone());
-        let (own, _) = self.calibrations.entry(&key, Calibration::default);
+        let fresh = || Arc::new((key.clone(), Calibration::default()));
+        let (_, own) = Arc::make_mut(self.calibrations.entry(&key, fresh).0);
         let coverage = own.learn(raw, reported, assumed);
         let pooled = self.pooled.entry(measurement.model.clone()).or_default();
         let _ = pooled.learn(raw, reported, assumed);
@@ -134,43 +140,54 @@ impl UsageHistory {
     ) -> &mut Sizes {
         let room = space.limit.saturating_sub(space.own);
         let key = (document_type.clone(), model.clone());
-        let (sizes, _) = self.sizes.entry(&key, || Sizes::new(version, room));
+        let fresh = || Arc::new((key.clone(), Sizes::new(version, room)));
+        let (_, sizes) = Arc::make_mut(self.sizes.entry(&key, fresh).0);
         sizes.serves(version, room);
         sizes
     }
 
     pub(super) fn sizes(&self) -> impl Iterator<Item = (&Key, &Sizes)> {
-        self.sizes.iter()
+        self.sizes.iter().map(|(key, sizes)| (key, &sizes.1))
     }
 
     /// The calibration of each type and model.
     pub(super) fn calibrations(&self) -> impl Iterator<Item = (&Key, &Calibration)> {
-        self.calibrations.iter()
+        let calibrations = self.calibrations.iter();
+        calibrations.map(|(key, calibration)| (key, &calibration.1))
     }
 
     pub(super) fn stored(&self) -> Stored {
-        let owned = |(key, value): (&Key, &Calibration)| (key.clone(), value.clone());
+        let pooled = self.pooled.iter();
         Stored {
-            calibrations: self.calibrations.iter().map(owned).collect(),
-            pooled: self.pooled.clone().into_iter().collect(),
-            sizes: self
-                .sizes
-                .iter()
-                .map(|(key, sizes)| (key.clone(), sizes.clone()))
+            calibrations: shared(&self.calibrations),
+            pooled: pooled
+                .map(|(model, value)| (model.clone(), value.clone()))
                 .collect(),
+            sizes: shared(&self.sizes),
         }
     }
 
     pub(super) fn restore(&mut self, stored: Stored) {
         let calibrations = stored.calibrations.into_iter();
-        let restored = calibrations.map(|(key, value)| (key, value.restored()));
+        let restored = calibrations.map(|stored| {
+            let (key, value) = Arc::unwrap_or_clone(stored);
+            (key.clone(), Arc::new((key, value.restored())))
+        });
         self.calibrations.refill(restored, None);
         let pooled = stored.pooled.into_iter();
         self.pooled = pooled
             .map(|(model, value)| (model, value.restored()))
             .collect();
-        self.sizes.refill(stored.sizes, None);
+        let sizes = stored.sizes.into_iter();
+        self.sizes
+            .refill(sizes.map(|stored| (stored.0.clone(), stored)), None);
     }
+}
+
+/// The entries as they are now.
+fn shared<T>(entries: &BoundedMap<Key, Entry<T>>) -> Vec<Entry<T>> {
+    let entries = entries.iter();
+    entries.map(|(_, entry)| Arc::clone(entry)).collect()
 }
 
 /// The size of the call's part of the prompt, refined by the reported usage if it was not exact.

@@ -11,6 +11,7 @@ mod own_guard;
 mod restart;
 mod sharing;
 mod sinks;
+mod snapshots;
 mod ticks;
 mod time;
 mod versions;
