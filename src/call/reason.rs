@@ -33,6 +33,9 @@ impl fmt::Display for Destination {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
+    /// The deadline of [`Pipeline::run_until`](crate::Pipeline::run_until) passed before the call
+    /// was made.
+    DeadlinePassed,
     /// A guard panicked, so its vote is missing.
     GuardFailed {
         /// The name of the guard.
@@ -81,6 +84,7 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::DeadlinePassed => f.write_str("the deadline passed before the call was made"),
             Self::GuardFailed { guard } => write!(f, "guard {guard} panicked"),
             Self::InvalidConfidence { field } => {
                 write!(f, "confidence of {field} is not a number from 0 to 1")

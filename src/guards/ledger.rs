@@ -268,7 +268,10 @@ impl RouteLedger {
     }
 
     fn close_call(&self, core: &mut Core, ticket: &Ticket, outcome: &Outcome, cx: &Cx<'_>) {
-        let was_written_off = if let Outcome::Diverted(_) = outcome {
+        // Most diverted calls were never open, but the deadline of an open one may have passed.
+        let was_diverted_at_once =
+            matches!(outcome, Outcome::Diverted(_)) && !core.open.has(ticket.id());
+        let was_written_off = if was_diverted_at_once {
             Self::arrive(core, ticket, cx);
             false
         } else {

@@ -136,7 +136,8 @@ impl Step<'_> {
         self.observe(ticket, &Signal::Opened);
     }
 
-    fn divert(&self, ticket: &Ticket, divert: &Divert) {
+    /// Ends a call that is not made; its document goes elsewhere.
+    pub(super) fn divert(&self, ticket: &Ticket, divert: &Divert) {
         let kind = EventKind::Pipeline(PipelineEvent::Diverted {
             document: ticket.document().clone(),
             document_type: ticket.document_type().clone(),

@@ -238,6 +238,7 @@ fn pipeline() -> Vec<Value> {
     vec![
         json!({ "event": "deployed", "stable": "v7", "previous": null, "candidate": null }),
         json!({ "event": "deployed", "stable": "v7", "previous": "v6", "candidate": "v8" }),
+        diverted(json!(["deadline_passed"])),
         diverted(json!([{ "guard_failed": { "guard": "token-budget" } }])),
         diverted(json!(["no_version_left"])),
         diverted(json!([over_budget(8_001, 8_001)])),

@@ -50,6 +50,11 @@ impl OpenCalls {
         self.calls.insert(ticket.id(), open);
     }
 
+    /// Whether it knows of this call that it was opened and has not ended.
+    pub(super) fn has(&self, ticket: TicketId) -> bool {
+        self.calls.contains_key(&ticket) || self.written_off.contains(&ticket)
+    }
+
     /// A call ended; whether it had been written off.
     pub(super) fn close(&mut self, ticket: TicketId) -> bool {
         if self.calls.remove(&ticket).is_some() {
