@@ -226,7 +226,7 @@ impl ConfidenceDriftMonitor {
 
     /// Advances the time and applies the pending commands.
     fn catch_up(&self, core: &mut Core, cx: &Cx<'_>) {
-        core.latest = core.latest.max(cx.now());
+        core.latest = cx.now();
         for command in std::mem::take(&mut core.commands) {
             let (Command::Rebaseline(key) | Command::Resolve(key)) = &command;
             let name = if core.watches.has_own(key) {
@@ -415,7 +415,7 @@ impl Guard for ConfidenceDriftMonitor {
     fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
         let stored: Stored = state.read(cx)?;
         let mut core = self.core.lock();
-        core.latest = core.latest.max(cx.now());
+        core.latest = cx.now();
         let restored = |mut watch: Watch, stored| {
             watch.restore(stored);
             watch

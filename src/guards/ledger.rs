@@ -236,13 +236,14 @@ impl RouteLedger {
         for kind in core.pending_events.drain(..) {
             cx.emit(Severity::Info, kind);
         }
-        let Some(ran_until) = core.ran_until.replace(cx.now()) else {
-            core.watched_since = cx.now();
+        let now = cx.now();
+        let Some(ran_until) = core.ran_until.replace(now) else {
+            core.watched_since = now;
             return;
         };
-        let lasted = cx.now().since(ran_until);
+        let lasted = now.since(ran_until);
         if lasted > PAUSE {
-            core.watched_since = cx.now();
+            core.watched_since = now;
             let kind = EventKind::Ledger(LedgerEvent::WatchedAnew { lasted });
             cx.emit(Severity::Warning, kind);
         }

@@ -57,6 +57,7 @@ impl Shared {
 pub(super) struct Step<'a> {
     pub(super) shared: &'a Shared,
     pub(super) line_up: &'a LineUp,
+    /// When it began; guards see the latest time instead.
     pub(super) now: Timestamp,
 }
 
@@ -244,6 +245,7 @@ impl Step<'_> {
         let next = self.shared.sequence.load(Ordering::Relaxed);
         let outbox = &self.shared.delivery.outbox;
         Cx::new(self.now, self.line_up, outbox, OWN_NAME)
+            .with_latest(self.shared.time.latest())
             .with_incidents(&self.shared.incidents)
             .for_ticket(TicketId::new(self.shared.instance, next))
     }

@@ -80,7 +80,8 @@ impl OpenCalls {
     }
 
     pub(super) fn report_overdue(&mut self, max_open: Duration, cx: &Cx<'_>) {
-        let is_overdue = |open: &Open| cx.now().since(open.since) > max_open;
+        let now = cx.now();
+        let is_overdue = |open: &Open| now.since(open.since) > max_open;
         let calls = self.calls.iter_mut();
         let mut overdue: Vec<_> = calls.filter(|(_, open)| is_overdue(open)).collect();
         overdue.sort_by_key(|(ticket, open)| (open.since, **ticket));
@@ -90,7 +91,7 @@ impl OpenCalls {
                 ticket: *ticket,
                 document: open.document.clone(),
                 document_type: open.document_type.clone(),
-                open_for: cx.now().since(open.since),
+                open_for: now.since(open.since),
             })
         };
         let mut is_told = false;
