@@ -64,7 +64,8 @@ const PAUSE: Duration = minutes(5);
 ///
 /// A document is its type and id, however many calls it needs: it arrives with the first of them
 /// and waits once. The last 10,000 documents are remembered for that, not over a restart. Ends are
-/// counted for each call.
+/// counted for each call. [`Call::pinned_to`](crate::Call::pinned_to) keeps one version for all of
+/// them.
 ///
 /// # What it does
 /// The ledger counts how calls end, per type. Overdue calls are one incident: the first is a page,

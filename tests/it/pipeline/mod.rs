@@ -8,6 +8,7 @@ mod feedback;
 mod losses;
 mod mounted;
 mod own_guard;
+mod pins;
 mod restart;
 mod sharing;
 mod sinks;
