@@ -3,6 +3,7 @@
 mod feedback;
 mod line_up;
 mod outcome;
+mod pin;
 mod reason;
 mod report;
 mod signal;
@@ -18,6 +19,7 @@ use crate::tokens::{Conversation, Image, TokenCount};
 pub use feedback::{Comparison, Correction, Feedback};
 pub use line_up::{LineUp, Role};
 pub use outcome::Outcome;
+pub use pin::Pin;
 pub use reason::{Destination, Reason};
 pub use report::Report;
 pub use signal::Signal;
@@ -45,6 +47,7 @@ pub struct Call<'t> {
     content: Content<'t>,
     history: History<'t>,
     images: Vec<Image>,
+    pin: Option<Pin>,
 }
 
 /// The document of a call.
@@ -82,6 +85,7 @@ impl<'t> Call<'t> {
             content: Content::Unmeasured,
             history: History::Counted(TokenCount::ZERO),
             images: Vec::new(),
+            pin: None,
         }
     }
 
@@ -128,6 +132,46 @@ impl<'t> Call<'t> {
         self
     }
 
+    /// Pins the call to the version of an earlier call for the document, so that one version serves
+    /// all of them: pass the earlier call's ticket, or a [`Pin`].
+    ///
+    /// ```
+    /// # use fusebox::{Call, Pipeline, Ticket};
+    /// # fn next(pipeline: &Pipeline, first: &Ticket) -> Result<(), fusebox::Error> {
+    /// let check = Call::new("inv-2026-0417", "invoice")?.pinned_to(first);
+    /// let admission = pipeline.admit(&check);
+    /// if admission.ticket().has_lost_pin() {
+    ///     println!("{} begins, {} goes on", first.version(), admission.ticket().version());
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// A pin is one more vote: for production, if that is the pinned version. So a document that
+    /// began with production stays there when its candidate gets a larger share or is promoted. One
+    /// that began with the candidate stays there too, by the rollout's split and under another role
+    /// after a deployment.
+    ///
+    /// The strictest vote wins as always, and a pin adds none for a candidate or for the previous
+    /// version, which no breaker watches while production serves. If the pinned version was rolled
+    /// back, is out of service, has become the previous version or is no longer live, the version
+    /// that the guards choose serves. The new ticket says so
+    /// ([`has_lost_pin`](crate::Ticket::has_lost_pin)), and an event
+    /// ([`PinLost`](crate::event::PipelineEvent::PinLost)). With [`Pin::or_review`] the document
+    /// goes to human review instead.
+    ///
+    /// A pin says nothing of the model: a token budget chooses a larger one call by call. A call
+    /// that the pin alone keeps from the candidate, or from being made, has no stage on its ticket,
+    /// so no rollout counts it.
+    pub fn pinned_to(mut self, pin: impl Into<Pin>) -> Self {
+        self.pin = Some(pin.into());
+        self
+    }
+
+    /// What it is pinned to, if it is.
+    pub fn pin(&self) -> Option<&Pin> {
+        self.pin.as_ref()
+    }
+
     /// The document's id.
     pub fn document(&self) -> &DocumentId {
         &self.document
@@ -163,6 +207,7 @@ impl<'t> Call<'t> {
                 History::Unmeasured => History::Unmeasured,
             },
             images: self.images,
+            pin: self.pin,
         }
     }
 

@@ -91,6 +91,7 @@ pub mod security {}
 /// [`canary_plan`]: files#examples
 /// [`headroom`]: files#examples
 /// [`invoice_night`]: files#examples
+/// [`multi_call_document`]: files#examples
 /// [`ratios`]: files#examples
 /// [`trace`]: files#examples
 /// [`Drill`]: crate::Drill

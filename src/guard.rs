@@ -70,8 +70,8 @@ pub use vote::{Acceptance, Divert, Route, Verdict};
 /// A guard holds no clock, sink, runtime or future. Everything that it uses arrives as an argument,
 /// so a drill can run 48 hours in milliseconds. The pipeline always asks all of its guards, and the
 /// strictest vote wins: the order in which guards were added cannot change a result. Methods take
-/// `&self`; a guard with state keeps it behind its own lock and calls no foreign code while it
-/// holds that lock. The pipeline catches a panic in a guard, reports it, and counts it as the
+/// `&self`; a guard with state keeps it behind its own lock, reads the time there ([`Cx::now`]), and
+/// calls no foreign code while it holds that lock. The pipeline catches a panic in a guard, reports it, and counts it as the
 /// strictest vote.
 ///
 /// ```

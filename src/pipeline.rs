@@ -21,7 +21,7 @@ use std::sync::Arc;
 use crate::call::{Call, Feedback, LineUp, Outcome, Report, Ticket};
 use crate::error::Error;
 use crate::event::OpenIncident;
-use crate::guard::Acceptance;
+use crate::guard::{Acceptance, Divert};
 use member::Member;
 use step::{OWN_NAME, Shared};
 
@@ -210,6 +210,10 @@ impl Pipeline {
     /// had left 1,000 already. A page is left even then, and pages are lost last.
     pub fn events_lost(&self) -> u64 {
         self.0.delivery.outbox.lost()
+    }
+
+    fn divert(&self, ticket: &Ticket, divert: &Divert) {
+        self.0.step(|step| step.divert(ticket, divert));
     }
 
     fn settle(&self, ticket: &Ticket, outcome: Outcome, report: Report) -> (Outcome, Acceptance) {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Add;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,23 @@ impl fmt::Display for Timestamp {
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// The latest time that a pipeline has given out. No reading of it is earlier than one that happened
+/// before.
+#[derive(Debug, Default)]
+pub(crate) struct LatestTime(AtomicU64);
+
+impl LatestTime {
+    #[inline]
+    pub(crate) fn get(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Acquire))
+    }
+
+    /// Moves on to `at`, unless it is there already; returns the latest time then.
+    pub(crate) fn raise(&self, at: Timestamp) -> Timestamp {
+        Timestamp(self.0.fetch_max(at.0, Ordering::AcqRel)).max(at)
     }
 }
 

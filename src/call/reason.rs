@@ -33,6 +33,9 @@ impl fmt::Display for Destination {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
+    /// The deadline of [`Pipeline::run_until`](crate::Pipeline::run_until) passed before the call
+    /// was made.
+    DeadlinePassed,
     /// A guard panicked, so its vote is missing.
     GuardFailed {
         /// The name of the guard.
@@ -67,6 +70,12 @@ pub enum Reason {
         /// The largest prompt that fits next to the reserved answer, in tokens.
         largest_prompt: u64,
     },
+    /// The call is strictly pinned ([`Pin::or_review`](crate::call::Pin::or_review)), and another
+    /// version would have served it.
+    PinLost {
+        /// The version that the call was pinned to.
+        version: VersionId,
+    },
     /// The API reports fewer input tokens than the prompt has: the service cut the prompt.
     PromptCut {
         /// The tokens of the prompt, as the guard counted them.
@@ -81,6 +90,7 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::DeadlinePassed => f.write_str("the deadline passed before the call was made"),
             Self::GuardFailed { guard } => write!(f, "guard {guard} panicked"),
             Self::InvalidConfidence { field } => {
                 write!(f, "confidence of {field} is not a number from 0 to 1")
@@ -114,6 +124,9 @@ impl fmt::Display for Reason {
                     "{version} {verb} {breakdown}; the limit is {limit} of the \
                      {largest_prompt} that fit"
                 )
+            }
+            Self::PinLost { version } => {
+                write!(f, "it is pinned to {version}, which does not serve it")
             }
             Self::PromptCut { counted, reported } => {
                 let at_least = if counted.is_exact() { "" } else { "at least " };

@@ -2,12 +2,14 @@
 //! its answer.
 
 use std::fmt;
+use std::ops::Not;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Call;
 use super::line_up::Role;
+use super::pin::Pin;
 use super::version::{Fingerprint, Version};
 use crate::format::Format;
 use crate::name::{DocumentId, DocumentType, ModelName, VersionId};
@@ -103,6 +105,8 @@ pub struct Ticket {
     admitted_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     measurement: Option<Measurement>,
+    #[serde(default, skip_serializing_if = "Not::not")]
+    lost_pin: bool,
 }
 
 impl Ticket {
@@ -122,6 +126,7 @@ impl Ticket {
             stage: None,
             admitted_at: Timestamp::EPOCH,
             measurement: None,
+            lost_pin: false,
         }
     }
 
@@ -158,6 +163,12 @@ impl Ticket {
     /// The same ticket with the measurement of a token budget.
     pub fn with_measurement(mut self, measurement: impl Into<Option<Measurement>>) -> Self {
         self.measurement = measurement.into();
+        self
+    }
+
+    /// The same ticket, for a call that was pinned to another version.
+    pub fn with_lost_pin(mut self) -> Self {
+        self.lost_pin = true;
         self
     }
 
@@ -208,8 +219,20 @@ impl Ticket {
         self.measurement.as_ref()
     }
 
+    /// Whether the call was [pinned](Call::pinned_to) to another version than that of the ticket.
+    pub fn has_lost_pin(&self) -> bool {
+        self.lost_pin
+    }
+
     /// When the call was admitted.
     pub fn admitted_at(&self) -> Timestamp {
         self.admitted_at
+    }
+}
+
+impl From<&Ticket> for Pin {
+    /// To the version of that call.
+    fn from(ticket: &Ticket) -> Self {
+        Self::new(ticket.version.clone(), ticket.fingerprint)
     }
 }

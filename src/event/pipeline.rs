@@ -57,6 +57,13 @@ pub enum PipelineEvent {
         #[serde(with = "crate::time::as_millis")]
         lasted: Duration,
     },
+    /// A call was pinned to a version, and another serves it.
+    PinLost {
+        document: DocumentId,
+        document_type: DocumentType,
+        pinned_to: VersionId,
+        version: VersionId,
+    },
     /// A sink panicked, so events did not reach it. `panics` counts from the start of the pipeline.
     SinkBroken { panics: u64 },
     /// A guard in a dry run would have sent a document to another version or model (`route`),
@@ -82,6 +89,7 @@ impl PipelineEvent {
             Self::KeysExhausted { .. } => "keys_exhausted",
             Self::LargerModel { .. } => "larger_model",
             Self::NoTick { .. } => "no_tick",
+            Self::PinLost { .. } => "pin_lost",
             Self::SinkBroken { .. } => "sink_broken",
             Self::WouldAct { .. } => "would_act",
             Self::WouldRefuse { .. } => "would_refuse",
@@ -119,11 +127,7 @@ impl fmt::Display for PipelineEvent {
                 )
             }
             Self::EventsLost { lost } => {
-                let events = if *lost == 1 {
-                    "event was"
-                } else {
-                    "events were"
-                };
+                let events = one_or_more(*lost, "event was", "events were");
                 write!(
                     f,
                     "{lost} {events} lost: too many were waiting for a slow sink, or one step left \
@@ -161,8 +165,17 @@ impl fmt::Display for PipelineEvent {
                      unnoticed"
                 )
             }
+            Self::PinLost {
+                document,
+                pinned_to,
+                version,
+                ..
+            } => write!(
+                f,
+                "{document} is pinned to {pinned_to}, and {version} serves it"
+            ),
             Self::SinkBroken { panics } => {
-                let noun = if *panics == 1 { "panic" } else { "panics" };
+                let noun = one_or_more(*panics, "panic", "panics");
                 write!(
                     f,
                     "a sink panicked ({panics} {noun} since the start): events did not reach it"
@@ -186,6 +199,10 @@ impl fmt::Display for PipelineEvent {
             }
         }
     }
+}
+
+fn one_or_more(count: u64, one: &'static str, more: &'static str) -> &'static str {
+    if count == 1 { one } else { more }
 }
 
 struct Listed<'a>(&'a BTreeSet<Reason>);

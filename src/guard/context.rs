@@ -8,7 +8,7 @@ use crate::call::{LineUp, TicketId};
 use crate::error::Error;
 use crate::event::{Event, EventKind, InIncident, Outbox, Severity};
 use crate::name::{DocumentType, VersionId};
-use crate::time::Timestamp;
+use crate::time::{LatestTime, Timestamp};
 use crate::tokens::Measurement;
 
 /// The context of a guard's step: the time, the live versions, and an outbox for events.
@@ -18,6 +18,8 @@ use crate::tokens::Measurement;
 #[derive(Debug)]
 pub struct Cx<'a> {
     now: Timestamp,
+    /// That of the pipeline; without it, time stands still at `now`.
+    latest: Option<&'a LatestTime>,
     line_up: &'a LineUp,
     outbox: &'a Outbox,
     guard: &'a str,
@@ -41,6 +43,7 @@ impl<'a> Cx<'a> {
     pub fn new(now: Timestamp, line_up: &'a LineUp, outbox: &'a Outbox, guard: &'a str) -> Self {
         Self {
             now,
+            latest: None,
             line_up,
             outbox,
             guard,
@@ -51,6 +54,12 @@ impl<'a> Cx<'a> {
             marks: None,
             incidents: None,
         }
+    }
+
+    /// The same on the time of a pipeline.
+    pub(crate) fn with_latest(mut self, latest: &'a LatestTime) -> Self {
+        self.latest = Some(latest);
+        self
     }
 
     /// The same for the call with this ticket id.
@@ -91,9 +100,19 @@ impl<'a> Cx<'a> {
         }
     }
 
-    /// The time of this step. It never goes back.
+    /// The time: the latest with which a step of the pipeline has begun.
+    ///
+    /// It never goes back: a call of `now` gives no earlier time than one that happened before, in
+    /// the same step or in another, on any thread. So a guard that calls it while it holds its lock
+    /// needs no memory of the latest time, although its steps do not get the lock in the order in
+    /// which they began. What is called before the lock is taken can be behind what another step
+    /// saw.
+    ///
+    /// Within a step it can go on, when another step begins meanwhile. Keep it in a variable where
+    /// two readings must agree.
+    #[inline]
     pub fn now(&self) -> Timestamp {
-        self.now
+        self.latest.map_or(self.now, LatestTime::get)
     }
 
     /// The live versions.
@@ -144,8 +163,8 @@ impl<'a> Cx<'a> {
             return self.tell(Told::unkept(trouble, self.guard), kind);
         };
         incidents.with(|register| {
-            self.leave_ends(register.end_due(self.now, self.line_up));
-            let told = register.happened(trouble, &kind, self.guard, self.now);
+            self.leave_ends(register.end_due(self.now(), self.line_up));
+            let told = register.happened(trouble, &kind, self.guard, self.now());
             self.tell(told, kind);
         });
     }
@@ -158,8 +177,8 @@ impl<'a> Cx<'a> {
             return self.page(trouble, kind());
         };
         incidents.with(|register| {
-            self.leave_ends(register.end_due(self.now, self.line_up));
-            if let Some((told, kind)) = register.goes_on(trouble, kind, self.guard, self.now) {
+            self.leave_ends(register.end_due(self.now(), self.line_up));
+            if let Some((told, kind)) = register.goes_on(trouble, kind, self.guard, self.now()) {
                 self.tell(told, kind);
             }
         });
@@ -169,7 +188,7 @@ impl<'a> Cx<'a> {
     /// [`still`](Self::still), only later.
     pub fn well(&self, trouble: &Trouble<'_>) {
         if let Some(incidents) = self.incidents {
-            incidents.with(|register| register.well(trouble, self.now));
+            incidents.with(|register| register.well(trouble, self.now()));
         }
     }
 
@@ -192,8 +211,8 @@ impl<'a> Cx<'a> {
     pub(crate) fn end_incidents(&self) {
         if let Some(incidents) = self.incidents {
             incidents.with(|register| {
-                register.ticked(self.now);
-                self.leave_ends(register.end_due(self.now, self.line_up));
+                register.ticked(self.now());
+                self.leave_ends(register.end_due(self.now(), self.line_up));
             });
         }
     }
@@ -222,7 +241,7 @@ impl<'a> Cx<'a> {
     }
 
     fn leave(&self, severity: Severity, kind: EventKind, incident: Option<InIncident>) {
-        let mut event = Event::new(self.now, self.guard, severity, kind);
+        let mut event = Event::new(self.now(), self.guard, severity, kind);
         event.only_for = self.event_scope().cloned();
         event.incident = incident;
         self.outbox.push(if self.dry_run {

@@ -92,10 +92,7 @@ pub enum Verdict {
 impl Verdict {
     /// Diverts the document to `destination` for this reason.
     pub fn divert(destination: Destination, reason: Reason) -> Self {
-        Self::Divert(Divert {
-            destination,
-            reasons: BTreeSet::from([reason]),
-        })
+        Self::Divert(Divert::new(destination, reason))
     }
 
     /// The stricter of two verdicts. A diversion is stricter than a larger model, which is stricter
@@ -125,6 +122,13 @@ pub struct Divert {
 }
 
 impl Divert {
+    pub(crate) fn new(destination: Destination, reason: Reason) -> Self {
+        Self {
+            destination,
+            reasons: BTreeSet::from([reason]),
+        }
+    }
+
     /// Where the document goes.
     pub fn destination(&self) -> &Destination {
         &self.destination

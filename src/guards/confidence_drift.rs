@@ -305,7 +305,7 @@ impl ConfidenceDriftMonitor {
 
     /// Advances the time and reports the commands.
     fn catch_up(&self, core: &mut Core, cx: &Cx<'_>) {
-        core.latest = core.latest.max(cx.now());
+        core.latest = cx.now();
         for command in std::mem::take(&mut core.commands) {
             let (Command::Rebaseline(key, _) | Command::Resolve(key, _)) = &command;
             let named = if core.watches.has_own(key) {
@@ -503,7 +503,7 @@ impl Guard for ConfidenceDriftMonitor {
     fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
         let stored: Stored = state.read(cx)?;
         let mut core = self.core.lock();
-        core.latest = core.latest.max(cx.now());
+        core.latest = cx.now();
         let restored = |mut watch: Arc<Watch>, stored| {
             Arc::make_mut(&mut watch).restore(Arc::unwrap_or_clone(stored));
             watch

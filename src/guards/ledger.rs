@@ -64,7 +64,8 @@ const PAUSE: Duration = minutes(5);
 ///
 /// A document is its type and id, however many calls it needs: it arrives with the first of them
 /// and waits once. The last 10,000 documents are remembered for that, not over a restart. Ends are
-/// counted for each call.
+/// counted for each call. [`Call::pinned_to`](crate::Call::pinned_to) keeps one version for all of
+/// them.
 ///
 /// # What it does
 /// The ledger counts how calls end, per type. Overdue calls are one incident: the first is a page,
@@ -236,13 +237,14 @@ impl RouteLedger {
         for kind in core.pending_events.drain(..) {
             cx.emit(Severity::Info, kind);
         }
-        let Some(ran_until) = core.ran_until.replace(cx.now()) else {
-            core.watched_since = cx.now();
+        let now = cx.now();
+        let Some(ran_until) = core.ran_until.replace(now) else {
+            core.watched_since = now;
             return;
         };
-        let lasted = cx.now().since(ran_until);
+        let lasted = now.since(ran_until);
         if lasted > PAUSE {
-            core.watched_since = cx.now();
+            core.watched_since = now;
             let kind = EventKind::Ledger(LedgerEvent::WatchedAnew { lasted });
             cx.emit(Severity::Warning, kind);
         }
@@ -268,7 +270,10 @@ impl RouteLedger {
     }
 
     fn close_call(&self, core: &mut Core, ticket: &Ticket, outcome: &Outcome, cx: &Cx<'_>) {
-        let was_written_off = if let Outcome::Diverted(_) = outcome {
+        // Most diverted calls were never open, but the deadline of an open one may have passed.
+        let was_diverted_at_once =
+            matches!(outcome, Outcome::Diverted(_)) && !core.open.has(ticket.id());
+        let was_written_off = if was_diverted_at_once {
             Self::arrive(core, ticket, cx);
             false
         } else {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Pipeline;
 use crate::call::{Outcome, Reason, Report, Ticket};
 use crate::failure::FailureKind;
-use crate::guard::Acceptance;
+use crate::guard::{Acceptance, Divert};
 
 /// The permission to make one call. Reporting how the call ended uses it up.
 ///
@@ -75,6 +75,17 @@ impl Permit {
     /// Reports that the call was not made: it counts neither as an answer nor as a failure.
     pub fn release(mut self) -> Ticket {
         self.settle(Outcome::Released, Report::new()).0
+    }
+
+    /// Ends the call with a diversion instead of making it. That is no evidence for or against its
+    /// version, so its ticket has no stage, without which no rollout counts it.
+    pub(super) fn divert(mut self, divert: &Divert) -> Ticket {
+        let Some(ticket) = self.ticket.take() else {
+            spent()
+        };
+        let ticket = ticket.with_stage(None);
+        self.pipeline.divert(&ticket, divert);
+        ticket
     }
 
     fn settle(&mut self, outcome: Outcome, report: Report) -> (Ticket, Outcome, Acceptance) {

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::future::{Future, pending, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use super::Pipeline;
 use super::admission::{Admission, Diversion};
 use super::permit::Settlement;
-use crate::call::{Call, Reason, Report, Ticket};
+use crate::call::{Call, Destination, Reason, Report, Ticket};
 use crate::failure::{Classify, FailureKind};
+use crate::guard::Divert;
 
 /// Longer texts are counted on the blocking pool: 64 KB take about 2 ms.
 #[cfg(feature = "tokio")]
@@ -97,7 +98,7 @@ pub enum CallFailure<T, E> {
     Answer(T),
     /// The error of your client, untouched.
     Client(E),
-    /// The deadline of [`Pipeline::run_until`] passed: the call was dropped.
+    /// The deadline of [`Pipeline::run_until`] passed during the call, which was dropped.
     Deadline,
 }
 
@@ -140,6 +141,11 @@ fn classified<E: Classify>(error: &E) -> (FailureKind, Report) {
         report = report.retry_after(wait);
     }
     (error.failure_kind(), report)
+}
+
+/// Whether the deadline is ready now; if not, it wakes the task later.
+async fn has_passed(mut deadline: Pin<&mut impl Future<Output = ()>>) -> bool {
+    poll_fn(|cx| Poll::Ready(deadline.as_mut().poll(cx).is_ready())).await
 }
 
 /// The answer, or `None` if the deadline passes first. At the deadline itself an answer counts.
@@ -246,6 +252,12 @@ impl Pipeline {
     ///
     /// An answer that is ready when the deadline passes counts as an answer.
     ///
+    /// If the deadline has passed when the call is admitted, because counting its text or a guard
+    /// took too long, `call_model` is not called, and no guard counts the call for or against its
+    /// version. The document goes to human review: the result is [`Served::Diverted`], for the
+    /// reason [`DeadlinePassed`](Reason::DeadlinePassed). The deadline does not interrupt the
+    /// guards.
+    ///
     /// # Cancel safety
     /// As for [`run`](Self::run).
     pub async fn run_until<T, E, D, F, Fut>(
@@ -300,6 +312,11 @@ impl Pipeline {
             Admission::Admitted(permit) => permit,
             Admission::Diverted(diversion) => return Served::Diverted(diversion),
         };
+        let mut deadline = pin!(deadline);
+        if has_passed(deadline.as_mut()).await {
+            let divert = Divert::new(Destination::HumanReview, Reason::DeadlinePassed);
+            return Served::Diverted(Diversion::new(permit.divert(&divert), divert));
+        }
         match in_time(call_model(permit.ticket().clone()), deadline).await {
             Some(Ok(Reply { value, report })) => Served::answered(value, permit.answer(report)),
             Some(Err(error)) => {

@@ -13,8 +13,8 @@ use super::ticks::Ticks;
 use super::timeline::Timeline;
 use super::versions::KnownVersions;
 use crate::call::{
-    Call, Destination, Feedback, LineUp, Outcome, Reason, Report, Role, Signal, Ticket, TicketId,
-    Version,
+    Call, Destination, Feedback, LineUp, Outcome, Pin, Reason, Report, Role, Signal, Ticket,
+    TicketId, Version,
 };
 use crate::error::Error;
 use crate::event::{EventKind, PipelineEvent, Severity};
@@ -57,6 +57,7 @@ impl Shared {
 pub(super) struct Step<'a> {
     pub(super) shared: &'a Shared,
     pub(super) line_up: &'a LineUp,
+    /// When it began; guards see the latest time instead.
     pub(super) now: Timestamp,
 }
 
@@ -81,6 +82,10 @@ impl Step<'_> {
             });
             route = route.stricter(vote);
         }
+        let voted = route;
+        if let Some(pin) = call.pin() {
+            route = route.stricter(pinned(pin, self.line_up));
+        }
         let serving = route.role().and_then(|role| serving(self.line_up, role));
         let (role, version) = serving.unwrap_or((Role::Stable, self.line_up.stable()));
         let mut verdict = match (serving, failed) {
@@ -90,6 +95,16 @@ impl Step<'_> {
             }),
             (None, None) => human_review(Reason::NoVersionLeft),
         };
+        let lost_pin = call.pin().filter(|pin| !pin.is_to(version));
+        let refused_by_pin = lost_pin.filter(|pin| pin.is_strict());
+        if let Some(pin) = refused_by_pin {
+            let version = pin.version().clone();
+            verdict = verdict.stricter(human_review(Reason::PinLost { version }));
+        }
+        // What the pin alone has done says nothing of a version, nor does a call for which no version
+        // is left: no rollout counts them.
+        let is_by_vote = route.role() == voted.role() && refused_by_pin.is_none();
+        let is_compared = is_by_vote && serving.is_some();
         let mut measured: Option<Measured> = None;
         for member in &self.shared.guards {
             member.enter(&mut cx);
@@ -113,17 +128,30 @@ impl Step<'_> {
             .with_id(id)
             .with_role(role)
             .with_model(model)
-            .with_stage(marks.stage.get().filter(|_| serving.is_some()))
+            .with_stage(marks.stage.get().filter(|_| is_compared))
             .with_admitted_at(self.now)
             .with_measurement(measured.map(|(_, measurement)| measurement));
+        let ticket = match lost_pin {
+            None => ticket,
+            Some(_) => ticket.with_lost_pin(),
+        };
         match &divert {
-            None => self.open(&ticket, version),
+            None => self.open(&ticket, version, lost_pin),
             Some(divert) => self.divert(&ticket, divert),
         }
         (ticket, divert)
     }
 
-    fn open(&self, ticket: &Ticket, version: &Version) {
+    fn open(&self, ticket: &Ticket, version: &Version, lost_pin: Option<&Pin>) {
+        if let Some(pin) = lost_pin {
+            let kind = EventKind::Pipeline(PipelineEvent::PinLost {
+                document: ticket.document().clone(),
+                document_type: ticket.document_type().clone(),
+                pinned_to: pin.version().clone(),
+                version: ticket.version().clone(),
+            });
+            self.emit(Severity::Info, kind);
+        }
         if ticket.model() != version.model() {
             let kind = EventKind::Pipeline(PipelineEvent::LargerModel {
                 document: ticket.document().clone(),
@@ -136,7 +164,8 @@ impl Step<'_> {
         self.observe(ticket, &Signal::Opened);
     }
 
-    fn divert(&self, ticket: &Ticket, divert: &Divert) {
+    /// Ends a call that is not made; its document goes elsewhere.
+    pub(super) fn divert(&self, ticket: &Ticket, divert: &Divert) {
         let kind = EventKind::Pipeline(PipelineEvent::Diverted {
             document: ticket.document().clone(),
             document_type: ticket.document_type().clone(),
@@ -243,6 +272,7 @@ impl Step<'_> {
         let next = self.shared.sequence.load(Ordering::Relaxed);
         let outbox = &self.shared.delivery.outbox;
         Cx::new(self.now, self.line_up, outbox, OWN_NAME)
+            .with_latest(self.shared.time.latest())
             .with_incidents(&self.shared.incidents)
             .for_ticket(TicketId::new(self.shared.instance, next))
     }
@@ -254,6 +284,15 @@ fn serving(line_up: &LineUp, role: Role) -> Option<(Role, &Version)> {
         (role, Some(version)) => Some((role, version)),
         (Role::Candidate, None) => Some((Role::Stable, line_up.stable())),
         (_, None) => None,
+    }
+}
+
+/// What a pin adds to the votes.
+fn pinned(pin: &Pin, line_up: &LineUp) -> Route {
+    if pin.is_to(line_up.stable()) {
+        Route::Stable
+    } else {
+        Route::Abstain
     }
 }
 

@@ -1,11 +1,12 @@
 //! The pipeline's time: the clock's, but it never goes back and never stands still.
 
+use std::cmp::Ordering as Order;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
 use super::clock::Clock;
-use crate::time::Timestamp;
+use crate::time::{LatestTime, Timestamp};
 
 /// Time that goes on from the latest that was given out, wherever the clock is.
 ///
@@ -17,7 +18,7 @@ pub(super) struct Timeline {
     /// By how many milliseconds time runs ahead of the clock; never less than before.
     ahead: AtomicU64,
     /// The latest time that was given out.
-    latest: AtomicU64,
+    latest: LatestTime,
     /// Held while `ahead` changes, so that no jump of the clock counts twice.
     changes: Mutex<()>,
 }
@@ -27,7 +28,7 @@ impl Timeline {
         Self {
             clock,
             ahead: AtomicU64::new(0),
-            latest: AtomicU64::new(0),
+            latest: LatestTime::default(),
             changes: Mutex::new(()),
         }
     }
@@ -35,40 +36,45 @@ impl Timeline {
     /// The current time; never before one that was given out.
     pub(super) fn now(&self) -> Timestamp {
         // Before the clock is read: what another thread reads meanwhile is no jump of the clock.
-        let latest = self.latest.load(Ordering::Acquire);
+        let latest = self.latest.get();
         let now = self.read();
-        let now = match now.cmp(&latest) {
-            std::cmp::Ordering::Less => self.run_on(),
-            std::cmp::Ordering::Equal => now,
-            std::cmp::Ordering::Greater => self.latest.fetch_max(now, Ordering::AcqRel).max(now),
-        };
-        Timestamp::from_millis(now)
+        match now.cmp(&latest) {
+            Order::Less => self.run_on(),
+            Order::Equal => now,
+            Order::Greater => self.latest.raise(now),
+        }
+    }
+
+    /// The latest time that was given out, for those who must not see an earlier one.
+    pub(super) fn latest(&self) -> &LatestTime {
+        &self.latest
     }
 
     /// Goes on from `at`, if that is ahead.
     pub(super) fn go_on_from(&self, at: Timestamp) {
         let _changes = self.changes.lock();
-        self.catch_up_with(at.as_millis());
-        self.latest.fetch_max(at.as_millis(), Ordering::AcqRel);
+        self.catch_up_with(at);
+        self.latest.raise(at);
     }
 
     /// The clock went back: goes on from the latest time.
     #[cold]
-    fn run_on(&self) -> u64 {
+    fn run_on(&self) -> Timestamp {
         let _changes = self.changes.lock();
-        let latest = self.latest.load(Ordering::Acquire);
-        self.catch_up_with(latest)
+        let now = self.catch_up_with(self.latest.get());
+        self.latest.raise(now)
     }
 
-    fn catch_up_with(&self, at: u64) -> u64 {
+    fn catch_up_with(&self, at: Timestamp) -> Timestamp {
         let now = self.read();
-        self.ahead
-            .fetch_add(at.saturating_sub(now), Ordering::AcqRel);
+        let behind = at.as_millis().saturating_sub(now.as_millis());
+        self.ahead.fetch_add(behind, Ordering::AcqRel);
         now.max(at)
     }
 
-    fn read(&self) -> u64 {
+    fn read(&self) -> Timestamp {
         let ahead = self.ahead.load(Ordering::Acquire);
-        self.clock.now().as_millis().saturating_add(ahead)
+        let now = self.clock.now().as_millis();
+        Timestamp::from_millis(now.saturating_add(ahead))
     }
 }

@@ -268,12 +268,14 @@ fn pipeline() -> Vec<Value> {
     vec![
         json!({ "event": "deployed", "stable": "v7", "previous": null, "candidate": null }),
         json!({ "event": "deployed", "stable": "v7", "previous": "v6", "candidate": "v8" }),
+        diverted(json!(["deadline_passed"])),
         diverted(json!([{ "guard_failed": { "guard": "token-budget" } }])),
         diverted(json!(["no_version_left"])),
         diverted(json!([over_budget(8_001, 8_001)])),
         diverted(json!([over_budget(8_500, 8_900)])),
         diverted(json!([over_budget(10, 12_000)])),
         diverted(json!([over_budget(9_500, 12_000)])),
+        diverted(json!([{ "pin_lost": { "version": "v7" } }])),
         diverted(json!([{ "other": "supplier is blocked" }, "unmeasured"])),
         json!({ "event": "events_lost", "lost": 3 }),
         json!({ "event": "guard_panicked", "panicked_guard": "token-budget" }),
@@ -283,6 +285,10 @@ fn pipeline() -> Vec<Value> {
             "version": "v7", "model": "gpt-4.1",
         }),
         json!({ "event": "no_tick", "lasted": 300_001 }),
+        json!({
+            "event": "pin_lost", "document": "inv-1", "document_type": "invoice",
+            "pinned_to": "v7", "version": "v8",
+        }),
         json!({ "event": "sink_broken", "panics": 2 }),
         would_act(json!("the previous version"), json!([])),
         would_act(

@@ -50,6 +50,11 @@ impl OpenCalls {
         self.calls.insert(ticket.id(), open);
     }
 
+    /// Whether it knows of this call that it was opened and has not ended.
+    pub(super) fn has(&self, ticket: TicketId) -> bool {
+        self.calls.contains_key(&ticket) || self.written_off.contains(&ticket)
+    }
+
     /// A call ended; whether it had been written off.
     pub(super) fn close(&mut self, ticket: TicketId) -> bool {
         if self.calls.remove(&ticket).is_some() {
@@ -75,7 +80,8 @@ impl OpenCalls {
     }
 
     pub(super) fn report_overdue(&mut self, max_open: Duration, cx: &Cx<'_>) {
-        let is_overdue = |open: &Open| cx.now().since(open.since) > max_open;
+        let now = cx.now();
+        let is_overdue = |open: &Open| now.since(open.since) > max_open;
         let calls = self.calls.iter_mut();
         let mut overdue: Vec<_> = calls.filter(|(_, open)| is_overdue(open)).collect();
         overdue.sort_by_key(|(ticket, open)| (open.since, **ticket));
@@ -85,7 +91,7 @@ impl OpenCalls {
                 ticket: *ticket,
                 document: open.document.clone(),
                 document_type: open.document_type.clone(),
-                open_for: cx.now().since(open.since),
+                open_for: now.since(open.since),
             })
         };
         let mut is_told = false;

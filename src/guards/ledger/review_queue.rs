@@ -42,7 +42,8 @@ impl ReviewQueue {
 
     /// Reports documents that have waited for longer than `limit`.
     pub(super) fn report(&self, limit: Duration, cx: &Cx<'_>) {
-        let age = |since: &Timestamp| cx.now().since(*since);
+        let now = cx.now();
+        let age = |since: &Timestamp| now.since(*since);
         let late = self.0.iter().filter(|(_, since)| age(since) > limit);
         let waiting = late.clone().count() as u64;
         let oldest = late.min_by_key(|(_, since)| **since);

@@ -1,10 +1,13 @@
 //! A document may need several calls; it is one document.
 
+use std::sync::Arc;
+
+use fusebox::call::Pin;
 use fusebox::event::LedgerEvent;
-use fusebox::{EventKind, FailureKind, Report};
+use fusebox::{Admission, EventKind, FailureKind, Feedback, LineUp, Report, RouteLedger};
 
 use super::{ledger, ticks};
-use crate::support::{Bench, answered, call};
+use crate::support::{Bench, answered, call, minutes, version};
 
 fn fails(bench: &Bench, document: &str) {
     let permit = bench.pipeline.admit(&call(document, "invoice")).permit();
@@ -62,4 +65,29 @@ fn several_calls_do_not_make_a_type_frequent() {
     ticks(&bench, 31);
     let events = bench.events();
     assert!(events.is_empty(), "19 documents: {events:?}");
+}
+
+/// Two calls are answered by one version. Before the third another is deployed, so a reviewer gets
+/// the document.
+#[test]
+fn three_calls_with_one_version_are_one_document_with_a_known_end() {
+    let ledger = RouteLedger::builder().review_within(minutes(60));
+    let ledger = Arc::new(ledger.build().unwrap());
+    let bench = Bench::with_guard(Arc::clone(&ledger));
+    let admit = |call| bench.pipeline.admit(&call).permit().unwrap();
+    let first = answered(admit(call("inv-1", "invoice")), Report::new());
+    let second = admit(call("inv-1", "invoice").pinned_to(&first));
+    let second = answered(second, Report::new());
+    assert_eq!(second.version(), first.version());
+    bench.pipeline.deploy(LineUp::new(version("v8"))).unwrap();
+    let third = call("inv-1", "invoice").pinned_to(Pin::from(&first).or_review());
+    let third = bench.pipeline.admit(&third);
+    assert!(matches!(third, Admission::Diverted(_)));
+
+    let report = ledger.report();
+    let ends = report.of("invoice");
+    assert_eq!((ends.accepted, ends.diverted, ends.total()), (2, 1, 3));
+    assert_eq!((report.open(), report.awaiting_review()), (0, 1));
+    bench.pipeline.observe(&first, Feedback::PickedUp);
+    assert_eq!(ledger.report().awaiting_review(), 0);
 }

@@ -1,10 +1,10 @@
 //! However a call ends, the ledger knows it: cancelled, timed out, panicked, dropped at any point.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use fusebox::event::BreakerEvent;
@@ -15,6 +15,7 @@ use fusebox::{
     Served,
 };
 
+use super::pause;
 use crate::support::{Bench, call, line_up};
 
 #[derive(Debug, PartialEq)]
@@ -34,22 +35,6 @@ fn guarded_with(breaker: Arc<ErrorRateBreaker>) -> (Bench, Arc<RouteLedger>) {
     let ledger = Arc::new(RouteLedger::default());
     let add = |builder: Builder| builder.guard(breaker).guard(Arc::clone(&ledger));
     (Bench::with(line_up(), add), ledger)
-}
-
-/// Waits for nothing, so many times.
-async fn pause(times: usize) {
-    for _ in 0..times {
-        let mut waited = false;
-        poll_fn(|cx| {
-            cx.waker().wake_by_ref();
-            if std::mem::replace(&mut waited, true) {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
-    }
 }
 
 async fn guarded_call(pipeline: &Pipeline, pauses: usize) -> Served<&'static str, ClientError> {
@@ -138,8 +123,9 @@ async fn a_call_past_its_deadline_has_failed_with_a_timeout() {
 async fn an_answer_within_the_deadline_is_an_answer() {
     let (bench, ledger) = guarded();
     let call = call("inv-1", "invoice");
+    // The deadline is asked once more than the client: before the call.
     for pauses in [0, 4, 5] {
-        let in_time = bench.pipeline.run_until(&call, pause(5), async |_ticket| {
+        let in_time = bench.pipeline.run_until(&call, pause(6), async |_ticket| {
             pause(pauses).await;
             Ok::<_, ClientError>(Reply::new(()))
         });

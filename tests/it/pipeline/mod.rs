@@ -8,6 +8,7 @@ mod feedback;
 mod losses;
 mod mounted;
 mod own_guard;
+mod pins;
 mod restart;
 mod sharing;
 mod sinks;
@@ -16,8 +17,10 @@ mod ticks;
 mod time;
 mod versions;
 
+use std::future::poll_fn;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::Poll;
 
 use fusebox::sink::Sink;
 use fusebox::{Call, Pipeline, RouteLedger, TokenBudget};
@@ -40,7 +43,24 @@ fn unmeasured(pipeline: &Pipeline, document: &str) {
     drop(pipeline.admit(&Call::new(document, "invoice").unwrap()));
 }
 
-/// Where a sink waits until the test lets it go on, or has ended.
+/// Waits for nothing, so many times.
+async fn pause(times: usize) {
+    for _ in 0..times {
+        let mut waited = false;
+        poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            if std::mem::replace(&mut waited, true) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+}
+
+/// Where a sink or a guard waits until the test lets it go on, or has ended.
+#[derive(Debug)]
 struct Gate {
     arrivals: Sender<()>,
     opened: Mutex<Receiver<()>>,

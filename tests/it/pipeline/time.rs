@@ -1,11 +1,17 @@
 //! Time never goes back, and never stands still: behind a snapshot or its own past, it runs on.
 
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
 use fusebox::clock::{Clock, MockClock};
+use fusebox::guard::{Cx, Mount};
 use fusebox::pipeline::Snapshot;
-use fusebox::{Call, Pipeline, RouteLedger, Timestamp};
+use fusebox::{Call, Guard, Pipeline, RouteLedger, Timestamp};
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::{Gate, gate};
 use crate::support::{Bench, EVENING, line_up, minutes, refused};
 
 fn pipeline(clock: &MockClock) -> Pipeline {
@@ -138,6 +144,129 @@ fn threads_see_no_time_go_back_and_none_runs_ahead() {
         }
     });
     assert_eq!(now(&pipeline), clock.now());
+}
+
+/// Gives some readings, and then those of a mock clock.
+#[derive(Debug, Default)]
+struct Readings {
+    first: Mutex<VecDeque<Timestamp>>,
+    then: MockClock,
+}
+
+impl Clock for Readings {
+    fn now(&self) -> Timestamp {
+        let first = self.first.lock().unwrap().pop_front();
+        first.unwrap_or_else(|| self.then.now())
+    }
+}
+
+/// The clock jumps back and forth between two readings of one step, and back again.
+#[test]
+fn a_time_given_out_after_a_jump_is_not_followed_by_an_earlier_one() {
+    let clock = Arc::new(Readings::default());
+    clock.then.set(EVENING);
+    let pipeline = Pipeline::builder(line_up())
+        .guard(RouteLedger::default())
+        .clock(Arc::clone(&clock))
+        .build()
+        .unwrap();
+    let readings = [Timestamp::EPOCH, EVENING + minutes(2)];
+    clock.first.lock().unwrap().extend(readings);
+    clock.then.set(EVENING + minutes(1));
+    assert_eq!(now(&pipeline), EVENING + minutes(2));
+    assert_eq!(now(&pipeline), EVENING + minutes(2));
+    clock.then.advance(minutes(1));
+    assert_eq!(now(&pipeline), EVENING + minutes(3));
+}
+
+/// Lets the first tick wait before the guards behind it have theirs.
+#[derive(Debug)]
+struct FirstWaits {
+    gate: Gate,
+    has_come: AtomicBool,
+}
+
+impl Guard for FirstWaits {
+    fn name(&self) -> &'static str {
+        "first-waits"
+    }
+
+    fn tick(&self, _: &Cx<'_>) {
+        if !self.has_come.swap(true, Ordering::SeqCst) {
+            self.gate.pass();
+        }
+    }
+}
+
+/// A tick that begins now and gets to the guard only after `meanwhile`.
+fn overtaken(guard: impl Mount, meanwhile: impl FnOnce(&Bench)) -> Bench {
+    let (gate, keeper) = gate();
+    let first_waits = FirstWaits {
+        gate,
+        has_come: AtomicBool::new(false),
+    };
+    let bench = Bench::with(line_up(), |builder| builder.guard(first_waits).guard(guard));
+    let pipeline = bench.pipeline.clone();
+    let earlier = std::thread::spawn(move || pipeline.tick());
+    keeper.wait_for_arrival();
+    meanwhile(&bench);
+    keeper.let_one_pass();
+    earlier.join().unwrap();
+    bench
+}
+
+/// Keeps the time of each tick, as it is when the guard has its lock.
+#[derive(Debug, Default)]
+struct Times(Mutex<Vec<Timestamp>>);
+
+impl Guard for Times {
+    fn name(&self) -> &'static str {
+        "times"
+    }
+
+    fn tick(&self, cx: &Cx<'_>) {
+        let mut times = self.0.lock().unwrap();
+        times.push(cx.now());
+    }
+}
+
+#[test]
+fn a_guard_sees_no_time_go_back_when_a_later_step_overtakes_an_earlier_one() {
+    let times = Arc::new(Times::default());
+    overtaken(Arc::clone(&times), |bench| bench.tick_after(minutes(4)));
+    let later = EVENING + minutes(4);
+    assert_eq!(*times.0.lock().unwrap(), [later, later]);
+}
+
+#[test]
+fn a_guard_sees_no_time_go_back_when_a_restore_overtakes_a_step() {
+    let times = Arc::new(Times::default());
+    let ahead = EVENING + minutes(60);
+    let bench = overtaken(Arc::clone(&times), |bench| {
+        bench.pipeline.restore(&taken_at(ahead)).unwrap();
+    });
+    bench.tick_after(minutes(1));
+    assert_eq!(*times.0.lock().unwrap(), [ahead, ahead + minutes(1)]);
+}
+
+#[test]
+fn a_guard_sees_no_time_go_back_with_the_clock() {
+    let (bench, times) = Bench::and_guard(Times::default());
+    bench.tick_after(minutes(10));
+    bench.clock.set(EVENING);
+    bench.pipeline.tick();
+    bench.tick_after(minutes(1));
+    let after = [10, 10, 11].map(|n| EVENING + minutes(n));
+    assert_eq!(*times.0.lock().unwrap(), after);
+}
+
+/// The ledger ran at 0 and 4 minutes, whichever it saw first; until 8 minutes it had no pause of
+/// more than five.
+#[test]
+fn an_overtaken_step_is_no_pause_of_the_ledger() {
+    let bench = overtaken(RouteLedger::default(), |bench| bench.tick_after(minutes(4)));
+    bench.tick_after(minutes(4));
+    assert_eq!(bench.events(), []);
 }
 
 proptest! {

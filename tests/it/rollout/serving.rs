@@ -15,6 +15,7 @@ use fusebox::{
 use proptest::prelude::*;
 
 use super::{answers, correct, experience, experience_of, held, hours, with_candidate};
+use crate::operator::rearm;
 use crate::support::{Bench, answered, minutes, stored};
 
 fn with_breaker<P: Guard + 'static>(
@@ -120,7 +121,7 @@ fn a_stage_does_not_end_while_production_does_not_serve_and_goes_on_when_it_does
         assert_eq!(held(&canary), Some(HoldReason::StableNotServing));
     }
 
-    breaker.rearm("v7");
+    rearm(&breaker, "v7");
     answers(&bench, "invoice", 10, 190);
     bench.pipeline.tick();
     assert_eq!(held(&canary), Some(HoldReason::NotDue));
@@ -195,7 +196,7 @@ fn a_pause_and_an_absence_are_not_counted_twice() {
     bench.tick_after(minutes(10));
     canary.pause().unwrap();
     bench.tick_after(minutes(50));
-    breaker.rearm("v7");
+    rearm(&breaker, "v7");
     answers(&bench, "invoice", 10, 190);
     bench.tick_after(minutes(70));
     canary.resume().unwrap();
@@ -250,7 +251,7 @@ fn a_candidate_that_does_not_serve_is_no_broken_split_and_ends_no_stage() {
     );
     assert!(text.contains("; v7 serves instead of v8; next "), "{text}");
 
-    breaker.rearm("v8");
+    rearm(&breaker, "v8");
     answers(&bench, "invoice", 10, 190);
     bench.tick_after(minutes(59));
     assert_eq!(held(&canary), Some(HoldReason::NotDue));
@@ -300,7 +301,7 @@ fn a_type_that_production_does_not_serve_holds_the_stage_until_it_does() {
     );
     assert!(!text.contains("serves instead of"), "{text}");
 
-    breaker.rearm("v7");
+    rearm(&breaker, "v7");
     answers(&bench, "contract", 10, 90);
     bench.tick_after(minutes(60 * 24 - 1));
     assert_eq!(policy.status().state, RolloutState::Running);
@@ -433,7 +434,7 @@ fn a_restart_knows_who_did_not_serve_and_for_how_long() {
             .to_string()
             .contains("v6 serves instead of v7")
     );
-    breaker.rearm("v7");
+    rearm(&breaker, "v7");
     answers(&after, "invoice", 10, 190);
     after.tick_after(minutes(59));
     assert_eq!(next.status().stage, 1);
