@@ -73,7 +73,10 @@ impl Rollout {
 
             clock.advance(Duration::from_secs(if quarter < 4 { 1_800 } else { 3_600 }));
             if quarter == 3 {
-                policy.promote().expect("it is running");
+                let seen = policy.status().revision;
+                policy
+                    .promote(seen, "ada", "next stage")
+                    .expect("it is running");
             }
         }
         // From all quarters, the last quarter first.

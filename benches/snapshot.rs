@@ -271,7 +271,10 @@ fn rollout() -> Case {
             60 * MINUTE
         });
         if quarter == 3 {
-            canary.promote().expect("it is running");
+            let seen = canary.status().revision;
+            canary
+                .promote(seen, "ada", "next stage")
+                .expect("it is running");
         }
     }
     case

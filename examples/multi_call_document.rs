@@ -177,12 +177,18 @@ async fn main() -> Result<(), Error> {
     ] {
         let (canary, ledger) = <(Arc<CanaryPolicy>, Arc<RouteLedger>)>::default();
         let pipeline = exposing(&canary, &ledger)?;
-        let grow = || canary.promote().or(Ok(()));
+        let grow = || {
+            let seen = canary.status().revision;
+            canary.promote(seen, "ada", "the next step").or(Ok(()))
+        };
         report(title, &process(&pipeline, later, grow).await?, &ledger);
     }
     let (canary, ledger) = <(Arc<CanaryPolicy>, Arc<RouteLedger>)>::default();
     let pipeline = exposing(&canary, &ledger)?;
-    let roll_back = || canary.abort().or(Ok(()));
+    let roll_back = || {
+        let seen = canary.status().revision;
+        canary.abort(seen, "ada", "worse answers").or(Ok(()))
+    };
     let documents = process(&pipeline, Later::PinnedOrReview, roll_back).await?;
     let title = "The candidate is rolled back after the first step, pinned or else to review:";
     report(title, &documents, &ledger);

@@ -112,7 +112,8 @@ fn a_rollout_with_a_thousand_types_takes_two_megabytes() -> Result<(), fusebox::
                 }
             }
             clock.advance(Duration::from_secs(if quarter < 4 { 1_800 } else { 3_600 }));
-            if quarter == 3 && canary.promote().is_err() {
+            let seen = canary.status().revision;
+            if quarter == 3 && canary.promote(seen, "ada", "next stage").is_err() {
                 failed = Some(0);
             }
         }

@@ -162,17 +162,10 @@ impl fmt::Display for BreakerEvent {
             Self::AbandonedRateExceeded { .. } | Self::ThrottledRateExceeded { .. } => {
                 write!(f, "{}", LostCalls(self))
             }
-            Self::BreakerReconfigured { who, why } => {
-                write!(f, "{who} changed the breaker's settings ({why})")
-            }
-            Self::BreakerReset { who, why } => write!(
-                f,
-                "{who} reset the breaker: all circuits are closed, all windows empty ({why})"
-            ),
-            Self::BreakerSwitched { mode, who, why } => {
-                let effect = mode.effect();
-                write!(f, "{who} switched the breaker to {mode}: {effect} ({why})")
-            }
+            Self::BreakerReconfigured { .. }
+            | Self::BreakerReset { .. }
+            | Self::BreakerSwitched { .. }
+            | Self::Rearmed { .. } => write!(f, "{}", Commanded(self)),
             Self::ErrorRateExceeded {
                 version,
                 fallback: Some(fallback),
@@ -230,10 +223,6 @@ impl fmt::Display for BreakerEvent {
                     "circuit of {version} half-open: {probes} {calls} {version}"
                 )
             }
-            Self::Rearmed { version, who, why } => write!(
-                f,
-                "{who} rearmed {version}: its circuit is closed, its window empty ({why})"
-            ),
             Self::Recovered {
                 version,
                 proven_by: None,
@@ -257,6 +246,32 @@ impl fmt::Display for BreakerEvent {
                 "{version} would have tripped: {breach}; the breaker only observes, so {version} \
                  still serves"
             ),
+        }
+    }
+}
+
+/// What the operator did, and why.
+struct Commanded<'a>(&'a BreakerEvent);
+
+impl fmt::Display for Commanded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            BreakerEvent::BreakerReconfigured { who, why } => {
+                write!(f, "{who} changed the breaker's settings ({why})")
+            }
+            BreakerEvent::BreakerReset { who, why } => write!(
+                f,
+                "{who} reset the breaker: all circuits are closed, all windows empty ({why})"
+            ),
+            BreakerEvent::BreakerSwitched { mode, who, why } => {
+                let effect = mode.effect();
+                write!(f, "{who} switched the breaker to {mode}: {effect} ({why})")
+            }
+            BreakerEvent::Rearmed { version, who, why } => write!(
+                f,
+                "{who} rearmed {version}: its circuit is closed, its window empty ({why})"
+            ),
+            _ => Ok(()),
         }
     }
 }

@@ -40,11 +40,14 @@ pub enum RolloutEvent {
         stage: u8,
         findings: Box<Findings>,
     },
-    /// The operator intervened in a rollout.
+    /// The operator gave a command to a rollout that was at this stage; what a promotion or an abort
+    /// changed is the next event.
     RolloutCommanded {
         candidate: VersionId,
         stage: u8,
         command: RolloutCommand,
+        who: String,
+        why: String,
     },
     /// A stage did not meet its conditions in time: the operator must promote or abort the
     /// candidate, which keeps its share until then.
@@ -135,9 +138,11 @@ impl fmt::Display for RolloutEvent {
                 candidate,
                 stage,
                 command,
+                who,
+                why,
             } => {
                 let done = command.participle();
-                write!(f, "operator {done} {candidate} at stage {stage}")
+                write!(f, "{who} {done} {candidate} at stage {stage} ({why})")
             }
             Self::RolloutEscalated {
                 candidate,

@@ -17,6 +17,7 @@ mod incident;
 mod observe;
 mod plan;
 mod policy;
+mod revisions;
 mod serving;
 mod split;
 mod status;

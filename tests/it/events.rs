@@ -372,9 +372,9 @@ fn rollout() -> Vec<Value> {
         holds
     };
     let commanded = |command: &str| {
-        json!({
+        by_ada(json!({
             "event": "rollout_commanded", "candidate": "v8", "stage": 1, "command": command,
-        })
+        }))
     };
     let not_counted = |reason: &str| {
         json!({

@@ -1,6 +1,7 @@
 //! An operator who looks at the status and then gives a command.
 
 use fusebox::breaker::{BreakerMode, ErrorRateBreakerBuilder};
+use fusebox::rollout::RolloutPolicy;
 use fusebox::{ConfidenceDriftMonitor, Error, ErrorRateBreaker};
 
 const WHO: &str = "ada";
@@ -45,4 +46,28 @@ pub(crate) fn rebaseline(
 ) -> Result<(), Error> {
     let seen = drift.status(&document_type, &field).revision;
     drift.rebaseline(document_type, field, seen, WHO, WHY)
+}
+
+pub(crate) fn promote<K>(policy: &RolloutPolicy<K>) -> Result<(), Error> {
+    policy.promote(policy.status().revision, WHO, WHY)
+}
+
+pub(crate) fn abort<K>(policy: &RolloutPolicy<K>) -> Result<(), Error> {
+    policy.abort(policy.status().revision, WHO, WHY)
+}
+
+pub(crate) fn pause<K>(policy: &RolloutPolicy<K>) -> Result<(), Error> {
+    policy.pause(policy.status().revision, WHO, WHY)
+}
+
+pub(crate) fn resume<K>(policy: &RolloutPolicy<K>) -> Result<(), Error> {
+    policy.resume(policy.status().revision, WHO, WHY)
+}
+
+pub(crate) fn hold<K>(policy: &RolloutPolicy<K>) -> Result<(), Error> {
+    policy.hold(policy.status().revision, WHO, WHY)
+}
+
+pub(crate) fn approve<K>(policy: &RolloutPolicy<K>) -> Result<(), Error> {
+    policy.approve(policy.status().revision, WHO, WHY)
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use fusebox::clock::MockClock;
 use fusebox::name::{BatchKey, CorrectionId};
-use fusebox::rollout::{Decision, Denominator, HoldReason, RolloutState, RolloutStatus};
+use fusebox::rollout::{
+    Decision, Denominator, HoldReason, RolloutPolicy, RolloutState, RolloutStatus,
+};
 use fusebox::sink::MemorySink;
 use fusebox::{
     BlueGreenPolicy, Call, CanaryPolicy, Correction, DocumentType, Feedback, Field, Guard, LineUp,
@@ -424,6 +426,18 @@ impl Plan {
     }
 }
 
+fn obey<K>(policy: &RolloutPolicy<K>, command: &str) -> Result<(), fusebox::Error> {
+    let (seen, who, why) = (policy.status().revision, "trace", "a step of the trace");
+    match command {
+        "pause" => policy.pause(seen, who, why),
+        "resume" => policy.resume(seen, who, why),
+        "hold" => policy.hold(seen, who, why),
+        "approve" => policy.approve(seen, who, why),
+        "promote" => policy.promote(seen, who, why),
+        _ => policy.abort(seen, who, why),
+    }
+}
+
 impl Policy {
     fn status(&self) -> RolloutStatus {
         match self {
@@ -433,21 +447,9 @@ impl Policy {
     }
 
     fn obey(&self, command: &str) -> Result<(), Problem> {
-        macro_rules! obey {
-            ($policy:expr) => {
-                match command {
-                    "pause" => $policy.pause(),
-                    "resume" => $policy.resume(),
-                    "hold" => $policy.hold(),
-                    "approve" => $policy.approve(),
-                    "promote" => $policy.promote(),
-                    _ => $policy.abort(),
-                }
-            };
-        }
         let result = match self {
-            Self::BlueGreen(policy) => obey!(policy),
-            Self::Canary(policy) => obey!(policy),
+            Self::BlueGreen(policy) => obey(policy, command),
+            Self::Canary(policy) => obey(policy, command),
         };
         result.map_err(text)
     }

@@ -8,111 +8,144 @@ use super::status::RolloutState;
 use super::trial::Trial;
 use crate::error::Error;
 use crate::event::{EventKind, Findings, RolloutCommand, RolloutEvent, Severity};
+use crate::order::{Order, check_revision};
+use crate::revision::Revision;
 use crate::time::Timestamp;
 
+/// What a command does to the trial: the event of the change, if it is more than the command, or
+/// what it expected.
+type Effect = Result<Option<EventKind>, &'static str>;
+
 impl Rollout {
-    pub(super) fn promote(&self) -> Result<(), Error> {
-        self.command(RolloutCommand::Promote, |trial, now, findings| {
-            if !trial.state.is_under_way() {
-                return Err("a rollout that is running or escalated");
-            }
-            Ok(self.advance(trial, now, findings))
-        })
+    pub(super) fn promote(&self, meant_for: Revision, order: Order) -> Result<(), Error> {
+        self.command(
+            RolloutCommand::Promote,
+            meant_for,
+            order,
+            |trial, now, findings| {
+                if !trial.state.is_under_way() {
+                    return Err("a rollout that is running or escalated");
+                }
+                Ok(Some(self.advance(trial, now, findings)))
+            },
+        )
     }
 
-    pub(super) fn abort(&self) -> Result<(), Error> {
-        self.command(RolloutCommand::Abort, |trial, _, findings| {
-            if trial.state.is_rejected() {
-                return Err("a candidate that is in service");
-            }
-            Ok(trial.take_out_of_service(RolloutState::Aborted, findings))
-        })
+    pub(super) fn abort(&self, meant_for: Revision, order: Order) -> Result<(), Error> {
+        self.command(
+            RolloutCommand::Abort,
+            meant_for,
+            order,
+            |trial, _, findings| {
+                if trial.state.is_rejected() {
+                    return Err("a candidate that is in service");
+                }
+                Ok(Some(
+                    trial.take_out_of_service(RolloutState::Aborted, findings),
+                ))
+            },
+        )
     }
 
-    pub(super) fn pause(&self) -> Result<(), Error> {
-        self.command(RolloutCommand::Pause, |trial, now, _| {
+    pub(super) fn pause(&self, meant_for: Revision, order: Order) -> Result<(), Error> {
+        self.command(RolloutCommand::Pause, meant_for, order, |trial, now, _| {
             if !trial.state.is_under_way() || trial.paused_at.is_some() {
                 return Err("a rollout that is running or escalated, and not paused");
             }
             trial.paused_at = Some(now);
             trial.serving.pause(now);
-            Ok(trial.commanded(RolloutCommand::Pause))
+            Ok(None)
         })
     }
 
-    pub(super) fn resume(&self) -> Result<(), Error> {
-        self.command(RolloutCommand::Resume, |trial, now, _| {
+    pub(super) fn resume(&self, meant_for: Revision, order: Order) -> Result<(), Error> {
+        self.command(RolloutCommand::Resume, meant_for, order, |trial, now, _| {
             let Some(paused_at) = trial.paused_at.take() else {
                 return Err("a paused rollout");
             };
             trial.since = trial.since + now.since(paused_at);
             trial.serving.resume(now);
-            Ok(trial.commanded(RolloutCommand::Resume))
+            Ok(None)
         })
     }
 
-    pub(super) fn hold(&self) -> Result<(), Error> {
-        self.command(RolloutCommand::Hold, |trial, _, _| {
+    pub(super) fn hold(&self, meant_for: Revision, order: Order) -> Result<(), Error> {
+        self.command(RolloutCommand::Hold, meant_for, order, |trial, _, _| {
             if !trial.state.is_under_way() {
                 return Err("a rollout that is running or escalated");
             }
             (trial.held, trial.approved) = (true, false);
-            Ok(trial.commanded(RolloutCommand::Hold))
+            Ok(None)
         })
     }
 
-    pub(super) fn approve(&self) -> Result<(), Error> {
-        self.command(RolloutCommand::Approve, |trial, _, _| {
+    pub(super) fn approve(&self, meant_for: Revision, order: Order) -> Result<(), Error> {
+        self.command(RolloutCommand::Approve, meant_for, order, |trial, _, _| {
             if !trial.state.is_under_way() || !trial.needs_approval(&self.plan) {
                 return Err("a stage that still needs an approval");
             }
             trial.approved = true;
-            Ok(trial.commanded(RolloutCommand::Approve))
+            Ok(None)
         })
     }
 
     fn command(
         &self,
         command: RolloutCommand,
-        act: impl FnOnce(&mut Trial, Timestamp, Findings) -> Result<EventKind, &'static str>,
+        meant_for: Revision,
+        order: Order,
+        act: impl FnOnce(&mut Trial, Timestamp, Findings) -> Effect,
     ) -> Result<(), Error> {
         let mut core = self.core.lock();
+        let core = &mut *core;
         let (latest, name) = (core.latest, self.plan.name);
+        let revision = core.revisions.of(core.trial.as_ref());
+        let now = core.trial.as_ref().map(|trial| {
+            let (shown, stage, share) = (trial.shown(), trial.number(), self.share(trial));
+            format!("{} {shown} at stage {stage} with {share}", trial.candidate)
+        });
+        let now = now.unwrap_or_else(|| "no rollout".to_owned());
+        check_revision(format_args!("{name} {command}"), meant_for, revision, now)?;
         let refused = |shown: &dyn fmt::Display, allowed| {
             Err(Error::invalid(format!("{name} {command}"), shown, allowed))
         };
-        let (trial, view) = self.view(&mut core);
+        let (trial, view) = self.view(core);
         let Some(trial) = trial else {
             return refused(
                 &"no rollout",
                 "a rollout, which starts with the first call or tick after a candidate is deployed",
             );
         };
-        let shown = trial.shown();
+        let (shown, commanded) = (trial.shown(), trial.commanded(command, order));
         let (_, mut findings) = trial.decide(&view);
         findings.by_operator = true;
         findings.next_evaluation = None;
         match act(trial, latest, findings) {
             Err(allowed) => return refused(&shown, allowed),
-            Ok(kind) => {
+            Ok(change) => {
                 let severity = match command {
                     RolloutCommand::Abort => Severity::Warning,
                     _ => Severity::Info,
                 };
-                core.pending_events.push((severity, kind));
+                core.pending_events.push((Severity::Info, commanded));
+                core.pending_events
+                    .extend(change.map(|change| (severity, change)));
             }
         }
+        core.revisions.of(core.trial.as_ref());
         core.remember();
         Ok(())
     }
 }
 
 impl Trial {
-    fn commanded(&self, command: RolloutCommand) -> EventKind {
+    fn commanded(&self, command: RolloutCommand, order: Order) -> EventKind {
         EventKind::Rollout(RolloutEvent::RolloutCommanded {
             candidate: self.candidate.clone(),
             stage: self.number(),
             command,
+            who: order.who,
+            why: order.why,
         })
     }
 

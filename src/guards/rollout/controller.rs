@@ -12,6 +12,7 @@ use super::evidence::ratio_test::RatioTest;
 use super::evidence::review_delay::{ReviewDelays, Stored as StoredDelays};
 use super::incident;
 use super::plan::{Plan, WorseType};
+use super::revisions::Revisions;
 use super::split::Split;
 use super::status::{RolloutState, RolloutStatus};
 use super::trial::{Stored as StoredTrial, TYPES, Trial};
@@ -22,6 +23,7 @@ use crate::format::Format;
 use crate::guard::{Cx, Route, State};
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
+use crate::revision::Revision;
 use crate::stats::BoundedMap;
 use crate::time::Timestamp;
 
@@ -38,6 +40,7 @@ pub(super) struct Rollout {
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) trial: Option<Trial>,
+    pub(super) revisions: Revisions,
     /// Assigns the trial's documents to the versions.
     pub(super) split: Split,
     /// How long reviews take.
@@ -58,6 +61,7 @@ impl Rollout {
             plan,
             core: Mutex::new(Core {
                 trial: None,
+                revisions: Revisions::default(),
                 split: Split::default(),
                 review_delays: ReviewDelays::new(TYPES),
                 seen: BoundedMap::new(TYPES),
@@ -74,7 +78,9 @@ impl Rollout {
 
     pub(super) fn status(&self) -> RolloutStatus {
         let mut core = self.core.lock();
-        let (trial, view) = self.view(&mut core);
+        let core = &mut *core;
+        let revision = core.revisions.of(core.trial.as_ref());
+        let (trial, view) = self.view(core);
         let is_on = trial.is_some();
         let mut none = Trial::none();
         let trial = trial.unwrap_or(&mut none);
@@ -85,6 +91,7 @@ impl Rollout {
         }
         RolloutStatus {
             candidate: is_on.then(|| trial.candidate.clone()),
+            revision,
             state: trial.state,
             stage: if is_on { trial.number() } else { 0 },
             share: if is_on {
@@ -140,9 +147,11 @@ impl Rollout {
     }
 
     pub(super) fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
-        let core = self.core.lock();
+        let mut guarded = self.core.lock();
+        let core = &mut *guarded;
         let stored = Stored {
             format: Format,
+            revision: core.revisions.of(core.trial.as_ref()),
             trial: core.trial.as_ref().map(StoredTrial::from),
             delays: core.review_delays.stored(),
             seen: core
@@ -154,7 +163,7 @@ impl Rollout {
             pending_events: core.pending_events.clone(),
             latest: core.latest,
         };
-        drop(core);
+        drop(guarded);
         State::write(&stored, cx).map(Some)
     }
 
@@ -169,6 +178,7 @@ impl Rollout {
         core.split = trial
             .as_ref()
             .map_or_else(Split::default, |trial| self.split(&trial.candidate));
+        core.revisions = Revisions::restored(stored.revision, trial.as_ref());
         core.trial = trial;
         core.review_delays.restore(stored.delays);
         core.seen.refill(stored.seen, None);
@@ -424,6 +434,8 @@ impl Core {
 struct Stored {
     format: Format<1>,
     trial: Option<StoredTrial>,
+    #[serde(default)]
+    revision: Revision,
     delays: StoredDelays,
     seen: Vec<(DocumentType, Timestamp)>,
     rejected: VecDeque<VersionId>,

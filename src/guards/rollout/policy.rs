@@ -11,14 +11,40 @@ use crate::call::{Call, Signal, Ticket};
 use crate::error::Error;
 use crate::guard::{Attached, Cx, Guard, Route, State};
 use crate::name::DocumentType;
+use crate::order::Order;
 use crate::ratio::Ratio;
+use crate::revision::Revision;
 
 /// A rollout of one kind: a [`CanaryPolicy`](crate::CanaryPolicy) or a
 /// [`BlueGreenPolicy`](crate::BlueGreenPolicy).
 ///
 /// Commands take effect at once, as of the last call or tick that the policy observed; their events
-/// are emitted at the next call or tick. A command returns an error and changes nothing if there is
-/// no rollout, or if the rollout's state does not allow it.
+/// are emitted at the next call or tick. A command names the [`Revision`] of the
+/// [`status`](Self::status) that it was meant for, who gives it, and why. It returns an error and
+/// changes nothing if the rollout has changed since ([`Outdated`](crate::ErrorKind::Outdated)), if
+/// there is no rollout, if the rollout's state does not allow the command, or if `who` or `why` is
+/// blank.
+///
+/// ```
+/// use std::sync::Arc;
+/// use fusebox::{CanaryPolicy, LineUp, Pipeline, Version};
+///
+/// let canary = Arc::new(CanaryPolicy::default());
+/// let line_up = LineUp::new(Version::new("v7", "gpt-4o")?).with_candidate(Version::new("v8", "gpt-4o")?);
+/// let pipeline = Pipeline::builder(line_up).guard(Arc::clone(&canary)).build()?;
+/// pipeline.tick();
+///
+/// let seen = canary.status();
+/// println!("{seen}"); // and the operator decides
+/// canary.promote(seen.revision, "ada", "checked 50 invoices by hand")?;
+///
+/// let refused = canary.promote(seen.revision, "bob", "looks fine").unwrap_err();
+/// assert_eq!(
+///     refused.to_string(),
+///     "canary promote: meant for revision 1, but it is 2 now: v8 running at stage 2 with 25 %"
+/// );
+/// # Ok::<(), fusebox::Error>(())
+/// ```
 pub struct RolloutPolicy<K> {
     rollout: Rollout,
     attached: Attached,
@@ -59,35 +85,65 @@ impl<K> RolloutPolicy<K> {
 
     /// Starts the next stage, or promotes the candidate to all documents after the last, without
     /// waiting for evidence. Ends a pause.
-    pub fn promote(&self) -> Result<(), Error> {
-        self.rollout.promote()
+    pub fn promote(
+        &self,
+        meant_for: Revision,
+        who: impl AsRef<str>,
+        why: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        self.rollout.promote(meant_for, Order::new(who, why)?)
     }
 
     /// Takes the candidate out of service, even after its promotion; it gets no documents if it is
     /// deployed again.
-    pub fn abort(&self) -> Result<(), Error> {
-        self.rollout.abort()
+    pub fn abort(
+        &self,
+        meant_for: Revision,
+        who: impl AsRef<str>,
+        why: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        self.rollout.abort(meant_for, Order::new(who, why)?)
     }
 
     /// Stops the clock of the stage. The share stays, and a worse candidate is still rolled back.
-    pub fn pause(&self) -> Result<(), Error> {
-        self.rollout.pause()
+    pub fn pause(
+        &self,
+        meant_for: Revision,
+        who: impl AsRef<str>,
+        why: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        self.rollout.pause(meant_for, Order::new(who, why)?)
     }
 
     /// Ends a pause and extends the stage by its length.
-    pub fn resume(&self) -> Result<(), Error> {
-        self.rollout.resume()
+    pub fn resume(
+        &self,
+        meant_for: Revision,
+        who: impl AsRef<str>,
+        why: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        self.rollout.resume(meant_for, Order::new(who, why)?)
     }
 
     /// Requires an approval before the next stage, as if the plan had one there.
-    pub fn hold(&self) -> Result<(), Error> {
-        self.rollout.hold()
+    pub fn hold(
+        &self,
+        meant_for: Revision,
+        who: impl AsRef<str>,
+        why: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        self.rollout.hold(meant_for, Order::new(who, why)?)
     }
 
     /// Approves the step after this stage. The policy takes it at the next tick at which all other
     /// conditions are met; a next stage runs for its full time.
-    pub fn approve(&self) -> Result<(), Error> {
-        self.rollout.approve()
+    pub fn approve(
+        &self,
+        meant_for: Revision,
+        who: impl AsRef<str>,
+        why: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        self.rollout.approve(meant_for, Order::new(who, why)?)
     }
 }
 

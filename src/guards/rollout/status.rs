@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Decision, Evidence, Findings, NotCounted};
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
+use crate::revision::Revision;
 
 /// The state of a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,6 +64,10 @@ pub struct TypeStatus {
 pub struct RolloutStatus {
     /// The candidate. If `None`, there is no rollout, and the other fields are empty.
     pub candidate: Option<VersionId>,
+    /// The revision, for the next command. It counts commands, and the steps of the rollout: its
+    /// start, each stage, a promotion, an escalation, a rollback, a type that returned to
+    /// production.
+    pub revision: Revision,
     /// The state of the rollout.
     pub state: RolloutState,
     /// The stage, counted from 1.

@@ -11,7 +11,7 @@ use fusebox::{
     Reason, Report, Role, RouteLedger, Severity, Ticket, Version, VersionId,
 };
 
-use crate::operator::rearm;
+use crate::operator::{abort, promote, rearm};
 use crate::support::{Bench, answered, call, line_up, rate_only, version};
 
 fn with_candidate() -> LineUp {
@@ -166,8 +166,8 @@ fn documents_keep_their_version_when_a_stage_begins_and_when_the_rollout_promote
     let (bench, canary) = exposing();
     let (candidates, stables) = first_calls(&bench, 400);
     assert!(candidates.len() > 5 && stables.len() > 300);
-    for stage in [Some(1), None] {
-        canary.promote().unwrap();
+    for stage in [Some(2), None] {
+        promote(&canary).unwrap();
         let mut moved = 0;
         for first in &stables {
             let unpinned = admitted(&bench, &document(first));
@@ -223,7 +223,7 @@ fn a_document_goes_on_with_the_candidate_when_that_becomes_production() {
 fn a_rollout_counts_no_call_that_a_pin_moved_and_all_others() {
     let (bench, canary) = exposing();
     let (candidates, stables) = first_calls(&bench, 400);
-    canary.promote().unwrap();
+    promote(&canary).unwrap();
     bench.pipeline.tick();
     let answers = |first: &Ticket| {
         let call = document(first).pinned_to(first);
@@ -250,7 +250,7 @@ fn a_rollout_counts_no_call_that_a_pin_moved_and_all_others() {
 fn a_pin_does_not_hold_a_candidate_that_was_rolled_back() {
     let (bench, canary) = exposing();
     let (candidates, _) = first_calls(&bench, 100);
-    canary.abort().unwrap();
+    abort(&canary).unwrap();
     let ticket = pinned(&bench, &candidates[0]);
     assert_eq!(*ticket.version(), "v7");
     assert!(ticket.has_lost_pin());
@@ -263,7 +263,7 @@ fn a_rollout_counts_no_call_that_its_pin_sends_to_review() {
     let bench = Bench::with(with_candidate(), |builder| {
         builder.guard(canary).guard(Votes(Route::Stable))
     });
-    assert_eq!(admitted(&bench, &call("inv-1", "invoice")).stage(), Some(0));
+    assert_eq!(admitted(&bench, &call("inv-1", "invoice")).stage(), Some(1));
     let strict = Pin::from(&served_by("v8")).or_review();
     let admission = bench
         .pipeline
@@ -369,7 +369,7 @@ fn a_call_can_be_pinned_to_the_version_of_another_document() {
     let (bench, canary) = exposing();
     let (_, stables) = first_calls(&bench, 10);
     for _ in 0..2 {
-        canary.promote().unwrap();
+        promote(&canary).unwrap();
     }
     let page = DocumentId::new("inv-1/page-2").unwrap();
     let page = call(page.as_str(), "invoice").pinned_to(&stables[0]);

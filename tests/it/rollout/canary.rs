@@ -8,6 +8,7 @@ use fusebox::rollout::{Decision, HoldReason, RolloutState};
 use fusebox::{CanaryPolicy, EventKind, Field, LineUp, Ratio, Report, Role};
 
 use super::{answers, correct, experience, hours, running, started, with_candidate};
+use crate::operator::{abort, promote};
 use crate::support::{Bench, answered, line_up, minutes, stored, version};
 
 fn share(canary: &CanaryPolicy) -> Ratio {
@@ -65,7 +66,7 @@ fn a_retried_document_gets_the_same_version_and_keeps_it_when_the_share_grows() 
     };
     let before: Vec<_> = (0..400).map(role).collect();
     assert_eq!((0..400).map(role).collect::<Vec<_>>(), before);
-    canary.promote().unwrap();
+    promote(&canary).unwrap();
     bench.pipeline.tick();
     assert_eq!(share(&canary), Ratio::percent(25));
     let after: Vec<_> = (0..400).map(role).collect();
@@ -143,7 +144,7 @@ fn without_corrections_it_holds_and_then_asks_a_person() {
     );
     bench.tick_after(hours(48));
     assert_eq!(bench.pages(), [], "once, and the share stays");
-    canary.promote().unwrap();
+    promote(&canary).unwrap();
     bench.pipeline.tick();
     assert_eq!(share(&canary), Ratio::percent(25), "a person decided");
 }
@@ -170,7 +171,7 @@ fn a_candidate_that_waits_for_a_person_is_still_rolled_back() {
 fn late_corrections_count_for_the_stage_of_their_ticket() {
     let (bench, canary) = running();
     let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
-    canary.promote().unwrap();
+    promote(&canary).unwrap();
     bench.tick_after(hours(3));
     assert_eq!(canary.status().stage, 2);
     answers(&bench, "invoice", 100, 300);
@@ -299,11 +300,11 @@ fn a_stage_that_the_plan_does_not_have_is_refused() {
 #[test]
 fn abort_takes_the_candidate_out_and_wakes_nobody() {
     let (bench, canary) = running();
-    canary.abort().unwrap();
+    abort(&canary).unwrap();
     bench.pipeline.tick();
     assert_eq!(share(&canary), Ratio::ZERO);
     assert_eq!(bench.pages(), []);
-    assert!(canary.promote().is_err());
+    assert!(promote(&canary).is_err());
     bench.pipeline.tick();
     assert_eq!(share(&canary), Ratio::ZERO, "what is over is over");
 }
@@ -427,7 +428,7 @@ fn a_correction_without_its_answer_is_not_counted() {
 #[test]
 fn a_rejected_candidate_stays_rejected_when_it_or_production_is_deployed_again() {
     let (bench, canary) = running();
-    canary.abort().unwrap();
+    abort(&canary).unwrap();
     bench.pipeline.tick();
     for stable in ["v7", "v7.1"] {
         for candidate in [None, Some("v8")] {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use fusebox::event::RolloutEvent;
 use fusebox::pipeline::Snapshot;
 use fusebox::rollout::{CanaryPolicyBuilder, HoldReason, RolloutCommand, RolloutState};
-use fusebox::{CanaryPolicy, Error, EventKind, Ratio, Severity};
+use fusebox::{CanaryPolicy, Error, ErrorKind, EventKind, Ratio, Severity};
 
 use super::{answers, correct, experience, held, hours, running, started, with_candidate};
+use crate::operator::{abort, approve, hold, pause, promote, resume};
 use crate::support::{Bench, line_up, minutes, version};
 
 /// Corrections that speak for the candidate, enough for every stage.
@@ -19,12 +20,12 @@ fn healthy(bench: &Bench) {
 type Command = fn(&CanaryPolicy) -> Result<(), Error>;
 
 const COMMANDS: [(&str, Command); 6] = [
-    ("promote", CanaryPolicy::promote),
-    ("abort", CanaryPolicy::abort),
-    ("pause", CanaryPolicy::pause),
-    ("resume", CanaryPolicy::resume),
-    ("hold", CanaryPolicy::hold),
-    ("approve", CanaryPolicy::approve),
+    ("promote", promote),
+    ("abort", abort),
+    ("pause", pause),
+    ("resume", resume),
+    ("hold", hold),
+    ("approve", approve),
 ];
 
 /// A state, and how a rollout gets there.
@@ -32,18 +33,18 @@ type Reached = (&'static str, fn(&Bench, &CanaryPolicy));
 
 const STATES: [Reached; 7] = [
     ("running", |_, _| {}),
-    ("running and paused", |_, canary| canary.pause().unwrap()),
-    ("held", |_, canary| canary.hold().unwrap()),
+    ("running and paused", |_, canary| pause(&canary).unwrap()),
+    ("held", |_, canary| hold(&canary).unwrap()),
     ("escalated", |bench, canary| {
         bench.tick_after(hours(8));
         assert_eq!(canary.status().state, RolloutState::Escalated);
     }),
     ("promoted", |_, canary| {
-        canary.promote().unwrap();
-        canary.promote().unwrap();
+        promote(&canary).unwrap();
+        promote(&canary).unwrap();
         assert_eq!(canary.status().state, RolloutState::Promoted);
     }),
-    ("aborted", |_, canary| canary.abort().unwrap()),
+    ("aborted", |_, canary| abort(&canary).unwrap()),
     ("rolled back", |bench, canary| {
         experience(bench, (60, 1_000), (570, 19_000));
         assert_eq!(canary.status().state, RolloutState::RolledBack);
@@ -104,13 +105,13 @@ fn a_pause_makes_the_stage_longer_by_its_length() {
     let (bench, canary) = running();
     healthy(&bench);
     bench.tick_after(hours(1));
-    canary.pause().unwrap();
+    pause(&canary).unwrap();
     bench.tick_after(hours(30));
     let status = canary.status();
     assert_eq!((status.stage, status.paused), (1, true));
     assert_eq!(status.share, Ratio::percent(5));
     assert_eq!(held(&canary), Some(HoldReason::Paused));
-    canary.resume().unwrap();
+    resume(&canary).unwrap();
     bench.tick_after(minutes(59));
     assert_eq!(canary.status().stage, 1);
     assert_eq!(held(&canary), Some(HoldReason::NotDue));
@@ -122,7 +123,7 @@ fn a_pause_makes_the_stage_longer_by_its_length() {
 
 #[test]
 fn no_pause_masks_a_candidate_that_is_worse() {
-    for command in [CanaryPolicy::pause as Command, CanaryPolicy::hold] {
+    for command in [pause as Command, hold] {
         let (bench, canary) = running();
         command(&canary).unwrap();
         experience(&bench, (60, 1_000), (570, 19_000));
@@ -136,14 +137,14 @@ fn a_restart_goes_on_with_a_pause() {
     let (before, canary) = running();
     healthy(&before);
     before.tick_after(hours(1));
-    canary.pause().unwrap();
+    pause(&canary).unwrap();
     let snapshot = before.pipeline.snapshot().unwrap();
 
     let (after, canary) = running();
     after.pipeline.restore(&snapshot).unwrap();
     after.tick_after(hours(9));
     assert_eq!(held(&canary), Some(HoldReason::Paused));
-    canary.resume().unwrap();
+    resume(&canary).unwrap();
     after.tick_after(minutes(59));
     assert_eq!(canary.status().stage, 1, "nine hours down were a pause");
     after.tick_after(minutes(1));
@@ -156,13 +157,13 @@ fn a_command_knows_the_time_after_a_restart() {
     let (before, canary) = running();
     healthy(&before);
     before.tick_after(hours(1));
-    canary.pause().unwrap();
+    pause(&canary).unwrap();
     before.tick_after(hours(9));
     let snapshot = before.pipeline.snapshot().unwrap();
 
     let (after, canary) = running();
     after.pipeline.restore(&snapshot).unwrap();
-    canary.resume().unwrap();
+    resume(&canary).unwrap();
     after.tick_after(minutes(59));
     assert_eq!(canary.status().stage, 1);
     after.tick_after(minutes(1));
@@ -171,19 +172,19 @@ fn a_command_knows_the_time_after_a_restart() {
 
 #[test]
 fn a_restart_keeps_an_approval_and_what_was_asked() {
-    for approve in [true, false] {
+    for is_approved in [true, false] {
         let (before, canary) = started(with_approval().build().unwrap());
         healthy(&before);
         before.tick_after(hours(2));
-        if approve {
-            canary.approve().unwrap();
+        if is_approved {
+            approve(&canary).unwrap();
         }
         let snapshot = before.pipeline.snapshot().unwrap();
         let (after, canary) = started(with_approval().build().unwrap());
         after.pipeline.restore(&snapshot).unwrap();
         after.events();
         after.tick_after(hours(2));
-        assert_eq!(canary.status().stage, 1 + u8::from(approve));
+        assert_eq!(canary.status().stage, 1 + u8::from(is_approved));
         let events = after.events();
         let asked = |event: &fusebox::Event| {
             matches!(
@@ -194,7 +195,7 @@ fn a_restart_keeps_an_approval_and_what_was_asked() {
         assert!(!events.iter().any(asked), "it was asked before");
     }
     let (before, canary) = running();
-    canary.hold().unwrap();
+    hold(&canary).unwrap();
     let snapshot = before.pipeline.snapshot().unwrap();
     let (after, canary) = running();
     after.pipeline.restore(&snapshot).unwrap();
@@ -229,7 +230,7 @@ fn a_late_approval_gives_the_next_stage_its_full_time() {
         asked.map(|event| event.severity).collect::<Vec<_>>()
     };
     assert_eq!(asked(&bench), [Severity::Warning], "once");
-    canary.approve().unwrap();
+    approve(&canary).unwrap();
     bench.tick_after(minutes(1));
     assert_eq!(canary.status().stage, 2);
     bench.tick_after(minutes(4 * 60 - 1));
@@ -246,7 +247,7 @@ fn a_late_approval_gives_the_next_stage_its_full_time() {
 fn an_approval_is_for_one_stage() {
     let (bench, canary) = started(with_approval().then_approval().build().unwrap());
     healthy(&bench);
-    canary.approve().unwrap();
+    approve(&canary).unwrap();
     bench.tick_after(hours(2));
     assert_eq!(canary.status().stage, 2);
     bench.tick_after(hours(4));
@@ -264,8 +265,8 @@ fn an_approval_is_for_one_stage() {
 #[test]
 fn going_on_ends_a_pause() {
     let (bench, canary) = running();
-    canary.pause().unwrap();
-    canary.promote().unwrap();
+    pause(&canary).unwrap();
+    promote(&canary).unwrap();
     let status = canary.status();
     assert_eq!((status.stage, status.paused), (2, false));
     experience(&bench, (30, 1_000), (90, 3_000));
@@ -276,7 +277,7 @@ fn going_on_ends_a_pause() {
 #[test]
 fn an_approval_does_not_replace_evidence() {
     let (bench, canary) = started(with_approval().build().unwrap());
-    canary.approve().unwrap();
+    approve(&canary).unwrap();
     bench.tick_after(hours(3));
     assert_eq!(canary.status().stage, 1);
     assert_eq!(held(&canary), Some(HoldReason::NoEvidence));
@@ -292,7 +293,7 @@ fn an_approval_that_nobody_gives_is_a_page() {
     bench.tick_after(hours(8));
     assert_eq!(canary.status().state, RolloutState::Escalated);
     assert_eq!(bench.pages().len(), 1);
-    canary.promote().unwrap();
+    promote(&canary).unwrap();
     assert_eq!(canary.status().stage, 2, "a person decides");
 }
 
@@ -300,26 +301,103 @@ fn an_approval_that_nobody_gives_is_a_page() {
 fn a_stage_that_is_held_waits_for_an_approval_and_only_that_stage() {
     let (bench, canary) = running();
     healthy(&bench);
-    canary.hold().unwrap();
+    hold(&canary).unwrap();
     bench.tick_after(hours(2));
     assert_eq!(held(&canary), Some(HoldReason::Approval));
-    canary.approve().unwrap();
-    canary.hold().unwrap();
+    approve(&canary).unwrap();
+    hold(&canary).unwrap();
     bench.pipeline.tick();
     assert_eq!(canary.status().stage, 1, "held again");
-    canary.approve().unwrap();
+    approve(&canary).unwrap();
     bench.pipeline.tick();
     assert_eq!(canary.status().stage, 2);
     bench.tick_after(hours(4));
     assert_eq!(canary.status().state, RolloutState::Promoted);
 }
 
+/// She looks, the policy promotes by itself, and a second later she promotes: to 25 %, she thinks.
+#[test]
+fn a_promotion_that_the_policy_has_just_made_is_not_made_twice() {
+    let (bench, canary) = running();
+    healthy(&bench);
+    let seen = canary.status();
+    assert_eq!(seen.stage, 1);
+    bench.tick_after(hours(2));
+    assert_eq!(canary.status().stage, 2, "by itself");
+    let refused = canary
+        .promote(seen.revision, "ada", "looks fine")
+        .unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Outdated);
+    assert_eq!(
+        refused.to_string(),
+        "canary promote: meant for revision 1, but it is 2 now: v8 running at stage 2 with 25 %"
+    );
+    assert_eq!(canary.status().share, Ratio::percent(25));
+}
+
+/// Whoever is second learns what the first has done, whatever the two commands are.
+#[test]
+fn of_two_commands_for_one_revision_the_second_is_refused() {
+    for (first, act) in COMMANDS
+        .into_iter()
+        .filter(|(name, _)| !["resume", "approve"].contains(name))
+    {
+        let (bench, canary) = running();
+        let seen = canary.status().revision;
+        act(&canary).unwrap();
+        let (who, why) = ("bob", "looks fine");
+        for refused in [
+            canary.promote(seen, who, why),
+            canary.abort(seen, who, why),
+            canary.pause(seen, who, why),
+            canary.resume(seen, who, why),
+            canary.hold(seen, who, why),
+            canary.approve(seen, who, why),
+        ] {
+            assert_eq!(refused.unwrap_err().kind(), ErrorKind::Outdated, "{first}");
+        }
+        bench.pipeline.tick();
+    }
+}
+
+#[test]
+fn evidence_and_holds_leave_the_revision_and_a_restart_keeps_it() {
+    let (bench, canary) = running();
+    let seen = canary.status().revision;
+    experience(&bench, (3, 100), (57, 1_900));
+    bench.tick_after(hours(1));
+    assert_eq!(canary.status().stage, 1, "it holds");
+    assert_eq!(canary.status().revision, seen);
+    pause(&canary).unwrap();
+    resume(&canary).unwrap();
+    let (after, again) = running();
+    after
+        .pipeline
+        .restore(&bench.pipeline.snapshot().unwrap())
+        .unwrap();
+    assert_eq!(again.status().revision, canary.status().revision);
+    bench.pipeline.deploy(line_up()).unwrap();
+    bench.pipeline.tick();
+    assert_ne!(canary.status().revision, again.status().revision);
+}
+
+#[test]
+fn nobody_commands_a_rollout_without_a_name_and_a_reason() {
+    let (_bench, canary) = running();
+    let seen = canary.status().revision;
+    for (who, why, field) in [(" ", "fine", "who"), ("ada", "", "why")] {
+        let refused = canary.promote(seen, who, why).unwrap_err().to_string();
+        assert!(refused.starts_with(&format!("{field}: got `")), "{refused}");
+    }
+    assert_eq!(canary.status().stage, 1);
+}
+
 #[test]
 fn a_command_is_told_once_and_survives_a_restart() {
     let (before, canary) = running();
     before.events();
-    canary.hold().unwrap();
-    canary.abort().unwrap();
+    hold(&canary).unwrap();
+    abort(&canary).unwrap();
     assert_eq!(canary.status().state, RolloutState::Aborted, "at once");
     let text = serde_json::to_string(&before.pipeline.snapshot().unwrap()).unwrap();
     let snapshot: Snapshot = serde_json::from_str(&text).unwrap();
@@ -337,6 +415,10 @@ fn a_command_is_told_once_and_survives_a_restart() {
             command: RolloutCommand::Hold,
             ..
         }),
+        EventKind::Rollout(RolloutEvent::RolloutCommanded {
+            command: RolloutCommand::Abort,
+            ..
+        }),
         EventKind::Rollout(RolloutEvent::RolledBack { .. }),
     ] = kinds.as_slice()
     else {
@@ -345,7 +427,7 @@ fn a_command_is_told_once_and_survives_a_restart() {
     assert!(
         events[0]
             .to_string()
-            .ends_with("canary: operator held v8 at stage 1")
+            .ends_with("canary: ada held v8 at stage 1 (looked at it)")
     );
     assert!(
         answers(&after, "invoice", 0, 200).0.is_empty(),
@@ -388,7 +470,7 @@ fn late_corrections_roll_back_after_the_promotion_for_a_day() {
 #[test]
 fn a_promoted_candidate_can_be_taken_out_and_stays_out() {
     let (bench, canary, _) = promoted();
-    canary.abort().unwrap();
+    abort(&canary).unwrap();
     assert_eq!(bench.serving(), "v7");
     bench.pipeline.deploy(line_up()).unwrap();
     bench.pipeline.tick();
@@ -402,7 +484,7 @@ fn a_third_version_takes_the_place_of_the_candidate_and_starts_over() {
     let (bench, canary) = running();
     healthy(&bench);
     bench.tick_after(hours(2));
-    canary.hold().unwrap();
+    hold(&canary).unwrap();
     let third = line_up().with_candidate(version("v9"));
     bench.pipeline.deploy(third).unwrap();
     bench.pipeline.tick();
@@ -410,5 +492,5 @@ fn a_third_version_takes_the_place_of_the_candidate_and_starts_over() {
     assert_eq!(status.candidate.as_ref().unwrap(), &"v9");
     assert_eq!((status.stage, status.evidence.candidate.documents), (1, 0));
     assert_eq!(held(&canary), Some(HoldReason::NotDue));
-    assert!(canary.approve().is_err(), "what was held is gone");
+    assert!(approve(&canary).is_err(), "what was held is gone");
 }

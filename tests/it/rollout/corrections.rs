@@ -13,6 +13,7 @@ use fusebox::rollout::{
 use fusebox::{CanaryPolicy, Correction, Event, EventKind, Field, LineUp, Ratio, Role, Ticket};
 
 use super::{answers, correct, held, hours, started, with_candidate};
+use crate::operator::{hold, pause, promote, resume};
 use crate::support::{Bench, answered, line_up, minutes, version};
 
 fn field(name: &str) -> Field {
@@ -125,7 +126,7 @@ fn a_batch_counts_once_for_each_quarter_of_a_stage_and_each_type() {
         }
     }
     assert_eq!(corrected(&canary), 3);
-    canary.promote().unwrap();
+    promote(&canary).unwrap();
     bench.pipeline.tick();
     let (candidates, _) = answers(&bench, "invoice", 2, 2);
     for ticket in &candidates {
@@ -506,18 +507,18 @@ fn the_next_look_is_when_something_is_decided() {
     let (bench, canary) = running();
     let begun = bench.pipeline.snapshot().unwrap().at();
     let next = || canary.status().findings.next_evaluation;
-    canary.pause().unwrap();
+    pause(&canary).unwrap();
     assert_eq!(next(), None, "a person must act");
-    canary.resume().unwrap();
-    canary.hold().unwrap();
+    resume(&canary).unwrap();
+    hold(&canary).unwrap();
     let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
     correct(&bench, &stables, 570);
     correct(&bench, &candidates, 30);
     bench.tick_after(hours(2));
     assert_eq!(held(&canary), Some(HoldReason::Approval));
     assert_eq!(next(), Some(begun + hours(8)), "then it asks more loudly");
-    canary.promote().unwrap();
-    canary.promote().unwrap();
+    promote(&canary).unwrap();
+    promote(&canary).unwrap();
     let watched = begun + hours(2 + 24);
     assert_eq!(
         (canary.status().state, next()),

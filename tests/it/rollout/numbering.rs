@@ -5,6 +5,7 @@ use fusebox::rollout::RolloutState;
 use serde_json::Value;
 
 use super::{experience, hours, running};
+use crate::operator::{pause, resume};
 use crate::support::{Bench, line_up, minutes};
 
 /// The stage that each event of the rollout has in its JSON and in its text.
@@ -34,8 +35,8 @@ fn the_first_stage_is_stage_1_and_the_second_stage_2() {
     assert!(canary.status().to_string().contains(" at stage 1 "));
     assert_eq!(bench.permit("invoice").release().stage(), Some(1));
     experience(&bench, (30, 1_000), (570, 19_000));
-    canary.pause().unwrap();
-    canary.resume().unwrap();
+    pause(&canary).unwrap();
+    resume(&canary).unwrap();
     bench.tick_after(hours(2));
     let names = ["rollout_commanded", "rollout_commanded", "stage_started"];
     let expected = names.map(str::to_owned).into_iter().zip([1, 1, 2]);

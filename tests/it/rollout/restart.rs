@@ -11,6 +11,7 @@ use proptest::prelude::*;
 
 use super::serving::Detour;
 use super::{running, with_candidate};
+use crate::operator::{abort, approve, hold, pause, promote, resume};
 use crate::support::{Bench, answered, line_up, minutes, stored, version};
 
 #[derive(Clone, Debug)]
@@ -165,12 +166,12 @@ impl Service {
             Step::Wait(length) => self.bench.tick_after(minutes(u64::from(*length))),
             Step::Command(command) => {
                 let result = match command {
-                    0 => self.policy.promote(),
-                    1 => self.policy.pause(),
-                    2 => self.policy.resume(),
-                    3 => self.policy.hold(),
-                    4 => self.policy.approve(),
-                    _ => self.policy.abort(),
+                    0 => promote(&self.policy),
+                    1 => pause(&self.policy),
+                    2 => resume(&self.policy),
+                    3 => hold(&self.policy),
+                    4 => approve(&self.policy),
+                    _ => abort(&self.policy),
                 };
                 return result.map_err(|error| error.to_string());
             }
@@ -251,7 +252,7 @@ fn a_restart_knows_when_each_stage_began() {
     };
     let (bench, canary) = running();
     bench.tick_after(minutes(45));
-    canary.promote().unwrap();
+    promote(&canary).unwrap();
     let (after, _) = running();
     after
         .pipeline

@@ -15,7 +15,7 @@ use fusebox::{
 use proptest::prelude::*;
 
 use super::{answers, correct, experience, experience_of, held, hours, with_candidate};
-use crate::operator::rearm;
+use crate::operator::{abort, pause, promote, rearm, resume};
 use crate::support::{Bench, answered, minutes, stored};
 
 fn with_breaker<P: Guard + 'static>(
@@ -170,7 +170,7 @@ fn the_plain_rule_waits_for_production_as_well() {
 fn a_person_still_decides_while_production_does_not_serve() {
     let (bench, canary, _breaker) = without_production();
     bench.pipeline.tick();
-    canary.promote().unwrap();
+    promote(&canary).unwrap();
     bench.events();
     bench.pipeline.tick();
     assert_eq!(canary.status().stage, 2);
@@ -181,11 +181,11 @@ fn a_person_still_decides_while_production_does_not_serve() {
             .1
             .contains(" at stage 2: production does not serve ")
     );
-    canary.promote().unwrap();
+    promote(&canary).unwrap();
     assert_eq!(canary.status().state, RolloutState::Promoted);
 
     let (_bench, canary, _breaker) = without_production();
-    canary.abort().unwrap();
+    abort(&canary).unwrap();
     assert_eq!(canary.status().state, RolloutState::Aborted);
 }
 
@@ -194,12 +194,12 @@ fn a_person_still_decides_while_production_does_not_serve() {
 fn a_pause_and_an_absence_are_not_counted_twice() {
     let (bench, canary, breaker) = without_production();
     bench.tick_after(minutes(10));
-    canary.pause().unwrap();
+    pause(&canary).unwrap();
     bench.tick_after(minutes(50));
     rearm(&breaker, "v7");
     answers(&bench, "invoice", 10, 190);
     bench.tick_after(minutes(70));
-    canary.resume().unwrap();
+    resume(&canary).unwrap();
     bench.tick_after(minutes(59));
     assert_eq!(canary.status().stage, 1);
     bench.tick_after(minutes(1));

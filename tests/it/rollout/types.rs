@@ -14,6 +14,7 @@ use fusebox::{
 };
 
 use super::{answers, experience_of, hours, name, running, started, with_candidate};
+use crate::operator::promote;
 use crate::support::{Bench, minutes, version};
 
 /// How many of 1,000 documents the candidate gets.
@@ -150,7 +151,7 @@ fn after_a_promotion_types_that_were_not_seen_keep_their_share_until_they_are() 
     experience_of(&bench, "invoice", (30, 1_000), (270, 9_000));
     bench.tick_after(hours(48));
     assert_eq!(policy.status().findings.uncovered, [name("statement")]);
-    policy.promote().unwrap();
+    promote(&policy).unwrap();
     bench.pipeline.tick();
     assert_eq!(policy.status().state, RolloutState::Promoted);
     assert_eq!(exposed(&bench, "invoice"), 1_000);
@@ -169,7 +170,7 @@ fn a_type_that_comes_after_the_promotion_is_still_judged() {
     let expected = [name("invoice"), name("statement")];
     let (bench, policy) = started(excluding().expect_types(expected).build().unwrap());
     experience_of(&bench, "invoice", (30, 1_000), (270, 9_000));
-    policy.promote().unwrap();
+    promote(&policy).unwrap();
     bench.tick_after(hours(24 * 20));
     experience_of(&bench, "statement", (10, 19), (10, 171));
     bench.pipeline.tick();
