@@ -168,8 +168,13 @@ impl Ticket {
 
     /// The same ticket, for a call that was pinned to another version.
     pub fn with_lost_pin(mut self) -> Self {
-        self.lost_pin = true;
+        self.lose_pin();
         self
+    }
+
+    /// In place, because a ticket is large to move.
+    pub(crate) fn lose_pin(&mut self) {
+        self.lost_pin = true;
     }
 
     /// The id of the call.

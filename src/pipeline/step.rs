@@ -82,29 +82,29 @@ impl Step<'_> {
             });
             route = route.stricter(vote);
         }
-        let voted = route;
+        // What the pin alone has done says nothing of a version: no rollout counts it.
+        let mut is_compared = true;
         if let Some(pin) = call.pin() {
+            let voted = route;
             route = route.stricter(pinned(pin, self.line_up));
+            is_compared = route.role() == voted.role();
         }
         let serving = route.role().and_then(|role| serving(self.line_up, role));
         let (role, version) = serving.unwrap_or((Role::Stable, self.line_up.stable()));
-        let mut verdict = match (serving, failed) {
-            (Some(_), _) => Verdict::Proceed,
-            (None, Some(guard)) => human_review(Reason::GuardFailed {
-                guard: guard.to_owned(),
-            }),
-            (None, None) => human_review(Reason::NoVersionLeft),
-        };
         let lost_pin = call.pin().filter(|pin| !pin.is_to(version));
         let refused_by_pin = lost_pin.filter(|pin| pin.is_strict());
-        if let Some(pin) = refused_by_pin {
-            let version = pin.version().clone();
-            verdict = verdict.stricter(human_review(Reason::PinLost { version }));
-        }
-        // What the pin alone has done says nothing of a version, nor does a call for which no version
-        // is left: no rollout counts them.
-        let is_by_vote = route.role() == voted.role() && refused_by_pin.is_none();
-        let is_compared = is_by_vote && serving.is_some();
+        let mut verdict = match (serving, failed, refused_by_pin) {
+            (Some(_), _, None) => Verdict::Proceed,
+            (Some(_), _, Some(pin)) => human_review(Reason::PinLost {
+                version: pin.version().clone(),
+            }),
+            (None, Some(guard), _) => human_review(Reason::GuardFailed {
+                guard: guard.to_owned(),
+            }),
+            (None, None, _) => human_review(Reason::NoVersionLeft),
+        };
+        // Nor does a call for which no version is left.
+        is_compared &= refused_by_pin.is_none() && serving.is_some();
         let mut measured: Option<Measured> = None;
         for member in &self.shared.guards {
             member.enter(&mut cx);
@@ -124,17 +124,16 @@ impl Step<'_> {
             Verdict::UseModel(model) => (model.name().clone(), None),
             Verdict::Divert(divert) => (version.model().clone(), Some(divert)),
         };
-        let ticket = Ticket::new(call, version)
+        let mut ticket = Ticket::new(call, version)
             .with_id(id)
             .with_role(role)
             .with_model(model)
             .with_stage(marks.stage.get().filter(|_| is_compared))
             .with_admitted_at(self.now)
             .with_measurement(measured.map(|(_, measurement)| measurement));
-        let ticket = match lost_pin {
-            None => ticket,
-            Some(_) => ticket.with_lost_pin(),
-        };
+        if lost_pin.is_some() {
+            ticket.lose_pin();
+        }
         match &divert {
             None => self.open(&ticket, version, lost_pin),
             Some(divert) => self.divert(&ticket, divert),
@@ -165,6 +164,7 @@ impl Step<'_> {
     }
 
     /// Ends a call that is not made; its document goes elsewhere.
+    #[cold]
     pub(super) fn divert(&self, ticket: &Ticket, divert: &Divert) {
         let kind = EventKind::Pipeline(PipelineEvent::Diverted {
             document: ticket.document().clone(),
