@@ -33,18 +33,18 @@ type Reached = (&'static str, fn(&Bench, &CanaryPolicy));
 
 const STATES: [Reached; 7] = [
     ("running", |_, _| {}),
-    ("running and paused", |_, canary| pause(&canary).unwrap()),
-    ("held", |_, canary| hold(&canary).unwrap()),
+    ("running and paused", |_, canary| pause(canary).unwrap()),
+    ("held", |_, canary| hold(canary).unwrap()),
     ("escalated", |bench, canary| {
         bench.tick_after(hours(8));
         assert_eq!(canary.status().state, RolloutState::Escalated);
     }),
     ("promoted", |_, canary| {
-        promote(&canary).unwrap();
-        promote(&canary).unwrap();
+        promote(canary).unwrap();
+        promote(canary).unwrap();
         assert_eq!(canary.status().state, RolloutState::Promoted);
     }),
-    ("aborted", |_, canary| abort(&canary).unwrap()),
+    ("aborted", |_, canary| abort(canary).unwrap()),
     ("rolled back", |bench, canary| {
         experience(bench, (60, 1_000), (570, 19_000));
         assert_eq!(canary.status().state, RolloutState::RolledBack);
