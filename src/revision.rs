@@ -27,7 +27,8 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(refused.kind(), ErrorKind::Outdated);
 /// assert_eq!(
 ///     refused.to_string(),
-///     "error-rate switch: meant for revision 0, but it is 1 now: observe only"
+///     "error-rate switch: meant for revision 0, but it is 1 now: observe only, every version in \
+///      service"
 /// );
 /// # Ok::<(), fusebox::Error>(())
 /// ```

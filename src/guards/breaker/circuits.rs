@@ -9,7 +9,6 @@ use crate::event::{BreakerEvent, BreakerMode, EventKind, ProbeFailure, Severity}
 use crate::failure::FailureKind;
 use crate::guard::Cx;
 use crate::name::VersionId;
-use crate::revision::Revision;
 use crate::time::{Timestamp, hours};
 
 use super::by_version::ByVersion;
@@ -33,9 +32,6 @@ pub(super) struct Circuits {
     /// Whether a version may be out of service.
     #[serde(skip)]
     pub(super) has_outage: bool,
-    /// How often a version went out of service or came back; it counts commands as well.
-    #[serde(skip)]
-    pub(super) revision: Revision,
 }
 
 impl Circuits {
@@ -43,7 +39,6 @@ impl Circuits {
         Self {
             by_version: ByVersion::default(),
             has_outage: false,
-            revision: Revision::default(),
         }
     }
 
@@ -214,7 +209,7 @@ impl Circuits {
         match breach {
             Some(breach) => self.trip(version, role, breach, evaluation),
             None if circuit.end_alarm() => {
-                self.revision.advance();
+                evaluation.shared.has_changed(cx);
                 outage::end(version, rule, cx);
             }
             None => {}
@@ -272,7 +267,7 @@ impl Circuits {
             };
             circuit.tripped_with(event.clone());
             self.has_outage = true;
-            self.revision.advance();
+            evaluation.shared.has_changed(cx);
             cx.page(
                 &outage::exhausted(version, role, rule, cx),
                 EventKind::Breaker(event),
@@ -305,7 +300,7 @@ impl Circuits {
         };
         circuit.tripped_with(event.clone());
         self.has_outage |= !is_alone;
-        self.revision.advance();
+        evaluation.shared.has_changed(cx);
         cx.page(
             &outage::failing(version, rule, cx),
             EventKind::Breaker(event),
@@ -389,7 +384,7 @@ impl Circuits {
         let version = ticket.version().clone();
         match end.counts_as {
             Some(CountsAs::Answered) if half_open.pass(probing) => {
-                self.recover(&version, rule, now, cx);
+                self.recover(&version, rule, evaluation.shared, cx);
             }
             Some(CountsAs::Failed(_) | CountsAs::AbandonedAsFailure) => {
                 let kind = EventKind::Breaker(BreakerEvent::ProbesFailed {
@@ -463,7 +458,7 @@ impl Circuits {
     }
 
     /// Puts production back into service if no version stands behind it any more.
-    pub(super) fn serve_alone(&mut self, rule: &Rule, shared: &Shared, cx: &Cx<'_>) {
+    pub(super) fn serve_alone(&mut self, rule: &Rule, shared: &mut Shared, cx: &Cx<'_>) {
         if !self.has_outage || cx.line_up().previous().is_some() {
             return;
         }
@@ -476,12 +471,12 @@ impl Circuits {
             version: version.clone(),
         };
         circuit.serve_alone(event.clone(), Generation::beginning(cx, shared.latest));
-        self.revision.advance();
+        shared.has_changed(cx);
         cx.page(&outage::alone(version, rule, cx), EventKind::Breaker(event));
     }
 
     /// Starts probes that are due, and fails those whose lease has expired.
-    pub(super) fn advance_probes(&mut self, rule: &Rule, shared: &Shared, cx: &Cx<'_>) {
+    pub(super) fn advance_probes(&mut self, rule: &Rule, shared: &mut Shared, cx: &Cx<'_>) {
         if !self.has_outage {
             return;
         }
@@ -519,14 +514,15 @@ impl Circuits {
             }
         }
         for version in recovered {
-            self.recover(&version, rule, now, cx);
+            self.recover(&version, rule, shared, cx);
         }
     }
 
     /// Closes the circuit of a version whose probes have all succeeded. If production is well again
     /// after a fault of the provider, so is the version behind it, which has no calls of its own to
     /// prove it.
-    fn recover(&mut self, version: &VersionId, rule: &Rule, now: Timestamp, cx: &Cx<'_>) {
+    fn recover(&mut self, version: &VersionId, rule: &Rule, shared: &mut Shared, cx: &Cx<'_>) {
+        let now = shared.latest;
         let is_production = version == cx.line_up().stable().id();
         let behind = cx.line_up().previous().map(Version::id);
         let behind = behind.filter(|_| is_production && self.is_out_by_provider(version));
@@ -536,7 +532,7 @@ impl Circuits {
             if let Some(circuit) = self.circuit_mut(recovered.as_str()) {
                 circuit.close(rule, generation);
             }
-            self.revision.advance();
+            shared.has_changed(cx);
             outage::end(recovered, rule, cx);
             let kind = EventKind::Breaker(BreakerEvent::Recovered {
                 version: recovered.clone(),

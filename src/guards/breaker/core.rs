@@ -70,6 +70,7 @@ impl Core {
                 mode,
                 generation: Generation::default(),
                 latest: Timestamp::EPOCH,
+                revision: Revision::default(),
             },
             all_documents: Circuits::new(),
             types: BoundedMap::new(DEFAULT_KEYS),
@@ -122,7 +123,7 @@ impl Core {
             Some((name.clone(), out))
         });
         BreakerStatus {
-            revision: self.all_documents.revision,
+            revision: self.shared.revision,
             mode: self.shared.mode,
             versions: states(&self.all_documents),
             types: types.filter(|(_, out)| !out.is_empty()).collect(),
@@ -133,7 +134,7 @@ impl Core {
     /// by it shows at the next step, before any call is recorded.
     pub(super) fn command(&mut self, command: Command, meant_for: Revision) -> Result<(), Error> {
         let name = command.name();
-        let revision = self.all_documents.revision;
+        let revision = self.shared.revision;
         check_revision(
             format_args!("{NAME} {name}"),
             meant_for,
@@ -162,7 +163,7 @@ impl Core {
             Command::Switch(mode, _) => self.shared.mode = *mode,
             Command::DropTypes(_) | Command::Reconfigure(_) => {}
         }
-        self.all_documents.revision.advance();
+        self.shared.revision.advance();
         self.await_step(command);
         Ok(())
     }
@@ -364,7 +365,7 @@ impl Core {
         if let Some(circuits) = own.filter(|own| own.has_outage && is_enforced) {
             let circuits = Arc::make_mut(circuits);
             let cx = cx.only_for(document_type);
-            catch_up(circuits, &self.rule, &self.shared, &cx);
+            catch_up(circuits, &self.rule, &mut self.shared, &cx);
             if !circuits.has_outage {
                 self.types_with_outage.remove(document_type);
             }
@@ -376,7 +377,7 @@ impl Core {
     pub(super) fn catch_up_all(&mut self, cx: &Cx<'_>) {
         self.catch_up_all_documents(cx);
         if self.shared.mode == BreakerMode::Enforce {
-            let (types, rule, shared) = (&mut self.types, &self.rule, &self.shared);
+            let (types, rule, shared) = (&mut self.types, &self.rule, &mut self.shared);
             self.types_with_outage.retain(|name| {
                 types.get_mut(name).is_some_and(|circuits| {
                     let circuits = Arc::make_mut(circuits);
@@ -394,7 +395,7 @@ impl Core {
             self.complete(command, cx);
         }
         if self.shared.mode == BreakerMode::Enforce {
-            catch_up(&mut self.all_documents, &self.rule, &self.shared, cx);
+            catch_up(&mut self.all_documents, &self.rule, &mut self.shared, cx);
             self.report_fallback(cx);
         }
     }
@@ -448,7 +449,7 @@ impl Core {
         Stored {
             format: Format,
             mode: self.shared.mode,
-            revision: self.all_documents.revision,
+            revision: self.shared.revision,
             circuits: self.all_documents.clone(),
             types: self.types.shared(),
             pending: self.pending.clone(),
@@ -459,7 +460,7 @@ impl Core {
     pub(super) fn restore(&mut self, stored: Stored) {
         let rule = &self.rule;
         self.all_documents = stored.circuits.restored(rule);
-        self.all_documents.revision = stored.revision;
+        self.shared.revision = stored.revision;
         let (types, dropped) = if rule.by_type {
             (stored.types, Vec::new())
         } else {
@@ -489,7 +490,7 @@ impl Core {
 }
 
 /// Starts and ends the probes of a scope that are due, and puts back what must serve alone.
-fn catch_up(circuits: &mut Circuits, rule: &Rule, shared: &Shared, cx: &Cx<'_>) {
+fn catch_up(circuits: &mut Circuits, rule: &Rule, shared: &mut Shared, cx: &Cx<'_>) {
     circuits.advance_probes(rule, shared, cx);
     circuits.serve_alone(rule, shared, cx);
     circuits.update_outage();

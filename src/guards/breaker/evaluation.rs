@@ -9,6 +9,7 @@ use crate::call::{Outcome, Ticket};
 use crate::event::BreakerMode;
 use crate::guard::Cx;
 use crate::name::VersionId;
+use crate::revision::Revision;
 use crate::time::Timestamp;
 
 /// What the circuits of all scopes share.
@@ -18,6 +19,18 @@ pub(super) struct Shared {
     /// Calls admitted before it are late for every version.
     pub(super) generation: Generation,
     pub(super) latest: Timestamp,
+    /// How often a version went out of service or came back for all documents; it counts commands
+    /// as well.
+    pub(super) revision: Revision,
+}
+
+impl Shared {
+    /// A version went out of service or came back, or serves although it fails.
+    pub(super) fn has_changed(&mut self, cx: &Cx<'_>) {
+        if cx.scope().is_none() {
+            self.revision.advance();
+        }
+    }
 }
 
 /// What circuits are evaluated with: the rule, the shared state, and the context of the call or
