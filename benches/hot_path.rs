@@ -143,15 +143,15 @@ fn types(bencher: &mut Bencher<'_>, types: usize) {
     bencher.iter(|| next.next().map(|call| admit_and_answer(&pipeline, call)));
 }
 
-/// Calls of one healthy type while a version is out of service for `types` others.
-fn types_out(bencher: &mut Bencher<'_>, types: usize) {
+/// A pipeline with a version that is out of service for `types` types, and not for that of
+/// `healthy`.
+fn with_types_out(types: usize, healthy: &Call<'_>) -> Pipeline {
     let breaker = ErrorRateBreaker::builder().by_document_type(true);
     let pipeline = pipeline(|builder| builder.guard(breaker.build().expect("default numbers")));
-    let healthy = Call::new("inv-1", "healthy").expect("names");
     for n in 0..types {
         // Over all documents 5 failures in 105 calls are too few to trip.
         for _ in 0..100 {
-            admit_and_answer(&pipeline, &healthy);
+            admit_and_answer(&pipeline, healthy);
         }
         let failing = Call::new("inv-1", format!("type-{n}")).expect("names");
         for _ in 0..5 {
@@ -162,14 +162,18 @@ fn types_out(bencher: &mut Bencher<'_>, types: usize) {
         assert_eq!(*permit.ticket().version(), "v6", "type {n} is not out");
         let _ = permit.answer(Report::new());
     }
-    bencher.iter(|| admit_and_answer(&pipeline, &healthy));
+    pipeline
 }
 
 fn outages(criterion: &mut Criterion) {
+    let healthy = Call::new("inv-1", "healthy").expect("names");
     let mut group = criterion.benchmark_group("breaker/types-out");
     // At most 10,000 types have circuits of their own, and the healthy type is one of them.
     for n in [0, 10, 100, 1_000, 9_999] {
-        group.bench_function(format!("fusebox-{n}"), |bencher| types_out(bencher, n));
+        let pipeline = with_types_out(n, &healthy);
+        group.bench_function(format!("fusebox-{n}"), |bencher| {
+            bencher.iter(|| admit_and_answer(&pipeline, &healthy));
+        });
     }
     group.finish();
 }

@@ -140,7 +140,8 @@ pub trait Guard: fmt::Debug + Send + Sync {
     }
 
     /// The state to keep over a restart; `None` for a guard without state, an error if the state
-    /// cannot be written.
+    /// cannot be written. Calls wait for a lock of the guard's: copy under it, and write
+    /// ([`State::write`]) without it.
     fn snapshot(&self, _cx: &Cx<'_>) -> Result<Option<State>, Error> {
         Ok(None)
     }

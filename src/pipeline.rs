@@ -158,6 +158,9 @@ impl Pipeline {
 
     /// What a restart would lose: the state of every guard, and the fingerprint of each version
     /// deployed so far. An error names a guard that could not write its state.
+    ///
+    /// Calls go on meanwhile. The state of each guard is that of one moment; the moments of two
+    /// guards may differ by the time that writing takes.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
         self.0.step(|step| {
             let mut snapshot = Snapshot::new(step.now, self.0.versions.lock().clone());

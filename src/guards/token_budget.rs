@@ -438,11 +438,11 @@ impl Guard for TokenBudget {
     }
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
-        let usage = self.usage.lock().stored();
+        let usage = self.usage.lock().shared();
         let ends_reported = self.ends_reported.lock().clone();
         let stored = Stored {
             format: Format,
-            usage,
+            usage: usage.stored(),
             ends_reported: ends_reported.into_iter().collect(),
         };
         State::write(&stored, cx).map(Some)

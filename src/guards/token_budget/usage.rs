@@ -11,7 +11,7 @@ use crate::call::{Ticket, Version};
 use crate::event::{BudgetEvent, EventKind, Severity};
 use crate::guard::Cx;
 use crate::name::{DocumentType, ModelName, VersionId};
-use crate::stats::{BoundedMap, DEFAULT_KEYS};
+use crate::stats::{DEFAULT_KEYS, Entries, SharedMap};
 use crate::time::Timestamp;
 use crate::tokens::{Calibration, Coverage, Factor, Measurement, Provenance, TokenCount};
 
@@ -19,31 +19,46 @@ use crate::tokens::{Calibration, Coverage, Factor, Measurement, Provenance, Toke
 const SHORTEST_SAMPLE: u64 = 500;
 
 type Key = (DocumentType, ModelName);
-/// A value, shared with snapshots that are being written; with its key, because to share the key's
-/// two names as well would take three times as long.
-type Entry<T> = Arc<(Key, T)>;
 
 /// Calibrations and sizes, by type and model.
 #[derive(Debug)]
 pub(super) struct UsageHistory {
-    calibrations: BoundedMap<Key, Entry<Calibration>>,
+    calibrations: SharedMap<Key, Calibration>,
     pooled: BTreeMap<ModelName, Calibration>,
-    sizes: BoundedMap<Key, Entry<Sizes>>,
+    sizes: SharedMap<Key, Sizes>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Stored {
-    calibrations: Vec<Entry<Calibration>>,
+    calibrations: Vec<(Key, Arc<Calibration>)>,
     pooled: Vec<(ModelName, Calibration)>,
-    sizes: Vec<Entry<Sizes>>,
+    sizes: Vec<(Key, Arc<Sizes>)>,
+}
+
+/// The history at one moment, to be written without its lock.
+#[derive(Debug)]
+pub(super) struct Shared {
+    calibrations: Entries<Key, Calibration>,
+    pooled: BTreeMap<ModelName, Calibration>,
+    sizes: Entries<Key, Sizes>,
+}
+
+impl Shared {
+    pub(super) fn stored(self) -> Stored {
+        Stored {
+            calibrations: self.calibrations.list(),
+            pooled: self.pooled.into_iter().collect(),
+            sizes: self.sizes.list(),
+        }
+    }
 }
 
 impl UsageHistory {
     pub(super) fn new() -> Self {
         Self {
-            calibrations: BoundedMap::new(DEFAULT_KEYS),
+            calibrations: SharedMap::new(DEFAULT_KEYS),
             pooled: BTreeMap::new(),
-            sizes: BoundedMap::new(DEFAULT_KEYS),
+            sizes: SharedMap::new(DEFAULT_KEYS),
         }
     }
 
@@ -52,8 +67,7 @@ impl UsageHistory {
     pub(super) fn factor(&self, document_type: &DocumentType, model: &ModelName) -> Option<Factor> {
         let own = self
             .calibrations
-            .get(&(document_type.clone(), model.clone()))
-            .map(|own| &own.1);
+            .get(&(document_type.clone(), model.clone()));
         let pooled = self.pooled.get(model);
         let settled = |calibration: Option<&Calibration>| {
             calibration
@@ -79,8 +93,7 @@ impl UsageHistory {
             return;
         };
         let key = (ticket.document_type().clone(), measurement.model.clone());
-        let fresh = || Arc::new((key.clone(), Calibration::default()));
-        let (_, own) = Arc::make_mut(self.calibrations.entry(&key, fresh).0);
+        let own = self.calibrations.entry(&key, Calibration::default);
         let coverage = own.learn(raw, reported, assumed);
         let pooled = self.pooled.entry(measurement.model.clone()).or_default();
         let _ = pooled.learn(raw, reported, assumed);
@@ -140,54 +153,41 @@ impl UsageHistory {
     ) -> &mut Sizes {
         let room = space.limit.saturating_sub(space.own);
         let key = (document_type.clone(), model.clone());
-        let fresh = || Arc::new((key.clone(), Sizes::new(version, room)));
-        let (_, sizes) = Arc::make_mut(self.sizes.entry(&key, fresh).0);
+        let sizes = self.sizes.entry(&key, || Sizes::new(version, room));
         sizes.serves(version, room);
         sizes
     }
 
     pub(super) fn sizes(&self) -> impl Iterator<Item = (&Key, &Sizes)> {
-        self.sizes.iter().map(|(key, sizes)| (key, &sizes.1))
+        self.sizes.iter()
     }
 
     /// The calibration of each type and model.
     pub(super) fn calibrations(&self) -> impl Iterator<Item = (&Key, &Calibration)> {
-        let calibrations = self.calibrations.iter();
-        calibrations.map(|(key, calibration)| (key, &calibration.1))
+        self.calibrations.iter()
     }
 
-    pub(super) fn stored(&self) -> Stored {
-        let pooled = self.pooled.iter();
-        Stored {
-            calibrations: shared(&self.calibrations),
-            pooled: pooled
-                .map(|(model, value)| (model.clone(), value.clone()))
-                .collect(),
-            sizes: shared(&self.sizes),
+    pub(super) fn shared(&self) -> Shared {
+        Shared {
+            calibrations: self.calibrations.shared(),
+            pooled: self.pooled.clone(),
+            sizes: self.sizes.shared(),
         }
     }
 
     pub(super) fn restore(&mut self, stored: Stored) {
         let calibrations = stored.calibrations.into_iter();
-        let restored = calibrations.map(|stored| {
-            let (key, value) = Arc::unwrap_or_clone(stored);
-            (key.clone(), Arc::new((key, value.restored())))
-        });
-        self.calibrations.refill(restored, None);
+        let restored =
+            calibrations.map(|(key, value)| (key, Arc::unwrap_or_clone(value).restored()));
+        self.calibrations.refill(restored);
         let pooled = stored.pooled.into_iter();
         self.pooled = pooled
             .map(|(model, value)| (model, value.restored()))
             .collect();
         let sizes = stored.sizes.into_iter();
         self.sizes
-            .refill(sizes.map(|stored| (stored.0.clone(), stored)), None);
+            .refill(sizes.map(|(key, sizes)| (key, Arc::unwrap_or_clone(sizes))));
     }
-}
-
-/// The entries as they are now.
-fn shared<T>(entries: &BoundedMap<Key, Entry<T>>) -> Vec<Entry<T>> {
-    let entries = entries.iter();
-    entries.map(|(_, entry)| Arc::clone(entry)).collect()
 }
 
 /// The size of the call's part of the prompt, refined by the reported usage if it was not exact.

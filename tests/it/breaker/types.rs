@@ -496,6 +496,30 @@ fn calls_that_are_abandoned_in_one_type_are_a_page_about_it() {
     assert_eq!(about(&bench), [], "it is known of all");
 }
 
+/// 6 of 300 calls are 2 %; a quarter of an hour later the first 200 have left the window, and 6 of
+/// 100 are 6 %. Over all documents there are 1,000 more.
+#[test]
+fn in_one_type_time_alone_can_make_the_share_of_abandoned_calls_too_large() {
+    let (bench, _) = bench(by_type());
+    answer(&bench, "statement", 200);
+    bench.tick_after(minutes(10));
+    answer(&bench, "invoice", 1_000);
+    answer(&bench, "statement", 94);
+    for _ in 0..6 {
+        drop(bench.permit("statement"));
+    }
+    bench.tick_after(minutes(4));
+    assert_eq!(bench.events(), []);
+    bench.tick_after(minutes(2));
+    let events = bench.events();
+    let [event] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert_eq!(event.severity, Severity::Page);
+    assert_eq!(event.only_for.as_ref(), Some(&statement()));
+    assert_eq!(event.kind.name(), "abandoned_rate_exceeded");
+}
+
 #[test]
 fn no_version_is_left_for_a_type_for_a_reason() {
     let (bench, _) = bench(by_type());
