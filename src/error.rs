@@ -83,12 +83,19 @@ impl Error {
         }))
     }
 
-    /// An error if a text that a person must give is blank.
-    pub(crate) fn if_blank(field: &'static str, text: &str) -> Result<(), Self> {
-        if text.trim().is_empty() {
-            return Err(Self::invalid(field, text, "at least one character"));
-        }
-        Ok(())
+    /// An error if a text that a person must give is blank, is too long for an event, or would break
+    /// the one line that the event is.
+    pub(crate) fn unless_a_line(field: &'static str, text: &str) -> Result<(), Self> {
+        let allowed = if text.trim().is_empty() {
+            "at least one character"
+        } else if text.chars().any(char::is_control) {
+            "one line, without control characters"
+        } else if text.len() > LONGEST_LINE {
+            "at most 1000 bytes"
+        } else {
+            return Ok(());
+        };
+        Err(Self::invalid(field, text, allowed))
     }
 
     /// An error for a command that was meant for another revision, and what is the case now.
@@ -151,6 +158,7 @@ impl Error {
 }
 
 const EXCERPT_CHARS: usize = 120;
+const LONGEST_LINE: usize = 1_000;
 
 fn excerpt(text: &str) -> String {
     let mut shown: String = text

@@ -15,11 +15,11 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// An error when `who` or `why` is blank.
+    /// An error when `who` or `why` is blank, longer than 1,000 bytes or more than one line.
     pub(crate) fn new(who: impl AsRef<str>, why: impl AsRef<str>) -> Result<Self, Error> {
         let (who, why) = (who.as_ref(), why.as_ref());
-        Error::if_blank("who", who)?;
-        Error::if_blank("why", why)?;
+        Error::unless_a_line("who", who)?;
+        Error::unless_a_line("why", why)?;
         Ok(Self {
             who: who.to_owned(),
             why: why.to_owned(),

@@ -120,8 +120,8 @@ impl Pipeline {
         note: impl AsRef<str>,
     ) -> Result<(), Error> {
         let (incident, who, note) = (incident.as_ref(), who.as_ref(), note.as_ref());
-        Error::if_blank("who", who)?;
-        Error::if_blank("note", note)?;
+        Error::unless_a_line("who", who)?;
+        Error::unless_a_line("note", note)?;
         self.0.step(|step| {
             let members = self.0.guards.iter().map(|member| step.cx(member));
             let mut all = members.chain([step.own_cx()]);

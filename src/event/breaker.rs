@@ -88,11 +88,14 @@ pub enum BreakerEvent {
         fallback: VersionId,
         destination: Destination,
     },
-    /// The circuit of a half-open version opened again; it turns half-open again at `next_at`.
+    /// The circuit of a half-open version opened again, because of a `failure` if a probe ended with
+    /// one. It turns half-open again at `next_at`; without that time, the version turned out to be at
+    /// fault itself and stays out of service until the operator rearms it.
     ProbesFailed {
         version: VersionId,
         reason: ProbeFailure,
-        next_at: Timestamp,
+        failure: Option<FailureKind>,
+        next_at: Option<Timestamp>,
     },
     /// The circuit of a version is half-open: up to `probes` calls go to the version.
     ProbesStarted { version: VersionId, probes: u32 },
@@ -207,11 +210,21 @@ impl fmt::Display for BreakerEvent {
             Self::ProbesFailed {
                 version,
                 reason,
+                failure,
                 next_at,
-            } => write!(
-                f,
-                "circuit of {version} opened again: {reason}; next probes at {next_at}"
-            ),
+            } => {
+                write!(f, "circuit of {version} opened again: {reason}")?;
+                if let Some(failure) = failure {
+                    write!(f, " with {failure}")?;
+                }
+                match next_at {
+                    Some(at) => write!(f, "; next probes at {at}"),
+                    None => write!(
+                        f,
+                        "; {version} is at fault itself: rearm it when it is mended"
+                    ),
+                }
+            }
             Self::ProbesStarted { version, probes } => {
                 let calls = if *probes == 1 {
                     "call probes"

@@ -118,6 +118,17 @@ impl Guidance {
                 format!("{version} has been well for as long as the breaker holds incidents open"),
                 "deploy the line-up with its previous version, or a corrected prompt under a new id",
             ),
+            BreakerEvent::ProbesFailed {
+                version,
+                next_at: None,
+                ..
+            } => Self::new(
+                format!("{version} is no longer probed and stays out of service"),
+                back_in_service(version),
+                format!(
+                    "deploy a corrected prompt under a new id, or put {version} back with `rearm`"
+                ),
+            ),
             BreakerEvent::ThrottledRateExceeded { .. } => Self::new(
                 "nothing: another prompt version meets the same limit",
                 "the share of throttled calls has been at most half the threshold for as long as \

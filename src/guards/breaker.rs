@@ -127,7 +127,9 @@ pub use status::BreakerStatus;
 /// [`UrgentFailure`](crate::event::BreakerEvent::UrgentFailure),
 /// [`AbandonedRateExceeded`](crate::event::BreakerEvent::AbandonedRateExceeded),
 /// [`ThrottledRateExceeded`](crate::event::BreakerEvent::ThrottledRateExceeded),
-/// [`FallbackMissing`](crate::event::BreakerEvent::FallbackMissing). Warnings:
+/// [`FallbackMissing`](crate::event::BreakerEvent::FallbackMissing), and
+/// [`ProbesFailed`](crate::event::BreakerEvent::ProbesFailed) where the provider was blamed and the
+/// version turns out to be at fault. Warnings:
 /// [`FallbackOutOfService`](crate::event::BreakerEvent::FallbackOutOfService),
 /// [`ProbesFailed`](crate::event::BreakerEvent::ProbesFailed),
 /// [`WouldTrip`](crate::event::BreakerEvent::WouldTrip),

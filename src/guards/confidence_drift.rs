@@ -286,15 +286,13 @@ impl ConfidenceDriftMonitor {
         };
         let watch = Arc::make_mut(watch);
         let status = self.status_of(watch, now);
-        let (command_name, shown) = (
-            format_args!("{NAME} {name}"),
-            format_args!("{key} {}", status.state),
-        );
-        check_revision(command_name, meant_for, status.revision, shown)?;
+        let name = format!("{NAME} {name}");
+        let shown = format!("{key} {}", status.state);
+        check_revision(&name, meant_for, status.revision, &shown)?;
         match &command {
             Command::Resolve(..) if !watch.is_raised() => {
                 let allowed = "a field whose threshold is raised";
-                return Err(Error::invalid(format!("{NAME} {name}"), shown, allowed));
+                return Err(Error::invalid(name, shown, allowed));
             }
             Command::Resolve(..) => watch.lower(),
             Command::Rebaseline(..) => watch.restart_baseline(),

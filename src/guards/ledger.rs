@@ -211,8 +211,8 @@ impl RouteLedger {
         why: impl AsRef<str>,
     ) -> Result<(), Error> {
         let (who, why) = (who.as_ref(), why.as_ref());
-        Error::if_blank("who", who)?;
-        Error::if_blank("why", why)?;
+        Error::unless_a_line("who", who)?;
+        Error::unless_a_line("why", why)?;
         let mut core = self.core.lock();
         let Some(open) = core.open.write_off(ticket) else {
             let allowed = "the ticket of an open call; see `RouteLedger::open`";

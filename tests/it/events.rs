@@ -32,6 +32,13 @@ fn by_ada(mut event: Value) -> Value {
     event
 }
 
+fn probes_failed(reason: &str, failure: Option<&str>, next_at: Option<u64>) -> Value {
+    json!({
+        "event": "probes_failed", "version": "v7", "reason": reason, "failure": failure,
+        "next_at": next_at,
+    })
+}
+
 fn breaker() -> Vec<Value> {
     let trip = |event: &str, reason: &str, errors: u64, kinds: Value| {
         json!({
@@ -108,13 +115,9 @@ fn breaker() -> Vec<Value> {
             "event": "fallback_out_of_service", "version": "v8", "fallback": "v7",
             "destination": "human_review",
         }),
-        json!({
-            "event": "probes_failed", "version": "v7", "reason": "call_failed", "next_at": later(3),
-        }),
-        json!({
-            "event": "probes_failed", "version": "v7", "reason": "lease_expired",
-            "next_at": later(3),
-        }),
+        probes_failed("call_failed", Some("timeout"), Some(later(3))),
+        probes_failed("call_failed", Some("malformed_output"), None),
+        probes_failed("lease_expired", None, Some(later(3))),
         json!({ "event": "probes_started", "version": "v7", "probes": 1 }),
         json!({ "event": "probes_started", "version": "v7", "probes": 3 }),
         by_ada(json!({ "event": "rearmed", "version": "v7" })),

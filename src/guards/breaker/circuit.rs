@@ -288,14 +288,13 @@ impl Circuit {
     }
 
     pub(super) fn is_out_by_provider(&self) -> bool {
-        !self.is_in_service() && self.fault == Fault::Provider
+        !self.is_in_service() && self.fault.is_provider()
     }
 
     /// Whether it is out of service, for a fault that is the provider's, or is if a second version
     /// fails alike now.
     pub(super) fn may_share_fault(&self, now: Timestamp) -> bool {
-        let is_like_an_outage = || self.fault.is_like_an_outage_now(self.window.span(), now);
-        self.is_out_by_provider() || !self.is_in_service() && is_like_an_outage()
+        !self.is_in_service() && self.fault.is_like_an_outage_now(self.window.span(), now)
     }
 
     /// The rule that its calls break, if any.
@@ -427,9 +426,50 @@ impl Circuit {
     /// Another version failed alike, so it is the provider's fault: a latched version is probed as
     /// well.
     pub(super) fn blame_provider(&mut self, rule: &Rule, now: Timestamp, generation: Generation) {
-        self.fault = Fault::Provider;
-        if let (Recovery::Probe(probing), Phase::Latched) = (&rule.provider_recovery, &self.phase) {
-            self.open(probing, now, generation);
+        self.fault = Fault::Provider { since: now };
+        match (&rule.provider_recovery, &self.phase) {
+            (Recovery::Probe(probing), Phase::Latched) => {
+                self.open(probing, now, generation);
+            }
+            (Recovery::Probe(_), _) => {}
+            (Recovery::Latch, _) => self.phase = Phase::Latched,
+        }
+        self.retell();
+    }
+
+    /// A probe failed; returns the time of the next probes, or `None` if the operator must rearm the
+    /// version.
+    pub(super) fn probe_failed(
+        &mut self,
+        failed_with: Option<FailureKind>,
+        is_another_well: bool,
+        rule: &Rule,
+        now: Timestamp,
+        generation: Generation,
+    ) -> Option<Timestamp> {
+        let fault = self.fault;
+        let fault = fault.after_probe(failed_with, self.times_out, is_another_well, now);
+        let next_at = self.take_out(fault, rule, now, generation);
+        self.retell();
+        next_at
+    }
+
+    /// Keeps what was told of the trip true: whose fault it is, and when the version is probed.
+    fn retell(&mut self) {
+        let (now, at) = match self.phase {
+            Phase::Open { until } => (self.fault.cause(), Some(until)),
+            _ => (self.fault.cause(), None),
+        };
+        if let Some(
+            BreakerEvent::ErrorRateExceeded {
+                cause, probes_at, ..
+            }
+            | BreakerEvent::Exhausted {
+                cause, probes_at, ..
+            },
+        ) = self.tripped.as_deref_mut()
+        {
+            (*cause, *probes_at) = (now, at);
         }
     }
 

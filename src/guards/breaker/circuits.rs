@@ -12,7 +12,7 @@ use crate::name::VersionId;
 use crate::time::{Timestamp, hours};
 
 use super::by_version::ByVersion;
-use super::circuit::Circuit;
+use super::circuit::{BreakerState, Circuit};
 use super::counts::VersionCounts;
 use super::evaluation::{End, Evaluation, Shared};
 use super::fault::Fault;
@@ -209,7 +209,6 @@ impl Circuits {
         match breach {
             Some(breach) => self.trip(version, role, breach, evaluation),
             None if circuit.end_alarm() => {
-                evaluation.shared.has_changed(cx);
                 outage::end(version, rule, cx);
             }
             None => {}
@@ -242,7 +241,7 @@ impl Circuits {
         let fallback = declared.find(|fallback| !is_out(fallback)).cloned();
         let generation = Generation::beginning(cx, now);
         let is_last = role == Role::Previous || !is_alone && fallback.is_none();
-        let fault = self.fault_of(version, &breach, is_last, now);
+        let fault = self.fault_of(version, &breach, is_last, now, cx);
         let failed_alike = self.blame_provider(fault, version, evaluation);
         let Some(circuit) = self.circuit_mut(version.as_str()) else {
             return;
@@ -299,8 +298,10 @@ impl Circuits {
             probes_at,
         };
         circuit.tripped_with(event.clone());
-        self.has_outage |= !is_alone;
-        evaluation.shared.has_changed(cx);
+        if !is_alone {
+            self.has_outage = true;
+            evaluation.shared.has_changed(cx);
+        }
         cx.page(
             &outage::failing(version, rule, cx),
             EventKind::Breaker(event),
@@ -315,29 +316,32 @@ impl Circuits {
         breach: &Breach,
         is_last: bool,
         now: Timestamp,
+        cx: &Cx<'_>,
     ) -> Fault {
-        let is_shared = is_last
-            || self
-                .others_that_share_a_fault(version, now)
-                .next()
-                .is_some();
+        let mut others = self.others_that_share_a_fault(version, now, cx);
+        let is_shared = is_last || others.next().is_some();
+        drop(others);
         let circuit = self.circuit_mut(version.as_str());
         let fault = circuit.map_or(Fault::Version, |circuit| circuit.fault_of(breach, now));
         match fault {
-            Fault::MaybeProvider { .. } if is_shared => Fault::Provider,
+            Fault::MaybeProvider { since } if is_shared => Fault::Provider { since },
             fault => fault,
         }
     }
 
-    /// Other versions that are out of service as if the provider failed.
-    fn others_that_share_a_fault(
-        &mut self,
-        version: &VersionId,
+    /// Other live versions that are out of service as if the provider failed.
+    fn others_that_share_a_fault<'a>(
+        &'a mut self,
+        version: &'a VersionId,
         now: Timestamp,
-    ) -> impl Iterator<Item = (&VersionId, &mut Circuit)> {
+        cx: &'a Cx<'_>,
+    ) -> impl Iterator<Item = (&'a VersionId, &'a mut Circuit)> {
         let circuits = self.by_version.iter_mut();
+        let is_live = |other: &VersionId| cx.line_up().role_of(other).is_some();
         circuits
-            .filter(move |(other, circuit)| other != version && circuit.may_share_fault(now))
+            .filter(move |(other, circuit)| {
+                other != version && is_live(other) && circuit.may_share_fault(now)
+            })
             .map(|(other, circuit)| (&*other, circuit))
     }
 
@@ -350,11 +354,11 @@ impl Circuits {
         evaluation: &Evaluation<'_>,
     ) -> Vec<VersionId> {
         let (rule, now) = (evaluation.rule, evaluation.shared.latest);
-        if fault != Fault::Provider {
+        if !fault.is_provider() {
             return Vec::new();
         }
         let generation = Generation::beginning(evaluation.cx, now);
-        self.others_that_share_a_fault(version, now)
+        self.others_that_share_a_fault(version, now, evaluation.cx)
             .map(|(other, circuit)| {
                 circuit.blame_provider(rule, now, generation);
                 other.clone()
@@ -366,6 +370,7 @@ impl Circuits {
     fn record_probe(&mut self, end: End<'_>, evaluation: &mut Evaluation<'_>) -> bool {
         let (rule, cx) = (evaluation.rule, evaluation.cx);
         let (ticket, now) = (end.ticket, evaluation.shared.latest);
+        let is_another_well = self.has_live_version_in_service(cx);
         let generation = Generation::beginning(cx, now);
         let Some(circuit) = self.circuit_mut(ticket.version().as_str()) else {
             return false;
@@ -386,13 +391,18 @@ impl Circuits {
             Some(CountsAs::Answered) if half_open.pass(probing) => {
                 self.recover(&version, rule, evaluation.shared, cx);
             }
-            Some(CountsAs::Failed(_) | CountsAs::AbandonedAsFailure) => {
+            Some(counts_as @ (CountsAs::Failed(_) | CountsAs::AbandonedAsFailure)) => {
+                let failure = match counts_as {
+                    CountsAs::Failed(failure) => Some(failure),
+                    _ => None,
+                };
                 let kind = EventKind::Breaker(BreakerEvent::ProbesFailed {
                     version,
                     reason: ProbeFailure::CallFailed,
-                    next_at: circuit.open(probing, now, generation),
+                    failure,
+                    next_at: circuit.probe_failed(failure, is_another_well, rule, now, generation),
                 });
-                cx.emit(Severity::Warning, kind);
+                report_probes(circuit, kind, ticket.version(), rule, cx);
             }
             _ => {}
         }
@@ -430,6 +440,8 @@ impl Circuits {
             evaluation.shared.mode,
             BreakerMode::Enforce | BreakerMode::ForcedFallback
         );
+        let stable = cx.line_up().stable().id();
+        let is_production_well = !self.is_out(stable) && !evaluation.is_out_for_all(stable);
         for (version, circuit) in self.by_version.iter_mut() {
             let Some(role) = cx.line_up().role_of(version) else {
                 continue;
@@ -447,6 +459,11 @@ impl Circuits {
                 is_over.then(|| circuit.end_alarm());
             }
             if let Some(event) = circuit.outage().filter(|_| is_enforced) {
+                let is_exhausted = matches!(event, BreakerEvent::Exhausted { .. });
+                if is_exhausted && role == Role::Previous && is_production_well {
+                    cx.well(&outage::exhausted(version, role, rule, cx));
+                    continue;
+                }
                 let trouble = match event {
                     BreakerEvent::Exhausted { .. } => outage::exhausted(version, role, rule, cx),
                     BreakerEvent::FallbackMissing { .. } => outage::alone(version, rule, cx),
@@ -482,16 +499,16 @@ impl Circuits {
         }
         let now = shared.latest;
         let generation = Generation::beginning(cx, now);
+        let is_another_well = self.has_live_version_in_service(cx);
         let mut recovered = Vec::new();
         for (version, circuit) in self.by_version.iter_mut() {
-            let version = || version.clone();
             let Some(probing) = circuit.probing(rule) else {
                 continue;
             };
             if circuit.half_open(now, generation) {
                 let probes = probing.probes;
                 let kind = EventKind::Breaker(BreakerEvent::ProbesStarted {
-                    version: version(),
+                    version: version.clone(),
                     probes,
                 });
                 cx.emit(Severity::Info, kind);
@@ -500,17 +517,18 @@ impl Circuits {
                 .half_open_mut()
                 .is_some_and(|half_open| half_open.has_passed(probing))
             {
-                recovered.push(version());
+                recovered.push(version.clone());
                 continue;
             }
             let expired = |half_open: &mut HalfOpen| half_open.has_expired(probing, now);
             if circuit.half_open_mut().is_some_and(expired) {
                 let kind = EventKind::Breaker(BreakerEvent::ProbesFailed {
-                    version: version(),
+                    version: version.clone(),
                     reason: ProbeFailure::LeaseExpired,
-                    next_at: circuit.open(probing, now, generation),
+                    failure: None,
+                    next_at: circuit.probe_failed(None, is_another_well, rule, now, generation),
                 });
-                cx.emit(Severity::Warning, kind);
+                report_probes(circuit, kind, version, rule, cx);
             }
         }
         for version in recovered {
@@ -542,7 +560,24 @@ impl Circuits {
         }
     }
 
-    fn is_out_by_provider(&self, version: &VersionId) -> bool {
+    /// Whether a live version is in service, while another one is out.
+    fn has_live_version_in_service(&self, cx: &Cx<'_>) -> bool {
+        let roles = [Role::Stable, Role::Previous].into_iter();
+        let mut live = roles.filter_map(|role| cx.line_up().get(role));
+        live.any(|version| !self.is_out(version.id()))
+    }
+
+    /// All documents fail by the provider's fault: so does what failed alike in this scope.
+    pub(super) fn share_blame(&mut self, rule: &Rule, now: Timestamp, cx: &Cx<'_>) {
+        let generation = Generation::beginning(cx, now);
+        for (_, circuit) in self.by_version.iter_mut() {
+            if circuit.may_share_fault(now) {
+                circuit.blame_provider(rule, now, generation);
+            }
+        }
+    }
+
+    pub(super) fn is_out_by_provider(&self, version: &VersionId) -> bool {
         let circuit = self.circuit(version.as_str());
         circuit.is_some_and(Circuit::is_out_by_provider)
     }
@@ -602,5 +637,24 @@ impl Circuits {
         self.adopt(rule);
         self.update_outage();
         self
+    }
+}
+
+/// Reports that probes failed; a page where a version that was to come back by itself no longer does.
+fn report_probes(
+    circuit: &Circuit,
+    failed: EventKind,
+    version: &VersionId,
+    rule: &Rule,
+    cx: &Cx<'_>,
+) {
+    let is_failing = matches!(
+        circuit.outage(),
+        Some(BreakerEvent::ErrorRateExceeded { .. })
+    );
+    if circuit.state() == BreakerState::Latched && is_failing {
+        cx.page(&outage::at_fault(version, rule, cx), failed);
+    } else {
+        cx.emit(Severity::Warning, failed);
     }
 }

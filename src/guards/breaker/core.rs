@@ -244,8 +244,17 @@ impl Core {
             counts_as,
             wait,
         };
+        let before = evaluation.shared.revision;
         self.all_documents.settled(end, &mut evaluation);
         self.needs_attention |= self.all_documents.has_outage;
+        let has_tripped = evaluation.shared.revision != before;
+        if has_tripped && self.all_documents.is_out_by_provider(ticket.version()) {
+            for name in &self.types_with_outage {
+                if let Some(circuits) = self.types.get_mut(name).map(Arc::make_mut) {
+                    circuits.share_blame(&self.rule, evaluation.shared.latest, cx);
+                }
+            }
+        }
         if !self.rule.by_type {
             return;
         }

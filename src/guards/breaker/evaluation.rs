@@ -25,7 +25,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// A version went out of service or came back, or serves although it fails.
+    /// A version went out of service or came back.
     pub(super) fn has_changed(&mut self, cx: &Cx<'_>) {
         if cx.scope().is_none() {
             self.revision.advance();

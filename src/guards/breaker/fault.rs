@@ -7,14 +7,18 @@ use crate::failure::{Cause, FailureKind};
 use crate::stats::{Span, Window};
 use crate::time::Timestamp;
 
+/// After so many times out of service in a row, of which the last began after a quarter of an hour
+/// with the default waits, a version that fails while another is well is at fault itself.
+const MOST_TIMES_OUT: u32 = 5;
+
 /// Whose fault it is that a version is out of service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Fault {
     /// Its calls fail as they do when the provider fails, but another version may be well.
     MaybeProvider { since: Timestamp },
-    /// The provider says so, or versions failed alike.
-    Provider,
+    /// The provider says so, or versions failed alike; since its calls or probes last failed so.
+    Provider { since: Timestamp },
     #[default]
     Version,
 }
@@ -22,15 +26,46 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) fn cause(self) -> Cause {
         match self {
-            Self::Provider => Cause::Provider,
+            Self::Provider { .. } => Cause::Provider,
             Self::MaybeProvider { .. } | Self::Version => Cause::Prompt,
         }
     }
 
-    /// Whether it began shortly before, and may be the provider's: then a second version that fails
-    /// alike settles it.
+    pub(super) fn is_provider(self) -> bool {
+        matches!(self, Self::Provider { .. })
+    }
+
+    /// Whether it is or may be the provider's and was so shortly before: a second version that fails
+    /// now fails alike.
     pub(super) fn is_like_an_outage_now(self, span: Span, now: Timestamp) -> bool {
-        matches!(self, Self::MaybeProvider { since } if now.since(since) <= 2 * span.length())
+        match self {
+            Self::MaybeProvider { since } | Self::Provider { since } => {
+                now.since(since) <= 2 * span.length()
+            }
+            Self::Version => false,
+        }
+    }
+
+    /// Whose fault it is after a probe failed with this kind; `None` for a probe that never ended.
+    /// While another version is well, a provider that is down for this one alone is not believed for
+    /// ever.
+    pub(super) fn after_probe(
+        self,
+        failed_with: Option<FailureKind>,
+        times_out: u32,
+        is_another_well: bool,
+        now: Timestamp,
+    ) -> Self {
+        let is_by_provider = failed_with.is_none_or(|kind| kind.cause() == Cause::Provider);
+        let is_said = failed_with == Some(FailureKind::Overloaded);
+        let is_doubtful = is_another_well && !is_said && times_out >= MOST_TIMES_OUT;
+        match self {
+            Self::Provider { .. } if is_by_provider && !is_doubtful => {
+                Self::Provider { since: now }
+            }
+            Self::Provider { .. } => Self::Version,
+            other => other,
+        }
     }
 }
 
@@ -64,7 +99,7 @@ impl ProviderFailures {
         let [provider, said] = self.window.total(now);
         let are_most = |part: u64| part.saturating_mul(2) > errors;
         if are_most(said) {
-            Fault::Provider
+            Fault::Provider { since: now }
         } else if are_most(provider) {
             Fault::MaybeProvider { since: now }
         } else {

@@ -42,9 +42,26 @@ pub(super) fn exhausted<'a>(
 
 /// A version that was out of service serves, because no version stands behind it any more.
 pub(super) fn alone<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> Trouble<'a> {
+    of_failing_version("alone", "alone-type", version, rule, cx)
+}
+
+/// A version for which the provider was blamed is at fault itself: it waits for a person, who was
+/// told that it comes back by itself.
+pub(super) fn at_fault<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> Trouble<'a> {
+    of_failing_version("at-fault", "at-fault-type", version, rule, cx)
+}
+
+/// Something worse of a version that fails.
+fn of_failing_version<'a>(
+    all: &'static str,
+    of_type: &'static str,
+    version: &'a VersionId,
+    rule: &Rule,
+    cx: &Cx<'a>,
+) -> Trouble<'a> {
     match cx.scope() {
-        None => of_version("alone", version, rule, cx).caused_by(FAILING, version),
-        Some(_) => of_version("alone-type", version, rule, cx)
+        None => of_version(all, version, rule, cx).caused_by(FAILING, version),
+        Some(_) => of_version(of_type, version, rule, cx)
             .joins_within(rule.hold_open)
             .caused_by(FAILING_TYPE, version),
     }
@@ -65,8 +82,9 @@ pub(super) fn put_right(version: &VersionId, rule: &Rule, cx: &Cx<'_>) {
     }
 }
 
-fn of_failures<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> [Trouble<'a>; 3] {
+fn of_failures<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> [Trouble<'a>; 4] {
     [
+        at_fault(version, rule, cx),
         failing(version, rule, cx),
         exhausted(version, Role::Stable, rule, cx),
         alone(version, rule, cx),

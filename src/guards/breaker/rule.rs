@@ -118,7 +118,7 @@ impl Rule {
     /// How a version comes back into service.
     pub(super) fn recovery_from(&self, fault: Fault) -> &Recovery {
         match fault {
-            Fault::Provider => &self.provider_recovery,
+            Fault::Provider { .. } => &self.provider_recovery,
             Fault::MaybeProvider { .. } | Fault::Version => &self.recovery,
         }
     }

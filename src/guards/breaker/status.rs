@@ -22,8 +22,8 @@ use crate::revision::Revision;
 #[non_exhaustive]
 pub struct BreakerStatus {
     /// The revision, for the next command. It counts commands, and the times that a version went
-    /// out of service or came back for all documents, or began or ceased to serve in spite of its
-    /// failures. Probes and the states of single document types do not change it.
+    /// out of service or came back for all documents. Probes, alarms and the states of single
+    /// document types do not change it.
     pub revision: Revision,
     /// What the breaker does when a version breaks a rule.
     pub mode: BreakerMode,

@@ -132,7 +132,7 @@ impl Rollout {
                     .extend(change.map(|change| (severity, change)));
             }
         }
-        core.revisions.of(core.trial.as_ref());
+        core.revisions.commanded(core.trial.as_ref());
         core.remember();
         Ok(())
     }

@@ -25,7 +25,7 @@ impl Rollout {
                 }
                 let mut core = self.core.lock();
                 self.catch_up(&mut core, cx);
-                if is_diverted {
+                if is_diverted && !ticket.has_lost_pin() {
                     self.note_route(&mut core, ticket, Served::ByNone);
                 }
                 if is_counted {
@@ -44,7 +44,8 @@ impl Rollout {
     }
 
     /// Takes in who serves a call, or `served` where that is not the version to which the split
-    /// gives the document. A diverted call without a stage is one for which no version was left.
+    /// gives the document. A diverted call without a stage is one for which no version was left,
+    /// unless its pin refused the version that would have served it.
     fn note_route(&self, core: &mut Core, ticket: &Ticket, served: Served<'_>) {
         let (now, split) = (core.latest, core.split);
         let Some(trial) = &mut core.trial else { return };

@@ -35,6 +35,12 @@ impl Revisions {
         }
     }
 
+    /// A command was carried out: also one that repeats another, with a reason of its own.
+    pub(super) fn commanded(&mut self, trial: Option<&Trial>) {
+        self.last = trial.map(Step::of);
+        self.revision.advance();
+    }
+
     /// The revision of now.
     pub(super) fn of(&mut self, trial: Option<&Trial>) -> Revision {
         let step = trial.map(Step::of);

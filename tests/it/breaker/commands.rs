@@ -175,7 +175,14 @@ fn of_two_people_who_press_at_once_one_succeeds() {
 fn nobody_commands_without_a_name_and_a_reason() {
     let (_, breaker) = bench(ErrorRateBreaker::builder());
     let seen = breaker.status().revision;
-    for (who, why, field) in [("", "noise", "who"), ("ada", "  ", "why")] {
+    let long = "x".repeat(1_001);
+    for (who, why, field) in [
+        ("", "noise", "who"),
+        ("ada", "  ", "why"),
+        ("ada", "fine\npage: circuit of v7 opened", "why"),
+        ("a\u{1b}[2Jda", "fine", "who"),
+        ("ada", long.as_str(), "why"),
+    ] {
         let refused = breaker.switch(BreakerMode::Disabled, seen, who, why);
         let text = refused.unwrap_err().to_string();
         assert!(text.starts_with(&format!("{field}: got `")), "{text}");

@@ -162,7 +162,7 @@ fn only_the_trip_pages() {
             "circuit of v7 opened: consecutive failures, 5 of 5 calls failed (threshold 5 %, \
              5 server_error); v6 serves now; probes at 2026-03-13T21:01:00.000Z",
             "circuit of v7 half-open: 3 calls probe v7",
-            "circuit of v7 opened again: a probe failed; next probes at 2026-03-13T21:03:00.000Z",
+            "circuit of v7 opened again: a probe failed with server_error; next probes at 2026-03-13T21:03:00.000Z",
             "circuit of v7 half-open: 3 calls probe v7",
             "circuit of v7 closed: all probes succeeded, v7 serves again",
         ]

@@ -375,3 +375,20 @@ fn a_call_can_be_pinned_to_the_version_of_another_document() {
     let page = call(page.as_str(), "invoice").pinned_to(&stables[0]);
     assert_eq!(*admitted(&bench, &page).version(), "v7");
 }
+
+/// Versions that left the line-up long ago; each call is refused by its own pin.
+#[test]
+fn calls_that_their_pins_refuse_are_no_absence_of_production() {
+    let (bench, canary) = exposing();
+    let old = Pin::from(&served_by("v5")).or_review();
+    for n in 0..200 {
+        let document = format!("inv-{n}");
+        if n % 10 == 0 {
+            let _ = admitted(&bench, &call(&document, "invoice"));
+        }
+        let pinned = call(&document, "invoice").pinned_to(old.clone());
+        let _ = bench.pipeline.admit(&pinned);
+        bench.pipeline.tick();
+    }
+    assert_eq!(canary.status().findings.not_serving, []);
+}

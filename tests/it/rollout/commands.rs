@@ -360,6 +360,17 @@ fn of_two_commands_for_one_revision_the_second_is_refused() {
     }
 }
 
+/// Ada holds, Bob holds as well with a reason of his own: Ada's approval was not meant for that.
+#[test]
+fn a_command_that_repeats_another_counts() {
+    let (_bench, canary) = running();
+    hold(&canary).unwrap();
+    let ada = canary.status().revision;
+    canary.hold(ada, "bob", "legal says no").unwrap();
+    let refused = canary.approve(ada, "ada", "looked at it").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Outdated);
+}
+
 #[test]
 fn evidence_and_holds_leave_the_revision_and_a_restart_keeps_it() {
     let (bench, canary) = running();
