@@ -16,8 +16,8 @@
 
 use std::cell::LazyCell;
 use std::hint::black_box;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -103,18 +103,20 @@ impl Case {
     /// The longest call on this thread while another takes a snapshot, of the calls that begin
     /// while it copies the state.
     fn longest_call(&self) -> Duration {
-        let is_over = AtomicBool::new(false);
+        let (is_over, begun) = (AtomicBool::new(false), OnceLock::new());
         thread::scope(|scope| {
             scope.spawn(|| {
+                begun.get_or_init(Instant::now);
                 black_box(self.pipeline.snapshot().expect("a state"));
                 is_over.store(true, Ordering::Release);
             });
-            let (begin, mut longest) = (Instant::now(), Duration::ZERO);
+            let mut longest = Duration::ZERO;
             let mut calls = self.calls.iter().cycle();
             while !is_over.load(Ordering::Acquire) {
                 let start = Instant::now();
                 let _ = calls.next().and_then(|call| self.answer(call));
-                if start.duration_since(begin) < COPY {
+                let end = begun.get().map(|begun| *begun + COPY);
+                if end.is_some_and(|end| start < end) {
                     longest = longest.max(start.elapsed());
                 }
             }

@@ -70,10 +70,7 @@ impl Guidance {
             } => Self::new(
                 format!("{fallback} serves instead of {version}, which is probed"),
                 back_in_service(version),
-                format!(
-                    "look at the provider; {version} serves again when its probes succeed, or at \
-                     once after `rearm`"
-                ),
+                look_at_the_provider(version),
             ),
             BreakerEvent::ErrorRateExceeded {
                 version,
@@ -99,10 +96,7 @@ impl Guidance {
             } => Self::new(
                 format!("documents go to {destination}, and {version} is probed"),
                 back_in_service(version),
-                format!(
-                    "look at the provider; {version} serves again when its probes succeed, or at \
-                     once after `rearm`"
-                ),
+                look_at_the_provider(version),
             ),
             BreakerEvent::Exhausted {
                 version,
@@ -270,6 +264,13 @@ impl Guidance {
             _ => Self::general(),
         }
     }
+}
+
+fn look_at_the_provider(version: &VersionId) -> String {
+    format!(
+        "look at the provider; {version} serves again when its probes succeed, or at once after \
+         `rearm`"
+    )
 }
 
 fn back_in_service(version: &VersionId) -> String {

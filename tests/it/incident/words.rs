@@ -2,7 +2,7 @@
 
 use fusebox::event::OpenIncident;
 use fusebox::guard::{Cx, Trouble};
-use fusebox::{ErrorRateBreaker, Guard, LineUp, VersionId};
+use fusebox::{ErrorRateBreaker, EventKind, Guard, LineUp, Severity, VersionId};
 use proptest::prelude::*;
 
 use super::{Told, kind};
@@ -28,6 +28,24 @@ fn the_parts_of_a_key_do_not_run_into_each_other() {
     bench.fail(5);
     let key = bench.pipeline.incidents()[0].key.clone();
     assert_eq!(key.as_str(), "one%2Ftwo/failing/a%2Fb%25c/1");
+}
+
+/// A guard of one's own that leaves plain pages: what it names is what is wrong.
+#[test]
+fn events_of_two_names_are_two_things() {
+    let told = Told::new();
+    for name in ["stale-index", "no-disk"] {
+        told.says_after(minutes(2), move |cx: &Cx<'_>| {
+            let custom = EventKind::Custom {
+                name: name.to_owned(),
+                message: "look".to_owned(),
+            };
+            cx.emit(Severity::Page, custom);
+        });
+    }
+    let things: Vec<_> = told.bench.pipeline.incidents();
+    let things: Vec<_> = things.iter().map(|open| open.things).collect();
+    assert_eq!(things.iter().sum::<u64>(), 2, "{things:?}");
 }
 
 proptest! {
