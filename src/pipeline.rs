@@ -112,7 +112,7 @@ impl Pipeline {
     /// was found. It leaves an event.
     ///
     /// An error when no such incident is open, when it ends by itself (its cause goes on), or when
-    /// `who` or `note` is empty.
+    /// `who` or `note` is blank or not one line of at most 1,000 bytes.
     pub fn acknowledge(
         &self,
         incident: impl AsRef<str>,

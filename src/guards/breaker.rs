@@ -56,15 +56,15 @@ pub use status::BreakerStatus;
 ///
 /// # What it does
 /// It opens the version's circuit: from the next call on the previous version serves (for a
-/// candidate: production). Then it sends one page. After a fault of its own the version stays out of
-/// service until the operator [rearms](Self::rearm) it: an automatic probe would serve a bad prompt
-/// again. After a [fault of the provider](ErrorRateBreakerBuilder::provider_recovery) it is probed
-/// with a few calls after a wait, and serves again when they succeed; the page says which it is, and
-/// why. If the previous version fails as well, documents go to human review, or to
-/// [a queue of yours](ErrorRateBreakerBuilder::when_exhausted), and the breaker pages that no
-/// version is left. With no previous version in the line-up, the breaker pages and the version
-/// keeps serving; a version that was out of service when such a line-up was deployed serves again,
-/// which is a page too. Production over a previous version that is out of service is a warning.
+/// candidate: production). Then it sends one page. After a fault of its own the version stays out
+/// of service until the operator [rearms](Self::rearm) it: an automatic probe would serve a bad
+/// prompt again. After a [fault of the provider](ErrorRateBreakerBuilder::provider_recovery) it is
+/// probed with a few calls after a wait, and serves again when they succeed; the page says which it
+/// is, and why. If the previous version fails as well, documents go to human review, or to [a queue
+/// of yours](ErrorRateBreakerBuilder::when_exhausted), and the breaker pages that no version is
+/// left. With no previous version in the line-up, the breaker pages and the version keeps serving;
+/// a version that was out of service when such a line-up was deployed serves again, which is a page
+/// too. Production over a previous version that is out of service is a warning.
 ///
 /// Wrong credentials, an unknown model or an exhausted quota page at once, at most once in 15
 /// minutes per kind, and do not count as errors: no prompt version can cure them.
@@ -194,11 +194,11 @@ impl ErrorRateBreaker {
     /// before are counted as late.
     ///
     /// An error if the breaker has changed since the [`status`](Self::status) with the revision
-    /// `meant_for`, if the version has had no calls, or if `who` or `why` is blank. Nothing is
-    /// changed then.
+    /// `meant_for`, if the version has had no calls, or if `who` or `why` is blank or not one line
+    /// of at most 1,000 bytes. Nothing is changed then.
     ///
     /// ```
-    /// use fusebox::{ErrorKind, ErrorRateBreaker};
+    /// use fusebox::ErrorRateBreaker;
     ///
     /// let breaker = ErrorRateBreaker::default();
     /// let seen = breaker.status().revision;
@@ -220,7 +220,8 @@ impl ErrorRateBreaker {
     /// Puts every version back into service, with empty windows, and switches the mode to
     /// [`Enforce`](BreakerMode::Enforce). Takes effect at once, as [`rearm`](Self::rearm) does.
     ///
-    /// An error if the breaker has changed since, or if `who` or `why` is blank.
+    /// An error as for [`rearm`](Self::rearm): the breaker has changed since, or `who` or `why` is
+    /// no line.
     pub fn reset(
         &self,
         meant_for: Revision,
@@ -233,7 +234,8 @@ impl ErrorRateBreaker {
     /// Switches the mode for all versions. Takes effect at once, as [`rearm`](Self::rearm) does,
     /// and holds until the next `switch` or [`reset`](Self::reset).
     ///
-    /// An error if the breaker has changed since, or if `who` or `why` is blank.
+    /// An error as for [`rearm`](Self::rearm): the breaker has changed since, or `who` or `why` is
+    /// no line.
     pub fn switch(
         &self,
         mode: BreakerMode,

@@ -1,11 +1,12 @@
 //! P2: when the confidence of a field falls, more of its answers go to human review.
 
 mod builder;
+mod commands;
+mod key;
 mod threshold;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -17,13 +18,14 @@ use crate::error::Error;
 use crate::event::{DriftEvent, EventKind, PipelineEvent, Severity};
 use crate::format::Format;
 use crate::guard::{Acceptance, Attached, Cx, Guard, State, Trouble};
-use crate::name::{DocumentType, Field};
 use crate::order::{Order, check_revision};
 use crate::revision::Revision;
 use crate::stats::{BoundedMap, Place};
 use crate::time::Timestamp;
 
 pub use builder::ConfidenceDriftMonitorBuilder;
+use commands::Command;
+use key::Key;
 use threshold::Settings;
 pub use watch::{ConfidenceMeans, DriftState};
 use watch::{Fall, Sums, Watch};
@@ -121,52 +123,6 @@ struct Core {
     latest: Timestamp,
 }
 
-/// A pair that is watched separately. Cloning copies two pointers, so a lookup does not allocate.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-struct Key {
-    document_type: DocumentType,
-    field: Field,
-}
-
-impl Key {
-    fn of(ticket: &Ticket, field: &Field) -> Self {
-        Self {
-            document_type: ticket.document_type().clone(),
-            field: field.clone(),
-        }
-    }
-
-    /// The key with these names; an error when one is empty, since no pair has an empty name.
-    fn new(document_type: impl AsRef<str>, field: impl AsRef<str>) -> Result<Self, Error> {
-        Ok(Self {
-            document_type: DocumentType::new(document_type)?,
-            field: Field::new(field)?,
-        })
-    }
-
-    /// The key under which the shared entry is reported.
-    fn other() -> Self {
-        Self {
-            document_type: DocumentType::other(),
-            field: Field::other(),
-        }
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.document_type, self.field)
-    }
-}
-
-/// A command of the operator whose event is still to come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Command {
-    Rebaseline(Key, Order),
-    Resolve(Key, Order),
-}
-
 /// The status of one field of one document type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -188,7 +144,8 @@ impl ConfidenceDriftMonitor {
     ///
     /// Takes effect at once; the event is emitted at the pipeline's next answer or tick. An error
     /// if the field has changed since the [`status`](Self::status) with the revision `meant_for`,
-    /// if its threshold is not raised, or if `who` or `why` is blank. Nothing is changed then.
+    /// if its threshold is not raised, or if `who` or `why` is blank or not one line of
+    /// at most 1,000 bytes. Nothing is changed then.
     pub fn resolve(
         &self,
         document_type: impl AsRef<str>,
@@ -206,7 +163,8 @@ impl ConfidenceDriftMonitor {
     ///
     /// Takes effect at once; the event is emitted at the pipeline's next answer or tick. An error
     /// if the field has changed since the [`status`](Self::status) with the revision `meant_for`,
-    /// if it has never been reported, or if `who` or `why` is blank. Nothing is changed then.
+    /// if it has never been reported, or if `who` or `why` is blank or not one line of
+    /// at most 1,000 bytes. Nothing is changed then.
     pub fn rebaseline(
         &self,
         document_type: impl AsRef<str>,
@@ -276,17 +234,13 @@ impl ConfidenceDriftMonitor {
     fn command(&self, command: Command, meant_for: Revision) -> Result<(), Error> {
         let mut core = self.core.lock();
         let now = core.latest;
-        let (name, Command::Rebaseline(key, _) | Command::Resolve(key, _)) = match &command {
-            Command::Rebaseline(..) => ("rebaseline", &command),
-            Command::Resolve(..) => ("resolve", &command),
-        };
+        let (name, key) = (format!("{NAME} {}", command.name()), command.key());
         let Some(watch) = core.watches.get_mut(key) else {
             let allowed = "a field that has been reported";
             return Err(Error::invalid("field", key, allowed));
         };
         let watch = Arc::make_mut(watch);
         let status = self.status_of(watch, now);
-        let name = format!("{NAME} {name}");
         let shown = format!("{key} {}", status.state);
         check_revision(&name, meant_for, status.revision, &shown)?;
         match &command {
@@ -305,7 +259,7 @@ impl ConfidenceDriftMonitor {
     fn catch_up(&self, core: &mut Core, cx: &Cx<'_>) {
         core.latest = cx.now();
         for command in std::mem::take(&mut core.commands) {
-            let (Command::Rebaseline(key, _) | Command::Resolve(key, _)) = &command;
+            let key = command.key();
             let named = if core.watches.has_own(key) {
                 key.clone()
             } else {

@@ -22,6 +22,7 @@ use crate::event::{EventKind, LedgerEvent, PipelineEvent, Severity};
 use crate::format::Format;
 use crate::guard::{Attached, Cx, Guard, State};
 use crate::name::{DocumentId, DocumentType};
+use crate::order::Order;
 use crate::stats::Place;
 use crate::time::{Timestamp, minutes};
 
@@ -188,7 +189,8 @@ impl RouteLedger {
     /// [`Ends::written_off`], and is not lost in a restart. The event comes with the pipeline's next
     /// call or tick. If the call ends after all, that end counts instead.
     ///
-    /// An error when no such call is open, or when `who` or `why` is empty.
+    /// An error when no such call is open, or when `who` or `why` is blank or not one
+    /// line of at most 1,000 bytes.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -210,9 +212,7 @@ impl RouteLedger {
         who: impl AsRef<str>,
         why: impl AsRef<str>,
     ) -> Result<(), Error> {
-        let (who, why) = (who.as_ref(), why.as_ref());
-        Error::unless_a_line("who", who)?;
-        Error::unless_a_line("why", why)?;
+        let Order { who, why } = Order::new(who, why)?;
         let mut core = self.core.lock();
         let Some(open) = core.open.write_off(ticket) else {
             let allowed = "the ticket of an open call; see `RouteLedger::open`";
@@ -225,8 +225,8 @@ impl RouteLedger {
             document: open.document,
             document_type: open.document_type,
             open_for: now.since(open.since),
-            who: who.to_owned(),
-            why: why.to_owned(),
+            who,
+            why,
         };
         core.pending_events.push(EventKind::Ledger(event));
         Ok(())

@@ -29,7 +29,10 @@ const CONSECUTIVE_FAILURES: u32 = 5;
 /// The allowed values of `last_calls`.
 const LAST_CALLS: RangeInclusive<u32> = 1..=10_000;
 const HOLD_OPEN: Duration = minutes(15);
-const PROVIDER_RECOVERY: Recovery = Recovery::Probe(Probing::OF_PROVIDER);
+/// A provider's outage passes by itself, and meanwhile documents wait: a few calls every five minutes
+/// tell early when it has.
+const PROVIDER_RECOVERY: Recovery =
+    Recovery::Probe(Probing::after(minutes(1)).with_longest_wait(minutes(5)));
 
 impl ErrorRateBreaker {
     /// Configures a breaker, starting from the defaults.
@@ -45,7 +48,8 @@ impl ErrorRateBreaker {
     /// changes nothing. The mode is not a setting; see [`switch`](Self::switch).
     ///
     /// As for every command: an error if the breaker has changed since the
-    /// [`status`](Self::status) with the revision `meant_for`, or if `who` or `why` is blank.
+    /// [`status`](Self::status) with the revision `meant_for`, or if `who` or `why` is blank or not
+    /// one line of at most 1,000 bytes.
     ///
     /// A window with another length or number of buckets starts empty, and so do the last calls
     /// when their number changes: the breaker evaluates no rate until there are enough calls again.

@@ -252,7 +252,7 @@ impl Circuit {
     }
 
     fn record_provider_failure(&mut self, kind: FailureKind, now: Timestamp) {
-        if ProviderFailures::has(kind) {
+        if fault::may_be_providers(kind) {
             let span = self.window.span();
             let failures = &mut self.provider_failures;
             failures

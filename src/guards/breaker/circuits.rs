@@ -459,17 +459,17 @@ impl Circuits {
                 is_over.then(|| circuit.end_alarm());
             }
             if let Some(event) = circuit.outage().filter(|_| is_enforced) {
-                let is_exhausted = matches!(event, BreakerEvent::Exhausted { .. });
-                if is_exhausted && role == Role::Previous && is_production_well {
-                    cx.well(&outage::exhausted(version, role, rule, cx));
-                    continue;
-                }
                 let trouble = match event {
                     BreakerEvent::Exhausted { .. } => outage::exhausted(version, role, rule, cx),
                     BreakerEvent::FallbackMissing { .. } => outage::alone(version, rule, cx),
                     _ => outage::failing(version, rule, cx),
                 };
-                cx.still(&trouble, || EventKind::Breaker(event.clone()));
+                let is_exhausted = matches!(event, BreakerEvent::Exhausted { .. });
+                if is_exhausted && role == Role::Previous && is_production_well {
+                    cx.well(&trouble);
+                } else {
+                    cx.still(&trouble, || EventKind::Breaker(event.clone()));
+                }
             }
         }
     }

@@ -56,8 +56,8 @@ impl Fault {
         is_another_well: bool,
         now: Timestamp,
     ) -> Self {
-        let is_by_provider = failed_with.is_none_or(|kind| kind.cause() == Cause::Provider);
-        let is_said = failed_with == Some(FailureKind::Overloaded);
+        let is_by_provider = failed_with.is_none_or(may_be_providers);
+        let is_said = failed_with.is_some_and(is_said_by_provider);
         let is_doubtful = is_another_well && !is_said && times_out >= MOST_TIMES_OUT;
         match self {
             Self::Provider { .. } if is_by_provider && !is_doubtful => {
@@ -67,6 +67,16 @@ impl Fault {
             other => other,
         }
     }
+}
+
+/// Whether a failure may be the provider's.
+pub(super) fn may_be_providers(kind: FailureKind) -> bool {
+    kind.cause() == Cause::Provider
+}
+
+/// Whether the provider itself says that it fails.
+fn is_said_by_provider(kind: FailureKind) -> bool {
+    kind == FailureKind::Overloaded
 }
 
 /// The failures in a version's window that may be the provider's.
@@ -83,14 +93,9 @@ impl ProviderFailures {
         }
     }
 
-    /// Whether a failure belongs here.
-    pub(super) fn has(kind: FailureKind) -> bool {
-        kind.cause() == Cause::Provider
-    }
-
     pub(super) fn add(&mut self, kind: FailureKind, now: Timestamp) {
-        let is_said = u64::from(kind == FailureKind::Overloaded);
-        self.window.add(now, [1, is_said]);
+        let said = u64::from(is_said_by_provider(kind));
+        self.window.add(now, [1, said]);
     }
 
     /// Whose fault a breach is. A version that fails for reasons of its own as often as for the

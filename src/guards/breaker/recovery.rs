@@ -51,18 +51,9 @@ pub struct Probing {
 }
 
 impl Probing {
-    /// A provider's outage passes by itself, and meanwhile documents wait: a few calls every five
-    /// minutes tell early when it has.
-    pub(super) const OF_PROVIDER: Self = Self {
-        wait: minutes(1),
-        longest_wait: Some(minutes(5)),
-        probes: PROBES,
-        lease: LEASE,
-    };
-
     /// Probes the version after this wait, with 3 calls and a lease of 10 minutes. The wait
     /// doubles, up to 15 minutes.
-    pub fn after(wait: Duration) -> Self {
+    pub const fn after(wait: Duration) -> Self {
         Self {
             wait,
             longest_wait: None,
@@ -72,7 +63,7 @@ impl Probing {
     }
 
     /// The longest wait (15 minutes by default, or the first wait if that is longer).
-    pub fn with_longest_wait(mut self, longest: Duration) -> Self {
+    pub const fn with_longest_wait(mut self, longest: Duration) -> Self {
         self.longest_wait = Some(longest);
         self
     }

@@ -23,7 +23,7 @@ use crate::revision::Revision;
 /// [`status`](Self::status) that it was meant for, who gives it, and why. It returns an error and
 /// changes nothing if the rollout has changed since ([`Outdated`](crate::ErrorKind::Outdated)), if
 /// there is no rollout, if the rollout's state does not allow the command, or if `who` or `why` is
-/// blank.
+/// blank or not one line of at most 1,000 bytes.
 ///
 /// ```
 /// use std::sync::Arc;
