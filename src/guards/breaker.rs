@@ -14,9 +14,11 @@ mod in_flight;
 mod last_calls;
 mod lost_calls;
 mod outage;
+mod probes;
 mod recovery;
 mod rule;
 mod status;
+mod trips;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

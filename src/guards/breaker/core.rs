@@ -111,7 +111,7 @@ impl Core {
 
     pub(super) fn status(&self) -> BreakerStatus {
         let states = |circuits: &Circuits| -> BTreeMap<_, _> {
-            let circuits = circuits.by_version().iter();
+            let circuits = circuits.by_version.iter();
             circuits
                 .map(|(version, circuit)| (version.clone(), circuit.state()))
                 .collect()
@@ -264,7 +264,7 @@ impl Core {
             let had_outage = circuits.has_outage;
             circuits.settled(
                 end,
-                &mut evaluation.of_type(self.all_documents.by_version(), &cx),
+                &mut evaluation.of_type(&self.all_documents.by_version, &cx),
             );
             if circuits.has_outage && !had_outage {
                 self.types_with_outage.insert(document_type.clone());
@@ -343,7 +343,7 @@ impl Core {
             let circuits = Arc::make_mut(circuits);
             let cx = cx.only_for(document_type);
             circuits
-                .check_hanging_calls(&mut evaluation.of_type(self.all_documents.by_version(), &cx));
+                .check_hanging_calls(&mut evaluation.of_type(&self.all_documents.by_version, &cx));
             if circuits.has_outage {
                 self.types_with_outage.insert(document_type.clone());
             }
@@ -361,7 +361,7 @@ impl Core {
             }
             let circuits = Arc::make_mut(circuits);
             let cx = cx.only_for(document_type);
-            circuits.report_outages(&evaluation.of_type(self.all_documents.by_version(), &cx));
+            circuits.report_outages(&evaluation.of_type(&self.all_documents.by_version, &cx));
         }
     }
 
