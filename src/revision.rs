@@ -1,4 +1,4 @@
-//! How often a guard has changed: what a command was meant for.
+//! Since when a guard is as it is: what a command was meant for.
 
 use std::fmt;
 use std::num::ParseIntError;
@@ -6,14 +6,19 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The number of changes of a guard that an operator should know of before the next command.
+use crate::time::Timestamp;
+
+/// The last change of a guard that an operator should know of before the next command.
 ///
 /// The guard's status has it, together with what it stands for. A command names the revision that
 /// it was meant for, and is refused when the guard has changed since: so two people, or one person
 /// and the guard, cannot take the same step twice. Read the status, decide, and hand its revision on
 /// unchanged; do not read it anew just before the command.
 ///
-/// In JSON and in text it is the number. It is kept over a restart.
+/// It is a number that grows with each change: the time of the change, in milliseconds since 1970, or
+/// one more than before where the clock did not advance. It is kept over a restart. After a restore
+/// of an older snapshot it is that of the snapshot; the numbers of changes that were lost do not
+/// come back with others.
 ///
 /// ```
 /// use fusebox::breaker::BreakerMode;
@@ -50,8 +55,8 @@ impl Revision {
     }
 
     /// The guard has changed.
-    pub(crate) fn advance(&mut self) {
-        self.0 = self.0.saturating_add(1);
+    pub(crate) fn advance(&mut self, now: Timestamp) {
+        self.0 = self.0.saturating_add(1).max(now.as_millis());
     }
 }
 

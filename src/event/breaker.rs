@@ -42,8 +42,10 @@ pub enum BreakerEvent {
     /// Too many calls of a version failed or were slow. If there is a version to fall back to, the
     /// circuit opens and `fallback` serves; otherwise the version keeps serving.
     ///
-    /// `kinds` counts the failures by kind; `first_failed` and `last_failed` are the tickets of the
-    /// first and the last failed call. `cause` is [`Cause::Provider`] when the
+    /// `kinds` counts the failures in the window by kind, or those in a row where the row is longer;
+    /// `first_failed` and `last_failed` are the tickets of the first and the last of them. Calls that
+    /// were slow or abandoned, and those of the last calls that have left the window, are not among
+    /// them. `cause` is [`Cause::Provider`] when the
     /// [provider is at fault](crate::breaker::ErrorRateBreakerBuilder::provider_recovery), and else
     /// [`Cause::Prompt`]; `failed_alike` are the versions that prove it. `probes_at` is when the
     /// version is probed, if it is.
@@ -106,7 +108,7 @@ pub enum BreakerEvent {
         why: String,
     },
     /// All probes of a half-open version succeeded: its circuit is closed and its window empty.
-    /// With `proven_by`, the probes of that version proved that the provider is well again.
+    /// With `proven_by`, answers of that version proved that the provider is well again.
     Recovered {
         version: VersionId,
         proven_by: Option<VersionId>,
@@ -248,7 +250,7 @@ impl fmt::Display for BreakerEvent {
                 proven_by: Some(proof),
             } => write!(
                 f,
-                "circuit of {version} closed: the probes of {proof} show that the provider is well"
+                "circuit of {version} closed: the answers of {proof} show that the provider is well"
             ),
             Self::UrgentFailure { version, failure } => {
                 let advice = advice(*failure);

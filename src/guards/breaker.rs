@@ -8,6 +8,7 @@ mod commands;
 mod core;
 mod counts;
 mod evaluation;
+mod failures;
 mod fault;
 mod generation;
 mod in_flight;

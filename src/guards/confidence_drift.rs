@@ -127,8 +127,8 @@ struct Core {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DriftStatus {
-    /// The revision, for the next command. It counts commands on the field, and how often its
-    /// threshold was raised.
+    /// The revision, for the next command. Commands on the field change it, and its threshold that
+    /// is raised.
     pub revision: Revision,
     /// Whether the field has drifted.
     pub state: DriftState,
@@ -248,8 +248,8 @@ impl ConfidenceDriftMonitor {
                 let allowed = "a field whose threshold is raised";
                 return Err(Error::invalid(name, shown, allowed));
             }
-            Command::Resolve(..) => watch.lower(),
-            Command::Rebaseline(..) => watch.restart_baseline(),
+            Command::Resolve(..) => watch.lower(now),
+            Command::Rebaseline(..) => watch.restart_baseline(now),
         }
         core.commands.push(command);
         Ok(())
@@ -340,7 +340,7 @@ impl ConfidenceDriftMonitor {
         let Some(fall) = watch.fall(now, &self.settings) else {
             return;
         };
-        watch.raise();
+        watch.raise(now);
         cx.page(&drift(&key.to_string()), self.detected(key, &fall));
     }
 

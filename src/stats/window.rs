@@ -1,5 +1,6 @@
 //! A sliding window over time: counters in buckets, a running total, constant memory and cost.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,17 @@ impl<const K: usize> Window<K> {
         self.total
     }
 
+    /// The numbers of the buckets visible at `now`: for counts that are kept elsewhere and slide
+    /// with these.
+    pub(crate) fn shown(&mut self, now: Timestamp) -> RangeInclusive<u64> {
+        self.advance(now);
+        self.oldest()..=self.newest
+    }
+
+    fn oldest(&self) -> u64 {
+        self.newest.saturating_sub(u64::from(self.span.buckets) - 1)
+    }
+
     pub(crate) fn clear(&mut self) {
         self.ring.clear();
         self.total = [0; K];
@@ -111,12 +123,7 @@ impl<const K: usize> Window<K> {
             return false;
         }
         self.advance_to(other.newest);
-        let oldest = self.newest.saturating_sub(u64::from(self.span.buckets) - 1);
-        let first = oldest.max(
-            other
-                .newest
-                .saturating_sub(u64::from(other.span.buckets) - 1),
-        );
+        let first = self.oldest().max(other.oldest());
         for number in first..=other.newest {
             let counts = other.ring.get(number);
             self.ring.add(number, counts);

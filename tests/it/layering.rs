@@ -323,7 +323,16 @@ fn only_the_clock_reads_the_time_and_nothing_above_the_shell_waits() {
 }
 
 /// Types whose own methods lie in more than one file, and why. A builder's file makes what it builds, and needs no reason.
-const SPREAD: [(&str, &[&str], &str); 6] = [
+const SPREAD: [(&str, &[&str], &str); 7] = [
+    (
+        "Circuits",
+        &[
+            "guards/breaker/circuits",
+            "guards/breaker/probes",
+            "guards/breaker/trips",
+        ],
+        "what calls count for, what a broken rule leads to, and how a version comes back",
+    ),
     (
         "Encoding",
         &["tokens/model", "tokens/counter/select"],

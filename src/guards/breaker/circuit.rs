@@ -1,12 +1,12 @@
 //! The circuit of one version: its recent calls, and whether it is in service.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::counts::{Health, VersionCounts};
-use super::fault::{self, Fault, ProviderFailures};
+use super::failures::{Failed, Failures};
+use super::fault::{self, Fault};
 use super::generation::Generation;
 use super::in_flight::InFlight;
 use super::last_calls::LastCalls;
@@ -67,7 +67,7 @@ pub(super) struct Circuit {
     failures_in_a_row: u32,
     /// Boxed, because a version that is well has none.
     #[serde(default)]
-    provider_failures: Option<Box<ProviderFailures>>,
+    failures: Option<Box<Failures>>,
     /// Why it is out of service, if it is.
     #[serde(default)]
     fault: Fault,
@@ -78,10 +78,6 @@ pub(super) struct Circuit {
     lost_calls: LostCalls,
     /// Whether `WouldTrip` was reported since the version was last healthy.
     would_trip: bool,
-    /// Failures by kind since the window last had none.
-    kinds: BTreeMap<FailureKind, u64>,
-    /// The first and the last of these failed calls.
-    failed: Option<(TicketId, TicketId)>,
     /// What was told when it last tripped.
     #[serde(default)]
     tripped: Option<Box<BreakerEvent>>,
@@ -108,14 +104,12 @@ impl Circuit {
             last_calls: LastCalls::new(rule.last_calls),
             in_flight: None,
             failures_in_a_row: 0,
-            provider_failures: None,
+            failures: None,
             fault: Fault::Version,
             times_out: 0,
             late: 0,
             lost_calls: LostCalls::default(),
             would_trip: false,
-            kinds: BTreeMap::new(),
-            failed: None,
             tripped: None,
             retry_at: None,
         }
@@ -125,7 +119,7 @@ impl Circuit {
     pub(super) fn adopt(&mut self, rule: &Rule) {
         if self.window.span() != rule.span {
             self.window = Window::new(rule.span);
-            self.provider_failures = None;
+            self.failures = None;
         }
         if !self.last_calls.has_size(rule.last_calls) {
             self.last_calls = LastCalls::new(rule.last_calls);
@@ -190,13 +184,17 @@ impl Circuit {
         }
     }
 
-    pub(super) fn kinds(&self) -> BTreeMap<FailureKind, u64> {
-        self.kinds.clone()
-    }
-
-    /// The first and the last failed call.
-    pub(super) fn failed(&self) -> Option<(TicketId, TicketId)> {
-        self.failed
+    /// The failures that broke a rule: those in the window, or those of a row that is longer than
+    /// what of it is in the window.
+    pub(super) fn failed(&mut self, breach: &Breach, now: Timestamp) -> Failed {
+        let [_, errors, ..] = self.window.total(now);
+        let is_row = breach.reason == TripReason::ConsecutiveFailures && breach.part > errors;
+        let shown = self.window.shown(now);
+        match self.failures.as_deref_mut() {
+            Some(failures) if is_row => failures.in_a_row(),
+            Some(failures) => failures.in_window(&shown),
+            None => Failed::default(),
+        }
     }
 
     /// The API asked to wait: no probe begins before that.
@@ -227,15 +225,17 @@ impl Circuit {
         match counts_as {
             CountsAs::Answered => {
                 self.failures_in_a_row = 0;
+                if let Some(failures) = self.failures.as_deref_mut() {
+                    failures.end_row();
+                }
                 self.window.add(now, [1, 0, 0, slow, 0]);
                 self.last_calls.add(false);
             }
             CountsAs::Failed(kind) => {
                 self.forget_old_failures(now);
-                let (first, _) = self.failed.unwrap_or((ticket, ticket));
-                self.failed = Some((first, ticket));
-                *self.kinds.entry(kind).or_default() += 1;
-                self.record_provider_failure(kind, now);
+                let shown = self.window.shown(now);
+                let failures = self.failures.get_or_insert_default();
+                failures.add(ticket, kind, &shown);
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
                 self.window.add(now, [1, 1, 0, slow, 0]);
                 self.last_calls.add(true);
@@ -251,32 +251,23 @@ impl Circuit {
         }
     }
 
-    fn record_provider_failure(&mut self, kind: FailureKind, now: Timestamp) {
-        if fault::may_be_providers(kind) {
-            let span = self.window.span();
-            let failures = &mut self.provider_failures;
-            failures
-                .get_or_insert_with(|| Box::new(ProviderFailures::new(span)))
-                .add(kind, now);
-        }
-    }
-
     /// Without a failure in the window, what failed before is another matter.
     fn forget_old_failures(&mut self, now: Timestamp) {
         let [_, errors, ..] = self.window.total(now);
         if errors == 0 {
-            self.kinds.clear();
-            self.failed = None;
+            self.failures = None;
             self.failures_in_a_row = 0;
-            self.provider_failures = None;
         }
     }
 
     /// Whose fault it is that its calls break a rule.
     pub(super) fn fault_of(&mut self, breach: &Breach, now: Timestamp) -> Fault {
-        let [_, errors, ..] = self.window.total(now);
-        let failures = self.provider_failures.as_deref_mut();
-        fault::of(breach.reason, failures, errors, now)
+        let [_, in_window, ..] = self.window.total(now);
+        let errors = match breach.reason {
+            TripReason::ConsecutiveFailures => breach.part,
+            _ => in_window,
+        };
+        fault::of(breach.reason, &self.failed(breach, now).kinds, errors, now)
     }
 
     /// When and how it is probed while it is out of service, if it is.

@@ -116,6 +116,9 @@ impl Circuits {
             self.release_probes(ticket, None);
         }
         let was_probe = self.has_outage && self.record_probe(end, evaluation);
+        if self.has_outage && !was_probe && matches!(end.counts_as, Some(CountsAs::Answered)) {
+            self.prove_fallback(ticket, evaluation);
+        }
         if let Some(counts_as) = end.counts_as.filter(|_| !was_probe) {
             self.record(ticket, counts_as, evaluation);
         }

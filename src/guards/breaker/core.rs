@@ -71,6 +71,7 @@ impl Core {
                 generation: Generation::default(),
                 latest: Timestamp::EPOCH,
                 revision: Revision::default(),
+                has_blamed_provider: false,
             },
             all_documents: Circuits::new(),
             types: BoundedMap::new(DEFAULT_KEYS),
@@ -163,7 +164,7 @@ impl Core {
             Command::Switch(mode, _) => self.shared.mode = *mode,
             Command::DropTypes(_) | Command::Reconfigure(_) => {}
         }
-        self.shared.revision.advance();
+        self.shared.revision.advance(self.shared.latest);
         self.await_step(command);
         Ok(())
     }
@@ -244,20 +245,13 @@ impl Core {
             counts_as,
             wait,
         };
-        let before = evaluation.shared.revision;
         self.all_documents.settled(end, &mut evaluation);
         self.needs_attention |= self.all_documents.has_outage;
-        let has_tripped = evaluation.shared.revision != before;
-        if has_tripped && self.all_documents.is_out_by_provider(ticket.version()) {
-            for name in &self.types_with_outage {
-                if let Some(circuits) = self.types.get_mut(name).map(Arc::make_mut) {
-                    circuits.share_blame(&self.rule, evaluation.shared.latest, cx);
-                }
-            }
-        }
+        self.share_blame(cx);
         if !self.rule.by_type {
             return;
         }
+        let mut evaluation = Evaluation::new(&self.rule, &mut self.shared, cx);
         let document_type = ticket.document_type();
         if let Some(circuits) = of_type(&mut self.types, document_type, cx) {
             let cx = cx.only_for(document_type);
@@ -269,6 +263,18 @@ impl Core {
             if circuits.has_outage && !had_outage {
                 self.types_with_outage.insert(document_type.clone());
                 self.needs_attention = true;
+            }
+        }
+    }
+
+    /// The provider is at fault for all documents: also for the types that failed alike.
+    fn share_blame(&mut self, cx: &Cx<'_>) {
+        if !std::mem::take(&mut self.shared.has_blamed_provider) {
+            return;
+        }
+        for name in &self.types_with_outage {
+            if let Some(circuits) = self.types.get_mut(name).map(Arc::make_mut) {
+                circuits.blame_provider(None, &self.rule, self.shared.latest, cx);
             }
         }
     }
@@ -339,6 +345,8 @@ impl Core {
         }
         let mut evaluation = Evaluation::new(&self.rule, &mut self.shared, cx);
         self.all_documents.check_hanging_calls(&mut evaluation);
+        self.share_blame(cx);
+        let mut evaluation = Evaluation::new(&self.rule, &mut self.shared, cx);
         for (document_type, circuits) in self.types.iter_mut() {
             let circuits = Arc::make_mut(circuits);
             let cx = cx.only_for(document_type);

@@ -19,16 +19,19 @@ pub(super) struct Shared {
     /// Calls admitted before it are late for every version.
     pub(super) generation: Generation,
     pub(super) latest: Timestamp,
-    /// How often a version went out of service or came back for all documents; it counts commands
-    /// as well.
+    /// The last time that a version went out of service or came back for all documents, or a command
+    /// was given.
     pub(super) revision: Revision,
+    /// Whether the provider has just been found at fault for all documents, so that it is for what
+    /// failed alike in single types.
+    pub(super) has_blamed_provider: bool,
 }
 
 impl Shared {
     /// A version went out of service or came back.
     pub(super) fn has_changed(&mut self, cx: &Cx<'_>) {
         if cx.scope().is_none() {
-            self.revision.advance();
+            self.revision.advance(self.latest);
         }
     }
 }

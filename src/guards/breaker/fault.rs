@@ -1,10 +1,12 @@
 //! Whose fault it is that a version fails: the version's own, or the provider's.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::TripReason;
 use crate::failure::{Cause, FailureKind};
-use crate::stats::{Span, Window};
+use crate::stats::Span;
 use crate::time::Timestamp;
 
 /// After so many times out of service in a row, of which the last began after a quarter of an hour
@@ -79,51 +81,27 @@ fn is_said_by_provider(kind: FailureKind) -> bool {
     kind == FailureKind::Overloaded
 }
 
-/// The failures in a version's window that may be the provider's.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct ProviderFailures {
-    /// Counts of those that may be, and of those of which the provider says it.
-    window: Window<2>,
-}
-
-impl ProviderFailures {
-    pub(super) fn new(span: Span) -> Self {
-        Self {
-            window: Window::new(span),
-        }
-    }
-
-    pub(super) fn add(&mut self, kind: FailureKind, now: Timestamp) {
-        let said = u64::from(is_said_by_provider(kind));
-        self.window.add(now, [1, said]);
-    }
-
-    /// Whose fault a breach is. A version that fails for reasons of its own as often as for the
-    /// provider's is at fault itself.
-    fn fault(&mut self, errors: u64, now: Timestamp) -> Fault {
-        let [provider, said] = self.window.total(now);
-        let are_most = |part: u64| part.saturating_mul(2) > errors;
-        if are_most(said) {
-            Fault::Provider { since: now }
-        } else if are_most(provider) {
-            Fault::MaybeProvider { since: now }
-        } else {
-            Fault::Version
-        }
-    }
-}
-
-/// Whose fault it is that a version with `errors` in its window breaks a rule. Calls that hang tell
-/// as much as calls that time out.
+/// Whose fault it is that a version with `errors` in its window, these kinds of failures among them,
+/// breaks a rule. A version that fails for reasons of its own as often as for the provider's is at
+/// fault itself; calls that hang tell as much as calls that time out.
 pub(super) fn of(
     broken: TripReason,
-    failures: Option<&mut ProviderFailures>,
+    kinds: &BTreeMap<FailureKind, u64>,
     errors: u64,
     now: Timestamp,
 ) -> Fault {
-    match failures {
-        _ if broken == TripReason::SlowCalls => Fault::MaybeProvider { since: now },
-        Some(failures) => failures.fault(errors, now),
-        None => Fault::Version,
+    let are_most = |is_one: fn(FailureKind) -> bool| {
+        let ones = kinds.iter().filter(|(kind, _)| is_one(**kind));
+        let ones: u64 = ones.map(|(_, count)| count).sum();
+        ones.saturating_mul(2) > errors
+    };
+    if broken == TripReason::SlowCalls {
+        Fault::MaybeProvider { since: now }
+    } else if are_most(is_said_by_provider) {
+        Fault::Provider { since: now }
+    } else if are_most(may_be_providers) {
+        Fault::MaybeProvider { since: now }
+    } else {
+        Fault::Version
     }
 }

@@ -2,12 +2,15 @@
 
 use super::rule::Rule;
 use crate::call::Role;
+use crate::event::BreakerEvent;
 use crate::failure::FailureKind;
 use crate::guard::{Cx, Trouble};
 use crate::name::{DocumentType, VersionId};
 
 const FAILING: &str = "failing";
 const FAILING_TYPE: &str = "failing-type";
+const EXHAUSTED: &str = "exhausted";
+const EXHAUSTED_TYPE: &str = "exhausted-type";
 
 /// A version fails, for all documents or for one type.
 pub(super) fn failing<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> Trouble<'a> {
@@ -28,8 +31,8 @@ pub(super) fn exhausted<'a>(
     cx: &Cx<'a>,
 ) -> Trouble<'a> {
     let (what, failing) = match cx.scope() {
-        None => ("exhausted", FAILING),
-        Some(_) => ("exhausted-type", FAILING_TYPE),
+        None => (EXHAUSTED, FAILING),
+        Some(_) => (EXHAUSTED_TYPE, FAILING_TYPE),
     };
     let trouble = of_version(what, version, rule, cx);
     let of_production = || trouble.caused_by(failing, cx.line_up().stable().id());
@@ -42,28 +45,39 @@ pub(super) fn exhausted<'a>(
 
 /// A version that was out of service serves, because no version stands behind it any more.
 pub(super) fn alone<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> Trouble<'a> {
-    of_failing_version("alone", "alone-type", version, rule, cx)
+    let failing = (FAILING, FAILING_TYPE);
+    after(failing, ("alone", "alone-type"), version, rule, cx)
 }
 
 /// A version for which the provider was blamed is at fault itself: it waits for a person, who was
-/// told that it comes back by itself.
-pub(super) fn at_fault<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> Trouble<'a> {
-    of_failing_version("at-fault", "at-fault-type", version, rule, cx)
+/// `told` that it comes back by itself.
+pub(super) fn at_fault<'a>(
+    version: &'a VersionId,
+    told: Option<&BreakerEvent>,
+    rule: &Rule,
+    cx: &Cx<'a>,
+) -> Trouble<'a> {
+    let told = match told {
+        Some(BreakerEvent::Exhausted { .. }) => (EXHAUSTED, EXHAUSTED_TYPE),
+        _ => (FAILING, FAILING_TYPE),
+    };
+    after(told, ("at-fault", "at-fault-type"), version, rule, cx)
 }
 
-/// Something worse of a version that fails.
-fn of_failing_version<'a>(
-    all: &'static str,
-    of_type: &'static str,
+/// Something worse of a version of which another thing was told; both as they are called for all
+/// documents and for one type.
+fn after<'a>(
+    told: (&'static str, &'static str),
+    what: (&'static str, &'static str),
     version: &'a VersionId,
     rule: &Rule,
     cx: &Cx<'a>,
 ) -> Trouble<'a> {
     match cx.scope() {
-        None => of_version(all, version, rule, cx).caused_by(FAILING, version),
-        Some(_) => of_version(of_type, version, rule, cx)
+        None => of_version(what.0, version, rule, cx).caused_by(told.0, version),
+        Some(_) => of_version(what.1, version, rule, cx)
             .joins_within(rule.hold_open)
-            .caused_by(FAILING_TYPE, version),
+            .caused_by(told.1, version),
     }
     .worse()
 }
@@ -84,7 +98,7 @@ pub(super) fn put_right(version: &VersionId, rule: &Rule, cx: &Cx<'_>) {
 
 fn of_failures<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> [Trouble<'a>; 4] {
     [
-        at_fault(version, rule, cx),
+        at_fault(version, None, rule, cx),
         failing(version, rule, cx),
         exhausted(version, Role::Stable, rule, cx),
         alone(version, rule, cx),

@@ -21,8 +21,8 @@ use crate::revision::Revision;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct BreakerStatus {
-    /// The revision, for the next command. It counts commands, and the times that a version went
-    /// out of service or came back for all documents. Probes, alarms and the states of single
+    /// The revision, for the next command. Commands change it, and versions that go out of service
+    /// or come back for all documents. Probes, alarms and the states of single
     /// document types do not change it.
     pub revision: Revision,
     /// What the breaker does when a version breaks a rule.

@@ -9,6 +9,7 @@ use crate::time::Timestamp;
 use super::circuit::Circuit;
 use super::circuits::Circuits;
 use super::evaluation::{Evaluation, Shared};
+use super::failures::Failed;
 use super::fault::Fault;
 use super::generation::Generation;
 use super::outage;
@@ -39,16 +40,30 @@ impl Circuits {
         let mut declared = behind.into_iter().flatten().map(Version::id).peekable();
         let is_alone = declared.peek().is_none();
         let fallback = declared.find(|fallback| !is_out(fallback)).cloned();
-        let generation = Generation::beginning(cx, now);
         let is_last = role == Role::Previous || !is_alone && fallback.is_none();
         let fault = self.fault_of(version, &breach, is_last, now, cx);
-        let failed_alike = self.blame_provider(fault, version, evaluation);
+        let failed_alike = if fault.is_provider() {
+            evaluation.shared.has_blamed_provider |= cx.scope().is_none();
+            self.blame_provider(Some(version), rule, now, cx)
+        } else {
+            Vec::new()
+        };
+        let generation = Generation::beginning(cx, now);
         let Some(circuit) = self.circuit_mut(version.as_str()) else {
             return;
         };
-        if is_last {
-            let probes_at = circuit.take_out(fault, rule, now, generation);
-            let (first_failed, last_failed) = circuit.failed().unzip();
+        let serves_on = is_alone && !is_last;
+        if serves_on && circuit.is_alarmed() {
+            return;
+        }
+        let probes_at = if serves_on {
+            circuit.alarm();
+            None
+        } else {
+            circuit.take_out(fault, rule, now, generation)
+        };
+        let Failed { kinds, first, last } = circuit.failed(&breach, now);
+        let (event, trouble) = if is_last {
             let destination = rule.when_exhausted.clone();
             let event = BreakerEvent::Exhausted {
                 version: version.clone(),
@@ -56,56 +71,38 @@ impl Circuits {
                 errors: breach.part,
                 calls: breach.whole,
                 threshold: breach.threshold,
-                kinds: circuit.kinds(),
-                first_failed,
-                last_failed,
+                kinds,
+                first_failed: first,
+                last_failed: last,
                 destination: destination.unwrap_or(Destination::HumanReview),
                 cause: fault.cause(),
                 failed_alike,
                 probes_at,
             };
-            circuit.tripped_with(event.clone());
-            self.has_outage = true;
-            evaluation.shared.has_changed(cx);
-            cx.page(
-                &outage::exhausted(version, role, rule, cx),
-                EventKind::Breaker(event),
-            );
-            return;
-        }
-        if fallback.is_none() && circuit.is_alarmed() {
-            return;
-        }
-        let (first_failed, last_failed) = circuit.failed().unzip();
-        let probes_at = if is_alone {
-            circuit.alarm();
-            None
+            (event, outage::exhausted(version, role, rule, cx))
         } else {
-            circuit.take_out(fault, rule, now, generation)
-        };
-        let event = BreakerEvent::ErrorRateExceeded {
-            version: version.clone(),
-            reason: breach.reason,
-            errors: breach.part,
-            calls: breach.whole,
-            threshold: breach.threshold,
-            kinds: circuit.kinds(),
-            first_failed,
-            last_failed,
-            fallback,
-            cause: fault.cause(),
-            failed_alike,
-            probes_at,
+            let event = BreakerEvent::ErrorRateExceeded {
+                version: version.clone(),
+                reason: breach.reason,
+                errors: breach.part,
+                calls: breach.whole,
+                threshold: breach.threshold,
+                kinds,
+                first_failed: first,
+                last_failed: last,
+                fallback,
+                cause: fault.cause(),
+                failed_alike,
+                probes_at,
+            };
+            (event, outage::failing(version, rule, cx))
         };
         circuit.tripped_with(event.clone());
-        if !is_alone {
+        if !serves_on {
             self.has_outage = true;
             evaluation.shared.has_changed(cx);
         }
-        cx.page(
-            &outage::failing(version, rule, cx),
-            EventKind::Breaker(event),
-        );
+        cx.page(&trouble, EventKind::Breaker(event));
     }
 
     /// Whose fault it is that a version breaks a rule: the provider's too if no version is left, as
@@ -118,7 +115,7 @@ impl Circuits {
         now: Timestamp,
         cx: &Cx<'_>,
     ) -> Fault {
-        let mut others = self.others_that_share_a_fault(version, now, cx);
+        let mut others = self.others_that_share_a_fault(Some(version), now, cx);
         let is_shared = is_last || others.next().is_some();
         drop(others);
         let circuit = self.circuit_mut(version.as_str());
@@ -132,7 +129,7 @@ impl Circuits {
     /// Other live versions that are out of service as if the provider failed.
     fn others_that_share_a_fault<'a>(
         &'a mut self,
-        version: &'a VersionId,
+        version: Option<&'a VersionId>,
         now: Timestamp,
         cx: &'a Cx<'_>,
     ) -> impl Iterator<Item = (&'a VersionId, &'a mut Circuit)> {
@@ -140,25 +137,22 @@ impl Circuits {
         let is_live = |other: &VersionId| cx.line_up().role_of(other).is_some();
         circuits
             .filter(move |(other, circuit)| {
-                other != version && is_live(other) && circuit.may_share_fault(now)
+                Some(&*other) != version && is_live(other) && circuit.may_share_fault(now)
             })
             .map(|(other, circuit)| (&*other, circuit))
     }
 
-    /// When the provider is at fault, it is also for the versions that failed alike shortly before;
-    /// these versions.
-    fn blame_provider(
+    /// The provider is at fault: also for the other live versions that failed alike shortly before,
+    /// but for `version`; these versions.
+    pub(super) fn blame_provider(
         &mut self,
-        fault: Fault,
-        version: &VersionId,
-        evaluation: &Evaluation<'_>,
+        version: Option<&VersionId>,
+        rule: &Rule,
+        now: Timestamp,
+        cx: &Cx<'_>,
     ) -> Vec<VersionId> {
-        let (rule, now) = (evaluation.rule, evaluation.shared.latest);
-        if !fault.is_provider() {
-            return Vec::new();
-        }
-        let generation = Generation::beginning(evaluation.cx, now);
-        self.others_that_share_a_fault(version, now, evaluation.cx)
+        let generation = Generation::beginning(cx, now);
+        self.others_that_share_a_fault(version, now, cx)
             .map(|(other, circuit)| {
                 circuit.blame_provider(rule, now, generation);
                 other.clone()
@@ -200,16 +194,6 @@ impl Circuits {
         circuit.serve_alone(event.clone(), Generation::beginning(cx, shared.latest));
         shared.has_changed(cx);
         cx.page(&outage::alone(version, rule, cx), EventKind::Breaker(event));
-    }
-
-    /// All documents fail by the provider's fault: so does what failed alike in this scope.
-    pub(super) fn share_blame(&mut self, rule: &Rule, now: Timestamp, cx: &Cx<'_>) {
-        let generation = Generation::beginning(cx, now);
-        for (_, circuit) in self.by_version.iter_mut() {
-            if circuit.may_share_fault(now) {
-                circuit.blame_provider(rule, now, generation);
-            }
-        }
     }
 
     pub(super) fn is_out_by_provider(&self, version: &VersionId) -> bool {

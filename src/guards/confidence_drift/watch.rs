@@ -190,21 +190,21 @@ impl Watch {
         self.revision
     }
 
-    pub(super) fn raise(&mut self) {
+    pub(super) fn raise(&mut self, now: Timestamp) {
         self.raised = true;
-        self.revision.advance();
+        self.revision.advance(now);
     }
 
     /// Lowers the threshold, and empties the window so that its documents do not raise it again.
-    pub(super) fn lower(&mut self) {
+    pub(super) fn lower(&mut self, now: Timestamp) {
         self.raised = false;
-        self.revision.advance();
+        self.revision.advance(now);
         self.window.clear();
     }
 
     /// Measures a new baseline on the documents that follow.
-    pub(super) fn restart_baseline(&mut self) {
-        self.lower();
+    pub(super) fn restart_baseline(&mut self, now: Timestamp) {
+        self.lower(now);
         (self.baseline, self.frozen) = (Sums::default(), false);
     }
 

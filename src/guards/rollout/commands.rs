@@ -99,7 +99,7 @@ impl Rollout {
         let mut core = self.core.lock();
         let core = &mut *core;
         let (latest, name) = (core.latest, self.plan.name);
-        let revision = core.revisions.of(core.trial.as_ref());
+        let revision = core.revisions.of(core.trial.as_ref(), latest);
         let now = core.trial.as_ref().map(|trial| {
             let (shown, stage, share) = (trial.shown(), trial.number(), self.share(trial));
             format!("{} {shown} at stage {stage} with {share}", trial.candidate)
@@ -132,7 +132,7 @@ impl Rollout {
                     .extend(change.map(|change| (severity, change)));
             }
         }
-        core.revisions.commanded(core.trial.as_ref());
+        core.revisions.commanded(core.trial.as_ref(), latest);
         core.remember();
         Ok(())
     }

@@ -79,7 +79,7 @@ impl Rollout {
     pub(super) fn status(&self) -> RolloutStatus {
         let mut core = self.core.lock();
         let core = &mut *core;
-        let revision = core.revisions.of(core.trial.as_ref());
+        let revision = core.revisions.of(core.trial.as_ref(), core.latest);
         let (trial, view) = self.view(core);
         let is_on = trial.is_some();
         let mut none = Trial::none();
@@ -151,7 +151,7 @@ impl Rollout {
         let core = &mut *guarded;
         let stored = Stored {
             format: Format,
-            revision: core.revisions.of(core.trial.as_ref()),
+            revision: core.revisions.of(core.trial.as_ref(), core.latest),
             trial: core.trial.as_ref().map(StoredTrial::from),
             delays: core.review_delays.stored(),
             seen: core

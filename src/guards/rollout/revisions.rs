@@ -1,4 +1,4 @@
-//! How often a rollout has changed in a way that an operator must know of before a command.
+//! Which step of a rollout an operator must know of before a command.
 
 use super::status::RolloutState;
 use super::trial::Trial;
@@ -6,7 +6,7 @@ use crate::name::VersionId;
 use crate::revision::Revision;
 use crate::time::Timestamp;
 
-/// Counts the steps of rollouts; a step is counted when somebody looks.
+/// The revisions of rollouts; a step has one from when somebody looks.
 #[derive(Debug, Default)]
 pub(super) struct Revisions {
     revision: Revision,
@@ -36,17 +36,17 @@ impl Revisions {
     }
 
     /// A command was carried out: also one that repeats another, with a reason of its own.
-    pub(super) fn commanded(&mut self, trial: Option<&Trial>) {
+    pub(super) fn commanded(&mut self, trial: Option<&Trial>, now: Timestamp) {
         self.last = trial.map(Step::of);
-        self.revision.advance();
+        self.revision.advance(now);
     }
 
     /// The revision of now.
-    pub(super) fn of(&mut self, trial: Option<&Trial>) -> Revision {
+    pub(super) fn of(&mut self, trial: Option<&Trial>, now: Timestamp) -> Revision {
         let step = trial.map(Step::of);
         if step != self.last {
             self.last = step;
-            self.revision.advance();
+            self.revision.advance(now);
         }
         self.revision
     }

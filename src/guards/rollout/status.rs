@@ -64,7 +64,7 @@ pub struct TypeStatus {
 pub struct RolloutStatus {
     /// The candidate. If `None`, there is no rollout, and the other fields are empty.
     pub candidate: Option<VersionId>,
-    /// The revision, for the next command. It counts commands, and the steps of the rollout: its
+    /// The revision, for the next command. Commands change it, and the steps of the rollout: its
     /// start, each stage, a promotion, an escalation, a rollback, a type that returned to
     /// production.
     pub revision: Revision,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fusebox::breaker::{BreakerMode, BreakerState, Probing};
+use fusebox::clock::Clock;
 use fusebox::{ErrorKind, ErrorRateBreaker, Event, FailureKind};
 
 use super::bench;
@@ -128,8 +129,10 @@ fn a_command_that_was_meant_for_what_has_changed_is_refused() {
         assert_eq!(
             refused.to_string(),
             format!(
-                "error-rate {command}: meant for revision 1, but it is 2 now: enforce, v6 \
-                 latched, v7 latched"
+                "error-rate {command}: meant for revision {}, but it is {} now: enforce, v6 \
+                 latched, v7 latched",
+                seen.revision,
+                breaker.status().revision
             )
         );
     }
@@ -192,24 +195,46 @@ fn nobody_commands_without_a_name_and_a_reason() {
 
 /// Probes and further failures leave it as it is: else a person could never press.
 #[test]
-fn a_revision_counts_what_a_person_must_know() {
+fn a_revision_is_of_the_last_change_that_a_person_must_know() {
     let probing = Probing::after(minutes(1)).with_probes(1);
     let (bench, breaker) = bench(ErrorRateBreaker::builder().recovery(probing));
+    let began = Clock::now(&bench.clock).as_millis();
     let now = || (breaker.state(v7()), breaker.status().revision.number());
     let late = bench.permit("invoice");
     bench.fail(5);
     late.fail(FailureKind::Refusal);
-    assert_eq!(now(), (BreakerState::Open, 1));
+    assert_eq!(now(), (BreakerState::Open, began));
     bench.tick_after(minutes(1));
-    assert_eq!(now(), (BreakerState::HalfOpen, 1));
+    assert_eq!(now(), (BreakerState::HalfOpen, began));
     bench.fail(1);
-    assert_eq!(now(), (BreakerState::Open, 1));
+    assert_eq!(now(), (BreakerState::Open, began));
     bench.tick_after(minutes(2));
     bench.answer(1);
-    assert_eq!(now(), (BreakerState::Closed, 2));
+    assert_eq!(now(), (BreakerState::Closed, began + 3 * 60 * 1_000));
+    reset(&breaker);
+    reset(&breaker);
+    let last = began + 3 * 60 * 1_000 + 2;
+    assert_eq!(now(), (BreakerState::Closed, last), "at one time");
     let (next, after) = restarted(&bench);
-    assert_eq!(after.status().revision.number(), 2, "over a restart");
+    assert_eq!(after.status().revision.number(), last, "over a restart");
     drop(next);
+}
+
+/// Ada looks; the process dies, and its last snapshot is from before. As many changes later, the
+/// breaker is not as she saw it.
+#[test]
+fn what_was_seen_before_a_restore_is_not_what_comes_after() {
+    let (bench, breaker) = bench(ErrorRateBreaker::builder());
+    let snapshot = bench.pipeline.snapshot().unwrap();
+    bench.fail(5);
+    let seen = breaker.status().revision;
+    let (next, breaker) = self::bench(ErrorRateBreaker::builder());
+    next.clock.advance(minutes(1));
+    next.pipeline.restore(&snapshot).unwrap();
+    next.answer(1);
+    switch(&breaker, BreakerMode::ObserveOnly);
+    let refused = breaker.reset(seen, "ada", "well again").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Outdated);
 }
 
 #[test]

@@ -193,6 +193,43 @@ fn a_page_names_the_first_and_the_last_call_that_failed() {
     assert_eq!(kinds[&FailureKind::Timeout], 1);
 }
 
+/// An hour at 1 % of timeouts, and then a version that breaks: the page is about what its rate is.
+#[test]
+fn a_page_names_what_failed_in_the_window() {
+    let bench = Bench::with_guard(super::rate().build().unwrap());
+    let mut minute = Vec::new();
+    for _ in 0..60 {
+        bench.answer(99);
+        minute.push(bench.permit("invoice").fail(FailureKind::Timeout).id());
+        bench.clock.advance(minutes(1));
+    }
+    // Visible are 60 buckets of 15 s: minutes 46 to 59, with 14 of 1,400 calls. 73 of 1,459 are more
+    // than 5 %, 72 of 1,458 are not.
+    for _ in 0..59 {
+        assert_eq!(bench.pages(), []);
+        bench.permit("invoice").fail(FailureKind::MalformedOutput);
+    }
+    let pages = bench.pages();
+    let [
+        EventKind::Breaker(BreakerEvent::ErrorRateExceeded {
+            errors: 73,
+            calls: 1_459,
+            kinds,
+            first_failed,
+            ..
+        }),
+    ] = &pages[..]
+    else {
+        panic!("{pages:?}");
+    };
+    let expected = [
+        (FailureKind::MalformedOutput, 59),
+        (FailureKind::Timeout, 14),
+    ];
+    assert_eq!(kinds, &expected.into());
+    assert_eq!(*first_failed, minute.get(46).copied());
+}
+
 #[test]
 fn an_incident_goes_on_over_a_restart() {
     let bench = Bench::with_guard(flapping());

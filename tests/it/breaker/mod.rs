@@ -17,6 +17,7 @@ mod no_fallback;
 mod open_calls;
 mod options;
 mod provider_fault;
+mod provider_probes;
 mod recovery;
 mod restart;
 mod settings;

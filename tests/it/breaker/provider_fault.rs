@@ -315,61 +315,6 @@ fn the_fault_survives_a_restart_and_other_settings() {
     assert_eq!(breaker.state(v7()), BreakerState::Latched);
 }
 
-/// Twelve hours in which v7 fails every probe like this, while v6 serves well.
-fn probes_that_fail(kind: FailureKind) -> (Bench, Arc<ErrorRateBreaker>, usize) {
-    let (bench, breaker) = bench(by_default());
-    fail(&bench, FailureKind::Overloaded, 5);
-    let mut failed = 5;
-    for _ in 0..12 * 60 {
-        bench.tick_after(minutes(1));
-        let permit = bench.permit("invoice");
-        if permit.ticket().version() == "v7" {
-            permit.fail(kind);
-            failed += 1;
-        } else {
-            let _ = permit.answer(Report::new());
-        }
-    }
-    (bench, breaker, failed)
-}
-
-/// It was overloaded, and is broken as well: no probe serves its answers for hours.
-#[test]
-fn a_probe_that_fails_by_the_version_itself_latches_it() {
-    let (bench, breaker, failed) = probes_that_fail(FailureKind::MalformedOutput);
-    assert_eq!(breaker.state(v7()), BreakerState::Latched);
-    assert_eq!(failed, 6, "one probe");
-    let events = bench.events();
-    let told = events
-        .iter()
-        .find(|event| event.kind.name() == "probes_failed");
-    assert_eq!(
-        told.unwrap().kind.to_string(),
-        "circuit of v7 opened again: a probe failed with malformed_output; v7 is at fault itself: \
-         rearm it when it is mended"
-    );
-    assert_eq!(
-        told.unwrap().severity,
-        Severity::Page,
-        "press nothing, it said"
-    );
-    let [open] = &bench.pipeline.incidents()[..] else {
-        panic!("one incident");
-    };
-    assert!(open.summary.contains("v7 is at fault itself"), "{open:?}");
-    assert!(open.undo.contains("rearm"), "{open:?}");
-}
-
-/// Timeouts may be the provider's, but not for hours in which v6 answers.
-#[test]
-fn a_provider_that_fails_for_one_version_alone_is_not_believed_for_ever() {
-    let (_, breaker, failed) = probes_that_fail(FailureKind::Timeout);
-    assert_eq!(breaker.state(v7()), BreakerState::Latched);
-    assert_eq!(failed, 10, "after waits of 1, 2, 4, 5 and 5 minutes");
-    let (_, breaker, _) = probes_that_fail(FailureKind::Overloaded);
-    assert_ne!(breaker.state(v7()), BreakerState::Latched, "it says so");
-}
-
 /// v7 was overloaded days ago, and is not live any more; v8 fails alone.
 #[test]
 fn a_version_that_is_not_live_or_failed_days_ago_proves_nothing() {
@@ -402,27 +347,23 @@ fn a_type_that_failed_alike_is_probed_with_all_documents() {
     assert_eq!(breaker.state_for("v7", "contract"), BreakerState::Open);
 }
 
-/// v7 is well again; v6, which failed by itself meanwhile, waits for a person without a page.
+/// Calls of contracts hang first, and then all calls of both versions.
 #[test]
-fn no_version_left_is_over_when_production_is_well() {
-    let (bench, breaker) = bench(by_default());
-    fail(&bench, FailureKind::Overloaded, 5);
-    fail(&bench, FailureKind::MalformedOutput, 5);
-    assert_eq!(breaker.state(v6()), BreakerState::Latched);
-    bench.tick_after(minutes(1));
-    bench.answer(3);
+fn a_type_whose_calls_hung_alike_is_probed_with_all_documents() {
+    let rate = fusebox::Ratio::percent(50);
+    let settings = by_default().by_document_type(true);
+    let (bench, breaker) = bench(settings.slow_calls(minutes(1), rate));
+    bench.answer(400);
+    let mut held: Vec<_> = (0..5).map(|_| bench.permit("contract")).collect();
+    bench.tick_after(seconds(61));
+    assert_eq!(breaker.state_for("v7", "contract"), BreakerState::Latched);
     assert_eq!(breaker.state(v7()), BreakerState::Closed);
-    for _ in 0..20 {
-        bench.answer(1);
-        bench.tick_after(minutes(1));
-    }
-    assert_eq!(bench.pipeline.incidents(), []);
-    assert_eq!(breaker.state(v6()), BreakerState::Latched);
-    let told = bench.events();
-    let warned = told
-        .iter()
-        .filter(|event| event.kind.name() == "fallback_out_of_service");
-    assert_eq!(warned.count(), 1);
+    bench.tick_after(minutes(16));
+    assert_eq!(breaker.state(v7()), BreakerState::Latched);
+    held.extend((0..5).map(|_| bench.permit("invoice")));
+    bench.tick_after(seconds(61));
+    assert_eq!(breaker.state(v7()), BreakerState::Open);
+    assert_eq!(breaker.state_for("v7", "contract"), BreakerState::Open);
 }
 
 /// A person chose that what the provider does is latched, and what a version does is probed.

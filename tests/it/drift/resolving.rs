@@ -99,8 +99,11 @@ fn the_second_of_two_commands_is_told_what_has_happened_since() {
     assert_eq!(refused.kind(), ErrorKind::Outdated);
     assert_eq!(
         refused.to_string(),
-        "confidence-drift resolve: meant for revision 1, but it is 2 now: invoice.total \
-         insufficient data"
+        format!(
+            "confidence-drift resolve: meant for revision {seen}, but it is {} now: invoice.total \
+             insufficient data",
+            bench.drift.status("invoice", "total").revision
+        )
     );
     bench.totals(0.10, 30);
     assert_eq!(bench.state(), DriftState::Raised, "another drift");

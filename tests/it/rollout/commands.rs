@@ -330,7 +330,12 @@ fn a_promotion_that_the_policy_has_just_made_is_not_made_twice() {
     assert_eq!(refused.kind(), ErrorKind::Outdated);
     assert_eq!(
         refused.to_string(),
-        "canary promote: meant for revision 1, but it is 2 now: v8 running at stage 2 with 25 %"
+        format!(
+            "canary promote: meant for revision {}, but it is {} now: v8 running at stage 2 with \
+             25 %",
+            seen.revision,
+            canary.status().revision
+        )
     );
     assert_eq!(canary.status().share, Ratio::percent(25));
 }
