@@ -10,7 +10,7 @@ mod model;
 mod prompt;
 
 pub use breakdown::TokenBreakdown;
-pub(crate) use calibration::{Calibration, Coverage, Factor};
+pub(crate) use calibration::{Calibration, Factor, Learnt, UNIT, ratio};
 pub use catalogue::Catalogue;
 pub use count::{Provenance, TokenCount};
 pub use counter::TokenCounter;
@@ -21,6 +21,7 @@ pub use counter::provider::ProviderCounts;
 pub(crate) use counter::select::proxy;
 #[cfg(feature = "tiktoken")]
 pub use counter::tiktoken::Tiktoken;
+pub(crate) use measurement::Basis;
 pub use measurement::Measurement;
 pub use model::{Encoding, Framing, ImageRule, Model, ToolRule};
 pub(crate) use prompt::conversation::MessageTokens;

@@ -82,6 +82,9 @@ pub enum Reason {
         counted: TokenCount,
         /// The input tokens that the API reports.
         reported: u64,
+        /// How many other prompts, of other lengths, were reported with the very same usage.
+        #[serde(default)]
+        alike: u64,
     },
     /// The tokens of the document were not counted.
     Unmeasured,
@@ -128,7 +131,19 @@ impl fmt::Display for Reason {
             Self::PinLost { version } => {
                 write!(f, "it is pinned to {version}, which does not serve it")
             }
-            Self::PromptCut { counted, reported } => {
+            Self::PromptCut {
+                reported, alike, ..
+            } if *alike > 0 => {
+                let others = if *alike == 1 { "prompt" } else { "prompts" };
+                write!(
+                    f,
+                    "the API reports {reported} input tokens, as for {alike} other {others} of \
+                     other lengths: the service cut the prompt"
+                )
+            }
+            Self::PromptCut {
+                counted, reported, ..
+            } => {
                 let at_least = if counted.is_exact() { "" } else { "at least " };
                 write!(
                     f,

@@ -114,10 +114,12 @@ impl Report {
         &self.confidences
     }
 
-    /// Input tokens that the API reports, cached ones included.
+    /// Input tokens that the API reports, cached ones included. A usage of zero is none: no prompt
+    /// has no tokens.
     pub fn input_tokens(&self) -> Option<u64> {
-        self.usage
-            .map(|usage| usage.input.saturating_add(usage.cached))
+        let usage = self.usage?;
+        let input = usage.input.saturating_add(usage.cached);
+        (input > 0).then_some(input)
     }
 
     /// Output tokens that the API reports.

@@ -63,8 +63,22 @@ pub enum BudgetEvent {
         at: Timestamp,
     },
     /// An API reported fewer input tokens than the prompt has: the service cut the prompt, so the
-    /// guard does not accept the answer.
+    /// guard does not accept the answer. `alike` is how many other prompts, of other lengths, were
+    /// reported with the very same usage.
     PromptCut {
+        document: DocumentId,
+        document_type: DocumentType,
+        model: ModelName,
+        counted: TokenCount,
+        reported: u64,
+        alike: u64,
+    },
+    /// A model counts all texts differently from before, at this percentage of the tokens: what was
+    /// learnt of it is scaled.
+    TokenizerChanged { model: ModelName, percent: u64 },
+    /// An API reported so many more tokens than another tokenizer counts that the guard does not
+    /// learn from it.
+    UsageNotBelieved {
         document: DocumentId,
         document_type: DocumentType,
         model: ModelName,
@@ -83,6 +97,8 @@ impl BudgetEvent {
             Self::LittleHeadroom { .. } => "little_headroom",
             Self::ModelEnds { .. } => "model_ends",
             Self::PromptCut { .. } => "prompt_cut",
+            Self::TokenizerChanged { .. } => "tokenizer_changed",
+            Self::UsageNotBelieved { .. } => "usage_not_believed",
         }
     }
 }
@@ -167,6 +183,21 @@ impl fmt::Display for BudgetEvent {
             Self::PromptCut {
                 document,
                 model,
+                reported,
+                alike,
+                ..
+            } if *alike > 0 => {
+                let others = if *alike == 1 { "prompt" } else { "prompts" };
+                write!(
+                    f,
+                    "{model} reports {reported} input tokens for {document}, as for {alike} other \
+                     {others} of other lengths: the service cut the prompt, so the answer is not \
+                     accepted"
+                )
+            }
+            Self::PromptCut {
+                document,
+                model,
                 counted,
                 reported,
                 ..
@@ -179,6 +210,22 @@ impl fmt::Display for BudgetEvent {
                     counted.lower()
                 )
             }
+            Self::TokenizerChanged { model, percent } => write!(
+                f,
+                "{model} counts {percent} % of the tokens that it counted before: what was learnt \
+                 of it is scaled"
+            ),
+            Self::UsageNotBelieved {
+                document,
+                model,
+                counted,
+                reported,
+                ..
+            } => write!(
+                f,
+                "{model} reports {reported} input tokens for {document}, estimated at {counted}: \
+                 the guard does not learn from it; check what is reported as usage"
+            ),
         }
     }
 }

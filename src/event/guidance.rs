@@ -157,6 +157,13 @@ impl Guidance {
                 "a person acknowledges it",
                 format!("deploy a version on a successor of {model}"),
             ),
+            BudgetEvent::UsageNotBelieved { model, .. } => Self::new(
+                "nothing is learnt from such a report",
+                "no report has been so large for a day",
+                format!(
+                    "check what is reported as the usage of {model}, images and tools included"
+                ),
+            ),
             BudgetEvent::PromptCut { model, .. } => Self::new(
                 "the answers go to human review",
                 "no prompt has been cut for a day",

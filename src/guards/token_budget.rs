@@ -3,9 +3,11 @@
 mod alarm;
 mod audit;
 mod builder;
+mod cuts;
 mod estimate;
 mod headroom;
 mod models;
+mod shift;
 mod usage;
 mod what_if;
 
@@ -24,7 +26,7 @@ use crate::guard::{Acceptance, Attached, Cx, Guard, State, Trouble, Verdict};
 use crate::name::ModelName;
 use crate::ratio::Ratio;
 use crate::time::Timestamp;
-use crate::tokens::{Factor, Measurement, Model, TokenBreakdown};
+use crate::tokens::{Basis, Conversation, Factor, Measurement, Model, TokenBreakdown};
 
 use alarm::Alarms;
 use audit::Audit;
@@ -40,6 +42,8 @@ pub use what_if::{BoundReport, WhatIf};
 const LIMIT: Ratio = Ratio::percent(90);
 /// How long before a model's end of life the warnings start.
 const END_OF_LIFE_NOTICE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The longest document, in bytes, that is counted in full to learn how its model counts.
+const LONGEST_LESSON: usize = 1 << 20;
 const END_OF_LIFE_REPEAT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Sends a document that does not fit into the model's input to a larger model or to human review,
@@ -100,6 +104,8 @@ const END_OF_LIFE_REPEAT: Duration = Duration::from_secs(24 * 60 * 60);
 /// [`CountWrong`](crate::event::BudgetEvent::CountWrong) (a page, then warnings until there was none for a day),
 /// [`LittleHeadroom`](crate::event::BudgetEvent::LittleHeadroom),
 /// [`BoundMissed`](crate::event::BudgetEvent::BoundMissed),
+/// [`TokenizerChanged`](crate::event::BudgetEvent::TokenizerChanged),
+/// [`UsageNotBelieved`](crate::event::BudgetEvent::UsageNotBelieved),
 /// [`ModelEnds`](crate::event::BudgetEvent::ModelEnds) (warnings). The pipeline reports each
 /// diverted document.
 ///
@@ -185,13 +191,20 @@ impl TokenBudget {
         call: &Call<'_>,
         limit: Option<u64>,
     ) -> Option<Estimate> {
-        let usage = if estimator.tokenizer.is_own {
-            None
-        } else {
+        let assumed = self.models.assumed_factor();
+        if estimator.tokenizer.is_own {
+            return estimator.measure(call, limit, assumed, assumed);
+        }
+        let factor = {
             let usage = self.usage.lock();
-            usage.factor(call.document_type(), estimator.model.name())
+            usage.factor(call.document_type(), estimator.model.name(), assumed)
         };
-        estimator.measure(call, limit, usage, self.models.assumed_factor())
+        // Usage teaches only of texts that were counted in full.
+        let document = call.document_text().map_or(0, str::len);
+        let conversation = call.conversation().map_or(0, Conversation::bytes);
+        let is_long = document.saturating_add(conversation) > LONGEST_LESSON;
+        let limit = limit.filter(|_| is_long);
+        estimator.measure(call, limit, factor, assumed)
     }
 
     fn evaluate(&self, call: &Call<'_>, estimators: &Estimators, cx: &Cx<'_>) -> Verdict {
@@ -201,6 +214,8 @@ impl TokenBudget {
                 model: own.model.name().clone(),
                 prompt,
                 raw: None,
+                basis: Basis::Own,
+                beside: 0,
                 version_model: own.model.name().clone(),
                 brought,
                 guard: None,
@@ -237,30 +252,31 @@ impl TokenBudget {
             return;
         };
         let mut reported = report.input_tokens();
+        let audit = reported.map(|tokens| self.audit(measurement, tokens));
         if *outcome == Outcome::Failed(FailureKind::ContextLengthExceeded) {
-            audit::count_wrong(ticket, measurement, reported, cx);
-        } else if let Some(tokens) = reported {
-            match audit::compare(measurement, tokens) {
+            // An answer that ran into the end of the window says nothing against the count.
+            let has_answered = report.output_tokens().is_some_and(|tokens| tokens > 0);
+            if audit != Some(Audit::Agrees) || !has_answered {
+                audit::count_wrong(ticket, measurement, reported, cx);
+            }
+        } else if let Some((tokens, audit)) = reported.zip(audit) {
+            match audit {
                 Audit::Agrees => {}
-                Audit::Wrong => {
-                    audit::count_wrong(ticket, measurement, reported, cx);
-                }
-                Audit::Cut => {
-                    audit::prompt_cut(ticket, measurement, tokens, cx);
-                    // The report for a cut prompt does not calibrate the whole.
-                    reported = None;
+                Audit::Wrong => audit::count_wrong(ticket, measurement, reported, cx),
+                Audit::Cut { alike } => {
+                    audit::prompt_cut(ticket, measurement, tokens, alike, cx);
                 }
             }
         }
+        let is_cut = matches!(audit, Some(Audit::Cut { .. }));
         let mut usage = self.usage.lock();
         if let Some(tokens) = reported {
-            usage.calibrate(
-                ticket,
-                measurement,
-                tokens,
-                self.models.assumed_factor(),
-                cx,
-            );
+            let assumed = self.models.assumed_factor();
+            usage.calibrate(ticket, measurement, tokens, is_cut, assumed, cx);
+        }
+        if is_cut {
+            // The report for a cut prompt is not the size of the document.
+            reported = None;
         }
         if let Some(space) = self.space(ticket, measurement, cx) {
             let (document_type, version) = (ticket.document_type(), ticket.version());
@@ -268,6 +284,11 @@ impl TokenBudget {
             let reported = reported.filter(|_| self.models.share_tokenizer(served_by, own));
             usage.record_call(document_type, version, measurement, reported, space, cx);
         }
+    }
+
+    fn audit(&self, measurement: &Measurement, reported: u64) -> Audit {
+        let alike = self.usage.lock().cut_alike(measurement, reported);
+        audit::compare(measurement, reported, alike)
     }
 
     /// The room that the ticket's version leaves in its model's window; `None` if that version is
@@ -365,6 +386,8 @@ fn measurement(
         model: served.model.name().clone(),
         prompt: fits.breakdown.prompt(),
         raw: fits.raw,
+        basis: fits.basis,
+        beside: fits.beside,
         version_model: own.model.name().clone(),
         brought: estimate.breakdown.brought(),
         guard: None,
@@ -411,10 +434,11 @@ impl Guard for TokenBudget {
         let Some((measurement, reported)) = measurement.zip(report.input_tokens()) else {
             return Acceptance::Accept;
         };
-        if audit::compare(measurement, reported) == Audit::Cut {
+        if let Audit::Cut { alike } = self.audit(measurement, reported) {
             return Acceptance::review(Reason::PromptCut {
                 counted: measurement.prompt,
                 reported,
+                alike,
             });
         }
         Acceptance::Accept
@@ -434,7 +458,7 @@ impl Guard for TokenBudget {
         for version in line_up.versions() {
             self.models.estimators(version)?;
         }
-        self.models.check_fallbacks(line_up.versions())
+        self.models.check_fallbacks(line_up)
     }
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {

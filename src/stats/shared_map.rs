@@ -84,6 +84,18 @@ impl<K: Hash + Eq + Clone, V: Clone> SharedMap<K, V> {
         own.map(|value| &**value).or(self.other.as_ref())
     }
 
+    /// Changes the entries of some keys.
+    pub(crate) fn change(&mut self, is_meant: impl Fn(&K) -> bool, change: impl Fn(&mut V)) {
+        for shard in &mut self.shards.0 {
+            if shard.keys().any(&is_meant) {
+                let meant = Arc::make_mut(shard).iter_mut();
+                for (_, value) in meant.filter(|(key, _)| is_meant(key)) {
+                    change(Arc::make_mut(value));
+                }
+            }
+        }
+    }
+
     /// Every key with its own entry.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.shards.iter().map(|(key, value)| (key, &**value))

@@ -6,6 +6,8 @@ use std::ops::Add;
 
 use serde::{Deserialize, Serialize};
 
+use super::model::Encoding;
+
 /// The number of tokens of a text: an interval that contains the true number, and how it was found.
 ///
 /// The upper end decides whether a document fits, so that no document is sent on trust. Only the
@@ -25,6 +27,8 @@ pub struct TokenCount {
     lower: u64,
     upper: Option<u64>,
     provenance: Provenance,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoding: Option<Encoding>,
 }
 
 /// How a token count was found, from the most to the least certain. A sum has the provenance of its
@@ -93,7 +97,29 @@ impl TokenCount {
             lower,
             upper,
             provenance,
+            encoding: None,
         }
+    }
+
+    /// Says with which tokenizer it was counted, if that may not be the tokenizer of the model that
+    /// will be called. A budget converts it to tokens of that model, as it does for a text.
+    ///
+    /// ```
+    /// use fusebox::Call;
+    /// use fusebox::tokens::{Encoding, TokenCount};
+    ///
+    /// let counted = TokenCount::exact(170_000).counted_with(Encoding::O200kBase);
+    /// let call = Call::new("inv-1", "invoice")?.with_document_tokens(counted);
+    /// # Ok::<(), fusebox::Error>(())
+    /// ```
+    pub const fn counted_with(mut self, encoding: Encoding) -> Self {
+        self.encoding = Some(encoding);
+        self
+    }
+
+    /// The tokenizer that it was counted with, if that was said.
+    pub const fn encoding(self) -> Option<Encoding> {
+        self.encoding
     }
 
     /// The lower end of the interval.
@@ -134,11 +160,20 @@ impl Add for TokenCount {
 
     fn add(self, other: Self) -> Self {
         let upper = self.upper.zip(other.upper);
-        Self::new(
+        let sum = Self::new(
             self.lower.saturating_add(other.lower),
             upper.map(|(one, other)| one.saturating_add(other)),
             self.provenance.less_sure(other.provenance),
-        )
+        );
+        match (self.encoding, other.encoding) {
+            (None, None) => sum,
+            // Tokens of two tokenizers do not add up.
+            (Some(one), Some(other)) if one != other => Self::at_least(0),
+            (one, other) => Self {
+                encoding: one.or(other),
+                ..sum
+            },
+        }
     }
 }
 

@@ -14,11 +14,49 @@ pub struct Measurement {
     pub(crate) model: ModelName,
     pub(crate) prompt: TokenCount,
     pub(crate) raw: Option<u64>,
+    #[serde(default, skip_serializing_if = "Basis::is_own")]
+    pub(crate) basis: Basis,
+    /// The tokens of the prompt beside the texts that `raw` counts.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) beside: u64,
     pub(crate) version_model: ModelName,
     pub(crate) brought: TokenCount,
     /// The guard that measured it; set by the pipeline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) guard: Option<Arc<str>>,
+}
+
+/// What the count of the texts rests on.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Basis {
+    /// The model's own tokenizer.
+    #[default]
+    Own,
+    /// Their length in bytes.
+    Bytes,
+    /// Another tokenizer and a factor, which a few documents exceed.
+    Factor,
+}
+
+impl Basis {
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks for a reference"
+    )]
+    fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_zero(tokens: &u64) -> bool {
+    *tokens == 0
 }
 
 impl Measurement {
@@ -29,6 +67,8 @@ impl Measurement {
             model,
             prompt,
             raw: None,
+            basis: Basis::Own,
+            beside: 0,
             brought: prompt,
             guard: None,
         }
@@ -59,6 +99,7 @@ impl Measurement {
     /// Sets the count by another tokenizer, if the model's own is not published.
     pub fn with_raw(mut self, tokens: u64) -> Self {
         self.raw = Some(tokens);
+        self.basis = Basis::Factor;
         self
     }
 

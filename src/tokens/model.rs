@@ -164,6 +164,12 @@ impl Model {
         self.largest_input.map_or(left, |largest| largest.min(left))
     }
 
+    /// The same model under another name: what a gateway calls it.
+    pub(crate) fn called(mut self, name: &ModelName) -> Self {
+        self.name.clone_from(name);
+        self
+    }
+
     pub(crate) fn framing(&self) -> Option<Framing> {
         self.framing
     }

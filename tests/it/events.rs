@@ -159,7 +159,7 @@ fn budget() -> Vec<Value> {
     let cut = |counted: Value| {
         json!({
             "event": "prompt_cut", "document": "inv-1", "document_type": "invoice",
-            "model": "gpt-4o", "counted": counted, "reported": 10,
+            "model": "gpt-4o", "counted": counted, "reported": 10, "alike": 0,
         })
     };
     vec![
@@ -178,6 +178,17 @@ fn budget() -> Vec<Value> {
         json!({ "event": "model_ends", "model": "gpt-4o", "ends_at": 1_795_996_800_000_u64 }),
         cut(tokens(522, Some(522), "exact")),
         cut(tokens(522, Some(64_899), "bound")),
+        json!({
+            "event": "prompt_cut", "document": "inv-1", "document_type": "invoice",
+            "model": "llama3.1", "counted": tokens(3_500, Some(9_000), "assumed"),
+            "reported": 4_096, "alike": 2,
+        }),
+        json!({ "event": "tokenizer_changed", "model": "claude-x", "percent": 72 }),
+        json!({
+            "event": "usage_not_believed", "document": "inv-1", "document_type": "invoice",
+            "model": "claude-x", "counted": tokens(500, Some(2_200), "assumed"),
+            "reported": 10_000,
+        }),
     ]
 }
 
@@ -301,13 +312,15 @@ fn pipeline() -> Vec<Value> {
                 { "low_confidence": {
                     "field": "total", "confidence": 700_000, "threshold": 800_000,
                 } },
-                { "prompt_cut": { "counted": tokens(522, Some(522), "exact"), "reported": 10 } },
+                { "prompt_cut": {
+                    "counted": tokens(522, Some(522), "exact"), "reported": 10, "alike": 0,
+                } },
             ]),
         ),
         would_act(
             Value::Null,
             json!([{ "prompt_cut": {
-                "counted": tokens(522, Some(64_899), "bound"), "reported": 10,
+                "counted": tokens(522, Some(64_899), "bound"), "reported": 10, "alike": 1,
             } }]),
         ),
         json!({

@@ -138,6 +138,7 @@ fn feedback_reasons_and_snapshots_are_read_again() {
     read_again(&Reason::PromptCut {
         counted: fusebox::tokens::TokenCount::between(9_001, 12_000),
         reported: 2_051,
+        alike: 2,
     });
     let mut written = read_again(&bench.pipeline.snapshot().unwrap());
     written["format"] = json!(9);

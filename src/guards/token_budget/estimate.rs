@@ -8,9 +8,13 @@ use crate::call::{Call, Content, History, SystemPrompt, Version};
 use crate::error::Error;
 use crate::ratio::Ratio;
 use crate::tokens::{
-    Conversation, Factor, MessageTokens, Model, TokenBreakdown, TokenCount, TokenCounter,
-    image_tokens, message_tokens, reply_framing, role_framing, tool_tokens,
+    Basis, Conversation, Encoding, Factor, MessageTokens, Model, Provenance, TokenBreakdown,
+    TokenCount, TokenCounter, image_tokens, message_tokens, reply_framing, role_framing,
+    tool_tokens,
 };
+
+/// More than any documented API adds to the text of tool definitions.
+const UNKNOWN_TOOLS: u64 = 1_000;
 
 /// Estimates the tokens of calls of one version with one model.
 #[derive(Debug)]
@@ -24,12 +28,13 @@ pub(super) struct Estimator {
     /// The key under which conversations cache this estimator's counts.
     key: String,
     system: Size,
-    tools: TokenCount,
+    /// The tools of a version, as the model's own tokenizer and rule count them, or as a text.
+    tools: Size,
     /// The framing of the system prompt and of the reply.
     framing: TokenCount,
     document_framing: TokenCount,
     answer: u64,
-    /// Whether token counts from the caller are for another tokenizer.
+    /// Whether token counts from the caller that do not say otherwise are for another tokenizer.
     numbers_are_foreign: bool,
     /// The version's own tokens, if the tokenizer is the model's own.
     plain: Option<TokenCount>,
@@ -46,8 +51,11 @@ pub(super) struct Tokenizer {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Estimate {
     pub(super) breakdown: TokenBreakdown,
-    /// The count by another tokenizer, if one counted the whole prompt.
+    /// The count by another tokenizer, if one counted all texts and the rest of the prompt is known.
     pub(super) raw: Option<u64>,
+    /// What else the prompt has at least: framing and images.
+    pub(super) beside: u64,
+    pub(super) basis: Basis,
 }
 
 /// The size of a text: tokens as the counter counts them, bytes, and tokens that need no
@@ -67,6 +75,15 @@ impl Size {
             given,
             raw: TokenCount::ZERO,
             bytes: 0,
+        }
+    }
+
+    /// A number of tokens as the counter counts them, of a text that is not there.
+    const fn counted(raw: TokenCount) -> Self {
+        Self {
+            given: TokenCount::ZERO,
+            raw,
+            bytes: u64::MAX,
         }
     }
 
@@ -105,19 +122,18 @@ struct Brought {
 }
 
 impl Estimator {
-    /// `counted_by` is the counter of the version's own model, which the caller's token counts are
-    /// for.
+    /// `numbers_are_foreign`: whether token counts that do not say otherwise are for another
+    /// tokenizer than that of `model`.
     pub(super) fn new(
         version: &Version,
         model: &Model,
         tokenizer: Tokenizer,
-        counted_by: Option<&dyn TokenCounter>,
+        numbers_are_foreign: bool,
         limit: Ratio,
     ) -> Result<Self, Error> {
         let answer = version.reserved_answer_tokens();
         let largest_prompt = model.largest_prompt(answer);
         let counter = &*tokenizer.counter;
-        let is_foreign = counted_by.is_some_and(|own| own.name() != counter.name());
         let mut estimator = Self {
             model: model.clone(),
             largest_prompt,
@@ -130,17 +146,26 @@ impl Estimator {
                 model.image_rule()
             ),
             system: Size::NOTHING,
-            tools: version.tools().map_or(TokenCount::ZERO, |tools| {
-                tool_tokens(tools, model.tool_rule(), counter)
-            }),
+            tools: Size::NOTHING,
             framing: reply_framing(model),
             document_framing: role_framing("user", model, counter),
             answer,
-            numbers_are_foreign: is_foreign,
+            numbers_are_foreign,
             plain: None,
             tokenizer,
         };
         let counter = &*estimator.tokenizer.counter;
+        if let Some(tools) = version.tools() {
+            let by_rule = tool_tokens(tools, model.tool_rule(), counter);
+            estimator.tools = Size::given(by_rule);
+            if !estimator.tokenizer.is_own && by_rule != TokenCount::ZERO {
+                // With a factor, their text is a better measure than their length.
+                let text = tools.to_string();
+                let around = TokenCount::at_most(UNKNOWN_TOOLS);
+                let count = counter.count(&text).unwrap_or(TokenCount::UNKNOWN);
+                estimator.tools = Size::text(count, text.len()) + Size::given(around);
+            }
+        }
         let has_prompt = match version.prompt() {
             SystemPrompt::Unmeasured => {
                 let field = format!("system prompt of version `{}`", version.id());
@@ -159,7 +184,7 @@ impl Estimator {
         if has_prompt {
             estimator.framing = estimator.framing + role_framing("system", model, counter);
         }
-        if estimator.tokenizer.is_own && !is_foreign {
+        if estimator.tokenizer.is_own && !numbers_are_foreign {
             // The model's own tokenizer needs no factor.
             estimator.plain = Some(estimator.own_tokens(Factor::assumed(1_000)));
         }
@@ -172,11 +197,11 @@ impl Estimator {
         let plain = self.plain?;
         let document = match call.content() {
             Content::Text(text) => self.tokenizer.counter.bounds(text),
-            Content::Counted(count) => *count,
+            Content::Counted(count) => self.own_number(*count)?,
             Content::Unmeasured | Content::InHistory => return None,
         };
         let history = match call.history() {
-            History::Counted(count) => *count,
+            History::Counted(count) => self.own_number(*count)?,
             History::Unmeasured | History::Messages(_) => return None,
         };
         let brought = document + history;
@@ -190,10 +215,9 @@ impl Estimator {
         &self,
         call: &Call<'_>,
         limit: Option<u64>,
-        usage: Option<Factor>,
+        factor: Factor,
         assumed: Factor,
     ) -> Option<Estimate> {
-        let factor = usage.unwrap_or(assumed);
         let mut brought = Brought {
             document: self.document_bounds(call.content(), assumed)?,
             history: Size::NOTHING,
@@ -206,7 +230,7 @@ impl Estimator {
         let messages = match call.history() {
             History::Unmeasured => return None,
             History::Counted(count) => {
-                brought.history = Size::given(self.number(*count, assumed));
+                brought.history = self.number(*count, assumed);
                 None
             }
             History::Messages(messages) => Some(messages),
@@ -272,21 +296,23 @@ impl Estimator {
             let used = self.estimate(without, factor, assumed).breakdown.prompt();
             return limit.saturating_sub(used.upper().unwrap_or(limit));
         }
-        let texts = self.system + without.history;
-        let given = texts.given + self.tools + self.framing + brought.images + brought.framing;
+        let texts = self.system_size(assumed) + self.tools + without.history;
+        let given = texts.given + self.framing + brought.images + brought.framing;
         let for_texts = limit.saturating_sub(given.upper().unwrap_or(limit));
         let used = texts.raw.upper().unwrap_or(u64::MAX);
         factor.raw_of(for_texts).saturating_sub(used)
     }
 
     fn estimate(&self, brought: Brought, factor: Factor, assumed: Factor) -> Estimate {
-        let texts = self.system + brought.document + brought.history;
-        let convert = self.conversion(texts, factor);
+        let system = self.system_size(assumed);
+        let texts = system + self.tools + brought.document + brought.history;
+        let by_bytes = self.is_better_by_bytes(texts, factor);
+        let convert = |size| self.converted(size, factor, by_bytes);
         let breakdown = TokenBreakdown {
-            system: convert(self.system_size(assumed)),
+            system: convert(system),
             document: convert(brought.document),
             history: convert(brought.history),
-            tools: self.tools,
+            tools: convert(self.tools),
             images: brought.images,
             framing: self.framing + brought.framing,
             answer: self.answer,
@@ -295,59 +321,97 @@ impl Estimator {
             .raw
             .upper()
             .filter(|upper| *upper == texts.raw.lower());
-        let is_raw = !self.tokenizer.is_own && !texts.has_numbers();
+        let has_numbers = [system, brought.document, brought.history]
+            .into_iter()
+            .any(Size::has_numbers);
+        let is_known = brought.images.upper() == Some(brought.images.lower());
+        let is_raw = !self.tokenizer.is_own && !has_numbers && is_known;
+        let beside = self.framing + brought.framing + brought.images;
         Estimate {
             breakdown,
             raw: counted.filter(|_| is_raw),
+            beside: beside.lower(),
+            basis: if texts.given.provenance() == Provenance::Assumed {
+                Basis::Factor
+            } else if self.tokenizer.is_own {
+                Basis::Own
+            } else if by_bytes {
+                Basis::Bytes
+            } else {
+                Basis::Factor
+            },
         }
     }
 
-    /// Converts sizes to tokens of this model: unchanged from its own tokenizer, otherwise by bytes
-    /// or by the factor, whichever gives less for the whole prompt. (Not for each part, because the
-    /// factor is calibrated on whole prompts.)
-    fn conversion(&self, texts: Size, factor: Factor) -> impl Fn(Size) -> TokenCount + use<> {
-        let is_own = self.tokenizer.is_own;
+    /// Whether the bytes of all texts bound their tokens better than the factor does. Not for each
+    /// part, because the factor is calibrated on whole prompts.
+    fn is_better_by_bytes(&self, texts: Size, factor: Factor) -> bool {
         let by_factor = texts.raw.upper().map(|upper| factor.most(upper));
-        let by_bytes = by_factor.is_none_or(|tokens| texts.bytes <= tokens);
-        move |size: Size| {
-            let text = if is_own {
-                size.raw
-            } else if by_bytes {
-                TokenCount::at_most(size.bytes)
-            } else {
-                let upper = size.raw.upper().map(|upper| factor.most(upper));
-                TokenCount::new(factor.least(size.raw.lower()), upper, factor.provenance)
-            };
-            if size.bytes == 0 {
-                size.given
-            } else {
-                size.given + text
-            }
+        by_factor.is_none_or(|tokens| texts.bytes <= tokens)
+    }
+
+    /// A size in tokens of this model: unchanged from its own tokenizer, otherwise by bytes or by the
+    /// factor.
+    fn converted(&self, size: Size, factor: Factor, by_bytes: bool) -> TokenCount {
+        let text = if self.tokenizer.is_own {
+            size.raw
+        } else if by_bytes {
+            TokenCount::at_most(size.bytes)
+        } else {
+            let upper = size.raw.upper().map(|upper| factor.most(upper));
+            TokenCount::new(factor.least(size.raw.lower()), upper, factor.provenance)
+        };
+        if size.bytes == 0 {
+            size.given
+        } else {
+            size.given + text
         }
     }
 
     fn system_size(&self, assumed: Factor) -> Size {
         if self.system.has_numbers() {
-            Size::given(self.number(self.system.given, assumed))
+            self.number(self.system.given, assumed)
         } else {
             self.system
         }
     }
 
-    /// A token count from the caller: exact, unless it is for another tokenizer.
-    fn number(&self, count: TokenCount, assumed: Factor) -> TokenCount {
-        if !self.numbers_are_foreign {
-            return count;
+    /// A token count from the caller in tokens of this model; `None` if it was counted with another
+    /// tokenizer.
+    fn own_number(&self, count: TokenCount) -> Option<TokenCount> {
+        let is_own = match count.encoding() {
+            Some(encoding) => {
+                self.tokenizer.is_own && encoding.name() == self.tokenizer.counter.name()
+            }
+            None => !self.numbers_are_foreign || count.provenance() == Provenance::Provider,
+        };
+        is_own.then(|| TokenCount::new(count.lower(), count.upper(), count.provenance()))
+    }
+
+    /// The size of what the caller has counted: as given, by the factor for the tokenizer that stands
+    /// in for this model's, or by the factor that is assumed between any two.
+    fn number(&self, count: TokenCount, assumed: Factor) -> Size {
+        if let Some(own) = self.own_number(count) {
+            return Size::given(own);
+        }
+        let is_raw = |encoding: Encoding| encoding.name() == self.tokenizer.counter.name();
+        if count.encoding().is_some_and(is_raw) {
+            return Size::counted(TokenCount::new(
+                count.lower(),
+                count.upper(),
+                count.provenance(),
+            ));
         }
         let upper = count.upper().map(|upper| assumed.most(upper));
-        TokenCount::new(0, upper, assumed.provenance)
+        let lower = assumed.least(count.lower());
+        Size::given(TokenCount::new(lower, upper, assumed.provenance))
     }
 
     fn document_bounds(&self, content: &Content<'_>, assumed: Factor) -> Option<Size> {
         match content {
             Content::Unmeasured => None,
             Content::InHistory => Some(Size::NOTHING),
-            Content::Counted(count) => Some(Size::given(self.number(*count, assumed))),
+            Content::Counted(count) => Some(self.number(*count, assumed)),
             Content::Text(text) => {
                 Some(Size::text(self.tokenizer.counter.bounds(text), text.len()))
             }

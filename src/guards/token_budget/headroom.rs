@@ -31,6 +31,11 @@ pub(super) struct Space {
     pub(super) own: u64,
 }
 
+/// The number of a day.
+fn day_of(at: Timestamp) -> u64 {
+    at.as_millis() / DAY_MILLIS
+}
+
 /// The document sizes of one type for one model, day by day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sizes {
@@ -152,30 +157,51 @@ impl Sizes {
         self.room = room;
     }
 
-    pub(super) fn add(&mut self, size: TokenCount, at: Timestamp) {
-        if let Some(day) = self.day(at) {
+    /// Adds the size of a document of now. Days that are still to come, which somebody recorded, are
+    /// forgotten.
+    pub(super) fn add(&mut self, size: TokenCount, now: Timestamp) {
+        let number = day_of(now);
+        self.days.retain(|day| day.number <= number);
+        self.add_at(size, now);
+    }
+
+    /// Adds the size of a document of another time, which may be past.
+    pub(super) fn add_at(&mut self, size: TokenCount, at: Timestamp) {
+        if let Some(day) = self.day(day_of(at)) {
             day.add(size.lower(), size.upper().unwrap_or(u64::MAX));
         }
     }
 
-    /// Adds a document of which only the length is known, and that it fits.
-    pub(super) fn add_unmeasured(&mut self, at: Timestamp) {
-        if let Some(day) = self.day(at) {
+    /// Adds a document of now of which only the length is known, and that it fits.
+    pub(super) fn add_unmeasured(&mut self, now: Timestamp) {
+        let number = day_of(now);
+        self.days.retain(|day| day.number <= number);
+        if let Some(day) = self.day(number) {
             day.unmeasured += 1;
         }
     }
 
-    /// The day of `at`, or the latest day if that is later.
-    fn day(&mut self, at: Timestamp) -> Option<&mut Day> {
-        let number = at.as_millis() / DAY_MILLIS;
-        if self.days.back().is_none_or(|day| day.number < number) {
-            self.days.push_back(Day {
-                number,
-                ..Day::default()
-            });
-            self.days.retain(|day| day.number + DAYS > number);
+    /// The day of this number, unless it is too old to be kept.
+    fn day(&mut self, number: u64) -> Option<&mut Day> {
+        let newest = self
+            .days
+            .back()
+            .map_or(number, |day| day.number.max(number));
+        self.days.retain(|day| newest - day.number < DAYS);
+        if newest - number >= DAYS {
+            return None;
         }
-        self.days.back_mut()
+        let at = self.days.partition_point(|day| day.number < number);
+        if self.days.get(at).is_none_or(|day| day.number != number) {
+            self.days.insert(
+                at,
+                Day {
+                    number,
+                    ..Day::default()
+                },
+            );
+        }
+        self.days.get_mut(at)
     }
 
     pub(super) fn warn_of_little_room(

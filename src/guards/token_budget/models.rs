@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::estimate::{Estimator, Tokenizer};
-use crate::call::Version;
+use crate::call::{LineUp, Version};
 use crate::error::Error;
 use crate::name::ModelName;
 use crate::ratio::Ratio;
@@ -87,10 +87,12 @@ impl Models {
 
     fn read(&self, version: &Version) -> Result<Estimators, Error> {
         let of = |what: &str| format!("{what} of version `{}`", version.id());
-        let Some(model) = self.model(version.model()) else {
+        let Some(known) = self.model(version.model()) else {
             let allowed = "a model of the catalogue, or one declared with `.model(Model::new(name, window)?)`";
             return Err(Error::invalid(of("model"), version.model(), allowed));
         };
+        // A ticket has the name by which the version calls the model, `azure/gpt-4o` too.
+        let model = &known.clone().called(version.model());
         let reserved = version.reserved_answer_tokens();
         if reserved >= model.context_window() {
             let (name, window) = (model.name(), model.context_window());
@@ -113,14 +115,17 @@ impl Models {
             ));
         }
         let tokenizer = self.tokenizer(model, version)?;
-        let counted_by = Some(&*tokenizer.counter);
-        let own = Estimator::new(version, model, tokenizer.clone(), counted_by, self.limit)?;
-        let usable = |fallback: &&Model| {
-            fallback.name() != model.name() && reserved < fallback.context_window()
-        };
+        // Nobody can count for a model whose tokenizer is not published, except its provider.
+        let are_foreign = !tokenizer.is_own && !self.is_declared(model.name());
+        let counted_by = tokenizer.counter.name().to_owned();
+        let own = Estimator::new(version, model, tokenizer, are_foreign, self.limit)?;
+        self.check_room(&own, version)?;
+        let usable =
+            |fallback: &&Model| fallback.name() != model.name() && writes(fallback, version);
         let fallbacks = self.fallbacks.iter().filter(usable).map(|fallback| {
             let tokenizer = self.tokenizer(fallback, version)?;
-            Estimator::new(version, fallback, tokenizer, counted_by, self.limit)
+            let are_foreign = are_foreign || tokenizer.counter.name() != counted_by;
+            Estimator::new(version, fallback, tokenizer, are_foreign, self.limit)
         });
         let fallbacks = fallbacks.collect::<Result<_, _>>()?;
         Ok(Estimators {
@@ -130,12 +135,48 @@ impl Models {
         })
     }
 
-    /// Refuses a fallback that is smaller than the smallest model of the versions.
-    pub(super) fn check_fallbacks<'a>(
-        &self,
-        versions: impl Iterator<Item = &'a Version>,
-    ) -> Result<(), Error> {
-        let models = versions.filter_map(|version| self.model(version.model()));
+    /// Refuses a version whose own part of the prompt leaves no room for a document: everything
+    /// would go to human review.
+    fn check_room(&self, own: &Estimator, version: &Version) -> Result<(), Error> {
+        let needed = own.own_tokens(Factor::assumed(1_000));
+        if own.limit > 0 && needed.lower() <= own.limit {
+            return Ok(());
+        }
+        let field = format!("prompt of version `{}` without a document", version.id());
+        let allowed = format!(
+            "at most {} tokens, {} of the {} that `{}` leaves beside {} for the answer",
+            own.limit,
+            self.limit,
+            own.largest_prompt,
+            own.model.name(),
+            version.reserved_answer_tokens()
+        );
+        Err(Error::invalid(field, needed, allowed))
+    }
+
+    /// Refuses a fallback that is smaller than the smallest model of the versions, or that cannot
+    /// write the answer of any of them.
+    pub(super) fn check_fallbacks(&self, line_up: &LineUp) -> Result<(), Error> {
+        for fallback in &self.fallbacks {
+            let mut versions = line_up.versions();
+            if !versions.any(|version| writes(fallback, version)) {
+                let reserved = line_up
+                    .versions()
+                    .map(Version::reserved_answer_tokens)
+                    .min();
+                let field = format!("largest answer of fallback `{}`", fallback.name());
+                let largest = fallback
+                    .largest_answer()
+                    .unwrap_or(fallback.context_window());
+                let allowed = format!(
+                    "at least what a version reserves for the answer, {}",
+                    reserved.unwrap_or(0)
+                );
+                return Err(Error::invalid(field, largest, allowed));
+            }
+        }
+        let models = line_up.versions();
+        let models = models.filter_map(|version| self.model(version.model()));
         let Some(smallest) = models.min_by_key(|model| model.largest_prompt(0)) else {
             return Ok(());
         };
@@ -153,10 +194,17 @@ impl Models {
 
     /// The model of this name: declared, or from the catalogue.
     pub(super) fn model(&self, name: &ModelName) -> Option<&Model> {
+        let declared = self.declared(name);
+        declared.or_else(|| self.catalogue.model(name.as_str()))
+    }
+
+    fn declared(&self, name: &ModelName) -> Option<&Model> {
         let mut declared = self.declared.iter().chain(&self.fallbacks);
-        declared
-            .find(|known| known.name() == name)
-            .or_else(|| self.catalogue.model(name.as_str()))
+        declared.find(|known| known.name() == name)
+    }
+
+    fn is_declared(&self, name: &ModelName) -> bool {
+        self.declared(name).is_some()
     }
 
     /// Whether two models share a tokenizer, so that sizes measured for one hold for the other.
@@ -166,10 +214,11 @@ impl Models {
     }
 
     fn tokenizer_name(&self, name: &ModelName) -> Option<String> {
-        if let Some(counter) = self.counters.get(name) {
+        let model = self.model(name);
+        if let Some(counter) = self.counter(name, model) {
             return Some(counter.name().to_owned());
         }
-        let encoding = self.model(name)?.encoding()?;
+        let encoding = model?.encoding()?;
         Some(encoding.name().to_owned())
     }
 
@@ -177,12 +226,19 @@ impl Models {
         self.catalogue.assumed_factor()
     }
 
+    /// The caller's own counter for a model: under the name by which it is called, or that of the
+    /// catalogue.
+    fn counter(&self, name: &ModelName, model: Option<&Model>) -> Option<&Arc<dyn TokenCounter>> {
+        let of_name = self.counters.get(name);
+        of_name.or_else(|| self.counters.get(model?.name()))
+    }
+
     fn tokenizer(&self, model: &Model, version: &Version) -> Result<Tokenizer, Error> {
         let own = |counter| Tokenizer {
             counter,
             is_own: true,
         };
-        if let Some(counter) = self.counters.get(model.name()) {
+        if let Some(counter) = self.counter(model.name(), self.model(model.name())) {
             return Ok(own(Arc::clone(counter)));
         }
         match model.encoding().map(Encoding::counter) {
@@ -197,4 +253,11 @@ impl Models {
             }),
         }
     }
+}
+
+/// Whether a model can write the answer for which a version reserves tokens.
+fn writes(model: &Model, version: &Version) -> bool {
+    let reserved = version.reserved_answer_tokens();
+    let largest = model.largest_answer();
+    reserved < model.context_window() && largest.is_none_or(|largest| reserved <= largest)
 }

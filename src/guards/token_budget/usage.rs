@@ -3,35 +3,54 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::cuts::Cuts;
 use super::headroom::{Sizes, Space};
+use super::shift::Shift;
 use crate::call::{Ticket, Version};
 use crate::event::{BudgetEvent, EventKind, Severity};
-use crate::guard::Cx;
+use crate::guard::{Cx, Trouble};
 use crate::name::{DocumentType, ModelName, VersionId};
 use crate::stats::{DEFAULT_KEYS, Entries, SharedMap};
-use crate::time::Timestamp;
-use crate::tokens::{Calibration, Coverage, Factor, Measurement, Provenance, TokenCount};
+use crate::time::{Timestamp, hours};
+use crate::tokens::{Basis, Calibration, Factor, Measurement, Provenance, TokenCount, UNIT, ratio};
 
 /// In shorter prompts the ratio is mostly framing.
 const SHORTEST_SAMPLE: u64 = 500;
 
+/// A text has at most so many times the tokens that another tokenizer counts; or twice the factor
+/// that is assumed, where that is less. A report above it is not believed.
+const MOST_RATIO: u64 = 8 * UNIT;
+/// Reports that are not believed are one matter until a model has had none for this time.
+const HOLD_OPEN: Duration = hours(24);
+
 type Key = (DocumentType, ModelName);
+
+/// What all document types have shown of a model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct OfModel {
+    pooled: Calibration,
+    #[serde(default)]
+    cuts: Cuts,
+    #[serde(default)]
+    shift: Shift,
+}
 
 /// Calibrations and sizes, by type and model.
 #[derive(Debug)]
 pub(super) struct UsageHistory {
     calibrations: SharedMap<Key, Calibration>,
-    pooled: BTreeMap<ModelName, Calibration>,
+    models: BTreeMap<ModelName, OfModel>,
     sizes: SharedMap<Key, Sizes>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Stored {
     calibrations: Vec<(Key, Arc<Calibration>)>,
-    pooled: Vec<(ModelName, Calibration)>,
+    models: Vec<(ModelName, OfModel)>,
     sizes: Vec<(Key, Arc<Sizes>)>,
 }
 
@@ -39,7 +58,7 @@ pub(super) struct Stored {
 #[derive(Debug)]
 pub(super) struct Shared {
     calibrations: Entries<Key, Calibration>,
-    pooled: BTreeMap<ModelName, Calibration>,
+    models: BTreeMap<ModelName, OfModel>,
     sizes: Entries<Key, Sizes>,
 }
 
@@ -47,7 +66,7 @@ impl Shared {
     pub(super) fn stored(self) -> Stored {
         Stored {
             calibrations: self.calibrations.list(),
-            pooled: self.pooled.into_iter().collect(),
+            models: self.models.into_iter().collect(),
             sizes: self.sizes.list(),
         }
     }
@@ -57,52 +76,102 @@ impl UsageHistory {
     pub(super) fn new() -> Self {
         Self {
             calibrations: SharedMap::new(DEFAULT_KEYS),
-            pooled: BTreeMap::new(),
+            models: BTreeMap::new(),
             sizes: SharedMap::new(DEFAULT_KEYS),
         }
     }
 
-    /// The factor for a model: from documents of the type if there are enough, otherwise from all
-    /// types.
-    pub(super) fn factor(&self, document_type: &DocumentType, model: &ModelName) -> Option<Factor> {
-        let own = self
-            .calibrations
-            .get(&(document_type.clone(), model.clone()));
-        let pooled = self.pooled.get(model);
-        let settled = |calibration: Option<&Calibration>| {
-            calibration
-                .filter(|calibration| calibration.is_settled())
-                .and_then(Calibration::factor)
-        };
-        settled(own)
-            .or_else(|| settled(pooled))
-            .or_else(|| own.and_then(Calibration::factor))
-            .or_else(|| pooled.and_then(Calibration::factor))
+    /// The factor for a model: from documents of the type if there are enough. With few, the bound
+    /// of all types has as much weight as is missing, and no coverage is promised.
+    pub(super) fn factor(
+        &self,
+        document_type: &DocumentType,
+        model: &ModelName,
+        assumed: Factor,
+    ) -> Factor {
+        let of_all = self.models.get(model).map(|model| &model.pooled);
+        let prior = of_all.filter(|pooled| pooled.is_settled());
+        let prior = prior.and_then(Calibration::factor).map(|factor| Factor {
+            provenance: Provenance::Assumed,
+            ..factor
+        });
+        let key = (document_type.clone(), model.clone());
+        let own = self.calibrations.get(&key);
+        let own = own.and_then(|own| match prior {
+            Some(prior) => own.factor_beside(prior),
+            None => own.factor().filter(|_| own.is_enough_alone()),
+        });
+        own.or(prior).unwrap_or(assumed)
     }
 
-    /// Records the tokens that the API reported for a prompt that another tokenizer counted.
+    /// How many other prompts were reported with the very usage of this one, if the service cuts
+    /// prompts there.
+    pub(super) fn cut_alike(&self, measurement: &Measurement, reported: u64) -> Option<u64> {
+        let model = self.models.get(&measurement.model)?;
+        let raw = measurement.raw.filter(|raw| *raw >= SHORTEST_SAMPLE)?;
+        // Before that is known, the lengths of the texts alone tell.
+        let least = |raw| model.pooled.usually_at_least(raw).unwrap_or(u64::MAX);
+        model.cuts.alike(raw, reported, least)
+    }
+
+    /// Records the tokens that the API reported for a prompt that another tokenizer counted. A
+    /// prompt that `is_cut` teaches nothing of how the model counts.
     pub(super) fn calibrate(
         &mut self,
         ticket: &Ticket,
         measurement: &Measurement,
         reported: u64,
+        is_cut: bool,
         assumed: Factor,
         cx: &Cx<'_>,
     ) {
         let Some(raw) = measurement.raw.filter(|raw| *raw >= SHORTEST_SAMPLE) else {
             return;
         };
-        let key = (ticket.document_type().clone(), measurement.model.clone());
-        let own = self.calibrations.entry(&key, Calibration::default);
-        let coverage = own.learn(raw, reported, assumed);
-        let pooled = self.pooled.entry(measurement.model.clone()).or_default();
-        let _ = pooled.learn(raw, reported, assumed);
-        if let Coverage::Fell { misses, documents } = coverage {
+        let name = &measurement.model;
+        let text = reported.saturating_sub(measurement.beside);
+        if ratio(raw, text) > MOST_RATIO.min(assumed.upper.saturating_mul(2)) {
+            let trouble = Trouble::new("usage-not-believed")
+                .about(name.as_str())
+                .told_as(Severity::Warning)
+                .seen()
+                .held_open_for(HOLD_OPEN);
+            let kind = EventKind::Budget(BudgetEvent::UsageNotBelieved {
+                document: ticket.document().clone(),
+                document_type: ticket.document_type().clone(),
+                model: name.clone(),
+                counted: measurement.prompt,
+                reported,
+            });
+            return cx.page(&trouble, kind);
+        }
+        let model = self.models.entry(name.clone()).or_default();
+        model.cuts.record(raw, reported, is_cut);
+        if is_cut {
+            return;
+        }
+        let key = (ticket.document_type().clone(), name.clone());
+        let learnt = self
+            .calibrations
+            .entry(&key, Calibration::default)
+            .learn(raw, text);
+        model.pooled.learn(raw, text);
+        if let Some((misses, documents)) = learnt.fallen {
             let kind = EventKind::Budget(BudgetEvent::BoundMissed {
                 document_type: ticket.document_type().clone(),
-                model: measurement.model.clone(),
+                model: name.clone(),
                 misses,
                 documents,
+            });
+            cx.emit(Severity::Warning, kind);
+        }
+        if let Some(by) = model.shift.add(learnt) {
+            model.pooled.scale(by);
+            self.calibrations
+                .change(|(_, of)| of == name, |own| own.scale(by));
+            let kind = EventKind::Budget(BudgetEvent::TokenizerChanged {
+                model: name.clone(),
+                percent: by / (UNIT / 100),
             });
             cx.emit(Severity::Warning, kind);
         }
@@ -141,7 +210,7 @@ impl UsageHistory {
         at: Timestamp,
     ) {
         let sizes = self.sizes_of(document_type, version.id(), version.model(), space);
-        sizes.add(size, at);
+        sizes.add_at(size, at);
     }
 
     fn sizes_of(
@@ -170,7 +239,7 @@ impl UsageHistory {
     pub(super) fn shared(&self) -> Shared {
         Shared {
             calibrations: self.calibrations.shared(),
-            pooled: self.pooled.clone(),
+            models: self.models.clone(),
             sizes: self.sizes.shared(),
         }
     }
@@ -180,10 +249,12 @@ impl UsageHistory {
         let restored =
             calibrations.map(|(key, value)| (key, Arc::unwrap_or_clone(value).restored()));
         self.calibrations.refill(restored);
-        let pooled = stored.pooled.into_iter();
-        self.pooled = pooled
-            .map(|(model, value)| (model, value.restored()))
-            .collect();
+        let models = stored.models.into_iter();
+        let models = models.map(|(name, model)| {
+            let pooled = model.pooled.restored();
+            (name, OfModel { pooled, ..model })
+        });
+        self.models = models.collect();
         let sizes = stored.sizes.into_iter();
         self.sizes
             .refill(sizes.map(|(key, sizes)| (key, Arc::unwrap_or_clone(sizes))));
@@ -197,11 +268,7 @@ fn refined(measurement: &Measurement, reported: Option<u64>, space: Space) -> To
     let Some(reported) = reported.filter(|_| !brought.is_exact()) else {
         return brought;
     };
-    let is_scaled = matches!(
-        measurement.prompt.provenance(),
-        Provenance::Calibrated { .. } | Provenance::Assumed
-    );
-    if !is_scaled {
+    if measurement.basis == Basis::Own {
         return TokenCount::by_provider(reported.saturating_sub(space.own));
     }
     let (part, whole) = (

@@ -38,6 +38,15 @@ impl Encoding {
     }
 }
 
+/// The fewest tokens, in millionths, for what [`proxy`] counts as one: no published tokenizer gives
+/// half as many for a whole text.
+pub(crate) const LEAST_FOR_PROXY: u64 = if cfg!(any(feature = "tiktoken", feature = "bpe")) {
+    500_000
+} else {
+    // A token of 16 bytes is long.
+    62_500
+};
+
 /// The counter for models without a published tokenizer.
 pub(crate) fn proxy() -> Arc<dyn TokenCounter> {
     Encoding::O200kBase

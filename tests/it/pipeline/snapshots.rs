@@ -208,20 +208,25 @@ fn in_a_token_budget_all_types_together_have_the_samples_of_each() {
     });
     for state in &states {
         let usage = &state["usage"];
-        let samples = |calibrations: &Value| -> u64 {
-            let calibrations = list(calibrations).iter();
-            calibrations
-                .map(|known| list(&known[1]["ratios"]).len() as u64)
+        let samples = |pairs: &Value, of: fn(&Value) -> &Value| -> u64 {
+            let pairs = list(pairs).iter();
+            pairs
+                .map(|pair| list(&of(&pair[1])["ratios"]).len() as u64)
                 .sum()
         };
         let sizes = list(&usage["sizes"]).iter();
         let days = sizes.flat_map(|known| list(&known[1]["days"]));
         let measured: u64 = days.map(|day| number(&day["measured"])).sum();
-        assert_eq!(samples(&usage["calibrations"]), samples(&usage["pooled"]));
-        assert_eq!(samples(&usage["calibrations"]), measured);
+        let of_types = samples(&usage["calibrations"], |own| own);
+        assert_eq!(
+            of_types,
+            samples(&usage["models"], |model| &model["pooled"])
+        );
+        assert_eq!(of_types, measured);
     }
     let usage = &states.last().unwrap()["usage"];
-    assert_eq!(list(&usage["pooled"][0][1]["ratios"]).len(), 400);
+    let pooled = &usage["models"][0][1]["pooled"];
+    assert_eq!(list(&pooled["ratios"]).len(), 400);
 }
 
 #[test]

@@ -1,11 +1,8 @@
 //! P1 for a model without a published tokenizer: 1.3 times as many tokens as another tokenizer
 //! counts, give or take 5 %.
 
-use fusebox::event::BudgetEvent;
 use fusebox::tokens::Provenance;
-use fusebox::{
-    Call, EventKind, FailureKind, LineUp, Permit, Report, Settlement, TokenBudget, Version,
-};
+use fusebox::{FailureKind, LineUp, Permit, Report, Settlement, TokenBudget, Version};
 
 use super::{document, model};
 use crate::support::{Bench, stored};
@@ -57,7 +54,7 @@ fn before_anything_is_learnt_the_worst_published_understatement_is_assumed() {
     let text = " bc".repeat(16_363);
     let permit = bench.pipeline.admit(&document(&text)).permit().unwrap();
     let prompt = permit.ticket().measurement().unwrap().prompt();
-    assert_eq!((prompt.lower(), prompt.upper()), (0, Some(35_999)));
+    assert_eq!((prompt.lower(), prompt.upper()), (16_363 / 2, Some(35_999)));
     assert_eq!(prompt.provenance(), Provenance::Assumed);
     permit.release();
     let text = " bc".repeat(16_364);
@@ -80,8 +77,9 @@ fn a_bound_is_learnt_from_usage() {
     ));
     let _ = learn(&bench, 1_000, true_tokens(18));
     let few = upper(&bench);
-    let largest = (0..19).map(true_tokens).max();
-    assert_eq!(few.upper(), largest, "the largest of 19 is the 95 % bound");
+    // The largest of 19, 1.344, and 80 / 99 of a quarter more.
+    assert_eq!((0..19).map(true_tokens).max(), Some(1_344));
+    assert_eq!(few.upper(), Some(1_616), "1,344,000 and 271,515 millionths");
     assert_eq!(
         few.provenance(),
         Provenance::Calibrated {
@@ -105,7 +103,11 @@ fn a_bound_is_learnt_from_usage() {
             samples: 99
         }
     );
-    assert_eq!(settled.lower(), 1_250 / 2, "half of the smallest ratio");
+    assert_eq!(
+        settled.lower(),
+        1_250 * 7 / 10,
+        "70 % of the smallest ratio"
+    );
     assert_eq!(bench.pages(), []);
 }
 
@@ -154,25 +156,6 @@ fn short_prompts_teach_nothing() {
         let _ = learn(&bench, 499, 600);
     }
     assert_eq!(bench_budget_coverage(&bench), None);
-}
-
-#[test]
-fn a_type_with_too_few_documents_borrows_from_the_others() {
-    let bench = bench();
-    for n in 0..99 {
-        let _ = learn(&bench, 1_000, true_tokens(n));
-    }
-    let text = WORD.repeat(1_000);
-    let contract = Call::new("doc", "contract").unwrap().with_document(text);
-    let ticket = bench.pipeline.admit(&contract).permit().unwrap().release();
-    let provenance = ticket.measurement().unwrap().prompt().provenance();
-    assert_eq!(
-        provenance,
-        Provenance::Calibrated {
-            coverage_bp: 9_900,
-            samples: 99
-        }
-    );
 }
 
 #[test]
@@ -231,28 +214,4 @@ fn ninety_nine_percent_of_held_out_documents_are_covered() {
     assert_eq!(judged, 3_800);
     assert!(above <= 57, "{above} of {judged} above the bound");
     assert!(above >= 5, "{above} of {judged}: the bound is not tight");
-}
-
-#[test]
-fn coverage_that_falls_is_told() {
-    let bench = bench();
-    for n in 0..100 {
-        let _ = learn(&bench, 1_000, true_tokens(n));
-    }
-    for n in 0..120 {
-        let tokens = if n % 10 == 0 {
-            2_000 * (n / 10 + 1)
-        } else {
-            1_300
-        };
-        let _ = learn(&bench, 1_000, tokens);
-    }
-    let events = bench.events();
-    let fell = events.iter().filter(|event| {
-        matches!(
-            event.kind,
-            EventKind::Budget(BudgetEvent::BoundMissed { .. })
-        )
-    });
-    assert_eq!(fell.count(), 1);
 }

@@ -289,3 +289,40 @@ fn little_headroom_is_told_once_for_a_type_and_version() {
     }
     assert_eq!(told(&bench), 0);
 }
+
+/// Somebody records a document of the year 9999; the calls of today count all the same.
+#[test]
+fn a_day_that_is_still_to_come_does_not_hold_up_today() {
+    let budget = TokenBudget::builder().model(exact()).build().unwrap();
+    let budget = Arc::new(budget);
+    let line_up = LineUp::new(version("exact", 1_000));
+    let bench = Bench::with(line_up, |builder| builder.guard(Arc::clone(&budget)));
+    let record = |tokens: u64, at| {
+        let call = invoice(tokens);
+        budget.record(&call, &version("exact", 1_000), at).unwrap();
+    };
+    let day = Duration::from_secs(24 * 60 * 60);
+    record(77, EVENING + day * 365 * 8_000);
+    let answer = |tokens: u64| {
+        let call = invoice(tokens);
+        let permit = bench.pipeline.admit(&call).permit().unwrap();
+        let _ = permit.answer(Report::new());
+    };
+    answer(500);
+    let sizes = || {
+        let all = budget.headroom();
+        (all[0].documents, all[0].mean_before, all[0].mean_latest)
+    };
+    assert_eq!(sizes(), (1, None, Some(500)));
+    bench.clock.advance(day * 8);
+    answer(600);
+    assert_eq!(
+        sizes(),
+        (1, None, Some(600)),
+        "eight days later the first is forgotten"
+    );
+    record(700, EVENING + day * 2);
+    assert_eq!(sizes(), (2, Some(700), Some(600)), "of six days before");
+    record(800, EVENING);
+    assert_eq!(sizes(), (2, Some(700), Some(600)), "of eight days before");
+}

@@ -11,7 +11,12 @@ mod catalogue;
 mod conversation;
 mod counts;
 mod headroom;
+#[cfg(any(feature = "tiktoken", feature = "bpe"))]
+mod learning;
 mod messages;
+mod names;
+#[cfg(any(feature = "tiktoken", feature = "bpe"))]
+mod texts;
 mod usage;
 
 /// A model whose API adds nothing to what it is sent.

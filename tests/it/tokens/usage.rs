@@ -33,6 +33,7 @@ fn a_prompt_that_the_service_cut_is_not_accepted() {
     let reason = Reason::PromptCut {
         counted: TokenCount::exact(20_000),
         reported: 19_592,
+        alike: 0,
     };
     assert!(reasons.contains(&reason));
     assert_eq!(
@@ -205,4 +206,114 @@ fn a_fallback_that_helps_nobody_and_a_reserve_that_cannot_be_are_refused() {
     );
     let nothing_known = TokenBudget::builder().catalogue(Catalogue::empty());
     assert!(build(nothing_known, gpt_4o()).contains("a model of the catalogue, or one declared"));
+}
+
+/// The prompt and the answer together have reached the end of the window: the count was right.
+#[test]
+fn an_answer_that_runs_into_the_window_says_nothing_against_the_count() {
+    let full = |input: u64, output: u64| {
+        let bench = exact_bench();
+        let report = Report::new().usage(input, output);
+        let report = report.finish_reason("model_context_window_exceeded");
+        let _ = permit(&bench, &invoice(19_000)).answer(report);
+        bench.pages().len()
+    };
+    assert_eq!(full(20_000, 900), 0);
+    assert_eq!(full(20_000, 0), 1, "refused, although the count agrees");
+    assert_eq!(full(30_000, 900), 1);
+}
+
+/// 4,096 tokens are too few for an answer of 20,000.
+#[test]
+fn a_fallback_must_be_able_to_write_the_answer() {
+    let reserved = |id: &str, tokens: u64| {
+        let version = Version::new(id, "exact").unwrap();
+        let version = version.with_system_prompt_tokens(1_000);
+        version.with_reserved_answer_tokens(tokens)
+    };
+    let fallback = || {
+        let large = Model::new("large", 1_000_000).unwrap();
+        let large = large.with_largest_answer(4_096);
+        TokenBudget::builder()
+            .model(exact())
+            .fallback(large)
+            .build()
+            .unwrap()
+    };
+    let both = LineUp::new(reserved("v7", 20_000)).with_previous(reserved("v6", 4_096));
+    let bench = Bench::with(both, |builder| builder.guard(fallback()));
+    let too_large = bench.pipeline.admit(&invoice(90_000));
+    assert!(too_large.permit().is_none(), "v7 finds no model");
+    let next = LineUp::new(reserved("v6", 4_096));
+    bench.pipeline.deploy(next).unwrap();
+    let moved = bench.pipeline.admit(&invoice(90_000)).permit().unwrap();
+    assert_eq!(*moved.ticket().model(), "large");
+    moved.release();
+    let refused = bench.pipeline.deploy(LineUp::new(reserved("v8", 4_097)));
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "largest answer of fallback `large`: got `4096`, expected at least what a version reserves \
+         for the answer, 4097"
+    );
+}
+
+/// 90 % of 100,000 less the reserve: a version that needs more alone would divert everything.
+#[test]
+fn a_version_without_room_for_a_document_is_refused() {
+    let refused = |prompt: u64, reserved: u64| {
+        let version = version("exact", prompt).with_reserved_answer_tokens(reserved);
+        let budget = TokenBudget::builder().model(exact()).build().unwrap();
+        let pipeline = fusebox::Pipeline::builder(LineUp::new(version)).guard(budget);
+        pipeline.build().err().map(|error| error.to_string())
+    };
+    assert_eq!(refused(90_000, 0), None);
+    assert_eq!(
+        refused(90_001, 0).as_deref(),
+        Some(
+            "prompt of version `v7` without a document: got `90001 tokens`, expected at most 90000 \
+             tokens, 90 % of the 100000 that `exact` leaves beside 0 for the answer"
+        )
+    );
+    assert_eq!(
+        refused(0, 99_999).as_deref(),
+        Some(
+            "prompt of version `v7` without a document: got `0 tokens`, expected at most 0 tokens, \
+             90 % of the 1 that `exact` leaves beside 99999 for the answer"
+        )
+    );
+}
+
+/// A model whose tokenizer and framing are both not published, as most of the catalogue: one
+/// document in a hundred is expected above its bound, and its size is not what is left beside it.
+#[cfg(any(feature = "tiktoken", feature = "bpe"))]
+#[test]
+fn a_calibrated_count_with_an_unknown_framing_is_calibrated() {
+    use fusebox::tokens::Encoding;
+    let budget = TokenBudget::builder()
+        .model(Model::new("unpublished", 40_000).unwrap())
+        .build()
+        .unwrap();
+    let budget = std::sync::Arc::new(budget);
+    let v7 = Version::new("v7", "unpublished").unwrap();
+    let line_up = LineUp::new(v7.with_system_prompt(" bc".repeat(500)));
+    let bench = Bench::with(line_up, |builder| {
+        builder.guard(std::sync::Arc::clone(&budget))
+    });
+    let counter = Encoding::O200kBase.counter().unwrap();
+    let text = " bc".repeat(1_500);
+    assert_eq!(counter.count(&text).unwrap(), TokenCount::exact(1_500));
+    let answer = |tokens: u64| {
+        let call = Call::new("doc", "invoice").unwrap().with_document(&*text);
+        let permit = bench.pipeline.admit(&call).permit().unwrap();
+        let _ = permit.answer(Report::new().usage(tokens, 10));
+    };
+    for _ in 0..100 {
+        answer(2_500);
+    }
+    bench.pages();
+    answer(2_500 * 107 / 100);
+    assert_eq!(bench.pages(), [], "7 % above its line");
+    let headroom = budget.headroom();
+    // 1,500 of 2,000 words, at 1.25 tokens each.
+    assert!((1_800..=1_950).contains(&headroom[0].p50), "{headroom:?}");
 }
