@@ -308,21 +308,21 @@ fn a_day_that_is_still_to_come_does_not_hold_up_today() {
         let permit = bench.pipeline.admit(&call).permit().unwrap();
         let _ = permit.answer(Report::new());
     };
-    answer(500);
+    answer(50);
     let sizes = || {
         let all = budget.headroom();
         (all[0].documents, all[0].mean_before, all[0].mean_latest)
     };
-    assert_eq!(sizes(), (1, None, Some(500)));
+    assert_eq!(sizes(), (1, None, Some(50)));
     bench.clock.advance(day * 8);
-    answer(600);
+    answer(60);
     assert_eq!(
         sizes(),
-        (1, None, Some(600)),
+        (1, None, Some(60)),
         "eight days later the first is forgotten"
     );
-    record(700, EVENING + day * 2);
-    assert_eq!(sizes(), (2, Some(700), Some(600)), "of six days before");
-    record(800, EVENING);
-    assert_eq!(sizes(), (2, Some(700), Some(600)), "of eight days before");
+    record(70, EVENING + day * 2);
+    assert_eq!(sizes(), (2, Some(70), Some(60)), "of six days before");
+    record(80, EVENING);
+    assert_eq!(sizes(), (2, Some(70), Some(60)), "of eight days before");
 }

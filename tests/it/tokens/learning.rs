@@ -355,59 +355,78 @@ fn coverage_that_falls_to_nine_in_ten_is_said_within_two_hundred_documents() {
     assert!(late <= 2, "{late} of 100 not said");
 }
 
+/// The tokens of a document with OpenAI's newest tokenizer, and with four others.
+#[cfg(feature = "tiktoken")]
+fn tokens_of(text: &str) -> (u64, [u64; 4]) {
+    let count = |encoding: Encoding| {
+        let counter = encoding.counter().unwrap();
+        counter.count(text).unwrap().upper().unwrap()
+    };
+    let cl100k = count(Encoding::Cl100kBase);
+    let digits = text.bytes().filter(u8::is_ascii_digit).count() as u64;
+    let others = [
+        cl100k,
+        count(Encoding::P50kBase),
+        count(Encoding::R50kBase),
+        // One that gives every second digit a token of its own.
+        cl100k + digits / 2,
+    ];
+    (count(Encoding::O200kBase), others)
+}
+
 /// 99 % bounds of real tokenizers, each learnt with another one: 250 documents of each of ten kinds
-/// (seed 13). At the bound that promises 99 %, at least 98.5 % of all documents and of those with
-/// each tokenizer are covered, of each kind at least 98 % (of 600 documents 1 % is 6, with a standard
-/// deviation of 2.4); and the bound is at most 1.2 times the true count in the mean.
+/// (seed 13). Where the bound promises 99 %, at least 98.5 % are covered with each tokenizer and of
+/// each kind (of 600 documents 1 % is 6, with a standard deviation of 2.4; 9 are allowed). In the mean
+/// of all documents, the first of a kind too, it is at most 1.2 times the true count.
 #[cfg(feature = "tiktoken")]
 #[test]
 fn bounds_of_ten_kinds_hold_with_four_tokenizers() {
-    let counters = [Encoding::Cl100kBase, Encoding::P50kBase, Encoding::R50kBase];
-    let counters = counters.map(|encoding| encoding.counter().unwrap());
+    let mut random = Random(13);
+    let mut documents = Vec::new();
+    for _ in 0..250 {
+        for kind in 0..KINDS.len() {
+            let text = document(KINDS[kind], &mut random);
+            documents.push((kind, tokens_of(&text)));
+        }
+    }
     let mut missed = [(0_u32, 0_u32); KINDS.len()];
     for hidden in 0..4 {
         let bench = bench();
-        let mut random = Random(13);
         let mut of_tokenizer = (0, 0);
-        let (mut sum_of_ratios, mut documents) = (0.0, 0.0);
-        for _ in 0..250 {
-            for (kind, of_kind) in KINDS.iter().zip(&mut missed) {
-                let text = document(kind, &mut random);
-                let count = |n: usize| counters[n].count(&text).unwrap().upper().unwrap();
-                let tokens = match hidden {
-                    // A tokenizer that gives every second digit a token of its own.
-                    3 => count(0) + text.bytes().filter(u8::is_ascii_digit).count() as u64 / 2,
-                    n => count(n),
-                };
-                let permit = permit(&bench, kind, &text);
-                let prompt = permit.ticket().measurement().unwrap().prompt();
-                let bound = prompt.upper().unwrap();
-                if matches!(
-                    prompt.provenance(),
-                    Provenance::Calibrated {
-                        coverage_bp: 9_900,
-                        ..
-                    }
-                ) {
-                    let is_missed = u32::from(tokens > bound);
-                    *of_kind = (of_kind.0 + is_missed, of_kind.1 + 1);
-                    of_tokenizer = (of_tokenizer.0 + is_missed, of_tokenizer.1 + 1);
+        let mut sum_of_ratios = 0.0;
+        for (kind, (raw, tokens)) in &documents {
+            let (kind, tokens) = (*kind, tokens[hidden]);
+            let counted = TokenCount::exact(*raw).counted_with(Encoding::O200kBase);
+            let call = Call::new("doc", KINDS[kind]).unwrap();
+            let admission = bench.pipeline.admit(&call.with_document_tokens(counted));
+            let permit = admission.permit().unwrap();
+            let prompt = permit.ticket().measurement().unwrap().prompt();
+            let bound = prompt.upper().unwrap();
+            let promised = prompt.provenance();
+            if matches!(
+                promised,
+                Provenance::Calibrated {
+                    coverage_bp: 9_900,
+                    ..
                 }
-                sum_of_ratios += bound as f64 / tokens as f64;
-                documents += 1.0;
-                let _ = permit.answer(Report::new().usage(tokens, 10));
+            ) {
+                let is_missed = u32::from(tokens > bound);
+                missed[kind] = (missed[kind].0 + is_missed, missed[kind].1 + 1);
+                of_tokenizer = (of_tokenizer.0 + is_missed, of_tokenizer.1 + 1);
             }
+            sum_of_ratios += bound as f64 / tokens as f64;
+            let _ = permit.answer(Report::new().usage(tokens, 10));
         }
         let (above, judged) = of_tokenizer;
-        assert!(judged >= 1_500, "{judged}");
+        assert!(judged >= 1_400, "{judged}");
         assert!(
             above * 1_000 <= judged * 15,
             "tokenizer {hidden}: {above} of {judged}"
         );
-        let mean = sum_of_ratios / documents;
+        let mean = sum_of_ratios / documents.len() as f64;
         assert!(mean <= 1.2, "tokenizer {hidden}: {mean}");
     }
     for (kind, (above, judged)) in KINDS.iter().zip(missed) {
-        assert!(above * 100 <= judged * 2, "{kind}: {above} of {judged}");
+        assert!(above * 1_000 <= judged * 15, "{kind}: {above} of {judged}");
     }
 }

@@ -23,9 +23,8 @@ impl Random {
         usize::try_from(self.0 >> 33).unwrap() % n
     }
 
-    fn word<'a>(&mut self, of: &'a str) -> &'a str {
-        let words: Vec<&str> = of.split_whitespace().collect();
-        words[self.below(words.len())]
+    fn word<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len())]
     }
 
     fn amount(&mut self) -> String {
@@ -37,43 +36,43 @@ pub(super) const KINDS: [&str; 10] = [
     "prose", "german", "chinese", "json", "csv", "html", "code", "digits", "codes", "mail",
 ];
 
-/// A document of a kind, of 2,200 to 3,700 bytes.
+/// A document of a kind, of 3,000 to 4,500 bytes.
 pub(super) fn document(kind: &str, random: &mut Random) -> String {
-    let length = 2_200 + random.below(1_500);
+    let length = 3_000 + random.below(1_500);
+    let words = |of: &'static str| of.split_whitespace().collect::<Vec<_>>();
+    let (english, german, code) = (words(ENGLISH), words(GERMAN), words(CODE));
+    let chinese: Vec<char> = CHINESE.chars().collect();
     let mut text = String::new();
     while text.len() < length {
         let piece = match kind {
-            "prose" => format!("{} ", random.word(ENGLISH)),
-            "german" => format!("{} ", random.word(GERMAN)),
-            "chinese" => {
-                let characters: Vec<char> = CHINESE.chars().collect();
-                characters[random.below(characters.len())].to_string()
-            }
+            "prose" => format!("{} ", random.word(&english)),
+            "german" => format!("{} ", random.word(&german)),
+            "chinese" => random.word(&chinese).to_string(),
             "json" => format!(
                 "{{\"{}\": {}, \"{}\": \"{}\"}},\n",
-                random.word(ENGLISH),
+                random.word(&english),
                 random.amount(),
-                random.word(ENGLISH),
-                random.word(GERMAN)
+                random.word(&english),
+                random.word(&german)
             ),
             "csv" => format!(
                 "{};{};{};{}\n",
                 random.below(1_000_000),
-                random.word(GERMAN),
+                random.word(&german),
                 random.amount(),
                 random.amount()
             ),
             "html" => format!(
                 "<tr><td class=\"{}\">{}</td><td>{}</td></tr>\n",
-                random.word(ENGLISH),
-                random.word(ENGLISH),
+                random.word(&english),
+                random.word(&english),
                 random.amount()
             ),
             "code" => format!(
                 "    {} {}({}, {});\n",
-                random.word(CODE),
-                random.word(CODE),
-                random.word(ENGLISH),
+                random.word(&code),
+                random.word(&code),
+                random.word(&english),
                 random.below(100)
             ),
             "digits" => format!("{} {} ", random.below(1_000_000_000), random.amount()),
@@ -81,7 +80,7 @@ pub(super) fn document(kind: &str, random: &mut Random) -> String {
                 .map(|_| char::from(b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789-"[random.below(33)]))
                 .collect(),
             _ if random.below(6) == 0 => format!("{} EUR ", random.amount()),
-            _ => format!("{} ", random.word(ENGLISH)),
+            _ => format!("{} ", random.word(&english)),
         };
         text.push_str(&piece);
     }
