@@ -62,7 +62,11 @@ const END_OF_LIFE_REPEAT: Duration = Duration::from_secs(24 * 60 * 60);
 /// over budget.
 ///
 /// It counts only as far as necessary: a text with fewer bytes than there are tokens left fits,
-/// whatever its content, and a count stops as soon as it is over the limit.
+/// whatever its content, and a count stops as soon as it is over the limit. Where the model's
+/// tokenizer is not published, it counts texts up to a megabyte in full, to learn from usage.
+///
+/// A line-up is refused if a version leaves no room for a document, or if no version could use a
+/// fallback: because it is smaller, or cannot write the answer that the version reserves.
 ///
 /// # What it does
 /// The guard chooses the cheapest declared fallback model that the same call fits into, counted
@@ -72,7 +76,10 @@ const END_OF_LIFE_REPEAT: Duration = Duration::from_secs(24 * 60 * 60);
 /// belong to the same incident.
 ///
 /// If the API reports fewer input tokens than the prompt has, the service cut the prompt. The guard
-/// then diverts the answer to human review.
+/// then diverts the answer to human review. For a model without a published tokenizer a report shows a
+/// cut when it is below half of another tokenizer's count, or 30 % below all but 1 % of the documents
+/// before; or when it is the third of the very same usage for texts of lengths that differ by a
+/// quarter, with none above it in between.
 ///
 /// # How it counts
 /// - Exactly, with the model's encoding, if it is published and its feature is enabled.
@@ -80,12 +87,32 @@ const END_OF_LIFE_REPEAT: Duration = Duration::from_secs(24 * 60 * 60);
 /// - Otherwise with another tokenizer and a factor. The first factor is above every published
 ///   understatement. The guard then calibrates one per document type from the usage that you
 ///   report, so that 99 % of the documents lie at or below the bound ([`coverage`](Self::coverage)
-///   shows the observed share).
+///   shows the observed share). With n < 99 documents of a type, its bound is above the largest of
+///   them and promises n / (n + 1); with less than 19 it leans on the bound of all types, and promises
+///   nothing ([`Provenance::Assumed`](crate::tokens::Provenance::Assumed)).
+///
+/// | Models of | Texts | Messages | Tools | Images |
+/// |---|---|---|---|---|
+/// | OpenAI, Azure: GPT-3.5 to GPT-4o | exact | exact | see [`ToolRule`](crate::tokens::ToolRule) | exact by size |
+/// | OpenAI, Azure: later models, gpt-oss | exact | bounded | bounded | exact by size, or unmeasured |
+/// | Anthropic | calibrated | bounded | calibrated with the texts | bounded |
+/// | Google, Mistral, Meta, Cohere, Amazon, others | calibrated | bounded | calibrated with the texts | unmeasured |
+///
+/// Token counts that you give are taken for the version's model. A count by another tokenizer says so
+/// ([`TokenCount::counted_with`](crate::tokens::TokenCount::counted_with)). For a model of the catalogue
+/// whose tokenizer is not published, only [the provider's own
+/// count](crate::tokens::TokenCount::by_provider) is taken at its word.
+///
+/// Usage of zero is none. Usage above eight times another tokenizer's count is not believed and not
+/// learnt from, nor is that of a cut prompt or of a call with images whose tokens are only bounded.
+/// When all types have fewer tokens than before, by one factor, the model has another tokenizer: what
+/// was learnt is scaled.
 ///
 /// # What it cannot see
 /// Whether a service cut a prompt that the guard only bounded by its length;
-/// [`measure_every_document`] counts every prompt. The coverage of a calibrated factor holds only
-/// for documents like those it was calibrated from.
+/// [`measure_every_document`] counts every prompt. The first two of the prompts that a service cuts at
+/// one length, if they lost less than a third. The coverage of a calibrated factor holds only for
+/// documents like those it was calibrated from.
 ///
 /// [`measure_every_document`]: TokenBudgetBuilder::measure_every_document
 ///

@@ -10,6 +10,11 @@ fn invoice() -> DocumentType {
     DocumentType::new("invoice").unwrap()
 }
 
+fn open(bench: &Bench) -> Vec<String> {
+    let open = bench.pipeline.incidents().into_iter();
+    open.map(|incident| incident.key.to_string()).collect()
+}
+
 #[test]
 fn documents_that_arrive_and_never_come_out_are_the_empty_approval_queue() {
     let bench = Bench::with_guard(ledger());
@@ -64,6 +69,7 @@ fn a_declared_type_that_stays_away_is_a_page() {
     ticks(&bench, 20);
     assert_eq!(bench.pages(), []);
     bench.tick_after(seconds(1));
+    assert_eq!(open(&bench), ["ledger/silent/-/1"]);
     assert!(
         matches!(
             &bench.pages()[..],
@@ -99,6 +105,8 @@ fn a_type_that_came_often_and_stops_is_a_warning() {
             warned,
             "{documents} documents"
         );
+        let quiet: &[_] = if warned { &["ledger/quiet/-/1"] } else { &[] };
+        assert_eq!(open(&bench), quiet);
     }
 }
 

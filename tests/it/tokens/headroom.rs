@@ -215,6 +215,32 @@ impl TokenCounter for Named {
     }
 }
 
+/// A text of 5,500 tokens or more does not fit where 5,499 are left: that is its size. Where 5,500
+/// are left, nothing is known of it.
+#[test]
+fn a_text_that_certainly_does_not_fit_has_a_size() {
+    for (window, measured) in [(6_111, 1), (6_112, 0)] {
+        let budget = TokenBudget::builder()
+            .model(model("small", window))
+            .fallback(model("large", 60_000))
+            .counter("small", Named("same"))
+            .counter("large", Named("same"))
+            .build();
+        let budget = Arc::new(budget.unwrap());
+        let version = Version::new("v7", "small").unwrap().with_system_prompt("");
+        let bench = Bench::with(LineUp::new(version), |builder| {
+            builder.guard(Arc::clone(&budget))
+        });
+        let text = "x".repeat(8_000);
+        let _ = permit(&bench, &document(&text)).answer(Report::new());
+        let all = budget.headroom();
+        assert_eq!(
+            (all[0].documents, all[0].unmeasured),
+            (measured, 1 - measured)
+        );
+    }
+}
+
 #[test]
 fn sizes_are_kept_for_eight_days_and_show_a_trend() {
     let budget = TokenBudget::builder().model(exact()).build().unwrap();
