@@ -50,6 +50,7 @@ pub(super) struct UsageHistory {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Stored {
     calibrations: Vec<(Key, Arc<Calibration>)>,
+    #[serde(default)]
     models: Vec<(ModelName, OfModel)>,
     sizes: Vec<(Key, Arc<Sizes>)>,
 }
