@@ -1,6 +1,7 @@
 //! The kinds of failure of a call to a language model, including failures inside an HTTP 200.
 
 mod api;
+mod finish;
 mod litellm;
 mod overflow;
 mod table;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use api::ApiError;
+pub use finish::FinishReason;
 pub use overflow::Overflow;
 
 /// How a call failed.
@@ -116,31 +118,6 @@ impl FailureKind {
             | Self::Timeout
             | Self::Transport
             | Self::Unknown => Cause::Provider,
-        }
-    }
-
-    /// The failure that a finish or stop reason of an HTTP 200 means; `None` for a complete answer.
-    ///
-    /// It knows the reasons of OpenAI (`length`, `content_filter`), Anthropic (`max_tokens`,
-    /// `refusal`, `model_context_window_exceeded`), Google (`MAX_TOKENS`, `SAFETY`, ..) and Amazon
-    /// Bedrock (`guardrail_intervened`, ..). An unknown reason is not a failure.
-    pub fn from_finish_reason(reason: &str) -> Option<Self> {
-        match reason {
-            "length" | "max_tokens" | "MAX_TOKENS" => Some(Self::Truncated),
-            "model_context_window_exceeded" => Some(Self::ContextLengthExceeded),
-            "refusal" => Some(Self::Refusal),
-            "content_filter"
-            | "content_filtered"
-            | "guardrail_intervened"
-            | "SAFETY"
-            | "RECITATION"
-            | "BLOCKLIST"
-            | "PROHIBITED_CONTENT"
-            | "SPII" => Some(Self::ContentFiltered),
-            "MALFORMED_FUNCTION_CALL" | "malformed_model_output" | "malformed_tool_use" => {
-                Some(Self::MalformedOutput)
-            }
-            _ => None,
         }
     }
 }

@@ -146,6 +146,17 @@ impl Field {
 }
 
 name! {
+    /// A finish or stop reason, as an API reports it.
+    FinishWord, "finish reason"
+}
+impl FinishWord {
+    /// The word that an API reports, which may be empty.
+    pub(crate) fn reported(word: &str) -> Self {
+        Self::new(word).unwrap_or_else(|_| Self(Arc::from("(empty)")))
+    }
+}
+
+name! {
     /// A model, with exactly the name that the API uses.
     ModelName, "model"
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::confidence::Confidence;
-use crate::name::{Field, QueueName, VersionId};
+use crate::name::{Field, FinishWord, QueueName, VersionId};
 use crate::tokens::{TokenBreakdown, TokenCount};
 
 /// Where a diverted document goes. Ordered from least to most cautious.
@@ -86,6 +86,11 @@ pub enum Reason {
         #[serde(default)]
         alike: u64,
     },
+    /// The finish reason does not say that the answer is complete.
+    UnclearFinish {
+        /// The finish reason that the API reports.
+        word: FinishWord,
+    },
     /// The tokens of the document were not counted.
     Unmeasured,
 }
@@ -150,6 +155,12 @@ impl fmt::Display for Reason {
                     "the API reports {reported} input tokens, we counted {at_least}{}: the service \
                      cut the prompt",
                     counted.lower()
+                )
+            }
+            Self::UnclearFinish { word } => {
+                write!(
+                    f,
+                    "finish reason `{word}` does not say that the answer is complete"
                 )
             }
             Self::Unmeasured => f.write_str("its tokens were not counted"),

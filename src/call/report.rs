@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::confidence::Confidence;
-use crate::failure::FailureKind;
-use crate::name::Field;
+use crate::failure::{FailureKind, FinishReason};
+use crate::name::{Field, FinishWord};
 use crate::time::millis;
 
 /// What the application reports about an answer: the confidence of each field, the token usage, and
@@ -26,6 +26,8 @@ pub struct Report {
     confidences: Vec<(Field, Option<Confidence>)>,
     usage: Option<Usage>,
     failure: Option<FailureKind>,
+    #[serde(default)]
+    unclear_finish: Option<FinishWord>,
     #[serde(default)]
     retry_after_millis: Option<u64>,
 }
@@ -86,9 +88,19 @@ impl Report {
         self
     }
 
-    /// The finish or stop reason that the API returned; see [`FailureKind::from_finish_reason`].
-    pub fn finish_reason(mut self, reason: &str) -> Self {
-        self.failure = self.failure.or(FailureKind::from_finish_reason(reason));
+    /// The finish or stop reason that the API returned, as its word or as what it means.
+    ///
+    /// A word that does not say that the answer is complete sends it to human review
+    /// ([`Reason::UnclearFinish`](crate::Reason::UnclearFinish)); see [`FinishReason`]. Of several
+    /// reasons, the first that is not complete counts.
+    pub fn finish_reason(mut self, reason: impl Into<FinishReason>) -> Self {
+        match reason.into() {
+            FinishReason::Complete => {}
+            FinishReason::Failed(kind) => self.failure = self.failure.or(Some(kind)),
+            FinishReason::Unclear(word) => {
+                self.unclear_finish = self.unclear_finish.or(Some(word));
+            }
+        }
         self
     }
 
@@ -130,5 +142,10 @@ impl Report {
     /// The kind of failure, if the answer is one.
     pub fn failure(&self) -> Option<FailureKind> {
         self.failure
+    }
+
+    /// The finish reason, if it does not say that the answer is complete.
+    pub fn unclear_finish(&self) -> Option<&FinishWord> {
+        self.unclear_finish.as_ref()
     }
 }

@@ -204,7 +204,10 @@ impl Step<'_> {
     }
 
     fn review(&self, ticket: &Ticket, report: &Report) -> Acceptance {
-        let mut acceptance = Acceptance::Accept;
+        let unclear = report.unclear_finish().cloned();
+        let mut acceptance = unclear.map_or(Acceptance::Accept, |word| {
+            Acceptance::review(Reason::UnclearFinish { word })
+        });
         self.each(|member, cx| {
             let vote = member.review(ticket, report, cx);
             acceptance = mem::take(&mut acceptance).stricter(vote);

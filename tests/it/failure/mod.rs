@@ -3,6 +3,7 @@
 mod classify;
 #[cfg(feature = "async-openai")]
 mod client;
+mod finish;
 mod litellm;
 mod wait;
 
