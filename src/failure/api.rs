@@ -11,8 +11,9 @@ use super::table::{ErrorText, kind_of};
 use super::wait::{wait, wait_in};
 use super::{Classify, FailureKind, Overflow};
 
-/// The bytes of a body that are read. No relevant error is longer.
-const READ: usize = 64 << 10;
+/// The longest body that is read, in bytes. OpenAI's `response.failed` repeats the instructions and
+/// the tools, so that a cut body would be no JSON, and its text not the provider's.
+const LONGEST: usize = 1 << 20;
 /// The deepest nesting that is read: bodies can be arrays of errors, and errors can hold bodies as
 /// text.
 const DEPTH: u8 = 4;
@@ -28,8 +29,8 @@ const OPENING: usize = 128;
 ///
 /// It reads the formats of OpenAI, Azure, Anthropic, Gemini, Amazon Bedrock, `LiteLLM`'s proxy and
 /// compatible servers: numeric codes, errors inside arrays, errors as text inside errors, and error
-/// events inside a stream. Parsing never fails: if the body is unreadable, the status alone
-/// decides.
+/// events inside a stream. Parsing never fails: if the body is unreadable, or longer than 1 MiB, the
+/// status alone decides.
 ///
 /// ```
 /// use fusebox::{Classify, FailureKind};
@@ -97,7 +98,8 @@ impl ApiError {
     }
 
     fn read(status: u16, words: &[&str], body: &[u8]) -> Self {
-        let body = String::from_utf8_lossy(body.get(..READ).unwrap_or(body));
+        let body = if body.len() > LONGEST { &[] } else { body };
+        let body = String::from_utf8_lossy(body);
         let mut reading = Reading::default();
         for word in words {
             reading.word(word);
@@ -115,13 +117,14 @@ impl ApiError {
             message: message.to_lowercase(),
         };
         let kind = kind_of(&error);
-        let overflow =
-            Overflow::parse(&message).filter(|_| kind == FailureKind::ContextLengthExceeded);
+        let stated = || Overflow::parse(&message).and_then(Overflow::prompt_tokens);
+        let is_overflow = kind == FailureKind::ContextLengthExceeded;
+        let input_tokens = reading.prompt_tokens.or_else(stated);
         Self {
             status,
             kind,
             retry_after: reading.retry_after.or_else(|| wait_in(&error.message)),
-            input_tokens: overflow.and_then(Overflow::prompt_tokens),
+            input_tokens: input_tokens.filter(|_| is_overflow),
             message: cut(message),
         }
     }
@@ -163,6 +166,8 @@ struct Reading {
     /// The beginnings of the messages, each with the names of `LiteLLM`'s proxy and without them.
     openings: Vec<String>,
     retry_after: Option<Duration>,
+    /// The tokens of the prompt, as llama.cpp reports them in a field of their own.
+    prompt_tokens: Option<u64>,
     /// Whether these are the parts of a body inside a message of `LiteLLM`'s proxy.
     unwrapped: bool,
 }
@@ -203,6 +208,7 @@ impl Reading {
             self.words.append(&mut inner.words);
             self.openings.append(&mut inner.openings);
             self.retry_after = self.retry_after.or(inner.retry_after);
+            self.prompt_tokens = self.prompt_tokens.or(inner.prompt_tokens);
             if self.status == 0 {
                 self.status = inner.status;
             }
@@ -244,8 +250,15 @@ impl Reading {
                 }
                 self.word(word);
             }
+            ("n_prompt_tokens", Value::Number(tokens)) => self.prompt_tokens = tokens.as_u64(),
             ("error" | "errors" | "details" | "innererror" | "body", value) => {
                 self.value(value, depth + 1);
+            }
+            // The rest of a response is the model's answer, which may quote anything.
+            ("response", Value::Object(response)) => {
+                if let Some(error) = response.get("error") {
+                    self.value(error, depth + 1);
+                }
             }
             _ => {}
         }

@@ -22,52 +22,145 @@ pub struct Overflow {
     limit: Option<u64>,
 }
 
-/// Known wordings of OpenAI, Azure, vLLM, `SGLang`, llama.cpp, Anthropic, Bedrock and Gemini: the
-/// words that identify the message, the words before the number of tokens, and the words before the
-/// limit.
-const WORDINGS: [(&str, &[&str], &str); 10] = [
+/// The words that identify a message, all of them; the words before the number of tokens; the words
+/// before the limit.
+type Wording = (
+    &'static [&'static str],
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+/// Known wordings of Anthropic, OpenAI, Azure, vLLM, Gemini, `SGLang`, llama.cpp, GitHub, Mistral,
+/// xAI, Cohere, text-generation-inference, Bedrock with Nova and with OpenAI's models, `OpenRouter`,
+/// Moonshot and Alibaba. A number that includes the answer is not the prompt's, so Cohere's "prompt
+/// and prediction" and Moonshot's "requested" give none.
+const WORDINGS: &[Wording] = &[
     (
-        "prompt is too long",
+        &["prompt is too long"],
         &["prompt is too long: "],
-        " tokens > ",
+        &[" tokens > "],
     ),
     (
-        "maximum context length is",
-        &["however, you requested ", "resulted in ", "requested "],
-        "maximum context length is ",
+        &["maximum context length is"],
+        &["resulted in ", "your prompt contains ", "your request has "],
+        &["maximum context length is "],
     ),
     (
-        "exceed the configured limit",
+        &["exceed the configured limit"],
         &["resulted in "],
-        "configured limit of ",
+        &["configured limit of "],
     ),
     (
-        "input token count",
+        &["input token count"],
         &["input token count (", "input token count "],
-        "tokens allowed ",
+        &["tokens allowed "],
     ),
     (
-        "is longer than the model's context length",
+        &["is longer than the model's context length"],
         &["input ("],
-        "context length (",
+        &["context length ("],
     ),
     (
-        "requested token count exceeds the model's maximum context length of",
+        &["requested token count exceeds the model's maximum context length of"],
         &[" tokens: "],
-        "maximum context length of ",
+        &["maximum context length of "],
     ),
     (
-        "exceeds the available context size",
+        &["exceeds the available context size"],
         &["request ("],
-        "available context size (",
+        &["available context size ("],
     ),
     (
-        "prompt token count of",
+        &["prompt token count of"],
         &["prompt token count of "],
-        "exceeds the limit of ",
+        &["exceeds the limit of "],
     ),
-    ("exceed context limit", &["exceed context limit: "], " > "),
-    ("context_length_exceeded", &[], "maximum context length is "),
+    (
+        &["exceed context limit"],
+        &["exceed context limit: "],
+        &[" > "],
+    ),
+    (
+        &["prompt contains ", "too large for model with "],
+        &["prompt contains "],
+        &["too large for model with "],
+    ),
+    (
+        &["this model's maximum prompt length is "],
+        &["request contains "],
+        &["maximum prompt length is "],
+    ),
+    (
+        &["total number of tokens in the prompt cannot exceed "],
+        &[" - received "],
+        &["cannot exceed "],
+    ),
+    (
+        &["total number of tokens (prompt and prediction) cannot exceed "],
+        &[],
+        &["cannot exceed "],
+    ),
+    (
+        &["too many tokens: size limit exceeded by "],
+        &[],
+        &["limit for this model is "],
+    ),
+    (
+        &["`inputs` tokens + `max_new_tokens` must be <= "],
+        &["given: "],
+        &["must be <= "],
+    ),
+    (
+        &["`inputs` must have less than ", " tokens. given: "],
+        &[" tokens. given: "],
+        &["must have less than "],
+    ),
+    (&["input is too long for requested model"], &[], &[]),
+    (&["number of input tokens exceeds maximum length"], &[], &[]),
+    (
+        &["prompt tokens (", ") exceed model maximum ("],
+        &["prompt tokens ("],
+        &["model maximum ("],
+    ),
+    (
+        &["your input exceeds the context window of this model"],
+        &[],
+        &[],
+    ),
+    (
+        &["exceeds the maximum allowed input length of "],
+        &["input length "],
+        &["allowed input length of "],
+    ),
+    (
+        &["input length (", "maximum context length ("],
+        &["input length ("],
+        &["maximum context length ("],
+    ),
+    (
+        &["exceeded model token limit: "],
+        &[],
+        &["exceeded model token limit: "],
+    ),
+    (
+        &["range of input length should be "],
+        &[],
+        &["input length should be [1, "],
+    ),
+    (
+        &["context_length_exceeded"],
+        &[],
+        &["maximum context length is "],
+    ),
+];
+/// The words after the numbers of a split such as "(3147 in your prompt; 1024 for the completion)".
+/// Functions and tools are part of the prompt.
+const PARTS: [&str; 5] = [
+    " in the messages",
+    " in the functions",
+    " in your prompt",
+    " of text input",
+    " of tool input",
 ];
 /// The characters of a message that are read. No relevant message is longer.
 const READ: usize = 4_096;
@@ -80,14 +173,14 @@ impl Overflow {
             .take(READ)
             .map(|c| c.to_ascii_lowercase())
             .collect();
-        let (_, before_tokens, before_limit) =
-            WORDINGS.iter().find(|(words, _, _)| text.contains(words))?;
-        let in_messages = number_before(&text, " in the messages");
-        let mut counted = before_tokens.iter();
+        let is_worded = |(signs, _, _): &&Wording| signs.iter().all(|sign| text.contains(sign));
+        let (_, before_tokens, before_limit) = WORDINGS.iter().find(is_worded)?;
+        let first = |words: &[&str]| words.iter().find_map(|words| number_after(&text, words));
+        let parts = PARTS.iter().filter_map(|words| number_before(&text, words));
+        let split = parts.reduce(u64::saturating_add);
         Some(Self {
-            prompt_tokens: in_messages
-                .or_else(|| counted.find_map(|words| number_after(&text, words))),
-            limit: number_after(&text, before_limit),
+            prompt_tokens: split.or_else(|| first(before_tokens)),
+            limit: first(before_limit),
         })
     }
 

@@ -45,6 +45,7 @@ const ROWS: &[(Sign, FailureKind)] = &[
         Word(&[
             "context_length_exceeded",
             "contextwindowexceedederror",
+            "exceed_context_size_error",
             "model_context_window_exceeded",
         ]),
         Kind::ContextLengthExceeded,

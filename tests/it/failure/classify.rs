@@ -371,7 +371,7 @@ fn errors_inside_a_stream() {
 fn each_word_alone() {
     for (words, expected) in [
         (
-            "context_length_exceeded model_context_window_exceeded",
+            "context_length_exceeded model_context_window_exceeded exceed_context_size_error",
             ContextLengthExceeded,
         ),
         (

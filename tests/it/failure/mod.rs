@@ -5,6 +5,7 @@ mod classify;
 mod client;
 mod finish;
 mod litellm;
+mod overflow;
 mod wait;
 
 use fusebox::failure::ApiError;
