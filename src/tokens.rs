@@ -11,7 +11,7 @@ mod prompt;
 
 pub use breakdown::TokenBreakdown;
 pub(crate) use calibration::{Calibration, Factor, Learnt, UNIT, ratio};
-pub use catalogue::Catalogue;
+pub use catalogue::{Catalogue, CatalogueRow, SkippedRow};
 pub use count::{Provenance, TokenCount};
 pub use counter::TokenCounter;
 #[cfg(feature = "bpe")]

@@ -1,15 +1,24 @@
 //! The catalogue of known models: data, with a source and a date for each row.
 
-use std::collections::BTreeMap;
+mod family;
+mod file;
+mod litellm;
+mod row;
 
-use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use family::Families;
+pub use row::{CatalogueRow, SkippedRow};
 
 use super::calibration::Factor;
-use super::model::{Encoding, Framing, ImageRule, Model, ToolRule};
+use super::model::Model;
 use crate::error::Error;
 use crate::time::Timestamp;
 
 const BUNDLED: &str = include_str!("catalogue.json");
+/// The candidates for a name that an error lists.
+const LISTED: usize = 8;
 
 /// Known models: context window, largest input and answer, encoding, what the API adds to messages,
 /// tools and images, and the announced end of life.
@@ -35,126 +44,138 @@ const BUNDLED: &str = include_str!("catalogue.json");
 /// An object with `models`, and optionally `families` and `assumed_factor`; `catalogue.json` in the
 /// same source folder is the bundled one. A model has `provider`, `name`, `context_window`,
 /// `source`, `date`, and optionally `largest_input`, `largest_answer`, `encoding`, `family`,
-/// `end_of_life` (a date). A family has `family`, `source`, `date`, and optionally `framing`,
-/// `tools` and `images`.
+/// `end_of_life` (a date) and `aliases`: further names under which the same model is called, such as
+/// a snapshot's, or a gateway's `azure/eu/gpt-4o`. A family has `family`, `source`, `date`, and optionally `framing`, `tools` and
+/// `images`. No two rows of a file have a name in common, but a row of provider `azure` is found
+/// only by its name with the provider: there, each customer names the deployments.
+///
+/// # How long rows are true
+/// Providers retire models and change limits with as little as 60 days' notice
+/// ([Anthropic](https://platform.claude.com/docs/en/about-claude/model-deprecations)). Check rows
+/// that are older than that; [`rows_older_than`](Self::rows_older_than) lists them:
+///
+/// ```
+/// use std::time::Duration;
+/// use fusebox::{Timestamp, tokens::Catalogue};
+///
+/// # let now = Timestamp::EPOCH;
+/// let days = |n| Duration::from_secs(n * 24 * 60 * 60);
+/// for row in Catalogue::bundled().rows_older_than(days(60), now) {
+///     eprintln!("check {row}");
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalogue {
-    models: BTreeMap<String, Model>,
-    families: BTreeMap<String, Family>,
+    /// By name with the provider.
+    rows: BTreeMap<String, CatalogueRow>,
+    /// By further exact names.
+    aliases: BTreeMap<String, Model>,
+    bare_names: BTreeMap<String, BareName>,
+    skipped: Vec<SkippedRow>,
+    families: Families,
     assumed: u32,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    assumed_factor: Option<AssumedFactor>,
-    #[serde(default)]
-    families: Vec<Family>,
-    models: Vec<Row>,
-}
-
-/// By how much another tokenizer can understate the count, before there is a calibration.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AssumedFactor {
-    thousandths: u32,
-    #[serde(rename = "source")]
-    _source: String,
-    date: String,
-}
-
-/// What several models have in common.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Family {
-    #[serde(rename = "family")]
-    name: String,
-    framing: Option<Framing>,
-    tools: Option<ToolRule>,
-    images: Option<ImageRule>,
-    #[serde(rename = "source")]
-    _source: String,
-    date: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Row {
-    provider: String,
-    name: String,
-    context_window: u64,
-    largest_input: Option<u64>,
-    largest_answer: Option<u64>,
-    encoding: Option<Encoding>,
-    family: Option<String>,
-    end_of_life: Option<String>,
-    #[serde(rename = "source")]
-    _source: String,
-    date: String,
+/// A name without a provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct BareName {
+    /// The row that a file gives the name to.
+    owner: Option<String>,
+    /// Every row that may be meant.
+    candidates: BTreeSet<String>,
 }
 
 impl Catalogue {
-    /// The bundled catalogue: current models of OpenAI, Anthropic, Google, Mistral, Meta, Cohere
-    /// and Amazon.
+    /// The bundled catalogue: current models of OpenAI, Anthropic, Google, Mistral, Meta, Cohere,
+    /// Amazon, xAI, `DeepSeek`, Alibaba, Moonshot and Zhipu, some of them at Azure and Amazon
+    /// Bedrock too.
     pub fn bundled() -> Self {
         // A test reads the bundled file. If it were unreadable, no model would be known, and every
         // pipeline with a token budget would refuse to build.
-        Self::from_json(BUNDLED).unwrap_or_else(|_| Self::empty())
+        Self::read(BUNDLED, Families::default).unwrap_or_else(|_| Self::empty())
     }
 
     /// An empty catalogue: every model must be declared.
     pub fn empty() -> Self {
         Self {
-            models: BTreeMap::new(),
-            families: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            bare_names: BTreeMap::new(),
+            skipped: Vec::new(),
+            families: Families::default(),
             assumed: u32::MAX,
         }
     }
 
-    /// Reads a catalogue file. An error names the row and the field. A family that the file does
-    /// not define is taken from the bundled catalogue.
+    /// Reads a catalogue file. An error names the row and the field, or the two rows that have a
+    /// name in common. A family that the file does not define is taken from the bundled catalogue.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let file: File =
-            serde_json::from_str(text).map_err(|error| Error::unreadable("catalogue", error))?;
+        Self::read(text, || Self::bundled().families)
+    }
+
+    /// Reads the model table of `LiteLLM`, `model_prices_and_context_window.json`, as your
+    /// deployment of it has it; fusebox brings none. Use it on top of the bundled catalogue, which
+    /// has the factor for unpublished tokenizers and the owners of names without a provider:
+    ///
+    /// ```
+    /// use fusebox::tokens::Catalogue;
+    ///
+    /// # let text = r#"{
+    /// #     "our-model": { "litellm_provider": "openai", "mode": "chat", "max_input_tokens": 64000, "max_output_tokens": 4096 },
+    /// #     "azure/gpt-4o": { "litellm_provider": "azure", "mode": "chat", "max_input_tokens": 128000, "max_output_tokens": 16384 }
+    /// # }"#;
+    /// // let text = std::fs::read_to_string("model_prices_and_context_window.json")?;
+    /// let catalogue = Catalogue::bundled().with(Catalogue::from_litellm(&text)?);
+    /// assert!(catalogue.model("azure/gpt-4o").is_some());
+    /// for row in catalogue.skipped() {
+    ///     eprintln!("not used: {row}");
+    /// }
+    /// # Ok::<(), fusebox::Error>(())
+    /// ```
+    ///
+    /// A model is found by its key in the table and by its provider and name, `openai/gpt-5` for
+    /// `gpt-5`. A name without a provider is found if every provider that has it gives the same
+    /// limits, or if another catalogue that this one is added to says whose it is;
+    /// [`candidates`](Self::candidates) lists the rows that it may mean.
+    ///
+    /// The table has no context window, and some of its rows give the whole window as the largest
+    /// input, others the window without the answer. Where the bundled catalogue has one of the
+    /// numbers for a model of that name, it tells which is meant; elsewhere the smaller reading is
+    /// taken, and [`CatalogueRow::assumption`] says so. The encoding and the rules for counting come
+    /// from the bundled model of the same name. `max_tokens`, which is legacy, is not read.
+    ///
+    /// Rows of other modes than `chat`, `completion` and `responses`, and rows without a largest
+    /// input, are [`skipped`](Self::skipped). Returns an error if the text is no such table, or if
+    /// no row of it can be used.
+    pub fn from_litellm(text: &str) -> Result<Self, Error> {
+        let bundled = Self::bundled();
+        let table = litellm::read(text, |name| bundled.model(name))?;
         let mut catalogue = Self::empty();
-        if let Some(factor) = file.assumed_factor {
-            moment("date of the assumed factor", &factor.date)?;
-            if factor.thousandths < 1_000 {
-                let allowed = "1000 thousandths or more";
-                return Err(Error::invalid(
-                    "assumed factor",
-                    factor.thousandths,
-                    allowed,
-                ));
-            }
-            catalogue.assumed = factor.thousandths;
+        for (base, row) in table.rows {
+            let bare = catalogue.bare_names.entry(base).or_default();
+            bare.candidates.insert(row.name.clone());
+            catalogue.rows.insert(row.name.clone(), row);
         }
-        for family in file.families {
-            moment(&format!("date of family `{}`", family.name), &family.date)?;
-            catalogue.families.insert(family.name.clone(), family);
-        }
-        let bundled = if text == BUNDLED {
-            Self::empty()
-        } else {
-            Self::bundled()
-        };
-        for row in file.models {
-            let (provider, name) = (row.provider.clone(), row.name.clone());
-            let model = catalogue.read(&row, &bundled)?;
-            catalogue
-                .models
-                .insert(format!("{provider}/{name}"), model.clone());
-            if provider != "azure" {
-                catalogue.models.insert(name, model);
-            }
-        }
+        catalogue.skipped = table.skipped;
         Ok(catalogue)
     }
 
     /// Adds the rows of `other`, which take precedence.
     pub fn with(mut self, other: Self) -> Self {
-        self.models.extend(other.models);
+        for name in other.rows.keys() {
+            self.aliases.remove(name);
+        }
+        self.rows.extend(other.rows);
+        for (name, bare) in other.bare_names {
+            let ours = self.bare_names.entry(name.clone()).or_default();
+            ours.candidates.extend(bare.candidates);
+            if bare.owner.is_some() {
+                ours.owner = bare.owner;
+                self.aliases.remove(&name);
+            }
+        }
+        self.aliases.extend(other.aliases);
+        self.skipped.extend(other.skipped);
         self.families.extend(other.families);
         if other.assumed != u32::MAX {
             self.assumed = other.assumed;
@@ -162,93 +183,131 @@ impl Catalogue {
         self
     }
 
-    /// The model of this exact name, with or without its provider.
+    /// The model of this exact name, with or without its provider. `None` also for a name without a
+    /// provider that stands for models with different limits: see [`candidates`](Self::candidates).
     pub fn model(&self, name: &str) -> Option<&Model> {
-        self.models.get(name)
+        let exact = self.aliases.get(name).or_else(|| self.of_row(name));
+        exact.or_else(|| self.of_bare_name(self.bare_names.get(name)?))
     }
 
-    /// Every model, by its name with and without its provider.
+    /// The names with a provider that a name without one may mean: `azure/gpt-4o` and
+    /// `openai/gpt-4o` for `gpt-4o`. None for another name.
+    pub fn candidates(&self, name: &str) -> impl Iterator<Item = &str> {
+        let bare = self.bare_names.get(name);
+        bare.into_iter()
+            .flat_map(|bare| bare.candidates.iter().map(String::as_str))
+    }
+
+    /// Every model, by each of its names; a name without a provider only where it is clear.
     pub fn models(&self) -> impl Iterator<Item = (&str, &Model)> {
-        self.models
-            .iter()
-            .map(|(name, model)| (name.as_str(), model))
+        let rows = self.rows.values().map(|row| (row.name(), row.model()));
+        let aliases = self.aliases.iter();
+        let aliases = aliases.map(|(name, model)| (name.as_str(), model));
+        let bare = self.bare_names.iter();
+        let bare = bare.filter_map(|(name, bare)| Some((name.as_str(), self.of_bare_name(bare)?)));
+        rows.chain(aliases).chain(bare)
+    }
+
+    /// The rows, each once, with its source and its date.
+    pub fn rows(&self) -> impl Iterator<Item = &CatalogueRow> {
+        self.rows.values()
+    }
+
+    /// The rows that were checked more than `age` before `now`. A row without a date is as old as
+    /// its file, which the catalogue does not know: it is not listed.
+    pub fn rows_older_than(
+        &self,
+        age: Duration,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &CatalogueRow> {
+        let is_older = move |date: Timestamp| now.since(date) > age;
+        self.rows()
+            .filter(move |row| row.date().is_some_and(is_older))
+    }
+
+    /// The rows of files that could not be used, and why.
+    pub fn skipped(&self) -> &[SkippedRow] {
+        &self.skipped
     }
 
     /// Applies a family to a model: how the API frames messages and counts tools and images.
     /// Returns an error if the family is unknown.
     pub fn of_family(&self, model: Model, family: &str) -> Result<Model, Error> {
-        let Some(family) = self.families.get(family) else {
-            let known: Vec<_> = self.families.keys().map(String::as_str).collect();
-            let allowed = format!("one of {}", known.join(", "));
-            let field = format!("family of model `{}`", model.name());
-            return Err(Error::invalid(field, family, allowed));
-        };
-        Ok(family.applied_to(model))
+        self.families.apply(family, model)
     }
 
     pub(crate) fn assumed_factor(&self) -> Factor {
         Factor::assumed(self.assumed)
     }
 
-    fn read(&self, row: &Row, bundled: &Self) -> Result<Model, Error> {
-        let field = |what: &str| format!("{what} of model `{}`", row.name);
-        let mut model = Model::new(&row.name, row.context_window)?;
-        moment(&field("date"), &row.date)?;
-        let limits = [
-            ("largest input", row.largest_input),
-            ("largest answer", row.largest_answer),
-        ];
-        for (what, tokens) in limits {
-            if tokens.is_some_and(|tokens| tokens == 0 || tokens > row.context_window) {
-                let allowed = format!("1 to the context window, {}", row.context_window);
-                return Err(Error::invalid(field(what), tokens.unwrap_or(0), allowed));
+    /// What an error says that it expects instead of a name that is not found.
+    pub(crate) fn expected_instead_of(&self, name: &str) -> String {
+        let mut candidates: Vec<_> = self.candidates(name).take(LISTED + 1).collect();
+        if candidates.is_empty() {
+            return "a model of the catalogue, or one declared with \
+                    `.model(Model::new(name, window)?)`"
+                .to_owned();
+        }
+        if candidates.len() > LISTED {
+            candidates.truncate(LISTED);
+            candidates.push("..");
+        }
+        let candidates = candidates.join(", ");
+        format!("the name with its provider, because their limits differ: one of {candidates}")
+    }
+
+    fn read(text: &str, bundled: impl FnOnce() -> Families) -> Result<Self, Error> {
+        let file = file::read(text, bundled)?;
+        let mut catalogue = Self::empty();
+        let mut owners: BTreeMap<String, String> = BTreeMap::new();
+        for entry in file.entries {
+            let owner = entry.row.name.clone();
+            let aliases = entry.aliases.iter().map(|(alias, _)| alias);
+            let names = [&owner].into_iter().chain(&entry.bare_name).chain(aliases);
+            for name in names {
+                if let Some(other) = owners.insert(name.clone(), owner.clone()) {
+                    let field = format!("names of the rows `{other}` and `{owner}`");
+                    return Err(Error::invalid(field, name, "no name in common"));
+                }
             }
+            if let Some(name) = entry.bare_name {
+                let bare = catalogue.bare_names.entry(name).or_default();
+                bare.owner = Some(owner.clone());
+                bare.candidates.insert(owner.clone());
+            }
+            catalogue.aliases.extend(entry.aliases);
+            catalogue.rows.insert(owner, entry.row);
         }
-        if let Some(tokens) = row.largest_input {
-            model = model.with_largest_input(tokens);
-        }
-        if let Some(tokens) = row.largest_answer {
-            model = model.with_largest_answer(tokens);
-        }
-        if let Some(encoding) = row.encoding {
-            model = model.with_encoding(encoding);
-        }
-        if let Some(date) = &row.end_of_life {
-            model = model.with_end_of_life(moment(&field("end of life"), date)?);
-        }
-        match &row.family {
-            None => Ok(model),
-            Some(family) if self.families.contains_key(family) => self.of_family(model, family),
-            Some(family) => bundled.of_family(model, family),
-        }
+        catalogue.families = file.families;
+        catalogue.assumed = file.assumed.unwrap_or(u32::MAX);
+        Ok(catalogue)
     }
-}
 
-impl Family {
-    fn applied_to(&self, mut model: Model) -> Model {
-        if let Some(framing) = self.framing {
-            model = model.with_framing(framing);
-        }
-        if let Some(tools) = self.tools {
-            model = model.with_tool_rule(tools);
-        }
-        if let Some(images) = self.images {
-            model = model.with_image_rule(images);
-        }
-        model
+    fn of_row(&self, name: &str) -> Option<&Model> {
+        self.rows.get(name).map(CatalogueRow::model)
     }
-}
 
-/// The start of a day such as `2026-11-30`.
-fn moment(field: &str, date: &str) -> Result<Timestamp, Error> {
-    let time = humantime::parse_rfc3339(&format!("{date}T00:00:00Z"));
-    time.map(Timestamp::from)
-        .map_err(|_| Error::invalid(field.to_owned(), date, "a date such as 2026-11-30"))
+    /// The model of the owner; without an owner, the model whose limits all candidates have. Of
+    /// those, the first that is switched off is the one to warn of.
+    fn of_bare_name(&self, bare: &BareName) -> Option<&Model> {
+        if let Some(owner) = &bare.owner {
+            return self.of_row(owner);
+        }
+        let models = || bare.candidates.iter().filter_map(|name| self.of_row(name));
+        let first = models().next()?;
+        let agree = models().all(|model| litellm::has_limits_of(model, first));
+        let ends = |model: &&Model| {
+            let end = model.end_of_life();
+            (end.is_none(), end)
+        };
+        models().min_by_key(ends).filter(|_| agree)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tokens::Framing;
 
     fn with_factor(thousandths: u32) -> Result<Catalogue, Error> {
         Catalogue::from_json(&format!(

@@ -88,7 +88,7 @@ impl Models {
     fn read(&self, version: &Version) -> Result<Estimators, Error> {
         let of = |what: &str| format!("{what} of version `{}`", version.id());
         let Some(known) = self.model(version.model()) else {
-            let allowed = "a model of the catalogue, or one declared with `.model(Model::new(name, window)?)`";
+            let allowed = self.catalogue.expected_instead_of(version.model().as_str());
             return Err(Error::invalid(of("model"), version.model(), allowed));
         };
         // A ticket has the name by which the version calls the model, `azure/gpt-4o` too.

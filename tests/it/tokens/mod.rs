@@ -13,6 +13,7 @@ mod counts;
 mod headroom;
 #[cfg(any(feature = "tiktoken", feature = "bpe"))]
 mod learning;
+mod litellm;
 mod messages;
 mod names;
 #[cfg(any(feature = "tiktoken", feature = "bpe"))]
