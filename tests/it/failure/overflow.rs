@@ -243,7 +243,8 @@ fn a_failed_response_of_openai_has_its_error_inside() {
     // What the response repeats of the prompt and of the answer is not its error.
     let quote = "prompt is too long: 5 tokens > 4 maximum";
     let answer = format!(
-        ",\"instructions\":\"{quote}\",\"output\":[{{\"type\":\"message\",\"message\":\"{quote}\",\
+        ",\"message\":\"{quote}\",\"instructions\":\"{quote}\",\
+         \"output\":[{{\"type\":\"message\",\"message\":\"{quote}\",\
          \"content\":[{{\"type\":\"output_text\",\"text\":\"{quote}\"}}]}}]"
     );
     assert_eq!(failed("server_error", "failed", &answer).0, ServerError);
