@@ -15,11 +15,12 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use fusebox::event::Outbox;
 use fusebox::guard::Cx;
 use fusebox::tokens::Tiktoken;
-use fusebox::tokens::{Conversation, Encoding, Message, Model, TokenCounter};
+use fusebox::tokens::{Conversation, Encoding, Framing, Message, Model, TokenCounter};
 use fusebox::{Call, Guard, LineUp, Timestamp, TokenBudget, Version};
 
 const KB: usize = 1_000;
@@ -70,22 +71,17 @@ fn random_letters(bytes: usize) -> String {
     letters.take(bytes).collect()
 }
 
+/// Our own counters count as far as there is work for.
+fn own_count(c: &mut Criterion, case: &str, text: &str) {
+    let mut group = counts(c, case, text);
+    own(&mut group, text);
+    group.finish();
+}
+
 /// Every contender counts the whole text.
 fn full_count(c: &mut Criterion, case: &str, text: &str, tiktoken_survives: bool) {
-    let mut group = c.benchmark_group(format!("tokens/{case}"));
-    group
-        .throughput(Throughput::Bytes(text.len() as u64))
-        .sample_size(10)
-        .warm_up_time(Duration::from_secs(1))
-        .measurement_time(Duration::from_secs(2));
-    let own = counter();
-    group.bench_function("fusebox", |b| b.iter(|| own.count(black_box(text))));
-    if cfg!(feature = "bpe") {
-        let tiktoken = Tiktoken::new(Encoding::O200kBase);
-        group.bench_function("fusebox-tiktoken", |b| {
-            b.iter(|| tiktoken.count(black_box(text)));
-        });
-    }
+    let mut group = counts(c, case, text);
+    own(&mut group, text);
     if tiktoken_survives {
         let peer = tiktoken_rs::o200k_base_singleton();
         group.bench_function("tiktoken-rs", |b| {
@@ -95,6 +91,27 @@ fn full_count(c: &mut Criterion, case: &str, text: &str, tiktoken_survives: bool
     let peer = bpe_openai::o200k_base();
     group.bench_function("bpe-openai", |b| b.iter(|| peer.count(black_box(text))));
     group.finish();
+}
+
+fn counts<'a>(c: &'a mut Criterion, case: &str, text: &str) -> BenchmarkGroup<'a, WallTime> {
+    let mut group = c.benchmark_group(format!("tokens/{case}"));
+    group
+        .throughput(Throughput::Bytes(text.len() as u64))
+        .sample_size(10)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(2));
+    group
+}
+
+fn own(group: &mut BenchmarkGroup<'_, WallTime>, text: &str) {
+    let own = counter();
+    group.bench_function("fusebox", |b| b.iter(|| own.count(black_box(text))));
+    if cfg!(feature = "bpe") {
+        let tiktoken = Tiktoken::new(Encoding::O200kBase);
+        group.bench_function("fusebox-tiktoken", |b| {
+            b.iter(|| tiktoken.count(black_box(text)));
+        });
+    }
 }
 
 fn documents(c: &mut Criterion) {
@@ -118,6 +135,37 @@ fn pathological(c: &mut Criterion) {
         ("random-letters-1m", random_letters(1_000 * KB)),
     ] {
         full_count(c, case, &text, case != "spaces-1m");
+    }
+}
+
+/// What takes the peers seconds: only our own counters, which bound what there is no work for.
+fn worst_cases(c: &mut Criterion) {
+    let dashes = "-".repeat(2_049) + &"=".repeat(2_049);
+    let dash_lines = "-".repeat(99) + "\nx";
+    let words = |length: usize, bytes: usize| {
+        let letters = random_letters(bytes);
+        let words = letters
+            .as_bytes()
+            .chunks(length)
+            .map(String::from_utf8_lossy);
+        words.collect::<Vec<_>>().join(" ")
+    };
+    for (case, text) in [
+        ("random-letters-16m", random_letters(16_000 * KB)),
+        ("random-letters-400k", random_letters(400 * KB)),
+        ("random-words-16m", words(8, 16_000 * KB)),
+        ("runs-of-2049-1m", filled(&dashes, 1_000 * KB)),
+        ("lines-of-dashes-16m", filled(&dash_lines, 16_000 * KB)),
+        ("spaces-16m", " ".repeat(16_000 * KB)),
+        (
+            "control-characters-16m",
+            "\u{0}\u{1b}[31m\u{200b}".repeat(1_600 * KB),
+        ),
+        ("english-16m", filled(PROSE, 16_000 * KB)),
+        ("cjk-16m", filled(CJK, 16_000 * KB)),
+        ("json-16m", json_lines(16_000 * KB)),
+    ] {
+        own_count(c, case, &text);
     }
 }
 
@@ -174,6 +222,37 @@ fn decisions(c: &mut Criterion) {
     group.finish();
 }
 
+/// The next turn of 500 bytes in a conversation of 100,000 messages, which twenty fallback models
+/// with framings of their own have counted, too.
+fn next_turn_of_many(c: &mut Criterion) {
+    let ours = |n: u32| {
+        let model = Model::new(format!("ours-{n}"), 128_000).expect("a model");
+        let model = model.with_encoding(Encoding::O200kBase);
+        model.with_framing(Framing::per_message(n))
+    };
+    let builder = (1..=20).fold(TokenBudget::builder().model(ours(0)), |builder, n| {
+        builder.fallback(ours(n))
+    });
+    let budget = builder.build().expect("default numbers");
+    let version = Version::new("v7", "ours-0").expect("a version");
+    let line_up = LineUp::new(version.with_system_prompt("You read invoices."));
+    let outbox = Outbox::new();
+    let cx = Cx::new(Timestamp::EPOCH, &line_up, &outbox, "token-budget");
+    let turn = filled(PROSE, 500);
+    let mut conversation: Conversation = (0..100_000).map(|_| Message::user("And then?")).collect();
+    let question = document(&turn).with_history(&conversation);
+    let _ = budget.check(&question, line_up.stable(), &cx);
+    let mut group = c.benchmark_group("tokens/next-turn-of-100k-messages-with-20-fallbacks");
+    group.bench_function("fusebox", |b| {
+        b.iter(|| {
+            conversation.push(Message::assistant(turn.as_str()));
+            let question = document(&turn).with_history(&conversation);
+            black_box(budget.check(&question, line_up.stable(), &cx))
+        });
+    });
+    group.finish();
+}
+
 /// The next turn of 500 bytes in a conversation of 100,000 tokens.
 fn next_turn(c: &mut Criterion) {
     let (budget, line_up) = budget(128_000);
@@ -202,5 +281,13 @@ fn next_turn(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, documents, pathological, decisions, next_turn);
+criterion_group!(
+    benches,
+    documents,
+    pathological,
+    worst_cases,
+    decisions,
+    next_turn,
+    next_turn_of_many
+);
 criterion_main!(benches);

@@ -83,7 +83,7 @@
 //! # Features
 //!
 //! - `tiktoken` (default): exact token counts with OpenAI's encodings, [`tokens::Tiktoken`].
-//! - `bpe`: the same counts, faster and in linear time, for `cl100k_base` and `o200k_base`.
+//! - `bpe`: the same counts, faster and of longer texts, for `cl100k_base` and `o200k_base`.
 //! - `async-openai`: [`Classify`] for the errors of that crate.
 //! - `tokio`: [`Pipeline::run`] counts texts of more than 64 KB on tokio's blocking pool.
 

@@ -126,3 +126,38 @@ fn a_rollout_with_a_thousand_types_takes_two_megabytes() -> Result<(), fusebox::
     assert!((500_000..=2_000_000).contains(&bytes), "{bytes} bytes");
     Ok(())
 }
+
+/// 16 MB without a word's end, of runs that are slow to merge, of lines of runs, and of prose, where
+/// `tiktoken-rs` alone takes 761 MB for the first. The vocabulary is loaded before.
+#[cfg(any(feature = "tiktoken", feature = "bpe"))]
+#[test]
+fn a_count_takes_less_than_64_megabytes() -> Result<(), fusebox::Error> {
+    use fusebox::tokens::{Encoding, TokenCounter};
+
+    const BYTES: usize = 16 << 20;
+    const MOST: u64 = 64 << 20;
+    let counters: Vec<Arc<dyn TokenCounter>> = vec![
+        Encoding::O200kBase.counter()?,
+        #[cfg(feature = "tiktoken")]
+        Arc::new(fusebox::tokens::Tiktoken::new(Encoding::O200kBase)),
+    ];
+    let pieces = [
+        "qxzjvkwp".to_owned(),
+        "-".repeat(2_049) + &"=".repeat(2_049),
+        "-".repeat(2_049) + "\nx",
+        "漢".repeat(20_000) + "。",
+        "The invoice of March is still open. ".to_owned(),
+    ];
+    for piece in pieces {
+        for bytes in [BYTES, 400_000, 60_000] {
+            let text = piece.repeat(bytes / piece.len());
+            for counter in &counters {
+                let counted = allocation_counter::measure(|| {
+                    let _ = std::hint::black_box(counter.count(&text));
+                });
+                assert!(counted.bytes_max < MOST, "{counter:?} {counted:?}");
+            }
+        }
+    }
+    Ok(())
+}

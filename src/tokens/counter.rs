@@ -3,8 +3,8 @@
 #[cfg(feature = "bpe")]
 pub(crate) mod bpe;
 pub(crate) mod byte_bound;
-#[cfg(feature = "tiktoken")]
-mod chunks;
+#[cfg(any(feature = "tiktoken", feature = "bpe"))]
+mod parts;
 pub(crate) mod provider;
 pub(crate) mod select;
 #[cfg(feature = "tiktoken")]
@@ -16,10 +16,6 @@ use std::fmt;
 
 use super::count::TokenCount;
 use crate::error::Error;
-
-/// Longer texts are only bounded, not counted: 16 MB.
-#[cfg(any(feature = "tiktoken", feature = "bpe"))]
-const LONGEST_COUNTED: usize = 16 << 20;
 
 /// Counts the tokens of a text for one tokenizer, or bounds their number.
 ///
@@ -61,11 +57,16 @@ pub trait TokenCounter: fmt::Debug + Send + Sync {
     /// or it is the full count.
     fn count_up_to(&self, text: &str, limit: u64) -> Result<TokenCount, Error> {
         let bounds = self.bounds(text);
-        if bounds.fits(limit) || bounds.lower() > limit {
+        if is_decided(bounds, limit) {
             return Ok(bounds);
         }
         self.count(text)
     }
+}
+
+/// Whether bounds show that there are at most `limit` tokens, or more.
+fn is_decided(bounds: TokenCount, limit: u64) -> bool {
+    bounds.fits(limit) || bounds.lower() > limit
 }
 
 impl<C: TokenCounter + ?Sized> TokenCounter for std::sync::Arc<C> {
@@ -290,57 +291,78 @@ mod tests {
             }
         }
 
-        /// " a" is one token, so there are 500,000 of them.
+        /// " a" is one token, so there are 250,000 of them.
         #[test]
         fn a_limit_stops_the_count() {
-            let text = " a".repeat(500_000);
+            let text = " a".repeat(250_000);
             for counter in o200k_base() {
                 let answer = counter.count_up_to(&text, 10_000).unwrap();
                 assert!(answer.lower() > 10_000, "{answer}");
-                assert!(answer.upper() > Some(500_000), "{answer}: to the end");
-                let full = counter.count_up_to(&text, 500_000).unwrap();
-                assert_eq!(full, TokenCount::exact(500_000));
+                assert!(answer.upper() > Some(250_000), "{answer}: to the end");
+                let full = counter.count_up_to(&text, 250_000).unwrap();
+                assert_eq!(full, TokenCount::exact(250_000));
             }
         }
 
         /// The first cut at or after 16,384 bytes is between the letter and the space that follow:
         /// 8,193 tokens. The other 983,614 bytes are as many tokens at most, and 7,685 at least,
         /// one for 128 bytes.
-        #[cfg(feature = "tiktoken")]
         #[test]
-        fn tiktoken_stops_after_the_part_that_reaches_the_limit() {
+        fn a_count_stops_after_the_part_that_reaches_the_limit() {
             let text = " a".repeat(500_000);
-            let counter = tiktoken::Tiktoken::new(Encoding::O200kBase);
-            for limit in [8_000, 8_193] {
-                let answer = counter.count_up_to(&text, limit).unwrap();
-                let expected = TokenCount::between(8_193 + 7_685, 8_193 + 983_614);
-                assert_eq!(answer, expected, "{limit}");
+            for counter in o200k_base() {
+                for limit in [8_000, 8_193] {
+                    let answer = counter.count_up_to(&text, limit).unwrap();
+                    let expected = TokenCount::between(8_193 + 7_685, 8_193 + 983_614);
+                    assert_eq!(answer, expected, "{limit}");
+                }
+                let answer = counter.count_up_to(&text, 8_194).unwrap();
+                assert!(answer.lower() > 2 * 8_193, "{answer}: two parts");
             }
-            let answer = counter.count_up_to(&text, 8_194).unwrap();
-            assert!(answer.lower() > 2 * 8_193, "{answer}: two parts");
         }
 
-        /// 16 MB are 131,072 times 128 bytes.
+        /// Parts of 8,193 tokens, 2 bytes each. With `tiktoken` a part is 8,193 * (2 * 3 + 6) =
+        /// 98,316 of 4,194,304 units of work: 43 begin before the work is used up. With `bpe` it is
+        /// 8,193 * (2 + 2) = 32,772: 128 begin.
         #[test]
-        fn up_to_16_mb_are_counted_and_not_a_byte_more() {
-            let mut text = " a".repeat(8 << 20);
-            for counter in o200k_base() {
-                let counted = counter.count_up_to(&text, 131_072).unwrap();
-                assert!(counted.lower() > 131_072, "{counted}");
-            }
-            text.push('a');
-            let bounds = TokenCount::between(131_073, (16 << 20) + 1);
-            for counter in o200k_base() {
-                for limit in [131_072, 131_073, 1 << 20] {
-                    assert_eq!(counter.count_up_to(&text, limit).unwrap(), bounds);
-                }
+        fn a_text_is_counted_until_the_work_is_used_up_and_then_bounded() {
+            let parts = vec![
+                #[cfg(feature = "tiktoken")]
+                43,
+                #[cfg(feature = "bpe")]
+                128,
+            ];
+            for (counter, parts) in o200k_base().into_iter().zip(parts) {
+                let tokens = 8_193 * parts;
+                let mut text = " a".repeat(usize::try_from(tokens).unwrap());
+                assert_eq!(counter.count(&text).unwrap(), TokenCount::exact(tokens));
+                text.push_str(" a");
+                let bounds = TokenCount::between(tokens + 1, tokens + 2);
                 assert_eq!(counter.count(&text).unwrap(), bounds);
+                for limit in [tokens + 1, tokens + 500] {
+                    let answer = counter.count_up_to(&text, limit).unwrap();
+                    assert_eq!(answer, bounds, "the same as without a limit");
+                }
             }
-            #[cfg(feature = "bpe")]
-            {
-                let counter = bpe::Bpe::new(Encoding::O200kBase).unwrap();
-                let count = |bytes| counter.count(&"a".repeat(bytes)).unwrap();
-                assert!(count(16 << 20).is_exact() && !count((16 << 20) + 1).is_exact());
+        }
+
+        /// Letters without a word's end: `tiktoken` counts 64 KB, and `bpe` as many bytes as there
+        /// is work for, 2 + 466,033 * (1 + 8) = 4,194,299 of 4,194,304 units.
+        #[test]
+        fn a_long_word_is_counted_only_if_there_is_work_for_all_of_it() {
+            let longest = vec![
+                #[cfg(feature = "tiktoken")]
+                65_536,
+                #[cfg(feature = "bpe")]
+                466_033,
+            ];
+            for (counter, longest) in o200k_base().into_iter().zip(longest) {
+                let word = "xz".repeat(longest / 2 + 1);
+                let count = |bytes: usize| counter.count(word.get(..bytes).unwrap()).unwrap();
+                assert!(count(longest).is_exact(), "{counter:?}");
+                let bytes = longest as u64 + 1;
+                let bounds = TokenCount::between(bytes.div_ceil(128), bytes);
+                assert_eq!(count(longest + 1), bounds, "{counter:?}");
             }
         }
     }

@@ -1,6 +1,6 @@
-//! An encoding of `bpe-openai`, with two shortcuts that change no count. Most words of a text are
-//! one token, and looking them up is faster than merging their bytes. Of a long run of one
-//! character, only the ends need to be encoded.
+//! An encoding of `bpe-openai`, with shortcuts that change no count. Most words of a text are one
+//! token, and looking them up is faster than merging their bytes. Of a long run of one character,
+//! only the ends need to be encoded.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -9,17 +9,26 @@ use std::sync::LazyLock;
 use bpe_openai::Tokenizer;
 use foldhash::fast::FixedState;
 
+use super::byte_bound::byte_bounds;
+use crate::tokens::count::TokenCount;
 use crate::tokens::model::Encoding;
-
-/// How far past a limit a piece is counted: the tokenizer's early exit may come a few tokens before
-/// its limit.
-const PAST_LIMIT: usize = 16;
 
 /// Longer words are rarely one token, nor are words of other scripts: looking them up costs more
 /// than it saves.
 const LONGEST_WORD: usize = 16;
+/// In longer runs of one byte, the tokenizer's own search tries many tokens at each byte; merging
+/// is faster.
+const RUN: usize = 64;
 /// Longer runs of one character, in bytes, are shortened.
 const LONG_RUN: usize = 2_048;
+
+/// The work of a piece, in addition to its bytes.
+const PIECE: usize = 2;
+/// The work for each byte of a piece that is merged: in ASCII, with other characters, or with a run
+/// of one byte.
+const ASCII_BYTE: usize = 8;
+const OTHER_BYTE: usize = 2;
+const RUN_BYTE: usize = 20;
 
 static CL100K_BASE: LazyLock<Vocabulary> =
     LazyLock::new(|| Vocabulary::of(bpe_openai::cl100k_base()));
@@ -58,38 +67,57 @@ impl Vocabulary {
         }
     }
 
-    pub(super) fn count(&self, text: &str) -> usize {
-        let pieces = self.tokenizer.split(text).map(str::as_bytes);
-        pieces
-            .map(|piece| {
-                let known = self.count_at_once(piece);
-                known.unwrap_or_else(|| self.tokenizer.bpe.count(piece))
-            })
-            .sum()
-    }
-
-    /// The count, or `None` as soon as it exceeds `limit`.
-    pub(super) fn count_up_to(&self, text: &str, limit: usize) -> Option<usize> {
-        let mut counted: usize = 0;
+    /// The count of a text, and its work in bytes of prose. Pieces that would take more than `most`
+    /// together are bounded by their length.
+    pub(super) fn count(&self, text: &str, most: usize) -> (TokenCount, usize) {
+        let (mut tokens, mut bounded, mut work) = (0, 0, 0);
         for piece in self.tokenizer.split(text).map(str::as_bytes) {
-            counted += if let Some(tokens) = self.count_at_once(piece) {
-                tokens
+            work += PIECE + piece.len();
+            if self.is_token(piece) {
+                tokens += 1;
+            } else if let Some((counted, more)) = self.merge(piece, most.saturating_sub(work)) {
+                tokens += counted;
+                work += more;
             } else {
-                let stop = (limit - counted).saturating_add(PAST_LIMIT);
-                self.tokenizer.bpe.count_till_limit(piece, stop)?
-            };
-            if counted > limit {
-                return None;
+                bounded += piece.len();
             }
         }
-        Some(counted)
+        let counted = TokenCount::exact(tokens as u64);
+        let count = match bounded {
+            0 => counted,
+            bytes => counted + byte_bounds(bytes),
+        };
+        (count, work)
     }
 
-    fn count_at_once(&self, piece: &[u8]) -> Option<usize> {
-        if piece.len() <= LONG_RUN {
-            return self.is_token(piece).then_some(1);
+    /// The count of a piece that is not one token, and its work, unless that is more than `most`.
+    fn merge(&self, piece: &[u8], most: usize) -> Option<(usize, usize)> {
+        let bpe = &self.tokenizer.bpe;
+        let run = longest_run(piece);
+        if run.len() > LONG_RUN {
+            let work = RUN_BYTE * (piece.len() - run.len() + 2 * self.kept());
+            if work <= most {
+                if let Some(tokens) = self.count_with_run(piece, &run) {
+                    return Some((tokens, work));
+                }
+            }
         }
-        self.count_with_run(piece, longest_run(piece))
+        if run.len() > RUN {
+            let work = RUN_BYTE * piece.len();
+            return (work <= most).then(|| (bpe.encode_via_bitfield(piece).len(), work));
+        }
+        let each = if piece.is_ascii() {
+            ASCII_BYTE
+        } else {
+            OTHER_BYTE
+        };
+        let work = each * piece.len();
+        (work <= most).then(|| (bpe.count(piece), work))
+    }
+
+    /// The bytes that are left of a long run.
+    fn kept(&self) -> usize {
+        4 * self.longest
     }
 
     /// The count of a piece with a long run of one byte: the count of the same piece with a shorter
@@ -98,17 +126,17 @@ impl Vocabulary {
     /// A sequence of tokens is the encoding of a text if and only if every two neighbours are the
     /// encoding of their own text (<https://github.com/github/rust-gems/tree/main/crates/bpe>). So
     /// where a token follows itself, any number of copies can be inserted.
-    fn count_with_run(&self, piece: &[u8], run: Range<usize>) -> Option<usize> {
+    fn count_with_run(&self, piece: &[u8], run: &Range<usize>) -> Option<usize> {
         let bpe = &self.tokenizer.bpe;
-        let kept = 4 * self.longest;
+        let kept = self.kept();
         let token = *bpe
-            .encode_via_backtracking(piece.get(run.clone())?.get(..kept)?)
+            .encode_via_bitfield(piece.get(run.clone())?.get(..kept)?)
             .first()?;
         let length = bpe.token_len(token);
         let left_out = (run.len() - kept) / length;
         let end = run.end - left_out * length;
         let shorter = [piece.get(..end)?, piece.get(run.end..)?].concat();
-        let tokens = bpe.encode_via_backtracking(&shorter);
+        let tokens = bpe.encode_via_bitfield(&shorter);
         let mut at = 0;
         let stands_beside_itself = tokens.windows(2).any(|pair| {
             let start = at;
@@ -156,26 +184,50 @@ mod tests {
                 let vocabulary = Vocabulary::load(encoding).unwrap();
                 let piece = format!("{before}{}{after}", run.repeat(times));
                 let piece = piece.as_bytes();
-                let counted = vocabulary.count_with_run(piece, longest_run(piece));
+                let counted = vocabulary.count_with_run(piece, &longest_run(piece));
                 prop_assert_eq!(counted, Some(vocabulary.tokenizer.bpe.count(piece)));
-                prop_assert_eq!(vocabulary.count_at_once(piece), counted);
+                let merged = vocabulary.merge(piece, usize::MAX).map(|(tokens, _)| tokens);
+                prop_assert_eq!(merged, counted);
             }
         }
 
         /// The encoder of the crate itself says how many tokens there are.
         #[test]
-        fn a_limit_is_met_to_the_token(text in "([a-zA-Z]{1,40}|[-=*#.]{1,40}|[0-9]{1,9}| ){1,40}") {
+        fn a_text_counts_as_the_crate_counts_it(
+            text in "([a-zA-Z]{1,40}|[-=*#.]{1,40}|[-=*#]{60,70}|={120,140}|\t{50,90}|[0-9]{1,9}|[ア-ン一-三]{1,9}| ){1,40}"
+        ) {
             for encoding in [Encoding::Cl100kBase, Encoding::O200kBase] {
                 let vocabulary = Vocabulary::load(encoding).unwrap();
-                let tokens = vocabulary.tokenizer.count(&text);
-                prop_assert_eq!(vocabulary.count(&text), tokens);
-                for enough in [tokens, tokens + 1, usize::MAX] {
-                    prop_assert_eq!(vocabulary.count_up_to(&text, enough), Some(tokens));
-                }
-                for too_few in [0, tokens / 2, tokens - 1] {
-                    prop_assert_eq!(vocabulary.count_up_to(&text, too_few), None);
-                }
+                let tokens = TokenCount::exact(vocabulary.tokenizer.count(&text) as u64);
+                let (counted, work) = vocabulary.count(&text, usize::MAX);
+                prop_assert_eq!(counted, tokens);
+                prop_assert!(work > text.len());
+                prop_assert_eq!(vocabulary.count(&text, work), (tokens, work));
             }
+        }
+    }
+
+    /// A piece is 2 units and 1 for each byte; where it is merged, 8 more for each byte of ASCII, 2
+    /// with other characters, 20 with a run of more than 64 bytes. A run of 2,049 is shortened to
+    /// twice 4 * 128 bytes.
+    #[test]
+    fn what_takes_longer_is_more_work() {
+        let vocabulary = Vocabulary::load(Encoding::O200kBase).unwrap();
+        assert_eq!(vocabulary.longest, 128);
+        for (text, work) in [
+            (" the".to_owned(), 2 + 4),
+            (" the the".to_owned(), 2 * (2 + 4)),
+            ("xzqj".to_owned(), 2 + 4 + 8 * 4),
+            ("xzqé".to_owned(), 2 + 5 + 2 * 5),
+            ("=".repeat(64), 2 + 64 + 8 * 64),
+            ("=".repeat(65), 2 + 65 + 20 * 65),
+            ("=".repeat(2_048), 2 + 2_048 + 20 * 2_048),
+            ("=".repeat(2_049), 2 + 2_049 + 20 * (2 * 4 * 128)),
+        ] {
+            assert_eq!(vocabulary.count(&text, work).1, work, "{text}");
+            assert!(vocabulary.count(&text, work).0.is_exact(), "{text}");
+            let bounded = vocabulary.count(&text, work - 1).0;
+            assert_eq!(bounded.is_exact(), text.starts_with(" the"), "{text}");
         }
     }
 
@@ -191,8 +243,8 @@ mod tests {
                 assert_eq!(vocabulary.words.contains(token), is_short, "{token:?}");
                 assert_eq!(vocabulary.is_token(token), is_short, "{token:?}");
             }
-            assert_eq!(vocabulary.count_at_once(b" the"), Some(1));
-            assert_eq!(vocabulary.count_at_once(b"antidisestablish"), None);
+            assert!(vocabulary.is_token(b" the"));
+            assert!(!vocabulary.is_token(b"antidisestablish"));
         }
     }
 
@@ -206,7 +258,10 @@ mod tests {
             0..numbers.len(),
             numbers.len() + 1..piece.len(),
         ] {
-            assert_eq!(vocabulary.count_with_run(piece.as_bytes(), not_a_run), None);
+            assert_eq!(
+                vocabulary.count_with_run(piece.as_bytes(), &not_a_run),
+                None
+            );
         }
     }
 
@@ -217,10 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_without_a_long_run_is_not_shortened() {
-        let vocabulary = Vocabulary::load(Encoding::O200kBase).unwrap();
-        let piece = "ab".repeat(LONG_RUN);
-        assert_eq!(vocabulary.count_at_once(piece.as_bytes()), None);
+    fn a_text_without_a_run_has_none() {
         assert_eq!(longest_run(b"abbbcc"), 1..4);
         assert_eq!(longest_run(b""), 0..0);
     }

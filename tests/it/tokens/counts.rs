@@ -1,5 +1,8 @@
 //! P1: counts hold, whatever the text.
 
+#[cfg(feature = "tiktoken")]
+use std::sync::Arc;
+
 #[cfg(not(feature = "tiktoken"))]
 use fusebox::TokenBudget;
 #[cfg(not(feature = "tiktoken"))]
@@ -126,6 +129,10 @@ fn hostile(bytes: usize) -> Vec<(&'static str, String)> {
             "dashes of two kinds",
             repeated(&("-".repeat(5_000) + &"=".repeat(5_000))),
         ),
+        (
+            "runs of 2,049",
+            repeated(&("-".repeat(2_049) + &"=".repeat(2_049))),
+        ),
         ("carets", repeated("^")),
         ("underscores", repeated("_")),
         ("digits", repeated("7")),
@@ -160,13 +167,49 @@ fn a_megabyte_of_anything_is_counted_or_bounded() {
     }
 }
 
+/// There is work for 800 KB of prose and more. The reference implementation counts it line by line,
+/// cut before a space.
+#[cfg(feature = "tiktoken")]
 #[test]
-fn above_16_mb_only_the_bounds_are_used() {
-    let text = "a".repeat((16 << 20) + 1);
-    for counter in counters() {
-        let count = counter.count(&text).unwrap();
-        assert_eq!(count.upper(), Some(text.len() as u64), "{counter:?}");
-        assert!(!count.is_exact());
+fn prose_of_800_kb_is_counted_exactly() {
+    let line = "The invoice of March is still open, and the supplier asks for 312.40 EUR.";
+    let lines = 800_000 / (line.len() + 1);
+    let text = format!("{line} ").repeat(lines);
+    for (encoding, reference) in [
+        (Encoding::Cl100kBase, tiktoken_rs::cl100k_base_singleton()),
+        (Encoding::O200kBase, tiktoken_rs::o200k_base_singleton()),
+    ] {
+        let tokens = |text: &str| {
+            let none = std::collections::HashSet::new();
+            reference.count(text, &none).unwrap() as u64
+        };
+        let (first, next, last) = (tokens(line), tokens(&format!(" {line}")), tokens(" "));
+        let expected = first + next * (lines as u64 - 1) + last;
+        assert_eq!(
+            exactly(&fusebox::tokens::Tiktoken::new(encoding), &text),
+            expected
+        );
+        assert_eq!(exactly(&*encoding.counter().unwrap(), &text), expected);
+    }
+}
+
+/// What would take seconds and gigabytes: 4,194,304 bytes are the most that there is work for. The
+/// rest is bounded by its length, and the count of a text is always the same.
+#[cfg(any(feature = "tiktoken", feature = "bpe"))]
+#[test]
+fn past_the_limit_of_work_the_length_bounds_a_text() {
+    let slow = ["random letters", "runs of 2,049", "spaces", "one letter"];
+    let texts = hostile(4_200_000).into_iter();
+    for (name, text) in texts.filter(|(name, _)| slow.contains(name)) {
+        let of_o200k = counters().into_iter();
+        for counter in of_o200k.filter(|counter| counter.name() == "o200k_base") {
+            let count = counter.count(&text).unwrap();
+            assert!(!count.is_exact(), "{name} {counter:?}");
+            assert_eq!(count.upper(), Some(text.len() as u64), "{name}");
+            let limit = text.len() as u64 - 1;
+            let limited = counter.count_up_to(&text, limit).unwrap();
+            assert_eq!(limited, count, "{name} {counter:?}");
+        }
     }
 }
 
@@ -219,6 +262,30 @@ proptest! {
         ] {
             let whole = whole.count(&text, &std::collections::HashSet::new()).unwrap() as u64;
             prop_assert_eq!(exactly(&fusebox::tokens::Tiktoken::new(encoding), &text), whole);
+            prop_assert_eq!(exactly(&*encoding.counter().unwrap(), &text), whole);
+        }
+    }
+
+    /// The same for what has few places to cut.
+    #[test]
+    fn counting_codes_in_parts_changes_nothing(
+        codes in prop::collection::vec("[a-z]{1,3}[0-9]{1,7}|[A-Z]{1,4}'s?|[0-9]{1,5}|_|é|½|\\+/", 1..60),
+        times in 100_usize..400,
+    ) {
+        let text = codes.concat().repeat(times);
+        for (encoding, whole) in [
+            (Encoding::R50kBase, tiktoken_rs::r50k_base_singleton()),
+            (Encoding::Cl100kBase, tiktoken_rs::cl100k_base_singleton()),
+            (Encoding::O200kBase, tiktoken_rs::o200k_base_singleton()),
+        ] {
+            let whole = whole.count(&text, &std::collections::HashSet::new()).unwrap() as u64;
+            let tiktoken: Arc<dyn TokenCounter> = Arc::new(fusebox::tokens::Tiktoken::new(encoding));
+            for counter in [tiktoken, encoding.counter().unwrap()] {
+                let counted = counter.count(&text).unwrap();
+                prop_assert!(counted.lower() <= whole && counted.upper() >= Some(whole));
+                prop_assert!(counted.is_exact() || text.len() > 60_000);
+                prop_assert!(!counted.is_exact() || counted.lower() == whole);
+            }
         }
     }
 }

@@ -1,0 +1,148 @@
+//! Counts a text part by part, up to a limit of tokens and of work. Parts end where OpenAI's
+//! encodings also split a text, so that the counts of the parts add up to the count of the whole.
+
+use super::byte_bound::byte_bounds;
+use crate::tokens::count::TokenCount;
+
+/// A part has about this size in bytes: a limit stops the count after the part that reaches it.
+const PART: usize = 16 << 10;
+/// The most work that a count may take. A unit of work is 5 to 20 ns, so a count takes less than
+/// 100 ms; but a count never depends on time, so that a text always has the same one.
+const MOST_WORK: usize = 4 << 20;
+
+/// Counts `text` until there are `limit` tokens or the work is used up, and bounds the rest by its
+/// length. `count` counts a part with at most the work that is left, and returns the work that it
+/// took, at least 1 for each byte.
+pub(super) fn count_in_parts(
+    text: &str,
+    limit: u64,
+    count: impl Fn(&str, usize) -> (TokenCount, usize),
+) -> TokenCount {
+    let (mut counted, mut rest, mut left) = (TokenCount::ZERO, text, MOST_WORK);
+    while let Some((part, after)) = first_part(rest, left) {
+        let (tokens, work) = count(part, left);
+        counted = counted + tokens;
+        rest = after;
+        left = left.saturating_sub(work);
+        // The rest, if there is one, has a token at least.
+        if counted.lower() >= limit {
+            break;
+        }
+    }
+    match rest.len() {
+        0 => counted,
+        bytes => counted + byte_bounds(bytes),
+    }
+}
+
+/// The first part of a text, and the rest; `None` if the part is empty or longer than `most` bytes.
+///
+/// The encodings split a text by a regular expression before they merge bytes. No piece contains a
+/// space after another character, a line feed, a full stop or a comma after a letter or digit, or a
+/// letter beside a digit; so a split between the two changes no count. A text without such a place
+/// stays whole.
+fn first_part(text: &str, most: usize) -> Option<(&str, &str)> {
+    let end = cut(text, PART, most)?;
+    text.split_at_checked(end).filter(|_| end > 0)
+}
+
+/// The first safe place at or after `size` bytes, unless it is after `most` bytes.
+fn cut(text: &str, size: usize, most: usize) -> Option<usize> {
+    let mut start = size;
+    while start < text.len() && !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let tail = text.get(start..).unwrap_or_default();
+    let mut before = None;
+    for (at, c) in tail.char_indices().map(|(at, c)| (start + at, c)) {
+        if at > most {
+            return None;
+        }
+        if before.is_some_and(|before| is_safe_between(before, c)) {
+            return Some(at);
+        }
+        before = Some(c);
+    }
+    (text.len() <= most).then_some(text.len())
+}
+
+fn is_safe_between(before: char, after: char) -> bool {
+    let is_digit_beside_letter =
+        |one: char, other: char| one.is_ascii_digit() && other.is_ascii_alphabetic();
+    (after == ' ' && !before.is_whitespace())
+        || (is_letter_or_digit(before) && ends_a_word(after))
+        || is_digit_beside_letter(before, after)
+        || is_digit_beside_letter(after, before)
+}
+
+/// Characters of the most common scripts that Unicode classifies as letters or digits.
+fn is_letter_or_digit(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+        || matches!(c,
+            'А'..='я' | 'Α'..='Ρ' | 'α'..='ω' | 'א'..='ת' | 'ء'..='غ' | 'ぁ'..='ゖ' | 'ァ'..='ヺ' | '一'..='\u{9fa5}' | '가'..='힣')
+}
+
+fn ends_a_word(c: char) -> bool {
+    matches!(c, '\n' | '.' | ',' | '。' | '，' | '、')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The parts of a text of about `size` bytes each.
+    fn parts(mut text: &str, size: usize) -> Vec<&str> {
+        let mut parts = Vec::new();
+        while !text.is_empty() {
+            let (part, rest) = text.split_at(cut(text, size, usize::MAX).unwrap());
+            parts.push(part);
+            text = rest;
+        }
+        parts
+    }
+
+    #[test]
+    fn cuts_only_where_a_word_or_a_number_ends() {
+        let cut = parts("don't stop, 12.50 EUR  now", 1);
+        assert_eq!(cut, ["don't", " stop", ", 12", ".50", " EUR", "  now"]);
+        assert_eq!(parts("你好，世界。", 1), ["你好", "，世界", "。"]);
+        assert_eq!(parts("af12cdXy", 1), ["af", "12", "cdXy"]);
+        assert_eq!(parts("की है -- (", 1), ["की", " है", " --", " ("]);
+        assert_eq!(parts("é1 ½a _7_b", 1), ["é1", " ½a", " _7_b"]);
+        assert_eq!(parts(&" ".repeat(100), 10).len(), 1);
+    }
+
+    #[test]
+    fn a_part_is_at_most_as_long_as_there_is_work_left() {
+        let text = "a".repeat(20_000) + " b";
+        assert_eq!(first_part(&text, 19_999), None);
+        assert_eq!(first_part(&text, 20_000), Some(text.split_at(20_000)));
+        assert_eq!(first_part("a b", 2), None);
+        assert_eq!(first_part("a b", 3), Some(("a b", "")));
+        assert_eq!(first_part("", 3), None);
+    }
+
+    /// A first part of 16,385 bytes, and others that begin with the space before it; one token a
+    /// byte.
+    #[test]
+    fn the_rest_is_bounded_where_the_work_ends() {
+        let text = ("a".repeat(PART + 1) + " ").repeat(10);
+        let work_of_three = MOST_WORK / 3 + 1;
+        let count = |each: usize, limit: usize| {
+            count_in_parts(&text, limit as u64, |part, _| {
+                (TokenCount::exact(part.len() as u64), each)
+            })
+        };
+        let of_parts = |parts: usize| {
+            let counted = PART + 1 + (parts - 1) * (PART + 2);
+            TokenCount::exact(counted as u64) + byte_bounds(text.len() - counted)
+        };
+        assert_eq!(count(work_of_three, usize::MAX), of_parts(3));
+        assert_eq!(
+            count(PART, usize::MAX),
+            TokenCount::exact(text.len() as u64)
+        );
+        assert_eq!(count(PART, PART + 1), of_parts(1));
+        assert_eq!(count(PART, PART + 2), of_parts(2));
+    }
+}
