@@ -29,4 +29,5 @@ pub use prompt::conversation::{Conversation, Message};
 pub(crate) use prompt::framing::{message_tokens, reply_framing, role_framing};
 pub use prompt::image::Image;
 pub(crate) use prompt::image::image_tokens;
+pub(crate) use prompt::json::flattened;
 pub(crate) use prompt::tools::tool_tokens;

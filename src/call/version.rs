@@ -9,6 +9,7 @@ use twox_hash::XxHash3_64;
 
 use crate::error::Error;
 use crate::name::{ModelName, VersionId};
+use crate::tokens::flattened;
 
 /// A prompt version: the unit that is deployed, compared and rolled back. It names the model to
 /// call and what to send before the document.
@@ -51,7 +52,7 @@ struct Stored {
     #[serde(default)]
     system_prompt: SystemPrompt,
     #[serde(default)]
-    tools: Option<Arc<Value>>,
+    tools: Option<Value>,
     reserved_answer_tokens: u64,
 }
 
@@ -61,7 +62,7 @@ impl From<Stored> for Version {
             id: stored.id,
             model: stored.model,
             system_prompt: stored.system_prompt,
-            tools: stored.tools,
+            tools: stored.tools.map(|tools| Arc::new(flattened(tools))),
             reserved_answer_tokens: stored.reserved_answer_tokens,
             fingerprint: Fingerprint::default(),
         };
@@ -136,9 +137,10 @@ impl Version {
         self.fingerprinted()
     }
 
-    /// The definitions of the tools to send with every call: a list, as the API takes them.
+    /// The definitions of the tools to send with every call: a list, as the API takes them. What
+    /// is nested deeper than 64 levels is kept as text.
     pub fn with_tools(mut self, tools: Value) -> Self {
-        self.tools = Some(Arc::new(tools));
+        self.tools = Some(Arc::new(flattened(tools)));
         self.fingerprinted()
     }
 

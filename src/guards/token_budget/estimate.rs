@@ -243,7 +243,7 @@ impl Estimator {
             })
         };
         if let Some(messages) = messages {
-            if let Some(framing) = messages.most_framing() {
+            if let Some(framing) = messages.most_framing(self.model.framing()) {
                 let bytes = messages.bytes();
                 let bounded = Brought {
                     history: Size::text(TokenCount::at_most(bytes as u64), bytes),

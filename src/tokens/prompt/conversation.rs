@@ -6,14 +6,18 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::Value;
 
+use super::frames::Frames;
 use super::image::Image;
+use super::json;
 use crate::error::Error;
 use crate::tokens::count::TokenCount;
+use crate::tokens::model::Framing;
 
-/// The number of tokenizers whose counts a conversation keeps.
-const REMEMBERED_COUNTS: usize = 4;
-/// More than any documented chat API adds to a message, including its role.
-pub(crate) const MOST_FRAMING: u64 = 10;
+/// The number of tokenizers and models whose counts a conversation keeps: more than a line-up and
+/// its fallback models have.
+const KEPT_COUNTS: usize = 64;
+/// The characters of a refused value that an error shows.
+const SHOWN: usize = 80;
 
 /// One message of a conversation.
 ///
@@ -90,7 +94,7 @@ impl Message {
         let Some(role) = text("role") else {
             return Err(Error::invalid(
                 "role of a message",
-                shown(message),
+                json::start(message, SHOWN),
                 "a text",
             ));
         };
@@ -149,7 +153,7 @@ impl Message {
 
 impl Part {
     fn unknown(value: &Value) -> Self {
-        Self::Unknown(value.to_string().len() as u64)
+        Self::Unknown(json::length(value))
     }
 }
 
@@ -172,11 +176,6 @@ fn block(block: &Value) -> Part {
     }
 }
 
-/// The start of a value, for an error message.
-fn shown(value: &Value) -> String {
-    value.to_string().chars().take(80).collect()
-}
-
 /// The messages of a conversation. Each is counted once per tokenizer, so a turn costs only its own
 /// length.
 ///
@@ -194,8 +193,10 @@ fn shown(value: &Value) -> String {
 pub struct Conversation {
     messages: Vec<Message>,
     bytes: usize,
+    frames: Frames,
     /// Whether it has content whose tokens are not bounded by its bytes.
     unbounded: bool,
+    /// The last one was used last.
     counted: Mutex<Vec<Counted>>,
 }
 
@@ -205,6 +206,20 @@ struct Counted {
     key: String,
     messages: usize,
     tally: MessageTokens,
+    /// The messages that are to be counted again each time, by their place: the counter failed, or
+    /// only bounded them.
+    unsettled: Vec<usize>,
+}
+
+impl Counted {
+    fn new(key: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            messages: 0,
+            tally: MessageTokens::NOTHING,
+            unsettled: Vec::new(),
+        }
+    }
 }
 
 /// The tokens of messages; `None` for content that cannot be counted.
@@ -213,6 +228,8 @@ pub(crate) struct MessageTokens {
     pub(crate) text: Option<TokenCount>,
     pub(crate) framing: TokenCount,
     pub(crate) images: Option<TokenCount>,
+    /// Whether the counter counted all texts: another time it may know more of the others.
+    pub(crate) is_settled: bool,
 }
 
 impl MessageTokens {
@@ -220,6 +237,7 @@ impl MessageTokens {
         text: Some(TokenCount::ZERO),
         framing: TokenCount::ZERO,
         images: Some(TokenCount::ZERO),
+        is_settled: true,
     };
 
     pub(crate) fn plus(self, other: Self) -> Self {
@@ -228,6 +246,7 @@ impl MessageTokens {
             text: sum(self.text, other.text),
             framing: self.framing + other.framing,
             images: sum(self.images, other.images),
+            is_settled: self.is_settled && other.is_settled,
         }
     }
 }
@@ -243,7 +262,7 @@ impl Conversation {
         let Some(messages) = messages.as_array() else {
             return Err(Error::invalid(
                 "messages",
-                shown(messages),
+                json::start(messages, SHOWN),
                 "a list of messages",
             ));
         };
@@ -259,6 +278,7 @@ impl Conversation {
         let (bytes, bounded) = message.bytes();
         self.bytes = self.bytes.saturating_add(bytes);
         self.unbounded |= !bounded;
+        self.frames.add(&message.role, message.name.is_some());
         self.messages.push(message);
     }
 
@@ -282,9 +302,15 @@ impl Conversation {
         self.bytes
     }
 
-    /// An upper bound of the framing of all messages; `None` if the bytes do not bound the rest.
-    pub(crate) fn most_framing(&self) -> Option<u64> {
-        (!self.unbounded).then_some(self.messages.len() as u64 * MOST_FRAMING)
+    /// An upper bound of the framing of all messages by `framing`; `None` if the bytes do not bound
+    /// the rest.
+    pub(crate) fn most_framing(&self, framing: Option<Framing>) -> Option<u64> {
+        (!self.unbounded).then(|| self.frames.most_tokens(framing))
+    }
+
+    /// Whether the API finds a system message to add tool definitions to.
+    pub(crate) fn has_system_message(&self) -> bool {
+        self.frames.has_system_message()
     }
 
     /// The tokens of the messages for the tokenizer and model called `key`; calls `count` for
@@ -296,20 +322,29 @@ impl Conversation {
     ) -> MessageTokens {
         let mut all = self.counted.lock();
         let known = all.iter().position(|counted| counted.key == key);
-        let mut counted = known.map_or_else(
-            || Counted {
-                key: key.to_owned(),
-                messages: 0,
-                tally: MessageTokens::NOTHING,
-            },
-            |at| all.swap_remove(at),
-        );
-        for message in self.messages.iter().skip(counted.messages) {
-            counted.tally = counted.tally.plus(count(message));
+        let mut counted = known.map_or_else(|| Counted::new(key), |at| all.remove(at));
+        let mut unsettled = MessageTokens::NOTHING;
+        let again = std::mem::take(&mut counted.unsettled);
+        for at in again
+            .into_iter()
+            .chain(counted.messages..self.messages.len())
+        {
+            let Some(message) = self.messages.get(at) else {
+                continue;
+            };
+            let tokens = count(message);
+            if tokens.is_settled {
+                counted.tally = counted.tally.plus(tokens);
+            } else {
+                unsettled = unsettled.plus(tokens);
+                counted.unsettled.push(at);
+            }
         }
         counted.messages = self.messages.len();
-        let tally = counted.tally;
-        all.truncate(REMEMBERED_COUNTS - 1);
+        let tally = counted.tally.plus(unsettled);
+        if all.len() >= KEPT_COUNTS {
+            all.remove(0);
+        }
         all.push(counted);
         tally
     }
@@ -336,6 +371,7 @@ impl Clone for Conversation {
         Self {
             messages: self.messages.clone(),
             bytes: self.bytes,
+            frames: self.frames,
             unbounded: self.unbounded,
             counted: Mutex::new(self.counted.lock().clone()),
         }

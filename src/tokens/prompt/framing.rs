@@ -1,8 +1,9 @@
 //! Tokens of messages: their texts, and their framing by the API.
 
-use super::conversation::{MOST_FRAMING, Message, MessageTokens, Part};
+use super::conversation::{Message, MessageTokens, Part};
+use super::frames::{MOST_FRAMING, is_documented};
 use super::image::image_tokens;
-use crate::tokens::count::TokenCount;
+use crate::tokens::count::{Provenance, TokenCount};
 use crate::tokens::counter::TokenCounter;
 use crate::tokens::model::{Framing, Model};
 
@@ -13,10 +14,14 @@ pub(crate) fn message_tokens(
     counter: &dyn TokenCounter,
 ) -> MessageTokens {
     let parts = message.parts().iter().map(|part| match part {
-        Part::Text(text) => MessageTokens {
-            text: counter.count(text).ok(),
-            ..MessageTokens::NOTHING
-        },
+        Part::Text(text) => {
+            let counted = counter.count(text).ok();
+            MessageTokens {
+                text: counted,
+                is_settled: counted.is_some_and(is_counted),
+                ..MessageTokens::NOTHING
+            }
+        }
         Part::Unknown(bytes) => MessageTokens {
             text: Some(TokenCount::at_most(*bytes)),
             ..MessageTokens::NOTHING
@@ -30,11 +35,19 @@ pub(crate) fn message_tokens(
             ..MessageTokens::NOTHING
         },
     });
+    let framing = around(message.role(), message.name(), model.framing(), counter);
     let framing = MessageTokens {
-        framing: around(message.role(), message.name(), model.framing(), counter),
+        framing,
+        // Bounds of unknown framing come from no counter.
+        is_settled: model.framing().is_none() || is_counted(framing),
         ..MessageTokens::NOTHING
     };
     parts.fold(framing, MessageTokens::plus)
+}
+
+/// Whether a counter counted, and did not only bound.
+fn is_counted(count: TokenCount) -> bool {
+    count.provenance() != Provenance::Bound
 }
 
 /// The framing of a message with this role.
@@ -59,7 +72,13 @@ fn around(
     let bytes = |text: &str| TokenCount::at_most(text.len() as u64);
     let count = |text: &str| counter.count(text).unwrap_or(bytes(text));
     let Some(framing) = framing else {
-        return TokenCount::at_most(MOST_FRAMING) + name.map_or(TokenCount::ZERO, bytes);
+        let role = if is_documented(role) {
+            TokenCount::ZERO
+        } else {
+            bytes(role)
+        };
+        let name = name.map_or(TokenCount::ZERO, bytes);
+        return TokenCount::at_most(MOST_FRAMING) + role + name;
     };
     let role = if framing.counts_roles() {
         count(role)

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fusebox::tokens::{
-    Conversation, Framing, Image, ImageRule, Message, Model, TokenBreakdown, TokenCount,
-    TokenCounter,
+    Conversation, Framing, Image, ImageRule, Message, Model, ProviderCounts, TokenBreakdown,
+    TokenCount, TokenCounter,
 };
 use fusebox::{Call, Error, LineUp, Ratio, TokenBudget, Version};
 use serde_json::{Value, json};
@@ -368,28 +368,45 @@ fn an_error_shows_the_beginning_of_what_was_refused() {
     );
 }
 
-/// Ten tokens a message are more than any documented API puts around it (the cookbook's 3, 1 for a
-/// name, and the role).
+/// A token for two bytes; it keeps how often it was asked.
+#[derive(Clone, Debug, Default)]
+struct PerTwoBytes(Arc<AtomicU64>);
+
+impl TokenCounter for PerTwoBytes {
+    fn name(&self) -> &'static str {
+        "two bytes"
+    }
+
+    fn count(&self, text: &str) -> Result<TokenCount, Error> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(TokenCount::exact(text.len() as u64 / 2))
+    }
+}
+
 #[test]
-fn messages_are_counted_only_where_their_bytes_and_ten_tokens_each_may_not_fit() {
-    let counter = PerByte::new(1);
-    let bench = bench(1_000, &counter);
-    let mut messages: Conversation = (0..10).map(|_| Message::user("u".repeat(90))).collect();
+fn messages_are_counted_only_where_their_bytes_and_framing_may_not_fit() {
+    let counter = PerTwoBytes::default();
+    let budget = budget(model(1_000, Framing::per_message(10)), counter.clone());
+    let bench = Bench::with(LineUp::new(version()), |builder| builder.guard(budget));
+    let taken = || counter.0.swap(0, Ordering::Relaxed);
+    taken();
+    let mut messages: Conversation = (0..10).map(|_| Message::user("u".repeat(86))).collect();
     assert!(is_admitted(&bench, &messages));
-    assert_eq!(
-        counter.taken(),
-        0,
-        "10 * 90 + 10 * 10 = 1,000 tokens at most"
-    );
+    assert_eq!(taken(), 0, "10 * (86 + 4 + 10) = 1,000 tokens at most");
     messages.push(Message::user(""));
     assert!(is_admitted(&bench, &messages));
     assert_eq!(
-        counter.taken(),
-        11,
-        "1,010 tokens at most, 900 when counted"
+        taken(),
+        2 * 11,
+        "1,014 tokens at most, so texts and roles are counted"
     );
-    messages.push(Message::user("u".repeat(101)));
-    assert!(!is_admitted(&bench, &messages), "1,001 tokens");
+    let of_ten = 10 * (43 + 2 + 10) + 2 + 10;
+    let left = 1_000 - of_ten - (2 + 10);
+    for (bytes, fits) in [(2 * left, true), (2 * left + 2, false)] {
+        let mut messages = messages.clone();
+        messages.push(Message::user("u".repeat(bytes)));
+        assert_eq!(is_admitted(&bench, &messages), fits, "{bytes}");
+    }
 }
 
 /// An image of 1,024 by 1,024 pixels has 765 tokens (OpenAI's guide), whatever its message is in
@@ -414,10 +431,157 @@ fn images_are_not_overlooked_where_the_text_is_short() {
     }
 }
 
+/// The bound that decides without a count is never below the count, whatever the API adds.
 #[test]
-fn a_conversation_remembers_the_counts_of_four_models_and_no_more() {
-    let counters: Vec<_> = (1..=5).map(PerByte::new).collect();
+fn the_bound_of_a_conversation_holds_for_every_framing_and_role() {
+    let counter = PerByte::new(1);
+    let long = "r".repeat(3_000);
+    let conversations = [
+        (0..100).map(|_| Message::user("u")).collect(),
+        Conversation::from_iter([Message::new(&long, "hello")]),
+        Conversation::from_iter([Message::new("critic", "hello").with_name(&long)]),
+        Conversation::from_iter([
+            Message::assistant("hello").with_name("ann"),
+            Message::user(""),
+        ]),
+    ];
+    let framings = [
+        Framing::NONE,
+        Framing::per_message(30),
+        Framing::per_message(3).with_name(40).with_reply(3),
+        Framing::per_message(4).with_name(-1).with_reply(3),
+    ];
+    for framing in framings {
+        for messages in &conversations {
+            let large = budget(model(100_000, framing), counter.clone());
+            let tokens = large.count(&call(messages), &version()).unwrap().prompt();
+            assert!(tokens.is_exact(), "{tokens}");
+            for (window, fits) in [(tokens.lower(), true), (tokens.lower() - 1, false)] {
+                let budget = budget(model(window, framing), counter.clone());
+                let bench = Bench::with(LineUp::new(version()), |builder| builder.guard(budget));
+                assert_eq!(
+                    is_admitted(&bench, messages),
+                    fits,
+                    "{framing:?} {messages:?}"
+                );
+            }
+        }
+    }
+}
+
+/// 30 tokens for each of a thousand messages, and 2 for its text and role.
+#[test]
+fn a_thousand_messages_with_thirty_tokens_of_framing_do_not_fit_into_12_000() {
+    let counter = PerByte::new(1);
+    let framing = Framing::per_message(30);
+    let messages: Conversation = (0..1_000).map(|_| Message::new("u", "u")).collect();
+    for (window, fits) in [(12_000, false), (31_999, false), (32_000, true)] {
+        let budget = budget(model(window, framing), counter.clone());
+        let bench = Bench::with(LineUp::new(version()), |builder| builder.guard(budget));
+        assert_eq!(is_admitted(&bench, &messages), fits, "{window}");
+    }
+}
+
+/// Where the framing is not known, a documented role is among the ten tokens of a message, and any
+/// other role adds its bytes.
+#[test]
+fn a_role_of_any_length_raises_the_bound_where_the_framing_is_unknown() {
+    let counter = PerByte::new(1);
+    let unknown = Model::new("ours", 100_000).unwrap();
+    let of = |role: &str| {
+        let messages = Conversation::from_iter([Message::new(role, "hello")]);
+        let count = budget(unknown.clone(), counter.clone()).count(&call(&messages), &version());
+        let count = count.unwrap().prompt();
+        let window = count.upper().unwrap();
+        for (window, fits) in [(window, true), (window - 1, false)] {
+            let model = unknown.clone().with_context_window(window).unwrap();
+            let budget = budget(model, counter.clone());
+            let bench = Bench::with(LineUp::new(version()), |builder| builder.guard(budget));
+            assert_eq!(is_admitted(&bench, &messages), fits, "{role} {window}");
+        }
+        count.upper()
+    };
+    for role in [
+        "system",
+        "developer",
+        "user",
+        "assistant",
+        "tool",
+        "function",
+        "model",
+    ] {
+        assert_eq!(of(role), Some(10 + 5 + 10), "{role}");
+    }
+    assert_eq!(of("critic"), Some(10 + 6 + 5 + 10));
+    assert_eq!(of(&"r".repeat(30_000)), Some(10 + 30_000 + 5 + 10));
+}
+
+/// Fails, then bounds, then counts.
+#[derive(Clone, Debug, Default)]
+struct Recovers(Arc<AtomicU64>);
+
+impl TokenCounter for Recovers {
+    fn name(&self) -> &'static str {
+        "recovers"
+    }
+
+    fn count(&self, text: &str) -> Result<TokenCount, Error> {
+        let bytes = text.len() as u64;
+        match self.0.load(Ordering::Relaxed) {
+            0 => Err(Error::count("recovers", "out of order")),
+            1 => Ok(TokenCount::at_most(bytes)),
+            _ => Ok(TokenCount::exact(bytes)),
+        }
+    }
+}
+
+#[test]
+fn a_count_that_failed_or_is_a_bound_is_not_kept() {
+    let counter = Recovers::default();
+    let cookbook = Framing::per_message(3).with_name(1).with_reply(3);
+    let budget = budget(model(100_000, cookbook), counter.clone());
+    let version = version().with_system_prompt_tokens(0);
+    let mut messages = Conversation::from_iter([Message::user("hello").with_name("ann")]);
+    let count = |messages: &Conversation| budget.count(&call(messages), &version);
+    counter.0.store(2, Ordering::Relaxed);
+    let first = TokenCount::exact(3 + 4 + (3 + 1) + 5 + 3);
+    assert_eq!(count(&messages).unwrap().prompt(), first);
+    messages.push(Message::user("bye"));
+    counter.0.store(0, Ordering::Relaxed);
+    assert!(count(&messages).is_err());
+    counter.0.store(1, Ordering::Relaxed);
+    let bounded = count(&messages).unwrap().prompt();
+    let framed = first.lower() + 3;
+    assert_eq!(
+        (bounded.lower(), bounded.upper()),
+        (framed, Some(framed + 4 + 3))
+    );
+    counter.0.store(2, Ordering::Relaxed);
+    let whole = TokenCount::exact(framed + 4 + 3);
+    assert_eq!(count(&messages).unwrap().prompt(), whole);
+    counter.0.store(0, Ordering::Relaxed);
+    assert_eq!(count(&messages).unwrap().prompt(), whole, "all are counted");
+}
+
+/// The provider's count of a message comes after its first bound.
+#[test]
+fn a_message_that_the_provider_counts_later_is_no_longer_bounded() {
+    let counts = Arc::new(ProviderCounts::new("ours"));
+    let budget = budget(model(100_000, Framing::NONE), Arc::clone(&counts));
     let messages = Conversation::from_iter([Message::user("hello"), Message::user("bye")]);
+    let count = || budget.count(&call(&messages), &version()).unwrap().history;
+    assert_eq!(count(), TokenCount::at_most(8));
+    counts.learn("hello", 1);
+    assert_eq!((count().lower(), count().upper()), (1, Some(1 + 3)));
+    counts.learn("bye", 1);
+    assert_eq!(count(), TokenCount::by_provider(2));
+}
+
+/// A line-up of three versions with twenty fallback models has at most 23 models.
+#[test]
+fn a_turn_costs_its_own_length_for_64_models() {
+    let counters: Vec<_> = (1..=65).map(PerByte::new).collect();
+    let mut messages = Conversation::from_iter([Message::user("hello"), Message::user("bye")]);
     let budgets = counters.iter().map(|counter| {
         let budget = budget(model(1_000, Framing::NONE), counter.clone());
         // The prompt is counted once, before anything else.
@@ -428,18 +592,40 @@ fn a_conversation_remembers_the_counts_of_four_models_and_no_more() {
         budget
     });
     let budgets: Vec<_> = budgets.collect();
-    let asked = |models: usize| -> u64 {
-        let round = budgets.iter().zip(&counters).take(models);
+    let asked = |messages: &Conversation, models: std::ops::Range<usize>| -> u64 {
+        let round = budgets
+            .iter()
+            .zip(&counters)
+            .take(models.end)
+            .skip(models.start);
         let asked = round.map(|(budget, counter)| {
-            let history = budget.count(&call(&messages), &version()).unwrap().history;
-            assert_eq!(history, TokenCount::exact(8 * counter.tokens));
+            let history = budget.count(&call(messages), &version()).unwrap().history;
+            let bytes = messages
+                .messages()
+                .iter()
+                .flat_map(Message::texts)
+                .map(str::len);
+            assert_eq!(
+                history.lower(),
+                bytes.sum::<usize>() as u64 * counter.tokens
+            );
             counter.taken()
         });
         asked.sum()
     };
-    assert_eq!(asked(4), 8, "two messages for each of four models");
-    assert_eq!(asked(4), 0);
-    assert_eq!(asked(4), 0);
-    assert_eq!(asked(5), 2);
-    assert!(asked(5) > 0, "the counts of one model were forgotten");
+    assert_eq!(
+        asked(&messages, 0..64),
+        2 * 64,
+        "two messages for each model"
+    );
+    assert_eq!(asked(&messages, 0..64), 0);
+    messages.push(Message::user("more"));
+    assert_eq!(asked(&messages, 0..64), 64, "one message for each model");
+    assert_eq!(asked(&messages, 64..65), 3);
+    assert_eq!(
+        asked(&messages, 1..65),
+        0,
+        "the one that was used least recently is forgotten"
+    );
+    assert_eq!(asked(&messages, 0..1), 3);
 }
