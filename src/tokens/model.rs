@@ -293,22 +293,28 @@ impl Framing {
     }
 }
 
-/// The tokens that an API adds to the texts of tool definitions, as in OpenAI's cookbook.
+/// How an API shows tool definitions to its model: as a namespace of TypeScript, in the system
+/// message, or in one of their own if there is none.
+///
+/// This gives every total that is published for OpenAI's models
+/// ([openai-chat-tokens](https://github.com/hmarr/openai-chat-tokens), and the
+/// [cookbook](https://github.com/openai/openai-cookbook/blob/main/examples/How_to_count_tokens_with_tiktoken.ipynb)).
+/// A count is exact for definitions like those of the totals. Otherwise it is an interval, and what
+/// has no known form raises the upper end by its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolRule {
-    /// Per function.
-    pub function: u32,
-    /// Once per function that has properties.
+    /// The tokens that the API adds once.
+    pub once: u32,
+    /// The most functions in a published total.
+    pub functions: u32,
+    /// The most properties in a published total.
     pub properties: u32,
-    /// Per property.
-    pub property: u32,
-    /// Once per property with listed values; may be negative.
-    pub values: i32,
-    /// Per listed value.
-    pub value: u32,
-    /// Once for all functions.
-    pub end: u32,
+    /// The most levels of types in a published total; one, if no property has lists, objects or
+    /// alternatives.
+    pub levels: u32,
+    /// The width of the interval, in percent down and up, where no total is published.
+    pub spread: u32,
 }
 
 /// How the size of an image converts to tokens.

@@ -9,12 +9,12 @@ use crate::error::Error;
 use crate::ratio::Ratio;
 use crate::tokens::{
     Basis, Conversation, Encoding, Factor, MessageTokens, Model, Provenance, TokenBreakdown,
-    TokenCount, TokenCounter, image_tokens, message_tokens, reply_framing, role_framing,
-    tool_tokens,
+    TokenCount, TokenCounter, UNKNOWN_TOOLS, image_tokens, message_tokens, reply_framing,
+    role_framing, tool_tokens,
 };
 
-/// More than any documented API adds to the text of tool definitions.
-const UNKNOWN_TOOLS: u64 = 1_000;
+/// What a line feed adds to a text.
+const LINE_FEED: TokenCount = TokenCount::at_most(1);
 
 /// Estimates the tokens of calls of one version with one model.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub(super) struct Estimator {
     /// The framing of the system prompt and of the reply.
     framing: TokenCount,
     document_framing: TokenCount,
+    /// The framing of the tools, if the version has no system message to add them to.
+    tools_framing: TokenCount,
     answer: u64,
     /// Whether token counts from the caller that do not say otherwise are for another tokenizer.
     numbers_are_foreign: bool,
@@ -149,6 +151,7 @@ impl Estimator {
             tools: Size::NOTHING,
             framing: reply_framing(model),
             document_framing: role_framing("user", model, counter),
+            tools_framing: TokenCount::ZERO,
             answer,
             numbers_are_foreign,
             plain: None,
@@ -166,6 +169,7 @@ impl Estimator {
                 estimator.tools = Size::text(count, text.len()) + Size::given(around);
             }
         }
+        let has_tools = model.tool_rule().is_some() && estimator.tools.has_numbers();
         let has_prompt = match version.prompt() {
             SystemPrompt::Unmeasured => {
                 let field = format!("system prompt of version `{}`", version.id());
@@ -174,15 +178,27 @@ impl Estimator {
             }
             SystemPrompt::Counted(tokens) => {
                 estimator.system = Size::given(TokenCount::exact(*tokens));
+                if has_tools && *tokens > 0 {
+                    estimator.tools = estimator.tools + Size::given(LINE_FEED);
+                }
                 *tokens > 0
+            }
+            SystemPrompt::Text(text) if has_tools && !text.is_empty() => {
+                // The API adds the tools after a line feed.
+                let text = format!("{text}\n");
+                estimator.system = Size::text(counter.count(&text)?, text.len());
+                true
             }
             SystemPrompt::Text(text) => {
                 estimator.system = Size::text(counter.count(text)?, text.len());
                 !text.is_empty()
             }
         };
+        let system_framing = role_framing("system", model, counter);
         if has_prompt {
-            estimator.framing = estimator.framing + role_framing("system", model, counter);
+            estimator.framing = estimator.framing + system_framing;
+        } else if has_tools {
+            estimator.tools_framing = system_framing;
         }
         if estimator.tokenizer.is_own && !numbers_are_foreign {
             // The model's own tokenizer needs no factor.
@@ -222,8 +238,8 @@ impl Estimator {
             document: self.document_bounds(call.content(), assumed)?,
             history: Size::NOTHING,
             framing: match call.content() {
-                Content::InHistory => TokenCount::ZERO,
-                _ => self.document_framing,
+                Content::InHistory => self.tools_framing(call.history()),
+                _ => self.document_framing + self.tools_framing(call.history()),
             },
             images: self.images(call)?,
         };
@@ -280,7 +296,7 @@ impl Estimator {
         let nothing = Brought {
             document: Size::NOTHING,
             history: Size::NOTHING,
-            framing: self.document_framing,
+            framing: self.document_framing + self.tools_framing,
             images: TokenCount::ZERO,
         };
         self.estimate(nothing, factor, factor).breakdown.prompt()
@@ -424,6 +440,20 @@ impl Estimator {
         };
         let images = call.images().iter();
         Some(images.map(|image| image_tokens(*image, rule)).sum())
+    }
+
+    /// The framing of the tools. If a message of the conversation is a system message, the API adds
+    /// the tools to that one.
+    fn tools_framing(&self, history: &History<'_>) -> TokenCount {
+        let framing = self.tools_framing;
+        match history {
+            _ if framing == TokenCount::ZERO => framing,
+            History::Messages(messages) if messages.has_system_message() => LINE_FEED,
+            History::Counted(count) if *count != TokenCount::ZERO => {
+                framing.upper().map_or(framing, TokenCount::at_most)
+            }
+            _ => framing,
+        }
     }
 
     fn tally(&self, messages: &Conversation) -> MessageTokens {

@@ -85,52 +85,369 @@ fn weather_question() -> Conversation {
     ]))
 }
 
+/// A call with the tools and the messages, the system message as the version's prompt.
+#[cfg(feature = "tiktoken")]
+fn counted_with_tools(model: &Model, messages: &Value, tools: &Value) -> TokenCount {
+    let mut messages = messages.as_array().unwrap().clone();
+    let system = match messages.first() {
+        Some(first) if first["role"] == "system" => messages.remove(0)["content"].clone(),
+        _ => json!(""),
+    };
+    let version = Version::new("v1", model.name()).unwrap();
+    let version = version.with_system_prompt(system.as_str().unwrap());
+    let budget = TokenBudget::builder().model(model.clone()).build().unwrap();
+    let messages = chat(&json!(messages));
+    let call = empty_call().with_messages(&messages);
+    let breakdown = budget.count(&call, &version.with_tools(tools.clone()));
+    breakdown.unwrap().prompt()
+}
+
+#[cfg(feature = "tiktoken")]
+fn function(name: &str, description: &str, parameters: Value) -> Value {
+    let mut function = json!({ "name": name, "parameters": parameters });
+    if !description.is_empty() {
+        function["description"] = json!(description);
+    }
+    json!({ "type": "function", "function": function })
+}
+
 /// The tools of the OpenAI cookbook: 105 tokens for gpt-4 and gpt-3.5-turbo, 101 for gpt-4o and
 /// gpt-4o-mini.
 #[cfg(feature = "tiktoken")]
 #[test]
 fn tools_are_counted_as_the_cookbook_counts() {
-    let messages = weather_question();
-    let call = empty_call().with_messages(&messages);
+    let question = json!([
+        { "role": "system", "content": "You are a helpful assistant that can answer to questions about the weather." },
+        { "role": "user", "content": "What's the weather like in San Francisco?" },
+    ]);
     for (family, encoding, tokens) in [
         ("gpt-4", Encoding::Cl100kBase, 105),
         ("gpt-4o", Encoding::O200kBase, 101),
         ("gpt-4o-mini", Encoding::O200kBase, 101),
     ] {
-        let count = counted(&of_family(family, encoding), &call, Some(weather_tool())).unwrap();
+        let model = of_family(family, encoding);
+        let count = counted_with_tools(&model, &question, &weather_tool());
         assert_eq!(count, TokenCount::exact(tokens), "{family}");
+        // The same with the system message in the conversation: whether the line feed after it is a
+        // token of its own is not known.
+        let messages = weather_question();
+        let call = empty_call().with_messages(&messages);
+        let count = counted(&model, &call, Some(weather_tool())).unwrap();
+        assert_eq!((count.lower(), count.upper()), (tokens, Some(tokens + 1)));
     }
 }
 
+/// The totals that the API reported for gpt-3.5-turbo (hmarr/openai-chat-tokens,
+/// `tests/token-counts.test.ts` at b8e3b11).
+#[cfg(feature = "tiktoken")]
+#[test]
+fn tools_are_counted_as_the_api_reported() {
+    let hello = json!([{ "role": "user", "content": "hello" }]);
+    let hi = |system: &str| json!([{ "role": "system", "content": system }, { "role": "user", "content": "Hi there" }]);
+    let two_systems = json!([
+        { "role": "system", "content": "Hello:" },
+        { "role": "system", "content": "Hello" },
+        { "role": "user", "content": "Hi there" },
+    ]);
+    let of = |properties: Value| json!({ "type": "object", "properties": properties });
+    let nothing = || of(json!({}));
+    let one_of = |alternatives: Value| of(json!({ "foo": { "anyOf": alternatives } }));
+    let kind = |kind: &str, name: &str, other: &str| {
+        let mut properties = json!({ "kind": { "type": "string", "const": kind } });
+        properties[name] = json!({ "type": other });
+        of(properties)
+    };
+    let recipe = json!({
+        "type": "object", "required": ["ingredients", "instructions", "time_to_cook"], "properties": {
+            "ingredients": { "type": "array", "items": { "type": "object", "required": ["name", "unit", "amount"], "properties": {
+                "name": { "type": "string" },
+                "unit": { "enum": ["grams", "ml", "cups", "pieces", "teaspoons"], "type": "string" },
+                "amount": { "type": "number" },
+            } } },
+            "instructions": { "type": "array", "items": { "type": "string" }, "description": "Steps to prepare the recipe (no numbering)" },
+            "time_to_cook": { "type": "number", "description": "Total time to prepare the recipe in minutes" },
+        },
+    });
+    let pros = of(
+        json!({ "pros": { "type": "array", "items": { "type": "string" }, "description": "Write 3 points why this text is well written" } }),
+    );
+    let fields = json!({ "type": "object", "description": "desctiption2", "properties": {
+        "mainField": { "type": "string", "description": "description3" },
+        "field number one": { "type": "object", "description": "description4", "properties": {
+            "yesNoField": { "type": "string", "description": "description5", "enum": ["Yes", "No"] },
+            "howIsInteresting": { "type": "string", "description": "description6" },
+            "scoreInteresting": { "type": "number", "description": "description7" },
+            "isInteresting": { "type": "string", "description": "description8", "enum": ["Yes", "No"] },
+        } },
+    } });
+    let do_stuff = || function("do_stuff", "", nothing());
+    let bing_bong =
+        |properties: Value| json!([function("bing_bong", "Do a bing bong", of(properties))]);
+    let gpt = of_family("gpt-4", Encoding::Cl100kBase);
+    for (messages, tools, tokens) in [
+        (&hello, json!([function("foo", "", nothing())]), 31),
+        (&hello, json!([function("foo", "Do a foo", nothing())]), 36),
+        (
+            &hello,
+            bing_bong(json!({ "foo": { "type": "string" } })),
+            49,
+        ),
+        (
+            &hello,
+            bing_bong(
+                json!({ "foo": { "type": "string" }, "bar": { "type": "number", "description": "A number" } }),
+            ),
+            57,
+        ),
+        (
+            &hello,
+            bing_bong(
+                json!({ "foo": of(json!({ "bar": { "type": "string", "enum": ["a", "b", "c"] }, "baz": { "type": "boolean" } })) }),
+            ),
+            68,
+        ),
+        (&hi("Hello"), json!([do_stuff()]), 35),
+        (&hi("Hello:"), json!([do_stuff()]), 35),
+        (&two_systems, json!([do_stuff()]), 40),
+        (
+            &two_systems,
+            json!([do_stuff(), function("do_other_stuff", "", nothing())]),
+            49,
+        ),
+        (
+            &hi("Hello"),
+            json!([function(
+                "do_stuff",
+                "",
+                one_of(json!([kind("a", "baz", "boolean")]))
+            )]),
+            52,
+        ),
+        (
+            &hi("Hello"),
+            json!([function(
+                "do_stuff",
+                "",
+                one_of(json!([{ "type": "string", "const": "a" }, { "type": "number" }]))
+            )]),
+            44,
+        ),
+        (&hello, json!([function("get_recipe", "", recipe)]), 106),
+        (
+            &hello,
+            json!([function(
+                "function",
+                "description",
+                of(json!({ "quality": pros }))
+            )]),
+            46,
+        ),
+        (
+            &hello,
+            json!([function("function", "desctiption1", fields)]),
+            96,
+        ),
+    ] {
+        let count = counted_with_tools(&gpt, messages, &tools);
+        assert_eq!(count, TokenCount::exact(tokens), "{tools}");
+    }
+    // Seven properties, one more than is covered for sure: 80 tokens, give or take 5 % of the
+    // rendered definitions.
+    let three = one_of(json!([
+        kind("a", "baz", "boolean"),
+        kind("b", "qux", "number"),
+        kind("c", "idk", "string")
+    ]));
+    let count = counted_with_tools(
+        &gpt,
+        &hi("Hello"),
+        &json!([function("do_stuff", "", three)]),
+    );
+    let (lower, upper) = (count.lower(), count.upper().unwrap());
+    assert!(!count.is_exact() && lower < 80 && upper > 80, "{count}");
+    assert_eq!((80 - lower, upper - 80), (3, 3), "5 % of 60");
+}
+
+/// No total is published for gpt-4o with two functions, with three properties, or with lists and
+/// objects in properties.
+#[cfg(feature = "tiktoken")]
+#[test]
+fn where_no_total_is_published_the_count_of_tools_is_an_interval() {
+    let gpt_4o = of_family("gpt-4o", Encoding::O200kBase);
+    let hello = json!([{ "role": "user", "content": "hello" }]);
+    let count = |tools: &Value| counted_with_tools(&gpt_4o, &hello, tools);
+    let with = |number: usize, property: &Value| {
+        let properties: serde_json::Map<_, _> = (0..number)
+            .map(|n| (format!("p{n}"), property.clone()))
+            .collect();
+        json!([function(
+            "f",
+            "Does it",
+            json!({ "type": "object", "properties": properties })
+        )])
+    };
+    let text = json!({ "type": "string", "description": "A text" });
+    assert!(count(&with(1, &text)).is_exact());
+    assert!(count(&with(2, &text)).is_exact());
+    for tools in [
+        with(3, &text),
+        json!([with(1, &text)[0], with(1, &text)[0]]),
+        with(
+            1,
+            &json!({ "type": "array", "items": { "type": "string" } }),
+        ),
+        with(
+            1,
+            &json!({ "type": "object", "properties": { "a": { "type": "string" } } }),
+        ),
+        with(
+            1,
+            &json!({ "anyOf": [{ "type": "string" }, { "type": "null" }] }),
+        ),
+    ] {
+        let count = count(&tools);
+        let (lower, upper) = (count.lower(), count.upper().unwrap());
+        assert!(!count.is_exact() && lower < upper, "{tools} {count}");
+        assert!((upper - lower) * 100 <= 15 * upper, "{tools} {count}");
+    }
+}
+
+/// What no published total has, with the bytes that raise the upper end: the key and its value.
 #[cfg(feature = "tiktoken")]
 #[test]
 fn what_the_rule_for_tools_does_not_describe_raises_the_bound() {
-    let messages = weather_question();
-    let call = empty_call().with_messages(&messages);
     let gpt_4o = of_family("gpt-4o", Encoding::O200kBase);
-    let nested = json!({ "type": "array", "description": "Days.", "items": { "type": "string", "pattern": "x".repeat(500) } });
-    let mut tools = weather_tool();
-    tools[0]["function"]["parameters"]["properties"]["days"] = nested;
-    let count = counted(&gpt_4o, &call, Some(tools)).unwrap();
-    assert!(
-        count.lower() > 101 && count.upper().unwrap() > 600,
-        "{count}"
-    );
+    let hello = json!([{ "role": "user", "content": "hello" }]);
+    let count = |tools: &Value| counted_with_tools(&gpt_4o, &hello, tools);
+    let of = |property: &Value| {
+        let parameters = json!({ "type": "object", "properties": { "p": property } });
+        json!([function("f", "", parameters)])
+    };
+    let plain = json!({ "type": "string", "description": "A text" });
+    let tokens = count(&of(&plain)).lower();
+    assert_eq!(count(&of(&plain)), TokenCount::exact(tokens));
+    for (key, value) in [
+        ("pattern", json!("x".repeat(500))),
+        ("description", json!(["A", "text"])),
+        ("enum", json!("a")),
+        ("enum", json!([["a"], "b"])),
+        ("default", json!(null)),
+        ("const", json!(7)),
+    ] {
+        let mut other = plain.clone();
+        other[key] = value.clone();
+        let count = count(&of(&other));
+        let bytes = (key.len() + value.to_string().len()) as u64;
+        let described = if key == "description" { 5 } else { 0 };
+        assert!(!count.is_exact(), "{key} {count}");
+        assert!(count.lower() >= tokens - described, "{key} {count}");
+        assert!(
+            count.upper() >= Some(tokens + bytes - described),
+            "{key} {count}"
+        );
+    }
+    let mut nullable = plain.clone();
+    nullable["type"] = json!(["string", "null"]);
+    let nullable = count(&of(&nullable));
+    let bytes = r#"type["string","null"]"#.len() as u64;
+    // "string" is one token.
+    assert!(nullable.upper() >= Some(tokens - 1 + bytes), "{nullable}");
+    assert!(nullable.lower() <= tokens && !nullable.is_exact());
     let of_another_shape = json!([{ "name": "get_weather", "input_schema": { "type": "object" } }]);
-    let count = counted(&gpt_4o, &call, Some(of_another_shape.clone())).unwrap();
-    assert!(
-        count.upper().unwrap() >= 30 + of_another_shape.to_string().len() as u64,
-        "{count}"
-    );
+    let other = count(&of_another_shape);
+    let bytes = of_another_shape[0].to_string().len() as u64;
+    assert!(other.upper() >= Some(bytes) && !other.is_exact(), "{other}");
     // A model whose API does not document tools: Anthropic's own example is 403 tokens for one such
     // tool and question.
     let unknown = Model::new("model", 128_000).unwrap();
+    let messages = weather_question();
+    let call = empty_call().with_messages(&messages);
     let count = counted(&unknown, &call, Some(weather_tool())).unwrap();
     assert!(count.upper().unwrap() > 403, "{count}");
     assert_eq!(
         counted(&gpt_4o, &call, Some(json!([]))).unwrap(),
         counted(&gpt_4o, &call, None).unwrap()
     );
+}
+
+/// A test's thread has a stack of 2 MB. The value itself can only be dropped level by level.
+#[cfg(feature = "tiktoken")]
+#[test]
+fn twenty_thousand_levels_are_counted_by_their_bytes() {
+    // The macro would copy each level.
+    let object = |entries: [(&str, Value); 2]| {
+        let entries = entries.map(|(key, value)| (key.to_owned(), value));
+        Value::Object(entries.into_iter().collect())
+    };
+    let deep = |levels: usize| {
+        (0..levels).fold(json!({ "type": "string" }), |inner, _| {
+            let inner = std::iter::once(("p".to_owned(), inner)).collect();
+            object([
+                ("type", json!("object")),
+                ("properties", Value::Object(inner)),
+            ])
+        })
+    };
+    let gpt_4o = of_family("gpt-4o", Encoding::O200kBase);
+    let hello = json!([{ "role": "user", "content": "hello" }]);
+    let messages = chat(&hello);
+    let budget = TokenBudget::builder().model(gpt_4o).build().unwrap();
+    for levels in [20, 30, 200, 20_000] {
+        let version = Version::new("v1", "model").unwrap().with_system_prompt("");
+        let version = version.with_tools(json!([function("f", "", json!(null))]));
+        let mut tools = json!([function("f", "", json!(null))]);
+        tools[0]["function"]["parameters"] = deep(levels);
+        let bytes = levels as u64 * r#"{"type":"object","properties":{"p":}}"#.len() as u64;
+        let plain = version.fingerprint();
+        let version = version.with_tools(tools);
+        assert_ne!(version.fingerprint(), plain);
+        assert!(format!("{version:?}").len() as u64 > bytes / 2);
+        let call = empty_call().with_messages(&messages);
+        let count = budget.count(&call, &version).unwrap().prompt();
+        assert!(
+            count.upper() <= Some(2 * bytes) && !count.is_exact(),
+            "{levels}: {count}"
+        );
+        let is_cut = 3 + 2 * levels > 64;
+        assert_eq!(
+            count.upper() >= Some(bytes / 2),
+            is_cut,
+            "{levels}: {count}"
+        );
+        drop(version);
+    }
+}
+
+/// Blocks of a message may be as deep.
+#[test]
+fn a_deep_message_is_bounded_by_its_bytes() {
+    let mut deep = json!(7);
+    for _ in 0..20_000 {
+        deep = Value::Array(vec![deep]);
+    }
+    let mut message = json!({ "role": "user", "content": null });
+    message["content"] = deep;
+    let read = Message::from_json(&message).unwrap();
+    let messages: Conversation = [read].into_iter().collect();
+    let call = empty_call().with_messages(&messages);
+    let count = counted(&model("model", 128_000), &call, None).unwrap();
+    // The one block has 19,999 pairs of brackets.
+    assert_eq!(count.upper(), Some(2 * 19_999 + 1));
+    let error = Conversation::from_json(&message).unwrap_err().to_string();
+    let start = format!(r#"{{"content":{}"#, "[".repeat(69));
+    assert_eq!(
+        error,
+        format!("messages: got `{start}`, expected a list of messages")
+    );
+    // Dropped level by level.
+    let mut open = vec![message];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Array(items) => open.extend(items),
+            Value::Object(entries) => open.extend(entries.into_iter().map(|(_, value)| value)),
+            _ => {}
+        }
+    }
 }
 
 #[cfg(feature = "tiktoken")]
