@@ -29,8 +29,8 @@ const OPENING: usize = 128;
 ///
 /// It reads the formats of OpenAI, Azure, Anthropic, Gemini, Amazon Bedrock, `LiteLLM`'s proxy and
 /// compatible servers: numeric codes, errors inside arrays, errors as text inside errors, and error
-/// events inside a stream. Parsing never fails: if the body is unreadable, or longer than 1 MiB, the
-/// status alone decides.
+/// events inside a stream. Parsing never fails: if the body is unreadable, or longer than 1 MiB,
+/// the status alone decides.
 ///
 /// ```
 /// use fusebox::{Classify, FailureKind};

@@ -10,9 +10,9 @@ use FailureKind::{
 
 /// What a finish or stop reason says of an answer.
 ///
-/// The words of OpenAI, Azure, Anthropic, Google, Amazon Bedrock, Mistral, Cohere, `DeepSeek`, Zhipu
-/// and watsonx are known, in upper or lower case, with underscores or without. Any other word is
-/// unclear, and so is one that says that the turn goes on, such as Anthropic's `pause_turn`: the
+/// The words of OpenAI, Azure, Anthropic, Google, Amazon Bedrock, Mistral, Cohere, `DeepSeek`,
+/// Zhipu and watsonx are known, in upper or lower case, with underscores or without. Any other word
+/// is unclear, and so is one that says that the turn goes on, such as Anthropic's `pause_turn`: the
 /// answer goes to human review.
 ///
 /// Where your gateway has words of its own, say what they mean:
@@ -44,7 +44,7 @@ pub enum FinishReason {
     Unclear(FinishWord),
 }
 
-/// The words of complete answers. The last line is Amazon Titan's and AI21's.
+/// The words of complete answers. The last four are Amazon Titan's and AI21's.
 const COMPLETE: &[&str] = &[
     "stop",
     "end_turn",

@@ -45,9 +45,10 @@ const LISTED: usize = 8;
 /// same source folder is the bundled one. A model has `provider`, `name`, `context_window`,
 /// `source`, `date`, and optionally `largest_input`, `largest_answer`, `encoding`, `family`,
 /// `end_of_life` (a date) and `aliases`: further names under which the same model is called, such as
-/// a snapshot's, or a gateway's `azure/eu/gpt-4o`. A family has `family`, `source`, `date`, and optionally `framing`, `tools` and
-/// `images`. No two rows of a file have a name in common, but a row of provider `azure` is found
-/// only by its name with the provider: there, each customer names the deployments.
+/// a snapshot's, or a gateway's `azure/eu/gpt-4o`. A family has `family`, `source`, `date`, and
+/// optionally `framing`, `tools` and `images`. No two rows of a file have a name in common, but a
+/// row of provider `azure` is found only by its name with the provider: there, each customer names
+/// the deployments.
 ///
 /// # How long rows are true
 /// Providers retire models and change limits with as little as 60 days' notice
@@ -68,7 +69,7 @@ const LISTED: usize = 8;
 pub struct Catalogue {
     /// By name with the provider.
     rows: BTreeMap<String, CatalogueRow>,
-    /// By further exact names.
+    /// By further names with a provider or a gateway.
     aliases: BTreeMap<String, Model>,
     bare_names: BTreeMap<String, BareName>,
     skipped: Vec<SkippedRow>,
@@ -79,9 +80,9 @@ pub struct Catalogue {
 /// A name without a provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct BareName {
-    /// The row that a file gives the name to.
+    /// The name with a provider that a file says it stands for.
     owner: Option<String>,
-    /// Every row that may be meant.
+    /// Every name with a provider that it may stand for.
     candidates: BTreeSet<String>,
 }
 
@@ -167,12 +168,9 @@ impl Catalogue {
         }
         self.rows.extend(other.rows);
         for (name, bare) in other.bare_names {
-            let ours = self.bare_names.entry(name.clone()).or_default();
+            let ours = self.bare_names.entry(name).or_default();
             ours.candidates.extend(bare.candidates);
-            if bare.owner.is_some() {
-                ours.owner = bare.owner;
-                self.aliases.remove(&name);
-            }
+            ours.owner = bare.owner.or_else(|| ours.owner.take());
         }
         self.aliases.extend(other.aliases);
         self.skipped.extend(other.skipped);
@@ -186,8 +184,8 @@ impl Catalogue {
     /// The model of this exact name, with or without its provider. `None` also for a name without a
     /// provider that stands for models with different limits: see [`candidates`](Self::candidates).
     pub fn model(&self, name: &str) -> Option<&Model> {
-        let exact = self.aliases.get(name).or_else(|| self.of_row(name));
-        exact.or_else(|| self.of_bare_name(self.bare_names.get(name)?))
+        let of_bare_name = || self.of_bare_name(self.bare_names.get(name)?);
+        self.of_full_name(name).or_else(of_bare_name)
     }
 
     /// The names with a provider that a name without one may mean: `azure/gpt-4o` and
@@ -259,41 +257,43 @@ impl Catalogue {
     fn read(text: &str, bundled: impl FnOnce() -> Families) -> Result<Self, Error> {
         let file = file::read(text, bundled)?;
         let mut catalogue = Self::empty();
-        let mut owners: BTreeMap<String, String> = BTreeMap::new();
+        let mut rows_of: BTreeMap<String, String> = BTreeMap::new();
         for entry in file.entries {
-            let owner = entry.row.name.clone();
+            let row = entry.row.name.clone();
+            let bare_names = entry.bare_names.iter().map(|(bare, _)| bare);
             let aliases = entry.aliases.iter().map(|(alias, _)| alias);
-            let names = [&owner].into_iter().chain(&entry.bare_name).chain(aliases);
-            for name in names {
-                if let Some(other) = owners.insert(name.clone(), owner.clone()) {
-                    let field = format!("names of the rows `{other}` and `{owner}`");
+            for name in [&row].into_iter().chain(bare_names).chain(aliases) {
+                if let Some(other) = rows_of.insert(name.clone(), row.clone()) {
+                    let field = format!("names of the rows `{other}` and `{row}`");
                     return Err(Error::invalid(field, name, "no name in common"));
                 }
             }
-            if let Some(name) = entry.bare_name {
-                let bare = catalogue.bare_names.entry(name).or_default();
-                bare.owner = Some(owner.clone());
+            for (bare, owner) in entry.bare_names {
+                let bare = catalogue.bare_names.entry(bare).or_default();
                 bare.candidates.insert(owner.clone());
+                bare.owner = Some(owner);
             }
             catalogue.aliases.extend(entry.aliases);
-            catalogue.rows.insert(owner, entry.row);
+            catalogue.rows.insert(row, entry.row);
         }
         catalogue.families = file.families;
         catalogue.assumed = file.assumed.unwrap_or(u32::MAX);
         Ok(catalogue)
     }
 
-    fn of_row(&self, name: &str) -> Option<&Model> {
-        self.rows.get(name).map(CatalogueRow::model)
+    fn of_full_name(&self, name: &str) -> Option<&Model> {
+        let row = || self.rows.get(name).map(CatalogueRow::model);
+        self.aliases.get(name).or_else(row)
     }
 
     /// The model of the owner; without an owner, the model whose limits all candidates have. Of
     /// those, the first that is switched off is the one to warn of.
     fn of_bare_name(&self, bare: &BareName) -> Option<&Model> {
         if let Some(owner) = &bare.owner {
-            return self.of_row(owner);
+            return self.of_full_name(owner);
         }
-        let models = || bare.candidates.iter().filter_map(|name| self.of_row(name));
+        let names = || bare.candidates.iter();
+        let models = || names().filter_map(|name| self.of_full_name(name));
         let first = models().next()?;
         let agree = models().all(|model| litellm::has_limits_of(model, first));
         let ends = |model: &&Model| {

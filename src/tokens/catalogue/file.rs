@@ -57,9 +57,9 @@ pub(super) struct Contents {
 /// A row, with the names that it has besides the one with its provider.
 pub(super) struct Entry {
     pub(super) row: CatalogueRow,
-    /// The name without the provider; `None` if it is not unique to the provider.
-    pub(super) bare_name: Option<String>,
-    /// Further names, each with the model of that name.
+    /// Names without a provider, each with the name that it stands for.
+    pub(super) bare_names: Vec<(String, String)>,
+    /// Further names with a provider or a gateway, each with the model of that name.
     pub(super) aliases: Vec<(String, Model)>,
 }
 
@@ -90,13 +90,20 @@ pub(super) fn read(text: &str, bundled: impl FnOnce() -> Families) -> Result<Con
     };
     let entries = file.models.into_iter().map(|row| {
         let model = |name: &str| row.model(name, families_of);
-        let mut aliases = Vec::new();
+        let full_name = |name: &str| format!("{}/{name}", row.provider);
+        let (mut aliases, mut bare_names) = (Vec::new(), Vec::new());
+        // A customer of Azure names deployments as they like.
+        if row.provider != "azure" {
+            bare_names.push((row.name.clone(), full_name(&row.name)));
+        }
         for alias in &row.aliases {
-            let named = model(within(alias, &row.provider))?;
-            if !alias.contains('/') {
-                aliases.push((format!("{}/{alias}", row.provider), named.clone()));
+            let model = model(within(alias, &row.provider))?;
+            if alias.contains('/') {
+                aliases.push((alias.clone(), model));
+            } else {
+                bare_names.push((alias.clone(), full_name(alias)));
+                aliases.push((full_name(alias), model));
             }
-            aliases.push((alias.clone(), named));
         }
         let date = moment(&row.field("date"), &row.date)?;
         if row.source.trim().is_empty() {
@@ -105,10 +112,9 @@ pub(super) fn read(text: &str, bundled: impl FnOnce() -> Families) -> Result<Con
         }
         Ok(Entry {
             aliases,
-            // A customer of Azure names deployments as they like.
-            bare_name: (row.provider != "azure").then(|| row.name.clone()),
+            bare_names,
             row: CatalogueRow {
-                name: format!("{}/{}", row.provider, row.name),
+                name: full_name(&row.name),
                 model: model(&row.name)?,
                 source: row.source.clone(),
                 date: Some(date),

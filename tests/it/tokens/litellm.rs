@@ -193,6 +193,15 @@ fn on_top_of_the_bundled_catalogue_a_bare_name_has_its_owner() {
         "a model that the table does not have"
     );
     assert_eq!(catalogue.skipped().len(), 9);
+    // The same for a snapshot, which is an alias in the bundled file.
+    let snapshot = "gpt-5-mini-2025-08-07";
+    let text = format!(
+        r#"{{"{snapshot}":{{"litellm_provider":"openai","mode":"chat","max_input_tokens":99000}}}}"#
+    );
+    let catalogue = Catalogue::bundled().with(Catalogue::from_litellm(&text).unwrap());
+    let window = |name: &str| catalogue.model(name).unwrap().context_window();
+    assert_eq!(window(snapshot), 99_000);
+    assert_eq!(window(&format!("openai/{snapshot}")), 99_000);
 }
 
 /// The tokenizer and the rules for counting are the model's, wherever it is served.
