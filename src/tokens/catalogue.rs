@@ -60,7 +60,7 @@ const LISTED: usize = 8;
 /// use fusebox::{Timestamp, tokens::Catalogue};
 ///
 /// # let now = Timestamp::EPOCH;
-/// let days = |n| Duration::from_secs(n * 24 * 60 * 60);
+/// let days = |n: u64| Duration::from_secs(n * 24 * 60 * 60);
 /// for row in Catalogue::bundled().rows_older_than(days(60), now) {
 ///     eprintln!("check {row}");
 /// }
