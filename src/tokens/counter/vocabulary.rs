@@ -15,7 +15,7 @@ use crate::tokens::model::Encoding;
 
 /// Longer words are rarely one token, nor are words of other scripts: looking them up costs more
 /// than it saves.
-const LONGEST_WORD: usize = 16;
+const LONGEST_WORD: usize = 15;
 /// In longer runs of one byte, the tokenizer's own search tries many tokens at each byte; merging
 /// is faster.
 const RUN: usize = 64;
@@ -37,8 +37,8 @@ static O200K_BASE: LazyLock<Vocabulary> =
 
 pub(super) struct Vocabulary {
     tokenizer: &'static Tokenizer,
-    /// The short ASCII tokens.
-    words: HashSet<&'static [u8], FixedState>,
+    /// The short ASCII tokens, packed.
+    words: HashSet<u128, FixedState>,
     /// The bytes of the longest token.
     longest: usize,
 }
@@ -59,7 +59,7 @@ impl Vocabulary {
         let number = u32::try_from(tokenizer.bpe.num_tokens()).unwrap_or(u32::MAX);
         let tokens = (0..number).map(|token| tokenizer.bpe.token_bytes(token));
         let longest = tokens.clone().map(<[u8]>::len).max();
-        let words = tokens.filter(|token| token.len() <= LONGEST_WORD && token.is_ascii());
+        let words = tokens.filter_map(packed);
         Self {
             tokenizer,
             words: words.collect(),
@@ -92,7 +92,20 @@ impl Vocabulary {
 
     /// The count of a piece that is not one token, and its work, unless that is more than `most`.
     fn merge(&self, piece: &[u8], most: usize) -> Option<(usize, usize)> {
-        let bpe = &self.tokenizer.bpe;
+        if has_run(piece) {
+            return self.merge_with_run(piece, most);
+        }
+        let each = if piece.is_ascii() {
+            ASCII_BYTE
+        } else {
+            OTHER_BYTE
+        };
+        let work = each * piece.len();
+        (work <= most).then(|| (self.tokenizer.bpe.count(piece), work))
+    }
+
+    #[cold]
+    fn merge_with_run(&self, piece: &[u8], most: usize) -> Option<(usize, usize)> {
         let run = longest_run(piece);
         if run.len() > LONG_RUN {
             let work = RUN_BYTE * (piece.len() - run.len() + 2 * self.kept());
@@ -102,17 +115,9 @@ impl Vocabulary {
                 }
             }
         }
-        if run.len() > RUN {
-            let work = RUN_BYTE * piece.len();
-            return (work <= most).then(|| (bpe.encode_via_bitfield(piece).len(), work));
-        }
-        let each = if piece.is_ascii() {
-            ASCII_BYTE
-        } else {
-            OTHER_BYTE
-        };
-        let work = each * piece.len();
-        (work <= most).then(|| (bpe.count(piece), work))
+        let work = RUN_BYTE * piece.len();
+        let bpe = &self.tokenizer.bpe;
+        (work <= most).then(|| (bpe.encode_via_bitfield(piece).len(), work))
     }
 
     /// The bytes that are left of a long run.
@@ -147,8 +152,25 @@ impl Vocabulary {
     }
 
     fn is_token(&self, piece: &[u8]) -> bool {
-        piece.len() <= LONGEST_WORD && piece.is_ascii() && self.words.contains(piece)
+        packed(piece).is_some_and(|word| self.words.contains(&word))
     }
+}
+
+/// A short piece of ASCII with its length, in one number: to compare it takes no other memory.
+fn packed(piece: &[u8]) -> Option<u128> {
+    if piece.len() > LONGEST_WORD || !piece.is_ascii() {
+        return None;
+    }
+    let mut bytes = [0; LONGEST_WORD + 1];
+    bytes.get_mut(..piece.len())?.copy_from_slice(piece);
+    *bytes.last_mut()? = u8::try_from(piece.len()).ok()?;
+    Some(u128::from_le_bytes(bytes))
+}
+
+/// Whether there is a run of more than [`RUN`] bytes: somewhere it crosses a multiple of that.
+fn has_run(piece: &[u8]) -> bool {
+    let mut neighbours = piece.chunks(RUN).zip(piece.chunks(RUN).skip(1));
+    neighbours.any(|(one, next)| one.last() == next.first()) && longest_run(piece).len() > RUN
 }
 
 /// The first of the longest runs of one byte.
@@ -239,12 +261,13 @@ mod tests {
             let bpe = &vocabulary.tokenizer.bpe;
             let tokens = (0..u32::try_from(bpe.num_tokens()).unwrap()).map(|n| bpe.token_bytes(n));
             for token in tokens {
-                let is_short = token.is_ascii() && token.len() <= 16;
-                assert_eq!(vocabulary.words.contains(token), is_short, "{token:?}");
+                let is_short = token.is_ascii() && token.len() <= 15;
                 assert_eq!(vocabulary.is_token(token), is_short, "{token:?}");
             }
             assert!(vocabulary.is_token(b" the"));
-            assert!(!vocabulary.is_token(b"antidisestablish"));
+            assert!(!vocabulary.is_token(b" the\0"));
+            assert!(!vocabulary.is_token(b"antidisestablis"));
+            assert!(!vocabulary.is_token(b""));
         }
     }
 
@@ -269,6 +292,19 @@ mod tests {
     fn of_stretches_of_equal_length_the_first_is_taken() {
         assert_eq!(longest_run(b"aabb"), 0..2);
         assert_eq!(longest_run(b"abbccd"), 1..3);
+    }
+
+    #[test]
+    fn a_run_is_found_wherever_it_begins() {
+        for before in 0..130 {
+            for (length, is_found) in [(64, false), (65, true), (200, true)] {
+                let piece = "ab".repeat(before) + &"=".repeat(length) + "b";
+                let piece = piece.as_bytes();
+                assert_eq!(has_run(piece), is_found, "{before} {length}");
+                let piece = piece.get(1..).unwrap_or_default();
+                assert_eq!(has_run(piece), is_found && (before, length) != (0, 65));
+            }
+        }
     }
 
     #[test]
