@@ -106,6 +106,9 @@ impl BudgetEvent {
 impl fmt::Display for BudgetEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::CountWrong { .. } | Self::PromptCut { .. } | Self::UsageNotBelieved { .. } => {
+                self.usage(f)
+            }
             Self::BoundMissed {
                 document_type,
                 model,
@@ -141,6 +144,37 @@ impl fmt::Display for BudgetEvent {
                     ),
                 }
             }
+            Self::LittleHeadroom {
+                document_type,
+                version,
+                documents,
+                p99,
+                largest_prompt,
+            } => write!(
+                f,
+                "little headroom for documents of type {document_type} with {version}: 99 % of \
+                 {documents} prompts have up to {p99} tokens, more than 80 % of \
+                 the {largest_prompt} that fit"
+            ),
+            Self::ModelEnds { model, at } => {
+                write!(
+                    f,
+                    "end of life of {model} is {at}: move its versions to another model"
+                )
+            }
+            Self::TokenizerChanged { model, percent } => write!(
+                f,
+                "{model} counts {percent} % of the tokens that it counted before: what was learnt \
+                 of it is scaled"
+            ),
+        }
+    }
+}
+
+impl BudgetEvent {
+    /// What the API reports is not what was counted.
+    fn usage(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::CountWrong {
                 document,
                 version,
@@ -160,24 +194,6 @@ impl fmt::Display for BudgetEvent {
                 write!(
                     f,
                     "; check the tokenizer and the limits declared for {model}"
-                )
-            }
-            Self::LittleHeadroom {
-                document_type,
-                version,
-                documents,
-                p99,
-                largest_prompt,
-            } => write!(
-                f,
-                "little headroom for documents of type {document_type} with {version}: 99 % of \
-                 {documents} prompts have up to {p99} tokens, more than 80 % of \
-                 the {largest_prompt} that fit"
-            ),
-            Self::ModelEnds { model, at } => {
-                write!(
-                    f,
-                    "end of life of {model} is {at}: move its versions to another model"
                 )
             }
             Self::PromptCut {
@@ -210,11 +226,6 @@ impl fmt::Display for BudgetEvent {
                     counted.lower()
                 )
             }
-            Self::TokenizerChanged { model, percent } => write!(
-                f,
-                "{model} counts {percent} % of the tokens that it counted before: what was learnt \
-                 of it is scaled"
-            ),
             Self::UsageNotBelieved {
                 document,
                 model,
@@ -226,6 +237,7 @@ impl fmt::Display for BudgetEvent {
                 "{model} reports {reported} input tokens for {document}, estimated at {counted}: \
                  the guard does not learn from it; check what is reported as usage"
             ),
+            _ => Ok(()),
         }
     }
 }

@@ -40,7 +40,7 @@ const LEAST_OF_LOW: u64 = 70;
 /// would be too uncertain.
 const REFERENCE: usize = 200;
 /// The logarithms of the likelihood ratio of 10 % misses to 1 %, for a miss and for another document.
-const MISS: f64 = 2.302_585;
+const MISS: f64 = std::f64::consts::LN_10;
 const NO_MISS: f64 = -0.095_310;
 /// Where the sum of these is above this limit, coverage has fallen: at 10 % after 70 documents in the
 /// mean, at 1 % not in tens of thousands.

@@ -137,7 +137,9 @@ impl Circuits {
         let is_live = |other: &VersionId| cx.line_up().role_of(other).is_some();
         circuits
             .filter(move |(other, circuit)| {
-                Some(&*other) != version && is_live(other) && circuit.may_share_fault(now)
+                version.is_none_or(|version| *version != *other)
+                    && is_live(other)
+                    && circuit.may_share_fault(now)
             })
             .map(|(other, circuit)| (&*other, circuit))
     }

@@ -97,6 +97,13 @@ impl Size {
         }
     }
 
+    /// Whether the bytes of a prompt's texts bound their tokens better than the factor does. Not for
+    /// each part, because the factor is calibrated on whole prompts.
+    fn is_less_by_bytes(self, factor: Factor) -> bool {
+        let by_factor = self.raw.upper().map(|upper| factor.most(upper));
+        by_factor.is_none_or(|tokens| self.bytes <= tokens)
+    }
+
     fn has_numbers(self) -> bool {
         self.given != TokenCount::ZERO
     }
@@ -322,7 +329,7 @@ impl Estimator {
     fn estimate(&self, brought: Brought, factor: Factor, assumed: Factor) -> Estimate {
         let system = self.system_size(assumed);
         let texts = system + self.tools + brought.document + brought.history;
-        let by_bytes = self.is_better_by_bytes(texts, factor);
+        let by_bytes = texts.is_less_by_bytes(factor);
         let convert = |size| self.converted(size, factor, by_bytes);
         let breakdown = TokenBreakdown {
             system: convert(system),
@@ -357,13 +364,6 @@ impl Estimator {
                 Basis::Factor
             },
         }
-    }
-
-    /// Whether the bytes of all texts bound their tokens better than the factor does. Not for each
-    /// part, because the factor is calibrated on whole prompts.
-    fn is_better_by_bytes(&self, texts: Size, factor: Factor) -> bool {
-        let by_factor = texts.raw.upper().map(|upper| factor.most(upper));
-        by_factor.is_none_or(|tokens| texts.bytes <= tokens)
     }
 
     /// A size in tokens of this model: unchanged from its own tokenizer, otherwise by bytes or by the

@@ -6,7 +6,7 @@ use crate::tokens::{Learnt, UNIT};
 
 /// The logarithms of the likelihood ratio of a share of 50 % to one of 5 %, for a document among the
 /// smallest 5 % before and for another one.
-const LOW: f64 = 2.302_585;
+const LOW: f64 = std::f64::consts::LN_10;
 const NOT_LOW: f64 = -0.641_854;
 const EVIDENCE: f64 = 10.0;
 /// By how much is known from this number of documents on ..
