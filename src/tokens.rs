@@ -30,4 +30,4 @@ pub(crate) use prompt::framing::{message_tokens, reply_framing, role_framing};
 pub use prompt::image::Image;
 pub(crate) use prompt::image::image_tokens;
 pub(crate) use prompt::json::flattened;
-pub(crate) use prompt::tools::{UNKNOWN_TOOLS, tool_tokens};
+pub(crate) use prompt::tools::{LINE_FEED, UNKNOWN_TOOLS, line_feed_tokens, tool_tokens};

@@ -8,13 +8,10 @@ use crate::call::{Call, Content, History, SystemPrompt, Version};
 use crate::error::Error;
 use crate::ratio::Ratio;
 use crate::tokens::{
-    Basis, Conversation, Encoding, Factor, MessageTokens, Model, Provenance, TokenBreakdown,
-    TokenCount, TokenCounter, UNKNOWN_TOOLS, image_tokens, message_tokens, reply_framing,
-    role_framing, tool_tokens,
+    Basis, Conversation, Encoding, Factor, LINE_FEED, MessageTokens, Model, Provenance,
+    TokenBreakdown, TokenCount, TokenCounter, UNKNOWN_TOOLS, image_tokens, line_feed_tokens,
+    message_tokens, reply_framing, role_framing, tool_tokens,
 };
-
-/// What a line feed adds to a text.
-const LINE_FEED: TokenCount = TokenCount::at_most(1);
 
 /// Estimates the tokens of calls of one version with one model.
 #[derive(Debug)]
@@ -448,7 +445,14 @@ impl Estimator {
         let framing = self.tools_framing;
         match history {
             _ if framing == TokenCount::ZERO => framing,
-            History::Messages(messages) if messages.has_system_message() => LINE_FEED,
+            History::Messages(messages) => match messages.system_message() {
+                Some(message) if self.model.encoding().is_some() => {
+                    let text = message.texts().last().unwrap_or_default();
+                    line_feed_tokens(text, &*self.tokenizer.counter)
+                }
+                Some(_) => LINE_FEED,
+                None => framing,
+            },
             History::Counted(count) if *count != TokenCount::ZERO => {
                 framing.upper().map_or(framing, TokenCount::at_most)
             }

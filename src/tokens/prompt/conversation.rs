@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use super::frames::Frames;
+use super::frames::{Frames, is_system};
 use super::image::Image;
 use super::json;
 use crate::error::Error;
@@ -194,6 +194,8 @@ pub struct Conversation {
     messages: Vec<Message>,
     bytes: usize,
     frames: Frames,
+    /// The place of the first system message.
+    system: Option<usize>,
     /// Whether it has content whose tokens are not bounded by its bytes.
     unbounded: bool,
     /// The last one was used last.
@@ -279,6 +281,9 @@ impl Conversation {
         self.bytes = self.bytes.saturating_add(bytes);
         self.unbounded |= !bounded;
         self.frames.add(&message.role, message.name.is_some());
+        if self.system.is_none() && is_system(&message.role) {
+            self.system = Some(self.messages.len());
+        }
         self.messages.push(message);
     }
 
@@ -308,9 +313,9 @@ impl Conversation {
         (!self.unbounded).then(|| self.frames.most_tokens(framing))
     }
 
-    /// Whether the API finds a system message to add tool definitions to.
-    pub(crate) fn has_system_message(&self) -> bool {
-        self.frames.has_system_message()
+    /// The message to which the API adds tool definitions, if there is one.
+    pub(crate) fn system_message(&self) -> Option<&Message> {
+        self.messages.get(self.system?)
     }
 
     /// The tokens of the messages for the tokenizer and model called `key`; calls `count` for
@@ -372,6 +377,7 @@ impl Clone for Conversation {
             messages: self.messages.clone(),
             bytes: self.bytes,
             frames: self.frames,
+            system: self.system,
             unbounded: self.unbounded,
             counted: Mutex::new(self.counted.lock().clone()),
         }

@@ -11,7 +11,6 @@ pub(super) const MOST_FRAMING: u64 = 10;
 pub(super) struct Frames {
     unnamed: u64,
     named: u64,
-    of_system: u64,
     role_bytes: u64,
     /// The bytes of roles that no API documents.
     other_role_bytes: u64,
@@ -22,15 +21,10 @@ impl Frames {
         let bytes = role.len() as u64;
         self.unnamed += u64::from(!is_named);
         self.named += u64::from(is_named);
-        self.of_system += u64::from(is_system(role));
         self.role_bytes = self.role_bytes.saturating_add(bytes);
         if !is_documented(role) {
             self.other_role_bytes = self.other_role_bytes.saturating_add(bytes);
         }
-    }
-
-    pub(super) fn has_system_message(self) -> bool {
-        self.of_system > 0
     }
 
     /// An upper bound of the framing, without names: a role has at most one token for each byte.
@@ -55,6 +49,7 @@ pub(super) fn is_documented(role: &str) -> bool {
     is_system(role) || matches!(role, "user" | "assistant" | "tool" | "function" | "model")
 }
 
-fn is_system(role: &str) -> bool {
+/// The role of a message to which an API adds tool definitions.
+pub(super) fn is_system(role: &str) -> bool {
     matches!(role, "system" | "developer")
 }

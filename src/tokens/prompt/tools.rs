@@ -14,6 +14,11 @@ use crate::tokens::model::ToolRule;
 /// More than any documented API adds to tool definitions.
 pub(crate) const UNKNOWN_TOOLS: u64 = 1_000;
 
+/// What a line feed adds to a text that is not counted.
+pub(crate) const LINE_FEED: TokenCount = TokenCount::at_most(1);
+/// A line feed after a longer word is not counted.
+const LONGEST_TAIL: usize = 1_000;
+
 /// The tokens of a list of tool definitions, without the message that has them. What the rule does
 /// not describe raises the upper end by its bytes.
 pub(crate) fn tool_tokens(
@@ -48,6 +53,26 @@ pub(crate) fn tool_tokens(
         bytes => TokenCount::at_most(bytes),
     };
     TokenCount::exact(u64::from(rule.once)) + counted + others
+}
+
+/// The tokens of the line feed that the API puts between a system message and the tools, for a
+/// counter of OpenAI's encodings: they split a text before the last space that a word follows, so
+/// only what comes after it is counted.
+pub(crate) fn line_feed_tokens(system: &str, counter: &dyn TokenCounter) -> TokenCount {
+    let start = system.trim_end().rfind(' ').unwrap_or(0);
+    let tail = system.get(start..).unwrap_or_default();
+    if tail.len() > LONGEST_TAIL {
+        return LINE_FEED;
+    }
+    let counted = counter.count(tail).ok();
+    match counted.zip(counter.count(&format!("{tail}\n")).ok()) {
+        Some((without, with))
+            if without.is_exact() && with.is_exact() && with.lower() >= without.lower() =>
+        {
+            TokenCount::exact(with.lower() - without.lower())
+        }
+        _ => LINE_FEED,
+    }
 }
 
 /// The interval of both.
