@@ -11,13 +11,15 @@ mod catalogue;
 mod conversation;
 mod counts;
 mod headroom;
+#[cfg(feature = "tiktoken")]
+mod kinds;
 #[cfg(any(feature = "tiktoken", feature = "bpe"))]
 mod learning;
 mod litellm;
 mod messages;
 mod names;
 #[cfg(any(feature = "tiktoken", feature = "bpe"))]
-mod texts;
+mod random;
 mod usage;
 
 /// A model whose API adds nothing to what it is sent.

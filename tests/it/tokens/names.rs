@@ -1,8 +1,11 @@
 //! One model under the names of several gateways, and numbers that were counted for another one.
 
+#[cfg(any(feature = "tiktoken", feature = "bpe"))]
 use fusebox::event::BudgetEvent;
 use fusebox::tokens::{ByteBound, Encoding, TokenCount};
-use fusebox::{Admission, Call, EventKind, LineUp, Report, Settlement, TokenBudget, Version};
+use fusebox::{Admission, Call, LineUp, TokenBudget, Version};
+#[cfg(any(feature = "tiktoken", feature = "bpe"))]
+use fusebox::{EventKind, Report, Settlement};
 
 use crate::support::Bench;
 
