@@ -18,7 +18,7 @@ pub use counter::TokenCounter;
 pub use counter::bpe::Bpe;
 pub use counter::byte_bound::ByteBound;
 pub use counter::provider::ProviderCounts;
-pub(crate) use counter::select::proxy;
+pub(crate) use counter::select::{LEAST_FOR_PROXY, proxy};
 #[cfg(feature = "tiktoken")]
 pub use counter::tiktoken::Tiktoken;
 pub(crate) use measurement::Basis;

@@ -124,11 +124,7 @@ impl Calibration {
                 self.misses.pop_front();
             }
         }
-        let learnt = self
-            .reference
-            .as_mut()
-            .map(|reference| reference.compared(ratio));
-        let learnt = learnt.unwrap_or_default();
+        let learnt = self.compare(raw, tokens);
         self.ratios.push_back(ratio);
         if self.ratios.len() > WINDOW {
             self.ratios.pop_front();
@@ -142,6 +138,13 @@ impl Calibration {
             self.reference = Reference::of(&sorted);
         }
         learnt
+    }
+
+    /// Compares a document with those before it, and does not learn from it.
+    pub(crate) fn compare(&mut self, raw: u64, tokens: u64) -> Learnt {
+        let reference = self.reference.as_mut();
+        let compared = reference.map(|reference| reference.compared(ratio(raw, tokens)));
+        compared.unwrap_or_default()
     }
 
     /// The bound, if there are documents.

@@ -42,6 +42,12 @@ impl Cuts {
         (raws.len() >= ALIKE && differ && least(longest) > usage).then_some(others)
     }
 
+    /// Whether a recent report had the same usage: prompts that are cut have that in common, and
+    /// whole ones rarely.
+    pub(super) fn is_repeated(&self, usage: u64) -> bool {
+        self.reports.iter().any(|(other, _)| *other == usage)
+    }
+
     /// Records a report, which is of a cut prompt or of a whole one.
     pub(super) fn record(&mut self, raw: u64, usage: u64, is_cut: bool) {
         if is_cut {

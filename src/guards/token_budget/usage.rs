@@ -16,7 +16,9 @@ use crate::guard::{Cx, Trouble};
 use crate::name::{DocumentType, ModelName, VersionId};
 use crate::stats::{DEFAULT_KEYS, Entries, SharedMap};
 use crate::time::{Timestamp, hours};
-use crate::tokens::{Basis, Calibration, Factor, Measurement, Provenance, TokenCount, UNIT, ratio};
+use crate::tokens::{
+    Basis, Calibration, Factor, LEAST_FOR_PROXY, Measurement, Provenance, TokenCount, UNIT, ratio,
+};
 
 /// In shorter prompts the ratio is mostly framing.
 const SHORTEST_SAMPLE: u64 = 500;
@@ -116,7 +118,8 @@ impl UsageHistory {
     }
 
     /// Records the tokens that the API reported for a prompt that another tokenizer counted. A
-    /// prompt that `is_cut` teaches nothing of how the model counts.
+    /// prompt that `is_cut` teaches nothing of how the model counts, unless many have fewer tokens by
+    /// one factor: then the model has another tokenizer, and they were not cut.
     pub(super) fn calibrate(
         &mut self,
         ticket: &Ticket,
@@ -147,16 +150,19 @@ impl UsageHistory {
             return cx.page(&trouble, kind);
         }
         let model = self.models.entry(name.clone()).or_default();
+        let is_repeated = model.cuts.is_repeated(reported);
         model.cuts.record(raw, reported, is_cut);
-        if is_cut {
+        if is_cut && (is_repeated || ratio(raw, text) < LEAST_FOR_PROXY) {
             return;
         }
         let key = (ticket.document_type().clone(), name.clone());
-        let learnt = self
-            .calibrations
-            .entry(&key, Calibration::default)
-            .learn(raw, text);
-        model.pooled.learn(raw, text);
+        let own = self.calibrations.entry(&key, Calibration::default);
+        let learnt = if is_cut {
+            own.compare(raw, text)
+        } else {
+            model.pooled.learn(raw, text);
+            own.learn(raw, text)
+        };
         if let Some((misses, documents)) = learnt.fallen {
             let kind = EventKind::Budget(BudgetEvent::BoundMissed {
                 document_type: ticket.document_type().clone(),

@@ -333,6 +333,41 @@ fn a_tokenizer_that_counts_less_is_followed() {
     }
 }
 
+/// 0.6 of the tokens is less than any document had: taken for cut at first, but not for ever.
+#[test]
+fn a_tokenizer_that_counts_much_less_is_not_taken_for_cuts_for_ever() {
+    let bench = bench();
+    for n in 0..400 {
+        assert!(report(&bench, 1_000, 1_250 + n * 37 % 100));
+    }
+    let accepted: Vec<bool> = (0..60)
+        .map(|n| {
+            let words = 1_000 + n * 20;
+            let tokens = words * (1_250 + n * 37 % 100) / 1_000;
+            report(&bench, usize::try_from(words).unwrap(), tokens * 6 / 10)
+        })
+        .collect();
+    assert!(!accepted[0]);
+    assert!(
+        accepted[35..].iter().all(|accepted| *accepted),
+        "{accepted:?}"
+    );
+    assert_eq!(budget_events(&bench, "tokenizer_changed").len(), 1);
+}
+
+/// Forms of one length, of which a service reads 60 %: one usage, so no other tokenizer.
+#[test]
+fn forms_that_are_cut_are_no_other_tokenizer() {
+    let bench = bench();
+    for n in 0..400 {
+        assert!(report(&bench, 8_000, 10_000 + n * 37 % 100));
+    }
+    for _ in 0..200 {
+        assert!(!report(&bench, 8_000, 6_144));
+    }
+    assert_eq!(budget_events(&bench, "tokenizer_changed"), []);
+}
+
 /// After 400 documents one in ten is twice as large as before: said within 200 documents, whatever
 /// the order (100 orders, each with a seed of its own; at 10 % it takes 70 in the mean).
 #[test]
