@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::byte_bound::byte_bounds;
-use super::parts::count_in_parts;
+use super::parts::{Digits, count_in_parts};
 use super::vocabulary::Vocabulary;
 use super::{TokenCounter, is_decided};
 use crate::error::Error;
@@ -51,9 +51,12 @@ impl TokenCounter for Bpe {
     }
 
     fn count(&self, text: &str) -> Result<TokenCount, Error> {
-        Ok(count_in_parts(text, u64::MAX, |part, most| {
-            self.vocabulary.count(part, most)
-        }))
+        Ok(count_in_parts(
+            text,
+            u64::MAX,
+            Digits::InThrees,
+            |part, most| self.vocabulary.count(part, most),
+        ))
     }
 
     fn bounds(&self, text: &str) -> TokenCount {
@@ -65,9 +68,12 @@ impl TokenCounter for Bpe {
         if is_decided(bounds, limit) {
             return Ok(bounds);
         }
-        Ok(count_in_parts(text, limit, |part, most| {
-            self.vocabulary.count(part, most)
-        }))
+        Ok(count_in_parts(
+            text,
+            limit,
+            Digits::InThrees,
+            |part, most| self.vocabulary.count(part, most),
+        ))
     }
 }
 

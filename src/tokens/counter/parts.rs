@@ -16,10 +16,11 @@ const MOST_WORK: usize = 4 << 20;
 pub(super) fn count_in_parts(
     text: &str,
     limit: u64,
+    digits: Digits,
     count: impl Fn(&str, usize) -> (TokenCount, usize),
 ) -> TokenCount {
     let (mut counted, mut rest, mut left) = (TokenCount::ZERO, text, MOST_WORK);
-    while let Some((part, after)) = first_part(rest, left) {
+    while let Some((part, after)) = first_part(rest, digits, left) {
         let (tokens, work) = count(part, left);
         counted = counted + tokens;
         rest = after;
@@ -35,32 +36,45 @@ pub(super) fn count_in_parts(
     }
 }
 
+/// How an encoding splits a number before it merges bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Digits {
+    /// After every third digit, from its beginning.
+    InThrees,
+    /// Not at all.
+    Whole,
+}
+
 /// The first part of a text, and the rest; `None` if the part is empty or longer than `most` bytes.
 ///
 /// The encodings split a text by a regular expression before they merge bytes. No piece contains a
 /// space after another character, a line feed, a full stop or a comma after a letter or digit, or a
 /// letter beside a digit; so a split between the two changes no count. A text without such a place
 /// stays whole.
-fn first_part(text: &str, most: usize) -> Option<(&str, &str)> {
-    let end = cut(text, PART, most)?;
+fn first_part(text: &str, digits: Digits, most: usize) -> Option<(&str, &str)> {
+    let end = cut(text, PART, digits, most)?;
     text.split_at_checked(end).filter(|_| end > 0)
 }
 
 /// The first safe place at or after `size` bytes, unless it is after `most` bytes.
-fn cut(text: &str, size: usize, most: usize) -> Option<usize> {
+fn cut(text: &str, size: usize, digits: Digits, most: usize) -> Option<usize> {
     let mut start = size;
     while start < text.len() && !text.is_char_boundary(start) {
         start += 1;
     }
-    let tail = text.get(start..).unwrap_or_default();
+    let (head, tail) = text.split_at_checked(start).unwrap_or((text, ""));
+    // A part begins where a number does, or after a third digit.
+    let mut in_number = head.chars().rev().take_while(|c| c.is_numeric()).count();
     let mut before = None;
     for (at, c) in tail.char_indices().map(|(at, c)| (start + at, c)) {
         if at > most {
             return None;
         }
-        if before.is_some_and(|before| is_safe_between(before, c)) {
+        let is_third = digits == Digits::InThrees && in_number > 0 && in_number % 3 == 0;
+        if is_third && c.is_numeric() || before.is_some_and(|before| is_safe_between(before, c)) {
             return Some(at);
         }
+        in_number = if c.is_numeric() { in_number + 1 } else { 0 };
         before = Some(c);
     }
     (text.len() <= most).then_some(text.len())
@@ -94,11 +108,27 @@ mod tests {
     fn parts(mut text: &str, size: usize) -> Vec<&str> {
         let mut parts = Vec::new();
         while !text.is_empty() {
-            let (part, rest) = text.split_at(cut(text, size, usize::MAX).unwrap());
+            let (part, rest) = text.split_at(cut(text, size, Digits::Whole, usize::MAX).unwrap());
             parts.push(part);
             text = rest;
         }
         parts
+    }
+
+    #[test]
+    fn a_number_is_cut_after_every_third_digit_from_its_beginning() {
+        let mut rest = "7 a1234567890 ٣٣٣12";
+        let mut parts = Vec::new();
+        while let Some((part, after)) =
+            cut(rest, 1, Digits::InThrees, usize::MAX).and_then(|end| rest.split_at_checked(end))
+        {
+            parts.push(part);
+            rest = after;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(parts, ["7 a", "123", "456", "789", "0 ٣٣٣", "12"]);
     }
 
     #[test]
@@ -115,11 +145,14 @@ mod tests {
     #[test]
     fn a_part_is_at_most_as_long_as_there_is_work_left() {
         let text = "a".repeat(20_000) + " b";
-        assert_eq!(first_part(&text, 19_999), None);
-        assert_eq!(first_part(&text, 20_000), Some(text.split_at(20_000)));
-        assert_eq!(first_part("a b", 2), None);
-        assert_eq!(first_part("a b", 3), Some(("a b", "")));
-        assert_eq!(first_part("", 3), None);
+        assert_eq!(first_part(&text, Digits::Whole, 19_999), None);
+        assert_eq!(
+            first_part(&text, Digits::Whole, 20_000),
+            Some(text.split_at(20_000))
+        );
+        assert_eq!(first_part("a b", Digits::Whole, 2), None);
+        assert_eq!(first_part("a b", Digits::Whole, 3), Some(("a b", "")));
+        assert_eq!(first_part("", Digits::Whole, 3), None);
     }
 
     /// A first part of 16,385 bytes, and others that begin with the space before it; one token a
@@ -129,7 +162,7 @@ mod tests {
         let text = ("a".repeat(PART + 1) + " ").repeat(10);
         let work_of_three = MOST_WORK / 3 + 1;
         let count = |each: usize, limit: usize| {
-            count_in_parts(&text, limit as u64, |part, _| {
+            count_in_parts(&text, limit as u64, Digits::Whole, |part, _| {
                 (TokenCount::exact(part.len() as u64), each)
             })
         };
