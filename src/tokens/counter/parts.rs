@@ -42,6 +42,10 @@ pub(super) enum Digits {
     /// After every third digit, from its beginning.
     InThrees,
     /// Not at all.
+    #[cfg_attr(
+        not(feature = "tiktoken"),
+        allow(dead_code, reason = "the encodings of `bpe` all split numbers")
+    )]
     Whole,
 }
 
