@@ -160,9 +160,13 @@ impl Sizes {
     /// Adds the size of a document of now. Days that are still to come, which somebody recorded, are
     /// forgotten.
     pub(super) fn add(&mut self, size: TokenCount, now: Timestamp) {
+        self.forget_days_to_come(now);
+        self.add_at(size, now);
+    }
+
+    fn forget_days_to_come(&mut self, now: Timestamp) {
         let number = day_of(now);
         self.days.retain(|day| day.number <= number);
-        self.add_at(size, now);
     }
 
     /// Adds the size of a document of another time, which may be past.
@@ -174,9 +178,8 @@ impl Sizes {
 
     /// Adds a document of now of which only the length is known, and that it fits.
     pub(super) fn add_unmeasured(&mut self, now: Timestamp) {
-        let number = day_of(now);
-        self.days.retain(|day| day.number <= number);
-        if let Some(day) = self.day(number) {
+        self.forget_days_to_come(now);
+        if let Some(day) = self.day(day_of(now)) {
             day.unmeasured += 1;
         }
     }

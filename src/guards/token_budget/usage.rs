@@ -134,7 +134,8 @@ impl UsageHistory {
         };
         let name = &measurement.model;
         let text = reported.saturating_sub(measurement.beside);
-        if ratio(raw, text) > MOST_RATIO.min(assumed.upper.saturating_mul(2)) {
+        let ratio = ratio(raw, text);
+        if ratio > MOST_RATIO.min(assumed.upper.saturating_mul(2)) {
             let trouble = Trouble::new("usage-not-believed")
                 .about(name.as_str())
                 .told_as(Severity::Warning)
@@ -152,7 +153,7 @@ impl UsageHistory {
         let model = self.models.entry(name.clone()).or_default();
         let is_repeated = model.cuts.is_repeated(reported);
         model.cuts.record(raw, reported, is_cut);
-        if is_cut && (is_repeated || ratio(raw, text) < LEAST_FOR_PROXY) {
+        if is_cut && (is_repeated || ratio < LEAST_FOR_PROXY) {
             return;
         }
         let key = (ticket.document_type().clone(), name.clone());
