@@ -6,8 +6,9 @@ use crate::tokens::count::TokenCount;
 
 /// A part has about this size in bytes: a limit stops the count after the part that reaches it.
 const PART: usize = 16 << 10;
-/// The most work that a count may take. A unit of work is 5 to 20 ns, so a count takes less than
-/// 100 ms; but a count never depends on time, so that a text always has the same one.
+/// The most work that a count may take. A unit of work is 5 to 20 ns where nothing else slows the
+/// machine down, so a count takes less than 100 ms; but a count never depends on time, so that a
+/// text always has the same one.
 const MOST_WORK: usize = 4 << 20;
 
 /// Counts `text` until there are `limit` tokens or the work is used up, and bounds the rest by its
