@@ -64,6 +64,8 @@ struct Size {
     given: TokenCount,
     raw: TokenCount,
     bytes: u64,
+    /// Whether a part of `given` was counted for another tokenizer and is scaled.
+    is_scaled: bool,
 }
 
 impl Size {
@@ -74,6 +76,14 @@ impl Size {
             given,
             raw: TokenCount::ZERO,
             bytes: 0,
+            is_scaled: false,
+        }
+    }
+
+    const fn scaled(given: TokenCount) -> Self {
+        Self {
+            is_scaled: true,
+            ..Self::given(given)
         }
     }
 
@@ -81,8 +91,8 @@ impl Size {
     const fn counted(raw: TokenCount) -> Self {
         Self {
             given: TokenCount::ZERO,
-            raw,
             bytes: u64::MAX,
+            ..Self::text(raw, 0)
         }
     }
 
@@ -91,6 +101,7 @@ impl Size {
             given: TokenCount::ZERO,
             raw,
             bytes: bytes as u64,
+            is_scaled: false,
         }
     }
 
@@ -114,6 +125,7 @@ impl Add for Size {
             given: self.given + other.given,
             raw: self.raw + other.raw,
             bytes: self.bytes.saturating_add(other.bytes),
+            is_scaled: self.is_scaled || other.is_scaled,
         }
     }
 }
@@ -351,7 +363,7 @@ impl Estimator {
             breakdown,
             raw: counted.filter(|_| is_raw),
             beside: beside.lower(),
-            basis: if texts.given.provenance() == Provenance::Assumed {
+            basis: if texts.is_scaled {
                 Basis::Factor
             } else if self.tokenizer.is_own {
                 Basis::Own
@@ -417,7 +429,7 @@ impl Estimator {
         }
         let upper = count.upper().map(|upper| assumed.most(upper));
         let lower = assumed.least(count.lower());
-        Size::given(TokenCount::new(lower, upper, assumed.provenance))
+        Size::scaled(TokenCount::new(lower, upper, assumed.provenance))
     }
 
     fn document_bounds(&self, content: &Content<'_>, assumed: Factor) -> Option<Size> {

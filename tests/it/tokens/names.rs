@@ -109,3 +109,31 @@ fn a_number_of_the_own_tokenizer_is_exact() {
     // 4 tokens for the system prompt and 11 around it.
     assert_eq!((other.lower(), other.upper()), (5_015, Some(22_015)));
 }
+
+/// One document in a hundred exceeds a factor, whatever else is in the prompt. Without a factor, what
+/// exceeds a bound was counted wrong.
+#[cfg(any(feature = "tiktoken", feature = "bpe"))]
+#[test]
+fn a_scaled_number_may_be_exceeded_beside_tools_that_are_bounded() {
+    let tools = serde_json::json!([{"type": "function", "function": {"name": "book", "parameters": {
+        "type": "object", "properties": {"account": {"anyOf": [{"type": "string"}, {"type": "null"}]}}
+    }}}]);
+    for (encoding, pages) in [(Encoding::Cl100kBase, 0), (Encoding::O200kBase, 1)] {
+        for has_tools in [false, true] {
+            let version = Version::new("v7", "gpt-4o").unwrap();
+            let mut version = version.with_system_prompt("You read invoices.");
+            if has_tools {
+                version = version.with_tools(tools.clone());
+            }
+            let budget = TokenBudget::builder().build().unwrap();
+            let bench = Bench::with(LineUp::new(version), |builder| builder.guard(budget));
+            let tokens = TokenCount::exact(10_000).counted_with(encoding);
+            let call = Call::new("doc", "invoice")
+                .unwrap()
+                .with_document_tokens(tokens);
+            let permit = bench.pipeline.admit(&call).permit().unwrap();
+            permit.answer(Report::new().usage(25_000, 10));
+            assert_eq!(bench.pages().len(), pages, "{encoding:?}, {has_tools}");
+        }
+    }
+}
