@@ -112,7 +112,7 @@ macro_rules! name {
 }
 
 name! {
-    /// A key for corrections with one cause: a supplier, an upload, a reviewer's session.
+    /// The key of documents that belong together: of one supplier, upload or delivery.
     BatchKey, "batch key"
 }
 name! {

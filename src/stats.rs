@@ -1,15 +1,22 @@
 //! Counts over time, and statistics on them.
 
 mod bounded_map;
+mod delays;
 mod histogram;
 mod interval;
 mod quantile;
+mod ratio_test;
 mod shared_map;
+mod split;
+mod waits;
 mod window;
 
 pub(crate) use bounded_map::{BoundedMap, DEFAULT_KEYS, Place};
+pub(crate) use delays::Delays;
 pub(crate) use histogram::Histogram;
 pub(crate) use interval::{wilson, wilson_at_least};
-pub(crate) use quantile::CHI_SQUARE_ONE_IN_A_THOUSAND;
+pub(crate) use ratio_test::{Counts, Likelihood, RatioTest, Stratum, Weighted};
 pub(crate) use shared_map::{Entries, SharedMap};
+pub(crate) use split::{Split, is_off_share};
+pub(crate) use waits::Waits;
 pub(crate) use window::{Span, Window};

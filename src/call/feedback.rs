@@ -3,22 +3,21 @@
 use serde::{Deserialize, Serialize};
 
 use crate::failure::FailureKind;
-use crate::name::{BatchKey, CorrectionId, Field};
+use crate::name::{CorrectionId, Field};
 
 /// A field of an answer that a reviewer corrected.
 ///
 /// You can report a correction more than once: corrections with the same document, field and id
 /// count once. Without an id, all corrections of one field of a document are the same correction.
-/// Corrections of one batch count as one event, whatever the number of documents: a reviewer who
-/// corrects 20 invoices of one supplier has found one mistake.
+/// Documents that are wrong for one cause count once where the call has said that they belong
+/// together ([`Call::in_batch`](crate::Call::in_batch)).
 ///
 /// ```
 /// use fusebox::{Correction, Field};
-/// use fusebox::name::{BatchKey, CorrectionId};
+/// use fusebox::name::CorrectionId;
 ///
-/// let correction = Correction::new(Field::new("total")?)
-///     .with_id(CorrectionId::new("review-4711")?)
-///     .in_batch(BatchKey::new("supplier-22/2026-03-13")?);
+/// let correction =
+///     Correction::new(Field::new("total")?).with_id(CorrectionId::new("review-4711")?);
 /// assert_eq!(*correction.field(), "total");
 /// # Ok::<(), fusebox::Error>(())
 /// ```
@@ -27,29 +26,17 @@ pub struct Correction {
     field: Field,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<CorrectionId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    batch: Option<BatchKey>,
 }
 
 impl Correction {
-    /// A correction of this field, without an id or a batch.
+    /// A correction of this field, without an id.
     pub fn new(field: Field) -> Self {
-        Self {
-            field,
-            id: None,
-            batch: None,
-        }
+        Self { field, id: None }
     }
 
     /// The same correction with the id from your review tool.
     pub fn with_id(mut self, id: CorrectionId) -> Self {
         self.id = Some(id);
-        self
-    }
-
-    /// The same correction as part of a batch: a supplier, an upload, a reviewer's session.
-    pub fn in_batch(mut self, batch: BatchKey) -> Self {
-        self.batch = Some(batch);
         self
     }
 
@@ -61,11 +48,6 @@ impl Correction {
     /// Its id, if it has one.
     pub fn id(&self) -> Option<&CorrectionId> {
         self.id.as_ref()
-    }
-
-    /// Its batch, if it is part of one.
-    pub fn batch(&self) -> Option<&BatchKey> {
-        self.batch.as_ref()
     }
 }
 
@@ -120,7 +102,7 @@ pub enum Feedback {
 }
 
 impl Feedback {
-    /// A reviewer corrected a field: pass the [`Field`], or a [`Correction`] with an id or a batch.
+    /// A reviewer corrected a field: pass the [`Field`], or a [`Correction`] with an id.
     pub fn corrected(correction: impl Into<Correction>) -> Self {
         Self::Corrected(correction.into())
     }

@@ -12,7 +12,7 @@ use super::line_up::Role;
 use super::pin::Pin;
 use super::version::{Fingerprint, Version};
 use crate::format::Format;
-use crate::name::{DocumentId, DocumentType, ModelName, VersionId};
+use crate::name::{BatchKey, DocumentId, DocumentType, ModelName, VersionId};
 use crate::time::Timestamp;
 use crate::tokens::Measurement;
 
@@ -107,6 +107,8 @@ pub struct Ticket {
     measurement: Option<Measurement>,
     #[serde(default, skip_serializing_if = "Not::not")]
     lost_pin: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    batch: Option<BatchKey>,
 }
 
 impl Ticket {
@@ -127,6 +129,7 @@ impl Ticket {
             admitted_at: Timestamp::EPOCH,
             measurement: None,
             lost_pin: false,
+            batch: call.batch().cloned(),
         }
     }
 
@@ -185,6 +188,11 @@ impl Ticket {
     /// The document.
     pub fn document(&self) -> &DocumentId {
         &self.document
+    }
+
+    /// The batch, if the document is in one.
+    pub fn batch(&self) -> Option<&BatchKey> {
+        self.batch.as_ref()
     }
 
     /// The type of the document.

@@ -9,6 +9,9 @@ use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
 use crate::time::Timestamp;
 
+/// So many document types are named in a text; the data have all.
+const SHOWN: usize = 10;
+
 /// What a rollout counts for each version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -56,7 +59,7 @@ impl fmt::Display for Measure {
 pub struct Tally {
     /// Documents that could have the event.
     pub documents: u64,
-    /// Documents that had it; a batch of corrections counts once.
+    /// Documents that had it; the documents of a batch count once.
     pub events: u64,
 }
 
@@ -83,7 +86,7 @@ pub struct Evidence {
     /// Production's documents in the same strata.
     pub stable: Tally,
     /// The candidate's rate divided by production's (Mantel-Haenszel estimate over the strata:
-    /// stage, document type and time slice). `None` when production had no such event.
+    /// stage and document type). `None` when production had no such event.
     pub ratio: Option<f64>,
     /// Natural logarithm of the e-value against "no worse than production".
     pub ln_e: f64,
@@ -176,11 +179,18 @@ pub struct Findings {
     pub evidence: Evidence,
     /// The share of the expected corrections that have arrived.
     pub maturity: Maturity,
-    /// Whether an age cutoff applies: corrections take longer for one version than for the other,
-    /// so only documents past the cutoff are compared.
-    pub only_old_enough: bool,
+    /// Whether corrections are compared as if reviewers looked at the answers of both versions alike,
+    /// because no reviews are reported to divide by.
+    #[serde(default)]
+    pub equal_review_assumed: bool,
+    /// Whether the candidate's corrections take longer to come than production's.
+    #[serde(default)]
+    pub slow_reviews: bool,
     /// Expected document types of which the candidate has answered too few documents.
     pub uncovered: Vec<DocumentType>,
+    /// Document types with too few corrections to evaluate the candidate for them alone.
+    #[serde(default)]
+    pub unjudged: Vec<DocumentType>,
     /// Document types that are excluded from the rollout, because the candidate was worse for them;
     /// production serves them.
     pub excluded: Vec<DocumentType>,
@@ -209,16 +219,23 @@ impl fmt::Display for Findings {
         write!(f, "{}; limit {limit:.2}", self.evidence)?;
         let percent = 100.0 * self.maturity.least();
         write!(f, "; {percent:.0} % of expected corrections in")?;
-        if self.only_old_enough {
-            f.write_str(", only documents past the age cutoff compared")?;
+        if self.slow_reviews {
+            f.write_str(", the candidate's take longer than production's")?;
+        } else if self.equal_review_assumed {
+            f.write_str(", if both versions are reviewed alike")?;
         }
         for (what, types) in [
             ("too few documents of", &self.uncovered),
+            ("too few corrections to evaluate alone", &self.unjudged),
             ("excluded", &self.excluded),
         ] {
             if !types.is_empty() {
-                let names: Vec<_> = types.iter().map(ToString::to_string).collect();
+                let shown = types.iter().take(SHOWN).map(ToString::to_string);
+                let names: Vec<_> = shown.collect();
                 write!(f, "; {what}: {}", names.join(", "))?;
+            }
+            if types.len() > SHOWN {
+                write!(f, " and {} more", types.len() - SHOWN)?;
             }
         }
         self.not_serving

@@ -249,14 +249,24 @@ impl Guidance {
                 "the operator promotes, holds or aborts the candidate",
                 "look at the findings; then `promote` or `abort`",
             ),
+            RolloutEvent::FoundWorse {
+                candidate, stable, ..
+            } => Self::new(
+                format!("nothing: {candidate} still serves"),
+                format!("a person acknowledges it, or {candidate} is no longer live"),
+                format!("deploy {stable} as production, or a corrected prompt with a new id"),
+            ),
             RolloutEvent::RolledBack { candidate, .. } => Self::new(
                 format!("{candidate} no longer serves"),
                 format!("a person acknowledges it, or {candidate} is no longer live"),
-                format!("deploy without {candidate}; a corrected prompt needs a new id"),
+                format!(
+                    "deploy without {candidate}; a corrected prompt needs a new id, and `readmit` \
+                     starts this one again"
+                ),
             ),
             RolloutEvent::RolloutEscalated { candidate, .. } => Self::new(
                 format!("{candidate} keeps its share"),
-                "the operator promotes or aborts the candidate",
+                "the operator promotes or aborts the candidate, or the evidence becomes clear",
                 "look at the findings; then `promote` or `abort`",
             ),
             RolloutEvent::TypeExcluded {

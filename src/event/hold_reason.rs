@@ -19,6 +19,9 @@ pub enum HoldReason {
     CandidateNotServing,
     /// The stage has not run for its minimum time.
     NotDue,
+    /// Corrections are divided by the reviewed answers, and reviews of one version or of both are not
+    /// reported.
+    NoReviews,
     /// There are too few corrections to compare the versions.
     NoEvidence,
     /// Too many of the expected corrections have not arrived yet.
@@ -29,7 +32,8 @@ pub enum HoldReason {
     SplitBroken,
     /// The candidate has answered too few documents of an expected type.
     Coverage,
-    /// The corrections do not show clearly enough whether the candidate is worse.
+    /// The counts of all types, of one type or of one measure do not show clearly enough whether the
+    /// candidate is worse.
     Unclear,
     /// All other conditions are met: the operator must approve the next stage.
     Approval,
@@ -43,11 +47,12 @@ impl fmt::Display for HoldReason {
             Self::Coverage => "too few documents of some types",
             Self::Immature => "too many expected corrections have not arrived",
             Self::NoEvidence => "too few corrections to decide",
+            Self::NoReviews => "reviews of both versions must be reported to compare them",
             Self::NotDue => "the minimum time of the stage is not over",
             Self::Paused => "the operator paused it",
             Self::SplitBroken => "the candidate does not get its planned share of the documents",
             Self::StableNotServing => "production does not serve its share of the documents",
-            Self::Unclear => "the corrections are inconclusive",
+            Self::Unclear => "the evidence is inconclusive",
         })
     }
 }

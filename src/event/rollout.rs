@@ -33,6 +33,16 @@ pub enum RolloutEvent {
         version: VersionId,
         reason: NotCounted,
     },
+    /// A candidate that was taken out of service before was deployed again: it gets no documents
+    /// unless the operator readmits it.
+    CandidateBarred { candidate: VersionId },
+    /// A promoted candidate is worse than the production before it, and no rollout takes it back:
+    /// late corrections said so after the 24 hours, or it is the production version now.
+    FoundWorse {
+        candidate: VersionId,
+        stable: VersionId,
+        findings: Box<Findings>,
+    },
     /// The candidate was worse than production, or the operator aborted its rollout: it no longer
     /// serves.
     RolledBack {
@@ -50,7 +60,7 @@ pub enum RolloutEvent {
         why: String,
     },
     /// A stage did not meet its conditions in time: the operator must promote or abort the
-    /// candidate, which keeps its share until then.
+    /// candidate, which keeps its share until then, or until the evidence becomes clear.
     RolloutEscalated {
         candidate: VersionId,
         stage: u8,
@@ -91,7 +101,9 @@ impl RolloutEvent {
     pub fn name(&self) -> &'static str {
         match self {
             Self::ApprovalNeeded { .. } => "approval_needed",
+            Self::CandidateBarred { .. } => "candidate_barred",
             Self::CorrectionNotCounted { .. } => "correction_not_counted",
+            Self::FoundWorse { .. } => "found_worse",
             Self::RolledBack { .. } => "rolled_back",
             Self::RolloutCommanded { .. } => "rollout_commanded",
             Self::RolloutEscalated { .. } => "rollout_escalated",
@@ -114,6 +126,11 @@ impl fmt::Display for RolloutEvent {
                 f,
                 "{candidate} met the conditions of stage {stage} and waits for approval: {findings}"
             ),
+            Self::CandidateBarred { candidate } => write!(
+                f,
+                "{candidate} was taken out of service before and gets no documents until an operator \
+                 readmits it"
+            ),
             Self::CorrectionNotCounted {
                 document,
                 document_type,
@@ -123,17 +140,22 @@ impl fmt::Display for RolloutEvent {
                 f,
                 "feedback on {document} ({document_type}, {version}) ignored: {reason}"
             ),
+            Self::FoundWorse {
+                candidate,
+                stable,
+                findings,
+            } => write!(
+                f,
+                "{candidate} is worse than {stable}, which it replaced, and still serves: {findings}"
+            ),
             Self::RolledBack {
                 candidate,
                 stage,
                 findings,
-            } => {
-                write!(
-                    f,
-                    "{candidate} rolled back at stage {stage}, production serves every document: \
-                     {findings}"
-                )
-            }
+            } => write!(
+                f,
+                "{candidate} rolled back at stage {stage}, production serves every document: {findings}"
+            ),
             Self::RolloutCommanded {
                 candidate,
                 stage,
@@ -148,13 +170,10 @@ impl fmt::Display for RolloutEvent {
                 candidate,
                 stage,
                 findings,
-            } => {
-                write!(
-                    f,
-                    "{candidate} escalated at stage {stage}, operator must promote or abort: \
-                     {findings}"
-                )
-            }
+            } => write!(
+                f,
+                "{candidate} escalated at stage {stage}, operator must promote or abort: {findings}"
+            ),
             Self::RolloutHolds {
                 candidate,
                 stage,
@@ -182,12 +201,10 @@ impl fmt::Display for RolloutEvent {
                 stage,
                 share,
                 findings,
-            } => {
-                write!(
-                    f,
-                    "{candidate} serves {share} of the documents in stage {stage}: {findings}"
-                )
-            }
+            } => write!(
+                f,
+                "{candidate} serves {share} of the documents in stage {stage}: {findings}"
+            ),
             Self::TypeExcluded {
                 candidate,
                 stage,
@@ -241,6 +258,8 @@ pub enum RolloutCommand {
     Pause,
     /// Start the next stage now.
     Promote,
+    /// Start the rollout of a candidate again that was taken out of service.
+    Readmit,
     /// Start the clock of the stage again after a pause.
     Resume,
 }
@@ -253,6 +272,7 @@ impl RolloutCommand {
             Self::Hold => "held",
             Self::Pause => "paused",
             Self::Promote => "promoted",
+            Self::Readmit => "readmitted",
             Self::Resume => "resumed",
         }
     }
@@ -266,6 +286,7 @@ impl fmt::Display for RolloutCommand {
             Self::Hold => "hold",
             Self::Pause => "pause",
             Self::Promote => "promote",
+            Self::Readmit => "readmit",
             Self::Resume => "resume",
         })
     }

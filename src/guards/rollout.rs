@@ -1,25 +1,28 @@
 //! Canary and blue/green rollouts: a new version serves a share of the documents in stages, and
 //! each stage ends under conditions.
 //!
-//! One controller runs the stages, `evidence` evaluates corrections, `split` assigns documents to
-//! versions, `serving` watches who serves them; canary and blue/green are two presets.
+//! One controller runs the stages, `observe` counts, `decide` weighs, `serving` watches who serves the
+//! documents; canary and blue/green are two presets.
 
 mod blue_green;
+mod bursts;
 mod canary;
+mod cohort;
 mod commands;
 mod controller;
+mod counts;
 mod coverage;
 mod decide;
-mod evidence;
+mod documents;
 mod feasibility;
 mod findings;
 mod incident;
 mod observe;
 mod plan;
 mod policy;
+mod review_delays;
 mod revisions;
 mod serving;
-mod split;
 mod status;
 mod thresholds;
 mod trial;
@@ -34,6 +37,6 @@ pub use blue_green::{BlueGreenPolicy, BlueGreenPolicyBuilder};
 pub use canary::{CanaryPolicy, CanaryPolicyBuilder};
 pub use coverage::Cadence;
 pub use feasibility::{Feasibility, Forecast, StageForecast, TypeForecast};
-pub use plan::{Denominator, WorseType};
+pub use plan::{Denominator, UnjudgedType, WorseType};
 pub use policy::{RolloutPolicy, RolloutPolicyBuilder};
 pub use status::{RolloutState, RolloutStatus, TypeStatus, TypeVerdict};

@@ -339,8 +339,8 @@ fn findings(measure: &str, candidate: (u64, u64), stable: (u64, u64), ratio: Opt
             "stable": { "documents": stable.1, "events": stable.0 },
             "ratio": ratio, "ln_e": 0.0, "p_exceeds": 0.02, "information": 9.0, "exceeds": false,
         },
-        "maturity": { "candidate": 0.8, "stable": 0.9 }, "only_old_enough": false,
-        "uncovered": [], "excluded": [], "not_serving": [], "max_ratio": [3, 2], "next_evaluation": null,
+        "maturity": { "candidate": 0.8, "stable": 0.9 }, "equal_review_assumed": false,
+        "slow_reviews": false, "uncovered": [], "unjudged": [], "excluded": [], "not_serving": [], "max_ratio": [3, 2], "next_evaluation": null,
         "by_operator": false,
     })
 }
@@ -356,6 +356,14 @@ fn away(mut holds: Value, versions: &[Away]) -> Value {
     holds
 }
 
+fn worse(measure: &str) -> Value {
+    let mut worse = findings(measure, (60, 1_000), (570, 19_000), Some(2.0));
+    let evidence = &mut worse["evidence"];
+    (evidence["ln_e"], evidence["exceeds"]) = (json!(5.0), json!(true));
+    evidence["p_exceeds"] = json!(0.999);
+    worse
+}
+
 fn rollout() -> Vec<Value> {
     let fine = || findings("corrections", (30, 1_000), (570, 19_000), Some(1.0));
     let empty = || {
@@ -364,13 +372,6 @@ fn rollout() -> Vec<Value> {
         empty["maturity"] = json!({ "candidate": 0.0, "stable": 0.0 });
         empty
     };
-    let worse = |measure: &str| {
-        let mut worse = findings(measure, (60, 1_000), (570, 19_000), Some(2.0));
-        let evidence = &mut worse["evidence"];
-        (evidence["ln_e"], evidence["exceeds"]) = (json!(5.0), json!(true));
-        evidence["p_exceeds"] = json!(0.999);
-        worse
-    };
     let of_type = |mut findings: Value| {
         findings["document_type"] = json!("contract");
         findings["excluded"] = json!(["contract", "memo"]);
@@ -378,6 +379,10 @@ fn rollout() -> Vec<Value> {
     };
     let by_operator = |mut findings: Value| {
         findings["by_operator"] = json!(true);
+        findings
+    };
+    let assumed = |mut findings: Value| {
+        findings["equal_review_assumed"] = json!(true);
         findings
     };
     let event = |event: &str, stage: u8, findings: Value| json!({ "event": event, "candidate": "v8", "stage": stage, "findings": findings });
@@ -402,16 +407,22 @@ fn rollout() -> Vec<Value> {
     certain["evidence"]["ln_e"] = json!(20.0);
     let mut escalated = fine();
     escalated["uncovered"] = json!(["statement", "year_end"]);
-    escalated["only_old_enough"] = json!(true);
+    escalated["slow_reviews"] = json!(true);
+    escalated["unjudged"] = (1..=12).map(|n| json!(format!("type-{n}"))).collect();
     let mut excluded = event("type_excluded", 2, of_type(worse("corrections")));
     excluded["document_type"] = json!("contract");
     let mut started = event("stage_started", 1, empty());
     started["share"] = json!([5, 100]);
     vec![
         event("approval_needed", 1, fine()),
+        json!({ "event": "candidate_barred", "candidate": "v8" }),
         not_counted("no_answer"),
         not_counted("not_compared"),
         not_counted("nothing_to_retract"),
+        json!({
+            "event": "found_worse", "candidate": "v8", "stable": "v7",
+            "findings": assumed(worse("corrections")),
+        }),
         rolled_back(certain),
         rolled_back(worse("failures")),
         rolled_back(worse("abandonments")),
@@ -422,6 +433,7 @@ fn rollout() -> Vec<Value> {
         commanded("hold"),
         commanded("pause"),
         commanded("promote"),
+        commanded("readmit"),
         commanded("resume"),
         event("rollout_escalated", 3, escalated),
         holds("paused", Value::Null),
@@ -441,6 +453,7 @@ fn rollout() -> Vec<Value> {
             &[("v8", None, Some("v7"))],
         ),
         holds("not_due", json!(later(120))),
+        holds("no_reviews", json!(later(480))),
         holds("no_evidence", json!(later(480))),
         holds("immature", json!(later(480))),
         holds("split_broken", json!(later(480))),

@@ -127,6 +127,8 @@ impl Rollout {
             .zip(wanted)
             .map(|(role, wanted)| (role, wanted, Vec::new()))
             .collect::<Vec<_>>();
+        let batch = fields.optional("batch", Fields::number)?;
+        let mut admitted = 0_u64;
         let mut tries = wanted.iter().sum::<u64>().saturating_mul(TRIES);
         let is_full =
             |(_, wanted, tickets): &(Role, u64, Vec<Ticket>)| tickets.len() as u64 >= *wanted;
@@ -136,7 +138,13 @@ impl Rollout {
                 .ok_or("traffic: one of the versions gets no documents now")?;
             self.documents += 1;
             let id = format!("document-{}", self.documents);
-            let call = Call::new(id, document_type).map_err(text)?;
+            let mut call = Call::new(id, document_type).map_err(text)?;
+            if let Some(size) = batch.filter(|size| *size > 0) {
+                self.batches += u64::from(admitted % size == 0);
+                admitted += 1;
+                let key = BatchKey::new(format!("batch-{}", self.batches)).map_err(text)?;
+                call = call.in_batch(key);
+            }
             let permit = self.running.pipeline.admit(&call).permit();
             let permit = permit.ok_or("traffic: a document was diverted")?;
             let role = permit.ticket().role();
@@ -149,7 +157,6 @@ impl Rollout {
             }
         }
         let reviewed = fields.optional("reviewed", Fields::flag)?.unwrap_or(true);
-        let batch = fields.optional("batch", Fields::number)?;
         let late = self
             .feedback_to_come
             .entry(corrected_at.unwrap_or(at))
@@ -166,14 +173,8 @@ impl Rollout {
                 let reviewed = |ticket: &Ticket| (ticket.clone(), Feedback::Reviewed);
                 reviews.extend(uncorrected.iter().map(reviewed));
             }
-            for (ticket, number) in tickets.into_iter().zip(0..) {
-                let mut correction = correction(None)?;
-                if let Some(size) = batch.filter(|size| *size > 0) {
-                    self.batches += u64::from(number % size == 0);
-                    let key = BatchKey::new(format!("batch-{}", self.batches)).map_err(text)?;
-                    correction = correction.in_batch(key);
-                }
-                corrections.push((ticket, Feedback::corrected(correction)));
+            for ticket in tickets {
+                corrections.push((ticket, Feedback::corrected(correction(None)?)));
             }
             let [candidate, stable] = &mut self.uncorrected;
             *(if role == Role::Candidate {

@@ -27,10 +27,10 @@ const MIN_DOCUMENTS: u64 = 20;
 /// A rollout starts when a candidate is deployed. The policy rolls back as a canary does, for all
 /// types together or for one type alone. It promotes when 48 hours have passed, half of the
 /// expected corrections have arrived, the candidate has answered every expected type at least 20
-/// times, and the probability that its correction ratio is above 1.5 is at most 5 %. Like a canary,
-/// it holds while production or the candidate does not serve its share, also of one type; a type of
+/// times, no type that can be evaluated alone looks worse, and the probability that its correction
+/// ratio is above 1.5 is at most 5 %. Like a canary, it holds while production or the candidate does not serve its share, also of one type; a type of
 /// which no document comes for as long as the window holds nothing up. It escalates to the operator
-/// when that is still unclear after four times the window, or when expected types are missing after
+/// when that is still unclear when documents have come for four times the window, or when expected types are missing after
 /// 35 days; the page names them.
 ///
 /// You declare the expected types and [when their documents arrive](BlueGreenPolicyBuilder::expect)

@@ -27,49 +27,66 @@ const NAME: &str = "canary";
 /// # What it watches
 /// How many answers of the candidate and of production reviewers correct: report each correction
 /// with [`Feedback::corrected`](crate::Feedback::corrected), days later if need be. A correction
-/// counts for the version, the stage and the time on its ticket. Each document counts once, each
-/// [batch](crate::Correction::in_batch) counts once, and a [retracted](crate::Feedback::retracted)
-/// correction no longer counts. Report answers that a reviewer checked, right or wrong, with
-/// [`Feedback::Reviewed`](crate::Feedback::Reviewed). In addition, the policy counts how many calls
-/// of each version fail, are truncated, go to human review or are abandoned.
+/// counts for the version and the stage on its ticket; a
+/// [retracted](crate::Feedback::retracted) one no longer counts. In addition, the policy counts how
+/// many documents of each version fail, are truncated, go to human review or are abandoned.
+///
+/// A document counts once for each of these, however often it is tried or corrected; so do the
+/// documents of a [batch](crate::Call::in_batch), all of which see one version. Failures in a row
+/// that the provider causes, for at most five minutes, count as one.
+///
+/// Report answers that a reviewer checked, right or wrong, with
+/// [`Feedback::Reviewed`](crate::Feedback::Reviewed): then corrections are divided by what was
+/// reviewed, and it does not matter that reviewers look at more answers of one version, or sooner.
+/// Without such reports the policy assumes that they look at both alike, and its texts say so.
 ///
 /// # When it acts
 /// A rollout starts when a candidate is deployed. In this order, the policy decides to:
 /// - *Roll back*, at any time, even while the rollout is paused or held. Over all document types,
-///   the candidate must be corrected more than 1.5 times as often as production *and* the evidence
-///   against "no worse" must be strong (e-value of at least 20). For one type alone, the required
-///   e-value is multiplied by the number of types. For failures, truncations, diversions and
-///   abandonments, it is multiplied by four. The policy checks this after every event of the
-///   candidate.
+///   the candidate must be corrected more than 1.5 times as often as production with a probability
+///   of at least 95 %, *and* the evidence against "no worse" must be strong (e-value of at least
+///   20). For one type alone, the required e-value is multiplied by the number of types. For
+///   failures, truncations, diversions and abandonments, it is multiplied by four. The policy
+///   checks this after every event of the candidate.
 /// - *Hold*, with a reason and the time of the next evaluation: production or the candidate does
 ///   not serve its share, because another guard sends the documents elsewhere (an
 ///   [`ErrorRateBreaker`](crate::ErrorRateBreaker) that took production out of service, for all
 ///   documents or for one type); the stage has not run for its full time, without the time in which
-///   one of them did not serve; there are too few corrections (at a ratio of 1.5, at least three
-///   must be expected of the candidate in the first stage and six in later ones); less than half of
-///   the expected corrections have arrived; the candidate does not get its share of the documents
-///   (chi-square test, one false alarm in a thousand); the probability that the ratio is above 1.5
-///   is more than 20 %, in the last stage 5 %; an approval is missing. The policy evaluates this at
-///   every [`tick`](crate::Pipeline::tick).
-/// - *Promote* to the next stage, and after the last stage to all documents. For another 24 hours,
-///   as long as the version is still deployed as the candidate, late corrections can roll it back.
-/// - *Escalate* after four times the length of a stage: the policy pages once, the share stays, and
-///   the operator decides. The time in which production does not serve is not counted: its outage
-///   is an incident of its own.
+///   one of them did not serve; reviews are reported of one version alone; there are too few
+///   corrections (at a ratio of 1.5, at least three must be expected of the candidate in the first
+///   stage and six in later ones); of the documents that came in the stage's time, less than half
+///   of the expected corrections have arrived, or less than 90 % where the candidate's take longer
+///   than production's; the candidate does not get its share of the documents (chi-square test, one
+///   false alarm in a thousand); the probability that the ratio is above 1.5 is more than 20 %, in
+///   the last stage 5 %; a measure, or a type with enough events to evaluate it alone (three
+///   expected of the candidate at a ratio of 1.5), looks worse than with no data at all; an approval
+///   is missing. The policy evaluates this at every [`tick`](crate::Pipeline::tick).
+/// - *Promote* to the next stage, and after the last stage to all documents. Types with too few
+///   corrections to evaluate them alone are named, and stay behind
+///   [if you ask for it](crate::rollout::UnjudgedType::Keep). For another 24 hours, late
+///   corrections can roll the candidate back, or are a page once it is the production version;
+///   after that they are a warning.
+/// - *Escalate* when documents have come for four times the length of a stage: the policy pages
+///   once and the share stays. The operator decides, or the evidence does as before when it becomes
+///   clear. Nights and weekends without documents do not count, nor the time in which production
+///   does not serve, nor that in which reviews are late as they always are. Where the
+///   candidate has answered 1,000 documents in the stage, or where no
+///   document came at all, four times the length by the clock are enough.
 ///
 /// # What it does
 /// The policy votes for the candidate on a share of the documents. A document always gets the same
 /// version, also on a retry, and every document in the 5 % is also in the 25 %. On a rollback,
-/// production serves everything at once and the policy pages once.
+/// production serves everything at once and the policy pages once; deployed again, the candidate
+/// gets no documents until an operator [readmits](Self::readmit) it.
 /// [`WorseType::Exclude`](crate::rollout::WorseType::Exclude) returns only the worse type to
 /// production; the candidate continues with the others.
 ///
 /// # What an operator can do
-/// [`promote`](Self::promote), [`abort`](Self::abort), [`pause`](Self::pause) and
-/// [`resume`](Self::resume), or [`hold`](Self::hold) a stage until [`approve`](Self::approve). No
-/// command keeps a candidate in service when the evidence says that it is worse. Before the start,
-/// [`feasibility`](Self::feasibility) estimates what the plan can detect with the available
-/// documents.
+/// [`promote`](Self::promote), [`abort`](Self::abort), [`readmit`](Self::readmit),
+/// [`pause`](Self::pause) and [`resume`](Self::resume), or [`hold`](Self::hold) a stage until
+/// [`approve`](Self::approve). No command keeps a candidate in service when the evidence says that
+/// it is worse. Before the start, [`feasibility`](Self::feasibility) estimates what the plan can
+/// detect with the available documents.
 ///
 /// # What it cannot see
 /// - Whether an answer is right that no reviewer corrected.
@@ -77,12 +94,10 @@ const NAME: &str = "canary";
 ///   percentile. Until then it promotes nothing, unless half of the answers have been reviewed or
 ///   corrected. It records delays from production too, so add the policy to the pipeline before you
 ///   deploy the first candidate.
-/// - That reviewers check one version sooner than the other, with fewer than about 20 reviewed or
-///   corrected answers of each. Once it detects that, it compares only answers that are older than
-///   the 90th percentile of the review delay. Where only corrections are reported, that can be
-///   wrong for a while.
-/// - Which corrections have one cause, unless you report them as a batch: 20 invoices of one
-///   supplier count as 20.
+/// - That reviewers look at more answers of one version than of the other, or sooner, where reviews
+///   are not reported: then an equal candidate can be rolled back.
+/// - Which documents are wrong for one cause, unless they are in one
+///   [batch](crate::Call::in_batch): 20 invoices of one supplier count as 20.
 /// - That a version no longer serves, before three of its documents went elsewhere; and with fewer
 ///   documents than that, not at all.
 /// - More than 1,000 document types: it evaluates the rest together. More than 100,000 corrections:
@@ -104,6 +119,8 @@ const NAME: &str = "canary";
 /// [`RolloutHolds`](crate::event::RolloutEvent::RolloutHolds) (once per reason),
 /// [`RolloutPromoted`](crate::event::RolloutEvent::RolloutPromoted),
 /// [`RolledBack`](crate::event::RolloutEvent::RolledBack) (page),
+/// [`CandidateBarred`](crate::event::RolloutEvent::CandidateBarred) (warning),
+/// [`FoundWorse`](crate::event::RolloutEvent::FoundWorse) (page; a day later, warning),
 /// [`TypeExcluded`](crate::event::RolloutEvent::TypeExcluded) (page),
 /// [`RolloutEscalated`](crate::event::RolloutEvent::RolloutEscalated) (page),
 /// [`ApprovalNeeded`](crate::event::RolloutEvent::ApprovalNeeded) (warning), each with the

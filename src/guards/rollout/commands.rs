@@ -40,9 +40,27 @@ impl Rollout {
                 if trial.state.is_rejected() {
                     return Err("a candidate that is in service");
                 }
+                if trial.is_production {
+                    return Err("a candidate that is not the production version: deploy another");
+                }
                 Ok(Some(
                     trial.take_out_of_service(RolloutState::Aborted, findings),
                 ))
+            },
+        )
+    }
+
+    pub(super) fn readmit(&self, meant_for: Revision, order: Order) -> Result<(), Error> {
+        self.command(
+            RolloutCommand::Readmit,
+            meant_for,
+            order,
+            |trial, now, findings| {
+                if !trial.state.is_rejected() {
+                    return Err("a candidate that was taken out of service");
+                }
+                *trial = Trial::new(trial.candidate.clone(), trial.stable.clone(), now);
+                Ok(Some(self.stage_started(trial, findings)))
             },
         )
     }
@@ -131,6 +149,11 @@ impl Rollout {
                 core.pending_events
                     .extend(change.map(|change| (severity, change)));
             }
+        }
+        if let (RolloutCommand::Readmit, Some(trial)) = (command, &core.trial) {
+            core.rejected
+                .retain(|rejected| *rejected != trial.candidate);
+            core.review_delays.begin();
         }
         core.revisions.commanded(core.trial.as_ref(), latest);
         core.remember();

@@ -8,23 +8,21 @@ use serde::{Deserialize, Serialize};
 
 use super::coverage::Coverage;
 use super::decide::View;
-use super::evidence::ratio_test::RatioTest;
-use super::evidence::review_delay::{ReviewDelays, Stored as StoredDelays};
 use super::incident;
 use super::plan::{Plan, WorseType};
+use super::review_delays::{ReviewDelays, Stored as StoredDelays};
 use super::revisions::Revisions;
-use super::split::Split;
 use super::status::{RolloutState, RolloutStatus};
-use super::trial::{Stored as StoredTrial, TYPES, Trial};
+use super::trial::{TYPES, Trial};
 use crate::call::Call;
 use crate::error::Error;
-use crate::event::{Decision, EventKind, Findings, HoldReason, RolloutEvent, Severity};
+use crate::event::{Decision, EventKind, Findings, HoldReason, Measure, RolloutEvent, Severity};
 use crate::format::Format;
 use crate::guard::{Cx, Route, State};
-use crate::name::{DocumentType, VersionId};
+use crate::name::{BatchKey, DocumentType, VersionId};
 use crate::ratio::Ratio;
 use crate::revision::Revision;
-use crate::stats::BoundedMap;
+use crate::stats::{BoundedMap, RatioTest, Split};
 use crate::time::Timestamp;
 
 /// The number of rejected candidates that are remembered.
@@ -48,7 +46,7 @@ pub(super) struct Core {
     /// When production last answered each type, if the expected types come from traffic.
     pub(super) seen: BoundedMap<DocumentType, Timestamp>,
     /// Candidates that were taken out of service: if one is deployed again, it gets no documents.
-    rejected: VecDeque<VersionId>,
+    pub(super) rejected: VecDeque<VersionId>,
     /// Events of the operator's commands, emitted at the pipeline's next call or tick.
     pub(super) pending_events: Vec<(Severity, EventKind)>,
     pub(super) latest: Timestamp,
@@ -57,7 +55,7 @@ pub(super) struct Core {
 impl Rollout {
     pub(super) fn new(plan: Plan) -> Self {
         Self {
-            ratio_test: RatioTest::new(plan.max_ratio),
+            ratio_test: RatioTest::new(plan.max_ratio.as_f64()),
             plan,
             core: Mutex::new(Core {
                 trial: None,
@@ -101,7 +99,7 @@ impl Rollout {
             },
             paused: trial.paused_at.is_some(),
             decision: (is_on && trial.state.is_under_way()).then_some(decision),
-            evidence: trial.together(&view),
+            evidence: trial.evidence(&view, Measure::Corrections),
             findings,
             types: trial.types(&view),
             at_once: trial.at_once(&view),
@@ -115,14 +113,18 @@ impl Rollout {
         }
         let mut core = self.core.lock();
         self.catch_up(&mut core, cx);
-        let Some(trial) = &core.trial else {
+        let split = core.split;
+        let (Some(trial), view) = self.view(&mut core) else {
             return Route::Abstain;
         };
-        let share = self.share_of(trial, call.document_type());
+        let share = self.share_of(trial, &view, call.document_type());
         if trial.state.is_under_way() || (Ratio::ZERO < share && share < Ratio::ONE) {
             cx.mark_stage(trial.number());
         }
-        if core.split.is_exposed(call.document(), share) {
+        let unit = call
+            .batch()
+            .map_or(call.document().as_str(), BatchKey::as_str);
+        if split.contains(unit, share) {
             Route::Candidate
         } else {
             Route::Stable
@@ -139,6 +141,7 @@ impl Rollout {
                 trial
                     .serving
                     .forget_quiet(stage.at_least, view.now, is_paused);
+                trial.close_cohort(stage, view.now);
             }
             self.evaluate(trial, &view, cx);
             Self::report_waiting(trial, &view, cx);
@@ -152,7 +155,7 @@ impl Rollout {
         let stored = Stored {
             format: Format,
             revision: core.revisions.of(core.trial.as_ref(), core.latest),
-            trial: core.trial.as_ref().map(StoredTrial::from),
+            trial: core.trial.clone(),
             delays: core.review_delays.stored(),
             seen: core
                 .seen
@@ -169,11 +172,11 @@ impl Rollout {
 
     pub(super) fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
         let stored: Stored = state.read(cx)?;
-        let trial = stored
-            .trial
-            .map(|trial| trial.into_trial(&self.plan))
-            .transpose()
-            .map_err(|reason| Error::state(cx.guard(), reason))?;
+        let trial = stored.trial;
+        let valid = trial
+            .as_ref()
+            .map_or(Ok(()), |trial| trial.validate(&self.plan));
+        valid.map_err(|reason| Error::state(cx.guard(), reason))?;
         let mut core = self.core.lock();
         core.split = trial
             .as_ref()
@@ -209,17 +212,18 @@ impl Rollout {
     }
 
     fn split(&self, candidate: &VersionId) -> Split {
-        Split::new(self.plan.name, candidate)
+        Split::new(self.plan.name, candidate.as_str())
     }
 
     /// The candidate's current share of a document type. After a promotion, a type that the
-    /// candidate has not answered often enough stays at the share of the last stage until it has.
-    fn share_of(&self, trial: &Trial, document_type: &DocumentType) -> Ratio {
+    /// candidate has not answered often enough, or that cannot be evaluated if that is asked for,
+    /// stays at the share of the last stage until it can.
+    fn share_of(&self, trial: &Trial, view: &View<'_>, document_type: &DocumentType) -> Ratio {
         if trial.excluded.contains(document_type) {
             return Ratio::ZERO;
         }
         let share = self.share(trial);
-        if trial.state == RolloutState::Promoted && !trial.covers(&self.plan, document_type) {
+        if trial.state == RolloutState::Promoted && !trial.may_serve_all(view, document_type) {
             return self
                 .plan
                 .stage(trial.stage)
@@ -249,7 +253,15 @@ impl Rollout {
         }
         let stable = cx.line_up().stable().id();
         match cx.line_up().candidate() {
-            None => core.trial = None,
+            None => {
+                // The candidate that was promoted may have become production: its watch goes on.
+                core.trial = core.trial.take().filter(|trial| {
+                    trial.state == RolloutState::Promoted && trial.candidate == *stable
+                });
+                if let Some(trial) = &mut core.trial {
+                    trial.is_production = true;
+                }
+            }
             Some(candidate) => {
                 let goes_on =
                     |trial: &Trial| trial.candidate == *candidate.id() && trial.stable == *stable;
@@ -273,6 +285,9 @@ impl Rollout {
         let Some(trial) = trial else { return };
         if rejected.contains(&trial.candidate) {
             trial.state = RolloutState::RolledBack;
+            let candidate = trial.candidate.clone();
+            let kind = EventKind::Rollout(RolloutEvent::CandidateBarred { candidate });
+            cx.emit(Severity::Warning, kind);
         } else {
             let (_, findings) = trial.decide(&view);
             let kind = self.stage_started(trial, findings);
@@ -282,7 +297,8 @@ impl Rollout {
 
     /// Decides, and acts on the decision.
     fn evaluate(&self, trial: &mut Trial, view: &View<'_>, cx: &Cx<'_>) {
-        if trial.is_closed(view) {
+        let is_over = trial.is_over(view.now) && trial.uncovered(view).is_empty();
+        if trial.is_closed() || is_over {
             return;
         }
         let (decision, findings) = trial.decide(view);
@@ -303,6 +319,18 @@ impl Rollout {
             Decision::Promote => {
                 let kind = self.advance(trial, now, findings);
                 cx.emit(Severity::Info, kind);
+            }
+            Decision::RollBack
+                if trial.is_production || self.is_too_late(trial, now, &findings) =>
+            {
+                if !std::mem::replace(&mut trial.was_told_worse, true) {
+                    let kind = trial.found_worse(findings);
+                    if trial.is_over(now) {
+                        cx.emit(Severity::Warning, kind);
+                    } else {
+                        cx.page(&incident::found_worse(&trial.candidate), kind);
+                    }
+                }
             }
             Decision::RollBack => match &findings.document_type {
                 Some(name) if self.can_exclude(trial, name) => {
@@ -330,6 +358,13 @@ impl Rollout {
                 cx.page(&incident::escalated(&trial.candidate), kind);
             }
         }
+    }
+
+    /// Whether the watch after a promotion is over, also for a type that the candidate had not answered
+    /// often enough.
+    fn is_too_late(&self, trial: &Trial, now: Timestamp, findings: &Findings) -> bool {
+        let is_watched = |name: &DocumentType| !trial.covers(&self.plan, name);
+        trial.is_over(now) && !findings.document_type.as_ref().is_some_and(is_watched)
     }
 
     /// Whether the candidate can continue without a document type.
@@ -403,7 +438,7 @@ impl Rollout {
         self.stage_started(trial, findings)
     }
 
-    fn stage_started(&self, trial: &Trial, findings: Findings) -> EventKind {
+    pub(super) fn stage_started(&self, trial: &Trial, findings: Findings) -> EventKind {
         EventKind::Rollout(RolloutEvent::StageStarted {
             candidate: trial.candidate.clone(),
             stage: trial.number(),
@@ -433,7 +468,7 @@ impl Core {
 #[derive(Serialize, Deserialize)]
 struct Stored {
     format: Format<1>,
-    trial: Option<StoredTrial>,
+    trial: Option<Trial>,
     #[serde(default)]
     revision: Revision,
     delays: StoredDelays,

@@ -1,21 +1,18 @@
 //! From counts to a decision. Rolling back comes first: no other condition can mask it.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::evidence::counts::{OUTCOME_MEASURES, Pair, TypeCounts};
-use super::evidence::likelihood::Likelihood;
-use super::evidence::ratio_test::RatioTest;
-use super::evidence::review_delay::ReviewDelays;
-use super::plan::{DecisionRule, Denominator, Plan, Stage, WorseType};
-use super::split::is_split_broken;
+use super::counts::{MEASURES, TypeCounts};
+use super::plan::{DecisionRule, Denominator, Plan, Stage, UnjudgedType, WorseType};
+use super::review_delays::ReviewDelays;
 use super::status::RolloutState;
-use super::thresholds::{MIN_MATURITY, ln_bar};
+use super::thresholds::{AMPLE, JUDGED, MIN_MATURITY, MIN_MATURITY_OF_SLOW, is_worse};
 use super::trial::Trial;
-use crate::event::{Decision, Evidence, Findings, HoldReason, Measure};
+use crate::call::Role;
+use crate::event::{Decision, Evidence, Findings, HoldReason, Measure, Tally};
 use crate::name::DocumentType;
-use crate::stats::BoundedMap;
+use crate::stats::{BoundedMap, Counts, Likelihood, RatioTest, Weighted, is_off_share};
 use crate::time::Timestamp;
 
 /// What a trial is decided with.
@@ -29,49 +26,48 @@ pub(super) struct View<'a> {
     pub(super) now: Timestamp,
 }
 
-/// Why a candidate is worse: for one document type, or over all together.
-pub(super) type Worse = (Option<DocumentType>, Evidence);
+/// What decides: the counts of one document type, or of all together.
+pub(super) type Deciding = (Option<DocumentType>, Evidence);
 
 impl Trial {
     /// Whether no decision can change the trial any more.
-    pub(super) fn is_closed(&self, view: &View<'_>) -> bool {
-        let is_over = self.is_over(view.now) && self.uncovered(view).is_empty();
-        self.state.is_rejected() || is_over
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.is_rejected()
     }
 
     /// The decision at this time, and the findings behind it.
     pub(super) fn decide(&mut self, view: &View<'_>) -> (Decision, Findings) {
-        let all = self.add_up_all(view);
-        if let Some(worse) = self.worse(view, &all) {
+        if let Some(worse) = self.worse(view) {
             return (Decision::RollBack, self.findings(view, worse));
         }
-        let evidence = view.ratio_test.evidence(Measure::Corrections, &all);
-        let mut findings = self.findings(view, (None, evidence));
+        let all = self.evidence(view, Measure::Corrections);
+        let mut findings = self.findings(view, (None, all));
         let stage = view.plan.stage(self.stage);
         let decision = match stage.filter(|_| self.state.is_under_way()) {
             None => Decision::Promote,
             Some(stage) => {
-                let decision = self.promote_or_hold(view, stage, &findings);
-                findings.next_evaluation =
-                    self.next_evaluation(view, stage, decision, &findings.uncovered);
+                let decision = self.promote_or_hold(view, stage, &mut findings);
+                findings.next_evaluation = self.next_evaluation(view, stage, decision, &findings);
                 decision
             }
         };
         (decision, findings)
     }
 
-    fn promote_or_hold(&self, view: &View<'_>, stage: &Stage, findings: &Findings) -> Decision {
-        let (plan, evidence) = (view.plan, &findings.evidence);
+    fn promote_or_hold(
+        &mut self,
+        view: &View<'_>,
+        stage: &Stage,
+        findings: &mut Findings,
+    ) -> Decision {
+        let plan = view.plan;
         if self.paused_at.is_some() {
             return Decision::Hold(HoldReason::Paused);
         }
         let away = self.serving.away();
-        let without_production = self.serving.without_production(view.now);
-        let waited = view.now.since(self.since + without_production);
-        let observed = waited.saturating_sub(self.serving.without_candidate(view.now));
-        let is_due = away.is_none() && observed >= stage.at_least;
+        let is_due = away.is_none() && self.observed(view.now) >= stage.at_least;
         if plan.rule == DecisionRule::PlainRatio && is_due {
-            return if evidence.exceeds {
+            return if findings.evidence.exceeds {
                 Decision::RollBack
             } else if self.needs_approval(plan) {
                 Decision::Hold(HoldReason::Approval)
@@ -80,31 +76,74 @@ impl Trial {
             };
         }
         let bar = plan.bar(self.stage);
+        let processed = self.serving.split();
+        let all_processed = processed.candidate + processed.stable;
         let reason = if let Some(reason) = away {
             reason
         } else if !is_due {
             HoldReason::NotDue
-        } else if evidence.information < bar.information {
+        } else if self.lacks_reviews(plan) {
+            HoldReason::NoReviews
+        } else if findings.evidence.information < bar.information {
             HoldReason::NoEvidence
-        } else if findings.maturity.least() < MIN_MATURITY {
+        } else if self.is_immature(view, findings) {
             HoldReason::Immature
-        } else if is_split_broken(self.serving.split(), stage.share) {
+        } else if is_off_share(processed.candidate, all_processed, stage.share) {
             HoldReason::SplitBroken
         } else if !findings.uncovered.is_empty() {
             HoldReason::Coverage
-        } else if evidence.p_exceeds > bar.risk {
+        } else if findings.evidence.p_exceeds > bar.risk {
+            HoldReason::Unclear
+        } else if let Some((document_type, evidence)) = self.doubtful(view) {
+            (findings.document_type, findings.evidence) = (document_type, evidence);
             HoldReason::Unclear
         } else if self.needs_approval(plan) {
             HoldReason::Approval
-        } else if self.state == RolloutState::Escalated {
-            return Decision::Escalate;
         } else {
             return Decision::Promote;
         };
-        if self.state == RolloutState::Escalated || waited >= plan.patience(stage, reason) {
+        let has_escalated = self.state == RolloutState::Escalated;
+        if has_escalated || self.left(view, stage, reason).is_zero() {
             return Decision::Escalate;
         }
         Decision::Hold(reason)
+    }
+
+    /// How much longer a stage that holds for this reason waits before it escalates: while documents
+    /// come. It waits by the clock for document types, where so many documents have come that more
+    /// would hardly help, and where none has come since the stage began.
+    fn left(&self, view: &View<'_>, stage: &Stage, reason: HoldReason) -> Duration {
+        let without_production = self.serving.without_production(view.now);
+        let waited = view.now.since(self.since + without_production);
+        let patience = view.plan.patience(stage);
+        let (answered, _) = self.cohort.counts(Role::Candidate);
+        let busy = self.serving.busy();
+        match (reason, view.plan.longest) {
+            (HoldReason::Coverage, Some(longest)) => longest.saturating_sub(waited),
+            _ if answered >= AMPLE || busy.is_zero() => patience.saturating_sub(waited),
+            _ => patience.saturating_sub(busy),
+        }
+    }
+
+    fn is_immature(&self, view: &View<'_>, findings: &Findings) -> bool {
+        let maturity = findings.maturity;
+        maturity.least() < MIN_MATURITY
+            || (self.is_slow(view) && maturity.candidate < MIN_MATURITY_OF_SLOW)
+    }
+
+    /// Whether the candidate's corrections take longer than production's, where that matters: of
+    /// reviewed answers the same share is corrected, however long the review took.
+    pub(super) fn is_slow(&self, view: &View<'_>) -> bool {
+        let waits = &self.waits;
+        self.divide_by(view.plan) != Denominator::Reviewed
+            && waits.candidate.are_longer_than(&waits.stable)
+    }
+
+    /// Whether the rollout waits for corrections of which it is known when they come: that is no
+    /// reason to ask a person.
+    pub(super) fn waits_for_reviews(&self, view: &View<'_>) -> bool {
+        self.last_reported_hold == Some(HoldReason::Immature)
+            && view.review_delays.of_all(view.now).is_some()
     }
 
     /// When the decision can change without new data.
@@ -113,22 +152,21 @@ impl Trial {
         view: &View<'_>,
         stage: &Stage,
         decision: Decision,
-        uncovered: &[DocumentType],
+        findings: &Findings,
     ) -> Option<Timestamp> {
         let Decision::Hold(reason) = decision else {
             return None;
         };
-        let since = self.since + self.serving.without_production(view.now);
-        let given_up = since + view.plan.patience(stage, reason);
+        let given_up = view.now + self.left(view, stage, reason);
         match reason {
             HoldReason::Paused | HoldReason::StableNotServing => None,
             HoldReason::NotDue => {
-                Some(since + self.serving.without_candidate(view.now) + stage.at_least)
+                Some(view.now + stage.at_least.saturating_sub(self.observed(view.now)))
             }
             HoldReason::Coverage => {
                 let coverage = view.plan.coverage.iter();
                 let missing = coverage.flat_map(|coverage| {
-                    let types = uncovered.iter();
+                    let types = findings.uncovered.iter();
                     types.flat_map(|document_type| self.missing(coverage, document_type))
                 });
                 let next = missing.filter_map(|cadence| cadence.next(view.now));
@@ -137,6 +175,7 @@ impl Trial {
             HoldReason::Approval
             | HoldReason::CandidateNotServing
             | HoldReason::NoEvidence
+            | HoldReason::NoReviews
             | HoldReason::Immature
             | HoldReason::SplitBroken
             | HoldReason::Unclear => Some(given_up),
@@ -144,94 +183,67 @@ impl Trial {
     }
 
     /// Evidence against the candidate that is strong enough to act at once.
-    fn worse(&mut self, view: &View<'_>, all: &Likelihood) -> Option<Worse> {
+    fn worse(&mut self, view: &View<'_>) -> Option<Deciding> {
         match view.plan.rule {
             DecisionRule::PlainRatio => None,
             DecisionRule::Evidence if view.plan.worse_type == WorseType::Exclude => {
                 self.worse_alone(view).or_else(|| {
-                    let worse = self.worse_together(view, all)?;
-                    Some(self.type_to_exclude(view, worse.1.measure).unwrap_or(worse))
+                    let (_, evidence) = self.worse_together(view, &MEASURES)?;
+                    let excluded = self.type_to_exclude(view, evidence.measure);
+                    Some(excluded.unwrap_or((None, evidence)))
                 })
             }
             DecisionRule::Evidence => self
-                .worse_together(view, all)
+                .worse_together(view, &MEASURES)
                 .or_else(|| self.worse_alone(view)),
         }
     }
 
-    fn worse_together(&mut self, view: &View<'_>, all: &Likelihood) -> Option<Worse> {
-        let corrections = view.worse(Measure::Corrections, all, 1);
-        let worse = corrections.or_else(|| {
-            OUTCOME_MEASURES
-                .into_iter()
-                .find_map(|m| self.worse_outcomes(view, m))
-        });
-        worse.map(|evidence| (None, evidence))
-    }
-
-    /// Evidence against it from an outcome measure, over all types.
-    fn worse_outcomes(&self, view: &View<'_>, measure: Measure) -> Option<Evidence> {
-        let by_type = || compared_types(&self.by_type, &self.excluded).map(|(_, counts)| counts);
-        if !by_type().any(|counts| counts.has_any(measure)) {
-            return None;
-        }
-        let strata = || by_type().flat_map(|counts| counts.outcomes(measure));
-        if !view.ratio_test.exceeds_in(strata()) {
-            return None;
-        }
-        let strata = strata();
-        view.worse(measure, &view.ratio_test.add_up(strata), 1)
+    /// The first of these measures by which the candidate is worse over all types.
+    fn worse_together(&mut self, view: &View<'_>, measures: &[Measure]) -> Option<Deciding> {
+        measures.iter().find_map(|measure| {
+            if !view.ratio_test.exceeds(self.weighted(view, *measure)) {
+                return None;
+            }
+            let likelihood = self.likelihood(view, *measure);
+            let evidence = view.worse(*measure, &likelihood, 1)?;
+            Some((None, evidence))
+        })
     }
 
     /// The first type, by name, for which the candidate is worse.
-    fn worse_alone(&mut self, view: &View<'_>) -> Option<Worse> {
-        let types = self.compared();
-        let age_cutoff = self.age_cutoff(view);
-        let worse =
-            compared_types_mut(&mut self.by_type, &self.excluded).filter_map(|(name, counts)| {
-                let likelihood = view.corrections(counts, age_cutoff.as_ref());
-                let corrections = view.worse(Measure::Corrections, &likelihood, types);
-                let evidence = corrections.or_else(|| {
-                    OUTCOME_MEASURES.into_iter().find_map(|measure| {
-                        let exceeds = counts.has_any(measure)
-                            && view.ratio_test.exceeds_in(counts.outcomes(measure));
-                        let ends =
-                            exceeds.then(|| view.ratio_test.add_up(counts.outcomes(measure)))?;
-                        view.worse(measure, &ends, types)
-                    })
-                })?;
-                Some((name, evidence))
-            });
+    fn worse_alone(&mut self, view: &View<'_>) -> Option<Deciding> {
+        let (types, divide_by) = (self.compared(), self.divide_by(view.plan));
+        let worse = self.compared_types().filter_map(|(name, counts)| {
+            let evidence = MEASURES
+                .into_iter()
+                .find_map(|measure| view.worse_type(counts, measure, divide_by, types))?;
+            Some((name, evidence))
+        });
         let first = worse.min_by(|(one, _), (other, _)| one.cmp(other));
         first.map(|(name, evidence)| (Some(name), evidence))
     }
 
     /// The type with the strongest evidence, if the others together do not exceed the tolerated
     /// ratio without it.
-    fn type_to_exclude(&mut self, view: &View<'_>, measure: Measure) -> Option<Worse> {
-        let age_cutoff = self.age_cutoff(view);
-        let mut all = Likelihood::default();
-        let mut strongest: Option<(f64, DocumentType, Likelihood)> = None;
-        for (name, counts) in compared_types_mut(&mut self.by_type, &self.excluded) {
-            let likelihood = match measure {
-                Measure::Corrections => view.corrections(counts, age_cutoff.as_ref()).into_owned(),
-                _ => view.ratio_test.add_up(counts.outcomes(measure)),
-            };
-            all.add(&likelihood);
-            let ln_e = view.ratio_test.ln_e(&likelihood);
-            if strongest.as_ref().is_none_or(|(most, _, _)| ln_e > *most) {
-                strongest = Some((ln_e, name, likelihood));
-            }
-        }
+    fn type_to_exclude(&mut self, view: &View<'_>, measure: Measure) -> Option<Deciding> {
+        let divide_by = self.divide_by(view.plan);
+        let types = self.compared_types().map(|(name, counts)| {
+            let likelihood = counts.likelihood(view.ratio_test, measure, divide_by);
+            (view.ratio_test.ln_e(&likelihood), name, likelihood)
+        });
+        let strongest = types.max_by(|(one, ..), (other, ..)| one.total_cmp(other));
         let (_, name, likelihood) = strongest?;
-        all.remove(&likelihood);
-        let evidence = view.ratio_test.evidence(measure, &likelihood);
-        (!view.ratio_test.exceeds(&all)).then_some((Some(name), evidence))
+        let others = self.compared_types().filter(|(other, _)| *other != name);
+        let strata: Vec<_> = others
+            .flat_map(|(_, counts)| counts.strata(measure, divide_by).collect::<Vec<_>>())
+            .collect();
+        let evidence = view.evidence(measure, &likelihood);
+        (!view.ratio_test.exceeds(Weighted::of(strata))).then_some((Some(name), evidence))
     }
 
-    /// Whether another event of the candidate may make it worse: evaluated for the event's own
-    /// type, and for all types as of the last decision.
-    pub(super) fn may_be_worse(
+    /// Whether an event of the candidate makes it worse: for the event's own type, or for all.
+    pub(super) fn is_worse_now(
         &mut self,
         view: &View<'_>,
         document_type: &DocumentType,
@@ -240,29 +252,56 @@ impl Trial {
         if view.plan.rule == DecisionRule::PlainRatio || self.excluded.contains(document_type) {
             return false;
         }
-        let types = self.compared();
-        if measure != Measure::Corrections {
-            let (counts, _) = self.by_type.entry(document_type, Box::default);
-            let alone = view.ratio_test.exceeds_in(counts.outcomes(measure))
-                && view
-                    .worse(
-                        measure,
-                        &view.ratio_test.add_up(counts.outcomes(measure)),
-                        types,
-                    )
-                    .is_some();
-            return alone || self.worse_outcomes(view, measure).is_some();
-        }
-        if self.age_cutoff(view).is_some() {
-            return true;
-        }
+        let (types, divide_by) = (self.compared(), self.divide_by(view.plan));
         let (counts, _) = self.by_type.entry(document_type, Box::default);
-        if let Some(before) = counts.previous_likelihood() {
-            self.all.remove(before);
+        view.worse_type(counts, measure, divide_by, types).is_some()
+            || self.worse_together(view, &[measure]).is_some()
+    }
+
+    /// A measure or a type that has enough events to be evaluated, and by which the candidate is more
+    /// likely too bad than before anything was counted.
+    fn doubtful(&mut self, view: &View<'_>) -> Option<Deciding> {
+        let no_data = view.ratio_test.p_exceeds(&Likelihood::default());
+        let is_doubtful =
+            |evidence: &Evidence| evidence.information >= JUDGED && evidence.p_exceeds > no_data;
+        let together = MEASURES.into_iter().find_map(|measure| {
+            let information = view.ratio_test.information(self.weighted(view, measure));
+            let evidence = (information >= JUDGED).then(|| self.evidence(view, measure))?;
+            is_doubtful(&evidence).then_some((None, evidence))
+        });
+        if together.is_some() {
+            return together;
         }
-        let likelihood = counts.likelihood(view.ratio_test, view.plan.denominator);
-        self.all.add(likelihood);
-        view.is_worse(measure, likelihood, types) || view.is_worse(measure, &self.all, 1)
+        let divide_by = self.divide_by(view.plan);
+        let types = self.compared_types().filter_map(|(name, counts)| {
+            let evidence = MEASURES.into_iter().find_map(|measure| {
+                let weighted = counts.weighted(measure, divide_by);
+                if view.ratio_test.information(weighted) < JUDGED {
+                    return None;
+                }
+                let likelihood = counts.likelihood(view.ratio_test, measure, divide_by);
+                let evidence = view.evidence(measure, &likelihood);
+                is_doubtful(&evidence).then_some(evidence)
+            })?;
+            Some((Some(name), evidence))
+        });
+        types.min_by(|(one, _), (other, _)| one.cmp(other))
+    }
+
+    /// Whether a type has too few corrections to be evaluated by itself.
+    pub(super) fn is_unjudged(&self, view: &View<'_>, counts: &TypeCounts) -> bool {
+        let weighted = counts.weighted(Measure::Corrections, self.divide_by(view.plan));
+        view.ratio_test.information(weighted) < JUDGED
+    }
+
+    /// Whether the candidate may serve all documents of a type after its promotion.
+    pub(super) fn may_serve_all(&self, view: &View<'_>, document_type: &DocumentType) -> bool {
+        self.covers(view.plan, document_type)
+            && (view.plan.unjudged_type == UnjudgedType::Promote
+                || self
+                    .by_type
+                    .get::<DocumentType>(document_type)
+                    .is_some_and(|counts| !self.is_unjudged(view, counts)))
     }
 
     /// The number of types with counts, by which a single type's e-value is corrected.
@@ -270,94 +309,73 @@ impl Trial {
         self.by_type.iter().count() + usize::from(self.by_type.other().is_some())
     }
 
-    /// If reviewers check the answers of one version sooner, only answers that are older than the
-    /// 90th percentile of both versions' review delays are compared.
-    pub(super) fn age_cutoff(&self, view: &View<'_>) -> Option<AgeCutoff> {
-        // With reviewed answers as the denominator, the review speed does not change the ratio.
-        let by_share = view.plan.denominator != Denominator::Reviewed;
-        let differing = self
-            .review_speed
-            .iter()
-            .filter(|Pair { candidate, stable }| candidate.differs_from(stable, by_share));
-        let ages = differing.map(|Pair { candidate, stable }| {
-            candidate.percentile_90().max(stable.percentile_90())
-        });
-        let age = ages.max()?;
-        // Long delays of recent answers have not been observed yet.
-        let age = if view.review_delays.is_known(view.now) {
-            age
-        } else {
-            age.saturating_mul(2)
-        };
-        let stages = (0_u8..).zip(&self.began).map(|(stage, began)| {
-            let length = view
-                .plan
-                .stage(stage)
-                .map(|stage| view.plan.time_slice_length(stage));
-            let length = length.unwrap_or(Duration::MAX).as_millis().max(1);
-            let old = view.now.since(*began + age).as_millis() / length;
-            usize::try_from(old).unwrap_or(usize::MAX)
-        });
-        Some(AgeCutoff(stages.collect()))
+    /// A measure over all types that are compared.
+    pub(super) fn evidence(&mut self, view: &View<'_>, measure: Measure) -> Evidence {
+        let likelihood = self.likelihood(view, measure);
+        view.evidence(measure, &likelihood)
     }
 
-    /// The corrections of all types that are not excluded.
-    fn add_up_all(&mut self, view: &View<'_>) -> Likelihood {
-        let age_cutoff = self.age_cutoff(view);
+    fn likelihood(&mut self, view: &View<'_>, measure: Measure) -> Likelihood {
+        let divide_by = self.divide_by(view.plan);
         let mut all = Likelihood::default();
-        for (_, counts) in compared_types_mut(&mut self.by_type, &self.excluded) {
-            all.add(&view.corrections(counts, age_cutoff.as_ref()));
+        for (_, counts) in self.compared_types() {
+            all.add(&counts.likelihood(view.ratio_test, measure, divide_by));
         }
-        self.all = all.clone();
         all
+    }
+
+    fn weighted(&mut self, view: &View<'_>, measure: Measure) -> Weighted {
+        let divide_by = self.divide_by(view.plan);
+        let types = compared_types(&self.by_type, &self.excluded);
+        Weighted::of(types.flat_map(|(_, counts)| counts.strata(measure, divide_by)))
+    }
+
+    /// The types that are not excluded; the overflow types appear under their common name.
+    pub(super) fn compared_types(
+        &mut self,
+    ) -> impl Iterator<Item = (DocumentType, &mut TypeCounts)> {
+        let (excluded, (own, other)) = (&self.excluded, self.by_type.all_mut());
+        own.filter(|(name, _)| !excluded.contains(*name))
+            .map(|(name, counts)| (name.clone(), &mut **counts))
+            .chain(other.map(|counts| (DocumentType::other(), &mut **counts)))
     }
 }
 
 impl View<'_> {
-    /// The likelihood of a type's corrections, of old enough answers only if there is a cutoff.
-    fn corrections<'a>(
-        &self,
-        counts: &'a mut TypeCounts,
-        age_cutoff: Option<&AgeCutoff>,
-    ) -> Cow<'a, Likelihood> {
-        let denominator = self.plan.denominator;
-        match age_cutoff {
-            None => Cow::Borrowed(counts.likelihood(self.ratio_test, denominator)),
-            Some(AgeCutoff(old_enough)) => {
-                let is_old_enough = |stage: usize, time_slice| {
-                    old_enough.get(stage).is_some_and(|old| time_slice < *old)
-                };
-                Cow::Owned(counts.add_up(self.ratio_test, denominator, is_old_enough))
-            }
+    pub(super) fn evidence(&self, measure: Measure, likelihood: &Likelihood) -> Evidence {
+        let tally = |counts: Counts| Tally::new(counts.events, counts.documents);
+        let weighted = likelihood.weighted;
+        Evidence {
+            measure,
+            candidate: tally(likelihood.first),
+            stable: tally(likelihood.second),
+            ratio: weighted.ratio(),
+            ln_e: self.ratio_test.ln_e(likelihood),
+            p_exceeds: self.ratio_test.p_exceeds(likelihood),
+            information: self.ratio_test.information(weighted),
+            exceeds: self.ratio_test.exceeds(weighted),
         }
-    }
-
-    /// The evidence from the same corrections; without a cutoff the counts cache it.
-    pub(super) fn type_evidence(
-        &self,
-        counts: &mut TypeCounts,
-        age_cutoff: Option<&AgeCutoff>,
-    ) -> Evidence {
-        if age_cutoff.is_none() {
-            return counts.evidence(self.ratio_test, self.plan.denominator);
-        }
-        let likelihood = self.corrections(counts, age_cutoff);
-        self.ratio_test.evidence(Measure::Corrections, &likelihood)
-    }
-
-    fn is_worse(&self, measure: Measure, likelihood: &Likelihood, types: usize) -> bool {
-        self.ratio_test.exceeds(likelihood)
-            && self.ratio_test.ln_e(likelihood) >= ln_bar(measure, types)
     }
 
     fn worse(&self, measure: Measure, likelihood: &Likelihood, types: usize) -> Option<Evidence> {
-        self.is_worse(measure, likelihood, types)
-            .then(|| self.ratio_test.evidence(measure, likelihood))
+        let evidence = self.evidence(measure, likelihood);
+        is_worse(&evidence, types).then_some(evidence)
+    }
+
+    fn worse_type(
+        &self,
+        counts: &mut TypeCounts,
+        measure: Measure,
+        divide_by: Denominator,
+        types: usize,
+    ) -> Option<Evidence> {
+        if !self.ratio_test.exceeds(counts.weighted(measure, divide_by)) {
+            return None;
+        }
+        let likelihood = counts.likelihood(self.ratio_test, measure, divide_by);
+        self.worse(measure, &likelihood, types)
     }
 }
-
-/// The number of time slices of each stage that are old enough to be compared.
-pub(super) struct AgeCutoff(Vec<usize>);
 
 /// The types that are not excluded; the overflow types appear under their common name.
 pub(super) fn compared_types<'a>(
@@ -373,14 +391,4 @@ pub(super) fn compared_types<'a>(
                 .other()
                 .map(|counts| (DocumentType::other(), &**counts)),
         )
-}
-
-fn compared_types_mut<'a>(
-    by_type: &'a mut BoundedMap<DocumentType, Box<TypeCounts>>,
-    excluded: &'a BTreeSet<DocumentType>,
-) -> impl Iterator<Item = (DocumentType, &'a mut TypeCounts)> {
-    let (own, other) = by_type.all_mut();
-    own.filter(|(name, _)| !excluded.contains(*name))
-        .map(|(name, counts)| (name.clone(), &mut **counts))
-        .chain(other.map(|counts| (DocumentType::other(), &mut **counts)))
 }

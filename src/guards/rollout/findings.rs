@@ -1,25 +1,29 @@
 //! The findings behind a decision, and the status of each type.
 
+use super::counts::{MEASURES, Pair};
 use super::coverage::REMEMBERED;
-use super::decide::{View, Worse, compared_types};
-use super::evidence::counts::{OUTCOME_MEASURES, Pair};
-use super::evidence::review_delay::Age;
+use super::decide::{Deciding, View, compared_types};
+use super::plan::Denominator;
 use super::status::{TypeStatus, TypeVerdict};
-use super::thresholds::ln_bar;
+use super::thresholds::is_worse;
 use super::trial::Trial;
+use crate::call::Role;
 use crate::event::{Evidence, Findings, Maturity, Measure};
 use crate::name::DocumentType;
+use crate::stats::Delays;
 use crate::time::Timestamp;
 
 impl Trial {
-    pub(super) fn findings(&self, view: &View<'_>, worse: Worse) -> Findings {
-        let (document_type, evidence) = worse;
+    pub(super) fn findings(&self, view: &View<'_>, deciding: Deciding) -> Findings {
+        let (document_type, evidence) = deciding;
         Findings {
             document_type,
             evidence,
             maturity: self.maturity(view),
-            only_old_enough: self.age_cutoff(view).is_some(),
+            equal_review_assumed: self.divide_by(view.plan) != Denominator::Reviewed,
+            slow_reviews: self.is_slow(view),
             uncovered: self.uncovered(view),
+            unjudged: self.unjudged(view),
             excluded: self.excluded.iter().cloned().collect(),
             not_serving: self.serving.not_serving(&self.stable, &self.candidate),
             max_ratio: view.plan.max_ratio,
@@ -28,61 +32,48 @@ impl Trial {
         }
     }
 
-    /// The share of the expected corrections that has arrived: by the number of reviewed answers,
-    /// or by the share that usually arrives within the age of the answers, whichever is larger.
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "counts of documents are far below 2^53"
-    )]
+    /// The share of the expected corrections that has arrived, of the stage's own documents and of
+    /// earlier stages: by the number of reviewed answers, or by the share that usually arrives within
+    /// their age, whichever is larger. Where the candidate's reviews take longer, by how long they
+    /// take.
     fn maturity(&self, view: &View<'_>) -> Maturity {
-        let ages = self.ages(view);
-        let mut sums = Pair::<[f64; 3]>::default();
+        let mut sums = Pair::<Come>::default();
+        for role in [Role::Candidate, Role::Stable] {
+            let (answered, looked_at) = self.cohort.counts(role);
+            sums.of(role).add_reviewed(answered, looked_at);
+        }
         for (name, counts) in compared_types(&self.by_type, &self.excluded) {
-            let share = view.review_delays.of(&name, view.now);
-            for (stage, time_slice, pair) in counts.time_slices() {
-                let age = ages.get(stage).and_then(|ages| ages.get(time_slice));
-                let expected = share
-                    .as_ref()
-                    .zip(age)
-                    .map_or(0.0, |(share, age)| share.at(*age));
-                for (sums, arm) in [
-                    (&mut sums.candidate, &pair.candidate),
-                    (&mut sums.stable, &pair.stable),
-                ] {
-                    let answered = f64::from(arm.answered);
-                    let [all, reviewed, usual] = sums;
-                    *all += answered;
-                    *reviewed += f64::from(arm.looked_at);
-                    *usual += answered * expected;
+            let delays = view.review_delays.of(&name, view.now);
+            let usual = |of: &dyn Fn(&Delays) -> f64| delays.map_or(0.0, of);
+            let since = view.now.since(self.since);
+            let of_earlier = usual(&|delays| delays.share_within(since));
+            let of_stage =
+                |role| usual(&|delays| self.cohort.usual(role, delays, self.since, view.now));
+            let of_stage = [of_stage(Role::Candidate), of_stage(Role::Stable)];
+            for (stage, arms) in counts.stages.iter().enumerate() {
+                let is_earlier = stage < usize::from(self.stage);
+                for ((sums, arm), of_stage) in [
+                    (&mut sums.candidate, arms.candidate),
+                    (&mut sums.stable, arms.stable),
+                ]
+                .into_iter()
+                .zip(of_stage)
+                {
+                    if is_earlier {
+                        sums.add_reviewed(arm.answered, arm.looked_at);
+                    }
+                    let usual = if is_earlier { of_earlier } else { of_stage };
+                    sums.add_usual(arm.answered, usual);
                 }
             }
         }
-        let of = |[all, reviewed, usual]: [f64; 3]| {
-            if all > 0.0 {
-                reviewed.max(usual) / all
-            } else {
-                0.0
-            }
+        let of_candidate = if self.is_slow(view) {
+            let usual = self.waits.candidate.share_come(view.now);
+            sums.candidate.reviewed().max(usual)
+        } else {
+            sums.candidate.share()
         };
-        Maturity::new(of(sums.candidate), of(sums.stable))
-    }
-
-    /// The age of the middle of each time slice of each stage.
-    fn ages(&self, view: &View<'_>) -> Vec<Vec<Age>> {
-        let stages = (0_u8..).zip(&self.began).map(|(number, began)| {
-            let Some(stage) = view.plan.stage(number) else {
-                return Vec::new();
-            };
-            let length = view.plan.time_slice_length(stage);
-            let last = view.plan.time_slice(stage, view.now.since(*began));
-            let ages = (0_u32..).take(last + 1).map(|time_slice| {
-                let begin = *began + length.saturating_mul(time_slice);
-                let passed = view.now.since(begin);
-                Age::of(passed.saturating_sub(passed.min(length) / 2))
-            });
-            ages.collect()
-        });
-        stages.collect()
+        Maturity::new(of_candidate, sums.stable.share())
     }
 
     /// The expected types that the candidate has not answered often enough.
@@ -102,22 +93,32 @@ impl Trial {
         expected
     }
 
-    /// The corrections of all types together, as of the last decision.
-    pub(super) fn together(&self, view: &View<'_>) -> Evidence {
-        view.ratio_test.evidence(Measure::Corrections, &self.all)
+    /// The types with too few corrections to be evaluated by themselves.
+    fn unjudged(&self, view: &View<'_>) -> Vec<DocumentType> {
+        let types = compared_types(&self.by_type, &self.excluded);
+        let unjudged = types.filter(|(_, counts)| self.is_unjudged(view, counts));
+        let mut unjudged: Vec<_> = unjudged.map(|(name, _)| name).collect();
+        unjudged.sort();
+        unjudged
     }
 
     /// The status of every type by itself.
     pub(super) fn types(&mut self, view: &View<'_>) -> Vec<TypeStatus> {
-        let types = self.compared();
-        let age_cutoff = self.age_cutoff(view);
+        let (types, divide_by) = (self.compared(), self.divide_by(view.plan));
         let risk = view.plan.last_bar().risk;
-        let mut all: Vec<_> = self
-            .all_types()
+        let excluded = self.excluded.clone();
+        let (own, other) = self.by_type.all_mut();
+        let all = own
+            .map(|(name, counts)| (name.clone(), &mut **counts))
+            .chain(other.map(|counts| (DocumentType::other(), &mut **counts)));
+        let mut all: Vec<_> = all
             .map(|(document_type, counts)| {
-                let evidence = view.type_evidence(counts, age_cutoff.as_ref());
-                let bar = ln_bar(Measure::Corrections, types);
-                let verdict = if evidence.exceeds && evidence.ln_e >= bar {
+                let likelihood =
+                    counts.likelihood(view.ratio_test, Measure::Corrections, divide_by);
+                let evidence = view.evidence(Measure::Corrections, &likelihood);
+                let verdict = if excluded.contains(&document_type) {
+                    TypeVerdict::Excluded
+                } else if is_worse(&evidence, types) {
                     TypeVerdict::Worse
                 } else if evidence.candidate.documents == 0 {
                     TypeVerdict::Unseen
@@ -133,24 +134,44 @@ impl Trial {
                 }
             })
             .collect();
-        for status in &mut all {
-            if self.excluded.contains(&status.document_type) {
-                status.verdict = TypeVerdict::Excluded;
-            }
-        }
         all.sort_by(|one, other| one.document_type.cmp(&other.document_type));
         all
     }
 
     /// The outcome measures, over all types.
-    pub(super) fn at_once(&self, view: &View<'_>) -> Vec<Evidence> {
-        let measures = OUTCOME_MEASURES.into_iter().map(|measure| {
-            let by_type = compared_types(&self.by_type, &self.excluded);
-            let likelihood = view
-                .ratio_test
-                .add_up(by_type.flat_map(|(_, counts)| counts.outcomes(measure)));
-            view.ratio_test.evidence(measure, &likelihood)
-        });
-        measures.collect()
+    pub(super) fn at_once(&mut self, view: &View<'_>) -> Vec<Evidence> {
+        let outcomes = MEASURES.into_iter().skip(1);
+        outcomes
+            .map(|measure| self.evidence(view, measure))
+            .collect()
+    }
+}
+
+/// How many of one version's corrections have come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Come {
+    planned: f64,
+    looked_at: f64,
+    answered: f64,
+    usual: f64,
+}
+
+impl Come {
+    fn add_reviewed(&mut self, answered: u32, looked_at: u32) {
+        self.planned += f64::from(answered);
+        self.looked_at += f64::from(looked_at);
+    }
+
+    fn add_usual(&mut self, answered: u32, share: f64) {
+        self.answered += f64::from(answered);
+        self.usual += f64::from(answered) * share;
+    }
+
+    fn reviewed(self) -> f64 {
+        self.looked_at / self.planned.max(1.0)
+    }
+
+    fn share(self) -> f64 {
+        self.reviewed().max(self.usual / self.answered.max(1.0))
     }
 }

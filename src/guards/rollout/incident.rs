@@ -12,6 +12,12 @@ pub(super) fn rolled_back(candidate: &VersionId) -> Trouble<'_> {
     trouble.until_acknowledged().worse()
 }
 
+/// A promoted candidate is worse than the version before it.
+pub(super) fn found_worse(candidate: &VersionId) -> Trouble<'_> {
+    let trouble = Trouble::new("found-worse").of_version(candidate);
+    trouble.until_acknowledged().worse()
+}
+
 /// A candidate was excluded from a document type.
 pub(super) fn type_excluded<'a>(
     candidate: &'a VersionId,

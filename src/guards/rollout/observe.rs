@@ -1,7 +1,7 @@
 //! What a rollout observes: the outcomes of calls, and feedback on answers.
 
 use super::controller::{Core, Rollout};
-use super::evidence::corrections::REMEMBERED;
+use super::documents::{REMEMBERED, unit};
 use super::serving::{Routed, Served};
 use crate::call::{Feedback, Outcome, Role, Signal, Ticket};
 use crate::event::{
@@ -9,6 +9,8 @@ use crate::event::{
 };
 use crate::guard::Cx;
 use crate::name::DocumentType;
+use crate::ratio::Ratio;
+use crate::stats::Split;
 
 impl Rollout {
     pub(super) fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
@@ -48,21 +50,25 @@ impl Rollout {
     /// unless its pin refused the version that would have served it.
     fn note_route(&self, core: &mut Core, ticket: &Ticket, served: Served<'_>) {
         let (now, split) = (core.latest, core.split);
-        let Some(trial) = &mut core.trial else { return };
+        let (Some(trial), view) = self.view(core) else {
+            return;
+        };
         let document_type = ticket.document_type();
         let is_compared = ticket.stage().is_some() || trial.by_type.get(document_type).is_some();
         let is_excluded = trial.excluded.contains(document_type);
         if !trial.state.is_under_way() || !is_compared || is_excluded {
             return;
         }
-        let assigned = split.assigned(ticket.document(), self.share(trial));
+        let is_paused = trial.paused_at.is_some();
+        let could_be_decided = !is_paused && !trial.waits_for_reviews(&view);
+        trial.serving.call(now, could_be_decided);
+        let assigned = assigned(split, ticket, self.share(trial));
         let is_own = ticket.stage().is_some() && ticket.role() == assigned;
         let call = Routed {
             document_type,
             assigned,
             served: if is_own { Served::AsAssigned } else { served },
         };
-        let is_paused = trial.paused_at.is_some();
         trial.serving.route(call, now, is_paused);
     }
 
@@ -72,30 +78,31 @@ impl Rollout {
             let latest = core.latest;
             *core.seen.entry(ticket.document_type(), || latest).0 = latest;
         }
-        let split = core.split;
+        let (split, now) = (core.split, core.latest);
         let Some(trial) = &mut core.trial else { return };
-        let Some(key) = trial.key(&self.plan, ticket) else {
+        let Some(stratum) = trial.stratum(&self.plan, ticket) else {
             return;
         };
         if *outcome == Outcome::Released {
             return;
         }
-        let is_current = trial.state.is_under_way() && key.stage == usize::from(trial.stage);
-        if is_current && !trial.excluded.contains(ticket.document_type()) {
-            let assigned = split.assigned(ticket.document(), self.share(trial));
-            if key.role == assigned {
+        let ended = trial.ended(&self.plan, stratum, ticket, outcome, now);
+        let is_current = trial.state.is_under_way() && stratum.stage == usize::from(trial.stage);
+        let is_compared = is_current && !trial.excluded.contains(ticket.document_type());
+        if is_compared && ended.is_new {
+            let assigned = assigned(split, ticket, self.share(trial));
+            if stratum.role == assigned {
                 trial.serving.processed(assigned, ticket.admitted_at());
             }
         }
-        let (measure, limit) = trial.ended(&self.plan, key, ticket, outcome);
-        if let Some(limit) = limit {
+        if let Some(limit) = ended.overflow {
             let first = ticket.document_type().to_string();
             cx.emit(
                 Severity::Warning,
                 EventKind::Pipeline(PipelineEvent::KeysExhausted { limit, first }),
             );
         }
-        if let Some(measure) = measure.filter(|_| key.role == Role::Candidate) {
+        if let Some(measure) = ended.event.filter(|_| stratum.role == Role::Candidate) {
             self.roll_back_if_worse(core, ticket.document_type(), measure, cx);
         }
     }
@@ -103,24 +110,30 @@ impl Rollout {
     fn count_feedback(&self, core: &mut Core, ticket: &Ticket, feedback: &Feedback, cx: &Cx<'_>) {
         let now = core.latest;
         let was_reviewed = !matches!(feedback, Feedback::Retracted(_));
-        if was_reviewed && ticket.admitted_at() <= now {
+        let stratum = core
+            .trial
+            .as_ref()
+            .and_then(|trial| trial.stratum(&self.plan, ticket));
+        let is_first = match (&mut core.trial, stratum) {
+            (Some(trial), Some(stratum)) if was_reviewed => {
+                trial.reviewed(stratum, ticket, *feedback == Feedback::Reviewed, now)
+            }
+            _ => was_reviewed,
+        };
+        if is_first && ticket.admitted_at() <= now {
             let begun = core.trial.as_ref().map(|trial| trial.started);
             core.review_delays
                 .add(ticket.document_type(), ticket.admitted_at(), begun, now);
         }
         let Some(trial) = &mut core.trial else { return };
-        let counted = match trial.key(&self.plan, ticket) {
+        let counted = match stratum {
             None => Err(NotCounted::NotCompared),
-            Some(key) => {
-                if was_reviewed {
-                    let is_review = *feedback == Feedback::Reviewed;
-                    trial.reviewed(key, ticket, is_review, now);
-                }
+            Some(stratum) => {
                 let was_full = trial.is_full();
                 let counted = match feedback {
-                    Feedback::Corrected(correction) => trial.corrected(key, ticket, correction),
+                    Feedback::Corrected(correction) => trial.corrected(stratum, ticket, correction),
                     Feedback::Retracted(correction) => {
-                        trial.retracted(key, ticket, correction).map(|()| false)
+                        trial.retracted(stratum, ticket, correction).map(|()| false)
                     }
                     _ => Ok(false),
                 };
@@ -131,7 +144,7 @@ impl Rollout {
                     });
                     cx.emit(Severity::Warning, kind);
                 }
-                counted.map(|counted| counted && key.role == Role::Candidate)
+                counted.map(|counted| counted && stratum.role == Role::Candidate)
             }
         };
         match counted {
@@ -162,7 +175,7 @@ impl Rollout {
     ) {
         let (trial, view) = self.view(core);
         let Some(trial) = trial else { return };
-        if trial.is_closed(&view) || !trial.may_be_worse(&view, document_type, measure) {
+        if trial.is_closed() || !trial.is_worse_now(&view, document_type, measure) {
             return;
         }
         let (decision, findings) = trial.decide(&view);
@@ -170,5 +183,14 @@ impl Rollout {
             self.act(trial, view.now, decision, findings, cx);
             core.remember();
         }
+    }
+}
+
+/// The version to which the split gives a document.
+fn assigned(split: Split, ticket: &Ticket, share: Ratio) -> Role {
+    if split.contains(unit(ticket), share) {
+        Role::Candidate
+    } else {
+        Role::Stable
     }
 }

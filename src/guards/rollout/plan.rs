@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::coverage::Coverage;
 use super::thresholds::Bar;
 use crate::error::Error;
-use crate::event::HoldReason;
 use crate::ratio::Ratio;
 
-/// A time slice is a quarter of the stage's minimum time, or longer if the stage would otherwise
-/// have more than this many.
-const TIME_SLICES: u32 = 32;
 /// After this many times its own length, a stage that is still unclear escalates to the operator.
 const MAX_HOLD: u32 = 4;
 const MAX_RATIO: Ratio = Ratio::percent(150);
@@ -39,6 +37,7 @@ pub(super) struct Plan {
     pub(super) coverage: Option<Coverage>,
     pub(super) denominator: Denominator,
     pub(super) worse_type: WorseType,
+    pub(super) unjudged_type: UnjudgedType,
 }
 
 /// How a stage is decided.
@@ -51,17 +50,35 @@ pub(super) enum DecisionRule {
 }
 
 /// The denominator of the correction rate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Denominator {
+    /// The reviewed answers, once reviews are reported
+    /// ([`Feedback::Reviewed`](crate::Feedback::Reviewed)); all answers until then, as if reviewers
+    /// looked at both versions alike. While reviews of one version alone are reported, no stage ends.
+    #[default]
+    Automatic,
     /// All documents that a version received, including failed and diverted ones.
     Processed,
-    /// All answers.
-    #[default]
+    /// All answers. That is right only where reviewers look at as many answers of one version as of
+    /// the other, and as soon.
     Reviewable,
-    /// The reviewed answers: for review by sample. Report reviews with
-    /// [`Feedback::Reviewed`](crate::Feedback::Reviewed); a corrected answer counts as reviewed.
+    /// The reviewed answers; a corrected answer counts as reviewed. Until reviews of both versions
+    /// are reported, no stage ends.
     Reviewed,
+}
+
+/// What happens after a promotion to a document type with too few corrections to evaluate it by
+/// itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnjudgedType {
+    /// It stays at the share of the last stage until it can be evaluated.
+    Keep,
+    /// The candidate serves it like all others; the events name it.
+    #[default]
+    Promote,
 }
 
 /// What happens when a candidate is worse for one document type alone.
@@ -87,6 +104,7 @@ impl Plan {
             coverage: None,
             denominator: Denominator::default(),
             worse_type: WorseType::default(),
+            unjudged_type: UnjudgedType::default(),
         }
     }
 
@@ -165,25 +183,8 @@ impl Plan {
         Bar::of_stage(number == 0, is_last)
     }
 
-    /// The time slice of an answer by its age in the stage; only answers of the same slice are
-    /// compared.
-    pub(super) fn time_slice(&self, stage: &Stage, age: Duration) -> usize {
-        let length = self.time_slice_length(stage).as_millis().max(1);
-        let time_slice = usize::try_from(age.as_millis() / length).unwrap_or(usize::MAX);
-        time_slice.min(TIME_SLICES as usize - 1)
-    }
-
-    pub(super) fn time_slice_length(&self, stage: &Stage) -> Duration {
-        let longest = self.patience(stage, HoldReason::Coverage);
-        (stage.at_least / 4).max(longest / TIME_SLICES)
-    }
-
-    /// How long a stage that holds for this reason waits before it escalates.
-    pub(super) fn patience(&self, stage: &Stage, reason: HoldReason) -> Duration {
-        let usual = stage.at_least.saturating_mul(self.max_hold);
-        match (reason, self.longest) {
-            (HoldReason::Coverage, Some(longest)) => longest,
-            _ => usual,
-        }
+    /// For how long documents come to an unclear stage before it escalates.
+    pub(super) fn patience(&self, stage: &Stage) -> Duration {
+        stage.at_least.saturating_mul(self.max_hold)
     }
 }

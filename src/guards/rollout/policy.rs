@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::controller::Rollout;
 use super::feasibility::Feasibility;
-use super::plan::{Denominator, Plan, WorseType};
+use super::plan::{Denominator, Plan, UnjudgedType, WorseType};
 use super::status::RolloutStatus;
 use crate::call::{Call, Signal, Ticket};
 use crate::error::Error;
@@ -92,7 +92,7 @@ impl<K> RolloutPolicy<K> {
     }
 
     /// Takes the candidate out of service, even after its promotion; it gets no documents if it is
-    /// deployed again.
+    /// deployed again, until [`readmit`](Self::readmit).
     pub fn abort(
         &self,
         meant_for: Revision,
@@ -100,6 +100,17 @@ impl<K> RolloutPolicy<K> {
         why: impl AsRef<str>,
     ) -> Result<(), Error> {
         self.rollout.abort(meant_for, Order::new(who, why)?)
+    }
+
+    /// Starts the rollout of a candidate again that was rolled back or aborted, from its first stage:
+    /// its cause was outside of it. What was counted before is gone.
+    pub fn readmit(
+        &self,
+        meant_for: Revision,
+        who: impl AsRef<str>,
+        why: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        self.rollout.readmit(meant_for, Order::new(who, why)?)
     }
 
     /// Stops the clock of the stage. The share stays, and a worse candidate is still rolled back.
@@ -209,7 +220,8 @@ impl<K> RolloutPolicyBuilder<K> {
         self
     }
 
-    /// The denominator of the correction rate (default: all answers).
+    /// The denominator of the correction rate (default: the reviewed answers where reviews are
+    /// reported, else all answers).
     pub fn denominator(mut self, by: Denominator) -> Self {
         self.plan.denominator = by;
         self
@@ -219,6 +231,13 @@ impl<K> RolloutPolicyBuilder<K> {
     /// back).
     pub fn when_one_type_is_worse(mut self, then: WorseType) -> Self {
         self.plan.worse_type = then;
+        self
+    }
+
+    /// What happens after a promotion to a document type with too few corrections to evaluate it by
+    /// itself (default: the candidate serves it, and the events name it).
+    pub fn when_a_type_cannot_be_judged(mut self, then: UnjudgedType) -> Self {
+        self.plan.unjudged_type = then;
         self
     }
 

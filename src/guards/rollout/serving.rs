@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::counts::Pair;
+use super::counts::Pair;
 use crate::call::Role;
 use crate::event::{HoldReason, NotServing};
 use crate::name::{DocumentType, VersionId};
@@ -18,6 +18,8 @@ use crate::time::{Timestamp, as_millis, minutes};
 const AWAY: u8 = 3;
 /// Types beyond this number are evaluated with all documents only.
 const TYPES: usize = 1_000;
+/// A pause between two calls counts as this much of the time in which documents come, at most.
+const LULL: Duration = minutes(30);
 /// A version that comes and goes is reported once in this time.
 const REPORT_AGAIN: Duration = minutes(15);
 
@@ -48,6 +50,10 @@ pub(super) struct Serving {
     /// Since when it is, or since when both versions serve.
     from: Timestamp,
     lost: Lost,
+    /// The time of the stage in which documents came and the stage could be decided.
+    #[serde(with = "as_millis")]
+    busy: Duration,
+    latest_call: Timestamp,
     /// The documents that each version has processed while both served.
     processed: Pair<u64>,
     /// The absence that was reported last, and when.
@@ -116,6 +122,7 @@ impl Serving {
     pub(super) fn new(now: Timestamp) -> Self {
         Self {
             from: now,
+            latest_call: now,
             ..Self::default()
         }
     }
@@ -124,6 +131,27 @@ impl Serving {
     pub(super) fn enter(&mut self, now: Timestamp) {
         (self.from, self.lost) = (now, Lost::default());
         (self.processed, self.reported) = (Pair::default(), None);
+        (self.busy, self.latest_call) = (Duration::ZERO, now);
+    }
+
+    /// The time of the stage in which documents came, while production served and nothing else was
+    /// waited for.
+    pub(super) fn busy(&self) -> Duration {
+        self.busy
+    }
+
+    /// Takes in that a call came. `counts`: whether the time until it is time in which the stage could
+    /// have been decided.
+    pub(super) fn call(&mut self, now: Timestamp, counts: bool) {
+        if counts && self.away != Some(HoldReason::StableNotServing) {
+            self.pass(now.since(self.latest_call).min(LULL));
+        }
+        self.latest_call = now;
+    }
+
+    /// Lets time pass in which documents come.
+    pub(super) fn pass(&mut self, time: Duration) {
+        self.busy = self.busy.saturating_add(time);
     }
 
     /// Which version does not serve its share: the reason to hold.
@@ -177,8 +205,9 @@ impl Serving {
             }
         }
         if let Some(presence) = changed {
-            if self.away.is_none() {
-                // The calls by which an absence was noticed belong to the version.
+            if self.away.is_none() && presence.instead.is_some() {
+                // The calls by which an absence was noticed belong to the version; those that no
+                // version served belong to nobody.
                 add(self.processed.of(assigned), u64::from(presence.rerouted));
             }
             self.settle(presence.began, now, is_paused);

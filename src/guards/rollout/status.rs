@@ -17,8 +17,8 @@ use crate::revision::Revision;
 pub enum RolloutState {
     /// The operator took the candidate out of service.
     Aborted,
-    /// The candidate keeps its share and waits for the operator to promote or abort; a worse
-    /// candidate is still rolled back.
+    /// The candidate keeps its share and waits for the operator to promote or abort, or for clear
+    /// evidence.
     Escalated,
     /// The candidate serves everything. For another 24 hours, late corrections can roll it back.
     Promoted,

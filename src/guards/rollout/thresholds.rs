@@ -1,14 +1,25 @@
 //! How much evidence a decision needs.
 
-use crate::event::Measure;
+use crate::event::{Evidence, Measure};
 
 /// The e-value against "no worse" that rolls back: at most 5 % of equal or better candidates reach
 /// it, however often it is evaluated.
 const E_VALUE: f64 = 20.0;
 /// Failures, diversions, truncations and abandonments share another 5 %.
 const OUTCOME_FACTOR: f64 = 4.0;
+/// The probability that the ratio is above the tolerated one from which the candidate is rolled back.
+const CERTAIN: f64 = 0.95;
 /// The share of the expected corrections that must have arrived before a stage ends.
 pub(super) const MIN_MATURITY: f64 = 0.5;
+/// The same where the candidate's reviews take longer than production's: then its missing corrections
+/// are not matched by production's.
+pub(super) const MIN_MATURITY_OF_SLOW: f64 = 0.9;
+/// A stage in which the candidate has answered so many documents waits by the clock: more of them
+/// would hardly help.
+pub(super) const AMPLE: u32 = 1_000;
+/// A type or a measure is evaluated by itself if so many events are expected of the candidate, at the
+/// tolerated ratio.
+pub(super) const JUDGED: f64 = 3.0;
 
 /// The evidence that a stage requires before the next one begins.
 #[derive(Clone, Copy, Debug)]
@@ -28,9 +39,16 @@ impl Bar {
     }
 }
 
+/// Whether evidence is strong enough to roll back, as one of so many types that are compared.
+pub(super) fn is_worse(evidence: &Evidence, types: usize) -> bool {
+    evidence.exceeds
+        && evidence.p_exceeds >= CERTAIN
+        && evidence.ln_e >= ln_bar(evidence.measure, types)
+}
+
 /// The required natural logarithm of the e-value, corrected for the number of measures and of types
 /// that are evaluated.
-pub(super) fn ln_bar(measure: Measure, types: usize) -> f64 {
+fn ln_bar(measure: Measure, types: usize) -> f64 {
     let types = u32::try_from(types)
         .map_or(f64::INFINITY, f64::from)
         .max(1.0);

@@ -5,27 +5,34 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::bursts::{Bursts, Failed};
+use super::cohort::Cohort;
+use super::counts::{Pair, TypeCounts, measure_of};
 use super::coverage::{Cadence, Coverage};
-use super::evidence::corrections::{Change, Corrections, Stored as StoredCorrections};
-use super::evidence::counts::{Pair, StageCounts, TypeCounts};
-use super::evidence::likelihood::Likelihood;
-use super::evidence::review_delay::ReviewSpeed;
-use super::plan::Plan;
+use super::documents::{Change, Documents, document_key};
+use super::plan::{Denominator, Plan, Stage};
 use super::serving::Serving;
 use super::status::RolloutState;
 use crate::call::{Correction, Outcome, Role, Ticket};
 use crate::event::{EventKind, Findings, HoldReason, Measure, NotCounted, RolloutEvent, Tally};
+use crate::failure::Cause;
 use crate::name::{DocumentType, VersionId};
-use crate::stats::{BoundedMap, Place};
+use crate::stats::{BoundedMap, Place, Waits};
 use crate::time::{Timestamp, hours};
 
 /// The number of document types that are evaluated separately; further types share an overflow
 /// entry.
 pub(super) const TYPES: usize = 1_000;
+/// A stage waits for the corrections of so many answers of the candidate at least.
+const COHORT: u32 = 20;
 /// How long after a promotion late corrections can still roll back.
 const WATCH: Duration = hours(24);
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and most of their combinations occur"
+)]
 pub(super) struct Trial {
     pub(super) candidate: VersionId,
     pub(super) stable: VersionId,
@@ -42,28 +49,43 @@ pub(super) struct Trial {
     pub(super) approved: bool,
     /// The hold reason that was reported last.
     pub(super) last_reported_hold: Option<HoldReason>,
+    #[serde(with = "stored_types")]
     pub(super) by_type: BoundedMap<DocumentType, Box<TypeCounts>>,
     /// Types that returned to production.
     pub(super) excluded: BTreeSet<DocumentType>,
-    /// When each stage began.
-    pub(super) began: Vec<Timestamp>,
-    /// How fast reviewers check answers, by the stage of the answer: the versions' shares differ
-    /// between stages, so only answers of one stage can be compared.
-    pub(super) review_speed: Vec<Pair<ReviewSpeed>>,
+    /// Which documents of the stage must mature before it ends.
+    pub(super) cohort: Cohort,
+    /// Whether a review that was no correction was reported, of each version.
+    pub(super) reviews_told: Pair<bool>,
+    /// How long the first reviews of each version's answers took.
+    pub(super) waits: Pair<Waits>,
     pub(super) not_counted: BTreeMap<NotCounted, u64>,
-    corrections: Corrections,
-    /// The corrections of all types together, as of the last decision.
-    pub(super) all: Likelihood,
+    documents: Documents,
+    bursts: Pair<Bursts>,
     /// Whether both versions serve.
     pub(super) serving: Serving,
+    /// Whether the promoted candidate has become the production version.
+    pub(super) is_production: bool,
+    /// Whether it was told that the promoted candidate is worse.
+    pub(super) was_told_worse: bool,
 }
 
-/// The stratum in which a call is counted.
+/// Where a call is counted.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct StratumKey {
+pub(super) struct Stratum {
     pub(super) stage: usize,
-    time_slice: usize,
     pub(super) role: Role,
+}
+
+/// What the end of a call changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended {
+    /// The measure of which it is an event that counts.
+    pub(super) event: Option<Measure>,
+    /// Whether the document was counted for the first time.
+    pub(super) is_new: bool,
+    /// The limit of types, if this call was the first to overflow it.
+    pub(super) overflow: Option<usize>,
 }
 
 impl Trial {
@@ -81,12 +103,15 @@ impl Trial {
             last_reported_hold: Some(HoldReason::NotDue),
             by_type: BoundedMap::new(TYPES),
             excluded: BTreeSet::new(),
-            began: vec![now],
-            review_speed: Vec::new(),
+            cohort: Cohort::default(),
+            reviews_told: Pair::default(),
+            waits: Pair::default(),
             not_counted: BTreeMap::new(),
-            corrections: Corrections::default(),
-            all: Likelihood::default(),
+            documents: Documents::default(),
+            bursts: Pair::default(),
             serving: Serving::new(now),
+            is_production: false,
+            was_told_worse: false,
         }
     }
 
@@ -108,10 +133,8 @@ impl Trial {
         self.paused_at = None;
         (self.held, self.approved) = (false, false);
         self.last_reported_hold = Some(HoldReason::NotDue);
+        self.cohort = Cohort::default();
         self.serving.enter(now);
-        if self.began.len() <= usize::from(stage) {
-            self.began.resize(usize::from(stage) + 1, now);
-        }
     }
 
     /// Takes the candidate out of service; returns the event.
@@ -147,7 +170,16 @@ impl Trial {
         })
     }
 
-    /// Whether the 24 hours after a promotion are over, so that late corrections no longer count.
+    /// The event that a promoted candidate is worse, and no rollout takes it back.
+    pub(super) fn found_worse(&self, findings: Findings) -> EventKind {
+        EventKind::Rollout(RolloutEvent::FoundWorse {
+            candidate: self.candidate.clone(),
+            stable: self.stable.clone(),
+            findings: Box::new(findings),
+        })
+    }
+
+    /// Whether the 24 hours after a promotion are over, so that late corrections no longer roll back.
     pub(super) fn is_over(&self, now: Timestamp) -> bool {
         self.state == RolloutState::Promoted && now.since(self.since) >= WATCH
     }
@@ -164,8 +196,23 @@ impl Trial {
         (self.held || by_plan) && !self.approved
     }
 
+    /// The time of the stage in which both versions served.
+    pub(super) fn observed(&self, now: Timestamp) -> Duration {
+        let away = self.serving.without_production(now) + self.serving.without_candidate(now);
+        now.since(self.since).saturating_sub(away)
+    }
+
+    /// Ends the cohort once the stage has run for its time and the candidate has answered something.
+    pub(super) fn close_cohort(&mut self, stage: &Stage, now: Timestamp) {
+        let (answered, _) = self.cohort.counts(Role::Candidate);
+        let is_due = self.observed(now) >= stage.at_least;
+        if self.state.is_under_way() && is_due && answered >= COHORT {
+            self.cohort.close(now);
+        }
+    }
+
     /// The stratum of a call; `None` if the call is not part of this trial.
-    pub(super) fn key(&self, plan: &Plan, ticket: &Ticket) -> Option<StratumKey> {
+    pub(super) fn stratum(&self, plan: &Plan, ticket: &Ticket) -> Option<Stratum> {
         let stage = ticket.stage()?.checked_sub(1)?;
         let role = ticket.role();
         let version = match role {
@@ -176,22 +223,35 @@ impl Trial {
         if ticket.version() != version || ticket.admitted_at() < self.started {
             return None;
         }
-        let planned = plan.stage(stage)?;
-        let number = usize::from(stage);
-        let began = self.began.get(number).copied().unwrap_or(self.since);
-        Some(StratumKey {
-            stage: number,
-            time_slice: plan.time_slice(planned, ticket.admitted_at().since(began)),
-            role,
-        })
+        plan.stage(stage)?;
+        let stage = usize::from(stage);
+        Some(Stratum { stage, role })
     }
 
-    fn review_speed(&mut self, key: StratumKey) -> Option<&mut ReviewSpeed> {
-        if self.review_speed.len() <= key.stage {
-            self.review_speed.resize_with(key.stage + 1, Pair::default);
+    fn is_in_cohort(&self, stratum: Stratum, ticket: &Ticket) -> bool {
+        stratum.stage == usize::from(self.stage) && self.cohort.includes(ticket.admitted_at())
+    }
+
+    /// What corrections are divided by: the reviewed answers, where reviews are reported, or as the
+    /// plan says.
+    pub(super) fn divide_by(&self, plan: &Plan) -> Denominator {
+        let is_told = self.reviews_told.candidate || self.reviews_told.stable;
+        match plan.denominator {
+            Denominator::Automatic if is_told => Denominator::Reviewed,
+            Denominator::Automatic => Denominator::Reviewable,
+            stated => stated,
         }
-        let review_speed = self.review_speed.get_mut(key.stage)?;
-        Some(review_speed.of(key.role))
+    }
+
+    /// Whether the reviews that are reported cannot be compared: of one version alone, or none where
+    /// the plan divides by them.
+    pub(super) fn lacks_reviews(&self, plan: &Plan) -> bool {
+        let Pair { candidate, stable } = self.reviews_told;
+        match plan.denominator {
+            Denominator::Reviewed => !(candidate && stable),
+            Denominator::Automatic => candidate != stable,
+            Denominator::Processed | Denominator::Reviewable => false,
+        }
     }
 
     fn counts(&mut self, document_type: &DocumentType) -> (&mut TypeCounts, Place) {
@@ -199,24 +259,46 @@ impl Trial {
         (&mut **counts, place)
     }
 
-    /// Counts the outcome of a call. Returns the measure that it is an event of, and the limit of
-    /// types if this call was the first to overflow it.
+    /// Counts the outcome of a call.
     pub(super) fn ended(
         &mut self,
         plan: &Plan,
-        key: StratumKey,
+        stratum: Stratum,
         ticket: &Ticket,
         outcome: &Outcome,
-    ) -> (Option<Measure>, Option<usize>) {
+        now: Timestamp,
+    ) -> Ended {
         let is_answer = matches!(outcome, Outcome::Accepted | Outcome::NeedsReview);
-        if let Some(review_speed) = self.review_speed(key).filter(|_| is_answer) {
-            review_speed.answered();
+        let measure = measure_of(outcome);
+        let added = self.documents.ended(ticket, measure, is_answer);
+        let mut event = measure.filter(|_| added.event);
+        let mut is_counted = added.document;
+        match outcome {
+            // What a prompt causes is no burst: each document counts.
+            Outcome::Failed(kind) if kind.cause() != Cause::Prompt => {
+                if added.event && !self.counts_failure(stratum, ticket, now) {
+                    (event, is_counted) = (None, false);
+                }
+            }
+            _ => self.bursts.of(stratum.role).went_well(),
+        }
+        if added.answer && self.is_in_cohort(stratum, ticket) {
+            if let Some(stage) = plan.stage(self.stage) {
+                let age = ticket.admitted_at().since(self.since);
+                self.cohort.answered(stratum.role, 1, age, stage.at_least);
+            }
         }
         let limit = self.by_type.limit();
         let (counts, place) = self.counts(ticket.document_type());
-        let measure = counts.ended((key.stage, key.time_slice, key.role), outcome);
+        let arm = counts.arm((stratum.stage, stratum.role));
+        arm.processed = arm.processed.saturating_add(u32::from(is_counted));
+        arm.answered = arm.answered.saturating_add(u32::from(added.answer));
+        if let Some(event) = event {
+            let events = arm.events(event);
+            *events = events.saturating_add(1);
+        }
         if let Some(coverage) = &plan.coverage {
-            if is_answer && key.role == Role::Candidate {
+            if added.answer && stratum.role == Role::Candidate {
                 let cadences = coverage.cadences(ticket.document_type());
                 counts.on_time.resize(cadences.len(), 0);
                 for (count, cadence) in counts.on_time.iter_mut().zip(cadences) {
@@ -224,85 +306,128 @@ impl Trial {
                 }
             }
         }
-        (measure, (place == Place::FirstOverflow).then_some(limit))
+        Ended {
+            event,
+            is_new: added.document && self.documents.is_first_of_batch(ticket),
+            overflow: (place == Place::FirstOverflow).then_some(limit),
+        }
     }
 
-    /// Counts a review of an answer, once per document.
+    /// Whether a failure counts, which it does not in the middle of a burst.
+    fn counts_failure(&mut self, stratum: Stratum, ticket: &Ticket, now: Timestamp) -> bool {
+        let effect = self.bursts.of(stratum.role).failed(Failed {
+            at: now,
+            document: document_key(ticket),
+            document_type: ticket.document_type().clone(),
+            stage: stratum.stage,
+        });
+        if !effect.counts {
+            self.documents.forget(document_key(ticket));
+        }
+        for failed in &effect.take_back {
+            self.documents.forget(failed.document);
+            let (counts, _) = self.counts(&failed.document_type);
+            let arm = counts.arm((failed.stage, stratum.role));
+            arm.processed = arm.processed.saturating_sub(1);
+            let events = arm.events(Measure::Failures);
+            *events = events.saturating_sub(1);
+        }
+        for failed in &effect.give_back {
+            let (counts, _) = self.counts(&failed.document_type);
+            let arm = counts.arm((failed.stage, stratum.role));
+            arm.processed = arm.processed.saturating_add(1);
+            let events = arm.events(Measure::Failures);
+            *events = events.saturating_add(1);
+        }
+        effect.counts
+    }
+
+    /// Counts a review of an answer, once per document; returns whether it is the first.
     pub(super) fn reviewed(
         &mut self,
-        key: StratumKey,
+        stratum: Stratum,
         ticket: &Ticket,
         is_review: bool,
         now: Timestamp,
-    ) {
-        if !self.corrections.review(ticket) {
-            return;
+    ) -> bool {
+        *self.reviews_told.of(stratum.role) |= is_review;
+        let (counts, _) = self.by_type.entry(ticket.document_type(), Box::default);
+        let arm = counts.arm((stratum.stage, stratum.role));
+        if arm.looked_at >= arm.answered || !self.documents.review(ticket) {
+            return false;
         }
-        let delay = now.since(ticket.admitted_at());
-        if let Some(review_speed) = self.review_speed(key) {
-            review_speed.reviewed(delay, is_review);
+        arm.looked_at += 1;
+        self.waits.of(stratum.role).add(ticket.admitted_at(), now);
+        if self.is_in_cohort(stratum, ticket) {
+            self.cohort.looked_at(stratum.role);
         }
-        let (counts, _) = self.counts(ticket.document_type());
-        counts.reviewed((key.stage, key.time_slice, key.role));
+        true
     }
 
     /// Counts a correction; returns whether it changed the counts.
     pub(super) fn corrected(
         &mut self,
-        key: StratumKey,
+        stratum: Stratum,
         ticket: &Ticket,
         correction: &Correction,
     ) -> Result<bool, NotCounted> {
-        let kept_apart = self.by_type.has_own(ticket.document_type());
-        let document_type = if kept_apart {
-            ticket.document_type().as_str()
-        } else {
-            ""
-        };
-        let place = (document_type, key.stage, key.time_slice, key.role);
-        if self.corrections.correct(ticket, correction, place) != Change::More {
+        if self.documents.correct(ticket, correction) != Change::More {
             return Ok(false);
         }
         let (counts, _) = self.counts(ticket.document_type());
-        if counts.corrected((key.stage, key.time_slice, key.role)) {
+        let arm = counts.arm((stratum.stage, stratum.role));
+        if arm.corrected < arm.looked_at {
+            arm.corrected += 1;
             return Ok(true);
         }
-        self.corrections.retract(ticket, correction);
+        self.documents.retract(ticket, correction);
         Err(NotCounted::NoAnswer)
     }
 
     /// Counts a retraction.
     pub(super) fn retracted(
         &mut self,
-        key: StratumKey,
+        stratum: Stratum,
         ticket: &Ticket,
         correction: &Correction,
     ) -> Result<(), NotCounted> {
-        match self.corrections.retract(ticket, correction) {
+        match self.documents.retract(ticket, correction) {
             Change::Unknown => return Err(NotCounted::NothingToRetract),
             Change::Less => {
                 let (counts, _) = self.counts(ticket.document_type());
-                counts.retracted((key.stage, key.time_slice, key.role));
+                let arm = counts.arm((stratum.stage, stratum.role));
+                arm.corrected = arm.corrected.saturating_sub(1);
             }
             Change::More | Change::Nothing => {}
         }
         Ok(())
     }
 
-    /// Counts answers and corrections in bulk, all of them reviewed.
+    /// Counts answers and corrections in bulk, all of them reviewed, that came until now.
     pub(super) fn add(
         &mut self,
         plan: &Plan,
         document_type: &DocumentType,
-        (stage, time_slice): (u8, usize),
         tallies: Pair<Tally>,
+        now: Timestamp,
     ) {
         let cadences = plan.coverage.as_ref();
         let cadences = cadences.map_or(0, |coverage| coverage.cadences(document_type).len());
         self.serving
             .add(tallies.candidate.documents, tallies.stable.documents);
+        if let Some(stage) = plan.stage(self.stage).filter(|_| self.cohort.includes(now)) {
+            let age = now.since(self.since);
+            for (role, tally) in [
+                (Role::Candidate, tallies.candidate),
+                (Role::Stable, tallies.stable),
+            ] {
+                self.cohort
+                    .answered(role, tally.documents, age, stage.at_least);
+            }
+        }
+        let stage = usize::from(self.stage);
         let (counts, _) = self.counts(document_type);
-        counts.add((usize::from(stage), time_slice), tallies);
+        counts.add(stage, tallies);
         let answered = u32::try_from(tallies.candidate.documents).unwrap_or(u32::MAX);
         counts.on_time.resize(cadences, 0);
         for count in &mut counts.on_time {
@@ -312,7 +437,7 @@ impl Trial {
 
     /// Whether further corrections can no longer be remembered.
     pub(super) fn is_full(&self) -> bool {
-        self.corrections.is_full()
+        self.documents.is_full()
     }
 
     /// Counts feedback that could not be counted; returns whether it is the first for this reason.
@@ -320,13 +445,6 @@ impl Trial {
         let count = self.not_counted.entry(reason).or_default();
         *count = count.saturating_add(1);
         *count == 1
-    }
-
-    /// Every type, and the overflow types under their common name.
-    pub(super) fn all_types(&mut self) -> impl Iterator<Item = (DocumentType, &mut TypeCounts)> {
-        let (own, other) = self.by_type.all_mut();
-        own.map(|(name, counts)| (name.clone(), &mut **counts))
-            .chain(other.map(|counts| (DocumentType::other(), &mut **counts)))
     }
 
     /// The cadences at which the candidate has not answered a type often enough.
@@ -350,115 +468,49 @@ impl Trial {
         let coverage = plan.coverage.as_ref();
         coverage.is_none_or(|coverage| self.missing(coverage, document_type).next().is_none())
     }
-}
 
-/// A trial as it is stored.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Stored {
-    candidate: VersionId,
-    stable: VersionId,
-    started: Timestamp,
-    pub(super) stage: u8,
-    since: Timestamp,
-    state: RolloutState,
-    paused_at: Option<Timestamp>,
-    held: bool,
-    approved: bool,
-    last_reported_hold: Option<HoldReason>,
-    by_type: Vec<(DocumentType, StoredCounts)>,
-    other: Option<StoredCounts>,
-    excluded: BTreeSet<DocumentType>,
-    began: Vec<Timestamp>,
-    review_speed: Vec<Pair<ReviewSpeed>>,
-    not_counted: BTreeMap<NotCounted, u64>,
-    corrections: StoredCorrections,
-    #[serde(default)]
-    serving: Serving,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredCounts {
-    stages: Vec<StageCounts>,
-    on_time: Vec<u32>,
-}
-
-impl From<&TypeCounts> for StoredCounts {
-    fn from(counts: &TypeCounts) -> Self {
-        Self {
-            stages: counts.stages.clone(),
-            on_time: counts.on_time.clone(),
-        }
-    }
-}
-
-impl From<StoredCounts> for TypeCounts {
-    fn from(stored: StoredCounts) -> Self {
-        Self::stored(stored.stages, stored.on_time)
-    }
-}
-
-impl From<&Trial> for Stored {
-    fn from(trial: &Trial) -> Self {
-        let by_type = trial.by_type.iter();
-        Self {
-            candidate: trial.candidate.clone(),
-            stable: trial.stable.clone(),
-            started: trial.started,
-            stage: trial.stage,
-            since: trial.since,
-            state: trial.state,
-            paused_at: trial.paused_at,
-            held: trial.held,
-            approved: trial.approved,
-            last_reported_hold: trial.last_reported_hold,
-            by_type: by_type
-                .map(|(name, counts)| (name.clone(), StoredCounts::from(&**counts)))
-                .collect(),
-            other: trial
-                .by_type
-                .other()
-                .map(|counts| StoredCounts::from(&**counts)),
-            excluded: trial.excluded.clone(),
-            began: trial.began.clone(),
-            review_speed: trial.review_speed.clone(),
-            not_counted: trial.not_counted.clone(),
-            corrections: trial.corrections.stored(),
-            serving: trial.serving.clone(),
-        }
-    }
-}
-
-impl Stored {
-    /// The trial, or the reason why the stored state is invalid.
-    pub(super) fn into_trial(self, plan: &Plan) -> Result<Trial, String> {
+    /// The reason why a stored trial is invalid.
+    pub(super) fn validate(&self, plan: &Plan) -> Result<(), String> {
         if plan.stage(self.stage).is_none() {
-            let number = u32::from(self.stage) + 1;
-            return Err(format!("the plan has no stage {number}"));
+            return Err(format!(
+                "the plan has no stage {}",
+                u32::from(self.stage) + 1
+            ));
         }
-        let mut trial = Trial::new(self.candidate, self.stable, self.started);
-        trial.stage = self.stage;
-        trial.since = self.since;
-        trial.state = self.state;
-        trial.paused_at = self.paused_at;
-        (trial.held, trial.approved, trial.last_reported_hold) =
-            (self.held, self.approved, self.last_reported_hold);
-        let by_type = self.by_type.into_iter();
-        trial.by_type.refill(
-            by_type.map(|(name, counts)| (name, Box::new(TypeCounts::from(counts)))),
-            self.other.map(|counts| Box::new(TypeCounts::from(counts))),
-        );
-        trial.excluded = self.excluded;
-        trial.began = self.began;
-        trial.review_speed = self.review_speed;
-        trial.not_counted = self.not_counted;
-        trial.corrections = Corrections::from(self.corrections);
-        trial.serving = self.serving;
-        let impossible = trial.all_types().find(|(_, counts)| !counts.is_possible());
-        match impossible {
+        let own = self
+            .by_type
+            .iter()
+            .map(|(name, counts)| (name.clone(), counts));
+        let other = self
+            .by_type
+            .other()
+            .map(|counts| (DocumentType::other(), counts));
+        match own.chain(other).find(|(_, counts)| !counts.is_possible()) {
             Some((name, _)) => Err(format!(
                 "the counts of type {name} contradict each other (corrected, reviewed, answered, processed)"
             )),
-            None => Ok(trial),
+            None => Ok(()),
         }
+    }
+}
+
+/// The counts of all types as they are stored: a list, and the overflow entry.
+mod stored_types {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{BoundedMap, DocumentType, TYPES, TypeCounts};
+
+    type Types = BoundedMap<DocumentType, Box<TypeCounts>>;
+
+    pub(super) fn serialize<S: Serializer>(types: &Types, to: S) -> Result<S::Ok, S::Error> {
+        let own: Vec<_> = types.iter().collect();
+        (own, types.other()).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Types, D::Error> {
+        let (own, other) = <(Vec<_>, _)>::deserialize(from)?;
+        let mut types = Types::new(TYPES);
+        types.refill(own, other);
+        Ok(types)
     }
 }

@@ -268,7 +268,7 @@ impl Estimator {
             History::Messages(messages) => Some(messages),
         };
         let decided = |brought: Brought| {
-            let estimate = self.estimate(brought, factor, assumed);
+            let estimate = self.estimate(&brought, factor, assumed);
             let prompt = estimate.breakdown.prompt();
             limit.and_then(|limit| {
                 (prompt.fits(limit) || prompt.lower() > limit).then_some(estimate)
@@ -298,13 +298,13 @@ impl Estimator {
             let count = match limit {
                 None => self.tokenizer.counter.count(text),
                 Some(limit) => {
-                    let left = self.left(limit, brought, factor, assumed);
+                    let left = self.left(limit, &brought, factor, assumed);
                     self.tokenizer.counter.count_up_to(text, left)
                 }
             };
             brought.document = Size::text(count.ok()?, text.len());
         }
-        Some(self.estimate(brought, factor, assumed))
+        Some(self.estimate(&brought, factor, assumed))
     }
 
     /// The tokens of the version itself: system prompt, tools and the framing of one document.
@@ -315,17 +315,17 @@ impl Estimator {
             framing: self.document_framing + self.tools_framing,
             images: TokenCount::ZERO,
         };
-        self.estimate(nothing, factor, factor).breakdown.prompt()
+        self.estimate(&nothing, factor, factor).breakdown.prompt()
     }
 
     /// The number of document tokens, by this estimator's counter, that are left below the limit.
-    fn left(&self, limit: u64, brought: Brought, factor: Factor, assumed: Factor) -> u64 {
+    fn left(&self, limit: u64, brought: &Brought, factor: Factor, assumed: Factor) -> u64 {
         let without = Brought {
             document: Size::NOTHING,
-            ..brought
+            ..*brought
         };
         if self.tokenizer.is_own {
-            let used = self.estimate(without, factor, assumed).breakdown.prompt();
+            let used = self.estimate(&without, factor, assumed).breakdown.prompt();
             return limit.saturating_sub(used.upper().unwrap_or(limit));
         }
         let texts = self.system_size(assumed) + self.tools + without.history;
@@ -335,7 +335,7 @@ impl Estimator {
         factor.raw_of(for_texts).saturating_sub(used)
     }
 
-    fn estimate(&self, brought: Brought, factor: Factor, assumed: Factor) -> Estimate {
+    fn estimate(&self, brought: &Brought, factor: Factor, assumed: Factor) -> Estimate {
         let system = self.system_size(assumed);
         let texts = system + self.tools + brought.document + brought.history;
         let by_bytes = texts.is_less_by_bytes(factor);

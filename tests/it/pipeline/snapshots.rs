@@ -239,15 +239,12 @@ fn in_a_rollout_the_types_have_as_many_reviews_as_are_remembered() {
     });
     let reviews = |state: &Value| -> (u64, u64) {
         let trial = &state["trial"];
-        let types = by_type(&trial["by_type"]);
+        let types = by_type(&trial["by_type"][0]);
         let stages = types.values().flat_map(|counts| list(&counts["stages"]));
-        let slices = stages.flat_map(|stage| list(&stage["time_slices"]));
-        let arms = slices.flat_map(|pair| [&pair["candidate"], &pair["stable"]]);
+        let arms = stages.flat_map(|pair| [&pair["candidate"], &pair["stable"]]);
         let counted = arms.map(|arm| number(&arm["looked_at"])).sum();
-        (
-            counted,
-            list(&trial["corrections"]["documents"]).len() as u64,
-        )
+        let known = trial["documents"]["known"].as_object().unwrap();
+        (counted, known.len() as u64)
     };
     for state in states.iter().filter(|state| !state["trial"].is_null()) {
         let (counted, remembered) = reviews(state);

@@ -7,7 +7,7 @@ use fusebox::event::RolloutEvent;
 use fusebox::rollout::{Decision, HoldReason, RolloutState};
 use fusebox::{BlueGreenPolicy, EventKind, Ratio};
 
-use super::{experience_of, hours, name, started};
+use super::{busy, experience_of, hours, name, started};
 use crate::support::minutes;
 
 #[test]
@@ -128,9 +128,9 @@ fn numbers_that_cannot_work_are_refused() {
 fn what_is_not_clear_after_four_windows_is_a_person_s_to_decide() {
     let (bench, _policy) = started(BlueGreenPolicy::default());
     experience_of(&bench, "invoice", (0, 100), (0, 900));
-    bench.tick_after(minutes(60 * 48 * 4 - 1));
+    busy(&bench, minutes(60 * 48 * 4 - 1));
     assert_eq!(bench.pages(), []);
-    bench.tick_after(minutes(1));
+    busy(&bench, minutes(1));
     assert!(matches!(
         &bench.pages()[..],
         [EventKind::Rollout(RolloutEvent::RolloutEscalated { .. })]

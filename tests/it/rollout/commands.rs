@@ -8,7 +8,7 @@ use fusebox::pipeline::Snapshot;
 use fusebox::rollout::{CanaryPolicyBuilder, HoldReason, RolloutCommand, RolloutState};
 use fusebox::{CanaryPolicy, Error, ErrorKind, EventKind, Ratio, Severity};
 
-use super::{answers, correct, experience, held, hours, running, started, with_candidate};
+use super::{answers, busy, correct, experience, held, hours, running, started, with_candidate};
 use crate::operator::{abort, approve, hold, pause, promote, resume};
 use crate::support::{Bench, line_up, minutes, version};
 
@@ -36,7 +36,7 @@ const STATES: [Reached; 7] = [
     ("running and paused", |_, canary| pause(canary).unwrap()),
     ("held", |_, canary| hold(canary).unwrap()),
     ("escalated", |bench, canary| {
-        bench.tick_after(hours(8));
+        busy(bench, hours(8));
         assert_eq!(canary.status().state, RolloutState::Escalated);
     }),
     ("promoted", |_, canary| {
@@ -290,7 +290,7 @@ fn an_approval_does_not_replace_evidence() {
 fn an_approval_that_nobody_gives_is_a_page() {
     let (bench, canary) = started(with_approval().build().unwrap());
     healthy(&bench);
-    bench.tick_after(hours(8));
+    busy(&bench, hours(8));
     assert_eq!(canary.status().state, RolloutState::Escalated);
     assert_eq!(bench.pages().len(), 1);
     promote(&canary).unwrap();
@@ -479,8 +479,26 @@ fn late_corrections_roll_back_after_the_promotion_for_a_day() {
     }
     assert_eq!(bench.events(), [], "it was promoted once");
     correct(&bench, &late, 60);
+    correct(&bench, &late, 100);
+    bench.tick_after(minutes(1));
     assert_eq!(canary.status().state, RolloutState::Promoted);
-    assert_eq!(bench.pages(), []);
+    let events = bench.events();
+    let [event] = &events[..] else {
+        panic!("one event: {events:?}")
+    };
+    assert_eq!(
+        event.severity,
+        Severity::Warning,
+        "nobody is woken a day later"
+    );
+    let EventKind::Rollout(RolloutEvent::FoundWorse {
+        candidate, stable, ..
+    }) = &event.kind
+    else {
+        panic!("{event}")
+    };
+    assert_eq!((candidate.as_str(), stable.as_str()), ("v8", "v7"));
+    assert_eq!(bench.serving(), "v8", "nothing is taken back");
 }
 
 #[test]

@@ -16,10 +16,12 @@ mod commands;
 mod corrections;
 mod feasibility;
 mod numbering;
+mod patience;
 mod restart;
 mod serving;
 mod simulation;
 mod types;
+mod units;
 
 const fn hours(n: u64) -> Duration {
     minutes(60 * n)
@@ -31,6 +33,18 @@ fn name(text: &str) -> DocumentType {
 
 fn with_candidate() -> LineUp {
     line_up().with_candidate(version("v8"))
+}
+
+/// Lets time pass in which a document comes every half an hour, though nobody answers it.
+fn busy(bench: &Bench, time: Duration) {
+    let mut left = time;
+    while !left.is_zero() {
+        let step = left.min(minutes(30));
+        left -= step;
+        bench.clock.advance(step);
+        bench.permit("invoice").release();
+        bench.pipeline.tick();
+    }
 }
 
 /// A pipeline that has begun to expose `v8` as the policy says.

@@ -14,7 +14,7 @@ use fusebox::{
 };
 use proptest::prelude::*;
 
-use super::{answers, correct, experience, experience_of, held, hours, with_candidate};
+use super::{answers, busy, correct, experience, experience_of, held, hours, with_candidate};
 use crate::operator::{abort, pause, promote, rearm, resume};
 use crate::support::{Bench, answered, minutes, stored};
 
@@ -276,9 +276,9 @@ fn a_candidate_that_stays_away_is_a_person_s_to_decide() {
     let (bench, canary) = detoured(CanaryPolicy::default());
     bench.detour.set(Detour::CANDIDATE, 100);
     traffic(&bench, "invoice", 400);
-    bench.tick_after(minutes(60 * 8 - 1));
+    busy(&bench, minutes(60 * 8 - 1));
     assert_eq!(held(&canary), Some(HoldReason::CandidateNotServing));
-    bench.tick_after(minutes(1));
+    busy(&bench, minutes(1));
     let pages = bench.pages();
     let [EventKind::Rollout(RolloutEvent::RolloutEscalated { findings, .. })] = &pages[..] else {
         panic!("{pages:?}")

@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fusebox::Feedback;
-use fusebox::name::BatchKey;
 use fusebox::rollout::RolloutState;
-use fusebox::{CanaryPolicy, Correction, Field, Ratio, Report, Role, Ticket};
+use fusebox::{CanaryPolicy, Field, Ratio, Report, Ticket};
 
 use super::{hours, started};
 use crate::support::{Bench, answered, minutes};
@@ -39,57 +38,6 @@ fn running(share: Ratio) -> (Bench, Arc<CanaryPolicy>) {
     let canary = CanaryPolicy::builder().stage(share, hours(2));
     let canary = canary.stage(Ratio::percent(80), hours(4));
     started(canary.build().unwrap())
-}
-
-/// Both versions are corrected in 3 of 100 documents, always `size` documents of one version in a
-/// row for one cause. Whether the candidate is rolled back at one of 24 looks in two hours.
-fn rolled_back(run: u64, size: u32, tells_batches: bool) -> bool {
-    let (bench, canary) = running(Ratio::percent(50));
-    let mut chance = Chance::new(run);
-    let (mut left, mut batches) = ([0_u32; 2], [0_u32; 2]);
-    for _ in 0..24 {
-        for _ in 0..2_000 / 24 {
-            let ticket = answered(bench.permit("invoice"), Report::new());
-            let arm = usize::from(ticket.role() == Role::Candidate);
-            if left[arm] == 0 && chance.uniform() < 0.03 / f64::from(size) {
-                left[arm] = size;
-                batches[arm] += 1;
-            }
-            if left[arm] > 0 {
-                left[arm] -= 1;
-                let mut correction = Correction::new(Field::new("total").unwrap());
-                if tells_batches {
-                    let key = BatchKey::new(format!("{arm}-{}", batches[arm])).unwrap();
-                    correction = correction.in_batch(key);
-                }
-                bench
-                    .pipeline
-                    .observe(&ticket, Feedback::corrected(correction));
-            }
-        }
-        bench.tick_after(minutes(5));
-        if canary.status().state == RolloutState::RolledBack {
-            return true;
-        }
-    }
-    false
-}
-
-/// The e-value allows 5 %: 10 of 200.
-#[test]
-fn corrections_in_batches_roll_back_no_more_than_they_should() {
-    for size in [3, 8] {
-        let runs = (0..200).filter(|run| rolled_back(*run, size, true)).count();
-        assert!(runs <= 10, "batches of {size}: {runs} of 200");
-    }
-}
-
-/// That is what batches are for: an independent simulation found 42 % for batches of eight in
-/// 20,000 documents.
-#[test]
-fn batches_that_nobody_tells_of_look_like_many_facts() {
-    let runs = (0..100).filter(|run| rolled_back(*run, 8, false)).count();
-    assert!(runs >= 15, "{runs} of 100");
 }
 
 /// Documents come all the time for two hours; each that is wrong is corrected after six hours in

@@ -13,7 +13,7 @@ use fusebox::{
     BlueGreenPolicy, CanaryPolicy, EventKind, FailureKind, LineUp, Permit, Report, Role, Timestamp,
 };
 
-use super::{answers, experience_of, hours, name, running, started, with_candidate};
+use super::{answers, busy, experience_of, hours, name, running, started, with_candidate};
 use crate::operator::promote;
 use crate::support::{Bench, minutes, version};
 
@@ -107,7 +107,7 @@ fn a_candidate_that_is_worse_for_all_types_is_rolled_back() {
     let (bench, policy) = started(excluding().build().unwrap());
     for document_type in ["invoice", "contract", "receipt", "order"] {
         if policy.status().state == RolloutState::Running {
-            experience_of(&bench, document_type, (8, 125), (34, 1_125));
+            experience_of(&bench, document_type, (9, 125), (34, 1_125));
         }
     }
     let status = policy.status();
@@ -377,7 +377,7 @@ fn a_type_that_fails_more_often_stays_with_production() {
 fn equal_ends_roll_nothing_back() {
     let (bench, canary) = running();
     ends(&bench, (500, 9_500), |permit| {
-        permit.fail(FailureKind::ServerError);
+        permit.fail(FailureKind::Refusal);
     });
     ends(&bench, (500, 9_500), |permit| {
         let _ = permit.answer(Report::new());
@@ -419,9 +419,9 @@ fn types_past_the_first_thousand_are_judged_together() {
 fn a_hold_has_a_length() {
     let (bench, policy) = started(BlueGreenPolicy::builder().max_hold(2).build().unwrap());
     experience_of(&bench, "invoice", (0, 100), (0, 900));
-    bench.tick_after(minutes(96 * 60 - 1));
+    busy(&bench, minutes(96 * 60 - 1));
     assert_eq!(policy.status().state, RolloutState::Running);
-    bench.tick_after(minutes(1));
+    busy(&bench, minutes(1));
     assert_eq!(policy.status().state, RolloutState::Escalated);
     let error = BlueGreenPolicy::builder().max_hold(0).build().unwrap_err();
     assert_eq!(

@@ -132,7 +132,7 @@ fn a_scaled_number_may_be_exceeded_beside_tools_that_are_bounded() {
                 .unwrap()
                 .with_document_tokens(tokens);
             let permit = bench.pipeline.admit(&call).permit().unwrap();
-            permit.answer(Report::new().usage(25_000, 10));
+            let _settled = permit.answer(Report::new().usage(25_000, 10));
             assert_eq!(bench.pages().len(), pages, "{encoding:?}, {has_tools}");
         }
     }

@@ -1,65 +1,53 @@
-//! Which documents a candidate gets: always the same ones, and more of them when the share grows.
-//! And whether it got its share.
+//! Which of all ids belong to a share: always the same ones, and more of them when the share grows.
+//! And whether a share is what it should be.
 
 use twox_hash::XxHash3_64;
 
-use super::evidence::counts::Pair;
-use crate::call::Role;
-use crate::name::{DocumentId, VersionId};
+use super::quantile::CHI_SQUARE_ONE_IN_A_THOUSAND;
 use crate::ratio::Ratio;
-use crate::stats::CHI_SQUARE_ONE_IN_A_THOUSAND;
 
-/// With fewer expected documents of either version the split is not tested.
+/// With fewer expected on either side a share is not tested.
 const MIN_EXPECTED: f64 = 8.0;
 
-/// Maps each document to a point between 0 and 1.
+/// Maps each id to a point between 0 and 1: a hash of the id, salted with names.
 ///
-/// The point is a hash of the document id, salted with the policy and the candidate. So a retried
-/// document keeps its version, every document in the 5 % is also in the 25 %, and each candidate
-/// starts with different documents.
+/// So a retried document keeps its version, every document in the 5 % is also in the 25 %, and with
+/// another salt other documents are.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Split {
+pub(crate) struct Split {
     salt: u64,
 }
 
 impl Split {
-    pub(super) fn new(policy: &str, candidate: &VersionId) -> Self {
-        let seed = policy.len() as u64;
+    /// The split of a guard with this name, for this version.
+    pub(crate) fn new(guard: &str, version: &str) -> Self {
+        let seed = guard.len() as u64;
         Self {
-            salt: XxHash3_64::oneshot_with_seed(seed, candidate.as_str().as_bytes())
-                ^ XxHash3_64::oneshot(policy.as_bytes()),
+            salt: XxHash3_64::oneshot_with_seed(seed, version.as_bytes())
+                ^ XxHash3_64::oneshot(guard.as_bytes()),
         }
     }
 
-    /// The version to which a document belongs.
-    pub(super) fn assigned(self, document: &DocumentId, share: Ratio) -> Role {
-        if self.is_exposed(document, share) {
-            Role::Candidate
-        } else {
-            Role::Stable
-        }
-    }
-
-    pub(super) fn is_exposed(self, document: &DocumentId, share: Ratio) -> bool {
-        let point = XxHash3_64::oneshot_with_seed(self.salt, document.as_str().as_bytes());
+    /// Whether an id belongs to the share.
+    pub(crate) fn contains(self, id: &str, share: Ratio) -> bool {
+        let point = XxHash3_64::oneshot_with_seed(self.salt, id.as_bytes());
         share.contains_hash(point)
     }
 }
 
-/// Whether the candidate's share of the processed documents differs from the planned share: a
-/// correct split is as far off by chance once in a thousand times (chi-square, one degree of
-/// freedom).
+/// Whether `inside` of so many differs from a share by more than it does by chance once in a thousand
+/// times (chi-square, one degree of freedom).
 #[allow(
     clippy::cast_precision_loss,
     reason = "counts of documents are far below 2^53"
 )]
-pub(super) fn is_split_broken(processed: Pair<u64>, share: Ratio) -> bool {
-    let all = (processed.candidate + processed.stable) as f64;
+pub(crate) fn is_off_share(inside: u64, all: u64, share: Ratio) -> bool {
+    let (inside, all) = (inside as f64, all as f64);
     let expected = all * share.as_f64();
     if expected.min(all - expected) < MIN_EXPECTED {
         return false;
     }
-    let off = processed.candidate as f64 - expected;
+    let off = inside - expected;
     off * off / (expected * (1.0 - share.as_f64())) > *CHI_SQUARE_ONE_IN_A_THOUSAND
 }
 
@@ -68,10 +56,9 @@ mod tests {
     use super::*;
 
     fn exposed(candidate: &str, share: Ratio) -> Vec<bool> {
-        let candidate = VersionId::new(candidate).unwrap();
-        let split = Split::new("canary", &candidate);
+        let split = Split::new("canary", candidate);
         (0..20_000)
-            .map(|n| split.is_exposed(&DocumentId::new(format!("doc-{n}")).unwrap(), share))
+            .map(|n| split.contains(&format!("doc-{n}"), share))
             .collect()
     }
 
@@ -111,6 +98,18 @@ mod tests {
         assert!(
             both < 100,
             "two candidates get different documents: {both} in common, 50 expected by chance"
+        );
+    }
+
+    /// scipy, `chisquare([80, 1_120], [60, 1_140])` and with 86: statistics of 7.02 and 11.86.
+    #[test]
+    fn a_share_is_off_at_one_in_a_thousand() {
+        let five = Ratio::percent(5);
+        assert!(!is_off_share(80, 1_200, five));
+        assert!(is_off_share(86, 1_200, five));
+        assert!(
+            !is_off_share(50, 159, five),
+            "fewer than eight are expected"
         );
     }
 }

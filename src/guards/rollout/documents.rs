@@ -1,0 +1,393 @@
+//! What has been counted, so that nothing counts twice: a document counts once for each measure,
+//! however often it is tried or corrected, and so does a batch. A correction can be retracted.
+
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
+use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_64;
+
+use crate::call::{Correction, Ticket};
+use crate::event::Measure;
+use crate::name::BatchKey;
+
+/// The number of corrections that are remembered, and of documents that had a bad end or a review;
+/// corrected documents can double the latter. The tables take at most 9 MB.
+pub(super) const REMEMBERED: usize = 100_000;
+
+/// What a correction or its retraction changes in the counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// One more.
+    More,
+    /// One less.
+    Less,
+    /// It was reported before, or its document or batch already counts.
+    Nothing,
+    /// There is no such correction to retract.
+    Unknown,
+}
+
+/// What the end of a call adds to the counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Added {
+    /// One more document.
+    pub(super) document: bool,
+    /// One more answer.
+    pub(super) answer: bool,
+    /// One more event of the measure.
+    pub(super) event: bool,
+}
+
+/// Stores hashes only, never names.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Documents {
+    /// Each correction of a field, counted or not.
+    corrections: HashSet<u64, RandomState>,
+    known: HashMap<u64, Known, RandomState>,
+}
+
+/// What is known of a document or a batch.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Known {
+    /// What it has been counted as: bits.
+    counted: u8,
+    corrections: u16,
+}
+
+const DOCUMENT: u8 = 1;
+const ANSWER: u8 = 2;
+const REVIEW: u8 = 4;
+
+fn bit(measure: Measure) -> u8 {
+    match measure {
+        Measure::Abandonments => 8,
+        Measure::Corrections => 0,
+        Measure::Diversions => 16,
+        Measure::Failures => 32,
+        Measure::Truncations => 64,
+    }
+}
+
+impl Known {
+    /// Marks it as counted; returns whether it was not.
+    fn count(&mut self, as_what: u8) -> bool {
+        let is_new = self.counted & as_what == 0;
+        self.counted |= as_what;
+        is_new
+    }
+}
+
+impl Documents {
+    /// Records the end of a call. Only documents with a bad end are remembered, so another call for
+    /// one that went well counts again.
+    pub(super) fn ended(
+        &mut self,
+        ticket: &Ticket,
+        measure: Option<Measure>,
+        is_answer: bool,
+    ) -> Added {
+        let document = document_key(ticket);
+        let is_known = self.known.contains_key(&document);
+        let mut added = Added {
+            document: true,
+            answer: is_answer,
+            event: measure.is_some(),
+        };
+        if !is_known && (measure.is_none() || self.known.len() >= REMEMBERED) {
+            return added;
+        }
+        let known = self.known.entry(document).or_default();
+        if measure.is_some() || known.counted & DOCUMENT != 0 {
+            added.document = known.count(DOCUMENT);
+            added.answer = is_answer && known.count(ANSWER);
+        }
+        if let Some(measure) = measure {
+            let unit = self.known.entry(unit_key(ticket)).or_default();
+            added.event = unit.count(bit(measure));
+        }
+        added
+    }
+
+    /// Forgets a document, whose next call counts as its first.
+    pub(super) fn forget(&mut self, document: u64) {
+        self.known.remove(&document);
+    }
+
+    /// Whether this is the first document of its batch; one without a batch is by itself.
+    pub(super) fn is_first_of_batch(&mut self, ticket: &Ticket) -> bool {
+        if ticket.batch().is_none() || self.known.len() >= REMEMBERED {
+            return ticket.batch().is_none();
+        }
+        let batch = self.known.entry(unit_key(ticket)).or_default();
+        batch.count(DOCUMENT)
+    }
+
+    /// Records a review; returns whether it is the first of the document.
+    pub(super) fn review(&mut self, ticket: &Ticket) -> bool {
+        let document = document_key(ticket);
+        if self.known.len() >= REMEMBERED {
+            let known = self.known.get(&document);
+            return known.is_none_or(|known| known.counted & REVIEW == 0);
+        }
+        self.known.entry(document).or_default().count(REVIEW)
+    }
+
+    /// Records a correction.
+    pub(super) fn correct(&mut self, ticket: &Ticket, correction: &Correction) -> Change {
+        let key = correction_key(ticket, correction);
+        if self.corrections.contains(&key) {
+            return Change::Nothing;
+        }
+        let unit = unit_key(ticket);
+        if self.is_full() {
+            let known = self.known.get(&unit);
+            let is_corrected = known.is_some_and(|known| known.corrections > 0);
+            return if is_corrected {
+                Change::Nothing
+            } else {
+                Change::More
+            };
+        }
+        self.corrections.insert(key);
+        let known = self.known.entry(unit).or_default();
+        known.corrections = known.corrections.saturating_add(1);
+        if known.corrections == 1 {
+            Change::More
+        } else {
+            Change::Nothing
+        }
+    }
+
+    /// Records a retraction.
+    pub(super) fn retract(&mut self, ticket: &Ticket, correction: &Correction) -> Change {
+        if !self.corrections.remove(&correction_key(ticket, correction)) {
+            return Change::Unknown;
+        }
+        let Some(known) = self.known.get_mut(&unit_key(ticket)) else {
+            return Change::Nothing;
+        };
+        known.corrections = known.corrections.saturating_sub(1);
+        if known.corrections == 0 {
+            Change::Less
+        } else {
+            Change::Nothing
+        }
+    }
+
+    /// Whether further corrections are no longer remembered: a repeated report counts again, and
+    /// cannot be retracted.
+    pub(super) fn is_full(&self) -> bool {
+        self.corrections.len() >= REMEMBERED || self.known.len() >= 2 * REMEMBERED
+    }
+}
+
+/// What the split gives to a version, and what counts once: a batch, or a document without one.
+pub(super) fn unit(ticket: &Ticket) -> &str {
+    let batch = ticket.batch().map(BatchKey::as_str);
+    batch.unwrap_or(ticket.document().as_str())
+}
+
+/// The key of a document of one version.
+pub(super) fn document_key(ticket: &Ticket) -> u64 {
+    hash(ticket, &[])
+}
+
+/// The key of what counts once. The documents of a batch count for their own type and stage.
+fn unit_key(ticket: &Ticket) -> u64 {
+    let Some(batch) = ticket.batch() else {
+        return document_key(ticket);
+    };
+    let document_type = ticket.document_type().as_str();
+    let version = XxHash3_64::oneshot(ticket.version().as_str().as_bytes());
+    let seed = version ^ u64::from(ticket.stage().unwrap_or(0));
+    let names = [batch.as_str(), document_type, "batch"];
+    names.iter().fold(seed, |seed, name| {
+        XxHash3_64::oneshot_with_seed(seed, name.as_bytes())
+    })
+}
+
+/// The key of one correction of one field of one document.
+fn correction_key(ticket: &Ticket, correction: &Correction) -> u64 {
+    let field = correction.field().as_str();
+    match correction.id() {
+        None => hash(ticket, &[field]),
+        Some(id) => hash(ticket, &[field, id.as_str()]),
+    }
+}
+
+/// A hash of a document, a version and further names; the same on every machine and after every
+/// restart.
+fn hash(ticket: &Ticket, names: &[&str]) -> u64 {
+    let version = XxHash3_64::oneshot(ticket.version().as_str().as_bytes());
+    let seed = XxHash3_64::oneshot_with_seed(version, ticket.document().as_str().as_bytes());
+    names.iter().fold(seed, |seed, name| {
+        XxHash3_64::oneshot_with_seed(seed, name.as_bytes())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::call::{Call, Role, Version};
+    use crate::name::{CorrectionId, Field};
+
+    fn in_batch(document: u64, batch: u8) -> Ticket {
+        let mut call = Call::new(document.to_string(), "invoice").unwrap();
+        if batch > 0 {
+            call = call.in_batch(BatchKey::new(batch.to_string()).unwrap());
+        }
+        Ticket::new(&call, &Version::new("v8", "gpt-4o").unwrap()).with_role(Role::Candidate)
+    }
+
+    fn ticket(document: u64) -> Ticket {
+        in_batch(document, 0)
+    }
+
+    fn correction(field: u8, id: u8) -> Correction {
+        let correction = Correction::new(Field::new(format!("field-{field}")).unwrap());
+        if id > 0 {
+            correction.with_id(CorrectionId::new(id.to_string()).unwrap())
+        } else {
+            correction
+        }
+    }
+
+    proptest! {
+        /// Against a plain list of all reports: a document without a batch counts once, and so does
+        /// a batch.
+        #[test]
+        fn facts_are_counted_as_a_list_would(
+            steps in prop::collection::vec((0_u64..6, 0_u8..2, 0_u8..2, any::<bool>()), 1..60),
+        ) {
+            let mut documents = Documents::default();
+            let mut alive: Vec<(u64, u8, u8)> = Vec::new();
+            let mut facts = 0_i64;
+            // Documents 2 to 5 are in the batches 1 and 2.
+            let batch = |document: u64| u8::try_from(document / 2).unwrap();
+            for (document, field, id, is_taken_back) in steps {
+                let ticket = in_batch(document, batch(document));
+                let said = (document, field, id);
+                let change = if is_taken_back {
+                    alive.retain(|other| *other != said);
+                    documents.retract(&ticket, &correction(field, id))
+                } else {
+                    if !alive.contains(&said) {
+                        alive.push(said);
+                    }
+                    documents.correct(&ticket, &correction(field, id))
+                };
+                facts += match change {
+                    Change::More => 1,
+                    Change::Less => -1,
+                    Change::Nothing | Change::Unknown => 0,
+                };
+                let expected: HashSet<_> = alive
+                    .iter()
+                    .map(|(document, _, _)| match batch(*document) {
+                        0 => *document,
+                        batch => 100 + u64::from(batch),
+                    })
+                    .collect();
+                prop_assert_eq!(facts, i64::try_from(expected.len()).unwrap());
+                let stored = serde_json::to_string(&documents).unwrap();
+                documents = serde_json::from_str(&stored).unwrap();
+            }
+        }
+
+        /// Against a list of all ends: a document that ever had a bad end counts once from then on,
+        /// as a document, as an answer and for each measure.
+        #[test]
+        fn a_document_that_is_tried_again_counts_once(
+            ends in prop::collection::vec((0_u64..3, prop::sample::select(&[
+                (None, true),
+                (Some(Measure::Failures), false),
+                (Some(Measure::Diversions), true),
+                (Some(Measure::Abandonments), false),
+            ][..])), 1..40),
+        ) {
+            let mut documents = Documents::default();
+            let mut before: HashMap<u64, HashSet<&str>> = HashMap::new();
+            for (document, (measure, is_answer)) in ends {
+                let known = before.get(&document).cloned().unwrap_or_default();
+                let is_remembered = !known.is_empty();
+                let added = documents.ended(&ticket(document), measure, is_answer);
+                prop_assert_eq!(added.document, !is_remembered);
+                prop_assert_eq!(added.answer, is_answer && !known.contains("answer"));
+                let event = measure.map(|measure| match measure {
+                    Measure::Failures => "failed",
+                    Measure::Diversions => "diverted",
+                    _ => "abandoned",
+                });
+                prop_assert_eq!(added.event, event.is_some_and(|event| !known.contains(event)));
+                if measure.is_some() || is_remembered {
+                    let entry = before.entry(document).or_default();
+                    entry.insert("document");
+                    entry.extend(event);
+                    entry.extend(is_answer.then_some("answer"));
+                }
+            }
+        }
+    }
+
+    /// Two documents of a batch fail: two documents, and one failure.
+    #[test]
+    fn a_batch_fails_once() {
+        let mut documents = Documents::default();
+        let mut fail =
+            |document| documents.ended(&in_batch(document, 1), Some(Measure::Failures), false);
+        let (first, second) = (fail(1), fail(2));
+        assert!(first.document && first.event);
+        assert!(second.document && !second.event);
+        assert!(documents.is_first_of_batch(&in_batch(3, 2)));
+        assert!(!documents.is_first_of_batch(&in_batch(4, 2)));
+        assert!(documents.is_first_of_batch(&ticket(5)) && documents.is_first_of_batch(&ticket(5)));
+    }
+
+    #[test]
+    fn what_was_never_said_cannot_be_taken_back() {
+        let mut documents = Documents::default();
+        let ticket = ticket(1);
+        assert_eq!(
+            documents.retract(&ticket, &correction(0, 0)),
+            Change::Unknown
+        );
+        assert_eq!(documents.correct(&ticket, &correction(0, 0)), Change::More);
+        assert_eq!(
+            documents.retract(&ticket, &correction(0, 1)),
+            Change::Unknown,
+            "another id"
+        );
+        assert_eq!(
+            documents.retract(&ticket, &correction(1, 0)),
+            Change::Unknown,
+            "another field"
+        );
+        assert_eq!(documents.retract(&ticket, &correction(0, 0)), Change::Less);
+    }
+
+    #[test]
+    fn past_the_limit_facts_count_but_are_not_remembered() {
+        let mut documents = Documents::default();
+        for n in 0..REMEMBERED as u64 {
+            assert!(!documents.is_full(), "{n}");
+            assert_eq!(
+                documents.correct(&ticket(n), &correction(0, 0)),
+                Change::More
+            );
+        }
+        assert!(documents.is_full());
+        let late = ticket(u64::MAX);
+        assert_eq!(documents.correct(&late, &correction(0, 0)), Change::More);
+        assert_eq!(documents.retract(&late, &correction(0, 0)), Change::Unknown);
+        let known = ticket(5);
+        assert_eq!(
+            documents.correct(&known, &correction(0, 0)),
+            Change::Nothing
+        );
+        assert_eq!(documents.known.len(), REMEMBERED);
+        assert_eq!(documents.retract(&known, &correction(0, 0)), Change::Less);
+    }
+}

@@ -1,0 +1,177 @@
+//! How long reviews take, and from that the share of corrections that is still to come.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::DocumentType;
+use crate::stats::{BoundedMap, Delays};
+use crate::time::Timestamp;
+
+/// With fewer delays than this nothing is known.
+const MIN_DELAYS: u32 = 20;
+
+/// The delays of one document type, or of all types.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct DelaySample {
+    delays: Delays,
+    /// When the oldest of the reviewed documents was admitted.
+    first: Option<Timestamp>,
+}
+
+impl DelaySample {
+    fn merge(&mut self, other: &Self) {
+        self.delays.merge(&other.delays);
+        self.first = match (self.first, other.first) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+
+    fn add(&mut self, admitted_at: Timestamp, now: Timestamp) {
+        self.delays.add(now.since(admitted_at));
+        self.first = Some(
+            self.first
+                .map_or(admitted_at, |first| first.min(admitted_at)),
+        );
+    }
+
+    /// Whether there are enough delays, observed for at least twice their 90th percentile: before
+    /// that, long delays cannot have been observed.
+    fn is_known(&self, now: Timestamp) -> bool {
+        let watched = self.first.map_or(Duration::ZERO, |first| now.since(first));
+        self.delays.count() >= MIN_DELAYS && watched >= self.delays.percentile_90() * 2
+    }
+}
+
+/// Delays of answers from before the current rollout, and of answers since.
+///
+/// They are separate because of recent answers only short delays have been observed.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Delayed {
+    before: DelaySample,
+    since: DelaySample,
+}
+
+/// The review delays of all answers, with or without a rollout.
+#[derive(Debug)]
+pub(super) struct ReviewDelays {
+    types: BoundedMap<DocumentType, Box<Delayed>>,
+    all: Delayed,
+}
+
+impl ReviewDelays {
+    pub(super) fn new(types: usize) -> Self {
+        Self {
+            types: BoundedMap::new(types),
+            all: Delayed::default(),
+        }
+    }
+
+    /// As if every answer had long been reviewed at once.
+    pub(super) fn immediate(now: Timestamp) -> Self {
+        let mut review_delays = Self::new(0);
+        for _ in 0..MIN_DELAYS {
+            review_delays.all.before.add(now, now);
+        }
+        review_delays.all.before.first = Some(Timestamp::EPOCH);
+        review_delays
+    }
+
+    /// Records the review of an answer; `begun` is the start of the current rollout, if there is
+    /// one.
+    pub(super) fn add(
+        &mut self,
+        document_type: &DocumentType,
+        admitted_at: Timestamp,
+        begun: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        let (own, _) = self.types.entry(document_type, Box::default);
+        for delayed in [&mut **own, &mut self.all] {
+            let known = match begun {
+                Some(begun) if admitted_at >= begun => &mut delayed.since,
+                _ => &mut delayed.before,
+            };
+            known.add(admitted_at, now);
+        }
+    }
+
+    /// Starts another rollout: the delays since the last start become old.
+    pub(super) fn begin(&mut self) {
+        let (own, other) = self.types.all_mut();
+        let types = own
+            .map(|(_, delayed)| delayed)
+            .chain(other)
+            .map(|delayed| &mut **delayed);
+        for delayed in types.chain([&mut self.all]) {
+            let since = std::mem::take(&mut delayed.since);
+            delayed.before.merge(&since);
+        }
+    }
+
+    /// The delays of a document type, or of all types while it has too few; `None` while both are
+    /// unknown.
+    pub(super) fn of(&self, document_type: &DocumentType, now: Timestamp) -> Option<&Delays> {
+        let own = self.types.get::<DocumentType>(document_type);
+        let both = || own.map(|own| &**own).into_iter().chain([&self.all]);
+        both()
+            .map(|delayed| &delayed.before)
+            .chain(both().map(|delayed| &delayed.since))
+            .find(|known| known.is_known(now))
+            .map(|known| &known.delays)
+    }
+
+    /// The delays of all types together, once they are known.
+    pub(super) fn of_all(&self, now: Timestamp) -> Option<&Delays> {
+        let both = [&self.all.before, &self.all.since];
+        let known = both.into_iter().find(|known| known.is_known(now));
+        known.map(|known| &known.delays)
+    }
+
+    pub(super) fn stored(&self) -> Stored {
+        Stored {
+            types: self
+                .types
+                .iter()
+                .map(|(name, delayed)| (name.clone(), delayed.clone()))
+                .collect(),
+            other: self.types.other().cloned(),
+            all: self.all,
+        }
+    }
+
+    pub(super) fn restore(&mut self, stored: Stored) {
+        self.types.refill(stored.types, stored.other);
+        self.all = stored.all;
+    }
+}
+
+/// Delays as they are stored.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Stored {
+    types: Vec<(DocumentType, Box<Delayed>)>,
+    other: Option<Box<Delayed>>,
+    all: Delayed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{hours, minutes};
+
+    #[test]
+    fn delays_that_could_not_have_been_seen_yet_are_not_known() {
+        let start = Timestamp::from_millis(1_000_000_000);
+        let mut known = DelaySample::default();
+        for n in 0..MIN_DELAYS {
+            assert!(!known.is_known(start + hours(100)), "only {n}");
+            known.add(start, start + hours(1));
+        }
+        assert!(!known.is_known(start + minutes(127)));
+        assert!(
+            known.is_known(start + minutes(128)),
+            "the bin of an hour ends at 64 min"
+        );
+    }
+}
