@@ -1,7 +1,6 @@
 //! Puts a pipeline together, and refuses what cannot work.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -30,6 +29,7 @@ impl Pipeline {
 }
 
 /// Puts a [`Pipeline`] together; made by [`Pipeline::builder`].
+#[derive(Debug)]
 #[must_use = "nothing is guarded before `build`"]
 pub struct Builder {
     line_up: LineUp,
@@ -140,15 +140,5 @@ impl Builder {
             Ok::<(), Error>(())
         })?;
         Ok(pipeline)
-    }
-}
-
-impl fmt::Debug for Builder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
-            .field("line_up", &self.line_up)
-            .field("guards", &self.guards)
-            .field("sinks", &self.sinks)
-            .finish_non_exhaustive()
     }
 }
