@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use fusebox::event::Outbox;
+use fusebox::guard::{Cx, Incidents};
 use fusebox::{Event, EventKind, Severity};
 use serde_json::{Value, json};
 
-use crate::support::EVENING;
+use crate::support::{EVENING, line_up};
 
 const GOLDEN: &str = include_str!("../golden/events.txt");
 
@@ -20,6 +22,36 @@ const GROUPS: [(&str, &str); 8] = [
     ("shadow", include_str!("../../src/event/shadow.rs")),
 ];
 const ALL_GROUPS: &str = include_str!("../../src/event/kind.rs");
+
+/// The events that open an incident.
+const OF_INCIDENTS: [&str; 26] = [
+    "abandoned_rate_exceeded",
+    "approval_needed",
+    "budget_alarm",
+    "count_wrong",
+    "drift_detected",
+    "error_rate_exceeded",
+    "events_lost",
+    "exhausted",
+    "fallback_missing",
+    "guard_panicked",
+    "lost_in_restart",
+    "model_ends",
+    "no_tick",
+    "nothing_comes_out",
+    "overdue",
+    "probes_failed",
+    "prompt_cut",
+    "review_queue",
+    "rolled_back",
+    "rollout_escalated",
+    "silent",
+    "sink_broken",
+    "throttled_rate_exceeded",
+    "type_excluded",
+    "urgent_failure",
+    "usage_not_believed",
+];
 
 fn later(minutes: u64) -> u64 {
     EVENING.as_millis() + minutes * 60_000
@@ -528,6 +560,27 @@ fn an_operator_reads_these_lines() {
         assert_eq!(line, golden);
     }
     assert_eq!(lines.len(), GOLDEN.lines().count());
+}
+
+/// What was done, what ends it, and what to do.
+fn guidance(kind: EventKind) -> [String; 3] {
+    let (line_up, outbox, incidents) = (line_up(), Outbox::new(), Incidents::new());
+    let cx = Cx::new(EVENING, &line_up, &outbox, "guard-1").with_incidents(&incidents);
+    cx.emit(Severity::Page, kind);
+    let incident = incidents.open("guard-1").remove(0);
+    [incident.done_already, incident.ends_when, incident.undo]
+}
+
+/// All others have the words for a guard of one's own, of which the library knows nothing.
+#[test]
+fn every_event_that_opens_an_incident_has_guidance_of_its_own() {
+    let general = guidance(EventKind::custom("expensive", "inv-1 cost 2 EUR"));
+    let kinds: Vec<_> = samples().iter().map(read).collect();
+    let guided = kinds
+        .iter()
+        .filter(|kind| guidance((*kind).clone()) != general);
+    let names: BTreeSet<_> = guided.map(EventKind::name).collect();
+    assert_eq!(names, BTreeSet::from(OF_INCIDENTS));
 }
 
 #[test]

@@ -83,6 +83,21 @@ fn it_does_not_end_an_alarm() {
     assert_eq!(breaker.state(v7()), BreakerState::Closed);
 }
 
+/// At the tick, the rule on slow calls empties the window before the rate is looked at.
+#[test]
+fn the_rate_of_a_type_ends_where_slow_calls_are_watched() {
+    let builder = ErrorRateBreaker::builder().by_document_type(true);
+    let (bench, _) = bench(builder.slow_calls(seconds(30), Ratio::percent(50)));
+    bench.answer(90);
+    abandon(&bench, 10);
+    assert_eq!(pages(&bench).len(), 1);
+    (0..3).for_each(|_| bench.tick_after(HOUR));
+    assert_eq!(bench.pipeline.incidents(), []);
+    abandon(&bench, 1);
+    bench.pipeline.tick();
+    assert_eq!(pages(&bench), [], "one call is too few");
+}
+
 #[test]
 fn the_rate_can_be_switched_off_or_have_its_own_threshold() {
     let half = || ErrorRateBreaker::builder().abandoned_threshold(Ratio::percent(50));

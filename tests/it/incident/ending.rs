@@ -100,6 +100,18 @@ fn it_goes_on_over_a_restart_and_is_not_told_again() {
     assert_eq!(after.changes(), [(Severity::Info, Ended)]);
 }
 
+/// What the guard said before the restart, it has not said since.
+#[test]
+fn what_is_well_after_a_restart_is_well_from_the_first_tick() {
+    let before = Told::new();
+    before.says_after(minutes(1), broken);
+    let after = Told::new();
+    let snapshot = stored(&before.bench.pipeline);
+    after.bench.pipeline.restore(&snapshot).unwrap();
+    after.is_well_after(minutes(2)).is_well_after(minutes(15));
+    assert_eq!(after.changes(), [(Severity::Info, Ended)]);
+}
+
 /// The state says that v7 is out; nobody knows of the page.
 #[test]
 fn a_page_that_was_lost_comes_again() {

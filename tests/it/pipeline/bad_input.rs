@@ -111,6 +111,14 @@ fn a_refused_deployment_changes_nothing() {
     assert_eq!(bench.serving(), "v7");
 }
 
+/// A letter, then letters of two bytes: the 200th byte is the first of one, so 199 are kept.
+#[test]
+fn a_long_name_keeps_its_beginning_in_whole_characters() {
+    let call = Call::new(format!("a{}", "é".repeat(150)), "invoice").unwrap();
+    let kept = format!("a{}…", "é".repeat(99));
+    assert!(call.document().as_str().starts_with(&kept), "{call:?}");
+}
+
 #[test]
 fn ten_megabytes_of_emoji_as_a_type_stay_small_and_countable() {
     let emoji = "🧨".repeat(2_500_000);

@@ -67,6 +67,18 @@ fn a_ticket_counts_once() {
     assert_eq!(bench.shadow.report(), before);
 }
 
+/// In a run of two documents, the ids of the first two are stored, and not that of the third.
+#[test]
+fn tickets_that_are_not_comparable_are_known_again_up_to_the_length_of_the_run() {
+    let bench = Bench::new(builder().documents(1, 2));
+    let tickets = [(); 3].map(|()| bench.compare(Comparison::NotComparable));
+    for (ticket, counted) in tickets.iter().zip([3, 3, 4]) {
+        let again = Feedback::Compared(Comparison::NotComparable);
+        bench.pipeline.observe(ticket, again);
+        assert_eq!(bench.shadow.report().total().not_comparable, counted);
+    }
+}
+
 #[test]
 fn the_run_ends_at_its_last_document_and_says_so_once() {
     let bench = Bench::new(builder());

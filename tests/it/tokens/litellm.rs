@@ -37,6 +37,15 @@ fn table() -> Catalogue {
     Catalogue::from_litellm(TABLE).unwrap()
 }
 
+/// Why a version of this model cannot go live.
+fn refusal(catalogue: Catalogue, model: &str) -> String {
+    let version = Version::new("v7", model).unwrap();
+    let budget = TokenBudget::builder().catalogue(catalogue).build().unwrap();
+    let line_up = LineUp::new(version.with_system_prompt_tokens(10));
+    let pipeline = Pipeline::builder(line_up).guard(budget).build();
+    pipeline.unwrap_err().to_string()
+}
+
 /// The window, the largest input and the largest answer.
 fn limits(model: &Model) -> (u64, Option<u64>, Option<u64>) {
     (
@@ -162,18 +171,25 @@ fn a_bare_name_with_different_windows_is_refused_with_its_candidates() {
     assert_eq!(catalogue.candidates("gpt-9").count(), 0);
     assert!(catalogue.models().all(|(name, _)| name != "gpt-4o"));
 
-    let version = Version::new("v7", "gpt-4o")
-        .unwrap()
-        .with_system_prompt_tokens(10);
-    let budget = TokenBudget::builder().catalogue(catalogue).build().unwrap();
-    let pipeline = Pipeline::builder(LineUp::new(version))
-        .guard(budget)
-        .build();
     assert_eq!(
-        pipeline.unwrap_err().to_string(),
+        refusal(catalogue, "gpt-4o"),
         "model of version `v7`: got `gpt-4o`, expected the name with its provider, because their \
          limits differ: one of azure/gpt-4o, github_copilot/gpt-4o, openai/gpt-4o"
     );
+}
+
+#[test]
+fn eight_candidates_are_named_and_the_ninth_is_only_hinted_at() {
+    for (gateways, end) in [(8, ", g7/m, g8/m"), (9, ", g7/m, g8/m, ..")] {
+        let row = |n| {
+            let fields = format!(r#""mode":"chat","max_input_tokens":{n}000"#);
+            format!(r#""g{n}/m":{{"litellm_provider":"g{n}",{fields}}}"#)
+        };
+        let rows = (1..=gateways).map(row).collect::<Vec<_>>().join(",");
+        let catalogue = Catalogue::from_litellm(&format!("{{{rows}}}")).unwrap();
+        let refusal = refusal(catalogue, "m");
+        assert!(refusal.ends_with(end), "{refusal}");
+    }
 }
 
 /// The bundled catalogue says whose name it is, and the table what its limits are now.
