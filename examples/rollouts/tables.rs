@@ -285,16 +285,21 @@ fn attention() -> Table {
 
 fn outage() -> Table {
     let mut lines = Vec::new();
-    for from in [1, 3] {
-        for per_hour in [500, 2_000, 10_000] {
-            let mut world = World::new(per_hour, 1.0);
-            world.outage = hours(from)..hours(from + 1);
-            lines.push(line(vec![traffic(&world), from.to_string()], world, canary));
+    for has_previous in [true, false] {
+        for from in [1, 3] {
+            for per_hour in [500, 2_000, 10_000] {
+                let mut world = World::new(per_hour, 1.0);
+                world.outage = hours(from)..hours(from + 1);
+                world.has_previous = has_previous;
+                let previous = if has_previous { "yes" } else { "no" };
+                let settings = vec![traffic(&world), from.to_string(), previous.to_owned()];
+                lines.push(line(settings, world, canary));
+            }
         }
     }
     table(
         "The provider is down for an hour; equal versions, with a breaker",
-        &["an hour", "down after hours"],
+        &["an hour", "down after hours", "previous version"],
         lines,
     )
 }

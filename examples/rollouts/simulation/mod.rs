@@ -154,7 +154,7 @@ impl<'w> Run<'w> {
         seed: u64,
     ) -> Result<Self, Error> {
         let clock = MockClock::at(world.begins_at);
-        let builder = Pipeline::builder(production()?)
+        let builder = Pipeline::builder(production(world)?)
             .clock(clock.clone())
             .instance(seed)
             .guard(Arc::clone(policy));
@@ -164,7 +164,9 @@ impl<'w> Run<'w> {
             builder.guard(ErrorRateBreaker::default()).build()?
         };
         let types = world.kinds.iter().map(|kind| DocumentType::new(&kind.name));
-        let mut documents = Documents::new(world, Chance::new(seed));
+        // Lines with different traffic are different runs; candidates of all ratios meet the same.
+        let per_hour = world.kinds.iter().map(|kind| kind.per_hour).sum::<u64>();
+        let mut documents = Documents::new(world, Chance::new(seed ^ per_hour.rotate_left(32)));
         let bursts = documents.bursts(world.begins_at, world.alone + world.ends);
         Ok(Self {
             world,
@@ -193,8 +195,8 @@ impl<'w> Run<'w> {
 
     fn deploy(&mut self) -> Result<(), Error> {
         let candidate = Version::new("v8", "gpt-4o")?;
-        self.pipeline
-            .deploy(production()?.with_candidate(candidate))?;
+        let line_up = production(self.world)?.with_candidate(candidate);
+        self.pipeline.deploy(line_up)?;
         self.pipeline.tick();
         Ok(())
     }
@@ -251,7 +253,7 @@ impl<'w> Run<'w> {
         Ok(())
     }
 
-    /// The one place where a call is made up.
+    /// The one place where a call is made up: what else a call can say of its document goes here.
     fn call(&self, document: &Document) -> Result<Call<'static>, Error> {
         let id = DocumentId::new(format!("{}-{}", self.seed, self.count))?;
         let document_type = self.types.get(document.kind).cloned();
@@ -330,7 +332,10 @@ impl<'w> Run<'w> {
     }
 }
 
-fn production() -> Result<LineUp, Error> {
-    let previous = Version::new("v6", "gpt-4o")?;
-    Ok(LineUp::new(Version::new("v7", "gpt-4o")?).with_previous(previous))
+fn production(world: &World) -> Result<LineUp, Error> {
+    let line_up = LineUp::new(Version::new("v7", "gpt-4o")?);
+    if world.has_previous {
+        return Ok(line_up.with_previous(Version::new("v6", "gpt-4o")?));
+    }
+    Ok(line_up)
 }

@@ -88,9 +88,11 @@ pub(crate) struct World {
     pub(crate) poison: Poison,
     /// How often a day all calls of one version fail for two minutes, for each version by itself.
     pub(crate) bursts_a_day: u32,
-    /// When the provider is down for both, counted from the deployment. The pipeline has a breaker
-    /// then.
+    /// When the provider is down for all versions, counted from the deployment. The pipeline has a
+    /// breaker then.
     pub(crate) outage: Range<Duration>,
+    /// Whether there is a version to fall back to.
+    pub(crate) has_previous: bool,
     pub(crate) begins_at: Timestamp,
     /// How long production runs alone before the candidate is deployed.
     pub(crate) alone: Duration,
@@ -127,6 +129,7 @@ impl World {
             },
             bursts_a_day: 0,
             outage: Duration::ZERO..Duration::ZERO,
+            has_previous: true,
             begins_at: EVENING,
             alone: Duration::ZERO,
             ends: Duration::from_secs(30 * 3_600),
