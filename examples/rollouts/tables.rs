@@ -81,8 +81,9 @@ fn is_worse(world: &World) -> bool {
     kinds.chain(rates).any(|ratio| ratio > TOLERATED)
 }
 
-fn canary() -> Result<CanaryPolicy, Error> {
-    Ok(CanaryPolicy::default())
+/// A line for the default canary.
+fn canary(settings: Vec<String>, world: World) -> Line {
+    line(settings, world, || Ok(CanaryPolicy::default()))
 }
 
 /// The default canary, with another denominator.
@@ -120,7 +121,7 @@ fn base() -> Table {
     for per_hour in [100, 500, 2_000, 10_000] {
         for ratio in [1.0, 1.2, 1.3, 1.4, 1.5, 1.67, 2.0, 3.0] {
             let world = World::new(per_hour, ratio);
-            lines.push(line(vec![traffic(&world), times(ratio)], world, canary));
+            lines.push(canary(vec![traffic(&world), times(ratio)], world));
         }
     }
     table("The default canary", &["an hour", "candidate"], lines)
@@ -132,7 +133,7 @@ fn rivals() -> Table {
         for ratio in [1.0, 1.3, 2.0, 3.0] {
             let world = World::new(per_hour, ratio);
             let settings = |rule: &str| vec![traffic(&world), times(ratio), rule.to_owned()];
-            lines.push(line(settings("default canary"), world.clone(), canary));
+            lines.push(canary(settings("default canary"), world.clone()));
             let once = || Ok(CanaryPolicy::with_plain_ratio());
             lines.push(line(
                 settings("plain ratio, once a stage"),
@@ -184,7 +185,7 @@ fn batches() -> Table {
             world.ends = hours(8 * 24);
             lines.push(line(settings, world, || BlueGreenPolicy::builder().build()));
         } else {
-            lines.push(line(settings, world, canary));
+            lines.push(canary(settings, world));
         }
     };
     for size in [3, 8] {
@@ -220,11 +221,7 @@ fn retries() -> Table {
         for per_hour in [500, 2_000, 10_000] {
             let mut world = World::new(per_hour, 1.0);
             world.poison = Poison { share: 0.01, tries };
-            lines.push(line(
-                vec![traffic(&world), tries.to_string()],
-                world,
-                canary,
-            ));
+            lines.push(canary(vec![traffic(&world), tries.to_string()], world));
         }
     }
     table(
@@ -239,7 +236,7 @@ fn bursts() -> Table {
     for (per_hour, ratio) in [(500, 1.0), (2_000, 1.0), (10_000, 1.0), (2_000, 3.0)] {
         let mut world = World::new(per_hour, ratio);
         world.bursts_a_day = 2;
-        lines.push(line(vec![traffic(&world), times(ratio)], world, canary));
+        lines.push(canary(vec![traffic(&world), times(ratio)], world));
     }
     table(
         "All calls of one version fail for two minutes, twice a day, each version by itself",
@@ -293,7 +290,7 @@ fn outage() -> Table {
                 world.has_previous = has_previous;
                 let previous = if has_previous { "yes" } else { "no" };
                 let settings = vec![traffic(&world), from.to_string(), previous.to_owned()];
-                lines.push(line(settings, world, canary));
+                lines.push(canary(settings, world));
             }
         }
     }
@@ -316,7 +313,7 @@ fn delays() -> Table {
         let delay = format!("{candidate} / {production} h");
         let known = if days > 0 { "known" } else { "not known" };
         let settings = vec![traffic(&world), times(ratio), delay, known.to_owned()];
-        lines.push(line(settings, world, canary));
+        lines.push(canary(settings, world));
     };
     for per_hour in [500, 2_000, 10_000] {
         add(per_hour, 1.0, [6, 6], 2);
@@ -346,7 +343,7 @@ fn hours_of_work() -> Table {
         world.open = 8..18;
         world.begins_at = AFTERNOON;
         world.ends = hours(96);
-        lines.push(line(vec![traffic(&world), times(ratio)], world, canary));
+        lines.push(canary(vec![traffic(&world), times(ratio)], world));
     }
     table(
         "Documents come from 8 to 18, deployed at 16:00",
@@ -360,7 +357,7 @@ fn low_traffic() -> Table {
     for per_hour in [30, 100] {
         for ratio in [1.0, 2.0, 3.0] {
             let world = World::new(per_hour, ratio);
-            lines.push(line(vec![traffic(&world), times(ratio)], world, canary));
+            lines.push(canary(vec![traffic(&world), times(ratio)], world));
         }
     }
     table("Low traffic", &["an hour", "candidate"], lines)
@@ -384,10 +381,9 @@ fn types() -> Table {
             || "equal".to_owned(),
             |number| format!("5x for type {number}"),
         );
-        lines.push(line(
+        lines.push(canary(
             vec![traffic(&world), "canary".to_owned(), candidate],
             world,
-            canary,
         ));
     }
     for ratio in [1.0, 5.0] {
@@ -435,7 +431,7 @@ fn measures() -> Table {
                     world.truncated = rates;
                 }
                 let rate = format!("{what} 1 % -> {:.0} %", candidate * 100.0);
-                lines.push(line(vec![traffic(&world), rate], world, canary));
+                lines.push(canary(vec![traffic(&world), rate], world));
             }
         }
     }

@@ -21,7 +21,8 @@ use chance::Chance;
 use world::{Document, Documents, Pair, World};
 
 /// The pipeline's tick, and the time between two looks.
-const STEP: Duration = Duration::from_secs(300);
+const STEP_SECONDS: u64 = 300;
+const STEP: Duration = Duration::from_secs(STEP_SECONDS);
 const STEPS_AN_HOUR: u64 = 12;
 const BURST: Duration = Duration::from_secs(120);
 
@@ -212,8 +213,7 @@ impl<'w> Run<'w> {
         let coming = before(self.steps + 1) - before(self.steps);
         let end = self.now + STEP;
         for number in 0..coming {
-            let apart = STEP.as_millis() as u64 * number / coming;
-            let at = self.now + Duration::from_millis(apart);
+            let at = self.now + Duration::from_millis(1_000 * STEP_SECONDS * number / coming);
             self.clock.set(at);
             self.document(at, rule)?;
         }
@@ -295,7 +295,7 @@ impl<'w> Run<'w> {
                     self.look(look, rule);
                 } else {
                     let due = (at + delay).since(self.world.begins_at);
-                    let step = due.as_secs() / STEP.as_secs();
+                    let step = due.as_secs() / STEP_SECONDS;
                     self.to_come.entry(step).or_default().push(look);
                 }
             }
