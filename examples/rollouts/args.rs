@@ -12,7 +12,7 @@ pub(crate) struct Args {
     #[arg(value_enum, value_name = "TABLE")]
     pub(crate) tables: Vec<TableName>,
     /// The number of runs of each line
-    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) runs: u32,
     /// The seed of the first run
     #[arg(long, value_name = "N", default_value = "0")]
