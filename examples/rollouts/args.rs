@@ -4,7 +4,7 @@ use clap::{Parser, ValueEnum};
 
 /// Simulates rollouts through the public API and prints tables of how they end, in Markdown.
 ///
-/// The tables of docs/rollouts.md: --runs 400.
+/// Narrow intervals: --runs 400.
 #[derive(Debug, Parser)]
 #[command(name = "rollouts")]
 pub(crate) struct Args {

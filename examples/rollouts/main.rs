@@ -1,5 +1,4 @@
-//! Simulates whole rollouts through the public API, and prints tables of how they end: the numbers
-//! of `docs/rollouts.md`.
+//! Simulates whole rollouts through the public API, and prints tables of how they end.
 //!
 //! ```text
 //! cargo run --release --example rollouts -- --runs 400 base rivals

@@ -166,18 +166,18 @@ fn rivals() -> Table {
 
 fn batches() -> Table {
     let mut lines = Vec::new();
-    let mut add = |per_hour, ratio, size, own, named, is_blue_green| {
+    let mut add = |per_hour, ratio, size, own, whole, is_blue_green| {
         let mut world = World::new(per_hour, ratio);
         world.batches.size = size;
         world.batches.own = own;
-        world.batches.named = named;
+        world.batches.split_whole = whole;
         let policy = if is_blue_green {
             "blue/green"
         } else {
             "canary"
         };
         let causes = if own { "own" } else { "shared" };
-        let told = if named { "named" } else { "not named" };
+        let told = if whole { "by batch" } else { "by document" };
         let settings = [policy, causes, told].map(str::to_owned);
         let mut settings = settings.to_vec();
         settings.splice(0..0, [traffic(&world), times(ratio), size.to_string()]);
@@ -190,15 +190,15 @@ fn batches() -> Table {
     };
     for size in [3, 8] {
         for own in [false, true] {
-            for named in [false, true] {
+            for whole in [false, true] {
                 for per_hour in [500, 2_000, 10_000] {
-                    add(per_hour, 1.0, size, own, named, false);
+                    add(per_hour, 1.0, size, own, whole, false);
                 }
             }
             add(2_000, 3.0, size, own, false, false);
         }
-        for named in [false, true] {
-            add(500, 1.0, size, false, named, true);
+        for whole in [false, true] {
+            add(500, 1.0, size, false, whole, true);
         }
     }
     table(
@@ -249,9 +249,9 @@ fn attention() -> Table {
     let mut lines = Vec::new();
     for (candidate, production) in [(0.6, 0.3), (1.0, 0.3), (0.3, 0.6)] {
         for (denominator, tells_looks) in [
-            (Denominator::Reviewable, false),
+            (Denominator::Automatic, false),
+            (Denominator::Automatic, true),
             (Denominator::Reviewable, true),
-            (Denominator::Reviewed, true),
             (Denominator::Reviewed, false),
         ] {
             for (per_hour, ratio) in [(500, 1.0), (2_000, 1.0), (10_000, 1.0), (2_000, 3.0)] {
@@ -265,6 +265,7 @@ fn attention() -> Table {
                 let told = if tells_looks { "told" } else { "not told" };
                 let divisor = match denominator {
                     Denominator::Reviewed => "looked at",
+                    Denominator::Automatic => "the default",
                     _ => "answers",
                 };
                 let settings = [looked_at, told.to_owned(), divisor.to_owned()];

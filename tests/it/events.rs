@@ -24,7 +24,7 @@ const GROUPS: [(&str, &str); 8] = [
 const ALL_GROUPS: &str = include_str!("../../src/event/kind.rs");
 
 /// The events that open an incident.
-const OF_INCIDENTS: [&str; 26] = [
+const OF_INCIDENTS: [&str; 27] = [
     "abandoned_rate_exceeded",
     "approval_needed",
     "budget_alarm",
@@ -34,6 +34,7 @@ const OF_INCIDENTS: [&str; 26] = [
     "events_lost",
     "exhausted",
     "fallback_missing",
+    "found_worse",
     "guard_panicked",
     "lost_in_restart",
     "model_ends",

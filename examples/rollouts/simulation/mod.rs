@@ -245,7 +245,7 @@ impl<'w> Run<'w> {
         };
         for _ in 0..tries {
             match self.pipeline.admit(&call) {
-                Admission::Admitted(permit) => self.attempt(permit, &document, at, rule)?,
+                Admission::Admitted(permit) => self.attempt(permit, &document, at, rule),
                 // It goes to human review, which says nothing of either version.
                 Admission::Diverted(_) => break,
             }
@@ -258,16 +258,15 @@ impl<'w> Run<'w> {
         let id = DocumentId::new(format!("{}-{}", self.seed, self.count))?;
         let document_type = self.types.get(document.kind).cloned();
         let document_type = document_type.map_or_else(|| DocumentType::new("other"), Ok)?;
-        Ok(Call::of(id, document_type))
+        let call = Call::of(id, document_type);
+        if !self.world.batches.split_whole {
+            return Ok(call);
+        }
+        let batch = format!("{}-{}", self.seed, document.batch);
+        Ok(call.in_batch(BatchKey::new(batch)?))
     }
 
-    fn attempt(
-        &mut self,
-        permit: Permit,
-        document: &Document,
-        at: Timestamp,
-        rule: &mut dyn Rule,
-    ) -> Result<(), Error> {
+    fn attempt(&mut self, permit: Permit, document: &Document, at: Timestamp, rule: &mut dyn Rule) {
         let version = permit.ticket().role();
         if document.is_poisoned {
             permit.fail(FailureKind::InvalidRequest);
@@ -281,14 +280,9 @@ impl<'w> Run<'w> {
             let is_wrong = *document.is_wrong.of(version);
             let is_seen = *document.is_looked_at.of(version);
             if is_seen && (is_wrong || self.world.tells_looks) {
-                let correction = if is_wrong {
-                    Some(self.correction(document)?)
-                } else {
-                    None
-                };
                 let look = Look {
                     ticket: settlement.ticket().clone(),
-                    correction,
+                    correction: is_wrong.then(|| Correction::new(self.field.clone())),
                 };
                 let delay = *document.delay.of(version);
                 if delay.is_zero() {
@@ -300,16 +294,6 @@ impl<'w> Run<'w> {
                 }
             }
         }
-        Ok(())
-    }
-
-    fn correction(&self, document: &Document) -> Result<Correction, Error> {
-        let correction = Correction::new(self.field.clone());
-        if !self.world.batches.named {
-            return Ok(correction);
-        }
-        let key = format!("{}-{}", self.seed, document.batch);
-        Ok(correction.in_batch(BatchKey::new(key)?))
     }
 
     fn look(&self, look: Look, rule: &mut dyn Rule) {

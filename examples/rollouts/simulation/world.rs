@@ -55,8 +55,8 @@ pub(crate) struct Batches {
     /// Whether each version has its own bad causes. If not, what production gets wrong a worse
     /// candidate gets wrong too.
     pub(crate) own: bool,
-    /// Whether reviewers name the batch with each correction.
-    pub(crate) named: bool,
+    /// Whether all documents of a batch see one version.
+    pub(crate) split_whole: bool,
 }
 
 /// Documents that fail whichever version serves them.
@@ -116,7 +116,7 @@ impl World {
             batches: Batches {
                 size: 1,
                 own: false,
-                named: false,
+                split_whole: false,
             },
             looked_at: Pair::both(1.0),
             tells_looks: false,
