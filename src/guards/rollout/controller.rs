@@ -298,7 +298,7 @@ impl Rollout {
     /// Decides, and acts on the decision.
     fn evaluate(&self, trial: &mut Trial, view: &View<'_>, cx: &Cx<'_>) {
         let is_over = trial.is_over(view.now) && trial.uncovered(view).is_empty();
-        if trial.is_closed() || is_over {
+        if trial.state.is_rejected() || is_over {
             return;
         }
         let (decision, findings) = trial.decide(view);

@@ -72,6 +72,17 @@ impl Arm {
         }
     }
 
+    /// Counts a failed document, or no longer.
+    pub(super) fn failed(&mut self, counts: bool) {
+        for count in [&mut self.processed, &mut self.failed] {
+            *count = if counts {
+                count.saturating_add(1)
+            } else {
+                count.saturating_sub(1)
+            };
+        }
+    }
+
     fn counts(mut self, measure: Measure, divide_by: Denominator) -> Counts {
         let documents = match (measure, divide_by) {
             (Measure::Corrections, Denominator::Reviewable) => self.answered,

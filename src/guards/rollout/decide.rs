@@ -30,11 +30,6 @@ pub(super) struct View<'a> {
 pub(super) type Deciding = (Option<DocumentType>, Evidence);
 
 impl Trial {
-    /// Whether no decision can change the trial any more.
-    pub(super) fn is_closed(&self) -> bool {
-        self.state.is_rejected()
-    }
-
     /// The decision at this time, and the findings behind it.
     pub(super) fn decide(&mut self, view: &View<'_>) -> (Decision, Findings) {
         if let Some(worse) = self.worse(view) {

@@ -201,10 +201,7 @@ fn unit_key(ticket: &Ticket) -> u64 {
     let document_type = ticket.document_type().as_str();
     let version = XxHash3_64::oneshot(ticket.version().as_str().as_bytes());
     let seed = version ^ u64::from(ticket.stage().unwrap_or(0));
-    let names = [batch.as_str(), document_type, "batch"];
-    names.iter().fold(seed, |seed, name| {
-        XxHash3_64::oneshot_with_seed(seed, name.as_bytes())
-    })
+    hash_names(seed, &[batch.as_str(), document_type, "batch"])
 }
 
 /// The key of one correction of one field of one document.
@@ -221,6 +218,10 @@ fn correction_key(ticket: &Ticket, correction: &Correction) -> u64 {
 fn hash(ticket: &Ticket, names: &[&str]) -> u64 {
     let version = XxHash3_64::oneshot(ticket.version().as_str().as_bytes());
     let seed = XxHash3_64::oneshot_with_seed(version, ticket.document().as_str().as_bytes());
+    hash_names(seed, names)
+}
+
+fn hash_names(seed: u64, names: &[&str]) -> u64 {
     names.iter().fold(seed, |seed, name| {
         XxHash3_64::oneshot_with_seed(seed, name.as_bytes())
     })

@@ -175,7 +175,7 @@ impl Rollout {
     ) {
         let (trial, view) = self.view(core);
         let Some(trial) = trial else { return };
-        if trial.is_closed() || !trial.is_worse_now(&view, document_type, measure) {
+        if trial.state.is_rejected() || !trial.is_worse_now(&view, document_type, measure) {
             return;
         }
         let (decision, findings) = trial.decide(&view);

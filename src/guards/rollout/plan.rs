@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::coverage::Coverage;
 use super::thresholds::Bar;
 use crate::error::Error;
@@ -50,8 +48,7 @@ pub(super) enum DecisionRule {
 }
 
 /// The denominator of the correction rate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Denominator {
     /// The reviewed answers, once reviews are reported

@@ -326,18 +326,12 @@ impl Trial {
         }
         for failed in &effect.take_back {
             self.documents.forget(failed.document);
-            let (counts, _) = self.counts(&failed.document_type);
-            let arm = counts.arm((failed.stage, stratum.role));
-            arm.processed = arm.processed.saturating_sub(1);
-            let events = arm.events(Measure::Failures);
-            *events = events.saturating_sub(1);
         }
-        for failed in &effect.give_back {
+        let no_longer = effect.take_back.iter().map(|failed| (failed, false));
+        let again = effect.give_back.iter().map(|failed| (failed, true));
+        for (failed, counts_now) in no_longer.chain(again) {
             let (counts, _) = self.counts(&failed.document_type);
-            let arm = counts.arm((failed.stage, stratum.role));
-            arm.processed = arm.processed.saturating_add(1);
-            let events = arm.events(Measure::Failures);
-            *events = events.saturating_add(1);
+            counts.arm((failed.stage, stratum.role)).failed(counts_now);
         }
         effect.counts
     }

@@ -8,7 +8,9 @@ use fusebox::pipeline::Snapshot;
 use fusebox::rollout::{CanaryPolicyBuilder, HoldReason, RolloutCommand, RolloutState};
 use fusebox::{CanaryPolicy, Error, ErrorKind, EventKind, Ratio, Severity};
 
-use super::{answers, busy, correct, experience, held, hours, running, started, with_candidate};
+use super::{
+    answers, busy, correct, experience, held, hours, promoted, running, started, with_candidate,
+};
 use crate::operator::{abort, approve, hold, pause, promote, resume};
 use crate::support::{Bench, line_up, minutes, version};
 
@@ -449,19 +451,6 @@ fn a_command_is_told_once_and_survives_a_restart() {
         answers(&after, "invoice", 0, 200).0.is_empty(),
         "nobody is exposed"
     );
-}
-
-/// Promoted after two stages; 24 hours for what people say of earlier answers.
-fn promoted() -> (Bench, Arc<CanaryPolicy>, Vec<fusebox::Ticket>) {
-    let (bench, canary) = running();
-    let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
-    correct(&bench, &stables, 570);
-    correct(&bench, &candidates, 10);
-    bench.tick_after(hours(2));
-    bench.tick_after(hours(4));
-    assert_eq!(canary.status().state, RolloutState::Promoted);
-    bench.events();
-    (bench, canary, candidates[10..].to_vec())
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fusebox::Feedback;
-use fusebox::rollout::{Decision, HoldReason};
+use fusebox::rollout::{Decision, HoldReason, RolloutState};
 use fusebox::{CanaryPolicy, DocumentType, Field, Guard, LineUp, Report, Role, Ticket};
 
 use crate::support::{Bench, answered, line_up, minutes, version};
@@ -107,6 +107,19 @@ fn experience_of(
     let (candidates, stables) = answers(bench, document_type, n, m);
     correct(bench, &stables, y);
     correct(bench, &candidates, x);
+}
+
+/// Promoted after two stages; 24 hours for what people say of earlier answers.
+fn promoted() -> (Bench, Arc<CanaryPolicy>, Vec<Ticket>) {
+    let (bench, canary) = running();
+    let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
+    correct(&bench, &stables, 570);
+    correct(&bench, &candidates, 10);
+    bench.tick_after(hours(2));
+    bench.tick_after(hours(4));
+    assert_eq!(canary.status().state, RolloutState::Promoted);
+    bench.events();
+    (bench, canary, candidates[10..].to_vec())
 }
 
 fn held(canary: &CanaryPolicy) -> Option<HoldReason> {

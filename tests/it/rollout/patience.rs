@@ -5,7 +5,7 @@ use fusebox::rollout::{Denominator, HoldReason, RolloutState};
 use fusebox::{CanaryPolicy, Event, EventKind, LineUp, Ratio, Role};
 
 use super::{
-    answers, busy, correct, experience, experience_of, held, hours, running, started,
+    answers, busy, correct, experience, experience_of, held, hours, promoted, running, started,
     with_candidate,
 };
 use crate::support::{Bench, line_up, minutes, version};
@@ -186,18 +186,12 @@ fn what_was_rolled_back_says_so_when_it_is_deployed_again_and_can_be_readmitted(
 /// earlier answers is still told.
 #[test]
 fn the_watch_goes_on_when_the_candidate_becomes_production() {
-    let (bench, canary) = running();
-    let (candidates, stables) = answers(&bench, "invoice", 1_000, 19_000);
-    correct(&bench, &stables, 570);
-    correct(&bench, &candidates, 10);
-    bench.tick_after(hours(2));
-    bench.tick_after(hours(4));
-    assert_eq!(canary.status().state, RolloutState::Promoted);
+    let (bench, canary, late) = promoted();
     let next = LineUp::new(version("v8")).with_previous(version("v7"));
     bench.pipeline.deploy(next).unwrap();
     bench.tick_after(hours(1));
     bench.events();
-    correct(&bench, &candidates[10..], 200);
+    correct(&bench, &late, 200);
     let pages = bench.pages();
     assert!(
         matches!(
