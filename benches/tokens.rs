@@ -162,6 +162,7 @@ fn worst_cases(c: &mut Criterion) {
             "\u{0}\u{1b}[31m\u{200b}".repeat(1_600 * KB),
         ),
         ("english-16m", filled(PROSE, 16_000 * KB)),
+        ("digits-16m", "0123456789".repeat(1_600 * KB)),
         ("cjk-16m", filled(CJK, 16_000 * KB)),
         ("json-16m", json_lines(16_000 * KB)),
     ] {
