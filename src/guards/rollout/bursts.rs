@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::documents::Failure;
 use crate::name::DocumentType;
 use crate::time::{Timestamp, minutes};
 
@@ -21,8 +22,7 @@ const MOST: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Failed {
     pub(super) at: Timestamp,
-    /// Its key among the documents that are known.
-    pub(super) document: u64,
+    pub(super) failure: Failure,
     pub(super) document_type: DocumentType,
     pub(super) stage: usize,
 }
@@ -145,11 +145,17 @@ impl Bursts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::{Call, Ticket, Version};
+    use crate::event::Measure;
+    use crate::guards::rollout::documents::Documents;
 
     fn failed(second: u64) -> Failed {
+        let call = Call::new(second.to_string(), "invoice").unwrap();
+        let ticket = Ticket::new(&call, &Version::new("v8", "gpt-4o").unwrap());
+        let added = Documents::default().ended(&ticket, Some(Measure::Failures), false);
         Failed {
             at: Timestamp::EPOCH + Duration::from_secs(second),
-            document: second,
+            failure: Failure::new(&ticket, added),
             document_type: DocumentType::new("invoice").unwrap(),
             stage: 0,
         }
@@ -164,13 +170,10 @@ mod tests {
             (0..*well).for_each(|_| bursts.went_well());
             let effect = bursts.failed(failed(*second));
             counted.extend(effect.counts.then_some(*second));
-            counted.retain(|document| {
-                effect
-                    .take_back
-                    .iter()
-                    .all(|back| back.document != *document)
-            });
-            counted.extend(effect.give_back.iter().map(|back| back.document));
+            let seconds = |failed: &Failed| failed.at.since(Timestamp::EPOCH).as_secs();
+            let taken_back: Vec<_> = effect.take_back.iter().map(seconds).collect();
+            counted.retain(|second| !taken_back.contains(second));
+            counted.extend(effect.give_back.iter().map(seconds));
             let stored = serde_json::to_string(&bursts).unwrap();
             bursts = serde_json::from_str(&stored).unwrap();
         }

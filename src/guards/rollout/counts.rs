@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::documents::{Added, Failure};
 use super::plan::Denominator;
 use crate::call::{Outcome, Role};
 use crate::event::{Measure, Tally};
@@ -72,15 +73,21 @@ impl Arm {
         }
     }
 
-    /// Counts a failed document, or no longer.
-    pub(super) fn failed(&mut self, counts: bool) {
-        for count in [&mut self.processed, &mut self.failed] {
-            *count = if counts {
-                count.saturating_add(1)
-            } else {
-                count.saturating_sub(1)
-            };
+    /// Counts the end of a document's call.
+    pub(super) fn ended(&mut self, added: Added, measure: Option<Measure>) {
+        self.processed = self.processed.saturating_add(u32::from(added.document));
+        self.answered = self.answered.saturating_add(u32::from(added.answer));
+        if let Some(measure) = measure.filter(|_| added.event) {
+            let events = self.events(measure);
+            *events = events.saturating_add(1);
         }
+    }
+
+    /// No longer counts a failure, and its document if that came with it.
+    pub(super) fn take_back(&mut self, failure: &Failure) {
+        let document = u32::from(failure.added_document);
+        self.processed = self.processed.saturating_sub(document);
+        self.failed = self.failed.saturating_sub(1);
     }
 
     fn counts(mut self, measure: Measure, divide_by: Denominator) -> Counts {

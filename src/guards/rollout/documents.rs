@@ -39,6 +39,34 @@ pub(super) struct Added {
     pub(super) event: bool,
 }
 
+/// A failure that a burst may take back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Failure {
+    document: u64,
+    unit: u64,
+    /// Whether the document was counted with it, and not with an earlier call.
+    pub(super) added_document: bool,
+}
+
+impl Failure {
+    pub(super) fn new(ticket: &Ticket, added: Added) -> Self {
+        Self {
+            document: document_key(ticket),
+            unit: unit_key(ticket),
+            added_document: added.document,
+        }
+    }
+
+    /// Of which keys it was counted, and as what.
+    fn counted_as(&self) -> [(u64, u8); 2] {
+        let document = if self.added_document { DOCUMENT } else { 0 };
+        [
+            (self.document, document),
+            (self.unit, bit(Measure::Failures)),
+        ]
+    }
+}
+
 /// Stores hashes only, never names.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Documents {
@@ -79,8 +107,8 @@ impl Known {
 }
 
 impl Documents {
-    /// Records the end of a call. Only documents with a bad end are remembered, so another call for
-    /// one that went well counts again.
+    /// Records the end of a call. Only documents with a bad end or a review are remembered, so another
+    /// call for one that went well counts again.
     pub(super) fn ended(
         &mut self,
         ticket: &Ticket,
@@ -98,10 +126,8 @@ impl Documents {
             return added;
         }
         let known = self.known.entry(document).or_default();
-        if measure.is_some() || known.counted & DOCUMENT != 0 {
-            added.document = known.count(DOCUMENT);
-            added.answer = is_answer && known.count(ANSWER);
-        }
+        added.document = known.count(DOCUMENT);
+        added.answer = is_answer && known.count(ANSWER);
         if let Some(measure) = measure {
             let unit = self.known.entry(unit_key(ticket)).or_default();
             added.event = unit.count(bit(measure));
@@ -109,9 +135,30 @@ impl Documents {
         added
     }
 
-    /// Forgets a document, whose next call counts as its first.
-    pub(super) fn forget(&mut self, document: u64) {
-        self.known.remove(&document);
+    /// Takes back what a failure has added, so that the next call of its document counts.
+    pub(super) fn take_back(&mut self, failure: &Failure) {
+        for (key, counted) in failure.counted_as() {
+            if let Some(known) = self.known.get_mut(&key) {
+                known.counted &= !counted;
+            }
+        }
+    }
+
+    /// Counts a failure after all that was taken back; a document that has come again since has
+    /// already been counted.
+    pub(super) fn give_back(&mut self, failure: &Failure) -> Added {
+        let is_full = self.known.len() >= REMEMBERED;
+        let [document, event] = failure.counted_as().map(|(key, as_what)| {
+            if is_full && !self.known.contains_key(&key) {
+                return true;
+            }
+            self.known.entry(key).or_default().count(as_what)
+        });
+        Added {
+            document: document && failure.added_document,
+            answer: false,
+            event,
+        }
     }
 
     /// Whether this is the first document of its batch; one without a batch is by itself.
@@ -123,14 +170,16 @@ impl Documents {
         batch.count(DOCUMENT)
     }
 
-    /// Records a review; returns whether it is the first of the document.
+    /// Records a review of a document that was answered; returns whether it is the first.
     pub(super) fn review(&mut self, ticket: &Ticket) -> bool {
         let document = document_key(ticket);
         if self.known.len() >= REMEMBERED {
             let known = self.known.get(&document);
             return known.is_none_or(|known| known.counted & REVIEW == 0);
         }
-        self.known.entry(document).or_default().count(REVIEW)
+        let known = self.known.entry(document).or_default();
+        known.counted |= DOCUMENT | ANSWER;
+        known.count(REVIEW)
     }
 
     /// Records a correction.
@@ -189,7 +238,7 @@ pub(super) fn unit(ticket: &Ticket) -> &str {
 }
 
 /// The key of a document of one version.
-pub(super) fn document_key(ticket: &Ticket) -> u64 {
+fn document_key(ticket: &Ticket) -> u64 {
     hash(ticket, &[])
 }
 

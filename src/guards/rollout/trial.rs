@@ -9,7 +9,7 @@ use super::bursts::{Bursts, Failed};
 use super::cohort::Cohort;
 use super::counts::{Pair, TypeCounts, measure_of};
 use super::coverage::{Cadence, Coverage};
-use super::documents::{Change, Documents, document_key};
+use super::documents::{Added, Change, Documents, Failure};
 use super::plan::{Denominator, Plan, Stage};
 use super::serving::Serving;
 use super::status::RolloutState;
@@ -270,14 +270,13 @@ impl Trial {
     ) -> Ended {
         let is_answer = matches!(outcome, Outcome::Accepted | Outcome::NeedsReview);
         let measure = measure_of(outcome);
-        let added = self.documents.ended(ticket, measure, is_answer);
-        let mut event = measure.filter(|_| added.event);
-        let mut is_counted = added.document;
+        let mut added = self.documents.ended(ticket, measure, is_answer);
+        let is_new = added.document;
         match outcome {
             // What a prompt causes is no burst: each document counts.
             Outcome::Failed(kind) if kind.cause() != Cause::Prompt => {
-                if added.event && !self.counts_failure(stratum, ticket, now) {
-                    (event, is_counted) = (None, false);
+                if added.event && !self.counts_failure(stratum, ticket, added, now) {
+                    (added.event, added.document) = (false, false);
                 }
             }
             _ => self.bursts.of(stratum.role).went_well(),
@@ -290,13 +289,9 @@ impl Trial {
         }
         let limit = self.by_type.limit();
         let (counts, place) = self.counts(ticket.document_type());
-        let arm = counts.arm((stratum.stage, stratum.role));
-        arm.processed = arm.processed.saturating_add(u32::from(is_counted));
-        arm.answered = arm.answered.saturating_add(u32::from(added.answer));
-        if let Some(event) = event {
-            let events = arm.events(event);
-            *events = events.saturating_add(1);
-        }
+        counts
+            .arm((stratum.stage, stratum.role))
+            .ended(added, measure);
         if let Some(coverage) = &plan.coverage {
             if added.answer && stratum.role == Role::Candidate {
                 let cadences = coverage.cadences(ticket.document_type());
@@ -307,31 +302,41 @@ impl Trial {
             }
         }
         Ended {
-            event,
-            is_new: added.document && self.documents.is_first_of_batch(ticket),
+            event: measure.filter(|_| added.event),
+            is_new: is_new && self.documents.is_first_of_batch(ticket),
             overflow: (place == Place::FirstOverflow).then_some(limit),
         }
     }
 
     /// Whether a failure counts, which it does not in the middle of a burst.
-    fn counts_failure(&mut self, stratum: Stratum, ticket: &Ticket, now: Timestamp) -> bool {
+    fn counts_failure(
+        &mut self,
+        stratum: Stratum,
+        ticket: &Ticket,
+        added: Added,
+        now: Timestamp,
+    ) -> bool {
+        let failure = Failure::new(ticket, added);
         let effect = self.bursts.of(stratum.role).failed(Failed {
             at: now,
-            document: document_key(ticket),
+            failure,
             document_type: ticket.document_type().clone(),
             stage: stratum.stage,
         });
         if !effect.counts {
-            self.documents.forget(document_key(ticket));
+            self.documents.take_back(&failure);
         }
         for failed in &effect.take_back {
-            self.documents.forget(failed.document);
-        }
-        let no_longer = effect.take_back.iter().map(|failed| (failed, false));
-        let again = effect.give_back.iter().map(|failed| (failed, true));
-        for (failed, counts_now) in no_longer.chain(again) {
+            self.documents.take_back(&failed.failure);
             let (counts, _) = self.counts(&failed.document_type);
-            counts.arm((failed.stage, stratum.role)).failed(counts_now);
+            let arm = counts.arm((failed.stage, stratum.role));
+            arm.take_back(&failed.failure);
+        }
+        for failed in &effect.give_back {
+            let added = self.documents.give_back(&failed.failure);
+            let (counts, _) = self.counts(&failed.document_type);
+            let arm = counts.arm((failed.stage, stratum.role));
+            arm.ended(added, Some(Measure::Failures));
         }
         effect.counts
     }

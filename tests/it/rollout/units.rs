@@ -1,9 +1,11 @@
 //! What counts once: a document, a batch, a burst of failures.
 
+use std::time::Duration;
+
 use fusebox::name::BatchKey;
 use fusebox::rollout::Evidence;
 use fusebox::rollout::{Measure, RolloutState};
-use fusebox::{Call, CanaryPolicy, FailureKind, Feedback, Field, Report, Role, Ticket};
+use fusebox::{Call, CanaryPolicy, FailureKind, Feedback, Field, Permit, Report, Role, Ticket};
 
 use super::{answers, correct, experience, hours, running};
 use crate::support::{Bench, minutes};
@@ -25,27 +27,29 @@ fn in_batch(bench: &Bench, document: &str, batch: &str) -> Ticket {
     permit.answer(Report::new()).ticket().clone()
 }
 
+fn call(bench: &Bench, document: &str) -> Permit {
+    let call = Call::new(document, "invoice").unwrap();
+    bench.pipeline.admit(&call).permit().unwrap()
+}
+
+/// Names of documents that the candidate serves.
+fn of_candidate(bench: &Bench, count: usize) -> Vec<String> {
+    let names = (0..).map(|n| format!("document-{n}"));
+    let of_candidate = |name: &String| call(bench, name).release().role() == Role::Candidate;
+    names.filter(of_candidate).take(count).collect()
+}
+
 /// One poisoned document of a hundred, tried four times: 1 of 100.
 #[test]
 fn a_document_that_is_tried_again_fails_once() {
     let (bench, canary) = running();
     experience(&bench, (0, 99), (0, 1_900));
-    let poisoned = (0..).map(|n| format!("poisoned-{n}"));
-    let of_candidate = |document: &String| {
-        let call = Call::new(document.clone(), "invoice").unwrap();
-        let permit = bench.pipeline.admit(&call).permit().unwrap();
-        permit.release().role() == Role::Candidate
-    };
-    let document = poisoned.into_iter().find(of_candidate).unwrap();
+    let document = of_candidate(&bench, 1).remove(0);
     for _ in 0..4 {
-        let call = Call::new(document.clone(), "invoice").unwrap();
-        let permit = bench.pipeline.admit(&call).permit().unwrap();
-        permit.fail(FailureKind::MalformedOutput);
+        call(&bench, &document).fail(FailureKind::MalformedOutput);
     }
     assert_eq!(counted(&canary, Measure::Failures), (1, 2_000));
-    let call = Call::new(document, "invoice").unwrap();
-    let answer = bench.pipeline.admit(&call).permit().unwrap();
-    let answer = answer.answer(Report::new());
+    let answer = call(&bench, &document).answer(Report::new());
     assert_eq!(counted(&canary, Measure::Failures), (1, 2_000));
     assert_eq!(canary.status().evidence.candidate.documents, 100);
     let total = Field::new("total").unwrap();
@@ -135,6 +139,52 @@ fn a_burst_of_failures_is_one_failure_until_it_lasts() {
         bench.tick_after(minutes(1) / 6);
     }
     assert_eq!(canary.status().state, RolloutState::RolledBack, "it lasts");
+}
+
+/// In a burst that lasts, each document fails once, however often it was tried meanwhile; one that
+/// was answered after all is one document.
+#[test]
+fn documents_that_are_tried_again_in_a_burst_fail_once() {
+    let (bench, canary) = running();
+    answers(&bench, "invoice", 1_000, 19_000);
+    let documents = of_candidate(&bench, 12);
+    let (answered, failing) = documents.split_first().unwrap();
+    let fail = |document: &str| {
+        call(&bench, document).fail(FailureKind::ServerError);
+        bench.tick_after(Duration::from_secs(5));
+    };
+    failing.iter().for_each(|document| fail(document));
+    fail(answered);
+    let _ = call(&bench, answered).answer(Report::new());
+    assert_eq!(counted(&canary, Measure::Failures), (1, 20_002));
+    for _ in 0..6 {
+        failing.iter().for_each(|document| fail(document));
+    }
+    assert_eq!(counted(&canary, Measure::Failures), (12, 20_012));
+}
+
+/// A failure that no longer counts takes nothing else with it: a retraction finds the correction of
+/// an earlier answer.
+#[test]
+fn a_burst_leaves_what_else_is_known_of_a_document() {
+    let (bench, canary) = running();
+    let documents = of_candidate(&bench, 3);
+    let answer = call(&bench, &documents[1]).answer(Report::new());
+    let total = || Field::new("total").unwrap();
+    let observe = |feedback| bench.pipeline.observe(answer.ticket(), feedback);
+    observe(Feedback::corrected(total()));
+    for document in &documents {
+        call(&bench, document).fail(FailureKind::ServerError);
+    }
+    assert_eq!(counted(&canary, Measure::Failures), (1, 2));
+    observe(Feedback::retracted(total()));
+    assert_eq!(canary.status().evidence.candidate.events, 0);
+    observe(Feedback::Reviewed);
+    assert_eq!(
+        canary.status().evidence.candidate.documents,
+        1,
+        "one review"
+    );
 }
 
 /// What the prompt causes is no burst.
