@@ -10,6 +10,7 @@ mod canary;
 mod cohort;
 mod commands;
 mod controller;
+mod counting;
 mod counts;
 mod coverage;
 mod decide;

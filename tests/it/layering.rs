@@ -368,11 +368,12 @@ const SPREAD: [(&str, &[&str], &str); 7] = [
         "Trial",
         &[
             "guards/rollout/trial",
+            "guards/rollout/counting",
             "guards/rollout/decide",
             "guards/rollout/findings",
             "guards/rollout/commands",
         ],
-        "its state; the decision; what it was made on; what a command does to it",
+        "its state; what is counted; the decision; what it was made on; what a command does to it",
     ),
 ];
 
