@@ -478,6 +478,6 @@ fn an_error_is_read_in_three_arrays_and_no_deeper() {
 fn a_huge_body_is_cut() {
     let body = format!(r#"{{"error":{{"message":"{}"}}}}"#, "é".repeat(1_000_000));
     let error = ApiError::from_response(500, body.as_bytes());
-    assert_eq!(error.failure_kind(), ServerError);
+    assert_eq!((error.status(), error.failure_kind()), (500, ServerError));
     assert!(error.message().len() <= 4_096);
 }

@@ -68,6 +68,22 @@ fn what_begins_within_a_minute_has_the_same_cause() {
     assert_eq!(open(&told.bench).len(), 2, "two is still wrong");
 }
 
+/// What is no cause of its own comes back to the incident that has it, not to one of its own name.
+#[test]
+fn what_happens_again_is_in_the_incident_that_has_it() {
+    let told = Told::new();
+    let page = |what: &'static str| {
+        let trouble = move || Trouble::new(what).until_acknowledged();
+        move |cx: &Cx<'_>| cx.page(&trouble(), kind())
+    };
+    told.says_after(minutes(1), page("first"));
+    told.says_after(seconds(30), page("second"));
+    let opened = open(&told.bench);
+    assert_eq!(opened.len(), 1, "{opened:?}");
+    told.says_after(minutes(90), page("second"));
+    assert_eq!(open(&told.bench), opened);
+}
+
 #[test]
 fn what_is_worse_is_told_again_at_once() {
     let told = Told::new();
