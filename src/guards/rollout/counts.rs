@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::documents::{Added, Failure};
 use super::plan::Denominator;
 use crate::call::{Outcome, Role};
-use crate::event::{Measure, Tally};
+use crate::event::{Evidence, Measure, Tally};
 use crate::failure::FailureKind;
 use crate::stats::{Counts, Likelihood, RatioTest, Stratum, Weighted};
 
@@ -18,6 +18,26 @@ pub(super) const MEASURES: [Measure; 5] = [
     Measure::Failures,
     Measure::Truncations,
 ];
+
+/// What the counts of a measure are evidence of.
+pub(super) fn evidence(
+    ratio_test: &RatioTest,
+    measure: Measure,
+    likelihood: &Likelihood,
+) -> Evidence {
+    let tally = |counts: Counts| Tally::new(counts.events, counts.documents);
+    let weighted = likelihood.weighted;
+    Evidence {
+        measure,
+        candidate: tally(likelihood.first),
+        stable: tally(likelihood.second),
+        ratio: weighted.ratio(),
+        ln_e: ratio_test.ln_e(likelihood),
+        p_exceeds: ratio_test.p_exceeds(likelihood),
+        information: ratio_test.information(weighted),
+        exceeds: ratio_test.exceeds(weighted),
+    }
+}
 
 /// One value for each version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,9 +138,17 @@ pub(super) struct TypeCounts {
     pub(super) stages: Vec<Pair<Arm>>,
     /// For each cadence of this type, the number of documents that the candidate answered.
     pub(super) on_time: Vec<u32>,
-    /// What the corrections say, divided by this, since they last changed.
+    /// What the corrections say, since they last changed.
     #[serde(skip)]
-    corrections: Option<(Denominator, Box<Likelihood>)>,
+    corrections: Option<Box<Corrections>>,
+}
+
+/// What the corrections of a type say.
+#[derive(Clone, Debug)]
+struct Corrections {
+    divide_by: Denominator,
+    likelihood: Likelihood,
+    evidence: Option<Evidence>,
 }
 
 impl TypeCounts {
@@ -173,17 +201,32 @@ impl TypeCounts {
         measure: Measure,
         divide_by: Denominator,
     ) -> Likelihood {
-        if measure != Measure::Corrections {
-            return ratio_test.add_up(self.strata(measure, divide_by));
+        match measure {
+            Measure::Corrections => self.corrections(ratio_test, divide_by).likelihood.clone(),
+            _ => ratio_test.add_up(self.strata(measure, divide_by)),
         }
-        let known = self.corrections.take().filter(|(by, _)| *by == divide_by);
-        let (_, likelihood) = known.unwrap_or_else(|| {
-            let likelihood = ratio_test.add_up(self.strata(measure, divide_by));
-            (divide_by, Box::new(likelihood))
+    }
+
+    /// The evidence of the corrections, kept until they change.
+    pub(super) fn evidence(&mut self, ratio_test: &RatioTest, divide_by: Denominator) -> Evidence {
+        let known = self.corrections(ratio_test, divide_by);
+        let likelihood = &known.likelihood;
+        *known
+            .evidence
+            .get_or_insert_with(|| evidence(ratio_test, Measure::Corrections, likelihood))
+    }
+
+    fn corrections(&mut self, ratio_test: &RatioTest, divide_by: Denominator) -> &mut Corrections {
+        let known = self.corrections.take();
+        let known = known.filter(|known| known.divide_by == divide_by);
+        let known = known.unwrap_or_else(|| {
+            Box::new(Corrections {
+                divide_by,
+                likelihood: ratio_test.add_up(self.strata(Measure::Corrections, divide_by)),
+                evidence: None,
+            })
         });
-        let found = (*likelihood).clone();
-        self.corrections = Some((divide_by, likelihood));
-        found
+        self.corrections.insert(known)
     }
 
     /// Whether the counts are consistent.

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::counts::{MEASURES, TypeCounts};
+use super::counts::{MEASURES, TypeCounts, evidence};
 use super::plan::{DecisionRule, Denominator, Plan, Stage, UnjudgedType, WorseType};
 use super::review_delays::ReviewDelays;
 use super::status::RolloutState;
 use super::thresholds::{AMPLE, JUDGED, MIN_MATURITY, MIN_MATURITY_OF_SLOW, is_worse};
 use super::trial::Trial;
 use crate::call::Role;
-use crate::event::{Decision, Evidence, Findings, HoldReason, Measure, Tally};
+use crate::event::{Decision, Evidence, Findings, HoldReason, Measure};
 use crate::name::DocumentType;
-use crate::stats::{BoundedMap, Counts, Likelihood, RatioTest, Weighted, is_off_share};
+use crate::stats::{BoundedMap, Likelihood, RatioTest, Weighted, is_off_share};
 use crate::time::Timestamp;
 
 /// What a trial is decided with.
@@ -257,12 +257,15 @@ impl Trial {
     /// likely too bad than before anything was counted.
     fn doubtful(&mut self, view: &View<'_>) -> Option<Deciding> {
         let no_data = view.ratio_test.p_exceeds(&Likelihood::default());
-        let is_doubtful =
-            |evidence: &Evidence| evidence.information >= JUDGED && evidence.p_exceeds > no_data;
+        let is_judged = |weighted| view.ratio_test.information(weighted) >= JUDGED;
+        let doubtful = |measure, likelihood: Likelihood| {
+            let is_doubtful = view.ratio_test.p_exceeds(&likelihood) > no_data;
+            is_doubtful.then(|| view.evidence(measure, &likelihood))
+        };
         let together = MEASURES.into_iter().find_map(|measure| {
-            let information = view.ratio_test.information(self.weighted(view, measure));
-            let evidence = (information >= JUDGED).then(|| self.evidence(view, measure))?;
-            is_doubtful(&evidence).then_some((None, evidence))
+            is_judged(self.weighted(view, measure)).then_some(())?;
+            let evidence = doubtful(measure, self.likelihood(view, measure))?;
+            Some((None, evidence))
         });
         if together.is_some() {
             return together;
@@ -270,13 +273,11 @@ impl Trial {
         let divide_by = self.divide_by(view.plan);
         let types = self.compared_types().filter_map(|(name, counts)| {
             let evidence = MEASURES.into_iter().find_map(|measure| {
-                let weighted = counts.weighted(measure, divide_by);
-                if view.ratio_test.information(weighted) < JUDGED {
-                    return None;
-                }
-                let likelihood = counts.likelihood(view.ratio_test, measure, divide_by);
-                let evidence = view.evidence(measure, &likelihood);
-                is_doubtful(&evidence).then_some(evidence)
+                is_judged(counts.weighted(measure, divide_by)).then_some(())?;
+                doubtful(
+                    measure,
+                    counts.likelihood(view.ratio_test, measure, divide_by),
+                )
             })?;
             Some((Some(name), evidence))
         });
@@ -338,18 +339,7 @@ impl Trial {
 
 impl View<'_> {
     pub(super) fn evidence(&self, measure: Measure, likelihood: &Likelihood) -> Evidence {
-        let tally = |counts: Counts| Tally::new(counts.events, counts.documents);
-        let weighted = likelihood.weighted;
-        Evidence {
-            measure,
-            candidate: tally(likelihood.first),
-            stable: tally(likelihood.second),
-            ratio: weighted.ratio(),
-            ln_e: self.ratio_test.ln_e(likelihood),
-            p_exceeds: self.ratio_test.p_exceeds(likelihood),
-            information: self.ratio_test.information(weighted),
-            exceeds: self.ratio_test.exceeds(weighted),
-        }
+        evidence(self.ratio_test, measure, likelihood)
     }
 
     fn worse(&self, measure: Measure, likelihood: &Likelihood, types: usize) -> Option<Evidence> {

@@ -8,7 +8,7 @@ use super::status::{TypeStatus, TypeVerdict};
 use super::thresholds::is_worse;
 use super::trial::Trial;
 use crate::call::Role;
-use crate::event::{Evidence, Findings, Maturity, Measure};
+use crate::event::{Evidence, Findings, Maturity};
 use crate::name::DocumentType;
 use crate::stats::Delays;
 use crate::time::Timestamp;
@@ -113,9 +113,7 @@ impl Trial {
             .chain(other.map(|counts| (DocumentType::other(), &mut **counts)));
         let mut all: Vec<_> = all
             .map(|(document_type, counts)| {
-                let likelihood =
-                    counts.likelihood(view.ratio_test, Measure::Corrections, divide_by);
-                let evidence = view.evidence(Measure::Corrections, &likelihood);
+                let evidence = counts.evidence(view.ratio_test, divide_by);
                 let verdict = if excluded.contains(&document_type) {
                     TypeVerdict::Excluded
                 } else if is_worse(&evidence, types) {
