@@ -1,5 +1,5 @@
 //! Failures that come in a burst: a provider that is out for two minutes fails every call of that
-//! time for one cause, so they count once.
+//! time for one cause, so they count once. So do those of a longer outage that both versions have.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::time::{Timestamp, minutes};
 
 /// A burst begins with so many failures in a row, and ends with as many calls that do not fail.
 const IN_A_ROW: usize = 3;
-/// What fails for longer is no burst: every document of it counts.
+/// What fails for longer, while the other version does not, is no burst: every document of it counts.
 const LONGEST: Duration = minutes(5);
 /// Failures in a row within this time of a burst belong to it.
 const APART: Duration = minutes(15);
@@ -80,15 +80,22 @@ impl Burst {
 }
 
 impl Bursts {
-    /// Takes in a document that failed.
-    pub(super) fn failed(&mut self, failed: Failed) -> Effect {
+    /// Whether a burst goes on.
+    pub(super) fn is_on(&self, now: Timestamp) -> bool {
+        let last = self.last.as_ref();
+        last.is_some_and(|burst| burst.is_on && now.since(burst.latest) <= APART)
+    }
+
+    /// Takes in a document that failed; `with_other`: while a burst of the other version goes on.
+    pub(super) fn failed(&mut self, failed: Failed, with_other: bool) -> Effect {
         let now = failed.at;
+        let lasts = |burst: &Burst| now.since(burst.began) > LONGEST && !with_other;
         self.last.take_if(|burst| now.since(burst.latest) > APART);
         if let Some(burst) = self.last.as_mut().filter(|burst| burst.is_on) {
             (burst.latest, burst.well) = (now, 0);
             return if burst.counts_all {
                 Effect::counts()
-            } else if now.since(burst.began) > LONGEST || burst.rest.len() >= MOST {
+            } else if lasts(burst) || burst.rest.len() >= MOST {
                 burst.count_all()
             } else {
                 burst.rest.push(failed);
@@ -106,7 +113,7 @@ impl Bursts {
             if burst.counts_all {
                 return Effect::counts();
             }
-            if now.since(burst.began) > LONGEST {
+            if lasts(burst) {
                 return burst.count_all();
             }
         } else {
@@ -168,7 +175,7 @@ mod tests {
         let mut counted = Vec::new();
         for (well, second) in history {
             (0..*well).for_each(|_| bursts.went_well());
-            let effect = bursts.failed(failed(*second));
+            let effect = bursts.failed(failed(*second), false);
             counted.extend(effect.counts.then_some(*second));
             let seconds = |failed: &Failed| failed.at.since(Timestamp::EPOCH).as_secs();
             let taken_back: Vec<_> = effect.take_back.iter().map(seconds).collect();
@@ -223,13 +230,31 @@ mod tests {
         );
     }
 
+    /// One in ten seconds for ten minutes, of which the other version fails, too, for eight.
+    #[test]
+    fn an_outage_of_both_versions_is_no_fault_of_one() {
+        let mut bursts = Bursts::default();
+        let mut fail = |second: u64| bursts.failed(failed(second), second < 480);
+        for second in (0..480).step_by(10) {
+            let effect = fail(second);
+            assert_eq!(effect.counts, second < 20, "{second}");
+            assert_eq!(effect.give_back, [], "{second}");
+        }
+        let effect = fail(480);
+        assert!(effect.counts && effect.give_back.len() == 47, "{effect:?}");
+        let is_on = |second: u64| bursts.is_on(Timestamp::EPOCH + Duration::from_secs(second));
+        assert!(is_on(480 + 900) && !is_on(480 + 901));
+        (0..3).for_each(|_| bursts.went_well());
+        assert!(!bursts.is_on(Timestamp::EPOCH + Duration::from_secs(490)));
+    }
+
     #[test]
     fn a_burst_has_a_limit() {
         let many: Vec<_> = (0..20_000).map(|n| (0, n / 100)).collect();
         let mut bursts = Bursts::default();
         let counts = many
             .iter()
-            .filter(|(_, second)| bursts.failed(failed(*second)).counts);
+            .filter(|(_, second)| bursts.failed(failed(*second), false).counts);
         assert_eq!(
             counts.count(),
             20_001 - MOST,

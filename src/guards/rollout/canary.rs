@@ -33,7 +33,8 @@ const NAME: &str = "canary";
 ///
 /// A document counts once for each of these, however often it is tried or corrected; so do the
 /// documents of a [batch](crate::Call::in_batch), all of which see one version. Failures in a row
-/// that the provider causes, for at most five minutes, count as one.
+/// that the provider causes count as one: for at most five minutes, or for as long as both versions
+/// fail.
 ///
 /// Report answers that a reviewer checked, right or wrong, with
 /// [`Feedback::Reviewed`](crate::Feedback::Reviewed): then corrections are divided by what was
@@ -109,8 +110,10 @@ const NAME: &str = "canary";
 /// them if it is repeated every five minutes. An e-value can be checked at any time, and its
 /// false-alarm probability stays at 5 % or less (Lindon and Malek, "Anytime-Valid Inference for
 /// Multinomial Count Data", 2022, arXiv 2011.03567). The other four measures together may add
-/// another 5 %. With 3 % corrections and fewer than about 500 documents an hour this plan often
-/// escalates to the operator.
+/// another 5 %, and the types by themselves as much as both: 20 % is the bound. That the ratio must
+/// be above 1.5 with a certainty of 95 % makes it less: of equal candidates 0 to 3 % are rolled back.
+/// With 3 % corrections and fewer than about 500 documents an hour this plan often escalates to the
+/// operator. [How rollouts end](crate::documentation::rollouts), simulated, beside other rules.
 ///
 /// # Events
 /// What each page means and what to do: [the runbook](crate::documentation::runbooks::rollout).

@@ -115,12 +115,14 @@ impl Trial {
         now: Timestamp,
     ) -> bool {
         let failure = Failure::new(ticket, added);
-        let effect = self.bursts.of(stratum.role).failed(Failed {
+        let failed = Failed {
             at: now,
             failure,
             document_type: ticket.document_type().clone(),
             stage: stratum.stage,
-        });
+        };
+        let with_other = self.bursts.other(stratum.role).is_on(now);
+        let effect = self.bursts.of(stratum.role).failed(failed, with_other);
         if !effect.counts {
             self.documents.take_back(&failure);
         }

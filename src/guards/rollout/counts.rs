@@ -53,6 +53,14 @@ impl<T> Pair<T> {
             Role::Stable | Role::Previous => &mut self.stable,
         }
     }
+
+    /// That of the other version.
+    pub(super) fn other(&self, role: Role) -> &T {
+        match role {
+            Role::Candidate => &self.stable,
+            Role::Stable | Role::Previous => &self.candidate,
+        }
+    }
 }
 
 /// The measure of which an outcome is an event, if it is one of the bad ends.
