@@ -25,6 +25,10 @@ pub mod glossary {}
 #[doc = include_str!("../docs/benchmarks.md")]
 pub mod benchmarks {}
 
+/// How rollouts end, simulated beside other rules.
+#[doc = include_str!("../docs/rollouts.md")]
+pub mod rollouts {}
+
 /// Incidents as data that can be replayed.
 #[doc = include_str!("../docs/traces.md")]
 pub mod traces {}

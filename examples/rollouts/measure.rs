@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use fusebox::Error;
 
+use crate::simulation::share::Share;
 use crate::simulation::{Outcome, Verdict};
-
-/// The 97.5 % quantile of the normal distribution.
-const Z: f64 = 1.959_964;
 
 /// One line of a table: a setting that is run many times.
 pub(crate) struct Line {
@@ -43,21 +41,19 @@ pub(crate) fn markdown(table: &Table, runs: u32, seed: u64) -> Result<(String, u
             .iter()
             .map(|outcome| u64::from(outcome.documents))
             .sum::<u64>();
-        let of = |is: &dyn Fn(&Outcome) -> bool| count(outcomes.iter().filter(|one| is(one)));
-        let promoted = of(&|outcome| outcome.verdict == Some(Verdict::Promoted));
-        let rolled_back = of(&|outcome| outcome.verdict == Some(Verdict::RolledBack));
-        let escalated = of(&|outcome| outcome.verdict.is_none() && outcome.was_escalated);
+        let share = |is: fn(&Outcome) -> bool| Share::of(&outcomes, is);
+        let promoted = share(|outcome| outcome.verdict == Some(Verdict::Promoted));
+        let rolled_back = share(|outcome| outcome.verdict == Some(Verdict::RolledBack));
         let [promoted, rolled_back] = [(promoted, line.is_worse), (rolled_back, !line.is_worse)]
-            .map(|(events, is_wrong)| {
-                let share = share(events, runs);
+            .map(|(share, is_wrong)| {
                 if is_wrong {
                     format!("**{share}**")
                 } else {
-                    share
+                    share.to_string()
                 }
             });
         let settings = line.settings.join(" | ");
-        let escalated = share(escalated, runs);
+        let escalated = share(|outcome| outcome.verdict.is_none() && outcome.was_escalated);
         let hours = median_hours(&outcomes);
         // Writing to a string cannot fail.
         let _ = writeln!(
@@ -95,33 +91,6 @@ fn outcomes(line: &Line, runs: u32, seed: u64) -> Result<Vec<Outcome>, Error> {
     })
 }
 
-fn count<T>(items: impl Iterator<Item = T>) -> u32 {
-    u32::try_from(items.count()).unwrap_or(u32::MAX)
-}
-
-/// A share with its interval: `.025 (.014 to .045)`.
-fn share(events: u32, runs: u32) -> String {
-    let (low, high) = wilson(events, runs);
-    let share = f64::from(events) / f64::from(runs);
-    format!("{} ({} to {})", three(share), three(low), three(high))
-}
-
-fn three(share: f64) -> String {
-    let text = format!("{share:.3}");
-    text.strip_prefix('0').map_or(text.clone(), str::to_owned)
-}
-
-/// The 95 % interval of a share (Wilson, "Probable Inference, the Law of Succession, and
-/// Statistical Inference", 1927).
-fn wilson(events: u32, runs: u32) -> (f64, f64) {
-    let (n, p) = (f64::from(runs), f64::from(events) / f64::from(runs));
-    let around = p + Z * Z / (2.0 * n);
-    let width = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    let whole = 1.0 + Z * Z / n;
-    let (low, high) = ((around - width) / whole, (around + width) / whole);
-    (low.max(0.0), high.min(1.0))
-}
-
 /// The median time to the verdict, of the runs that have one.
 fn median_hours(outcomes: &[Outcome]) -> String {
     let decided = outcomes.iter().filter(|outcome| outcome.verdict.is_some());
@@ -131,37 +100,4 @@ fn median_hours(outcomes: &[Outcome]) -> String {
         || "-".to_owned(),
         |median| format!("{:.1}", median.as_secs_f64() / 3_600.0),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Newcombe, "Two-sided confidence intervals for the single proportion", 1998, table I, method
-    /// 3: 81 of 263, 15 of 148, 0 of 20 and 1 of 29.
-    #[test]
-    fn the_interval_is_the_published_one() {
-        for (events, runs, low, high) in [
-            (81, 263, 0.2553, 0.3662),
-            (15, 148, 0.0624, 0.1605),
-            (0, 20, 0.0, 0.1611),
-            (1, 29, 0.0061, 0.1718),
-        ] {
-            let (got_low, got_high) = wilson(events, runs);
-            assert!(
-                (got_low - low).abs() < 0.000_06,
-                "{got_low}, expected {low}"
-            );
-            assert!(
-                (got_high - high).abs() < 0.000_06,
-                "{got_high}, expected {high}"
-            );
-        }
-    }
-
-    #[test]
-    fn shares_are_written_short() {
-        assert_eq!(share(0, 20), ".000 (.000 to .161)");
-        assert_eq!(three(1.0), "1.000");
-    }
 }

@@ -2,6 +2,7 @@
 //! corrected, until the candidate is promoted to all documents or rolled back.
 
 mod chance;
+pub(crate) mod share;
 pub(crate) mod world;
 
 use std::collections::BTreeMap;

@@ -22,6 +22,10 @@ mod serving;
 mod simulation;
 mod types;
 mod units;
+mod whole;
+
+#[path = "../../../examples/rollouts/simulation/mod.rs"]
+mod simulated;
 
 const fn hours(n: u64) -> Duration {
     minutes(60 * n)
