@@ -25,6 +25,7 @@ mod revisions;
 mod serving;
 mod status;
 mod thresholds;
+mod traffic;
 mod trial;
 
 pub use crate::event::findings::{
@@ -36,7 +37,8 @@ pub use crate::event::rollout::{NotCounted, RolloutCommand};
 pub use blue_green::{BlueGreenPolicy, BlueGreenPolicyBuilder};
 pub use canary::{CanaryPolicy, CanaryPolicyBuilder};
 pub use coverage::Cadence;
-pub use feasibility::{Feasibility, Forecast, StageForecast, TypeForecast};
+pub use feasibility::{DelaySource, Feasibility, Forecast, StageForecast, TypeForecast};
 pub use plan::{Denominator, UnjudgedType, WorseType};
 pub use policy::{RolloutPolicy, RolloutPolicyBuilder};
 pub use status::{RolloutState, RolloutStatus, TypeStatus, TypeVerdict};
+pub use traffic::Traffic;

@@ -355,7 +355,6 @@ const SPREAD: [(&str, &[&str], &str); 7] = [
             "guards/rollout/commands",
             "guards/rollout/observe",
             "guards/rollout/feasibility",
-            "guards/rollout/feasibility/simulation",
         ],
         "one lock: what the operator, the calls and the planner ask of it, a file each",
     ),

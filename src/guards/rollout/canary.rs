@@ -132,7 +132,7 @@ const NAME: &str = "canary";
 /// ```
 /// use std::sync::Arc;
 /// use fusebox::{Call, CanaryPolicy, DocumentType, LineUp, Pipeline, Ratio, Version};
-/// use fusebox::rollout::RolloutState;
+/// use fusebox::rollout::{RolloutState, Traffic};
 ///
 /// let canary = Arc::new(CanaryPolicy::default());
 /// let line_up = LineUp::new(Version::new("v7", "gpt-4o")?).with_candidate(Version::new("v8", "gpt-4o")?);
@@ -145,8 +145,8 @@ const NAME: &str = "canary";
 /// println!("{}", canary.status()); // one line for the operator
 ///
 /// // Is this worth starting with 500 invoices an hour, of which reviewers correct 3 %?
-/// let traffic = [(DocumentType::new("invoice")?, 500.0)];
-/// let feasibility = canary.feasibility(&traffic, Ratio::percent(3))?;
+/// let traffic = Traffic::new([(DocumentType::new("invoice")?, 500.0)], Ratio::percent(3))?;
+/// let feasibility = canary.feasibility(&traffic);
 /// assert!(feasibility.equal.rolled_back < 0.05);
 /// # Ok::<(), fusebox::Error>(())
 /// ```

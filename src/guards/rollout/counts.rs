@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Denominator;
 use crate::call::{Outcome, Role};
-use crate::event::{Measure, Tally};
+use crate::event::Measure;
 use crate::failure::FailureKind;
 use crate::stats::{Counts, Likelihood, RatioTest, Stratum, Weighted};
 
@@ -126,21 +126,6 @@ impl TypeCounts {
             .extend(std::iter::repeat_n(Pair::default(), missing));
         #[allow(clippy::indexing_slicing, reason = "the stage has just been added")]
         self.stages[stage].of(role)
-    }
-
-    /// Counts answers in bulk, all of them reviewed.
-    pub(super) fn add(&mut self, stage: usize, tallies: Pair<Tally>) {
-        let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-        for (role, tally) in [
-            (Role::Candidate, tallies.candidate),
-            (Role::Stable, tallies.stable),
-        ] {
-            let arm = self.arm((stage, role));
-            for count in [&mut arm.processed, &mut arm.answered, &mut arm.looked_at] {
-                *count = count.saturating_add(small(tally.documents));
-            }
-            arm.corrected = arm.corrected.saturating_add(small(tally.events));
-        }
     }
 
     /// The strata of a measure: one for each stage.

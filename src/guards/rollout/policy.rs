@@ -7,10 +7,10 @@ use super::controller::Rollout;
 use super::feasibility::Feasibility;
 use super::plan::{Denominator, Plan, UnjudgedType, WorseType};
 use super::status::RolloutStatus;
+use super::traffic::Traffic;
 use crate::call::{Call, Signal, Ticket};
 use crate::error::Error;
 use crate::guard::{Attached, Cx, Guard, Route, State};
-use crate::name::DocumentType;
 use crate::order::Order;
 use crate::ratio::Ratio;
 use crate::revision::Revision;
@@ -67,17 +67,11 @@ impl<K> RolloutPolicy<K> {
         self.rollout.status()
     }
 
-    /// Estimates what this plan can detect with `per_hour` documents of each type and a share of
-    /// `corrections` among production's answers: how long a decision takes, how often it is wrong,
-    /// and which types cannot be evaluated. It warns and never refuses. Returns an error if
-    /// `per_hour` is empty or a number is out of range (more than 0 and at most 10,000,000
-    /// documents per hour, more than 0 % and at most 50 % corrections).
-    pub fn feasibility(
-        &self,
-        per_hour: &[(DocumentType, f64)],
-        corrections: Ratio,
-    ) -> Result<Feasibility, Error> {
-        self.rollout.feasibility(per_hour, corrections)
+    /// Estimates what this plan can detect with this traffic: how long a decision takes, how often
+    /// it is wrong, and which types cannot be evaluated. Corrections come as late as the policy has
+    /// learnt, or as the traffic says where it has learnt nothing yet. It warns and never refuses.
+    pub fn feasibility(&self, traffic: &Traffic) -> Feasibility {
+        self.rollout.feasibility(traffic)
     }
 
     /// Starts the next stage, or promotes the candidate to all documents after the last, without

@@ -14,7 +14,7 @@ use super::plan::{Denominator, Plan, Stage};
 use super::serving::Serving;
 use super::status::RolloutState;
 use crate::call::{Correction, Outcome, Role, Ticket};
-use crate::event::{EventKind, Findings, HoldReason, Measure, NotCounted, RolloutEvent, Tally};
+use crate::event::{EventKind, Findings, HoldReason, Measure, NotCounted, RolloutEvent};
 use crate::failure::Cause;
 use crate::name::{DocumentType, VersionId};
 use crate::stats::{BoundedMap, Place, Waits};
@@ -395,38 +395,6 @@ impl Trial {
             Change::More | Change::Nothing => {}
         }
         Ok(())
-    }
-
-    /// Counts answers and corrections in bulk, all of them reviewed, that came until now.
-    pub(super) fn add(
-        &mut self,
-        plan: &Plan,
-        document_type: &DocumentType,
-        tallies: Pair<Tally>,
-        now: Timestamp,
-    ) {
-        let cadences = plan.coverage.as_ref();
-        let cadences = cadences.map_or(0, |coverage| coverage.cadences(document_type).len());
-        self.serving
-            .add(tallies.candidate.documents, tallies.stable.documents);
-        if let Some(stage) = plan.stage(self.stage).filter(|_| self.cohort.includes(now)) {
-            let age = now.since(self.since);
-            for (role, tally) in [
-                (Role::Candidate, tallies.candidate),
-                (Role::Stable, tallies.stable),
-            ] {
-                self.cohort
-                    .answered(role, tally.documents, age, stage.at_least);
-            }
-        }
-        let stage = usize::from(self.stage);
-        let (counts, _) = self.counts(document_type);
-        counts.add(stage, tallies);
-        let answered = u32::try_from(tallies.candidate.documents).unwrap_or(u32::MAX);
-        counts.on_time.resize(cadences, 0);
-        for count in &mut counts.on_time {
-            *count = count.saturating_add(answered);
-        }
     }
 
     /// Whether further corrections can no longer be remembered.
