@@ -176,7 +176,10 @@ mod tests {
             let found = delays.quantile(share).as_secs_f64() / 3_600.0;
             assert!((found / expected - 1.0).abs() < 0.05, "{share}: {found}");
         }
-        assert_eq!(Delays::exponential(Duration::ZERO).percentile_90(), minutes(1));
+        assert_eq!(
+            Delays::exponential(Duration::ZERO).percentile_90(),
+            minutes(1)
+        );
         assert_eq!(delays.quantile(0.0), Duration::ZERO);
     }
 

@@ -456,6 +456,10 @@ fn rollout() -> Vec<Value> {
             "event": "found_worse", "candidate": "v8", "stable": "v7",
             "findings": assumed(worse("corrections")),
         }),
+        json!({
+            "event": "plan_too_short", "candidate": "v8", "stage": 1, "corrected": 22,
+            "over": 86_400_000, "waits": 28_800_000, "needed": 273_600_000,
+        }),
         rolled_back(certain),
         rolled_back(worse("failures")),
         rolled_back(worse("abandonments")),

@@ -86,7 +86,8 @@ const NAME: &str = "canary";
 /// [`pause`](Self::pause) and [`resume`](Self::resume), or [`hold`](Self::hold) a stage until
 /// [`approve`](Self::approve). No command keeps a candidate in service when the evidence says that
 /// it is worse. Before the start, [`feasibility`](Self::feasibility) estimates what the plan can
-/// detect with the available documents.
+/// detect with the available documents, and [`fit`](Self::fit) finds the plan that detects enough
+/// in time.
 ///
 /// # What it cannot see
 /// - Whether an answer is right that no reviewer corrected.
@@ -110,11 +111,15 @@ const NAME: &str = "canary";
 /// false-alarm probability stays at 5 % or less (Lindon and Malek, "Anytime-Valid Inference for
 /// Multinomial Count Data", 2022, arXiv 2011.03567). The other four measures together may add
 /// another 5 %. With 3 % corrections and fewer than about 500 documents an hour this plan often
-/// escalates to the operator.
+/// escalates to the operator: [`fit`](Self::fit) finds one that does not. A rollout whose plan has
+/// little chance says so once, as soon as it is known how many corrections come and how late: from
+/// what the policy observed before, or from the traffic that
+/// [you state](CanaryPolicyBuilder::for_traffic).
 ///
 /// # Events
 /// What each page means and what to do: [the runbook](crate::documentation::runbooks::rollout).
 ///
+/// [`PlanTooShort`](crate::event::RolloutEvent::PlanTooShort) (warning, once);
 /// [`StageStarted`](crate::event::RolloutEvent::StageStarted),
 /// [`RolloutHolds`](crate::event::RolloutEvent::RolloutHolds) (once per reason),
 /// [`RolloutPromoted`](crate::event::RolloutEvent::RolloutPromoted),

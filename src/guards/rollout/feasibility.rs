@@ -270,7 +270,7 @@ impl Feasibility {
             traffic,
             review_delays: &delays.known,
         };
-        let forecast = |ratio| Forecast::of(&simulation.ends(ratio, RUNS));
+        let forecast = |ratio| Forecast::of(&simulation.ends(ratio, RUNS).collect::<Vec<_>>());
         Self {
             equal: forecast(1.0),
             twice: forecast(2.0),

@@ -1,7 +1,7 @@
 //! What a rollout observes: the outcomes of calls, and feedback on answers.
 
 use super::controller::{Core, Rollout};
-use super::documents::{REMEMBERED, unit};
+use super::documents::{REMEMBERED, document_key, unit};
 use super::serving::{Routed, Served};
 use crate::call::{Feedback, Outcome, Role, Signal, Ticket};
 use crate::event::{
@@ -125,6 +125,9 @@ impl Rollout {
             core.review_delays
                 .add(ticket.document_type(), ticket.admitted_at(), begun, now);
         }
+        let is_correction = matches!(feedback, Feedback::Corrected(_));
+        let corrected = is_correction.then(|| document_key(ticket));
+        core.outlook.feedback(corrected, now);
         let Some(trial) = &mut core.trial else { return };
         let counted = match stratum {
             None => Err(NotCounted::NotCompared),

@@ -235,6 +235,15 @@ impl<K> RolloutPolicyBuilder<K> {
         self
     }
 
+    /// The traffic that you expect: if even half of the candidates that are as good as production
+    /// cannot leave a stage with it before it escalates, the rollout says so at its start
+    /// ([`PlanTooShort`](crate::event::RolloutEvent::PlanTooShort)). Once the policy has learnt how
+    /// many corrections come, it goes by that.
+    pub fn for_traffic(mut self, traffic: Traffic) -> Self {
+        self.plan.traffic = Some(traffic);
+        self
+    }
+
     /// Builds the policy. Returns an error if there is no stage, if shares do not rise within 0 %
     /// and 100 %, if a stage has no time or more than the longest wait, or if `max_ratio` or
     /// `max_hold` is out of range.

@@ -1,11 +1,13 @@
 //! What a plan can find out is told before it starts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use fusebox::rollout::{Cadence, Feasibility, Traffic};
-use fusebox::{BlueGreenPolicy, CanaryPolicy, Error, Ratio};
+use fusebox::rollout::{Cadence, DelaySource, Feasibility, Traffic};
+use fusebox::{BlueGreenPolicy, CanaryPolicy, Error, LineUp, Ratio, Report};
 
-use super::name;
+use super::{correct, hours, name};
+use crate::support::{Bench, answered, minutes, version};
 
 /// Three of 100 answers are corrected, at once.
 fn invoices(per_hour: f64) -> Traffic {
@@ -154,4 +156,45 @@ fn numbers_that_mean_nothing_are_refused() {
             ),
         );
     }
+}
+
+/// Every correction took 20 h, in the bin that ends at 24.1 h; the traffic says that they come at
+/// once. At 10,000 an hour evidence is not what a stage waits for: half of its documents are 24.1 h
+/// old after 25.1 h and, in the second stage, after 26.1 h.
+#[test]
+fn delays_that_the_policy_has_learnt_come_before_those_that_are_stated() {
+    let canary = Arc::new(CanaryPolicy::default());
+    let bench = Bench::with(LineUp::new(version("v7")), |builder| {
+        builder.guard(Arc::clone(&canary))
+    });
+    let before = canary.feasibility(&invoices(10_000.0));
+    assert_eq!(before.delays, DelaySource::Stated);
+    for _ in 0..5 {
+        let tickets: Vec<_> = (0..10)
+            .map(|_| answered(bench.permit("invoice"), Report::new()))
+            .collect();
+        bench.tick_after(hours(20));
+        correct(&bench, &tickets, 10);
+    }
+    let found = canary.feasibility(&invoices(10_000.0));
+    assert_eq!(found.delays, DelaySource::Learnt);
+    let in_hours = |time: Duration| time.as_secs_f64() / 3_600.0;
+    assert!((in_hours(found.learning) - 48.3).abs() < 0.1, "{found}");
+    let median = in_hours(found.equal.median);
+    assert!((median - 51.2).abs() < 2.5, "{found}");
+    assert!(found.equal.promoted > 0.95, "{found}");
+    assert_eq!(before.equal.median, hours(6));
+}
+
+/// Stated delays are longer than the first stage: the policy must have seen them before.
+#[test]
+fn it_warns_of_delays_that_must_be_learnt_first() {
+    let warnings = |delay| {
+        let traffic = invoices(2_000.0).reviewed_after(delay);
+        CanaryPolicy::default().feasibility(&traffic).warnings()
+    };
+    // Nine of ten within 13.8 h, in the bin that ends at 17.1 h.
+    let expected = "the policy has not learnt how long reviews take: unless it has been in the pipeline for 34.1 h before the deployment, its first stage waits longer, or escalates";
+    assert!(warnings(hours(6)).iter().any(|warning| warning == expected));
+    assert_eq!(warnings(minutes(10)), Vec::<String>::new());
 }

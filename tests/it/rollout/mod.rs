@@ -15,10 +15,13 @@ mod canary;
 mod commands;
 mod corrections;
 mod feasibility;
+mod fit;
 mod numbering;
 mod patience;
 mod restart;
 mod serving;
+#[path = "../../../examples/rollouts/simulation/mod.rs"]
+mod simulated;
 mod simulation;
 mod types;
 mod units;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::chance::Chance;
 use crate::call::Role;
-use crate::event::Decision;
+use crate::event::{Decision, Measure};
 use crate::guards::rollout::counts::Pair;
 use crate::guards::rollout::decide::View;
 use crate::guards::rollout::plan::{Denominator, Plan, Stage};
@@ -16,11 +16,10 @@ use crate::guards::rollout::trial::{TYPES, Trial};
 use crate::stats::{BoundedMap, Delays, RatioTest};
 use crate::time::Timestamp;
 
-/// The number of evaluations within the minimum time of a stage.
-const EVALUATIONS: u32 = 12;
-/// A stage that waits for reviews is evaluated so often within the time that nine of ten reviews
-/// take.
-const EVALUATIONS_OF_REVIEWS: u32 = 24;
+/// The number of ticks within the minimum time of a stage.
+const TICKS: u32 = 12;
+/// A stage that waits for reviews ticks so often within the time that nine of ten reviews take.
+const TICKS_OF_REVIEWS: u32 = 24;
 const BEGIN: Timestamp = Timestamp::from_millis(1_000_000_000_000);
 
 /// What is simulated.
@@ -61,21 +60,18 @@ struct Run<'a> {
     trial: Trial,
     to_come: Vec<Review>,
     now: Timestamp,
-    /// Whether the policy has observed a correction of the candidate since it last decided.
-    is_news: bool,
 }
 
 impl Simulation<'_> {
-    /// How so many rollouts end if the candidate is corrected `ratio` times as often as production.
-    pub(crate) fn ends(&self, ratio: f64, runs: u32) -> Vec<Ended> {
+    /// How so many rollouts end, one after another, if the candidate is corrected `ratio` times as
+    /// often as production.
+    pub(crate) fn ends(&self, ratio: f64, runs: u32) -> impl Iterator<Item = Ended> {
         let stable = self.traffic.corrections.as_f64();
         let rates = Pair {
             candidate: (stable * ratio).min(1.0),
             stable,
         };
-        (0..runs)
-            .map(|run| Run::new(self, rates, run).end())
-            .collect()
+        (0..runs).map(move |run| Run::new(self, rates, run).end())
     }
 
     fn reviews_are_reported(&self) -> bool {
@@ -99,7 +95,6 @@ impl<'a> Run<'a> {
             trial,
             to_come: Vec::new(),
             now: BEGIN,
-            is_news: false,
         }
     }
 
@@ -119,24 +114,26 @@ impl<'a> Run<'a> {
                 now: self.now,
             };
             let waits = self.trial.waits_for_reviews(&view);
-            let mut step = stage.at_least / EVALUATIONS;
+            let mut step = stage.at_least / TICKS;
             if waits {
                 let delays = simulation.review_delays.of_all(self.now);
                 let most = delays.map_or(Duration::ZERO, Delays::percentile_90);
-                step = step.max(most / EVALUATIONS_OF_REVIEWS);
+                step = step.max(most / TICKS_OF_REVIEWS);
             } else {
                 self.trial.serving.pass(step);
             }
             self.documents(stage, step);
             self.now = self.now + step;
-            self.reviews();
+            view.now = self.now;
+            if let Some(after) = self.reviews(&view) {
+                let state = RolloutState::RolledBack;
+                return Ended { state, after };
+            }
             self.trial.close_cohort(stage, self.now);
             self.trial.approved = true;
-            let is_due = self.trial.observed(self.now) >= stage.at_least;
-            if !is_due && !std::mem::take(&mut self.is_news) {
+            if self.trial.observed(self.now) < stage.at_least {
                 continue;
             }
-            view.now = self.now;
             match self.trial.decide(&view).0 {
                 Decision::RollBack => return ended(&self, RolloutState::RolledBack),
                 Decision::Escalate => return ended(&self, RolloutState::Escalated),
@@ -236,19 +233,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Counts the reviews that have come.
-    fn reviews(&mut self) {
-        let mut index = 0;
-        while let Some(review) = self.to_come.get(index).copied() {
-            if review.due > self.now {
-                index += 1;
-                continue;
-            }
-            self.to_come.swap_remove(index);
-            let types = &self.simulation.traffic.types;
-            let Some((document_type, _)) = types.get(review.kind) else {
-                continue;
-            };
+    /// Counts the reviews that have come, one after another; returns when one of them rolled the
+    /// candidate back.
+    fn reviews(&mut self, view: &View<'_>) -> Option<Duration> {
+        let now = self.now;
+        let is_due = |review: &Review| review.due <= now;
+        let mut due: Vec<_> = self.to_come.iter().copied().filter(is_due).collect();
+        self.to_come.retain(|review| !is_due(review));
+        due.sort_by_key(|review| review.due);
+        due.into_iter().find_map(|review| {
+            let (document_type, _) = self.simulation.traffic.types.get(review.kind)?;
             let trial = &mut self.trial;
             let (counts, _) = trial.by_type.entry(document_type, Box::default);
             let arm = counts.arm((review.stage, review.role));
@@ -260,8 +254,12 @@ impl<'a> Run<'a> {
             if is_current && trial.cohort.includes(review.admitted_at) {
                 trial.cohort.looked_at(review.role);
             }
-            self.is_news |= review.is_correction && review.role == Role::Candidate;
-        }
+            let is_bad = review.is_correction && review.role == Role::Candidate;
+            let is_worse = is_bad
+                && trial.is_worse_now(view, document_type, Measure::Corrections)
+                && trial.decide(view).0 == Decision::RollBack;
+            is_worse.then(|| review.due.since(BEGIN))
+        })
     }
 }
 
@@ -289,7 +287,7 @@ mod tests {
             traffic,
             review_delays: &review_delays,
         };
-        let ends = simulation.ends(ratio, 1_000);
+        let ends: Vec<_> = simulation.ends(ratio, 1_000).collect();
         let share = |state| {
             let ends = ends.iter().filter(|ended| ended.state == state).count();
             f64::from(u32::try_from(ends).unwrap()) / 1_000.0
@@ -300,8 +298,7 @@ mod tests {
         )
     }
 
-    /// The e-value allows 5 %. Runs 0 to 999, each with at least 24 evaluations, 12 within the
-    /// minimum time of a stage.
+    /// The e-value allows 5 %. Runs 0 to 999, evaluated after each correction of the candidate.
     #[test]
     fn of_a_thousand_equal_candidates_at_most_one_in_twenty_is_rolled_back() {
         let found = shares(&CanaryPolicy::default(), &types(1, 10_000.0), 1.0);
@@ -315,8 +312,8 @@ mod tests {
         assert!(found.1 <= 0.05, "{found:?}");
     }
 
-    /// 1,000 documents of the candidate in the two hours of the stage, twelve evaluations; an
-    /// independent simulation in numpy found 73.9 %.
+    /// 1,000 documents of the candidate in the two hours of the stage, evaluated after each of its
+    /// corrections; an independent simulation in Python found 79.6 % (of 4,000).
     #[test]
     fn twice_the_corrections_are_seen_in_a_thousand_documents() {
         let policy = CanaryPolicy::builder()
@@ -325,6 +322,6 @@ mod tests {
             .build()
             .unwrap();
         let found = shares(&policy, &types(1, 10_000.0), 2.0);
-        assert!((found.1 - 0.739).abs() < 0.05, "{found:?}");
+        assert!((found.1 - 0.796).abs() < 0.05, "{found:?}");
     }
 }
