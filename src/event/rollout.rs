@@ -131,6 +131,29 @@ impl RolloutEvent {
             Self::TypeExcluded { .. } => "type_excluded",
         }
     }
+
+    fn plan_too_short(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::PlanTooShort {
+            candidate,
+            stage,
+            corrected,
+            over,
+            waits,
+            needed,
+        } = self
+        else {
+            return Ok(());
+        };
+        let shown = humantime::format_duration;
+        write!(
+            f,
+            "{candidate} has little chance to leave stage {stage}, which escalates after {}: with \
+             {corrected} corrections in {}, half of all equal candidates need {} or longer",
+            shown(*waits),
+            shown(*over),
+            shown(*needed)
+        )
+    }
 }
 
 impl fmt::Display for RolloutEvent {
@@ -166,25 +189,7 @@ impl fmt::Display for RolloutEvent {
                 f,
                 "{candidate} is worse than {stable}, which it replaced, and still serves: {findings}"
             ),
-            Self::PlanTooShort {
-                candidate,
-                stage,
-                corrected,
-                over,
-                waits,
-                needed,
-            } => {
-                let shown = humantime::format_duration;
-                write!(
-                    f,
-                    "{candidate} has little chance to leave stage {stage}, which escalates after {}: \
-                     with {corrected} corrections in {}, half of all equal candidates need {} or \
-                     longer",
-                    shown(*waits),
-                    shown(*over),
-                    shown(*needed)
-                )
-            }
+            Self::PlanTooShort { .. } => self.plan_too_short(f),
             Self::RolledBack {
                 candidate,
                 stage,

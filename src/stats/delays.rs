@@ -99,7 +99,7 @@ impl Delays {
         for (bin, count) in self.0.iter().enumerate() {
             let count = f64::from(*count);
             if left <= count && count > 0.0 {
-                return begin + (edge(bin) - begin).mul_f64(left / count);
+                return begin + edge(bin).saturating_sub(begin).mul_f64(left / count);
             }
             left -= count;
             begin = edge(bin);

@@ -327,20 +327,16 @@ impl Search<'_> {
         if time_needed(&shortest, &ratio_test, per_hour) > within {
             return None;
         }
-        let verdict = |at_least: Duration| {
-            let verdict = self.verdict_within(&builder(at_least).plan, &ratio_test)?;
-            Some((at_least, verdict))
-        };
+        let verdict = |at_least| self.verdict_within(&builder(at_least).plan, &ratio_test);
         let (longest, shorter) = times.split_last()?;
-        let mut shortest = verdict(*longest)?;
-        shorter.partition_point(|at_least| match verdict(*at_least) {
-            Some(found) => {
-                shortest = found;
-                false
-            }
-            None => true,
+        let mut verdict_within = verdict(*longest)?;
+        // The shortest time that keeps to the risk is the last of those that were found to.
+        let first = shorter.partition_point(|at_least| {
+            let found = verdict(*at_least);
+            verdict_within = found.unwrap_or(verdict_within);
+            found.is_none()
         });
-        let (at_least, verdict_within) = shortest;
+        let at_least = *times.get(first)?;
         (verdict_within <= within).then(|| (builder(at_least), verdict_within))
     }
 

@@ -222,8 +222,8 @@ impl<'a> Expected<'a> {
         while high < LONGEST && !suffices(high) {
             (low, high) = (high, high * 2);
         }
-        while high - low > minutes(1).max(high / 64) {
-            let middle = low + (high - low) / 2;
+        while high.saturating_sub(low) > minutes(1).max(high / 64) {
+            let middle = (low + high) / 2;
             if suffices(middle) {
                 high = middle;
             } else {
