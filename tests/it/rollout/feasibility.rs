@@ -170,8 +170,6 @@ fn delays_that_the_policy_has_learnt_come_before_those_that_are_stated() {
     });
     let traffic = Traffic::new([(name("invoice"), 800.0)], Ratio::percent(30)).unwrap();
     let traffic = traffic.reviewed_after(Duration::ZERO);
-    let before = canary.feasibility(&traffic);
-    assert_eq!(before.delays, DelaySource::Stated);
     for _ in 0..5 {
         let tickets: Vec<_> = (0..10)
             .map(|_| answered(bench.permit("invoice"), Report::new()))
@@ -188,7 +186,6 @@ fn delays_that_the_policy_has_learnt_come_before_those_that_are_stated() {
     let median = in_hours(found.equal.median);
     assert!((median - 50.5).abs() < 2.5, "{found}");
     assert!(found.equal.promoted > 0.9, "{found}");
-    assert_eq!(before.equal.median, hours(6));
 }
 
 /// Stated delays are longer than the first stage: the policy must have seen them before.
