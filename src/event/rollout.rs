@@ -1,6 +1,7 @@
 //! The events of rollouts, as data and as one line of text.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,7 @@ use super::findings::Findings;
 use super::hold_reason::HoldReason;
 use crate::name::{DocumentId, DocumentType, VersionId};
 use crate::ratio::Ratio;
+use crate::time::as_millis;
 
 /// The events of a [`CanaryPolicy`](crate::CanaryPolicy) or a
 /// [`BlueGreenPolicy`](crate::BlueGreenPolicy). Stages are counted from 1.
@@ -42,6 +44,21 @@ pub enum RolloutEvent {
         candidate: VersionId,
         stable: VersionId,
         findings: Box<Findings>,
+    },
+    /// A stage of the plan is too short for the corrections that come: it escalates after `waits`,
+    /// and half of the candidates that are as good as production need longer than `needed` there.
+    /// `corrected` answers of both versions came in the time `over`. Reported once, in the first
+    /// stage.
+    PlanTooShort {
+        candidate: VersionId,
+        stage: u8,
+        corrected: u64,
+        #[serde(with = "as_millis")]
+        over: Duration,
+        #[serde(with = "as_millis")]
+        waits: Duration,
+        #[serde(with = "as_millis")]
+        needed: Duration,
     },
     /// The candidate was worse than production, or the operator aborted its rollout: it no longer
     /// serves.
@@ -104,6 +121,7 @@ impl RolloutEvent {
             Self::CandidateBarred { .. } => "candidate_barred",
             Self::CorrectionNotCounted { .. } => "correction_not_counted",
             Self::FoundWorse { .. } => "found_worse",
+            Self::PlanTooShort { .. } => "plan_too_short",
             Self::RolledBack { .. } => "rolled_back",
             Self::RolloutCommanded { .. } => "rollout_commanded",
             Self::RolloutEscalated { .. } => "rollout_escalated",
@@ -112,6 +130,29 @@ impl RolloutEvent {
             Self::StageStarted { .. } => "stage_started",
             Self::TypeExcluded { .. } => "type_excluded",
         }
+    }
+
+    fn plan_too_short(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::PlanTooShort {
+            candidate,
+            stage,
+            corrected,
+            over,
+            waits,
+            needed,
+        } = self
+        else {
+            return Ok(());
+        };
+        let shown = humantime::format_duration;
+        write!(
+            f,
+            "{candidate} has little chance to leave stage {stage}, which escalates after {}: with \
+             {corrected} corrections in {}, half of all equal candidates need {} or longer",
+            shown(*waits),
+            shown(*over),
+            shown(*needed)
+        )
     }
 }
 
@@ -148,6 +189,7 @@ impl fmt::Display for RolloutEvent {
                 f,
                 "{candidate} is worse than {stable}, which it replaced, and still serves: {findings}"
             ),
+            Self::PlanTooShort { .. } => self.plan_too_short(f),
             Self::RolledBack {
                 candidate,
                 stage,

@@ -46,6 +46,17 @@ fn edge(bin: usize) -> Duration {
 }
 
 impl Delays {
+    /// Delays that are distributed exponentially: 1,000 quantiles.
+    pub(crate) fn exponential(mean: Duration) -> Self {
+        let mut delays = Self::default();
+        for n in 0..1_000_u32 {
+            let later = 1.0 - (f64::from(n) + 0.5) / 1_000.0;
+            let delay = Duration::try_from_secs_f64(-mean.as_secs_f64() * later.ln());
+            delays.add(delay.unwrap_or(Duration::MAX));
+        }
+        delays
+    }
+
     pub(crate) fn add(&mut self, delay: Duration) {
         let bin = bins_below(delay).min(BINS - 1);
         if let Some(count) = self.0.get_mut(bin) {
@@ -79,6 +90,21 @@ impl Delays {
             sum * 10 >= all * 9
         });
         edge(bin.unwrap_or(BINS - 1))
+    }
+
+    /// The delay that this share of all does not exceed, evenly spread within a bin.
+    pub(crate) fn quantile(&self, share: f64) -> Duration {
+        let mut left = share * f64::from(self.count());
+        let mut begin = Duration::ZERO;
+        for (bin, count) in self.0.iter().enumerate() {
+            let count = f64::from(*count);
+            if left <= count && count > 0.0 {
+                return begin + edge(bin).saturating_sub(begin).mul_f64(left / count);
+            }
+            left -= count;
+            begin = edge(bin);
+        }
+        begin
     }
 
     /// The share of delays that are at most this long, bin by bin; zero if there are none.
@@ -139,6 +165,22 @@ mod tests {
             (found - 0.163).abs() < 0.002,
             "{found}: 1 - exp(-64/360) is 0.163"
         );
+    }
+
+    /// Half of them within ln 2 times the mean and nine of ten within ln 10 times, up to half of a
+    /// bin's width.
+    #[test]
+    fn quantiles_of_an_exponential_distribution() {
+        let delays = Delays::exponential(hours(6));
+        for (share, expected) in [(0.5, 4.159), (0.9, 13.816)] {
+            let found = delays.quantile(share).as_secs_f64() / 3_600.0;
+            assert!((found / expected - 1.0).abs() < 0.05, "{share}: {found}");
+        }
+        assert_eq!(
+            Delays::exponential(Duration::ZERO).percentile_90(),
+            minutes(1)
+        );
+        assert_eq!(delays.quantile(0.0), Duration::ZERO);
     }
 
     #[test]

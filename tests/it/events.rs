@@ -397,6 +397,13 @@ fn worse(measure: &str) -> Value {
     worse
 }
 
+fn plan_too_short() -> Value {
+    json!({
+        "event": "plan_too_short", "candidate": "v8", "stage": 1, "corrected": 22,
+        "over": 86_400_000, "waits": 28_800_000, "needed": 273_600_000,
+    })
+}
+
 fn rollout() -> Vec<Value> {
     let fine = || findings("corrections", (30, 1_000), (570, 19_000), Some(1.0));
     let empty = || {
@@ -456,6 +463,7 @@ fn rollout() -> Vec<Value> {
             "event": "found_worse", "candidate": "v8", "stable": "v7",
             "findings": assumed(worse("corrections")),
         }),
+        plan_too_short(),
         rolled_back(certain),
         rolled_back(worse("failures")),
         rolled_back(worse("abandonments")),

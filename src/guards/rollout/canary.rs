@@ -87,7 +87,8 @@ const NAME: &str = "canary";
 /// [`pause`](Self::pause) and [`resume`](Self::resume), or [`hold`](Self::hold) a stage until
 /// [`approve`](Self::approve). No command keeps a candidate in service when the evidence says that
 /// it is worse. Before the start, [`feasibility`](Self::feasibility) estimates what the plan can
-/// detect with the available documents.
+/// detect with the available documents, and [`fit`](Self::fit) finds the plan that detects enough
+/// in time.
 ///
 /// # What it cannot see
 /// - Whether an answer is right that no reviewer corrected.
@@ -111,13 +112,17 @@ const NAME: &str = "canary";
 /// false-alarm probability stays at 5 % or less (Lindon and Malek, "Anytime-Valid Inference for
 /// Multinomial Count Data", 2022, arXiv 2011.03567). The other four measures together may add
 /// another 5 %, and the types by themselves as much as both: 20 % is the bound. That the ratio must
-/// be above 1.5 with a certainty of 95 % makes it less: of equal candidates 0 to 3 % are rolled back.
-/// With 3 % corrections and fewer than about 500 documents an hour this plan often escalates to the
-/// operator. [How rollouts end](crate::documentation::rollouts), simulated, beside other rules.
+/// be above 1.5 with a certainty of 95 % makes it less: of equal candidates 0 to 3 % are rolled back
+/// ([how rollouts end](crate::documentation::rollouts), simulated, beside other rules). With 3 %
+/// corrections and fewer than about 500 documents an hour this plan often escalates to the operator:
+/// [`fit`](Self::fit) finds one that does not. A rollout whose plan has little chance says so once,
+/// as soon as it is known how many corrections come and how late: from what the policy observed
+/// before, or from the traffic that [you state](CanaryPolicyBuilder::for_traffic).
 ///
 /// # Events
 /// What each page means and what to do: [the runbook](crate::documentation::runbooks::rollout).
 ///
+/// [`PlanTooShort`](crate::event::RolloutEvent::PlanTooShort) (warning, once);
 /// [`StageStarted`](crate::event::RolloutEvent::StageStarted),
 /// [`RolloutHolds`](crate::event::RolloutEvent::RolloutHolds) (once per reason),
 /// [`RolloutPromoted`](crate::event::RolloutEvent::RolloutPromoted),
@@ -135,7 +140,7 @@ const NAME: &str = "canary";
 /// ```
 /// use std::sync::Arc;
 /// use fusebox::{Call, CanaryPolicy, DocumentType, LineUp, Pipeline, Ratio, Version};
-/// use fusebox::rollout::RolloutState;
+/// use fusebox::rollout::{RolloutState, Traffic};
 ///
 /// let canary = Arc::new(CanaryPolicy::default());
 /// let line_up = LineUp::new(Version::new("v7", "gpt-4o")?).with_candidate(Version::new("v8", "gpt-4o")?);
@@ -148,8 +153,8 @@ const NAME: &str = "canary";
 /// println!("{}", canary.status()); // one line for the operator
 ///
 /// // Is this worth starting with 500 invoices an hour, of which reviewers correct 3 %?
-/// let traffic = [(DocumentType::new("invoice")?, 500.0)];
-/// let feasibility = canary.feasibility(&traffic, Ratio::percent(3))?;
+/// let traffic = Traffic::new([(DocumentType::new("invoice")?, 500.0)], Ratio::percent(3))?;
+/// let feasibility = canary.feasibility(&traffic);
 /// assert!(feasibility.equal.rolled_back < 0.05);
 /// # Ok::<(), fusebox::Error>(())
 /// ```

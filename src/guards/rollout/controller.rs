@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::coverage::Coverage;
 use super::decide::View;
 use super::incident;
+use super::outlook::Outlook;
 use super::plan::{Plan, WorseType};
 use super::review_delays::{ReviewDelays, Stored as StoredDelays};
 use super::revisions::Revisions;
@@ -43,6 +44,8 @@ pub(super) struct Core {
     pub(super) split: Split,
     /// How long reviews take.
     pub(super) review_delays: ReviewDelays,
+    /// How many corrections come.
+    pub(super) outlook: Outlook,
     /// When production last answered each type, if the expected types come from traffic.
     pub(super) seen: BoundedMap<DocumentType, Timestamp>,
     /// Candidates that were taken out of service: if one is deployed again, it gets no documents.
@@ -62,6 +65,7 @@ impl Rollout {
                 revisions: Revisions::default(),
                 split: Split::default(),
                 review_delays: ReviewDelays::new(TYPES),
+                outlook: Outlook::default(),
                 seen: BoundedMap::new(TYPES),
                 rejected: VecDeque::new(),
                 pending_events: Vec::new(),
@@ -134,6 +138,7 @@ impl Rollout {
     pub(super) fn tick(&self, cx: &Cx<'_>) {
         let mut core = self.core.lock();
         self.catch_up(&mut core, cx);
+        let mut outlook = core.outlook;
         let (trial, view) = self.view(&mut core);
         if let Some(trial) = trial {
             if let Some(stage) = self.plan.stage(trial.stage) {
@@ -145,7 +150,11 @@ impl Rollout {
             }
             self.evaluate(trial, &view, cx);
             Self::report_waiting(trial, &view, cx);
+            if let Some(kind) = outlook.warning(trial, &view) {
+                cx.emit(Severity::Warning, kind);
+            }
         }
+        core.outlook = outlook;
         core.remember();
     }
 
@@ -157,6 +166,7 @@ impl Rollout {
             revision: core.revisions.of(core.trial.as_ref(), core.latest),
             trial: core.trial.clone(),
             delays: core.review_delays.stored(),
+            outlook: core.outlook,
             seen: core
                 .seen
                 .iter()
@@ -184,6 +194,7 @@ impl Rollout {
         core.revisions = Revisions::restored(stored.revision, trial.as_ref());
         core.trial = trial;
         core.review_delays.restore(stored.delays);
+        core.outlook = stored.outlook;
         core.seen.refill(stored.seen, None);
         core.rejected = stored.rejected;
         core.pending_events = stored.pending_events;
@@ -472,6 +483,8 @@ struct Stored {
     #[serde(default)]
     revision: Revision,
     delays: StoredDelays,
+    #[serde(default)]
+    outlook: Outlook,
     seen: Vec<(DocumentType, Timestamp)>,
     rejected: VecDeque<VersionId>,
     pending_events: Vec<(Severity, EventKind)>,

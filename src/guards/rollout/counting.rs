@@ -1,12 +1,12 @@
 //! What each call and each report of a reviewer adds to the counts of a trial.
 
 use super::bursts::Failed;
-use super::counts::{Pair, TypeCounts, measure_of};
+use super::counts::{TypeCounts, measure_of};
 use super::documents::{Added, Change, Failure};
 use super::plan::Plan;
 use super::trial::Trial;
 use crate::call::{Correction, Outcome, Role, Ticket};
-use crate::event::{Measure, NotCounted, Tally};
+use crate::event::{Measure, NotCounted};
 use crate::failure::Cause;
 use crate::name::DocumentType;
 use crate::stats::Place;
@@ -200,38 +200,6 @@ impl Trial {
             Change::More | Change::Nothing => {}
         }
         Ok(())
-    }
-
-    /// Counts answers and corrections in bulk, all of them reviewed, that came until now.
-    pub(super) fn add(
-        &mut self,
-        plan: &Plan,
-        document_type: &DocumentType,
-        tallies: Pair<Tally>,
-        now: Timestamp,
-    ) {
-        let cadences = plan.coverage.as_ref();
-        let cadences = cadences.map_or(0, |coverage| coverage.cadences(document_type).len());
-        self.serving
-            .add(tallies.candidate.documents, tallies.stable.documents);
-        if let Some(stage) = plan.stage(self.stage).filter(|_| self.cohort.includes(now)) {
-            let age = now.since(self.since);
-            for (role, tally) in [
-                (Role::Candidate, tallies.candidate),
-                (Role::Stable, tallies.stable),
-            ] {
-                self.cohort
-                    .answered(role, tally.documents, age, stage.at_least);
-            }
-        }
-        let stage = usize::from(self.stage);
-        let (counts, _) = self.counts(document_type);
-        counts.add(stage, tallies);
-        let answered = u32::try_from(tallies.candidate.documents).unwrap_or(u32::MAX);
-        counts.on_time.resize(cadences, 0);
-        for count in &mut counts.on_time {
-            *count = count.saturating_add(answered);
-        }
     }
 
     /// Counts feedback that could not be counted; returns whether it is the first for this reason.

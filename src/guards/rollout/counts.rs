@@ -171,21 +171,6 @@ impl TypeCounts {
         self.stages[stage].of(role)
     }
 
-    /// Counts answers in bulk, all of them reviewed.
-    pub(super) fn add(&mut self, stage: usize, tallies: Pair<Tally>) {
-        let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-        for (role, tally) in [
-            (Role::Candidate, tallies.candidate),
-            (Role::Stable, tallies.stable),
-        ] {
-            let arm = self.arm((stage, role));
-            for count in [&mut arm.processed, &mut arm.answered, &mut arm.looked_at] {
-                *count = count.saturating_add(small(tally.documents));
-            }
-            arm.corrected = arm.corrected.saturating_add(small(tally.events));
-        }
-    }
-
     /// The strata of a measure: one for each stage.
     pub(super) fn strata(
         &self,

@@ -73,6 +73,7 @@ impl Trial {
         let bar = plan.bar(self.stage);
         let processed = self.serving.split();
         let all_processed = processed.candidate + processed.stable;
+        let is_immature = self.is_immature(view, findings);
         let reason = if let Some(reason) = away {
             reason
         } else if !is_due {
@@ -81,7 +82,7 @@ impl Trial {
             HoldReason::NoReviews
         } else if findings.evidence.information < bar.information {
             HoldReason::NoEvidence
-        } else if self.is_immature(view, findings) {
+        } else if is_immature {
             HoldReason::Immature
         } else if is_off_share(processed.candidate, all_processed, stage.share) {
             HoldReason::SplitBroken
@@ -97,6 +98,9 @@ impl Trial {
         } else {
             return Decision::Promote;
         };
+        self.waits_for_reviews = is_immature
+            && matches!(reason, HoldReason::NoEvidence | HoldReason::Immature)
+            && view.review_delays.of_all(view.now).is_some();
         let has_escalated = self.state == RolloutState::Escalated;
         if has_escalated || self.left(view, stage, reason).is_zero() {
             return Decision::Escalate;
@@ -105,8 +109,9 @@ impl Trial {
     }
 
     /// How much longer a stage that holds for this reason waits before it escalates: while documents
-    /// come. It waits by the clock for document types, where so many documents have come that more
-    /// would hardly help, and where none has come since the stage began.
+    /// come, and not while their corrections are late as they always are. It waits by the clock for
+    /// document types, where so many documents have come that more would hardly help, and where none
+    /// has come since the stage began.
     fn left(&self, view: &View<'_>, stage: &Stage, reason: HoldReason) -> Duration {
         let without_production = self.serving.without_production(view.now);
         let waited = view.now.since(self.since + without_production);
@@ -115,6 +120,7 @@ impl Trial {
         let busy = self.serving.busy();
         match (reason, view.plan.longest) {
             (HoldReason::Coverage, Some(longest)) => longest.saturating_sub(waited),
+            _ if self.waits_for_reviews => patience.saturating_sub(busy),
             _ if answered >= AMPLE || busy.is_zero() => patience.saturating_sub(waited),
             _ => patience.saturating_sub(busy),
         }
@@ -132,13 +138,6 @@ impl Trial {
         let waits = &self.waits;
         self.divide_by(view.plan) != Denominator::Reviewed
             && waits.candidate.are_longer_than(&waits.stable)
-    }
-
-    /// Whether the rollout waits for corrections of which it is known when they come: that is no
-    /// reason to ask a person.
-    pub(super) fn waits_for_reviews(&self, view: &View<'_>) -> bool {
-        self.last_reported_hold == Some(HoldReason::Immature)
-            && view.review_delays.of_all(view.now).is_some()
     }
 
     /// When the decision can change without new data.

@@ -238,7 +238,7 @@ pub(super) fn unit(ticket: &Ticket) -> &str {
 }
 
 /// The key of a document of one version.
-fn document_key(ticket: &Ticket) -> u64 {
+pub(super) fn document_key(ticket: &Ticket) -> u64 {
     hash(ticket, &[])
 }
 

@@ -1,8 +1,9 @@
 //! What a plan can detect with the available documents, estimated before the start.
 
-mod simulation;
+mod chance;
+mod report;
+pub(super) mod simulation;
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -10,10 +11,14 @@ use serde::{Serialize, Serializer};
 use super::controller::Rollout;
 use super::coverage::Cadence;
 use super::plan::Plan;
-use crate::error::Error;
+use super::review_delays::ReviewDelays;
+use super::status::RolloutState;
+use super::traffic::Traffic;
 use crate::name::DocumentType;
 use crate::ratio::Ratio;
+use crate::stats::{Delays, RatioTest};
 use crate::time::{Timestamp, as_millis, millis};
+use simulation::{Ended, Simulation};
 
 /// The number of simulated rollouts, of an equal candidate and again of one that is corrected twice
 /// as often.
@@ -27,9 +32,10 @@ const NEEDED_CORRECTIONS: (f64, f64) = (10.5, 32.0);
 /// evaluate.
 ///
 /// `Display` prints it as a table for the operator. Each probability comes from 400 simulated
-/// rollouts under the conditions of the plan; its error is below 8 percentage points. The
-/// simulation assumes that corrections and approvals arrive at once, and that every type arrives
-/// all the time; real delays add to the times.
+/// rollouts under the conditions of the plan; its error is below 8 percentage points. Corrections
+/// arrive as late as the policy has learnt, or as [`Traffic`] says where it has not. The simulation
+/// assumes that the policy knows these delays when the candidate is deployed, that corrections
+/// alone are reported, that every type arrives all the time, and that approvals are given at once.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Feasibility {
@@ -41,6 +47,25 @@ pub struct Feasibility {
     pub stages: Vec<StageForecast>,
     /// The document types.
     pub types: Vec<TypeForecast>,
+    /// Where the review delays come from.
+    pub delays: DelaySource,
+    /// How long the policy must have been in the pipeline before the deployment to know them: twice
+    /// the time within which nine of ten answers are reviewed.
+    #[serde(with = "as_millis")]
+    pub learning: Duration,
+}
+
+/// Where the review delays of a forecast come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DelaySource {
+    /// The policy has observed them.
+    Learnt,
+    /// [`Traffic::reviewed_after`] stated them.
+    Stated,
+    /// They are not known: the forecast assumes that reviews come at once.
+    Unknown,
 }
 
 /// How rollouts end.
@@ -108,48 +133,79 @@ fn both_in_millis<S: Serializer>(
     [millis(*half), millis(*most)].serialize(serializer)
 }
 
+/// The review delays of a forecast.
+#[derive(Debug)]
+pub(super) struct ExpectedDelays {
+    pub(super) known: ReviewDelays,
+    source: DelaySource,
+    all: Delays,
+}
+
+impl ExpectedDelays {
+    pub(super) fn stated(traffic: &Traffic) -> Self {
+        let (mean, source) = match traffic.delay {
+            Some(mean) => (mean, DelaySource::Stated),
+            None => (Duration::ZERO, DelaySource::Unknown),
+        };
+        Self::new(Delays::exponential(mean), [], source)
+    }
+
+    fn new(
+        all: Delays,
+        own: impl IntoIterator<Item = (DocumentType, Delays)>,
+        source: DelaySource,
+    ) -> Self {
+        Self {
+            known: ReviewDelays::known(all, own),
+            source,
+            all,
+        }
+    }
+}
+
 impl Rollout {
-    pub(super) fn feasibility(
-        &self,
-        per_hour: &[(DocumentType, f64)],
-        corrections: Ratio,
-    ) -> Result<Feasibility, Error> {
-        let name = self.plan.name;
-        if per_hour.is_empty() {
-            let field = format!("{name} feasibility: document types");
-            return Err(Error::invalid(field, "none", "at least one"));
-        }
-        for (document_type, rate) in per_hour {
-            if !(*rate > 0.0 && *rate <= 1e7) {
-                let field = format!("{name} feasibility: {document_type}");
-                let allowed = "more than 0 and at most 10000000 documents per hour";
-                return Err(Error::invalid(field, rate, allowed));
+    pub(super) fn feasibility(&self, traffic: &Traffic) -> Feasibility {
+        let core = self.core.lock();
+        let begin = core.latest;
+        let delays = match core.review_delays.of_all(begin) {
+            None => ExpectedDelays::stated(traffic),
+            Some(all) => {
+                let own = traffic.types.iter().filter_map(|(name, _)| {
+                    let own = core.review_delays.of(name, begin)?;
+                    Some((name.clone(), *own))
+                });
+                ExpectedDelays::new(*all, own, DelaySource::Learnt)
             }
+        };
+        drop(core);
+        Feasibility::of(&self.plan, &self.ratio_test, traffic, &delays, begin)
+    }
+}
+
+impl Forecast {
+    fn of(ends: &[Ended]) -> Self {
+        let mut forecast = Self::default();
+        #[allow(clippy::cast_precision_loss, reason = "a few hundred runs")]
+        let each = 1.0 / ends.len().max(1) as f64;
+        for ended in ends {
+            *match ended.state {
+                RolloutState::Promoted => &mut forecast.promoted,
+                RolloutState::RolledBack => &mut forecast.rolled_back,
+                _ => &mut forecast.escalated,
+            } += each;
         }
-        if corrections == Ratio::ZERO || corrections > Ratio::percent(50) {
-            let field = format!("{name} feasibility: corrections");
-            let allowed = "more than 0 % and at most 50 %, because the simulation doubles them";
-            return Err(Error::invalid(field, corrections, allowed));
-        }
-        let corrections = corrections.as_f64();
-        let forecast = |ratio| self.forecast(per_hour, corrections, ratio, RUNS);
-        let begin = self.core.lock().latest;
-        Ok(Feasibility {
-            equal: forecast(1.0),
-            twice: forecast(2.0),
-            stages: self.plan.forecast_stages(per_hour, corrections),
-            types: self.plan.forecast_types(per_hour, corrections, begin),
-        })
+        let mut times: Vec<Duration> = ends.iter().map(|ended| ended.after).collect();
+        times.sort_unstable();
+        let at = |share: usize| times.get(times.len() * share / 100).copied();
+        forecast.median = at(50).unwrap_or_default();
+        forecast.nine_in_ten = at(90).unwrap_or_default();
+        forecast
     }
 }
 
 impl Plan {
-    fn forecast_stages(
-        &self,
-        per_hour: &[(DocumentType, f64)],
-        corrections: f64,
-    ) -> Vec<StageForecast> {
-        let rate: f64 = per_hour.iter().map(|(_, rate)| rate).sum();
+    fn forecast_stages(&self, traffic: &Traffic) -> Vec<StageForecast> {
+        let (rate, corrections) = (traffic.per_hour(), traffic.corrections.as_f64());
         let mut information = 0.0;
         let stages = (0..).zip(&self.stages).map(|(number, stage)| {
             let share = stage.share.as_f64();
@@ -166,19 +222,15 @@ impl Plan {
         stages.collect()
     }
 
-    fn forecast_types(
-        &self,
-        per_hour: &[(DocumentType, f64)],
-        corrections: f64,
-        begin: Timestamp,
-    ) -> Vec<TypeForecast> {
+    fn forecast_types(&self, traffic: &Traffic, begin: Timestamp) -> Vec<TypeForecast> {
+        let corrections = traffic.corrections.as_f64();
         let exposed = |stage: &super::plan::Stage| {
             stage.share.as_f64() * stage.at_least.as_secs_f64() / 3_600.0
         };
         let hours: f64 = self.stages.iter().map(exposed).sum();
         let length = self.stages.iter().map(|stage| stage.at_least).sum();
         let share = self.stages.last().map_or(0.0, |stage| stage.share.as_f64());
-        let types = per_hour.iter().map(|(document_type, rate)| {
+        let types = traffic.types.iter().map(|(document_type, rate)| {
             let expected = rate * hours * corrections;
             let after = |needed: f64| {
                 let hours = needed / (rate * share * corrections);
@@ -205,6 +257,36 @@ impl Plan {
 }
 
 impl Feasibility {
+    pub(super) fn of(
+        plan: &Plan,
+        ratio_test: &RatioTest,
+        traffic: &Traffic,
+        delays: &ExpectedDelays,
+        begin: Timestamp,
+    ) -> Self {
+        let simulation = Simulation {
+            plan,
+            ratio_test,
+            traffic,
+            review_delays: &delays.known,
+        };
+        let forecast = |ratio| Forecast::of(&simulation.ends(ratio, RUNS).collect::<Vec<_>>());
+        Self {
+            equal: forecast(1.0),
+            twice: forecast(2.0),
+            stages: plan.forecast_stages(traffic),
+            types: plan.forecast_types(traffic, begin),
+            delays: delays.source,
+            learning: delays.all.percentile_90() * 2,
+        }
+    }
+
+    /// Whether the policy must have learnt the delays before the first stage begins.
+    fn must_learn(&self) -> bool {
+        let first = self.stages.first().map(|stage| stage.at_least);
+        self.delays == DelaySource::Stated && first.is_some_and(|first| self.learning > first)
+    }
+
     /// Reasons not to start like this, one sentence each; empty if there are none.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
@@ -225,6 +307,18 @@ impl Feasibility {
             let share = percent(self.twice.promoted);
             warnings.push(format!(
                 "{share} of the candidates with twice the corrections are promoted"
+            ));
+        }
+        if self.delays == DelaySource::Unknown {
+            warnings.push(
+                "how long reviews take is neither learnt nor stated: the forecast assumes that they come at once"
+                    .to_owned(),
+            );
+        }
+        if self.must_learn() {
+            let learning = shown(self.learning);
+            warnings.push(format!(
+                "the policy has not learnt how long reviews take: unless it has been in the pipeline for {learning} before the deployment, its first stage waits longer, or escalates"
             ));
         }
         for found in &self.types {
@@ -248,67 +342,8 @@ impl Feasibility {
     }
 }
 
-impl fmt::Display for Feasibility {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "stage  share   minimum time  documents  information  needed"
-        )?;
-        for (number, stage) in (1..).zip(&self.stages) {
-            let at_least = humantime::format_duration(stage.at_least).to_string();
-            writeln!(
-                f,
-                "{number:>5}  {:<6}  {at_least:<12}  {:>9.0}  {:>11.1}  {:>6.0}",
-                stage.share.to_string(),
-                stage.documents,
-                stage.information,
-                stage.needed
-            )?;
-        }
-        writeln!(f)?;
-        writeln!(
-            f,
-            "a candidate that is    promoted  rolled back      escalated  median time  90 % within"
-        )?;
-        for (name, forecast) in [
-            ("as good as production", self.equal),
-            ("corrected twice as often", self.twice),
-        ] {
-            writeln!(
-                f,
-                "{name:<24} {:>5.0} % {:>10.0} % {:>12.0} %  {:>11}  {:>11}",
-                forecast.promoted * 100.0,
-                forecast.rolled_back * 100.0,
-                forecast.escalated * 100.0,
-                shown(forecast.median),
-                shown(forecast.nine_in_ten)
-            )?;
-        }
-        writeln!(f)?;
-        writeln!(
-            f,
-            "type                per hour  documents  corrections   decided: 50 %     90 %"
-        )?;
-        for found in &self.types {
-            writeln!(
-                f,
-                "{:<20} {:>7.1}  {:>9.0}  {:>11.1}  {:>14}  {:>7}",
-                found.document_type,
-                found.per_hour,
-                found.documents,
-                found.corrections,
-                shown(found.verdict.0),
-                shown(found.verdict.1)
-            )?;
-        }
-        for warning in self.warnings() {
-            writeln!(f, "warning: {warning}")?;
-        }
-        Ok(())
-    }
-}
-
-fn shown(time: Duration) -> String {
+/// Hours, and days from two on.
+pub(super) fn shown(time: Duration) -> String {
     let hours = time.as_secs_f64() / 3_600.0;
     if hours < 48.0 {
         format!("{hours:.1} h")

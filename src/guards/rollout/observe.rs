@@ -1,7 +1,7 @@
 //! What a rollout observes: the outcomes of calls, and feedback on answers.
 
 use super::controller::{Core, Rollout};
-use super::documents::{REMEMBERED, unit};
+use super::documents::{REMEMBERED, document_key, unit};
 use super::serving::{Routed, Served};
 use crate::call::{Feedback, Outcome, Role, Signal, Ticket};
 use crate::event::{
@@ -50,7 +50,7 @@ impl Rollout {
     /// unless its pin refused the version that would have served it.
     fn note_route(&self, core: &mut Core, ticket: &Ticket, served: Served<'_>) {
         let (now, split) = (core.latest, core.split);
-        let (Some(trial), view) = self.view(core) else {
+        let (Some(trial), _) = self.view(core) else {
             return;
         };
         let document_type = ticket.document_type();
@@ -60,7 +60,7 @@ impl Rollout {
             return;
         }
         let is_paused = trial.paused_at.is_some();
-        let could_be_decided = !is_paused && !trial.waits_for_reviews(&view);
+        let could_be_decided = !is_paused && !trial.waits_for_reviews;
         trial.serving.call(now, could_be_decided);
         let assigned = assigned(split, ticket, self.share(trial));
         let is_own = ticket.stage().is_some() && ticket.role() == assigned;
@@ -125,6 +125,9 @@ impl Rollout {
             core.review_delays
                 .add(ticket.document_type(), ticket.admitted_at(), begun, now);
         }
+        let is_correction = matches!(feedback, Feedback::Corrected(_));
+        let corrected = is_correction.then(|| document_key(ticket));
+        core.outlook.feedback(corrected, now);
         let Some(trial) = &mut core.trial else { return };
         let counted = match stratum {
             None => Err(NotCounted::NotCompared),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::coverage::Coverage;
 use super::thresholds::Bar;
+use super::traffic::Traffic;
 use crate::error::Error;
 use crate::ratio::Ratio;
 
@@ -36,6 +37,8 @@ pub(super) struct Plan {
     pub(super) denominator: Denominator,
     pub(super) worse_type: WorseType,
     pub(super) unjudged_type: UnjudgedType,
+    /// What the user expects to come.
+    pub(super) traffic: Option<Traffic>,
 }
 
 /// How a stage is decided.
@@ -102,6 +105,7 @@ impl Plan {
             denominator: Denominator::default(),
             worse_type: WorseType::default(),
             unjudged_type: UnjudgedType::default(),
+            traffic: None,
         }
     }
 

@@ -7,10 +7,10 @@ use super::controller::Rollout;
 use super::feasibility::Feasibility;
 use super::plan::{Denominator, Plan, UnjudgedType, WorseType};
 use super::status::RolloutStatus;
+use super::traffic::Traffic;
 use crate::call::{Call, Signal, Ticket};
 use crate::error::Error;
 use crate::guard::{Attached, Cx, Guard, Route, State};
-use crate::name::DocumentType;
 use crate::order::Order;
 use crate::ratio::Ratio;
 use crate::revision::Revision;
@@ -67,17 +67,11 @@ impl<K> RolloutPolicy<K> {
         self.rollout.status()
     }
 
-    /// Estimates what this plan can detect with `per_hour` documents of each type and a share of
-    /// `corrections` among production's answers: how long a decision takes, how often it is wrong,
-    /// and which types cannot be evaluated. It warns and never refuses. Returns an error if
-    /// `per_hour` is empty or a number is out of range (more than 0 and at most 10,000,000
-    /// documents per hour, more than 0 % and at most 50 % corrections).
-    pub fn feasibility(
-        &self,
-        per_hour: &[(DocumentType, f64)],
-        corrections: Ratio,
-    ) -> Result<Feasibility, Error> {
-        self.rollout.feasibility(per_hour, corrections)
+    /// Estimates what this plan can detect with this traffic: how long a decision takes, how often
+    /// it is wrong, and which types cannot be evaluated. Corrections come as late as the policy has
+    /// learnt, or as the traffic says where it has learnt nothing yet. It warns and never refuses.
+    pub fn feasibility(&self, traffic: &Traffic) -> Feasibility {
+        self.rollout.feasibility(traffic)
     }
 
     /// Starts the next stage, or promotes the candidate to all documents after the last, without
@@ -238,6 +232,15 @@ impl<K> RolloutPolicyBuilder<K> {
     /// itself (default: the candidate serves it, and the events name it).
     pub fn when_a_type_cannot_be_judged(mut self, then: UnjudgedType) -> Self {
         self.plan.unjudged_type = then;
+        self
+    }
+
+    /// The traffic that you expect: if even half of the candidates that are as good as production
+    /// cannot leave a stage with it before it escalates, the rollout says so at its start
+    /// ([`PlanTooShort`](crate::event::RolloutEvent::PlanTooShort)). Once the policy has learnt how
+    /// many corrections come, it goes by that.
+    pub fn for_traffic(mut self, traffic: Traffic) -> Self {
+        self.plan.traffic = Some(traffic);
         self
     }
 

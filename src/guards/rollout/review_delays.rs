@@ -68,14 +68,28 @@ impl ReviewDelays {
         }
     }
 
-    /// As if every answer had long been reviewed at once.
-    pub(super) fn immediate(now: Timestamp) -> Self {
-        let mut review_delays = Self::new(0);
-        for _ in 0..MIN_DELAYS {
-            review_delays.all.before.add(now, now);
+    /// As if these delays had been observed for long: of all types, and of those that have their
+    /// own.
+    pub(super) fn known(
+        all: Delays,
+        own: impl IntoIterator<Item = (DocumentType, Delays)>,
+    ) -> Self {
+        let long_known = |delays| Delayed {
+            before: DelaySample {
+                delays,
+                first: Some(Timestamp::EPOCH),
+            },
+            since: DelaySample::default(),
+        };
+        let own: Vec<_> = own.into_iter().collect();
+        let mut known = Self::new(own.len());
+        for (document_type, delays) in own {
+            known
+                .types
+                .entry(&document_type, || Box::new(long_known(delays)));
         }
-        review_delays.all.before.first = Some(Timestamp::EPOCH);
-        review_delays
+        known.all = long_known(all);
+        known
     }
 
     /// Records the review of an answer; `begun` is the start of the current rollout, if there is

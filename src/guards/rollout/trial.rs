@@ -61,6 +61,9 @@ pub(super) struct Trial {
     pub(super) not_counted: BTreeMap<NotCounted, u64>,
     pub(super) documents: Documents,
     pub(super) bursts: Pair<Bursts>,
+    /// Whether the stage waits for corrections of which it is known when they come: that is no reason
+    /// to ask a person.
+    pub(super) waits_for_reviews: bool,
     /// Whether both versions serve.
     pub(super) serving: Serving,
     /// Whether the promoted candidate has become the production version.
@@ -90,6 +93,7 @@ impl Trial {
             not_counted: BTreeMap::new(),
             documents: Documents::default(),
             bursts: Pair::default(),
+            waits_for_reviews: false,
             serving: Serving::new(now),
             is_production: false,
             was_told_worse: false,
@@ -115,6 +119,7 @@ impl Trial {
         (self.held, self.approved) = (false, false);
         self.last_reported_hold = Some(HoldReason::NotDue);
         self.cohort = Cohort::default();
+        self.waits_for_reviews = false;
         self.serving.enter(now);
     }
 

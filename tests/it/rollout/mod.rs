@@ -15,17 +15,17 @@ mod canary;
 mod commands;
 mod corrections;
 mod feasibility;
+mod fit;
 mod numbering;
 mod patience;
 mod restart;
 mod serving;
+#[path = "../../../examples/rollouts/simulation/mod.rs"]
+mod simulated;
 mod simulation;
 mod types;
 mod units;
 mod whole;
-
-#[path = "../../../examples/rollouts/simulation/mod.rs"]
-mod simulated;
 
 const fn hours(n: u64) -> Duration {
     minutes(60 * n)

@@ -183,6 +183,17 @@ fn late_corrections_are_waited_for() {
     at_least(0.85, promoted(&outcomes));
 }
 
+/// Reviewers look on the next day. Two runs, as each is long.
+#[test]
+fn corrections_of_the_next_day_page_nobody() {
+    let mut world = late(500, 1.0, 20, 20);
+    (world.alone, world.ends) = (hours(120), hours(72));
+    for seed in 0..2 {
+        let outcome = simulated::run(&world, CanaryPolicy::default(), &mut (), seed).unwrap();
+        assert!(!outcome.was_escalated, "{outcome}");
+    }
+}
+
 /// The candidate's alone come so late.
 #[test]
 fn late_corrections_hide_no_bad_candidate() {
