@@ -226,8 +226,8 @@ impl Segment {
     /// Whether the mean over the window has fallen by more than it may.
     fn mean_has_fallen(&self, recent: Moments, settings: &Settings) -> bool {
         let before = self.baseline.moments();
-        recent.documents() >= self.required(recent, settings)
-            && before.compare_fall(recent, settings.max_drop) == Ordering::Greater
+        before.compare_fall(recent, settings.max_drop) == Ordering::Greater
+            && recent.documents() >= self.required(recent, settings)
             && (settings.plain_mean || before.z_of_fall(recent, LEAST_DEVIATION) >= LEAST_Z)
     }
 

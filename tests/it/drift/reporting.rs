@@ -82,6 +82,7 @@ fn a_confidence_that_most_answers_no_longer_have_is_a_page() {
         })
         .collect();
     assert_eq!(missing, [(Severity::Page, "iban".to_owned(), 0, 40)]);
+    assert_eq!(bench.pipeline.incidents()[0].things, 1);
     let _ = bench.answer("invoice", without());
     end_bucket(&bench);
     let incidents = bench.pipeline.incidents();
