@@ -37,12 +37,15 @@ impl TwoSample {
             return None;
         }
         let (mut above, mut below) = ((0, 0), (0, 0));
-        let (mut of_reference, mut of_scores) = (0, 0);
+        let (mut of_reference, mut of_scores, mut difference) = (0, 0, 0_i128);
         for (one, other) in reference.counts().iter().zip(scores.counts()) {
-            of_reference += i128::from(*one);
-            of_scores += i128::from(*other);
+            // Most points have no scores.
+            if *one > 0 || *other > 0 {
+                of_reference += i128::from(*one);
+                of_scores += i128::from(*other);
+                difference = of_scores * many - of_reference * few;
+            }
             // More of the scores are at most here: they have moved down.
-            let difference = of_scores * many - of_reference * few;
             let (most, sum) = if difference > 0 {
                 &mut below
             } else {
