@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::ratio::Ratio;
 
 /// The confidence of a model in one field: a number from 0 to 1, kept in millionths so that
 /// comparisons are exact.
@@ -45,6 +46,22 @@ impl Confidence {
         self.0
     }
 
+    /// The confidence as a floating point number, for arithmetic other than comparisons.
+    pub(crate) fn as_f64(self) -> f64 {
+        f64::from(self.0) / f64::from(Self::MILLIONTHS)
+    }
+
+    /// The nearest confidence to a number; 1 for `NaN`, which is the cautious answer.
+    pub(crate) fn nearest(number: f64) -> Self {
+        Self::new(number.clamp(0.0, 1.0)).unwrap_or(Self::CERTAIN)
+    }
+
+    /// This share of the confidence, rounded down.
+    pub(crate) fn share(self, share: Ratio) -> Self {
+        let millionths = share.of(u64::from(self.0));
+        Self(u32::try_from(millionths).unwrap_or(self.0)).min(Self::CERTAIN)
+    }
+
     /// The confidence raised by `step`, up to `highest`; never lower than before.
     pub(crate) fn raised_by(self, step: Self, highest: Self) -> Self {
         Self(self.0.saturating_add(step.0)).min(highest).max(self)
@@ -53,7 +70,7 @@ impl Confidence {
 
 impl fmt::Display for Confidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3}", f64::from(self.0) / f64::from(Self::MILLIONTHS))
+        write!(f, "{:.3}", self.as_f64())
     }
 }
 

@@ -1,8 +1,9 @@
 //! Everything that fusebox reports to an operator.
 
+mod also;
 pub(crate) mod breaker;
 mod budget;
-mod drift;
+pub(crate) mod drift;
 pub(crate) mod findings;
 mod guidance;
 pub(crate) mod hold_reason;
@@ -27,6 +28,7 @@ pub use breaker::BreakerEvent;
 pub(crate) use breaker::{BreakerMode, ProbeFailure, TripReason};
 pub use budget::BudgetEvent;
 pub use drift::DriftEvent;
+pub(crate) use drift::{DriftRule, ShapeChange};
 pub(crate) use findings::{Decision, Evidence, Findings, Maturity, Measure, NotServing, Tally};
 pub(crate) use guidance::Guidance;
 pub(crate) use hold_reason::HoldReason;

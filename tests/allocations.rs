@@ -74,6 +74,41 @@ fn a_key_of_the_breaker_takes_a_kilobyte() -> Result<(), fusebox::Error> {
     Ok(())
 }
 
+/// What a drift monitor keeps for a field of which every thousandth came in each hour, twice: its
+/// baseline, its window and its names included. And for one of a hundred documents, as most are.
+#[test]
+fn a_segment_of_the_drift_monitor_takes_16_kilobytes_at_most() -> Result<(), fusebox::Error> {
+    const FIELDS: u64 = 4;
+    for (rounds, scores, limits) in [(8, 1_001, 9_000..=16_384), (4, 25, 1_500..=6_144)] {
+        let clock = MockClock::at(Timestamp::from_millis(1_773_435_600_000));
+        let field = |n| Field::new(format!("field-{n}"));
+        let fields: Vec<Field> = (0..FIELDS).map(field).collect::<Result<_, _>>()?;
+        let drift = ConfidenceDriftMonitor::builder().baseline_documents(1_001);
+        let pipeline = Pipeline::builder(LineUp::new(Version::new("v7", "gpt-4o")?))
+            .guard(drift.build()?)
+            .clock(clock.clone())
+            .build()?;
+        let call = Call::of(DocumentId::new("inv-1")?, DocumentType::new("invoice")?);
+        let counted = allocation_counter::measure(|| {
+            for _ in 0..rounds {
+                for score in 0..scores {
+                    let score = f64::from(score) / 1_000.0;
+                    let report = fields.iter().fold(Report::new(), |report, field| {
+                        report.confidence(field.as_str(), score)
+                    });
+                    let permit = pipeline.admit(&call).permit();
+                    drop(permit.map(|permit| permit.answer(report)));
+                }
+                clock.advance(Duration::from_secs(1_800));
+            }
+            pipeline.tick();
+        });
+        let a_segment = counted.bytes_current / i64::try_from(FIELDS).unwrap_or(1);
+        assert!(limits.contains(&a_segment), "{a_segment} bytes a segment");
+    }
+    Ok(())
+}
+
 /// A rollout in its second stage with 1,000 document types, each answered in every quarter of both
 /// stages, and 10,000 corrections.
 #[test]

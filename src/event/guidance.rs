@@ -180,6 +180,21 @@ impl Guidance {
                 "the operator resolves the drift or asks for a new baseline",
                 "look at some answers; then `resolve` the drift, or roll the version back",
             ),
+            DriftEvent::ConfidenceConstant { .. } => Self::new(
+                "nothing: the threshold cannot tell good answers from bad ones",
+                "the confidence varies again, or there are too few documents to tell",
+                "check where the confidence comes from; only then trust answers above the threshold",
+            ),
+            DriftEvent::ConfidenceMissing { field, .. } => Self::new(
+                "nothing: such answers are accepted",
+                format!("at least half as many answers have a confidence of {field} as before"),
+                "check the prompt, and the code that reads the answer",
+            ),
+            DriftEvent::ShapeChanged { .. } => Self::new(
+                "nothing: the threshold stays as it is",
+                "the confidences are distributed like those of the baseline again",
+                "look at some answers; if they are right, `rebaseline` the field",
+            ),
             _ => Self::general(),
         }
     }

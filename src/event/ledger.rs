@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::also::Also;
 use crate::call::TicketId;
 use crate::name::{DocumentId, DocumentType, VersionId};
 use crate::time::Timestamp;
@@ -210,22 +211,6 @@ impl fmt::Display for LedgerEvent {
                 let open_for = humantime::format_duration(*open_for);
                 write!(f, "{who} wrote off {document}, open for {open_for}: {why}")
             }
-        }
-    }
-}
-
-/// The other types of which the same was found.
-struct Also<'a>(&'a [DocumentType], u64);
-
-impl fmt::Display for Also<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, document_type) in self.0.iter().enumerate() {
-            let before = if n == 0 { "; the same of" } else { "," };
-            write!(f, "{before} {document_type}")?;
-        }
-        match self.1 {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
         }
     }
 }

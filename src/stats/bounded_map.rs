@@ -77,6 +77,15 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         }
     }
 
+    /// The key's own entry.
+    pub(crate) fn get_own_mut<Q>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.entries.get_mut(key)
+    }
+
     /// Whether a key has its own entry.
     pub(crate) fn has_own<Q>(&self, key: &Q) -> bool
     where
@@ -100,14 +109,14 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         (self.entries.iter_mut(), self.other.as_mut())
     }
 
+    /// Forgets the keys with their own entry that are not to be kept.
+    pub(crate) fn retain(&mut self, is_kept: impl Fn(&K) -> bool) {
+        self.entries.retain(|key, _| is_kept(key));
+    }
+
     /// The overflow entry.
     pub(crate) fn other(&self) -> Option<&V> {
         self.other.as_ref()
-    }
-
-    /// The overflow entry, if there is one.
-    pub(crate) fn other_mut(&mut self) -> Option<&mut V> {
-        self.other.as_mut()
     }
 
     /// The largest number of keys with their own entry.
@@ -169,5 +178,8 @@ mod tests {
         assert_eq!(map.get("c"), Some(&2));
         assert_eq!(map.other(), Some(&2));
         assert_eq!(map.iter().count(), 2);
+        assert_eq!(map.get_own_mut("c"), None);
+        map.retain(|key| *key == "b");
+        assert_eq!(map.iter().collect::<Vec<_>>(), [(&"b", &1)]);
     }
 }

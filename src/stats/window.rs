@@ -47,7 +47,17 @@ impl Span {
         Duration::from_millis(self.bucket_millis * u64::from(self.buckets))
     }
 
-    fn bucket_at(self, at: Timestamp) -> u64 {
+    pub(crate) fn buckets(self) -> u32 {
+        self.buckets
+    }
+
+    /// The length of one bucket.
+    pub(crate) fn bucket(self) -> Duration {
+        Duration::from_millis(self.bucket_millis)
+    }
+
+    /// The number of the bucket with this time.
+    pub(crate) fn bucket_at(self, at: Timestamp) -> u64 {
         at.as_millis() / self.bucket_millis
     }
 }

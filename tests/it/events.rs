@@ -24,10 +24,12 @@ const GROUPS: [(&str, &str); 8] = [
 const ALL_GROUPS: &str = include_str!("../../src/event/kind.rs");
 
 /// The events that open an incident.
-const OF_INCIDENTS: [&str; 27] = [
+const OF_INCIDENTS: [&str; 30] = [
     "abandoned_rate_exceeded",
     "approval_needed",
     "budget_alarm",
+    "confidence_constant",
+    "confidence_missing",
     "count_wrong",
     "drift_detected",
     "error_rate_exceeded",
@@ -46,6 +48,7 @@ const OF_INCIDENTS: [&str; 27] = [
     "review_queue",
     "rolled_back",
     "rollout_escalated",
+    "shape_changed",
     "silent",
     "sink_broken",
     "throttled_rate_exceeded",
@@ -232,8 +235,27 @@ fn drift() -> Vec<Value> {
             "threshold": 800_000,
         })),
         json!({
+            "event": "confidence_constant", "document_type": "invoice", "field": "total",
+            "confidence": 1_000_000, "documents": 240,
+        }),
+        json!({
+            "event": "confidence_missing", "document_type": "invoice", "field": "total",
+            "documents": 3, "answers": 90,
+        }),
+        json!({
             "event": "drift_detected", "document_type": "invoice", "field": "total",
-            "baseline": 950_000, "mean": 700_000, "documents": 30, "threshold": 850_000,
+            "rule": "mean", "baseline": 950_000, "baseline_number": 1, "mean": 700_000,
+            "standard_error": 12_000, "documents": 30, "threshold": 850_000, "also": [], "more": 0,
+        }),
+        json!({
+            "event": "drift_detected", "document_type": "invoice", "field": "total",
+            "rule": "sequential", "baseline": 950_000, "baseline_number": 2, "mean": 920_000,
+            "standard_error": 12_000, "documents": 112, "threshold": 850_000,
+            "also": ["invoice.date", "invoice.vendor"], "more": 3,
+        }),
+        json!({
+            "event": "drift_recovered", "document_type": "invoice", "field": "total",
+            "baseline": 950_000, "mean": 940_000, "documents": 112, "threshold": 800_000,
         }),
         by_ada(json!({
             "event": "drift_resolved", "document_type": "invoice", "field": "total",
@@ -242,6 +264,14 @@ fn drift() -> Vec<Value> {
         json!({
             "event": "invalid_confidence", "document": "inv-1", "document_type": "invoice",
             "field": "total",
+        }),
+        json!({
+            "event": "raised_without_data", "document_type": "invoice", "field": "total",
+            "documents": 4, "threshold": 850_000,
+        }),
+        json!({
+            "event": "shape_changed", "document_type": "invoice", "field": "total",
+            "change": "spread", "ks": 500_000, "p": 0.000_01, "distance": 74_000, "documents": 112,
         }),
     ]
 }

@@ -8,6 +8,7 @@
 )]
 
 mod breaker;
+mod chance;
 mod drift;
 mod drill;
 mod events;

@@ -1,180 +1,57 @@
-//! One field of one document type: its baseline, its window, and whether it has drifted.
-
-use std::fmt;
+//! One field of one document type: a segment for each version that answers it, under one set of
+//! commands.
 
 use serde::{Deserialize, Serialize};
 
+use super::baseline::Baseline;
+use super::bets::Pace;
+use super::segment::Segment;
 use super::threshold::Settings;
-use crate::confidence::Confidence;
+use super::verdict::DriftStatus;
+use crate::call::LineUp;
+use crate::name::VersionId;
 use crate::revision::Revision;
-use crate::stats::{Span, Window};
+use crate::stats::Span;
 use crate::time::Timestamp;
-
-/// The largest number of documents in a baseline: keeps the comparison of two means within 128
-/// bits.
-pub(super) const MOST_DOCUMENTS: u64 = 1_000_000_000_000;
-
-/// Whether the confidence of one field of one document type has drifted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum DriftState {
-    /// The window mean is not below the baseline by more than the allowed drop.
-    Healthy,
-    /// The window has too few documents to compare its mean with the baseline: a drift is possible.
-    InsufficientData,
-    /// The mean fell below the baseline, and the threshold is raised until the operator resolves
-    /// the drift.
-    Raised,
-    /// The baseline is still being measured, or no document has arrived yet: a drift is possible.
-    Warming,
-}
-
-impl fmt::Display for DriftState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Healthy => "healthy",
-            Self::InsufficientData => "insufficient data",
-            Self::Raised => "raised",
-            Self::Warming => "warming up",
-        })
-    }
-}
-
-/// The baseline and the window mean of a field.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ConfidenceMeans {
-    /// The baseline, rounded to millionths; the mean so far while it is being measured.
-    pub baseline: Option<Confidence>,
-    /// The number of documents on which the baseline was measured.
-    pub baseline_documents: u64,
-    /// The mean over the window, rounded to millionths.
-    pub window: Option<Confidence>,
-    /// The number of documents in the window.
-    pub window_documents: u64,
-}
-
-/// Documents, and the sum of their confidences in millionths: an exact mean, whatever their order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "(u64, u64)", into = "(u64, u64)")]
-pub(super) struct Sums {
-    documents: u64,
-    millionths: u64,
-}
-
-impl Sums {
-    pub(super) fn of(mean: Confidence, documents: u64) -> Self {
-        Self {
-            documents,
-            millionths: documents.saturating_mul(u64::from(mean.as_millionths())),
-        }
-    }
-
-    pub(super) fn add(&mut self, score: Confidence) {
-        self.documents = self.documents.saturating_add(1);
-        self.millionths = self
-            .millionths
-            .saturating_add(u64::from(score.as_millionths()));
-    }
-
-    /// The mean, rounded to millionths; `None` without documents.
-    pub(super) fn mean(self) -> Option<Confidence> {
-        let half = self.documents / 2;
-        let rounded = self
-            .millionths
-            .saturating_add(half)
-            .checked_div(self.documents)?;
-        let millionths = u32::try_from(rounded).unwrap_or(u32::MAX);
-        Some(Confidence::try_from(millionths).unwrap_or(Confidence::CERTAIN))
-    }
-
-    /// Whether the mean of `self` is above the mean of `other` by strictly more than `by`.
-    fn exceeds(self, other: Self, by: Confidence) -> bool {
-        let [documents, others] = [self.documents, other.documents].map(i128::from);
-        let difference =
-            i128::from(self.millionths) * others - i128::from(other.millionths) * documents;
-        difference > i128::from(by.as_millionths()) * documents * others
-    }
-}
-
-impl TryFrom<(u64, u64)> for Sums {
-    type Error = String;
-
-    fn try_from((documents, millionths): (u64, u64)) -> Result<Self, String> {
-        let most = u64::from(Confidence::CERTAIN.as_millionths()).saturating_mul(documents);
-        if documents > MOST_DOCUMENTS || millionths > most {
-            return Err(format!(
-                "{documents} documents cannot have a confidence sum of {millionths} millionths"
-            ));
-        }
-        Ok(Self {
-            documents,
-            millionths,
-        })
-    }
-}
-
-impl From<Sums> for (u64, u64) {
-    fn from(sums: Sums) -> Self {
-        (sums.documents, sums.millionths)
-    }
-}
-
-/// A window mean that has fallen below its baseline.
-#[derive(Debug)]
-pub(super) struct Fall {
-    pub(super) baseline: Confidence,
-    pub(super) mean: Confidence,
-    pub(super) documents: u64,
-}
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Watch {
     /// The baseline of the configuration: shows on a restore whether the configuration has changed.
-    given: Option<Sums>,
-    baseline: Sums,
-    frozen: bool,
-    raised: bool,
-    /// How often the threshold was raised or a command was given.
+    given: Option<Baseline>,
+    /// Whether the operator has asked for a new baseline since the given one.
+    restarted: bool,
+    /// How often a threshold was raised or a command was given.
     #[serde(default)]
     revision: Revision,
-    span: Span,
-    /// Documents, and the sum of their confidences in millionths.
-    window: Window<2>,
+    /// The versions that answer, at most as many as are live.
+    segments: Vec<(VersionId, Segment)>,
 }
 
 impl Watch {
-    pub(super) fn new(span: Span) -> Self {
+    pub(super) fn new(given: Option<Baseline>) -> Self {
         Self {
-            given: None,
-            baseline: Sums::default(),
-            frozen: false,
-            raised: false,
+            given,
+            restarted: false,
             revision: Revision::default(),
-            span,
-            window: Window::new(span),
-        }
-    }
-
-    pub(super) fn with_baseline(span: Span, given: Sums) -> Self {
-        Self {
-            given: Some(given),
-            baseline: given,
-            frozen: true,
-            ..Self::new(span)
+            segments: Vec::new(),
         }
     }
 
     /// Restores what was stored, except for a window or a given baseline that has changed since.
-    pub(super) fn restore(&mut self, stored: Self) {
-        let (span, given) = (self.span, self.given);
+    pub(super) fn restore(&mut self, stored: Self, span: Span, now: Timestamp) {
+        let given = self.given.take();
         *self = stored;
-        if self.span != span {
-            (self.span, self.window) = (span, Window::new(span));
+        for (_, segment) in &mut self.segments {
+            segment.change_span(span, now);
         }
-        if let Some(sums) = given.filter(|_| given != self.given) {
-            (self.given, self.baseline, self.frozen) = (given, sums, true);
+        if given.is_some() && given != self.given {
+            self.given = given;
+            self.restarted = false;
+            for (_, segment) in &mut self.segments {
+                if let Some(baseline) = &self.given {
+                    segment.set_baseline(baseline.clone());
+                }
+            }
         }
     }
 
@@ -183,91 +60,123 @@ impl Watch {
     }
 
     pub(super) fn is_raised(&self) -> bool {
-        self.raised
+        self.segments.iter().any(|(_, segment)| segment.is_raised())
     }
 
-    pub(super) fn revision(&self) -> Revision {
-        self.revision
+    pub(super) fn is_raised_for(&self, version: &VersionId) -> bool {
+        let mut segments = self.segments.iter();
+        segments.any(|(id, segment)| id == version && segment.is_raised())
     }
 
-    pub(super) fn raise(&mut self, now: Timestamp) {
-        self.raised = true;
+    /// Whether a tick has something to do besides the end of a bucket.
+    pub(super) fn needs_tick(&self, line_up: &LineUp) -> bool {
+        let mut segments = self.segments.iter();
+        segments.any(|(id, segment)| segment.has_trouble() || line_up.role_of(id).is_none())
+    }
+
+    pub(super) fn advance_revision(&mut self, now: Timestamp) {
         self.revision.advance(now);
     }
 
-    /// Lowers the threshold, and empties the window so that its documents do not raise it again.
+    pub(super) fn segments(&self) -> usize {
+        self.segments.len()
+    }
+
+    pub(super) fn segments_mut(&mut self) -> impl Iterator<Item = (&VersionId, &mut Segment)> {
+        self.segments
+            .iter_mut()
+            .map(|(id, segment)| (&*id, segment))
+    }
+
+    /// The segment of a version, made if there is none, and whether it was. `total` is the number of
+    /// the type's answers.
+    pub(super) fn segment(
+        &mut self,
+        version: &VersionId,
+        total: u64,
+        now: Timestamp,
+        span: Span,
+    ) -> (Option<&mut Segment>, bool) {
+        let known = self.segments.iter().position(|(id, _)| id == version);
+        let place = known.unwrap_or(self.segments.len());
+        if known.is_none() {
+            let segment = Segment::new(self.first_baseline(), total, now, span);
+            self.segments.push((version.clone(), segment));
+        }
+        let segment = self.segments.get_mut(place);
+        (segment.map(|(_, segment)| segment), known.is_none())
+    }
+
+    fn first_baseline(&self) -> Baseline {
+        let given = self.given.clone().filter(|_| !self.restarted);
+        given.unwrap_or_else(|| Baseline::measured(1))
+    }
+
+    /// Forgets versions that are no longer live.
+    pub(super) fn keep_live(&mut self, line_up: &LineUp) {
+        let segments = &mut self.segments;
+        segments.retain(|(id, _)| line_up.role_of(id).is_some());
+    }
+
+    /// Lowers the threshold of each version that has raised it.
     pub(super) fn lower(&mut self, now: Timestamp) {
-        self.raised = false;
+        for (_, segment) in &mut self.segments {
+            if segment.is_raised() {
+                segment.lower();
+            }
+        }
         self.revision.advance(now);
-        self.window.clear();
     }
 
-    /// Measures a new baseline on the documents that follow.
+    /// Measures a new baseline of each version on the documents that follow.
     pub(super) fn restart_baseline(&mut self, now: Timestamp) {
-        self.lower(now);
-        (self.baseline, self.frozen) = (Sums::default(), false);
+        self.restarted = true;
+        for (_, segment) in &mut self.segments {
+            segment.lower();
+            segment.set_baseline(Baseline::measured(0));
+        }
+        self.revision.advance(now);
     }
 
-    pub(super) fn record(&mut self, score: Confidence, now: Timestamp, settings: &Settings) {
-        if !self.frozen {
-            self.baseline.add(score);
-            self.frozen = self.baseline.documents >= settings.baseline_documents;
+    /// Reads the segment whose threshold is raised, or else that of this version, or else any; that
+    /// of a field that has never come, if there is none.
+    pub(super) fn read<T>(
+        &mut self,
+        production: Option<&VersionId>,
+        span: Span,
+        read: impl FnOnce(&mut Segment) -> T,
+    ) -> T {
+        let segments = &self.segments;
+        let raised = segments.iter().position(|(_, segment)| segment.is_raised());
+        let place = raised.or_else(|| segments.iter().position(|(id, _)| Some(id) == production));
+        match self.segments.get_mut(place.unwrap_or(0)) {
+            Some((_, segment)) => read(segment),
+            None => read(&mut Segment::new(
+                self.first_baseline(),
+                0,
+                Timestamp::EPOCH,
+                span,
+            )),
         }
-        self.window.add(now, [1, u64::from(score.as_millionths())]);
     }
 
-    /// The fall of the window mean, if the threshold is not yet raised for it.
-    pub(super) fn fall(&mut self, now: Timestamp, settings: &Settings) -> Option<Fall> {
-        let recent = self.recent(now);
-        let is_known = self.frozen && recent.documents >= settings.min_documents;
-        if self.raised || !is_known || !self.baseline.exceeds(recent, settings.max_drop) {
-            return None;
-        }
-        Some(Fall {
-            baseline: self.baseline.mean()?,
-            mean: recent.mean()?,
-            documents: recent.documents,
+    pub(super) fn status(
+        &mut self,
+        production: Option<&VersionId>,
+        now: Timestamp,
+        settings: &Settings,
+        pace: &Pace,
+    ) -> DriftStatus {
+        let (revision, is_raised) = (self.revision, self.is_raised());
+        self.read(production, settings.span, |segment| DriftStatus {
+            revision,
+            state: segment.state(now, settings),
+            threshold: settings.threshold(is_raised),
+            means: segment.means(now),
+            standard_error: segment.standard_error(now),
+            baseline_number: segment.baseline().number(),
+            is_thin: segment.is_thin(now, settings),
+            detectable_drop: segment.detectable_drop(now, settings, pace),
         })
-    }
-
-    /// The means of a watch whose threshold is raised.
-    pub(super) fn now_fallen(&mut self, now: Timestamp) -> Fall {
-        let recent = self.recent(now);
-        let baseline = self.baseline.mean().unwrap_or(Confidence::CERTAIN);
-        Fall {
-            baseline,
-            mean: recent.mean().unwrap_or(baseline),
-            documents: recent.documents,
-        }
-    }
-
-    pub(super) fn state(&mut self, now: Timestamp, settings: &Settings) -> DriftState {
-        if self.raised {
-            DriftState::Raised
-        } else if !self.frozen {
-            DriftState::Warming
-        } else if self.recent(now).documents < settings.min_documents {
-            DriftState::InsufficientData
-        } else {
-            DriftState::Healthy
-        }
-    }
-
-    pub(super) fn means(&mut self, now: Timestamp) -> ConfidenceMeans {
-        let recent = self.recent(now);
-        ConfidenceMeans {
-            baseline: self.baseline.mean(),
-            baseline_documents: self.baseline.documents,
-            window: recent.mean(),
-            window_documents: recent.documents,
-        }
-    }
-
-    fn recent(&mut self, now: Timestamp) -> Sums {
-        let [documents, millionths] = self.window.total(now);
-        Sums {
-            documents,
-            millionths,
-        }
     }
 }

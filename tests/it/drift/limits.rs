@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use fusebox::drift::DriftState;
-use fusebox::{Confidence, ConfidenceDriftMonitor, Report};
+use fusebox::{Confidence, ConfidenceDriftMonitor, Ratio, Report};
 
-use super::{Bench, HOUR, names, state_of, with_baseline};
+use super::{Bench, HOUR, names, plain, state_of, with_baseline};
 use crate::operator::resolve;
 
 #[test]
@@ -21,9 +21,7 @@ fn a_threshold_never_rises_above_its_highest() {
 
 #[test]
 fn past_the_limit_pairs_share_one_entry_in_which_a_document_counts_once() {
-    let builder = ConfidenceDriftMonitor::builder()
-        .max_keys(1)
-        .baseline_documents(10);
+    let builder = plain().max_keys(1).baseline_documents(10);
     let bench = Bench::new(builder);
     bench.totals(0.99, 1);
     let odd = |score: f64| {
@@ -49,11 +47,7 @@ fn past_the_limit_pairs_share_one_entry_in_which_a_document_counts_once() {
         Confidence::percent(85)
     );
     assert_eq!(bench.state(), DriftState::Warming);
-    let next = bench.restarted(
-        ConfidenceDriftMonitor::builder()
-            .max_keys(1)
-            .baseline_documents(10),
-    );
+    let next = bench.restarted(plain().max_keys(1).baseline_documents(10));
     let _ = next.answer("memo", Report::new().confidence("a", 0.5));
     assert_eq!(next.drift.state("memo", "a"), DriftState::Raised);
     assert_eq!(next.sink.events(), [], "said once");
@@ -99,6 +93,26 @@ fn numbers_outside_their_range_are_refused_by_name() {
         (
             builder().max_drop(Confidence::CERTAIN),
             "drift max_drop: got `1.000`, expected more than 0 and less than 1",
+        ),
+        (
+            builder().exit_drop(Confidence::percent(6)),
+            "drift exit_drop: got `0.060`, expected more than 0 and at most max_drop (0.050)",
+        ),
+        (
+            builder().exit_drop(nothing),
+            "drift exit_drop: got `0.000`, expected more than 0 and at most max_drop (0.050)",
+        ),
+        (
+            builder().shape_distance(Confidence::CERTAIN),
+            "drift shape_distance: got `1.000`, expected less than 1",
+        ),
+        (
+            builder().false_alarms_a_month(Ratio::ZERO),
+            "drift false_alarms_a_month: got `0 %`, expected more than 0 %",
+        ),
+        (
+            builder().baseline_confidences(names().0, names().1, []),
+            "drift baseline of invoice.total: got `0`, expected 1 to 1000000000000 documents",
         ),
         (
             builder().min_documents(0),

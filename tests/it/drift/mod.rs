@@ -15,11 +15,17 @@ use fusebox::{
 
 use crate::support::stored;
 
+mod full;
+mod hysteresis;
 mod limits;
+mod reporting;
 mod resolving;
 mod restart;
 mod scores;
+mod sequential;
+mod shape;
 mod shift;
+mod versions;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 /// The beginning of a bucket of five minutes.
@@ -106,9 +112,14 @@ fn confidence(score: f64) -> Confidence {
     Confidence::new(score).unwrap()
 }
 
+/// The bare rule.
+fn plain() -> ConfidenceDriftMonitorBuilder {
+    ConfidenceDriftMonitor::builder().plain_mean()
+}
+
 fn with_baseline(mean: f64) -> ConfidenceDriftMonitorBuilder {
     let (invoice, total) = names();
-    ConfidenceDriftMonitor::builder().baseline(invoice, total, confidence(mean), 5_000)
+    plain().baseline(invoice, total, confidence(mean), 5_000)
 }
 
 fn is_accepted(settlement: &Settlement) -> bool {

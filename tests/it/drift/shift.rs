@@ -3,17 +3,16 @@
 use std::time::Duration;
 
 use fusebox::clock::MockClock;
-use fusebox::drift::DriftState;
+use fusebox::drift::{DriftRule, DriftState};
 use fusebox::event::DriftEvent;
 use fusebox::sink::MemorySink;
 use fusebox::{
-    Call, Confidence, ConfidenceDriftMonitor, EventKind, FailureKind, Guard, LineUp, Pipeline,
-    Report, Severity, Version,
+    Call, Confidence, EventKind, FailureKind, Guard, LineUp, Pipeline, Report, Severity, Version,
 };
 use proptest::prelude::*;
 
 use super::{
-    Bench, HOUR, NOON, confidence, is_accepted, is_detected, names, state_of, with_baseline,
+    Bench, HOUR, NOON, confidence, is_accepted, is_detected, names, plain, state_of, with_baseline,
 };
 use crate::support::minutes;
 
@@ -42,9 +41,14 @@ fn a_drop_of_a_millionth_more_raises_the_threshold_and_pages_once() {
             document_type,
             field,
             baseline: confidence(0.90),
+            rule: DriftRule::Mean,
+            baseline_number: 1,
             mean: confidence(0.849_999),
+            standard_error: Confidence::percent(0),
             documents: 30,
             threshold: Confidence::percent(85),
+            also: Vec::new(),
+            more: 0,
         })
     );
 }
@@ -52,7 +56,7 @@ fn a_drop_of_a_millionth_more_raises_the_threshold_and_pages_once() {
 #[test]
 fn a_drop_is_compared_without_rounding() {
     // A fall of a third of a millionth more than 0.05: rounded means would not show it.
-    let bench = Bench::new(ConfidenceDriftMonitor::builder().baseline_documents(3));
+    let bench = Bench::new(plain().baseline_documents(3));
     bench.totals(0.900_000, 2);
     bench.totals(0.900_001, 1);
     bench.clock.advance(5 * HOUR);
@@ -89,7 +93,7 @@ fn documents_count_until_their_four_hours_are_over() {
 
 #[test]
 fn the_baseline_is_learnt_from_the_first_hundred_documents() {
-    let bench = Bench::of(ConfidenceDriftMonitor::default());
+    let bench = Bench::new(plain());
     assert_eq!(bench.state(), DriftState::Warming);
     bench.totals(0.95, 50);
     bench.totals(0.85, 49);
@@ -108,7 +112,7 @@ fn the_baseline_is_learnt_from_the_first_hundred_documents() {
 
 #[test]
 fn a_baseline_is_not_talked_down_by_a_slow_slide() {
-    let bench = Bench::of(ConfidenceDriftMonitor::default());
+    let bench = Bench::new(plain());
     bench.totals(0.95, 100);
     // A hundredth every day: 0.90 is not a shift, 0.89 is.
     for (day, score) in [0.94, 0.93, 0.92, 0.91, 0.90].into_iter().enumerate() {

@@ -179,7 +179,7 @@ fn in_a_drift_monitor_the_fields_of_one_report_are_together() {
         for watch in list(&state["watches"]) {
             let name = watch[0]["document_type"].as_str().unwrap();
             let counts = documents.entry(name).or_default();
-            counts.insert(in_window(&watch[1]["window"]));
+            counts.insert(in_window(&watch[1]["segments"][0][1]["window"]));
         }
         let torn = documents.iter().find(|(_, counts)| counts.len() > 1);
         assert_eq!(torn, None);

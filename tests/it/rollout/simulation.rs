@@ -1,7 +1,4 @@
 //! Whole rollouts by chance: corrections in batches, and corrections that come hours later.
-//!
-//! The numbers are drawn by a generator whose seed is the number of the run: every run of the tests
-//! sees the same.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,28 +8,8 @@ use fusebox::rollout::RolloutState;
 use fusebox::{CanaryPolicy, Field, Ratio, Report, Ticket};
 
 use super::{hours, started};
+use crate::chance::Chance;
 use crate::support::{Bench, answered, minutes};
-
-/// Xorshift, 64 bits (Marsaglia, "Xorshift RNGs", 2003).
-struct Chance(u64);
-
-impl Chance {
-    fn new(run: u64) -> Self {
-        let mut chance = Self(run.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03);
-        for _ in 0..10 {
-            chance.uniform();
-        }
-        chance
-    }
-
-    fn uniform(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        let top = u32::try_from(self.0 >> 32).unwrap();
-        (f64::from(top) + 0.5) / 4_294_967_296.0
-    }
-}
 
 fn running(share: Ratio) -> (Bench, Arc<CanaryPolicy>) {
     let canary = CanaryPolicy::builder().stage(share, hours(2));

@@ -72,6 +72,27 @@ fn an_encoding_that_is_off_names_the_feature_to_enable() {
     assert!(with_counter.build().is_ok());
 }
 
+#[test]
+fn an_encoding_is_written_by_its_name() {
+    assert_eq!(format!("{:>12}", Encoding::O200kBase), "  o200k_base");
+}
+
+/// A prompt is a text, which cannot be counted; documents can come as numbers.
+#[cfg(not(any(feature = "tiktoken", feature = "bpe")))]
+#[test]
+fn numbers_alone_need_no_tokenizer() {
+    use fusebox::{LineUp, Pipeline, Version};
+
+    let deployed = |version: Version| {
+        let builder = Pipeline::builder(LineUp::new(version));
+        let guard = TokenBudget::builder().build().unwrap();
+        builder.guard(guard).build().map(|_| ())
+    };
+    let version = Version::new("v7", "gpt-4o").unwrap();
+    assert_eq!(deployed(version.clone()), Ok(()));
+    assert!(deployed(version.with_system_prompt("Read the total.")).is_err());
+}
+
 #[cfg(all(feature = "bpe", not(feature = "tiktoken")))]
 #[test]
 fn bpe_alone_has_the_two_encodings_of_current_models() {

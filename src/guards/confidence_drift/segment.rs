@@ -1,0 +1,626 @@
+//! One field of one document type, as one version answers it: its baseline, its window, and whether
+//! it has drifted.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::baseline::Baseline;
+use super::bets::{Bets, Pace, a_bet, bets_in};
+use super::reporting::{Answers, Reporting};
+use super::threshold::Settings;
+use super::verdict::{ConfidenceMeans, DriftState, Fall};
+use crate::confidence::Confidence;
+use crate::event::{DriftRule, ShapeChange};
+use crate::stats::{
+    EDetector, LatticeCounts, LatticeWindow, Moments, Span, TwoSample, Window, float, growth,
+};
+use crate::time::{Timestamp, millis, minutes};
+
+/// The smallest standard deviation that is believed: scores that are all the same are no proof.
+const LEAST_DEVIATION: f64 = 0.01;
+/// How many standard errors a mean must have fallen ..
+const LEAST_Z: f64 = 4.0;
+/// .. and how many documents that needs: its square, times variance / drop^2.
+const LEAST_Z_SQUARED: f64 = LEAST_Z * LEAST_Z;
+/// The probability at which two shapes differ, divided by the number of segments.
+const SHAPE_CHANCE: f64 = 0.001;
+/// From as many documents with the same confidence, it is constant.
+const CONSTANT_FROM: u64 = 100;
+/// The time in which a drop must be revealed.
+const IN_TIME: Duration = minutes(30);
+
+/// How the scores of the window differ from those of the baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Shape {
+    pub(super) change: ShapeChange,
+    pub(super) ks: Confidence,
+    pub(super) p: f64,
+    pub(super) distance: Confidence,
+    pub(super) documents: u64,
+}
+
+/// A confidence that is always the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Constant {
+    pub(super) confidence: Confidence,
+    pub(super) documents: u64,
+    /// The baseline was as well.
+    pub(super) always: bool,
+}
+
+/// A confidence that answers no longer have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Missing {
+    pub(super) answers: u64,
+    pub(super) documents: u64,
+}
+
+/// Since when a threshold is raised, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Raised {
+    rule: DriftRule,
+    /// When the next whole window since then ends, and whether the last one was well.
+    window_ends: Timestamp,
+    is_recovered: bool,
+    /// Since when there are too few documents to see whether the drift goes on, or `None`.
+    thin_since: Option<Timestamp>,
+    thin_told: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Segment {
+    baseline: Baseline,
+    raised: Option<Raised>,
+    span: Span,
+    window: Window<3>,
+    scores: LatticeWindow,
+    detector: EDetector,
+    bets: Bets,
+    reporting: Reporting,
+    /// The latest bucket that has begun.
+    bucket: u64,
+    /// Whether documents came after the latest comparison of shapes.
+    has_news: bool,
+    pub(super) shape: Option<Shape>,
+    pub(super) constant: Option<Constant>,
+    pub(super) missing: Option<Missing>,
+}
+
+impl Segment {
+    /// `total` is the number of the type's answers up to the first that has the field.
+    pub(super) fn new(baseline: Baseline, total: u64, now: Timestamp, span: Span) -> Self {
+        let bucket = span.bucket_at(now);
+        Self {
+            baseline,
+            raised: None,
+            span,
+            window: Window::new(span),
+            scores: LatticeWindow::new(span.buckets()),
+            detector: EDetector::default(),
+            bets: Bets::from(bucket),
+            reporting: Reporting::from(total, span),
+            bucket,
+            has_news: false,
+            shape: None,
+            constant: None,
+            missing: None,
+        }
+    }
+
+    /// After a restart with another window: an empty one.
+    pub(super) fn change_span(&mut self, span: Span, now: Timestamp) {
+        if self.span != span {
+            self.span = span;
+            self.bucket = span.bucket_at(now);
+            self.bets = Bets::from(self.bucket);
+            self.window = Window::new(span);
+            self.scores = LatticeWindow::new(span.buckets());
+            self.reporting.change_span(span);
+            self.has_news = false;
+        }
+    }
+
+    pub(super) fn is_raised(&self) -> bool {
+        self.raised.is_some()
+    }
+
+    /// Whether something must be said of it at each tick.
+    pub(super) fn has_trouble(&self) -> bool {
+        self.is_raised()
+            || self.shape.is_some()
+            || self.constant.is_some()
+            || self.missing.is_some()
+    }
+
+    pub(super) fn raise(&mut self, rule: DriftRule, now: Timestamp) {
+        self.raised = Some(Raised {
+            rule,
+            window_ends: now + self.span.length(),
+            is_recovered: false,
+            thin_since: None,
+            thin_told: false,
+        });
+        self.detector.clear();
+        self.shape = None;
+    }
+
+    /// Lowers the threshold, and empties the window so that its documents do not raise it again.
+    pub(super) fn lower(&mut self) {
+        self.raised = None;
+        self.window.clear();
+        self.scores.clear();
+        self.detector.clear();
+        self.has_news = false;
+    }
+
+    /// Lowers the threshold after a recovery; the window has shown that all is well.
+    pub(super) fn restore_threshold(&mut self) {
+        self.raised = None;
+        self.detector.clear();
+    }
+
+    pub(super) fn set_baseline(&mut self, baseline: Baseline) {
+        self.baseline = baseline.after(&self.baseline);
+        self.detector.clear();
+        self.shape = None;
+        self.constant = None;
+    }
+
+    pub(super) fn baseline(&self) -> &Baseline {
+        &self.baseline
+    }
+
+    /// Counts a document; `total` is the number of its type's answers. Returns the fall, if the
+    /// threshold must rise for it.
+    pub(super) fn record(
+        &mut self,
+        score: Confidence,
+        total: u64,
+        now: Timestamp,
+        settings: &Settings,
+        pace: &Pace,
+    ) -> Option<Fall> {
+        self.close_bucket(now, settings, pace);
+        self.end_window(now, settings);
+        let is_tested = self.baseline.is_frozen();
+        let at_first = settings.baseline_documents;
+        self.baseline.measure(score, at_first);
+        self.reporting.add(total, at_first, now);
+        let before = self.recent(now);
+        self.window.add(now, Moments::counts_of(score));
+        self.scores.add(self.bucket, score);
+        self.has_news = true;
+        if self.is_raised() || !self.baseline.is_frozen() {
+            return None;
+        }
+        let is_found = is_tested && !settings.plain_mean && {
+            self.bet(score, before.documents(), settings, pace);
+            self.detector.value() >= 1.0
+        };
+        let recent = self.recent(now);
+        let rule = if self.mean_has_fallen(recent, settings) {
+            DriftRule::Mean
+        } else if is_found {
+            DriftRule::Sequential
+        } else {
+            return None;
+        };
+        self.fall(recent, rule)
+    }
+
+    fn bet(&mut self, score: Confidence, recent: u64, settings: &Settings, pace: &Pace) {
+        let Some(tested) = self.baseline.tested_mean() else {
+            return;
+        };
+        let usual = self.usual_in_a_bucket(recent);
+        let bet = self.bets.next(self.bucket, allowed(settings, pace), usual);
+        self.detector.observe(tested, score.as_f64(), bet);
+    }
+
+    fn usual_in_a_bucket(&self, recent: u64) -> f64 {
+        float(recent) / f64::from(self.span.buckets())
+    }
+
+    /// Whether the mean over the window has fallen by more than it may.
+    fn mean_has_fallen(&self, recent: Moments, settings: &Settings) -> bool {
+        let before = self.baseline.moments();
+        before.compare_fall(recent, settings.max_drop) == Ordering::Greater
+            && recent.documents() >= self.required(recent, settings)
+            && (settings.plain_mean || before.z_of_fall(recent, LEAST_DEVIATION) >= LEAST_Z)
+    }
+
+    /// How many documents the window must have before its mean says anything.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number of documents; a number beyond 64 bits is as large as can be"
+    )]
+    fn required(&self, recent: Moments, settings: &Settings) -> u64 {
+        if settings.plain_mean {
+            return settings.min_documents;
+        }
+        let drop = settings.max_drop.as_f64();
+        let for_chance = LEAST_Z_SQUARED * self.variance(recent) / (drop * drop);
+        settings.min_documents.max(for_chance.ceil() as u64)
+    }
+
+    /// The larger of what is known of the variance, not below what is believed.
+    fn variance(&self, recent: Moments) -> f64 {
+        let of_baseline = self.baseline.variance().unwrap_or(0.0);
+        let least = LEAST_DEVIATION * LEAST_DEVIATION;
+        recent.variance().max(of_baseline).max(least)
+    }
+
+    fn fall(&self, recent: Moments, rule: DriftRule) -> Option<Fall> {
+        Some(Fall {
+            baseline: self.baseline.moments().mean()?,
+            baseline_number: self.baseline.number(),
+            mean: recent.mean()?,
+            documents: recent.documents(),
+            standard_error: Confidence::nearest(recent.standard_error()),
+            rule,
+        })
+    }
+
+    /// The fall for which the threshold is raised, as it is now; `None` if it is not raised.
+    pub(super) fn now_fallen(&mut self, now: Timestamp) -> Option<Fall> {
+        let rule = self.raised?.rule;
+        let recent = self.recent(now);
+        self.fall(recent, rule).or_else(|| {
+            let baseline = self
+                .baseline
+                .moments()
+                .mean()
+                .unwrap_or(Confidence::CERTAIN);
+            Some(Fall {
+                baseline,
+                baseline_number: self.baseline.number(),
+                mean: baseline,
+                documents: 0,
+                standard_error: Confidence::percent(0),
+                rule,
+            })
+        })
+    }
+
+    /// Compares the shapes when a bucket has ended in which documents came.
+    pub(super) fn close_bucket(&mut self, now: Timestamp, settings: &Settings, pace: &Pace) {
+        let bucket = self.span.bucket_at(now);
+        if bucket <= self.bucket {
+            return;
+        }
+        self.bucket = bucket;
+        self.scores.advance(bucket);
+        let recent = self.recent(now);
+        if !self.has_news && recent.documents() > 0 {
+            return;
+        }
+        self.has_news = false;
+        if !self.baseline.is_frozen() {
+            return;
+        }
+        let mut counts = LatticeCounts::default();
+        self.scores.add_to(&mut counts);
+        let of_baseline = self.baseline.scores();
+        self.constant = counts
+            .only()
+            .filter(|_| counts.total() >= CONSTANT_FROM)
+            .map(|confidence| Constant {
+                confidence,
+                documents: counts.total(),
+                always: of_baseline
+                    .as_ref()
+                    .is_some_and(|counts| counts.only().is_some()),
+            });
+        let compared = of_baseline.filter(|_| !settings.plain_mean && !self.is_raised());
+        self.shape = compared.and_then(|before| shape(&before, &counts, settings, pace));
+    }
+
+    /// Notes whether the answers of its type still have the field.
+    pub(super) fn check_reporting(
+        &mut self,
+        answers: Option<&mut Answers>,
+        now: Timestamp,
+        settings: &Settings,
+    ) {
+        let recent = answers.map_or(0, |answers| answers.recent(now));
+        let at_first = settings.baseline_documents;
+        let missing = self.reporting.missing(recent, at_first, now);
+        let is_known = recent >= settings.min_documents;
+        self.missing = missing.filter(|_| is_known).map(|documents| Missing {
+            answers: recent,
+            documents,
+        });
+    }
+
+    /// Notes, when a whole window has ended since the threshold was raised, whether its mean was near
+    /// the baseline again: so near that no rule would raise it again. Windows that overlap would
+    /// find such a mean by chance.
+    pub(super) fn end_window(&mut self, now: Timestamp, settings: &Settings) {
+        let length = self.span.length();
+        let Some(raised) = self
+            .raised
+            .as_mut()
+            .filter(|raised| now >= raised.window_ends)
+        else {
+            return;
+        };
+        raised.window_ends = now + length;
+        let recent = self.recent(now);
+        let limit = if settings.plain_mean {
+            settings.exit_drop
+        } else {
+            settings.exit_drop.min(self.baseline.margin())
+        };
+        let is_recovered = recent.documents() >= self.required(recent, settings)
+            && self.baseline.moments().compare_fall(recent, limit) == Ordering::Less;
+        if let Some(raised) = &mut self.raised {
+            raised.is_recovered = is_recovered;
+        }
+    }
+
+    pub(super) fn is_recovered(&self) -> bool {
+        self.raised.is_some_and(|raised| raised.is_recovered)
+    }
+
+    /// The number of documents in the window, the first time that they have been too few for two
+    /// windows to see whether the drift goes on.
+    pub(super) fn newly_thin(&mut self, now: Timestamp, settings: &Settings) -> Option<u64> {
+        let documents = self.recent(now).documents();
+        let is_thin = self.is_thin(now, settings);
+        let two_windows = self.span.length().saturating_mul(2);
+        let raised = self.raised.as_mut()?;
+        if !is_thin {
+            (raised.thin_since, raised.thin_told) = (None, false);
+            return None;
+        }
+        let since = *raised.thin_since.get_or_insert(now);
+        let is_due = now.since(since) >= two_windows && !raised.thin_told;
+        raised.thin_told |= is_due;
+        is_due.then_some(documents)
+    }
+
+    /// Whether the window has too few documents for its mean to say anything.
+    pub(super) fn is_thin(&mut self, now: Timestamp, settings: &Settings) -> bool {
+        let recent = self.recent(now);
+        recent.documents() < self.required(recent, settings)
+    }
+
+    pub(super) fn state(&mut self, now: Timestamp, settings: &Settings) -> DriftState {
+        if self.is_recovered() {
+            DriftState::Recovering
+        } else if self.is_raised() {
+            DriftState::Raised
+        } else if !self.baseline.is_frozen() {
+            DriftState::Warming
+        } else if self.shape.is_some() {
+            DriftState::Suspected
+        } else if self.is_thin(now, settings) {
+            DriftState::InsufficientData
+        } else {
+            DriftState::Healthy
+        }
+    }
+
+    pub(super) fn means(&mut self, now: Timestamp) -> ConfidenceMeans {
+        let recent = self.recent(now);
+        ConfidenceMeans {
+            baseline: self.baseline.moments().mean(),
+            baseline_documents: self.baseline.moments().documents(),
+            window: recent.mean(),
+            window_documents: recent.documents(),
+        }
+    }
+
+    /// The standard error of the window mean; `None` with fewer than two documents.
+    pub(super) fn standard_error(&mut self, now: Timestamp) -> Option<Confidence> {
+        let recent = self.recent(now);
+        (recent.documents() > 1).then(|| Confidence::nearest(recent.standard_error()))
+    }
+
+    /// The smallest drop, in steps of a thousandth, that would raise the threshold within 30 minutes
+    /// at the traffic of the window; `None` if none would, or while the baseline is measured.
+    pub(super) fn detectable_drop(
+        &mut self,
+        now: Timestamp,
+        settings: &Settings,
+        pace: &Pace,
+    ) -> Option<Confidence> {
+        let recent = self.recent(now);
+        let largest = self.baseline.moments().mean()?;
+        if !self.baseline.is_frozen() || recent.documents() == 0 {
+            return None;
+        }
+        let in_time = ratio(IN_TIME, self.span.length());
+        let by_mean = (recent.documents() >= self.required(recent, settings))
+            .then(|| settings.max_drop.as_f64() / in_time.min(1.0));
+        let sequential = |drop: f64| self.is_revealed(drop, recent, in_time, settings, pace);
+        let thousandths = 1..=largest.as_millionths() / 1_000;
+        let drops = thousandths.map(|thousandths| f64::from(thousandths) / 1e3);
+        let is_found = |drop: &f64| by_mean.is_some_and(|least| *drop > least) || sequential(*drop);
+        drops.into_iter().find(is_found).map(Confidence::nearest)
+    }
+
+    /// Whether the sequential test reveals a drop in this part of a window.
+    fn is_revealed(
+        &self,
+        drop: f64,
+        recent: Moments,
+        in_time: f64,
+        settings: &Settings,
+        pace: &Pace,
+    ) -> bool {
+        let Some(tested) = self.baseline.tested_mean().filter(|_| !settings.plain_mean) else {
+            return false;
+        };
+        let usual = self.usual_in_a_bucket(recent.documents());
+        let bet = a_bet(allowed(settings, pace), usual);
+        let below = drop - self.baseline.margin().as_f64();
+        let documents = float(recent.documents()) * in_time;
+        documents * growth(tested, below, self.variance(recent)) >= -bet.ln()
+    }
+
+    fn recent(&mut self, now: Timestamp) -> Moments {
+        Moments::of_counts(self.window.total(now))
+    }
+
+    /// Adds the documents that another shard has seen since the same baseline was frozen.
+    ///
+    /// Windows and shapes are then those of one stream. The sequential test depends on the order of
+    /// documents; the sum of two keeps the bound on false alarms.
+    #[cfg_attr(
+        not(test),
+        allow(
+            dead_code,
+            reason = "the law that makes states mergeable; proven by a property test"
+        )
+    )]
+    pub(super) fn merge(&mut self, other: Self) -> bool {
+        if self.baseline != other.baseline || !self.window.merge(&other.window) {
+            return false;
+        }
+        self.scores.merge(other.scores);
+        self.detector.merge(&other.detector);
+        self.bucket = self.bucket.max(other.bucket);
+        self.has_news |= other.has_news;
+        true
+    }
+}
+
+fn allowed(settings: &Settings, pace: &Pace) -> f64 {
+    bets_in(settings.span.bucket(), settings.false_alarms) / float(pace.segments())
+}
+
+fn ratio(part: Duration, whole: Duration) -> f64 {
+    float(millis(part)) / float(millis(whole).max(1))
+}
+
+fn shape(
+    before: &LatticeCounts,
+    now: &LatticeCounts,
+    settings: &Settings,
+    pace: &Pace,
+) -> Option<Shape> {
+    let documents = now.total();
+    if documents.min(before.total()) < settings.min_documents {
+        return None;
+    }
+    let found = TwoSample::of(before, now)?;
+    let is_significant = found.p <= SHAPE_CHANCE / float(pace.segments());
+    let is_large = found.wasserstein() > settings.shape_distance.as_f64();
+    (is_significant && is_large).then(|| Shape {
+        change: ShapeChange::of(found.down, found.up),
+        ks: Confidence::nearest(found.ks),
+        p: found.p,
+        distance: Confidence::nearest(found.wasserstein()),
+        documents,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ratio::Ratio;
+    use crate::time::hours;
+
+    const BUCKET: u64 = 5 * 60_000;
+
+    fn settings() -> Settings {
+        Settings {
+            threshold: Confidence::percent(80),
+            raised: Confidence::percent(85),
+            max_drop: Confidence::percent(5),
+            exit_drop: Confidence::percent(3),
+            shape_distance: Confidence::percent(3),
+            span: Span::fixed(hours(4), 48),
+            min_documents: 30,
+            baseline_documents: 100,
+            false_alarms: Ratio::ONE,
+            plain_mean: false,
+            restores: false,
+        }
+    }
+
+    /// A document: its bucket, its score in thousandths, and which shard sees it.
+    type Document = (u64, u32, bool);
+
+    fn at(bucket: u64) -> Timestamp {
+        Timestamp::from_millis(bucket * BUCKET)
+    }
+
+    fn of<'a>(documents: impl IntoIterator<Item = &'a Document>) -> Segment {
+        let scores = (0..300).map(|n| Confidence::nearest(0.8 + f64::from(n % 20) / 100.0));
+        let (settings, pace) = (settings(), Pace::default());
+        let baseline = Baseline::of_scores(scores);
+        let mut segment = Segment::new(baseline, 1, at(0), settings.span);
+        for (bucket, score, _) in documents {
+            let score = Confidence::try_from(score * 1_000).unwrap();
+            segment.record(score, 1, at(*bucket), &settings, &pace);
+        }
+        segment
+    }
+
+    /// All that it says after the bucket with this number has ended, the sequential test apart.
+    fn says(mut segment: Segment, bucket: u64) -> impl PartialEq + std::fmt::Debug {
+        let (settings, pace, now) = (settings(), Pace::default(), at(bucket + 1));
+        segment.close_bucket(now, &settings, &pace);
+        (
+            segment.state(now, &settings),
+            segment.means(now),
+            segment.standard_error(now),
+            segment.mean_has_fallen(segment.clone().recent(now), &settings),
+            segment.detectable_drop(now, &settings, &pace),
+            segment.shape,
+            segment.constant,
+            segment.scores.clone(),
+        )
+    }
+
+    fn documents() -> impl Strategy<Value = Vec<Document>> {
+        let document = |least: u32| (0_u64..70, least..=1_000, any::<bool>());
+        prop_oneof![
+            prop::collection::vec(document(700), 0..200),
+            prop::collection::vec(document(950), 0..200),
+        ]
+        .prop_map(|mut documents| {
+            documents.sort_by_key(|(bucket, ..)| *bucket);
+            documents
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn two_shards_together_say_what_one_stream_says(documents in documents()) {
+            let last = documents.last().map_or(0, |(bucket, ..)| *bucket);
+            let shard = |first: bool| of(documents.iter().filter(|(.., of)| *of == first));
+            for first in [true, false] {
+                let mut merged = shard(first);
+                prop_assert!(merged.merge(shard(!first)));
+                prop_assert!(says(merged, last) == says(of(&documents), last));
+            }
+        }
+
+        #[test]
+        fn the_order_of_documents_in_a_bucket_does_not_matter(documents in documents()) {
+            let last = documents.last().map_or(0, |(bucket, ..)| *bucket);
+            let mut sorted = documents.clone();
+            sorted.sort_unstable();
+            let mut turned = sorted.clone();
+            turned.sort_by_key(|(bucket, score, _)| (*bucket, 1_000 - score));
+            let expected = says(of(&documents), last);
+            prop_assert!(says(of(&sorted), last) == expected);
+            prop_assert!(says(of(&turned), last) == expected);
+        }
+    }
+
+    #[test]
+    fn shards_with_different_baselines_do_not_add_up() {
+        let (mut one, mut other) = (of(&[]), of(&[]));
+        other.set_baseline(Baseline::of_mean(Confidence::percent(90), 100));
+        assert!(!one.merge(other));
+    }
+}

@@ -1,0 +1,104 @@
+//! What the monitor says of a field.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::confidence::Confidence;
+use crate::event::DriftRule;
+use crate::revision::Revision;
+
+/// Whether the confidence of one field of one document type has drifted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DriftState {
+    /// The window mean is not below the baseline by more than the allowed drop, and the scores are
+    /// distributed like those of the baseline.
+    Healthy,
+    /// The window has too few documents to compare its mean with the baseline: a drift is possible.
+    InsufficientData,
+    /// The mean fell below the baseline, and the threshold is raised until the operator resolves
+    /// the drift.
+    Raised,
+    /// The threshold is raised, and the mean has been near the baseline for a whole window.
+    Recovering,
+    /// The scores are distributed differently from those of the baseline, though their mean has not
+    /// fallen by more than it may. The threshold is not raised.
+    Suspected,
+    /// The baseline is still being measured, or no document has arrived yet: a drift is possible.
+    Warming,
+}
+
+impl fmt::Display for DriftState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Healthy => "healthy",
+            Self::InsufficientData => "insufficient data",
+            Self::Raised => "raised",
+            Self::Recovering => "recovering",
+            Self::Suspected => "suspected",
+            Self::Warming => "warming up",
+        })
+    }
+}
+
+/// The baseline and the window mean of a field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ConfidenceMeans {
+    /// The baseline, rounded to millionths; the mean so far while it is being measured.
+    pub baseline: Option<Confidence>,
+    /// The number of documents on which the baseline was measured.
+    pub baseline_documents: u64,
+    /// The mean over the window, rounded to millionths.
+    pub window: Option<Confidence>,
+    /// The number of documents in the window.
+    pub window_documents: u64,
+}
+
+/// The status of one field of one document type: of the version whose threshold is raised, or else
+/// of the one in production.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct DriftStatus {
+    /// The revision, for the next command. Commands on the field change it, and its threshold that
+    /// is raised.
+    pub revision: Revision,
+    /// Whether the field has drifted.
+    pub state: DriftState,
+    /// The current acceptance threshold.
+    pub threshold: Confidence,
+    /// The baseline and the window mean.
+    pub means: ConfidenceMeans,
+    /// The standard error of the window mean; `None` with fewer than two documents.
+    pub standard_error: Option<Confidence>,
+    /// How many baselines the field had, the current one included; it changes when the operator asks
+    /// for a new one.
+    pub baseline_number: u64,
+    /// Whether the window has too few documents for its mean to say anything. A raised threshold
+    /// stays raised then, and nobody knows whether the drift goes on.
+    pub is_thin: bool,
+    /// The smallest sudden drop that raises the threshold within about 30 minutes, at the traffic of
+    /// the window; `None` if none would.
+    pub detectable_drop: Option<Confidence>,
+}
+
+/// A window mean that has fallen below its baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fall {
+    pub(super) baseline: Confidence,
+    pub(super) baseline_number: u64,
+    pub(super) mean: Confidence,
+    pub(super) documents: u64,
+    pub(super) standard_error: Confidence,
+    pub(super) rule: DriftRule,
+}
+
+impl Fall {
+    /// How far the mean has fallen, in millionths.
+    pub(super) fn drop(&self) -> u32 {
+        let before = self.baseline.as_millionths();
+        before.saturating_sub(self.mean.as_millionths())
+    }
+}

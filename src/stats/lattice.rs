@@ -1,0 +1,302 @@
+//! How often each score came: a histogram with one point for each thousandth.
+
+use serde::{Deserialize, Serialize};
+
+use crate::confidence::Confidence;
+
+/// The points 0.000, 0.001, .. 1.000.
+pub(crate) const POINTS: usize = 1_001;
+/// As many pairs of point and count take as much memory as a count for each point.
+const MOST_PAIRS: usize = POINTS / 2;
+
+/// Counts on a lattice of thousandths: exact for scores of up to three decimals, otherwise off by
+/// at most half a thousandth. It needs no more memory than its scores are different.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<(u16, u32)>", into = "Vec<(u16, u32)>")]
+pub(crate) struct Lattice(Counts);
+
+#[derive(Clone, Debug)]
+enum Counts {
+    /// Points that have a count, in order.
+    Sparse(Vec<(u16, u16)>),
+    Narrow(Box<[u16]>),
+    Wide(Box<[u32]>),
+}
+
+impl Default for Lattice {
+    fn default() -> Self {
+        Self(Counts::Sparse(Vec::new()))
+    }
+}
+
+impl Lattice {
+    pub(crate) fn add(&mut self, score: Confidence) {
+        self.add_at(point(score), 1);
+    }
+
+    fn add_at(&mut self, at: u16, count: u32) {
+        if !self.add_in_place(at, count) {
+            self.widen();
+            // After widening twice at most there is room.
+            if !self.add_in_place(at, count) {
+                self.widen();
+                self.add_in_place(at, count);
+            }
+        }
+    }
+
+    /// Adds if there is room; returns whether there was.
+    fn add_in_place(&mut self, at: u16, count: u32) -> bool {
+        match &mut self.0 {
+            Counts::Sparse(pairs) => {
+                let place = pairs.binary_search_by_key(&at, |(point, _)| *point);
+                match (place, u16::try_from(count)) {
+                    (_, Err(_)) => false,
+                    (Ok(place), Ok(count)) => pairs
+                        .get_mut(place)
+                        .and_then(|(_, known)| add_narrowly(known, count))
+                        .is_some(),
+                    (Err(_), Ok(_)) if pairs.len() >= MOST_PAIRS => false,
+                    (Err(place), Ok(count)) => {
+                        pairs.insert(place, (at, count));
+                        true
+                    }
+                }
+            }
+            Counts::Narrow(counts) => u16::try_from(count)
+                .ok()
+                .zip(counts.get_mut(usize::from(at)))
+                .and_then(|(count, known)| add_narrowly(known, count))
+                .is_some(),
+            Counts::Wide(counts) => {
+                if let Some(known) = counts.get_mut(usize::from(at)) {
+                    *known = known.saturating_add(count);
+                }
+                true
+            }
+        }
+    }
+
+    fn widen(&mut self) {
+        self.0 = match &self.0 {
+            Counts::Sparse(pairs) => {
+                let mut counts = vec![0; POINTS].into_boxed_slice();
+                for (at, count) in pairs {
+                    if let Some(place) = counts.get_mut(usize::from(*at)) {
+                        *place = *count;
+                    }
+                }
+                Counts::Narrow(counts)
+            }
+            Counts::Narrow(counts) => Counts::Wide(counts.iter().copied().map(u32::from).collect()),
+            Counts::Wide(counts) => Counts::Wide(counts.clone()),
+        };
+    }
+
+    /// The points that have a count, in order.
+    fn pairs(&self) -> Vec<(u16, u32)> {
+        fn of<T: Copy + Into<u32>>(counts: &[T]) -> Vec<(u16, u32)> {
+            let pairs = (0..).zip(counts.iter().map(|count| (*count).into()));
+            pairs.filter(|(_, count)| *count > 0).collect()
+        }
+        match &self.0 {
+            Counts::Sparse(pairs) => {
+                let pairs = pairs.iter();
+                pairs.map(|(at, count)| (*at, u32::from(*count))).collect()
+            }
+            Counts::Narrow(counts) => of(counts),
+            Counts::Wide(counts) => of(counts),
+        }
+    }
+
+    /// Adds the counts to those of `sums`.
+    pub(crate) fn add_to(&self, sums: &mut LatticeCounts) {
+        fn add<T: Copy + Into<u32>>(counts: &[T], sums: &mut LatticeCounts) {
+            for (sum, count) in sums.0.iter_mut().zip(counts) {
+                *sum = sum.saturating_add((*count).into());
+            }
+        }
+        match &self.0 {
+            Counts::Sparse(pairs) => {
+                for (at, count) in pairs {
+                    if let Some(sum) = sums.0.get_mut(usize::from(*at)) {
+                        *sum = sum.saturating_add(u32::from(*count));
+                    }
+                }
+            }
+            Counts::Narrow(counts) => add(counts, sums),
+            Counts::Wide(counts) => add(counts, sums),
+        }
+    }
+
+    /// Adds the counts of another part.
+    #[cfg_attr(
+        not(test),
+        allow(
+            dead_code,
+            reason = "the law that makes states mergeable; proven by a property test"
+        )
+    )]
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (at, count) in other.pairs() {
+            self.add_at(at, count);
+        }
+    }
+}
+
+fn add_narrowly(known: &mut u16, count: u16) -> Option<()> {
+    *known = known.checked_add(count)?;
+    Some(())
+}
+
+/// The nearest point of a score; the upper one from half a thousandth on.
+fn point(score: Confidence) -> u16 {
+    u16::try_from((score.as_millionths() + 500) / 1_000).unwrap_or(0)
+}
+
+/// The counts of several lattices together, one for each point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LatticeCounts(Box<[u32]>);
+
+impl Default for LatticeCounts {
+    fn default() -> Self {
+        Self(vec![0; POINTS].into_boxed_slice())
+    }
+}
+
+impl LatticeCounts {
+    pub(crate) fn of(lattice: &Lattice) -> Self {
+        let mut sums = Self::default();
+        lattice.add_to(&mut sums);
+        sums
+    }
+
+    pub(crate) fn counts(&self) -> &[u32] {
+        &self.0
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.0.iter().copied().map(u64::from).sum()
+    }
+
+    /// The score that all have, if they have only one.
+    pub(crate) fn only(&self) -> Option<Confidence> {
+        let mut with_count = (0..).zip(self.0.iter()).filter(|(_, count)| **count > 0);
+        let (point, _) = with_count.next()?;
+        let only: u32 = with_count.next().is_none().then_some(point)?;
+        Confidence::try_from(only * 1_000).ok()
+    }
+}
+
+impl PartialEq for Counts {
+    /// By what they count, however they store it.
+    fn eq(&self, other: &Self) -> bool {
+        let pairs = |counts: &Self| Lattice(counts.clone()).pairs();
+        pairs(self) == pairs(other)
+    }
+}
+
+impl Eq for Counts {}
+
+impl TryFrom<Vec<(u16, u32)>> for Lattice {
+    type Error = String;
+
+    fn try_from(pairs: Vec<(u16, u32)>) -> Result<Self, String> {
+        let mut lattice = Self::default();
+        for (at, count) in pairs {
+            if usize::from(at) >= POINTS {
+                return Err(format!("{at} is no point of a lattice of {POINTS}"));
+            }
+            lattice.add_at(at, count);
+        }
+        Ok(lattice)
+    }
+}
+
+impl From<Lattice> for Vec<(u16, u32)> {
+    fn from(lattice: Lattice) -> Self {
+        lattice.pairs()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(millionths: impl IntoIterator<Item = u32>) -> Lattice {
+        let mut lattice = Lattice::default();
+        for score in millionths {
+            lattice.add(Confidence::try_from(score).unwrap());
+        }
+        lattice
+    }
+
+    #[test]
+    fn a_score_lies_on_the_nearest_point() {
+        for (millionths, at) in [
+            (0, 0),
+            (499, 0),
+            (500, 1),
+            (290_000, 290),
+            (999_499, 999),
+            (1_000_000, 1_000),
+        ] {
+            assert_eq!(of([millionths]).pairs(), [(at, 1)], "{millionths}");
+        }
+    }
+
+    #[test]
+    fn it_grows_as_its_scores_need_it_and_counts_on() {
+        let all = (0..=1_000).map(|at| at * 1_000);
+        let mut lattice = of(all.clone().take(MOST_PAIRS));
+        assert!(matches!(lattice.0, Counts::Sparse(_)));
+        lattice.merge(&of(all.clone().skip(MOST_PAIRS)));
+        assert!(matches!(lattice.0, Counts::Narrow(_)));
+        assert_eq!(lattice.pairs().len(), POINTS);
+        lattice.add_at(7, u32::from(u16::MAX) - 1);
+        assert!(matches!(lattice.0, Counts::Narrow(_)));
+        lattice.add_at(7, 1);
+        assert!(matches!(lattice.0, Counts::Wide(_)));
+        assert_eq!(lattice.pairs()[7], (7, 65_536));
+        lattice.add_at(7, u32::MAX);
+        assert_eq!(lattice.pairs()[7], (7, u32::MAX), "no overflow");
+        let mut few = of([0]);
+        few.add_at(0, 70_000);
+        assert_eq!(few.pairs(), [(0, 70_001)], "widened twice");
+    }
+
+    #[test]
+    fn the_only_score_is_known() {
+        assert_eq!(LatticeCounts::default().only(), None);
+        assert_eq!(
+            LatticeCounts::of(&of([1_000_000; 3])).only(),
+            Some(Confidence::CERTAIN)
+        );
+        assert_eq!(LatticeCounts::of(&of([1_000_000, 0])).only(), None);
+    }
+
+    #[test]
+    fn a_point_that_is_none_is_not_read() {
+        assert!(serde_json::from_str::<Lattice>("[[1001,1]]").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn parts_add_up_and_are_read_again(
+            scores in prop::collection::vec(0_u32..=1_000_000, 0..1_500),
+            cut in 0_usize..1_500,
+        ) {
+            let cut = cut.min(scores.len());
+            let mut merged = of(scores[cut..].iter().copied());
+            merged.merge(&of(scores[..cut].iter().copied()));
+            let whole = of(scores.iter().copied());
+            prop_assert_eq!(&merged, &whole);
+            prop_assert_eq!(LatticeCounts::of(&merged), LatticeCounts::of(&whole));
+            prop_assert_eq!(LatticeCounts::of(&whole).total(), scores.len() as u64);
+            let text = serde_json::to_string(&whole).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Lattice>(&text).unwrap(), whole);
+        }
+    }
+}
