@@ -91,12 +91,14 @@ pub mod security {}
 /// [docs/design.md]: design
 /// [docs/glossary.md]: glossary
 /// [docs/runbooks]: runbooks
+/// [docs/rollouts.md]: rollouts
 /// [docs/traces.md]: traces
 /// [`canary_plan`]: files#examples
 /// [`headroom`]: files#examples
 /// [`invoice_night`]: files#examples
 /// [`multi_call_document`]: files#examples
 /// [`ratios`]: files#examples
+/// [`rollouts`]: files#examples
 /// [`trace`]: files#examples
 /// [`Drill`]: crate::Drill
 /// [`ApiError`]: crate::failure::ApiError
