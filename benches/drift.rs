@@ -1,74 +1,147 @@
 //! What a drift monitor does for a document with ten fields.
 //!
-//! Ids are `drift/observe/<segments>`: with one document type, and with 1,000 in turn.
+//! Ids are `drift/observe/<segments>`, of one document type or of 1,000 in turn, with at least 300
+//! documents of a type in a bucket, so that nearly all come in the middle of one;
+//! `drift/observe-thin/<segments>`, with 112 documents of a type in 4 hours;
+//! `drift/review/<segments>`; and `drift/close/<scores>`, the first document of a bucket, which
+//! compares the distributions of all ten fields, with so many different scores.
 
 #![allow(
     missing_docs,
+    clippy::disallowed_methods,
     clippy::expect_used,
-    reason = "a bench may fail to start"
+    reason = "a bench measures real time and may fail to start"
 )]
 
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use criterion::{Bencher, Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use fusebox::call::{Outcome, Signal};
 use fusebox::event::Outbox;
 use fusebox::guard::Cx;
 use fusebox::{Call, ConfidenceDriftMonitor, Guard, LineUp, Report, Ticket, Timestamp, Version};
 
-const FIELDS: usize = 10;
-/// Three documents in a bucket of five minutes.
-const GAP: u64 = 100_000;
+const FIELDS: u64 = 10;
+/// The milliseconds between two documents of a type: 1,000 a minute ..
+const BUSY: u64 = 60;
+/// .. and 112 in 4 hours.
+const THIN: u64 = 14_400_000 / 112;
+const BUCKET: u64 = 5 * 60_000;
+/// Enough for the baseline of each field.
+const BASELINE: u64 = 120;
+/// The confidences that a language model gives, in thousandths.
+const SCORES: [u64; 8] = [950, 900, 990, 850, 980, 920, 1_000, 800];
 
-/// The confidences that a language model gives.
-const SCORES: [f64; 8] = [0.95, 0.9, 0.99, 0.85, 0.98, 0.92, 1.0, 0.8];
+/// A monitor with documents of some types in turn.
+struct Documents {
+    guard: ConfidenceDriftMonitor,
+    line_up: LineUp,
+    outbox: Outbox,
+    tickets: Vec<Ticket>,
+    answers: Vec<Signal>,
+    at: u64,
+    next: u64,
+}
 
-fn answer(nth: usize) -> Signal {
-    let scores = SCORES.iter().cycle().skip(nth).take(FIELDS);
-    let report = scores
-        .enumerate()
-        .fold(Report::new(), |report, (n, score)| {
-            report.confidence(format!("field-{n}"), *score)
-        });
-    Signal::Settled {
-        outcome: Outcome::Accepted,
-        report,
+impl Documents {
+    /// After a baseline was measured for each type, on different answers in turn.
+    fn new(types: u64, different: u64, scores: impl Fn(u64) -> u64) -> Self {
+        let line_up = LineUp::new(Version::new("v7", "gpt-4o").expect("names"));
+        let ticket = |n| {
+            let call = Call::new("inv-1", format!("type-{n}")).expect("names");
+            Ticket::new(&call, line_up.stable())
+        };
+        let answer = |nth| {
+            let field = |report: Report, n| {
+                let score = f64::from(u32::try_from(scores(nth + n)).expect("thousandths"));
+                report.confidence(format!("field-{n}"), score / 1_000.0)
+            };
+            Signal::Settled {
+                outcome: Outcome::Accepted,
+                report: (0..FIELDS).fold(Report::new(), field),
+            }
+        };
+        let mut documents = Self {
+            guard: ConfidenceDriftMonitor::default(),
+            outbox: Outbox::new(),
+            tickets: (0..types).map(ticket).collect(),
+            answers: (0..different).map(answer).collect(),
+            line_up,
+            at: 0,
+            next: 0,
+        };
+        documents.several(BASELINE * types, (BUSY / types).max(1));
+        documents
+    }
+
+    fn several(&mut self, count: u64, gap: u64) {
+        (0..count).for_each(|_| self.one(gap, false));
+    }
+
+    /// The next document, which is asked to be reviewed or observed.
+    fn one(&mut self, gap: u64, is_reviewed: bool) {
+        let Self {
+            line_up, outbox, ..
+        } = &*self;
+        let cx = Cx::new(Timestamp::from_millis(self.at), line_up, outbox, "drift");
+        let next = usize::try_from(self.next).expect("a count");
+        let ticket = self.tickets.get(next % self.tickets.len());
+        let answer = next / self.tickets.len() % self.answers.len();
+        let answer = self.answers.get(answer);
+        if let (Some(ticket), Some(answer)) = (black_box(ticket), black_box(answer)) {
+            match answer {
+                Signal::Settled { report, .. } if is_reviewed => {
+                    let _ = black_box(self.guard.review(ticket, report, &cx));
+                }
+                _ => self.guard.observe(ticket, answer, &cx),
+            }
+        }
+        self.at += gap;
+        self.next += 1;
+    }
+
+    /// The time of the first document of a bucket, after some in the bucket before.
+    fn close(&mut self) -> Duration {
+        self.several(20, BUSY);
+        self.at = self.at.next_multiple_of(BUCKET);
+        let begin = Instant::now();
+        self.one(BUSY, false);
+        begin.elapsed()
     }
 }
 
-/// Documents of `types` types in turn, after a baseline was measured for each.
-fn observe(bencher: &mut Bencher<'_>, types: usize) {
-    let line_up = LineUp::new(Version::new("v7", "gpt-4o").expect("names"));
-    let (outbox, guard) = (Outbox::new(), ConfidenceDriftMonitor::default());
-    let tickets: Vec<_> = (0..types)
-        .map(|n| Call::new("inv-1", format!("type-{n}")).expect("names"))
-        .map(|call| Ticket::new(&call, line_up.stable()))
-        .collect();
-    let answers: Vec<_> = (0..SCORES.len()).map(answer).collect();
-    let gap = GAP / types as u64;
-    let mut at = 0;
-    let mut next = || {
-        let nth = usize::try_from(at).unwrap_or(0);
-        let cx = Cx::new(Timestamp::from_millis(at * gap), &line_up, &outbox, "drift");
-        let (ticket, answer) = (
-            tickets.get(nth % types),
-            answers.get(nth / types % SCORES.len()),
-        );
-        if let (Some(ticket), Some(answer)) = (ticket, answer) {
-            guard.observe(black_box(ticket), black_box(answer), &cx);
-        }
-        at += 1;
-    };
-    (0..120 * types).for_each(|_| next());
-    bencher.iter(next);
+fn of_a_model(nth: u64) -> u64 {
+    let place = usize::try_from(nth % 8).expect("below 8");
+    SCORES.get(place).copied().unwrap_or(0)
 }
 
 fn drift(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("drift/observe");
+    let mut group = criterion.benchmark_group("drift");
     for types in [1, 1_000] {
-        group.bench_function((types * FIELDS).to_string(), |bencher| {
-            observe(bencher, types)
+        let segments = types * FIELDS;
+        for (name, gap, is_reviewed) in [
+            ("observe", BUSY, false),
+            ("observe-thin", THIN, false),
+            ("review", BUSY, true),
+        ] {
+            let mut documents = Documents::new(types, 8, of_a_model);
+            group.bench_function(format!("{name}/{segments}"), |bencher| {
+                bencher.iter(|| documents.one((gap / types).max(1), is_reviewed));
+            });
+        }
+    }
+    for scores in [8, 199] {
+        let among = |nth| {
+            if scores == 8 {
+                of_a_model(nth)
+            } else {
+                800 + nth * 37 % scores
+            }
+        };
+        let mut documents = Documents::new(1, scores, among);
+        group.bench_function(format!("close/{scores}"), |bencher| {
+            bencher.iter_custom(|closes| (0..closes).map(|_| documents.close()).sum());
         });
     }
     group.finish();

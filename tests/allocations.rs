@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fusebox::Feedback;
+use fusebox::call::{Outcome, Signal};
 use fusebox::clock::MockClock;
+use fusebox::event::Outbox;
+use fusebox::guard::{Acceptance, Cx};
 use fusebox::{
     BlueGreenPolicy, Call, CanaryPolicy, ConfidenceDriftMonitor, DocumentId, DocumentType,
-    ErrorRateBreaker, Field, LineUp, Pipeline, Report, RouteLedger, ShadowComparator, Timestamp,
-    TokenBudget, Version, VersionId,
+    ErrorRateBreaker, Field, Guard, LineUp, Pipeline, Report, RouteLedger, ShadowComparator,
+    Ticket, Timestamp, TokenBudget, Version, VersionId,
 };
 
 const CALLS: u64 = 1_000;
@@ -40,6 +43,41 @@ fn admit_and_answer_of_a_healthy_call_allocate_nothing() -> Result<(), fusebox::
     // The first calls make the entries for their version and document type.
     calls();
     let counted = allocation_counter::measure(calls);
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+    Ok(())
+}
+
+/// In the middle of a bucket and at its end, where distributions are compared.
+#[test]
+fn the_drift_monitor_allocates_nothing_for_healthy_confidences() -> Result<(), fusebox::Error> {
+    const BUCKET: u64 = 5 * 60_000;
+    let line_up = LineUp::new(Version::new("v7", "gpt-4o")?);
+    let ticket = Ticket::new(&Call::new("inv-1", "invoice")?, line_up.stable());
+    let (guard, outbox) = (ConfidenceDriftMonitor::default(), Outbox::new());
+    let answer = |nth| {
+        let report = (0..10).fold(Report::new(), |report, field| {
+            let score = 0.90 + 0.01 * f64::from((nth + field) % 10);
+            report.confidence(format!("field-{field}"), score)
+        });
+        Signal::Settled {
+            outcome: Outcome::Accepted,
+            report,
+        }
+    };
+    let answers: Vec<_> = (0..10).map(answer).collect();
+    let observe = |bucket: u64| {
+        let now = Timestamp::from_millis(bucket * BUCKET);
+        let cx = Cx::new(now, &line_up, &outbox, "drift");
+        for answer in answers.iter().cycle().take(120) {
+            if let Signal::Settled { report, .. } = answer {
+                assert_eq!(guard.review(&ticket, report, &cx), Acceptance::Accept);
+            }
+            guard.observe(&ticket, answer, &cx);
+        }
+    };
+    // The first documents make the entries of their fields, and a new hour its counts.
+    observe(0);
+    let counted = allocation_counter::measure(|| (1..12).for_each(observe));
     assert_eq!(counted.count_total, 0, "{counted:?}");
     Ok(())
 }

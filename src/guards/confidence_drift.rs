@@ -33,7 +33,7 @@ pub use crate::event::drift::{DriftRule, ShapeChange};
 use bets::Pace;
 pub use builder::ConfidenceDriftMonitorBuilder;
 use commands::Command;
-use key::Key;
+use key::{Key, Names};
 use segment::Segment;
 use threshold::Settings;
 pub use verdict::{ConfidenceMeans, DriftState, DriftStatus};
@@ -301,7 +301,8 @@ impl Guard for ConfidenceDriftMonitor {
                 }
                 continue;
             };
-            let watch = core.watches.get(&Key::of(ticket, field));
+            let names: &dyn Names = &(ticket.document_type(), field);
+            let watch = core.watches.get(names);
             let is_raised = watch.is_some_and(|watch| watch.is_raised_for(ticket.version()));
             let threshold = self.settings.threshold(is_raised);
             if confidence < threshold {

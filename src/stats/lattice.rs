@@ -112,16 +112,14 @@ impl Lattice {
     /// Adds the counts to those of `sums`.
     pub(crate) fn add_to(&self, sums: &mut LatticeCounts) {
         fn add<T: Copy + Into<u32>>(counts: &[T], sums: &mut LatticeCounts) {
-            for (sum, count) in sums.0.iter_mut().zip(counts) {
-                *sum = sum.saturating_add((*count).into());
+            for (at, count) in counts.iter().enumerate() {
+                sums.add(at, (*count).into());
             }
         }
         match &self.0 {
             Counts::Sparse(pairs) => {
                 for (at, count) in pairs {
-                    if let Some(sum) = sums.0.get_mut(usize::from(*at)) {
-                        *sum = sum.saturating_add(u32::from(*count));
-                    }
+                    sums.add(usize::from(*at), u32::from(*count));
                 }
             }
             Counts::Narrow(counts) => add(counts, sums),
@@ -154,13 +152,22 @@ fn point(score: Confidence) -> u16 {
     u16::try_from((score.as_millionths() + 500) / 1_000).unwrap_or(0)
 }
 
-/// The counts of several lattices together, one for each point.
+/// The counts of several lattices together, one for each point, without an allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LatticeCounts(Box<[u32]>);
+pub(crate) struct LatticeCounts {
+    counts: [u32; POINTS],
+    /// A bit for each point that has a count: most have none, and are passed over.
+    occupied: [u64; POINTS.div_ceil(64)],
+    total: u64,
+}
 
 impl Default for LatticeCounts {
     fn default() -> Self {
-        Self(vec![0; POINTS].into_boxed_slice())
+        Self {
+            counts: [0; POINTS],
+            occupied: [0; POINTS.div_ceil(64)],
+            total: 0,
+        }
     }
 }
 
@@ -171,21 +178,52 @@ impl LatticeCounts {
         sums
     }
 
-    pub(crate) fn counts(&self) -> &[u32] {
-        &self.0
+    fn add(&mut self, at: usize, count: u32) {
+        if count == 0 {
+            return;
+        }
+        if let (Some(sum), Some(word)) = (self.counts.get_mut(at), self.occupied.get_mut(at / 64)) {
+            let before = *sum;
+            *sum = sum.saturating_add(count);
+            *word |= 1 << (at % 64);
+            self.total += u64::from(*sum - before);
+        }
+    }
+
+    /// The points at which this or another has a count, in order, with the counts of both.
+    pub(crate) fn beside<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (u32, u32, u32)> + 'a {
+        let words = self.occupied.iter().zip(&other.occupied);
+        let points = (0..)
+            .step_by(64)
+            .zip(words)
+            .flat_map(|(first, (one, other))| bits(one | other).map(move |bit| first + bit));
+        let count = |of: &Self, at: u32| of.counts.get(at as usize).copied().unwrap_or(0);
+        points.map(move |at| (at, count(self, at), count(other, at)))
     }
 
     pub(crate) fn total(&self) -> u64 {
-        self.0.iter().copied().map(u64::from).sum()
+        self.total
     }
 
     /// The score that all have, if they have only one.
     pub(crate) fn only(&self) -> Option<Confidence> {
-        let mut with_count = (0..).zip(self.0.iter()).filter(|(_, count)| **count > 0);
-        let (point, _) = with_count.next()?;
-        let only: u32 = with_count.next().is_none().then_some(point)?;
+        let mut with_count = self.beside(self);
+        let (point, ..) = with_count.next()?;
+        let only = with_count.next().is_none().then_some(point)?;
         Confidence::try_from(only * 1_000).ok()
     }
+}
+
+/// The places of the bits that are set, from the lowest on.
+fn bits(mut word: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let lowest = (word != 0).then(|| word.trailing_zeros())?;
+        word &= word - 1;
+        Some(lowest)
+    })
 }
 
 impl PartialEq for Counts {

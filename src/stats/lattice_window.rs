@@ -54,10 +54,11 @@ impl LatticeWindow {
 
     /// Moves on to the bucket with this number.
     pub(crate) fn advance(&mut self, bucket: u64) {
-        let newest = bucket / u64::from(a_slice(self.buckets));
-        if newest <= self.newest {
+        let a_slice = u64::from(a_slice(self.buckets));
+        if bucket < self.newest.saturating_add(1).saturating_mul(a_slice) {
             return;
         }
+        let newest = bucket / a_slice;
         if newest - self.newest >= self.slices.len() as u64 {
             self.clear();
         } else {

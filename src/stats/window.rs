@@ -60,6 +60,12 @@ impl Span {
     pub(crate) fn bucket_at(self, at: Timestamp) -> u64 {
         at.as_millis() / self.bucket_millis
     }
+
+    /// Whether a time lies after the bucket with this number: without the division, which most
+    /// documents do not need.
+    pub(crate) fn is_after(self, at: Timestamp, bucket: u64) -> bool {
+        at.as_millis() >= bucket.saturating_add(1).saturating_mul(self.bucket_millis)
+    }
 }
 
 /// `K` counters over a sliding [`Span`].
@@ -143,7 +149,9 @@ impl<const K: usize> Window<K> {
     }
 
     fn advance(&mut self, now: Timestamp) {
-        self.advance_to(self.span.bucket_at(now));
+        if self.span.is_after(now, self.newest) {
+            self.advance_to(self.span.bucket_at(now));
+        }
     }
 
     fn advance_to(&mut self, newest: u64) {

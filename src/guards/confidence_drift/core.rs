@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::bets::Pace;
 use super::commands::Command;
 use super::incident::{self, constant, detected, drift, missing, shape};
-use super::key::Key;
+use super::key::{Key, Names};
 use super::reporting::Answers;
 use super::segment::Segment;
 use super::threshold::Settings;
@@ -38,6 +38,8 @@ pub(super) struct Core {
     pub(super) latest: Timestamp,
     /// The bucket of the latest tick.
     ticked: u64,
+    /// The valid scores of a document by their places in its report, kept for its memory.
+    places: Vec<usize>,
 }
 
 impl Core {
@@ -51,6 +53,7 @@ impl Core {
             production: None,
             latest: Timestamp::EPOCH,
             ticked: 0,
+            places: Vec::new(),
         }
     }
 
@@ -104,47 +107,56 @@ impl Core {
         settings: &Settings,
         cx: &Cx<'_>,
     ) {
-        let mut scores: Vec<_> = report
-            .confidences()
-            .iter()
-            .filter_map(|(field, score)| Some((field, (*score)?)))
-            .collect();
-        self.invalid += (report.confidences().len() - scores.len()) as u64;
-        let total = self.count_answer(ticket, !scores.is_empty(), settings);
-        scores.sort_by_key(|(field, _)| *field);
+        let scores = report.confidences();
+        let mut places = std::mem::take(&mut self.places);
+        let score = |place: &usize| scores.get(*place).and_then(|(_, score)| *score);
+        let field = |place: &usize| scores.get(*place).map(|(field, _)| field);
+        places.clear();
+        places.extend((0..scores.len()).filter(|place| score(place).is_some()));
+        self.invalid += (scores.len() - places.len()) as u64;
+        let total = self.count_answer(ticket, !places.is_empty(), settings);
+        places.sort_unstable_by(|one, other| field(one).cmp(&field(other)));
         let (mut shared, mut falls) = (Shared::default(), Vec::new());
-        for scores in scores.chunk_by(|(one, _), (next, _)| one == next) {
-            let mut document = Moments::default();
-            for (_, score) in scores {
-                document.add(*score);
+        for same in places.chunk_by(|one, next| field(one) == field(next)) {
+            let mut of_document = Moments::default();
+            for score in same.iter().filter_map(score) {
+                of_document.add(score);
             }
-            let (Some((field, _)), Some(mean)) = (scores.first(), document.mean()) else {
+            let first = same.first().and_then(field);
+            let (Some(field), Some(mean)) = (first, of_document.mean()) else {
                 continue;
             };
-            let key = Key::of(ticket, field);
-            let limit = self.watches.limit();
-            let (watch, place) = self.watches.entry(&key, || Arc::new(Watch::new(None)));
-            if place != Place::Own {
-                if place == Place::FirstOverflow {
-                    let first = key.to_string();
-                    let kind = PipelineEvent::KeysExhausted { limit, first };
-                    cx.emit(Severity::Warning, EventKind::Pipeline(kind));
+            let names: &dyn Names = &(ticket.document_type(), field);
+            let watch = if let Some(watch) = self.watches.get_own_mut(names) {
+                watch
+            } else {
+                let key = Key::of(ticket, field);
+                let limit = self.watches.limit();
+                let (watch, place) = self.watches.entry(&key, || Arc::new(Watch::new(None)));
+                if place != Place::Own {
+                    if place == Place::FirstOverflow {
+                        let first = key.to_string();
+                        let kind = PipelineEvent::KeysExhausted { limit, first };
+                        cx.emit(Severity::Warning, EventKind::Pipeline(kind));
+                    }
+                    shared.scores.add(mean);
+                    shared.by = Some(key);
+                    continue;
                 }
-                shared.scores.add(mean);
-                shared.by = Some(key);
-                continue;
-            }
-            let watch = Arc::make_mut(watch);
+                watch
+            };
             let document = Document {
                 version: ticket.version(),
                 score: mean,
                 total,
                 now: self.latest,
             };
+            let watch = Arc::make_mut(watch);
             if let Some(fall) = document.count_in(watch, settings, &mut self.pace) {
-                falls.push((key, fall));
+                falls.push((Key::of(ticket, field), fall));
             }
         }
+        self.places = places;
         let watch = shared.by.and_then(|key| self.watches.get_mut(&key));
         if let (Some(watch), Some(score)) = (watch, shared.scores.mean()) {
             let document = Document {
@@ -164,11 +176,15 @@ impl Core {
 
     /// Counts an answer of a type that has fields with a confidence; returns how many there were.
     fn count_answer(&mut self, ticket: &Ticket, has_scores: bool, settings: &Settings) -> u64 {
-        let key = (ticket.document_type().clone(), ticket.version().clone());
-        if !has_scores && !self.answers.has_own(&key) {
-            return 0;
-        }
-        let (answers, _) = self.answers.entry(&key, || Answers::new(settings.span));
+        let names: &dyn Names = &(ticket.document_type(), ticket.version());
+        let answers = match self.answers.get_own_mut(names) {
+            Some(answers) => answers,
+            None if !has_scores => return 0,
+            None => {
+                let key = (ticket.document_type().clone(), ticket.version().clone());
+                self.answers.entry(&key, || Answers::new(settings.span)).0
+            }
+        };
         answers.add(self.latest);
         answers.total()
     }
@@ -195,8 +211,8 @@ impl Core {
                 for (version, segment) in watch.segments_mut() {
                     if is_new_bucket {
                         segment.close_bucket(now, settings, &self.pace);
-                        let answers = (key.document_type.clone(), version.clone());
-                        let answers = is_own.then(|| self.answers.get_own_mut(&answers)).flatten();
+                        let names: &dyn Names = &(&key.document_type, version);
+                        let answers = is_own.then(|| self.answers.get_own_mut(names)).flatten();
                         segment.check_reporting(answers, now, settings);
                     }
                     has_recovered |= Self::say(key, segment, settings, cx);

@@ -72,6 +72,9 @@ struct Raised {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Segment {
     baseline: Baseline,
+    /// The mean that the sequential test tests, once the baseline is frozen and a document came.
+    #[serde(skip)]
+    tested: Option<f64>,
     raised: Option<Raised>,
     span: Span,
     window: Window<3>,
@@ -94,6 +97,7 @@ impl Segment {
         let bucket = span.bucket_at(now);
         Self {
             baseline,
+            tested: None,
             raised: None,
             span,
             window: Window::new(span),
@@ -163,6 +167,7 @@ impl Segment {
 
     pub(super) fn set_baseline(&mut self, baseline: Baseline) {
         self.baseline = baseline.after(&self.baseline);
+        self.tested = None;
         self.detector.clear();
         self.shape = None;
         self.constant = None;
@@ -211,9 +216,10 @@ impl Segment {
     }
 
     fn bet(&mut self, score: Confidence, recent: u64, settings: &Settings, pace: &Pace) {
-        let Some(tested) = self.baseline.tested_mean() else {
+        let Some(tested) = self.tested.or_else(|| self.baseline.tested_mean()) else {
             return;
         };
+        self.tested = Some(tested);
         let usual = self.usual_in_a_bucket(recent);
         let bet = self.bets.next(self.bucket, allowed(settings, pace), usual);
         self.detector.observe(tested, score.as_f64(), bet);
@@ -287,10 +293,10 @@ impl Segment {
 
     /// Compares the shapes when a bucket has ended in which documents came.
     pub(super) fn close_bucket(&mut self, now: Timestamp, settings: &Settings, pace: &Pace) {
-        let bucket = self.span.bucket_at(now);
-        if bucket <= self.bucket {
+        if !self.span.is_after(now, self.bucket) {
             return;
         }
+        let bucket = self.span.bucket_at(now);
         self.bucket = bucket;
         self.scores.advance(bucket);
         let recent = self.recent(now);
@@ -303,19 +309,20 @@ impl Segment {
         }
         let mut counts = LatticeCounts::default();
         self.scores.add_to(&mut counts);
-        let of_baseline = self.baseline.scores();
         self.constant = counts
             .only()
             .filter(|_| counts.total() >= CONSTANT_FROM)
             .map(|confidence| Constant {
                 confidence,
                 documents: counts.total(),
-                always: of_baseline
-                    .as_ref()
+                always: self
+                    .baseline
+                    .scores()
                     .is_some_and(|counts| counts.only().is_some()),
             });
-        let compared = of_baseline.filter(|_| !settings.plain_mean && !self.is_raised());
-        self.shape = compared.and_then(|before| shape(&before, &counts, settings, pace));
+        let is_compared = !settings.plain_mean && !self.is_raised();
+        let before = is_compared.then(|| self.baseline.scores()).flatten();
+        self.shape = before.and_then(|before| shape(&before, &counts, settings, pace));
     }
 
     /// Notes whether the answers of its type still have the field.
