@@ -153,12 +153,13 @@ fn documents_that_are_tried_again_in_a_burst_fail_once() {
         call(&bench, document).fail(FailureKind::ServerError);
         bench.tick_after(Duration::from_secs(5));
     };
-    failing.iter().for_each(|document| fail(document));
-    fail(answered);
+    for document in failing.iter().chain([answered]) {
+        fail(document);
+    }
     let _ = call(&bench, answered).answer(Report::new());
     assert_eq!(counted(&canary, Measure::Failures), (1, 20_002));
-    for _ in 0..6 {
-        failing.iter().for_each(|document| fail(document));
+    for document in failing.iter().cycle().take(6 * failing.len()) {
+        fail(document);
     }
     assert_eq!(counted(&canary, Measure::Failures), (12, 20_012));
 }
