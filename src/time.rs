@@ -113,6 +113,10 @@ pub(crate) const fn hours(n: u64) -> Duration {
     minutes(n * 60)
 }
 
+pub(crate) fn in_hours(time: Duration) -> f64 {
+    time.as_secs_f64() / 3_600.0
+}
+
 /// Durations as whole milliseconds, for serde.
 pub(crate) mod as_millis {
     use std::time::Duration;

@@ -35,13 +35,9 @@ impl Lattice {
     }
 
     fn add_at(&mut self, at: u16, count: u32) {
-        if !self.add_in_place(at, count) {
+        // In the widest there is always room.
+        while !self.add_in_place(at, count) {
             self.widen();
-            // After widening twice at most there is room.
-            if !self.add_in_place(at, count) {
-                self.widen();
-                self.add_in_place(at, count);
-            }
         }
     }
 
@@ -89,7 +85,7 @@ impl Lattice {
                 Counts::Narrow(counts)
             }
             Counts::Narrow(counts) => Counts::Wide(counts.iter().copied().map(u32::from).collect()),
-            Counts::Wide(counts) => Counts::Wide(counts.clone()),
+            Counts::Wide(_) => return,
         };
     }
 

@@ -116,6 +116,13 @@ impl Core {
         self.invalid += (scores.len() - places.len()) as u64;
         let total = self.count_answer(ticket, !places.is_empty(), settings);
         places.sort_unstable_by(|one, other| field(one).cmp(&field(other)));
+        let now = self.latest;
+        let document = |score| Document {
+            version: ticket.version(),
+            score,
+            total,
+            now,
+        };
         let (mut shared, mut falls) = (Shared::default(), Vec::new());
         for same in places.chunk_by(|one, next| field(one) == field(next)) {
             let mut of_document = Moments::default();
@@ -145,27 +152,16 @@ impl Core {
                 }
                 watch
             };
-            let document = Document {
-                version: ticket.version(),
-                score: mean,
-                total,
-                now: self.latest,
-            };
             let watch = Arc::make_mut(watch);
-            if let Some(fall) = document.count_in(watch, settings, &mut self.pace) {
+            if let Some(fall) = document(mean).count_in(watch, settings, &mut self.pace) {
                 falls.push((Key::of(ticket, field), fall));
             }
         }
         self.places = places;
         let watch = shared.by.and_then(|key| self.watches.get_mut(&key));
         if let (Some(watch), Some(score)) = (watch, shared.scores.mean()) {
-            let document = Document {
-                version: ticket.version(),
-                score,
-                total,
-                now: self.latest,
-            };
-            if let Some(fall) = document.count_in(Arc::make_mut(watch), settings, &mut self.pace) {
+            let watch = Arc::make_mut(watch);
+            if let Some(fall) = document(score).count_in(watch, settings, &mut self.pace) {
                 falls.push((Key::other(), fall));
             }
         }

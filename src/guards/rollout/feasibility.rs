@@ -17,7 +17,7 @@ use super::traffic::Traffic;
 use crate::name::DocumentType;
 use crate::ratio::Ratio;
 use crate::stats::{Delays, RatioTest};
-use crate::time::{Timestamp, as_millis, millis};
+use crate::time::{Timestamp, as_millis, in_hours, millis};
 use simulation::{Ended, Simulation};
 
 /// The number of simulated rollouts, of an equal candidate and again of one that is corrected twice
@@ -209,7 +209,7 @@ impl Plan {
         let mut information = 0.0;
         let stages = (0..).zip(&self.stages).map(|(number, stage)| {
             let share = stage.share.as_f64();
-            let documents = rate * share * stage.at_least.as_secs_f64() / 3_600.0;
+            let documents = rate * share * in_hours(stage.at_least);
             information += self.max_ratio.as_f64() * documents * (1.0 - share) * corrections;
             StageForecast {
                 share: stage.share,
@@ -224,9 +224,7 @@ impl Plan {
 
     fn forecast_types(&self, traffic: &Traffic, begin: Timestamp) -> Vec<TypeForecast> {
         let corrections = traffic.corrections.as_f64();
-        let exposed = |stage: &super::plan::Stage| {
-            stage.share.as_f64() * stage.at_least.as_secs_f64() / 3_600.0
-        };
+        let exposed = |stage: &super::plan::Stage| stage.share.as_f64() * in_hours(stage.at_least);
         let hours: f64 = self.stages.iter().map(exposed).sum();
         let length = self.stages.iter().map(|stage| stage.at_least).sum();
         let share = self.stages.last().map_or(0.0, |stage| stage.share.as_f64());
@@ -344,7 +342,7 @@ impl Feasibility {
 
 /// Hours, and days from two on.
 pub(super) fn shown(time: Duration) -> String {
-    let hours = time.as_secs_f64() / 3_600.0;
+    let hours = in_hours(time);
     if hours < 48.0 {
         format!("{hours:.1} h")
     } else {

@@ -15,7 +15,7 @@ use super::traffic::Traffic;
 use crate::error::Error;
 use crate::ratio::Ratio;
 use crate::stats::RatioTest;
-use crate::time::{Timestamp, as_millis, minutes};
+use crate::time::{Timestamp, as_millis, in_hours, minutes};
 
 /// The number of simulated rollouts with which a plan is chosen.
 const RUNS: u32 = 200;
@@ -391,7 +391,7 @@ impl Search<'_> {
                 share,
                 max_ratio,
                 within,
-                documents: self.traffic.per_hour() * within.as_secs_f64() / 3_600.0,
+                documents: self.traffic.per_hour() * in_hours(within),
             })
         });
         Shortfall {

@@ -7,12 +7,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::decide::View;
-use super::plan::{DecisionRule, Plan};
+use super::plan::{DecisionRule, Plan, Stage};
 use super::status::RolloutState;
 use super::trial::Trial;
 use crate::event::{EventKind, RolloutEvent};
 use crate::stats::{Counts, RatioTest, Stratum};
-use crate::time::{Timestamp, hours, minutes};
+use crate::time::{Timestamp, hours, in_hours, minutes};
 
 /// The longest time that a stage is said to need: 10 years.
 const LONGEST: Duration = hours(24 * 3_653);
@@ -130,10 +130,6 @@ fn whole_hours(time: Duration) -> Duration {
     hours(time.as_secs() / hours(1).as_secs())
 }
 
-fn in_hours(time: Duration) -> f64 {
-    time.as_secs_f64() / 3_600.0
-}
-
 /// A stage that is too short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooShort {
@@ -148,10 +144,8 @@ pub(super) struct TooShort {
 /// The first stage that escalates before half of the candidates that are as good as production can
 /// leave it.
 pub(super) fn too_short(plan: &Plan, ratio_test: &RatioTest, per_hour: f64) -> Option<TooShort> {
-    let mut evidence = Expected::new(plan, ratio_test, per_hour);
-    (0..).zip(&plan.stages).find_map(|(number, stage)| {
-        let needed = evidence.time_in(number, stage.share.as_f64());
-        evidence.pass(stage.share.as_f64(), needed.max(stage.at_least));
+    let mut stages = (0..).zip(times_in_stages(plan, ratio_test, per_hour));
+    stages.find_map(|(number, (stage, needed))| {
         let waits = plan.patience(stage);
         (needed > waits).then_some(TooShort {
             stage: number,
@@ -163,13 +157,24 @@ pub(super) fn too_short(plan: &Plan, ratio_test: &RatioTest, per_hour: f64) -> O
 
 /// How long half of the candidates that are as good as production need for the whole plan, at least.
 pub(super) fn time_needed(plan: &Plan, ratio_test: &RatioTest, per_hour: f64) -> Duration {
-    let mut evidence = Expected::new(plan, ratio_test, per_hour);
-    let times = (0..).zip(&plan.stages).map(|(number, stage)| {
-        let needed = evidence.time_in(number, stage.share.as_f64());
-        evidence.pass(stage.share.as_f64(), needed.max(stage.at_least));
-        needed.max(stage.at_least)
-    });
+    let stages = times_in_stages(plan, ratio_test, per_hour);
+    let times = stages.map(|(stage, needed)| needed.max(stage.at_least));
     times.fold(Duration::ZERO, Duration::saturating_add)
+}
+
+/// The stages, and how long half of the candidates that are as good as production need in each.
+fn times_in_stages<'a>(
+    plan: &'a Plan,
+    ratio_test: &'a RatioTest,
+    per_hour: f64,
+) -> impl Iterator<Item = (&'a Stage, Duration)> {
+    let mut evidence = Expected::new(plan, ratio_test, per_hour);
+    (0..).zip(&plan.stages).map(move |(number, stage)| {
+        let share = stage.share.as_f64();
+        let needed = evidence.time_in(number, share);
+        evidence.pass(share, needed.max(stage.at_least));
+        (stage, needed)
+    })
 }
 
 /// The corrections that are expected of a candidate that is as good as production.

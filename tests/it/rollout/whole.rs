@@ -21,14 +21,14 @@ fn runs() -> u64 {
     std::env::var("FUSEBOX_ROLLOUTS").map_or(6, |runs| runs.parse().expect("a number of runs"))
 }
 
-fn outcomes_of(world: &World, policy: fn() -> CanaryPolicy) -> Vec<Outcome> {
-    (0..runs())
+fn outcomes_of(world: &World, policy: fn() -> CanaryPolicy, runs: u64) -> Vec<Outcome> {
+    (0..runs)
         .map(|seed| simulated::run(world, policy(), &mut (), seed).unwrap())
         .collect()
 }
 
 fn outcomes(world: &World) -> Vec<Outcome> {
-    outcomes_of(world, CanaryPolicy::default)
+    outcomes_of(world, CanaryPolicy::default, runs())
 }
 
 fn promoted(outcomes: &[Outcome]) -> Share {
@@ -65,9 +65,7 @@ fn an_equal_candidate_is_promoted() {
 #[test]
 fn a_tolerated_candidate_is_seldom_rolled_back() {
     let world = World::new(2_000, 1.3);
-    let outcomes: Vec<_> = (0..2 * runs())
-        .map(|seed| simulated::run(&world, CanaryPolicy::default(), &mut (), seed).unwrap())
-        .collect();
+    let outcomes = outcomes_of(&world, CanaryPolicy::default, 2 * runs());
     at_most(0.1, rolled_back(&outcomes));
 }
 
@@ -152,7 +150,7 @@ fn nothing_is_promoted_by_reviews_that_are_not_told() {
     };
     let mut world = World::new(2_000, 3.0);
     world.ends = hours(12);
-    at_most(0.0, promoted(&outcomes_of(&world, by_reviews)));
+    at_most(0.0, promoted(&outcomes_of(&world, by_reviews, runs())));
 }
 
 /// The provider is down for an hour: what both versions fail alike is against neither.
@@ -188,8 +186,7 @@ fn late_corrections_are_waited_for() {
 fn corrections_of_the_next_day_page_nobody() {
     let mut world = late(500, 1.0, 20, 20);
     (world.alone, world.ends) = (hours(120), hours(72));
-    for seed in 0..2 {
-        let outcome = simulated::run(&world, CanaryPolicy::default(), &mut (), seed).unwrap();
+    for outcome in outcomes_of(&world, CanaryPolicy::default, 2) {
         assert!(!outcome.was_escalated, "{outcome}");
     }
 }

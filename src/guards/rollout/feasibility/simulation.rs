@@ -14,7 +14,7 @@ use crate::guards::rollout::status::RolloutState;
 use crate::guards::rollout::traffic::Traffic;
 use crate::guards::rollout::trial::{TYPES, Trial};
 use crate::stats::{BoundedMap, Delays, RatioTest};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, in_hours};
 
 /// The number of ticks within the minimum time of a stage.
 const TICKS: u32 = 12;
@@ -153,13 +153,12 @@ impl<'a> Run<'a> {
     /// The documents that come until the next evaluation, and which of their answers are reviewed.
     fn documents(&mut self, stage: &Stage, step: Duration) {
         let share = stage.share.as_f64();
-        let hours = step.as_secs_f64() / 3_600.0;
-        let rates = self.rates;
+        let hours = in_hours(step);
         let simulation = self.simulation;
         for (kind, (_, per_hour)) in simulation.traffic.types.iter().enumerate() {
             let documents = per_hour * hours;
-            let candidate = self.answers(kind, Role::Candidate, documents * share, rates, step);
-            let stable = self.answers(kind, Role::Stable, documents * (1.0 - share), rates, step);
+            let candidate = self.answers(kind, Role::Candidate, documents * share, step);
+            let stable = self.answers(kind, Role::Stable, documents * (1.0 - share), step);
             self.trial.serving.add(candidate, stable);
             let age = (self.now + step / 2).since(self.trial.since);
             if self.trial.cohort.includes(self.now) {
@@ -172,14 +171,7 @@ impl<'a> Run<'a> {
     }
 
     /// The answers of one version; returns their number.
-    fn answers(
-        &mut self,
-        kind: usize,
-        role: Role,
-        mean: f64,
-        mut rates: Pair<f64>,
-        step: Duration,
-    ) -> u64 {
+    fn answers(&mut self, kind: usize, role: Role, mean: f64, step: Duration) -> u64 {
         let Some((document_type, _)) = self.simulation.traffic.types.get(kind) else {
             return 0;
         };
@@ -188,7 +180,7 @@ impl<'a> Run<'a> {
             clippy::cast_precision_loss,
             reason = "counts of documents are far below 2^53"
         )]
-        let wrong = self.chance.poisson(documents as f64 * *rates.of(role));
+        let wrong = self.chance.poisson(documents as f64 * *self.rates.of(role));
         let wrong = wrong.min(documents);
         let stage = usize::from(self.trial.stage);
         let (counts, _) = self.trial.by_type.entry(document_type, Box::default);
