@@ -152,7 +152,7 @@ fn worst_cases(c: &mut Criterion) {
     };
     for (case, text) in [
         ("random-letters-16m", random_letters(16_000 * KB)),
-        ("random-letters-400k", random_letters(400 * KB)),
+        ("random-letters-300k", random_letters(300 * KB)),
         ("random-words-16m", words(8, 16_000 * KB)),
         ("runs-of-2049-1m", filled(&dashes, 1_000 * KB)),
         ("lines-of-dashes-16m", filled(&dash_lines, 16_000 * KB)),

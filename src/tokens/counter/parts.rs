@@ -22,7 +22,8 @@ pub(super) fn count_in_parts(
 ) -> TokenCount {
     let (mut counted, mut rest, mut left) = (TokenCount::ZERO, text, MOST_WORK);
     while let Some((part, after)) = first_part(rest, digits, left) {
-        let (tokens, work) = count(part, left);
+        let (tokens, work) =
+            in_threes(part, digits).map_or_else(|| count(part, left), |n| (n, part.len()));
         counted = counted + tokens;
         rest = after;
         left = left.saturating_sub(work);
@@ -48,6 +49,12 @@ pub(super) enum Digits {
         allow(dead_code, reason = "the encodings of `bpe` all split numbers")
     )]
     Whole,
+}
+
+/// The count of a part that is one number, if each three digits of it are a token.
+fn in_threes(part: &str, digits: Digits) -> Option<TokenCount> {
+    let is_number = digits == Digits::InThrees && part.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| TokenCount::exact(part.len().div_ceil(3) as u64))
 }
 
 /// The first part of a text, and the rest; `None` if the part is empty or longer than `most` bytes.
@@ -158,6 +165,21 @@ mod tests {
         assert_eq!(first_part("a b", Digits::Whole, 2), None);
         assert_eq!(first_part("a b", Digits::Whole, 3), Some(("a b", "")));
         assert_eq!(first_part("", Digits::Whole, 3), None);
+    }
+
+    #[test]
+    fn a_number_is_counted_by_its_length_where_three_digits_are_a_token() {
+        let count = |text: &str, digits: Digits| {
+            count_in_parts(text, u64::MAX, digits, |part, _| {
+                (TokenCount::exact(1_000), part.len())
+            })
+        };
+        let number = "1234567890".repeat(4_000);
+        assert_eq!(count(&number, Digits::InThrees), TokenCount::exact(13_334));
+        assert_eq!(count(&number, Digits::Whole), TokenCount::exact(1_000));
+        for other in ["1234 ", "٣٣٣", "12a"] {
+            assert_eq!(count(other, Digits::InThrees), TokenCount::exact(1_000));
+        }
     }
 
     /// A first part of 16,385 bytes, and others that begin with the space before it; one token a

@@ -12,11 +12,9 @@ use crate::error::Error;
 use crate::tokens::count::TokenCount;
 use crate::tokens::model::Encoding;
 
-/// The work of a byte, of a token, of three digits that are one, and of a byte in a long stretch in
-/// addition.
+/// The work of a byte, of a token, and of a byte in a long stretch in addition.
 const BYTE: usize = 1;
-const TOKEN: usize = 15;
-const THREE_DIGITS: usize = 9;
+const TOKEN: usize = 16;
 const STRETCH_BYTE: usize = 12;
 /// Letters, spaces or other characters of more bytes in a row are merged slowly.
 const STRETCH: usize = 100;
@@ -80,18 +78,10 @@ impl Tiktoken {
         counted.map_or_else(
             || (byte_bounds(text.len()), BYTE * text.len()),
             |tokens| {
-                let work = work + self.work_of_tokens(text, tokens);
-                (TokenCount::exact(tokens as u64), work)
+                let count = TokenCount::exact(tokens as u64);
+                (count, work + TOKEN * tokens)
             },
         )
-    }
-
-    fn work_of_tokens(self, text: &str, tokens: usize) -> usize {
-        let threes = match self.digits() {
-            Digits::InThrees => text.bytes().filter(u8::is_ascii_digit).count() / 3,
-            Digits::Whole => 0,
-        };
-        TOKEN * tokens.saturating_sub(threes) + THREE_DIGITS * threes
     }
 }
 
@@ -154,15 +144,6 @@ impl fmt::Debug for Tiktoken {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn three_digits_cost_less_than_another_token() {
-        let modern = Tiktoken::new(Encoding::Cl100kBase);
-        assert_eq!(modern.work_of_tokens("abc 123", 3), 2 * 15 + 9);
-        assert_eq!(modern.work_of_tokens("12 34 5", 5), 4 * 15 + 9);
-        let whole = Tiktoken::new(Encoding::R50kBase);
-        assert_eq!(whole.work_of_tokens("abc 123", 3), 3 * 15);
-    }
 
     #[test]
     fn a_stretch_is_long_from_101_bytes() {

@@ -215,6 +215,32 @@ fn prose_of_800_kb_is_counted_exactly() {
     }
 }
 
+/// The reference implementation counts each number of up to three digits as one token, so a longer
+/// one needs no tokenizer.
+#[cfg(feature = "tiktoken")]
+#[test]
+fn three_digits_are_a_token() {
+    for reference in [
+        tiktoken_rs::cl100k_base_singleton(),
+        tiktoken_rs::o200k_base_singleton(),
+        tiktoken_rs::o200k_harmony_singleton(),
+    ] {
+        for width in 1..=3_usize {
+            for number in 0..10_u32.pow(width.try_into().unwrap()) {
+                let digits = format!("{number:0width$}");
+                assert_eq!(reference.count_ordinary(&digits), 1, "{digits}");
+            }
+        }
+    }
+    for (digits, tokens) in [("7", 1), ("1234567", 3), (&"31".repeat(25_000), 16_667)] {
+        for encoding in [Encoding::Cl100kBase, Encoding::O200kBase] {
+            let tiktoken = fusebox::tokens::Tiktoken::new(encoding);
+            assert_eq!(exactly(&tiktoken, digits), tokens);
+            assert_eq!(exactly(&*encoding.counter().unwrap(), digits), tokens);
+        }
+    }
+}
+
 /// What would take seconds and gigabytes: 4,194,304 bytes are the most that there is work for. The
 /// rest is bounded by its length, and the count of a text is always the same.
 #[cfg(any(feature = "tiktoken", feature = "bpe"))]
