@@ -66,6 +66,16 @@ impl Confidence {
     pub(crate) fn raised_by(self, step: Self, highest: Self) -> Self {
         Self(self.0.saturating_add(step.0)).min(highest).max(self)
     }
+
+    /// The lowest confidence above this one; 1 for 1.
+    pub(crate) fn next_above(self) -> Self {
+        Self(self.0 + 1).min(Self::CERTAIN)
+    }
+
+    /// The confidence lowered by `step`, at least 0.
+    pub(crate) fn lowered_by(self, step: Self) -> Self {
+        Self(self.0.saturating_sub(step.0))
+    }
 }
 
 impl fmt::Display for Confidence {

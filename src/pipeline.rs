@@ -219,7 +219,12 @@ impl Pipeline {
         self.0.step(|step| step.divert(ticket, divert));
     }
 
-    fn settle(&self, ticket: &Ticket, outcome: Outcome, report: Report) -> (Outcome, Acceptance) {
+    fn settle(
+        &self,
+        ticket: &mut Ticket,
+        outcome: Outcome,
+        report: Report,
+    ) -> (Outcome, Acceptance) {
         self.0.step(|step| step.settle(ticket, outcome, report))
     }
 }

@@ -109,6 +109,8 @@ pub struct Ticket {
     lost_pin: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     batch: Option<BatchKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    thresholds: Option<u64>,
 }
 
 impl Ticket {
@@ -130,6 +132,7 @@ impl Ticket {
             measurement: None,
             lost_pin: false,
             batch: call.batch().cloned(),
+            thresholds: None,
         }
     }
 
@@ -178,6 +181,17 @@ impl Ticket {
     /// In place, because a ticket is large to move.
     pub(crate) fn lose_pin(&mut self) {
         self.lost_pin = true;
+    }
+
+    /// The same ticket for an answer that was reviewed with this generation of thresholds.
+    pub fn with_thresholds(mut self, generation: impl Into<Option<u64>>) -> Self {
+        self.set_thresholds(generation.into());
+        self
+    }
+
+    /// In place, because a ticket is large to move.
+    pub(crate) fn set_thresholds(&mut self, generation: Option<u64>) {
+        self.thresholds = generation;
     }
 
     /// The id of the call.
@@ -230,6 +244,13 @@ impl Ticket {
     /// The measurement of a token budget, if the pipeline has one.
     pub fn measurement(&self) -> Option<&Measurement> {
         self.measurement.as_ref()
+    }
+
+    /// The generation of the acceptance thresholds with which the answer was accepted or sent to
+    /// review, if a drift monitor has any. The monitor's events say which generation a threshold
+    /// began with, so an audit can tell why a document went where it did.
+    pub fn thresholds(&self) -> Option<u64> {
+        self.thresholds
     }
 
     /// Whether the call was [pinned](Call::pinned_to) to another version than that of the ticket.

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::also::Also;
 use crate::confidence::Confidence;
-use crate::name::{DocumentId, DocumentType, Field};
+use crate::name::{DocumentId, DocumentType, Field, VersionId};
+use crate::ratio::Ratio;
+use crate::time::Timestamp;
 
 /// Which rule found that the confidence of a field fell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -66,11 +68,41 @@ impl fmt::Display for ShapeChange {
     reason = "each field is named after what it holds, and each variant explains its fields"
 )]
 pub enum DriftEvent {
+    /// An answer was accepted because the review capacity is used up, although the raised threshold
+    /// of a drifted field should have sent it to human review.
+    AcceptedUnreviewed {
+        document: DocumentId,
+        document_type: DocumentType,
+        version: VersionId,
+    },
+    /// A threshold is still raised although the time has passed until which `who` had acknowledged
+    /// the drift.
+    AcknowledgementExpired {
+        document_type: DocumentType,
+        field: Field,
+        baseline: Confidence,
+        mean: Confidence,
+        documents: u64,
+        threshold: Confidence,
+        who: String,
+        note: String,
+    },
     /// The operator asked for a new baseline; the acceptance threshold is at its normal value.
     BaselineRestarted {
         document_type: DocumentType,
         field: Field,
         threshold: Confidence,
+        #[serde(default)]
+        generation: u64,
+        who: String,
+        why: String,
+    },
+    /// The operator took a new baseline back: the one before it counts again.
+    BaselineRestored {
+        document_type: DocumentType,
+        field: Field,
+        threshold: Confidence,
+        generation: u64,
         who: String,
         why: String,
     },
@@ -89,9 +121,28 @@ pub enum DriftEvent {
         documents: u64,
         answers: u64,
     },
+    /// The operator knows of a drift: until then no page comes for it. The threshold stays raised.
+    DriftAcknowledged {
+        document_type: DocumentType,
+        field: Field,
+        until: Timestamp,
+        who: String,
+        note: String,
+    },
+    /// Since a drift was found, reviewers correct the field more often than before: it is real.
+    DriftConfirmed {
+        document_type: DocumentType,
+        field: Field,
+        reviewed_before: u64,
+        corrected_before: u64,
+        reviewed_since: u64,
+        corrected_since: u64,
+    },
     /// The confidence of a field fell below its baseline, so the monitor raised the acceptance
     /// threshold. `mean` and its standard error are those of the window. `also` names up to nine
-    /// other fields that fell with the same document, `more` is the number of further ones.
+    /// other fields that fell in the same 5 minutes, `more` is the number of further ones.
+    /// `detectable_drop` is the smallest sudden drop that the traffic of the field reveals within
+    /// about 30 minutes.
     DriftDetected {
         document_type: DocumentType,
         field: Field,
@@ -103,12 +154,16 @@ pub enum DriftEvent {
         documents: u64,
         threshold: Confidence,
         #[serde(default)]
+        generation: u64,
+        #[serde(default)]
+        detectable_drop: Option<Confidence>,
+        #[serde(default)]
         also: Vec<String>,
         #[serde(default)]
         more: u64,
     },
     /// A mean was near its baseline again for a whole window, so the monitor lowered the acceptance
-    /// threshold to its normal value, as it was configured to.
+    /// threshold by a step, as it was configured to.
     DriftRecovered {
         document_type: DocumentType,
         field: Field,
@@ -116,14 +171,28 @@ pub enum DriftEvent {
         mean: Confidence,
         documents: u64,
         threshold: Confidence,
+        #[serde(default)]
+        generation: u64,
     },
     /// The operator resolved a drift; the acceptance threshold is back at its normal value.
     DriftResolved {
         document_type: DocumentType,
         field: Field,
         threshold: Confidence,
+        #[serde(default)]
+        generation: u64,
         who: String,
         why: String,
+    },
+    /// Since a drift was found, reviewers have not corrected the field more often than before,
+    /// though they have seen 100 documents: its answers are as good as they were.
+    DriftUnconfirmed {
+        document_type: DocumentType,
+        field: Field,
+        reviewed_before: u64,
+        corrected_before: u64,
+        reviewed_since: u64,
+        corrected_since: u64,
     },
     /// A confidence was not a number from 0 to 1; the answer goes to human review.
     InvalidConfidence {
@@ -139,6 +208,17 @@ pub enum DriftEvent {
         documents: u64,
         threshold: Confidence,
     },
+    /// More documents of a type should go to human review than the configured capacity allows:
+    /// `wanted` of the latest `documents`. `accepted` were accepted instead, that only a drifted field
+    /// would have sent there.
+    ReviewCapacityReached {
+        document_type: DocumentType,
+        version: VersionId,
+        capacity: Ratio,
+        wanted: u64,
+        documents: u64,
+        accepted: u64,
+    },
     /// The confidences of a field are distributed differently from those of the baseline: the
     /// Kolmogorov-Smirnov distance `ks`, its probability `p` by chance, and the Wasserstein
     /// `distance`. The acceptance threshold stays as it is.
@@ -151,21 +231,37 @@ pub enum DriftEvent {
         distance: Confidence,
         documents: u64,
     },
+    /// The drift of a field has become deeper, so the monitor raised its threshold further, to hold
+    /// the expected error of accepted answers.
+    ThresholdRaised {
+        document_type: DocumentType,
+        field: Field,
+        threshold: Confidence,
+        generation: u64,
+    },
 }
 
 impl DriftEvent {
     /// The event's name, the same as `"event"` in its JSON.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::AcceptedUnreviewed { .. } => "accepted_unreviewed",
+            Self::AcknowledgementExpired { .. } => "acknowledgement_expired",
             Self::BaselineRestarted { .. } => "baseline_restarted",
+            Self::BaselineRestored { .. } => "baseline_restored",
             Self::ConfidenceConstant { .. } => "confidence_constant",
             Self::ConfidenceMissing { .. } => "confidence_missing",
+            Self::DriftAcknowledged { .. } => "drift_acknowledged",
+            Self::DriftConfirmed { .. } => "drift_confirmed",
             Self::DriftDetected { .. } => "drift_detected",
             Self::DriftRecovered { .. } => "drift_recovered",
             Self::DriftResolved { .. } => "drift_resolved",
+            Self::DriftUnconfirmed { .. } => "drift_unconfirmed",
             Self::InvalidConfidence { .. } => "invalid_confidence",
             Self::RaisedWithoutData { .. } => "raised_without_data",
+            Self::ReviewCapacityReached { .. } => "review_capacity_reached",
             Self::ShapeChanged { .. } => "shape_changed",
+            Self::ThresholdRaised { .. } => "threshold_raised",
         }
     }
 }
@@ -173,8 +269,12 @@ impl DriftEvent {
 impl fmt::Display for DriftEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BaselineRestarted { .. } | Self::DriftResolved { .. } => {
-                write!(f, "{}", Commanded(self))
+            Self::BaselineRestarted { .. }
+            | Self::BaselineRestored { .. }
+            | Self::DriftAcknowledged { .. }
+            | Self::DriftResolved { .. } => write!(f, "{}", Commanded(self)),
+            Self::DriftConfirmed { .. } | Self::DriftUnconfirmed { .. } => {
+                write!(f, "{}", Reviewed(self))
             }
             Self::ConfidenceConstant {
                 document_type,
@@ -196,7 +296,60 @@ impl fmt::Display for DriftEvent {
                 "only {documents} of {answers} answers of {document_type} have a confidence of \
                  {field}: the others are accepted without one"
             ),
-            Self::DriftDetected {
+            Self::InvalidConfidence {
+                document, field, ..
+            } => {
+                write!(
+                    f,
+                    "confidence of {field} in {document} is not a number from 0 to 1: the answer \
+                     goes to human review"
+                )
+            }
+            Self::ShapeChanged {
+                document_type,
+                field,
+                change,
+                distance,
+                documents,
+                ..
+            } => write!(
+                f,
+                "confidences of {document_type}.{field} {change}: over {documents} documents they \
+                 lie {distance} from the baseline on average"
+            ),
+            Self::AcceptedUnreviewed { .. }
+            | Self::AcknowledgementExpired { .. }
+            | Self::DriftDetected { .. }
+            | Self::DriftRecovered { .. }
+            | Self::RaisedWithoutData { .. }
+            | Self::ReviewCapacityReached { .. }
+            | Self::ThresholdRaised { .. } => write!(f, "{}", Responded(self)),
+        }
+    }
+}
+
+/// What a fall does to answers.
+struct Responded<'a>(&'a DriftEvent);
+
+impl fmt::Display for Responded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            DriftEvent::AcknowledgementExpired {
+                document_type,
+                field,
+                baseline,
+                mean,
+                documents,
+                threshold,
+                who,
+                note,
+            } => write!(
+                f,
+                "{document_type}.{field} still drifts (mean confidence {mean} over {documents} \
+                 documents, baseline {baseline}) after the time that {who} gave it ({note}): answers \
+                 below {threshold} go to human review"
+            ),
+            DriftEvent::DriftDetected {
                 document_type,
                 field,
                 rule,
@@ -219,28 +372,50 @@ impl fmt::Display for DriftEvent {
                     Also(also, *more)
                 )
             }
-            Self::DriftRecovered {
+            DriftEvent::DriftRecovered {
                 document_type,
                 field,
                 baseline,
                 mean,
                 documents,
                 threshold,
+                ..
             } => write!(
                 f,
                 "mean confidence of {document_type}.{field} is {mean} over {documents} documents, \
                  near {baseline} again: answers below {threshold} go to human review again"
             ),
-            Self::InvalidConfidence {
-                document, field, ..
-            } => {
-                write!(
-                    f,
-                    "confidence of {field} in {document} is not a number from 0 to 1: the answer \
-                     goes to human review"
-                )
-            }
-            Self::RaisedWithoutData {
+            DriftEvent::ReviewCapacityReached {
+                document_type,
+                version,
+                capacity,
+                wanted,
+                documents,
+                accepted,
+            } => write!(
+                f,
+                "{wanted} of the latest {documents} documents of {document_type} by {version} should \
+                 go to human review, and {capacity} may: {accepted} that only a drifted field would \
+                 have sent there were accepted"
+            ),
+            DriftEvent::AcceptedUnreviewed {
+                document, version, ..
+            } => write!(
+                f,
+                "{document} by {version} was accepted although a drifted field should have sent it \
+                 to human review: the review capacity is used up"
+            ),
+            DriftEvent::ThresholdRaised {
+                document_type,
+                field,
+                threshold,
+                ..
+            } => write!(
+                f,
+                "confidence of {document_type}.{field} falls further: answers below {threshold} now \
+                 go to human review"
+            ),
+            DriftEvent::RaisedWithoutData {
                 document_type,
                 field,
                 documents,
@@ -250,18 +425,7 @@ impl fmt::Display for DriftEvent {
                 "only {documents} documents show whether {document_type}.{field} still drifts: \
                  answers below {threshold} go to human review until the operator resolves it"
             ),
-            Self::ShapeChanged {
-                document_type,
-                field,
-                change,
-                distance,
-                documents,
-                ..
-            } => write!(
-                f,
-                "confidences of {document_type}.{field} {change}: over {documents} documents they \
-                 lie {distance} from the baseline on average"
-            ),
+            _ => Ok(()),
         }
     }
 }
@@ -278,6 +442,7 @@ impl fmt::Display for Commanded<'_> {
                 threshold,
                 who,
                 why,
+                ..
             } => write!(
                 f,
                 "{who} asked for a new baseline of {document_type}.{field}: answers below \
@@ -289,12 +454,72 @@ impl fmt::Display for Commanded<'_> {
                 threshold,
                 who,
                 why,
+                ..
             } => write!(
                 f,
                 "{who} resolved the drift of {document_type}.{field}: answers below {threshold} go \
                  to human review again ({why})"
             ),
+            DriftEvent::BaselineRestored {
+                document_type,
+                field,
+                threshold,
+                who,
+                why,
+                ..
+            } => write!(
+                f,
+                "{who} took the new baseline of {document_type}.{field} back: answers below \
+                 {threshold} go to human review ({why})"
+            ),
+            DriftEvent::DriftAcknowledged {
+                document_type,
+                field,
+                until,
+                who,
+                note,
+            } => write!(
+                f,
+                "{who} knows that {document_type}.{field} drifts: no page until {until} ({note})"
+            ),
             _ => Ok(()),
         }
+    }
+}
+
+/// What reviewers found.
+struct Reviewed<'a>(&'a DriftEvent);
+
+impl fmt::Display for Reviewed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (DriftEvent::DriftConfirmed {
+            document_type,
+            field,
+            reviewed_before,
+            corrected_before,
+            reviewed_since,
+            corrected_since,
+        }
+        | DriftEvent::DriftUnconfirmed {
+            document_type,
+            field,
+            reviewed_before,
+            corrected_before,
+            reviewed_since,
+            corrected_since,
+        }) = self.0
+        else {
+            return Ok(());
+        };
+        let verdict = match self.0 {
+            DriftEvent::DriftConfirmed { .. } => "the drift is real",
+            _ => "its answers are as good as before",
+        };
+        write!(
+            f,
+            "reviewers corrected {field} in {corrected_since} of {reviewed_since} documents of \
+             {document_type} since its confidence fell, and in {corrected_before} of \
+             {reviewed_before} before: {verdict}"
+        )
     }
 }

@@ -180,6 +180,16 @@ impl Guidance {
                 "the operator resolves the drift or asks for a new baseline",
                 "look at some answers; then `resolve` the drift, or roll the version back",
             ),
+            DriftEvent::AcknowledgementExpired { threshold, .. } => Self::new(
+                format!("answers below {threshold} still go to human review"),
+                "the operator resolves the drift, asks for a new baseline, or acknowledges it again",
+                "do what was planned when it was acknowledged; then `resolve` it, or give it more time",
+            ),
+            DriftEvent::ReviewCapacityReached { accepted, .. } => Self::new(
+                format!("{accepted} documents are accepted that should be reviewed"),
+                "the capacity has sufficed for a whole window, or no threshold is raised",
+                "find more reviewers, roll the version back, or hold back what was accepted",
+            ),
             DriftEvent::ConfidenceConstant { .. } => Self::new(
                 "nothing: the threshold cannot tell good answers from bad ones",
                 "the confidence varies again, or there are too few documents to tell",

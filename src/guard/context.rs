@@ -36,6 +36,7 @@ pub struct Cx<'a> {
 pub(crate) struct Marks {
     pub(crate) stage: Cell<Option<u8>>,
     pub(crate) measurement: RefCell<Option<Measurement>>,
+    pub(crate) thresholds: Cell<Option<u64>>,
 }
 
 impl<'a> Cx<'a> {
@@ -76,7 +77,13 @@ impl<'a> Cx<'a> {
 
     /// The call with this ticket id, and a place for marks.
     pub(crate) fn begin_call(&mut self, ticket: TicketId, marks: &'a Marks) {
-        (self.ticket, self.marks) = (ticket, Some(marks));
+        self.ticket = ticket;
+        self.mark_on(marks);
+    }
+
+    /// The same with a place for marks.
+    pub(crate) fn mark_on(&mut self, marks: &'a Marks) {
+        self.marks = Some(marks);
     }
 
     /// From here on for another guard, with the settings under which it is mounted.
@@ -270,6 +277,16 @@ impl<'a> Cx<'a> {
     pub fn mark_measurement(&self, measurement: Measurement) {
         if let Some(marks) = self.marks() {
             marks.measurement.replace(Some(measurement));
+        }
+    }
+
+    /// Writes the generation of acceptance thresholds on the ticket of an answer that is reviewed
+    /// with them. If several guards do, the highest stays. Does nothing outside
+    /// [`Guard::review`](crate::Guard::review), or in a dry run.
+    pub fn mark_thresholds(&self, generation: u64) {
+        if let Some(marks) = self.marks() {
+            let before = marks.thresholds.get();
+            marks.thresholds.set(before.max(Some(generation)));
         }
     }
 

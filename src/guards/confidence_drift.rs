@@ -1,20 +1,27 @@
 //! P2: when the confidence of a field falls, more of its answers go to human review.
 
+mod acknowledged;
 mod baseline;
 mod bets;
 mod builder;
 mod commands;
 mod core;
+mod corrections;
+mod falls;
 mod incident;
 mod key;
+mod raised;
 mod reporting;
+mod review_queue;
 mod segment;
 mod threshold;
 mod verdict;
+mod voice;
 mod watch;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -27,19 +34,21 @@ use crate::guard::{Acceptance, Attached, Cx, Guard, State};
 use crate::name::VersionId;
 use crate::order::{Order, check_revision};
 use crate::revision::Revision;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, hours};
 
 pub use crate::event::drift::{DriftRule, ShapeChange};
-use bets::Pace;
+use acknowledged::Acknowledged;
 pub use builder::ConfidenceDriftMonitorBuilder;
-use commands::Command;
+use commands::{Asks, Command};
+pub use corrections::DriftCorrections;
 use key::{Key, Names};
-use segment::Segment;
 use threshold::Settings;
 pub use verdict::{ConfidenceMeans, DriftState, DriftStatus};
 use watch::Watch;
 
 const NAME: &str = "confidence-drift";
+/// For so long a drift can be acknowledged.
+const LONGEST_SILENCE: Duration = hours(30 * 24);
 
 /// Sends answers with a low confidence to human review, and more of them when the confidence of a
 /// field falls below its baseline.
@@ -70,20 +79,34 @@ const NAME: &str = "confidence-drift";
 /// # What it does
 /// An answer with a confidence below its field's acceptance threshold needs review; one equal to
 /// the threshold does not. The threshold is 0.80. When a field drifts, the monitor raises its
-/// threshold for this version to 0.85 and sends one page, which names the worst ten fields of the
-/// document. The threshold stays raised, even when no documents arrive, until the operator
-/// [resolves](Self::resolve) the drift or [rebaselines](Self::rebaseline) the field; then it returns
-/// to 0.80. The state becomes [`Recovering`](DriftState::Recovering) when the mean over a whole
-/// window is near the baseline again;
+/// threshold for this version to 0.85 and pages. Fields and types that fall in the same bucket of 5
+/// minutes join the incident: the page names the worst ten of the document, a warning at the end of
+/// the bucket the worst ten of all. The threshold stays raised, even when no documents arrive, until
+/// the operator [resolves](Self::resolve) the drift or [rebaselines](Self::rebaseline) the field
+/// (which can be [undone](Self::undo_rebaseline)); then it returns to 0.80. No page comes for what
+/// the operator [acknowledges](Self::acknowledge), until the time that was given for it. The state
+/// becomes [`Recovering`](DriftState::Recovering) when the mean over a whole window is near the
+/// baseline again;
 /// [`restore_when_recovered`](ConfidenceDriftMonitorBuilder::restore_when_recovered) lowers the
-/// threshold then.
+/// threshold then, step by step.
+///
+/// The threshold can rise further, to
+/// [hold the expected error](ConfidenceDriftMonitorBuilder::hold_expected_error) of accepted answers,
+/// and what is raised can be capped by the
+/// [capacity](ConfidenceDriftMonitorBuilder::review_capacity) of the reviewers. The
+/// [ticket](Ticket::thresholds) of an answer has the generation of the thresholds that decided on
+/// it.
+///
+/// Reviews and corrections of a drifted field are counted and compared with those before: a warning
+/// says when they [confirm](DriftCorrections::confirm) the drift, an info event when a hundred reviewed
+/// documents do not.
 ///
 /// An answer with a confidence that is not a number from 0 to 1 needs review whatever the
 /// threshold, and that confidence counts in no mean. The monitor pages when a confidence has become
 /// the same in 100 documents, and when less than half as many answers have it as at first.
 ///
 /// # What it cannot see
-/// - Whether a confident answer is right.
+/// - Whether a confident answer is right, until reviewers have seen some.
 /// - A confidence that was already low while the baseline was measured: each version has its own, so
 ///   a new version without a [given baseline](ConfidenceDriftMonitorBuilder::baseline) is compared
 ///   with its own first documents.
@@ -111,12 +134,20 @@ const NAME: &str = "confidence-drift";
 /// [the runbook](crate::documentation::runbooks::confidence_drift).
 ///
 /// Pages: [`DriftDetected`](crate::event::DriftEvent::DriftDetected),
+/// [`AcknowledgementExpired`](crate::event::DriftEvent::AcknowledgementExpired),
+/// [`ReviewCapacityReached`](crate::event::DriftEvent::ReviewCapacityReached),
 /// [`ConfidenceConstant`](crate::event::DriftEvent::ConfidenceConstant) (a warning where it always
 /// was), [`ConfidenceMissing`](crate::event::DriftEvent::ConfidenceMissing). Warnings:
+/// [`DriftConfirmed`](crate::event::DriftEvent::DriftConfirmed),
 /// [`InvalidConfidence`](crate::event::DriftEvent::InvalidConfidence),
 /// [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted),
 /// [`RaisedWithoutData`](crate::event::DriftEvent::RaisedWithoutData),
 /// [`ShapeChanged`](crate::event::DriftEvent::ShapeChanged). Info:
+/// [`AcceptedUnreviewed`](crate::event::DriftEvent::AcceptedUnreviewed),
+/// [`BaselineRestored`](crate::event::DriftEvent::BaselineRestored),
+/// [`DriftAcknowledged`](crate::event::DriftEvent::DriftAcknowledged),
+/// [`DriftUnconfirmed`](crate::event::DriftEvent::DriftUnconfirmed),
+/// [`ThresholdRaised`](crate::event::DriftEvent::ThresholdRaised),
 /// [`DriftRecovered`](crate::event::DriftEvent::DriftRecovered),
 /// [`DriftResolved`](crate::event::DriftEvent::DriftResolved),
 /// [`BaselineRestarted`](crate::event::DriftEvent::BaselineRestarted).
@@ -171,7 +202,31 @@ impl ConfidenceDriftMonitor {
         why: impl AsRef<str>,
     ) -> Result<(), Error> {
         let key = Key::new(document_type, field)?;
-        self.command(Command::Resolve(key, Order::new(who, why)?), meant_for)
+        let order = Order::new(who, why)?;
+        self.command(Command::new(Asks::Resolve, key, order), meant_for)
+    }
+
+    /// Says that somebody knows of a drift: until then no page comes for it. The threshold stays
+    /// raised, and the state is [`Acknowledged`](DriftState::Acknowledged). If the drift is not
+    /// resolved by then, a page says so.
+    ///
+    /// The event is emitted at the pipeline's next answer or tick. An error if the field has changed
+    /// since the [`status`](Self::status) with the revision `meant_for`, if its threshold is not
+    /// raised, if `until` is past or more than 30 days away, or if `who` or `note` is blank or not
+    /// one line of at most 1,000 bytes. Nothing is changed then.
+    pub fn acknowledge(
+        &self,
+        document_type: impl AsRef<str>,
+        field: impl AsRef<str>,
+        meant_for: Revision,
+        until: Timestamp,
+        who: impl AsRef<str>,
+        note: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        let key = Key::new(document_type, field)?;
+        let order = Order::new(who, note)?;
+        let asks = Asks::Acknowledge { until };
+        self.command(Command::new(asks, key, order), meant_for)
     }
 
     /// Accepts a drift as the new normal: lowers the threshold to its initial value and measures a
@@ -190,16 +245,35 @@ impl ConfidenceDriftMonitor {
         why: impl AsRef<str>,
     ) -> Result<(), Error> {
         let key = Key::new(document_type, field)?;
-        self.command(Command::Rebaseline(key, Order::new(who, why)?), meant_for)
+        let order = Order::new(who, why)?;
+        self.command(Command::new(Asks::Rebaseline, key, order), meant_for)
+    }
+
+    /// Takes [`rebaseline`](Self::rebaseline) back: the baseline before it counts again, with an
+    /// empty window, whether or not the new one has been measured.
+    ///
+    /// Takes effect at once; the event is emitted at the pipeline's next answer or tick. An error
+    /// if the field has changed since the [`status`](Self::status) with the revision `meant_for`,
+    /// if no baseline was replaced since, or if `who` or `why` is blank or not one line of at most
+    /// 1,000 bytes. Nothing is changed then.
+    pub fn undo_rebaseline(
+        &self,
+        document_type: impl AsRef<str>,
+        field: impl AsRef<str>,
+        meant_for: Revision,
+        who: impl AsRef<str>,
+        why: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        let key = Key::new(document_type, field)?;
+        let order = Order::new(who, why)?;
+        self.command(Command::new(Asks::UndoRebaseline, key, order), meant_for)
     }
 
     /// The status of a field, as of the last answer or tick, with the revision that the next
     /// command must name.
     pub fn status(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) -> DriftStatus {
         let key = Key::new(document_type, field).ok();
-        self.with_watch(key, |watch, production, now, pace| {
-            watch.status(production, now, &self.settings, pace)
-        })
+        self.core.lock().status(key.as_ref(), &self.settings)
     }
 
     /// The current acceptance threshold of a field: the highest, where it differs by version.
@@ -207,23 +281,23 @@ impl ConfidenceDriftMonitor {
         let key = Key::new(document_type, field).ok();
         let core = self.core.lock();
         let watch = key.and_then(|key| core.watches.get(&key));
-        self.settings
-            .threshold(watch.is_some_and(|watch| watch.is_raised()))
+        watch
+            .and_then(|watch| watch.raised_threshold())
+            .unwrap_or(self.settings.threshold)
     }
 
     /// The drift state of a field, as of the last answer or tick.
     pub fn state(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) -> DriftState {
         let key = Key::new(document_type, field).ok();
-        self.with_watch(key, |watch, production, now, _| {
-            let state = |segment: &mut Segment| segment.state(now, &self.settings);
-            watch.read(production, self.settings.span, state)
+        self.with_watch(key, |watch, production, now| {
+            watch.state(production, now, &self.settings)
         })
     }
 
     /// The baseline and the window mean of a field, as of the last answer or tick.
     pub fn means(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) -> ConfidenceMeans {
         let key = Key::new(document_type, field).ok();
-        self.with_watch(key, |watch, production, now, _| {
+        self.with_watch(key, |watch, production, now| {
             watch.read(production, self.settings.span, |segment| segment.means(now))
         })
     }
@@ -232,13 +306,13 @@ impl ConfidenceDriftMonitor {
     fn with_watch<T>(
         &self,
         key: Option<Key>,
-        read: impl FnOnce(&mut Watch, Option<&VersionId>, Timestamp, &Pace) -> T,
+        read: impl FnOnce(&mut Watch, Option<&VersionId>, Timestamp) -> T,
     ) -> T {
         let core = &mut *self.core.lock();
         let mut unseen = Watch::new(None);
         let known = key.and_then(|key| core.watches.get_mut(&key));
         let watch = known.map_or(&mut unseen, Arc::make_mut);
-        read(watch, core.production.as_ref(), core.latest, &core.pace)
+        read(watch, core.production.as_ref(), core.latest)
     }
 
     /// How many confidences were not a number from 0 to 1, in answers that were not failures. They
@@ -248,26 +322,41 @@ impl ConfidenceDriftMonitor {
     }
 
     /// Does what the operator orders; the event comes with the next step.
-    fn command(&self, command: Command, meant_for: Revision) -> Result<(), Error> {
+    fn command(&self, mut command: Command, meant_for: Revision) -> Result<(), Error> {
         let core = &mut *self.core.lock();
         let now = core.latest;
-        let (name, key) = (format!("{NAME} {}", command.name()), command.key());
+        let name = format!("{NAME} {}", command.name());
+        let status = core.status(Some(&command.key), &self.settings);
+        let key = &command.key;
         let Some(watch) = core.watches.get_mut(key) else {
             let allowed = "a field that has been reported";
             return Err(Error::invalid("field", key, allowed));
         };
         let watch = Arc::make_mut(watch);
-        let status = watch.status(core.production.as_ref(), now, &self.settings, &core.pace);
         let shown = format!("{key} {}", status.state);
         check_revision(&name, meant_for, status.revision, &shown)?;
-        match &command {
-            Command::Resolve(..) if !watch.is_raised() => {
-                let allowed = "a field whose threshold is raised";
-                return Err(Error::invalid(name, shown, allowed));
+        let refused = |allowed| Err(Error::invalid(name.clone(), &shown, allowed));
+        match command.asks {
+            Asks::Acknowledge { .. } | Asks::Resolve if !watch.is_raised() => {
+                return refused("a field whose threshold is raised");
             }
-            Command::Resolve(..) => watch.lower(now),
-            Command::Rebaseline(..) => watch.restart_baseline(now),
+            Asks::Acknowledge { until } if until <= now || until > now + LONGEST_SILENCE => {
+                let allowed = "a time from now on, at most 30 days away";
+                return Err(Error::invalid(format!("{name} until"), until, allowed));
+            }
+            Asks::UndoRebaseline if !watch.has_replaced_baseline() => {
+                return refused("a field with a baseline before the one that was asked for");
+            }
+            Asks::Acknowledge { until } => {
+                let order = command.order().clone();
+                watch.acknowledge(Acknowledged { until, order }, now);
+            }
+            Asks::Resolve => watch.lower(now),
+            Asks::Rebaseline => watch.restart_baseline(now),
+            Asks::UndoRebaseline => watch.undo_baseline(now),
         }
+        core.generation += u64::from(!matches!(command.asks, Asks::Acknowledge { .. }));
+        command.generation = core.generation;
         core.commands.push(command);
         Ok(())
     }
@@ -285,6 +374,7 @@ impl Guard for ConfidenceDriftMonitor {
     fn review(&self, ticket: &Ticket, report: &Report, cx: &Cx<'_>) -> Acceptance {
         let mut core = self.core.lock();
         core.catch_up(&self.settings, cx);
+        cx.mark_thresholds(core.generation);
         let mut reasons = BTreeSet::new();
         for (field, confidence) in report.confidences() {
             let Some(confidence) = *confidence else {
@@ -303,8 +393,10 @@ impl Guard for ConfidenceDriftMonitor {
             };
             let names: &dyn Names = &(ticket.document_type(), field);
             let watch = core.watches.get(names);
-            let is_raised = watch.is_some_and(|watch| watch.is_raised_for(ticket.version()));
-            let threshold = self.settings.threshold(is_raised);
+            let raised = watch.and_then(|watch| watch.raised_threshold_for(ticket.version()));
+            let threshold = raised.map_or(self.settings.threshold, |raised| {
+                raised.min(core.cap(ticket, &self.settings))
+            });
             if confidence < threshold {
                 reasons.insert(Reason::LowConfidence {
                     field: field.clone(),
@@ -323,12 +415,16 @@ impl Guard for ConfidenceDriftMonitor {
     fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
         let mut core = self.core.lock();
         core.catch_up(&self.settings, cx);
-        if let Signal::Settled {
-            outcome: Outcome::Accepted | Outcome::NeedsReview,
-            report,
-        } = signal
-        {
-            core.record(ticket, report, &self.settings, cx);
+        match signal {
+            Signal::Settled {
+                outcome: outcome @ (Outcome::Accepted | Outcome::NeedsReview),
+                report,
+            } => {
+                let is_reviewed = *outcome == Outcome::NeedsReview;
+                core.record(ticket, report, is_reviewed, &self.settings, cx);
+            }
+            Signal::Feedback(feedback) => core.learn(ticket, feedback),
+            _ => {}
         }
     }
 

@@ -90,8 +90,8 @@ impl Permit {
 
     fn settle(&mut self, outcome: Outcome, report: Report) -> (Ticket, Outcome, Acceptance) {
         match self.ticket.take() {
-            Some(ticket) => {
-                let (outcome, acceptance) = self.pipeline.settle(&ticket, outcome, report);
+            Some(mut ticket) => {
+                let (outcome, acceptance) = self.pipeline.settle(&mut ticket, outcome, report);
                 (ticket, outcome, acceptance)
             }
             None => spent(),

@@ -1,6 +1,5 @@
 //! One step of a pipeline, at one time and with one line-up: the order in which it asks its guards.
 
-use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -179,10 +178,11 @@ impl Step<'_> {
         self.observe(ticket, &Signal::Settled { outcome, report });
     }
 
-    /// Ends a call; the guards decide whether its answer may be acted on.
+    /// Ends a call; the guards decide whether its answer may be acted on, and write on its ticket
+    /// with which thresholds.
     pub(super) fn settle(
         &self,
-        ticket: &Ticket,
+        ticket: &mut Ticket,
         outcome: Outcome,
         report: Report,
     ) -> (Outcome, Acceptance) {
@@ -203,15 +203,20 @@ impl Step<'_> {
         (outcome, acceptance)
     }
 
-    fn review(&self, ticket: &Ticket, report: &Report) -> Acceptance {
+    fn review(&self, ticket: &mut Ticket, report: &Report) -> Acceptance {
         let unclear = report.unclear_finish().cloned();
         let mut acceptance = unclear.map_or(Acceptance::Accept, |word| {
             Acceptance::review(Reason::UnclearFinish { word })
         });
-        self.each(|member, cx| {
-            let vote = member.review(ticket, report, cx);
-            acceptance = mem::take(&mut acceptance).stricter(vote);
-        });
+        let marks = Marks::default();
+        let mut cx = self.own_cx();
+        cx.mark_on(&marks);
+        for member in &self.shared.guards {
+            member.enter(&mut cx);
+            let vote = member.review(ticket, report, &cx);
+            acceptance = acceptance.stricter(vote);
+        }
+        ticket.set_thresholds(marks.thresholds.get());
         acceptance
     }
 

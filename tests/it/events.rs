@@ -24,8 +24,9 @@ const GROUPS: [(&str, &str); 8] = [
 const ALL_GROUPS: &str = include_str!("../../src/event/kind.rs");
 
 /// The events that open an incident.
-const OF_INCIDENTS: [&str; 30] = [
+const OF_INCIDENTS: [&str; 32] = [
     "abandoned_rate_exceeded",
+    "acknowledgement_expired",
     "approval_needed",
     "budget_alarm",
     "confidence_constant",
@@ -45,6 +46,7 @@ const OF_INCIDENTS: [&str; 30] = [
     "overdue",
     "probes_failed",
     "prompt_cut",
+    "review_capacity_reached",
     "review_queue",
     "rolled_back",
     "rollout_escalated",
@@ -230,9 +232,22 @@ fn budget() -> Vec<Value> {
 
 fn drift() -> Vec<Value> {
     vec![
+        json!({
+            "event": "accepted_unreviewed", "document": "inv-1", "document_type": "invoice",
+            "version": "v7",
+        }),
+        json!({
+            "event": "acknowledgement_expired", "document_type": "invoice", "field": "total",
+            "baseline": 950_000, "mean": 900_000, "documents": 112, "threshold": 850_000,
+            "who": "ada", "note": "the new scanner; support is at it",
+        }),
         by_ada(json!({
             "event": "baseline_restarted", "document_type": "invoice", "field": "total",
-            "threshold": 800_000,
+            "threshold": 800_000, "generation": 4,
+        })),
+        by_ada(json!({
+            "event": "baseline_restored", "document_type": "invoice", "field": "total",
+            "threshold": 800_000, "generation": 5,
         })),
         json!({
             "event": "confidence_constant", "document_type": "invoice", "field": "total",
@@ -243,24 +258,40 @@ fn drift() -> Vec<Value> {
             "documents": 3, "answers": 90,
         }),
         json!({
+            "event": "drift_acknowledged", "document_type": "invoice", "field": "total",
+            "until": later(1_440), "who": "ada", "note": "the new scanner; support is at it",
+        }),
+        json!({
+            "event": "drift_confirmed", "document_type": "invoice", "field": "total",
+            "reviewed_before": 200, "corrected_before": 4,
+            "reviewed_since": 50, "corrected_since": 12,
+        }),
+        json!({
             "event": "drift_detected", "document_type": "invoice", "field": "total",
             "rule": "mean", "baseline": 950_000, "baseline_number": 1, "mean": 700_000,
-            "standard_error": 12_000, "documents": 30, "threshold": 850_000, "also": [], "more": 0,
+            "standard_error": 12_000, "documents": 30, "threshold": 850_000, "generation": 1,
+            "detectable_drop": 150_000, "also": [], "more": 0,
         }),
         json!({
             "event": "drift_detected", "document_type": "invoice", "field": "total",
             "rule": "sequential", "baseline": 950_000, "baseline_number": 2, "mean": 920_000,
-            "standard_error": 12_000, "documents": 112, "threshold": 850_000,
-            "also": ["invoice.date", "invoice.vendor"], "more": 3,
+            "standard_error": 12_000, "documents": 112, "threshold": 850_000, "generation": 2,
+            "detectable_drop": null, "also": ["invoice.date", "invoice.vendor"], "more": 3,
         }),
         json!({
             "event": "drift_recovered", "document_type": "invoice", "field": "total",
             "baseline": 950_000, "mean": 940_000, "documents": 112, "threshold": 800_000,
+            "generation": 3,
         }),
         by_ada(json!({
             "event": "drift_resolved", "document_type": "invoice", "field": "total",
-            "threshold": 800_000,
+            "threshold": 800_000, "generation": 3,
         })),
+        json!({
+            "event": "drift_unconfirmed", "document_type": "invoice", "field": "total",
+            "reviewed_before": 200, "corrected_before": 4,
+            "reviewed_since": 100, "corrected_since": 3,
+        }),
         json!({
             "event": "invalid_confidence", "document": "inv-1", "document_type": "invoice",
             "field": "total",
@@ -270,8 +301,16 @@ fn drift() -> Vec<Value> {
             "documents": 4, "threshold": 850_000,
         }),
         json!({
+            "event": "review_capacity_reached", "document_type": "invoice", "version": "v7",
+            "capacity": [1, 2], "wanted": 26, "documents": 30, "accepted": 11,
+        }),
+        json!({
             "event": "shape_changed", "document_type": "invoice", "field": "total",
             "change": "spread", "ks": 500_000, "p": 0.000_01, "distance": 74_000, "documents": 112,
+        }),
+        json!({
+            "event": "threshold_raised", "document_type": "invoice", "field": "total",
+            "threshold": 867_000, "generation": 6,
         }),
     ]
 }

@@ -71,6 +71,8 @@ pub struct ConfidenceDriftMonitorBuilder {
     baseline_documents: u64,
     baselines: BTreeMap<Key, Baseline>,
     buckets: u32,
+    capacity: Option<Ratio>,
+    distrust: Option<Ratio>,
     exit_drop: Option<Confidence>,
     false_alarms: Ratio,
     max_drop: Confidence,
@@ -91,6 +93,8 @@ impl ConfidenceDriftMonitorBuilder {
             baseline_documents: BASELINE_DOCUMENTS,
             baselines: BTreeMap::new(),
             buckets: BUCKETS,
+            capacity: None,
+            distrust: None,
             exit_drop: None,
             false_alarms: FALSE_ALARMS,
             max_drop: MAX_DROP,
@@ -125,6 +129,40 @@ impl ConfidenceDriftMonitorBuilder {
         self
     }
 
+    /// Raises the threshold of a field whose confidence drifts beyond the first step, as far as it
+    /// takes to hold the expected error of accepted answers where it was at the baseline, at most to
+    /// [`max_threshold`](Self::max_threshold).
+    ///
+    /// An answer that is accepted with a confidence of 0.90 is expected to be wrong in one of ten
+    /// cases. At the end of each bucket, the monitor looks for the lowest threshold at which the
+    /// accepted answers of the window are not expected to be wrong more often than those of the
+    /// baseline were at the normal threshold. It raises the threshold to it and never lowers it, so a
+    /// raised threshold follows a deepening drift. This takes confidences at their word
+    /// (`Ratio::ONE`); where your reviewers find `distrust` times as many errors, say so
+    /// (`Ratio::percent(150)`). A field whose [baseline](Self::baseline) is only a mean has the
+    /// step alone.
+    ///
+    /// For beta-distributed confidences with a mean of 0.90 (standard deviation 0.065), the
+    /// threshold rises from 0.80 to 0.87 when the mean falls by 0.05, to 0.88 by 0.08, and to 0.89
+    /// by 0.15; 53 %, 73 % and 95 % of all answers then need review. See
+    /// [`review_capacity`](Self::review_capacity).
+    pub fn hold_expected_error(mut self, distrust: Ratio) -> Self {
+        self.distrust = Some(distrust);
+        self
+    }
+
+    /// Caps what raised thresholds send to review: at most this share of the latest 30 documents of
+    /// a type that have a drifted field (no cap by default).
+    ///
+    /// When more should be reviewed, the documents with the lowest confidences fill the capacity, and
+    /// the others are accepted. That is never silent: an event names each such document, and one
+    /// page says how many there are. Documents that need review at the normal threshold, or for
+    /// another reason, are reviewed whatever the capacity is; they take places as well.
+    pub fn review_capacity(mut self, share: Ratio) -> Self {
+        self.capacity = Some(share);
+        self
+    }
+
     /// How far the window mean may be below the baseline (0.05 by default); more is a drift.
     pub fn max_drop(mut self, drop: Confidence) -> Self {
         self.max_drop = drop;
@@ -141,7 +179,8 @@ impl ConfidenceDriftMonitorBuilder {
     }
 
     /// Lowers a raised threshold without the operator once the drift has
-    /// [recovered](super::DriftState::Recovering). Without it, only the operator does.
+    /// [recovered](super::DriftState::Recovering): by one [`step`](Self::step) for each whole window
+    /// near the baseline. Without it, only the operator does.
     pub fn restore_when_recovered(mut self) -> Self {
         self.restores = true;
         self
@@ -275,6 +314,13 @@ impl ConfidenceDriftMonitorBuilder {
             let field = "drift shape_distance";
             return Err(Error::invalid(field, self.shape_distance, "less than 1"));
         }
+        if let Some(capacity) = self.capacity {
+            capacity.strictly_between_zero_and_one("drift review_capacity")?;
+        }
+        if self.distrust == Some(Ratio::ZERO) {
+            let field = "drift hold_expected_error";
+            return Err(Error::invalid(field, Ratio::ZERO, "more than 0 %"));
+        }
         if self.false_alarms == Ratio::ZERO {
             let field = "drift false_alarms_a_month";
             return Err(Error::invalid(field, self.false_alarms, "more than 0 %"));
@@ -323,7 +369,10 @@ impl ConfidenceDriftMonitorBuilder {
         ConfidenceDriftMonitor {
             settings: Settings {
                 threshold: self.threshold,
-                raised: self.threshold.raised_by(self.step, self.max_threshold),
+                step: self.step,
+                max_threshold: self.max_threshold,
+                distrust: self.distrust,
+                capacity: self.capacity,
                 max_drop: self.max_drop,
                 exit_drop: self.exit_drop.unwrap_or(self.max_drop.share(EXIT_SHARE)),
                 shape_distance: self.shape_distance,

@@ -4,26 +4,93 @@
 use serde::{Deserialize, Serialize};
 
 use super::key::Key;
+use crate::confidence::Confidence;
+use crate::event::DriftEvent;
 use crate::order::Order;
+use crate::time::Timestamp;
 
 /// A command of the operator whose event is still to come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Command {
+    pub(super) asks: Asks,
+    pub(super) key: Key,
+    order: Order,
+    /// That of the thresholds since then.
+    pub(super) generation: u64,
+}
+
+/// What the operator asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Command {
-    Rebaseline(Key, Order),
-    Resolve(Key, Order),
+pub(super) enum Asks {
+    Acknowledge { until: Timestamp },
+    Rebaseline,
+    Resolve,
+    UndoRebaseline,
 }
 
 impl Command {
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Rebaseline(..) => "rebaseline",
-            Self::Resolve(..) => "resolve",
+    pub(super) fn new(asks: Asks, key: Key, order: Order) -> Self {
+        Self {
+            asks,
+            key,
+            order,
+            generation: 0,
         }
     }
 
-    pub(super) fn key(&self) -> &Key {
-        let (Self::Rebaseline(key, _) | Self::Resolve(key, _)) = self;
-        key
+    pub(super) fn name(&self) -> &'static str {
+        match self.asks {
+            Asks::Acknowledge { .. } => "acknowledge",
+            Asks::Rebaseline => "rebaseline",
+            Asks::Resolve => "resolve",
+            Asks::UndoRebaseline => "undo_rebaseline",
+        }
+    }
+
+    pub(super) fn order(&self) -> &Order {
+        &self.order
+    }
+
+    /// The event, under the name of the entry that the field has; `threshold` is the normal one.
+    pub(super) fn event(self, named: Key, threshold: Confidence) -> DriftEvent {
+        let Key {
+            document_type,
+            field,
+        } = named;
+        let (generation, Order { who, why }) = (self.generation, self.order);
+        match self.asks {
+            Asks::Acknowledge { until } => DriftEvent::DriftAcknowledged {
+                document_type,
+                field,
+                until,
+                who,
+                note: why,
+            },
+            Asks::Rebaseline => DriftEvent::BaselineRestarted {
+                document_type,
+                field,
+                threshold,
+                generation,
+                who,
+                why,
+            },
+            Asks::Resolve => DriftEvent::DriftResolved {
+                document_type,
+                field,
+                threshold,
+                generation,
+                who,
+                why,
+            },
+            Asks::UndoRebaseline => DriftEvent::BaselineRestored {
+                document_type,
+                field,
+                threshold,
+                generation,
+                who,
+                why,
+            },
+        }
     }
 }

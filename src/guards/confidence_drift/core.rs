@@ -1,26 +1,29 @@
 //! What all fields share: the order of work when an answer or a tick comes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_64;
 
 use super::bets::Pace;
-use super::commands::Command;
-use super::incident::{self, constant, detected, drift, missing, shape};
+use super::commands::{Asks, Command};
+use super::corrections::{DriftCorrections, KnownReports};
+use super::falls::Falls;
+use super::incident::{self, drift, unresolved};
 use super::key::{Key, Names};
 use super::reporting::Answers;
-use super::segment::Segment;
+use super::review_queue::Demand;
 use super::threshold::Settings;
-use super::verdict::Fall;
+use super::verdict::{DriftStatus, Fall};
+use super::voice::Voice;
 use super::watch::Watch;
-use crate::call::{Report, Ticket};
+use crate::call::{Feedback, Report, Ticket};
 use crate::confidence::Confidence;
-use crate::event::{DriftEvent, EventKind, PipelineEvent, Severity};
+use crate::event::{EventKind, PipelineEvent, Severity};
 use crate::format::Format;
 use crate::guard::Cx;
-use crate::name::{DocumentType, VersionId};
-use crate::order::Order;
+use crate::name::{DocumentType, Field, VersionId};
 use crate::stats::{BoundedMap, Moments, Place};
 use crate::time::Timestamp;
 
@@ -31,6 +34,10 @@ pub(super) struct Core {
     /// The answers of each type that has a field with a confidence.
     answers: BoundedMap<(DocumentType, VersionId), Answers>,
     pub(super) commands: Vec<Command>,
+    /// How often a threshold has changed.
+    pub(super) generation: u64,
+    reports: KnownReports,
+    falls: Falls,
     pub(super) pace: Pace,
     /// How many scores were no confidences.
     pub(super) invalid: u64,
@@ -48,6 +55,9 @@ impl Core {
             answers: BoundedMap::new(watches.limit()),
             watches,
             commands: Vec::new(),
+            generation: 0,
+            reports: KnownReports::default(),
+            falls: Falls::default(),
             pace: Pace::default(),
             invalid: 0,
             production: None,
@@ -66,36 +76,19 @@ impl Core {
             self.production = Some(stable.clone());
         }
         for command in std::mem::take(&mut self.commands) {
-            let key = command.key();
-            let named = if self.watches.has_own(key) {
-                key.clone()
+            let named = if self.watches.has_own(&command.key) {
+                command.key.clone()
             } else {
                 Key::other()
             };
             let shown = named.to_string();
-            let Key {
-                document_type,
-                field,
-            } = named;
-            let threshold = settings.threshold;
-            let event = match command {
-                Command::Rebaseline(_, Order { who, why }) => DriftEvent::BaselineRestarted {
-                    document_type,
-                    field,
-                    threshold,
-                    who,
-                    why,
-                },
-                Command::Resolve(_, Order { who, why }) => DriftEvent::DriftResolved {
-                    document_type,
-                    field,
-                    threshold,
-                    who,
-                    why,
-                },
-            };
+            let is_over = !matches!(command.asks, Asks::Acknowledge { .. });
+            let event = command.event(named, settings.threshold);
             cx.emit(Severity::Info, EventKind::Drift(event));
-            cx.put_right(&drift(&shown));
+            if is_over {
+                cx.put_right(&drift(&shown));
+            }
+            cx.put_right(&unresolved(&shown));
         }
     }
 
@@ -104,6 +97,7 @@ impl Core {
         &mut self,
         ticket: &Ticket,
         report: &Report,
+        is_reviewed: bool,
         settings: &Settings,
         cx: &Cx<'_>,
     ) {
@@ -124,6 +118,7 @@ impl Core {
             now,
         };
         let (mut shared, mut falls) = (Shared::default(), Vec::new());
+        let (mut demand, mut is_raised) = (Demand::default(), false);
         for same in places.chunk_by(|one, next| field(one) == field(next)) {
             let mut of_document = Moments::default();
             for score in same.iter().filter_map(score) {
@@ -153,20 +148,123 @@ impl Core {
                 watch
             };
             let watch = Arc::make_mut(watch);
-            if let Some(fall) = document(mean).count_in(watch, settings, &mut self.pace) {
-                falls.push((Key::of(ticket, field), fall));
+            let raised = watch.raised_threshold_for(ticket.version());
+            is_raised |= raised.is_some();
+            for score in same.iter().filter_map(score) {
+                demand.add(score, raised, settings.threshold);
             }
+            let (fall, has_changed) = document(mean).count_in(watch, settings, &mut self.pace);
+            self.generation += u64::from(has_changed);
+            falls.extend(fall.map(|fall| (Key::of(ticket, field), fall)));
         }
         self.places = places;
         let watch = shared.by.and_then(|key| self.watches.get_mut(&key));
         if let (Some(watch), Some(score)) = (watch, shared.scores.mean()) {
             let watch = Arc::make_mut(watch);
-            if let Some(fall) = document(score).count_in(watch, settings, &mut self.pace) {
-                falls.push((Key::other(), fall));
-            }
+            let (fall, has_changed) = document(score).count_in(watch, settings, &mut self.pace);
+            self.generation += u64::from(has_changed);
+            falls.extend(fall.map(|fall| (Key::other(), fall)));
+        }
+        if is_raised || !falls.is_empty() {
+            let demand = is_raised.then_some(demand);
+            self.count_review(ticket, demand, is_reviewed, settings, cx);
         }
         if !falls.is_empty() {
-            incident::report_falls(falls, settings, cx);
+            let bucket = settings.span.bucket_at(now);
+            self.falls.add(falls, bucket, self.generation, cx);
+        }
+    }
+
+    /// Counts a document of a type of which a threshold is raised; `demand` is `None` if its own
+    /// answer has raised it.
+    fn count_review(
+        &mut self,
+        ticket: &Ticket,
+        demand: Option<Demand>,
+        is_reviewed: bool,
+        settings: &Settings,
+        cx: &Cx<'_>,
+    ) {
+        let names: &dyn Names = &(ticket.document_type(), ticket.version());
+        let Some(answers) = self.answers.get_own_mut(names) else {
+            return;
+        };
+        answers.reviews.begin_drift(self.latest);
+        let Some((demand, _)) = demand.zip(settings.capacity) else {
+            return;
+        };
+        let queue = answers.queue.get_or_insert_default();
+        if queue.add(demand, is_reviewed, self.latest, settings) {
+            cx.emit(Severity::Info, incident::accepted_unreviewed(ticket));
+        }
+    }
+
+    /// The status of a field, as of the last answer or tick.
+    pub(super) fn status(&mut self, key: Option<&Key>, settings: &Settings) -> DriftStatus {
+        let mut unseen = Watch::new(None);
+        let known = key.and_then(|key| self.watches.get_mut(key));
+        let watch = known.map_or(&mut unseen, Arc::make_mut);
+        let production = self.production.as_ref();
+        let status = watch.status(production, self.latest, settings, &self.pace);
+        let version = watch.shown_version(production).cloned();
+        let corrected = watch.read(production, settings.span, |segment| segment.corrected);
+        let answers = key.zip(version.as_ref()).and_then(|(key, version)| {
+            let names: &dyn Names = &(&key.document_type, version);
+            self.answers.get(names)
+        });
+        let corrections = answers
+            .map(|answers| DriftCorrections::of(answers.reviews, corrected))
+            .unwrap_or_default();
+        DriftStatus {
+            generation: self.generation,
+            corrections,
+            ..status
+        }
+    }
+
+    /// The highest threshold that the reviewers of a type have time for.
+    pub(super) fn cap(&self, ticket: &Ticket, settings: &Settings) -> Confidence {
+        let names: &dyn Names = &(ticket.document_type(), ticket.version());
+        let capacity = settings.capacity.zip(self.answers.get(names));
+        let queue =
+            capacity.and_then(|(capacity, answers)| Some((capacity, answers.queue.as_ref()?)));
+        queue.map_or(Confidence::CERTAIN, |(capacity, queue)| {
+            queue.cap(capacity, settings)
+        })
+    }
+
+    /// Counts what a reviewer says of an answer.
+    pub(super) fn learn(&mut self, ticket: &Ticket, feedback: &Feedback) {
+        let names: &dyn Names = &(ticket.document_type(), ticket.version());
+        let Some(answers) = self.answers.get_own_mut(names) else {
+            return;
+        };
+        let is_since = answers.reviews.is_since(ticket.admitted_at());
+        let field = match feedback {
+            Feedback::Reviewed => None,
+            Feedback::Corrected(correction) | Feedback::Retracted(correction) => {
+                Some(correction.field())
+            }
+            _ => return,
+        };
+        if !matches!(feedback, Feedback::Retracted(_)) && self.reports.add(reported(ticket, None)) {
+            answers.reviews.reviewed.add(is_since);
+        }
+        let Some(field) = field else {
+            return;
+        };
+        let names: &dyn Names = &(ticket.document_type(), field);
+        let watch = self.watches.get_own_mut(names).map(Arc::make_mut);
+        let Some(segment) = watch.and_then(|watch| watch.known_segment(ticket.version())) else {
+            return;
+        };
+        let report = reported(ticket, Some(field));
+        if matches!(feedback, Feedback::Corrected(_)) {
+            if self.reports.add(report) {
+                segment.corrected.add(is_since);
+            }
+        } else if self.reports.remove(report) {
+            segment.corrected.take_back(is_since);
         }
     }
 
@@ -191,11 +289,12 @@ impl Core {
         let bucket = settings.span.bucket_at(now);
         let is_new_bucket = bucket > self.ticked;
         self.ticked = bucket;
+        self.falls.end_bucket(bucket, self.generation, cx);
         if is_new_bucket {
             self.answers
                 .retain(|(_, version)| line_up.role_of(version).is_some());
         }
-        let mut segments = 0;
+        let (mut segments, mut raised) = (0, BTreeSet::new());
         let (own, other) = self.watches.all_mut();
         let other_key = Key::other();
         let is_own = own.map(|(key, watch)| (key, watch, true));
@@ -204,14 +303,30 @@ impl Core {
                 let watch = Arc::make_mut(watch);
                 watch.keep_live(line_up);
                 let mut has_recovered = false;
-                for (version, segment) in watch.segments_mut() {
+                let (acknowledged, segments_mut) = watch.parts_mut();
+                for (version, segment) in segments_mut {
+                    let names: &dyn Names = &(&key.document_type, version);
+                    let mut answers = is_own.then(|| self.answers.get_own_mut(names)).flatten();
                     if is_new_bucket {
+                        let before = segment.raised_threshold();
                         segment.close_bucket(now, settings, &self.pace);
-                        let names: &dyn Names = &(&key.document_type, version);
-                        let answers = is_own.then(|| self.answers.get_own_mut(names)).flatten();
-                        segment.check_reporting(answers, now, settings);
+                        let has_changed = segment.raised_threshold() != before;
+                        self.generation += u64::from(has_changed);
+                        segment.check_reporting(answers.as_deref_mut(), now, settings);
                     }
-                    has_recovered |= Self::say(key, segment, settings, cx);
+                    let mut voice = Voice {
+                        key,
+                        acknowledged,
+                        reviews: answers.map(|answers| answers.reviews),
+                        generation: &mut self.generation,
+                        now,
+                        settings,
+                        cx,
+                    };
+                    has_recovered |= voice.say(segment);
+                    if segment.is_raised() {
+                        raised.insert((key.document_type.clone(), version.clone()));
+                    }
                 }
                 if has_recovered {
                     watch.advance_revision(now);
@@ -220,44 +335,43 @@ impl Core {
             segments += watch.segments() as u64;
         }
         self.pace.set_segments(segments);
+        self.say_capacity(&raised, settings, cx);
     }
 
-    /// Says what is wrong with a segment. Returns whether its threshold was lowered, because all is
-    /// well again.
-    fn say(key: &Key, segment: &mut Segment, settings: &Settings, cx: &Cx<'_>) -> bool {
-        let now = cx.now();
-        segment.end_window(now, settings);
-        let has_recovered = settings.restores && segment.is_recovered();
-        if !has_recovered && !segment.has_trouble() {
-            return false;
-        }
-        let name = key.to_string();
-        if let Some(fall) = segment.now_fallen(now) {
-            if has_recovered {
-                segment.restore_threshold();
-                cx.emit(Severity::Info, incident::recovered(key, &fall, settings));
-                cx.well(&drift(&name));
-            } else {
-                cx.still(&drift(&name), || {
-                    detected(key, &fall, settings, Vec::new(), 0)
+    /// Says which reviewers have no time for all that should be reviewed, and ends what is over.
+    fn say_capacity(
+        &mut self,
+        raised: &BTreeSet<(DocumentType, VersionId)>,
+        settings: &Settings,
+        cx: &Cx<'_>,
+    ) {
+        let now = self.latest;
+        for (key, answers) in self.answers.iter_mut() {
+            let is_raised = raised.contains(key);
+            if !is_raised && answers.reviews.end_drift() {
+                let (document_type, version) = key;
+                let names = |watch: &Key| watch.document_type == *document_type;
+                for (_, watch) in self.watches.iter_mut().filter(|(key, _)| names(key)) {
+                    let watch = Arc::make_mut(watch);
+                    if let Some(segment) = watch.known_segment(version) {
+                        segment.corrected.settle();
+                    }
+                }
+            }
+            let Some((queue, capacity)) = answers.queue.as_ref().zip(settings.capacity) else {
+                continue;
+            };
+            if !is_raised {
+                answers.queue = None;
+            } else if let Some(found) = queue.full(now) {
+                let (document_type, version) = key;
+                let trouble = incident::full(document_type.as_str(), version);
+                cx.still(&trouble, || {
+                    let names = (document_type, version);
+                    incident::capacity_reached(names, &found, capacity)
                 });
             }
         }
-        if let Some(documents) = segment.newly_thin(now, settings) {
-            cx.emit(Severity::Warning, incident::thin(key, documents, settings));
-        }
-        if let Some(found) = segment.shape {
-            cx.still(&shape(&name), || incident::shape_changed(key, &found));
-        }
-        if let Some(found) = segment.constant {
-            cx.still(&constant(&name, &found), || {
-                incident::constant_found(key, &found)
-            });
-        }
-        if let Some(found) = segment.missing {
-            cx.still(&missing(&name), || incident::missing_found(key, &found));
-        }
-        has_recovered
     }
 
     /// What is stored, without the lock of the guard to be sorted and written.
@@ -271,6 +385,8 @@ impl Core {
                 .map(|(key, answers)| (key.clone(), answers.clone()))
                 .collect(),
             commands: self.commands.clone(),
+            generation: self.generation,
+            reports: self.reports.clone(),
             pace: self.pace.clone(),
             invalid: self.invalid,
         }
@@ -302,10 +418,20 @@ impl Core {
         let same_span = answers.filter(|(_, answers)| answers.span() == settings.span);
         self.answers.refill(same_span, None);
         self.commands = stored.commands;
+        self.generation = stored.generation;
+        self.reports = stored.reports;
         self.pace = stored.pace;
         self.invalid = stored.invalid;
         self.ticked = 0;
     }
+}
+
+/// The hash of a report about a document, or about a field of it, as one version answered it.
+fn reported(ticket: &Ticket, field: Option<&Field>) -> u64 {
+    let hash = |seed, name: &str| XxHash3_64::oneshot_with_seed(seed, name.as_bytes());
+    let document = hash(0, ticket.document().as_str());
+    let answer = hash(document, ticket.version().as_str());
+    field.map_or(answer, |field| hash(answer, field.as_str()))
 }
 
 /// One document's score of one field.
@@ -318,17 +444,31 @@ struct Document<'a> {
 }
 
 impl Document<'_> {
-    /// Counts the document, and raises the threshold if the field has fallen.
-    fn count_in(&self, watch: &mut Watch, settings: &Settings, pace: &mut Pace) -> Option<Fall> {
+    /// Counts the document, and raises the threshold if the field has fallen. Returns the fall, and
+    /// whether a threshold has changed.
+    fn count_in(
+        &self,
+        watch: &mut Watch,
+        settings: &Settings,
+        pace: &mut Pace,
+    ) -> (Option<Fall>, bool) {
         let (segment, is_new) = watch.segment(self.version, self.total, self.now, settings.span);
         if is_new {
             pace.add_segment();
         }
-        let segment = segment?;
-        let fall = segment.record(self.score, self.total, self.now, settings, pace)?;
-        segment.raise(fall.rule, self.now);
-        watch.advance_revision(self.now);
-        Some(fall)
+        let Some(segment) = segment else {
+            return (None, false);
+        };
+        let before = segment.raised_threshold();
+        let fall = segment.record(self.score, self.total, self.now, settings, pace);
+        if let Some(fall) = &fall {
+            segment.raise(fall.rule, self.now, settings);
+        }
+        let has_changed = segment.raised_threshold() != before;
+        if fall.is_some() {
+            watch.advance_revision(self.now);
+        }
+        (fall, has_changed)
     }
 }
 
@@ -347,6 +487,8 @@ pub(super) struct Stored {
     other: Option<Arc<Watch>>,
     answers: Vec<((DocumentType, VersionId), Answers)>,
     commands: Vec<Command>,
+    generation: u64,
+    reports: KnownReports,
     pace: Pace,
     invalid: u64,
 }

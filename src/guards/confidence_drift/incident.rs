@@ -1,18 +1,32 @@
 //! What the monitor says is wrong, and the events for it.
 
+use super::acknowledged::Acknowledged;
+use super::corrections::DriftCorrections;
 use super::key::Key;
+use super::review_queue::Full;
 use super::segment::{Constant, Missing, Shape};
-use super::threshold::Settings;
 use super::verdict::Fall;
+use crate::call::Ticket;
+use crate::confidence::Confidence;
 use crate::event::{DriftEvent, EventKind, Severity};
-use crate::guard::{Cx, Trouble};
-
-/// How many fields an event names besides the worst.
-const ALSO: usize = 9;
+use crate::guard::Trouble;
+use crate::name::{DocumentType, VersionId};
+use crate::ratio::Ratio;
 
 /// The threshold of a field is raised; all fields that fall together are one incident.
 pub(super) fn drift(name: &str) -> Trouble<'_> {
     Trouble::new("drift").about(name).joins_always()
+}
+
+/// The time has passed until which the operator knew of a drift, and it goes on.
+pub(super) fn unresolved(name: &str) -> Trouble<'_> {
+    Trouble::new("unresolved").about(name).joins_always()
+}
+
+/// More documents should go to review than reviewers have time for.
+pub(super) fn full<'a>(name: &'a str, version: &'a VersionId) -> Trouble<'a> {
+    let trouble = Trouble::new("review-capacity").about(name);
+    trouble.of_version(version).joins_always().worse()
 }
 
 /// Scores are distributed differently: worth a look, not worth a night.
@@ -36,30 +50,10 @@ pub(super) fn missing(name: &str) -> Trouble<'_> {
     Trouble::new("missing").about(name).joins_always()
 }
 
-/// Pages for the fields of one answer whose thresholds were raised: the worst, with the next nine.
-pub(super) fn report_falls(mut falls: Vec<(Key, Fall)>, settings: &Settings, cx: &Cx<'_>) {
-    falls.sort_by(|(one, fall), (other, other_fall)| {
-        let deepest_first = other_fall.drop().cmp(&fall.drop());
-        deepest_first.then_with(|| one.cmp(other))
-    });
-    let Some(((worst, fall), others)) = falls.split_first() else {
-        return;
-    };
-    let also = others.iter().take(ALSO).map(|(key, _)| key.to_string());
-    let more = others.len().saturating_sub(ALSO) as u64;
-    let event = detected(worst, fall, settings, also.collect(), more);
-    cx.page(&drift(&worst.to_string()), event);
-    for (key, fall) in others {
-        // Named above: it only joins the incident.
-        let event = || detected(key, fall, settings, Vec::new(), 0);
-        cx.still(&drift(&key.to_string()), event);
-    }
-}
-
 pub(super) fn detected(
     key: &Key,
     fall: &Fall,
-    settings: &Settings,
+    generation: u64,
     also: Vec<String>,
     more: u64,
 ) -> EventKind {
@@ -72,29 +66,32 @@ pub(super) fn detected(
         mean: fall.mean,
         standard_error: fall.standard_error,
         documents: fall.documents,
-        threshold: settings.raised,
+        threshold: fall.threshold,
+        generation,
+        detectable_drop: fall.detectable_drop,
         also,
         more,
     })
 }
 
-pub(super) fn recovered(key: &Key, fall: &Fall, settings: &Settings) -> EventKind {
+pub(super) fn recovered(key: &Key, fall: &Fall, generation: u64) -> EventKind {
     EventKind::Drift(DriftEvent::DriftRecovered {
         document_type: key.document_type.clone(),
         field: key.field.clone(),
         baseline: fall.baseline,
         mean: fall.mean,
         documents: fall.documents,
-        threshold: settings.threshold,
+        threshold: fall.threshold,
+        generation,
     })
 }
 
-pub(super) fn thin(key: &Key, documents: u64, settings: &Settings) -> EventKind {
+pub(super) fn thin(key: &Key, documents: u64, threshold: Confidence) -> EventKind {
     EventKind::Drift(DriftEvent::RaisedWithoutData {
         document_type: key.document_type.clone(),
         field: key.field.clone(),
         documents,
-        threshold: settings.raised,
+        threshold,
     })
 }
 
@@ -125,5 +122,84 @@ pub(super) fn missing_found(key: &Key, found: &Missing) -> EventKind {
         field: key.field.clone(),
         documents: found.documents,
         answers: found.answers,
+    })
+}
+
+pub(super) fn expired(key: &Key, fall: &Fall, acknowledged: &Acknowledged) -> EventKind {
+    EventKind::Drift(DriftEvent::AcknowledgementExpired {
+        document_type: key.document_type.clone(),
+        field: key.field.clone(),
+        baseline: fall.baseline,
+        mean: fall.mean,
+        documents: fall.documents,
+        threshold: fall.threshold,
+        who: acknowledged.order.who.clone(),
+        note: acknowledged.order.why.clone(),
+    })
+}
+
+pub(super) fn threshold_raised(key: &Key, threshold: Confidence, generation: u64) -> EventKind {
+    EventKind::Drift(DriftEvent::ThresholdRaised {
+        document_type: key.document_type.clone(),
+        field: key.field.clone(),
+        threshold,
+        generation,
+    })
+}
+
+pub(super) fn capacity_reached(
+    (document_type, version): (&DocumentType, &VersionId),
+    found: &Full,
+    capacity: Ratio,
+) -> EventKind {
+    EventKind::Drift(DriftEvent::ReviewCapacityReached {
+        document_type: document_type.clone(),
+        version: version.clone(),
+        capacity,
+        wanted: found.wanted,
+        documents: found.documents,
+        accepted: found.accepted,
+    })
+}
+
+pub(super) fn accepted_unreviewed(ticket: &Ticket) -> EventKind {
+    EventKind::Drift(DriftEvent::AcceptedUnreviewed {
+        document: ticket.document().clone(),
+        document_type: ticket.document_type().clone(),
+        version: ticket.version().clone(),
+    })
+}
+
+/// What corrections say of a drift.
+pub(super) fn corrections_compared(
+    key: &Key,
+    found: &DriftCorrections,
+    is_confirmed: bool,
+) -> EventKind {
+    let (document_type, field) = (key.document_type.clone(), key.field.clone());
+    let DriftCorrections {
+        reviewed_before,
+        corrected_before,
+        reviewed_since,
+        corrected_since,
+    } = *found;
+    EventKind::Drift(if is_confirmed {
+        DriftEvent::DriftConfirmed {
+            document_type,
+            field,
+            reviewed_before,
+            corrected_before,
+            reviewed_since,
+            corrected_since,
+        }
+    } else {
+        DriftEvent::DriftUnconfirmed {
+            document_type,
+            field,
+            reviewed_before,
+            corrected_before,
+            reviewed_since,
+            corrected_since,
+        }
     })
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::corrections::Reviews;
+use super::review_queue::ReviewQueue;
 use crate::stats::{Span, Window};
 use crate::time::Timestamp;
 
@@ -10,6 +12,11 @@ use crate::time::Timestamp;
 pub(super) struct Answers {
     total: u64,
     recent: Window<1>,
+    #[serde(default)]
+    pub(super) reviews: Reviews,
+    /// Kept while a threshold of the type is raised, if its reviewers have a capacity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) queue: Option<Box<ReviewQueue>>,
 }
 
 impl Answers {
@@ -17,6 +24,8 @@ impl Answers {
         Self {
             total: 0,
             recent: Window::new(span),
+            reviews: Reviews::default(),
+            queue: None,
         }
     }
 

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::baseline::Baseline;
 use super::bets::{Bets, Pace, a_bet, bets_in};
+use super::corrections::BeforeAndSince;
+use super::raised::Raised;
 use super::reporting::{Answers, Reporting};
 use super::threshold::Settings;
 use super::verdict::{ConfidenceMeans, DriftState, Fall};
@@ -57,21 +59,12 @@ pub(super) struct Missing {
     pub(super) documents: u64,
 }
 
-/// Since when a threshold is raised, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Raised {
-    rule: DriftRule,
-    /// When the next whole window since then ends, and whether the last one was well.
-    window_ends: Timestamp,
-    is_recovered: bool,
-    /// Since when there are too few documents to see whether the drift goes on, or `None`.
-    thin_since: Option<Timestamp>,
-    thin_told: bool,
-}
-
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Segment {
     baseline: Baseline,
+    /// The one before the operator asked for a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaced: Option<Box<Baseline>>,
     /// The mean that the sequential test tests, once the baseline is frozen and a document came.
     #[serde(skip)]
     tested: Option<f64>,
@@ -82,6 +75,12 @@ pub(super) struct Segment {
     detector: EDetector,
     bets: Bets,
     reporting: Reporting,
+    /// How often reviewers corrected the field.
+    #[serde(default)]
+    pub(super) corrected: BeforeAndSince,
+    /// Whether corrections confirm the drift, as it was said last.
+    #[serde(default)]
+    pub(super) confirmed: Option<bool>,
     /// The latest bucket that has begun.
     bucket: u64,
     /// Whether documents came after the latest comparison of shapes.
@@ -97,6 +96,7 @@ impl Segment {
         let bucket = span.bucket_at(now);
         Self {
             baseline,
+            replaced: None,
             tested: None,
             raised: None,
             span,
@@ -105,6 +105,8 @@ impl Segment {
             detector: EDetector::default(),
             bets: Bets::from(bucket),
             reporting: Reporting::from(total, span),
+            corrected: BeforeAndSince::default(),
+            confirmed: None,
             bucket,
             has_news: false,
             shape: None,
@@ -138,14 +140,14 @@ impl Segment {
             || self.missing.is_some()
     }
 
-    pub(super) fn raise(&mut self, rule: DriftRule, now: Timestamp) {
-        self.raised = Some(Raised {
-            rule,
-            window_ends: now + self.span.length(),
-            is_recovered: false,
-            thin_since: None,
-            thin_told: false,
-        });
+    /// The threshold, while it is raised.
+    pub(super) fn raised_threshold(&self) -> Option<Confidence> {
+        self.raised.map(|raised| raised.threshold)
+    }
+
+    pub(super) fn raise(&mut self, rule: DriftRule, now: Timestamp, settings: &Settings) {
+        self.raised = Some(Raised::new(rule, now, settings));
+        self.confirmed = None;
         self.detector.clear();
         self.shape = None;
     }
@@ -159,9 +161,9 @@ impl Segment {
         self.has_news = false;
     }
 
-    /// Lowers the threshold after a recovery; the window has shown that all is well.
-    pub(super) fn restore_threshold(&mut self) {
-        self.raised = None;
+    /// Lowers the threshold by a step after a recovery; the window has shown that all is well.
+    pub(super) fn step_down(&mut self, settings: &Settings) {
+        self.raised = self.raised.and_then(|raised| raised.stepped_down(settings));
         self.detector.clear();
     }
 
@@ -171,6 +173,27 @@ impl Segment {
         self.detector.clear();
         self.shape = None;
         self.constant = None;
+    }
+
+    /// Measures a new baseline; the one so far can come back.
+    pub(super) fn restart_baseline(&mut self) {
+        if self.baseline.is_frozen() {
+            self.replaced = Some(Box::new(self.baseline.clone()));
+        }
+        self.lower();
+        self.set_baseline(Baseline::measured(0));
+    }
+
+    pub(super) fn has_replaced_baseline(&self) -> bool {
+        self.replaced.is_some()
+    }
+
+    /// Takes the baseline back that was replaced, if one was.
+    pub(super) fn undo_baseline(&mut self) {
+        if let Some(replaced) = self.replaced.take() {
+            self.lower();
+            self.set_baseline(*replaced);
+        }
     }
 
     pub(super) fn baseline(&self) -> &Baseline {
@@ -212,7 +235,11 @@ impl Segment {
         } else {
             return None;
         };
-        self.fall(recent, rule)
+        let fall = self.fall(recent, rule, settings.one_step());
+        fall.map(|fall| Fall {
+            detectable_drop: self.detectable_drop(now, settings, pace),
+            ..fall
+        })
     }
 
     fn bet(&mut self, score: Confidence, recent: u64, settings: &Settings, pace: &Pace) {
@@ -259,7 +286,7 @@ impl Segment {
         recent.variance().max(of_baseline).max(least)
     }
 
-    fn fall(&self, recent: Moments, rule: DriftRule) -> Option<Fall> {
+    fn fall(&self, recent: Moments, rule: DriftRule, threshold: Confidence) -> Option<Fall> {
         Some(Fall {
             baseline: self.baseline.moments().mean()?,
             baseline_number: self.baseline.number(),
@@ -267,14 +294,18 @@ impl Segment {
             documents: recent.documents(),
             standard_error: Confidence::nearest(recent.standard_error()),
             rule,
+            threshold,
+            detectable_drop: None,
         })
     }
 
     /// The fall for which the threshold is raised, as it is now; `None` if it is not raised.
     pub(super) fn now_fallen(&mut self, now: Timestamp) -> Option<Fall> {
-        let rule = self.raised?.rule;
+        let Raised {
+            rule, threshold, ..
+        } = self.raised?;
         let recent = self.recent(now);
-        self.fall(recent, rule).or_else(|| {
+        self.fall(recent, rule, threshold).or_else(|| {
             let baseline = self
                 .baseline
                 .moments()
@@ -287,6 +318,8 @@ impl Segment {
                 documents: 0,
                 standard_error: Confidence::percent(0),
                 rule,
+                threshold,
+                detectable_drop: None,
             })
         })
     }
@@ -320,6 +353,11 @@ impl Segment {
                     .scores()
                     .is_some_and(|counts| counts.only().is_some()),
             });
+        if let Some(raised) = &mut self.raised {
+            let before = settings.distrust.and(self.baseline.scores());
+            let holding = before.and_then(|before| settings.holding_threshold(&before, &counts));
+            raised.raise_to(holding.unwrap_or(raised.threshold));
+        }
         let is_compared = !settings.plain_mean && !self.is_raised();
         let before = is_compared.then(|| self.baseline.scores()).flatten();
         self.shape = before.and_then(|before| shape(&before, &counts, settings, pace));
@@ -346,15 +384,10 @@ impl Segment {
     /// the baseline again: so near that no rule would raise it again. Windows that overlap would
     /// find such a mean by chance.
     pub(super) fn end_window(&mut self, now: Timestamp, settings: &Settings) {
-        let length = self.span.length();
-        let Some(raised) = self
-            .raised
-            .as_mut()
-            .filter(|raised| now >= raised.window_ends)
-        else {
+        let raised = self.raised.as_mut();
+        if !raised.is_some_and(|raised| raised.ends_window(now, settings)) {
             return;
-        };
-        raised.window_ends = now + length;
+        }
         let recent = self.recent(now);
         let limit = if settings.plain_mean {
             settings.exit_drop
@@ -364,12 +397,17 @@ impl Segment {
         let is_recovered = recent.documents() >= self.required(recent, settings)
             && self.baseline.moments().compare_fall(recent, limit) == Ordering::Less;
         if let Some(raised) = &mut self.raised {
-            raised.is_recovered = is_recovered;
+            raised.set_recovered(is_recovered);
         }
     }
 
+    /// The threshold, if it has risen since it was said last.
+    pub(super) fn newly_raised(&mut self) -> Option<Confidence> {
+        self.raised.as_mut()?.newly_raised()
+    }
+
     pub(super) fn is_recovered(&self) -> bool {
-        self.raised.is_some_and(|raised| raised.is_recovered)
+        self.raised.is_some_and(|raised| raised.is_recovered())
     }
 
     /// The number of documents in the window, the first time that they have been too few for two
@@ -377,16 +415,10 @@ impl Segment {
     pub(super) fn newly_thin(&mut self, now: Timestamp, settings: &Settings) -> Option<u64> {
         let documents = self.recent(now).documents();
         let is_thin = self.is_thin(now, settings);
-        let two_windows = self.span.length().saturating_mul(2);
         let raised = self.raised.as_mut()?;
-        if !is_thin {
-            (raised.thin_since, raised.thin_told) = (None, false);
-            return None;
-        }
-        let since = *raised.thin_since.get_or_insert(now);
-        let is_due = now.since(since) >= two_windows && !raised.thin_told;
-        raised.thin_told |= is_due;
-        is_due.then_some(documents)
+        raised
+            .is_newly_thin(is_thin, now, settings)
+            .then_some(documents)
     }
 
     /// Whether the window has too few documents for its mean to say anything.
@@ -444,10 +476,22 @@ impl Segment {
         let by_mean = (recent.documents() >= self.required(recent, settings))
             .then(|| settings.max_drop.as_f64() / in_time.min(1.0));
         let sequential = |drop: f64| self.is_revealed(drop, recent, in_time, settings, pace);
-        let thousandths = 1..=largest.as_millionths() / 1_000;
-        let drops = thousandths.map(|thousandths| f64::from(thousandths) / 1e3);
-        let is_found = |drop: &f64| by_mean.is_some_and(|least| *drop > least) || sequential(*drop);
-        drops.into_iter().find(is_found).map(Confidence::nearest)
+        let drop = |thousandths: u32| f64::from(thousandths) / 1e3;
+        let is_found = |drop: f64| by_mean.is_some_and(|least| drop > least) || sequential(drop);
+        // What reveals a drop reveals a deeper one.
+        let (mut hidden, mut found) = (0, largest.as_millionths() / 1_000);
+        if !is_found(drop(found)) {
+            return None;
+        }
+        while hidden + 1 < found {
+            let middle = hidden.midpoint(found);
+            if is_found(drop(middle)) {
+                found = middle;
+            } else {
+                hidden = middle;
+            }
+        }
+        Some(Confidence::nearest(drop(found)))
     }
 
     /// Whether the sequential test reveals a drop in this part of a window.
@@ -539,7 +583,10 @@ mod tests {
     fn settings() -> Settings {
         Settings {
             threshold: Confidence::percent(80),
-            raised: Confidence::percent(85),
+            step: Confidence::percent(5),
+            max_threshold: Confidence::percent(95),
+            distrust: None,
+            capacity: None,
             max_drop: Confidence::percent(5),
             exit_drop: Confidence::percent(3),
             shape_distance: Confidence::percent(3),

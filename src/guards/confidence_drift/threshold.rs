@@ -1,14 +1,20 @@
-//! The settings of the comparison, and the threshold that a field has now.
+//! The settings of the comparison, and how far a threshold rises.
 
 use crate::confidence::Confidence;
 use crate::ratio::Ratio;
-use crate::stats::Span;
+use crate::stats::{LatticeCounts, Span};
 
 /// The settings with which answers and scores are compared.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) threshold: Confidence,
-    pub(super) raised: Confidence,
+    pub(super) step: Confidence,
+    pub(super) max_threshold: Confidence,
+    /// How many errors there are for each that the confidences expect, where the expected error of
+    /// accepted answers is held.
+    pub(super) distrust: Option<Ratio>,
+    /// The share of a type's documents that may go to review for raised thresholds.
+    pub(super) capacity: Option<Ratio>,
     pub(super) max_drop: Confidence,
     pub(super) exit_drop: Confidence,
     pub(super) shape_distance: Confidence,
@@ -22,12 +28,28 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// The threshold of a field: raised while its drift is not resolved.
-    pub(super) fn threshold(&self, is_raised: bool) -> Confidence {
-        if is_raised {
-            self.raised
-        } else {
-            self.threshold
-        }
+    /// The threshold one step above the normal one.
+    pub(super) fn one_step(&self) -> Confidence {
+        self.threshold.raised_by(self.step, self.max_threshold)
+    }
+
+    /// A threshold one step lower, at least the normal one.
+    pub(super) fn one_step_below(&self, threshold: Confidence) -> Confidence {
+        threshold.lowered_by(self.step).max(self.threshold)
+    }
+
+    /// The threshold at which accepted answers are expected to have no more errors than the baseline
+    /// had at the normal one, if that is to be held: not below the normal one, at most the highest.
+    /// `None` where the baseline had no answers that were accepted.
+    pub(super) fn holding_threshold(
+        &self,
+        before: &LatticeCounts,
+        now: &LatticeCounts,
+    ) -> Option<Confidence> {
+        let distrust = self.distrust?.as_f64();
+        let target = before.mean_error_from(self.threshold)?;
+        let threshold = now.threshold_for(target / distrust);
+        let lowest = threshold.unwrap_or(self.threshold).max(self.threshold);
+        Some(lowest.min(self.max_threshold))
     }
 }

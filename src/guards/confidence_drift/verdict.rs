@@ -4,15 +4,20 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::corrections::DriftCorrections;
 use crate::confidence::Confidence;
 use crate::event::DriftRule;
 use crate::revision::Revision;
+use crate::time::Timestamp;
 
 /// Whether the confidence of one field of one document type has drifted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DriftState {
+    /// The threshold is raised, and the operator knows of it: no page comes until the time that the
+    /// operator gave.
+    Acknowledged,
     /// The window mean is not below the baseline by more than the allowed drop, and the scores are
     /// distributed like those of the baseline.
     Healthy,
@@ -33,6 +38,7 @@ pub enum DriftState {
 impl fmt::Display for DriftState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::Acknowledged => "acknowledged",
             Self::Healthy => "healthy",
             Self::InsufficientData => "insufficient data",
             Self::Raised => "raised",
@@ -67,8 +73,16 @@ pub struct DriftStatus {
     pub revision: Revision,
     /// Whether the field has drifted.
     pub state: DriftState,
-    /// The current acceptance threshold.
+    /// The current acceptance threshold, before the cap of a
+    /// [review capacity](super::ConfidenceDriftMonitorBuilder::review_capacity).
     pub threshold: Confidence,
+    /// The generation of the thresholds: it changes whenever one of the monitor's thresholds does,
+    /// and stands on the tickets of answers that were reviewed with it.
+    pub generation: u64,
+    /// Until when the operator has acknowledged the drift, if so.
+    pub acknowledged_until: Option<Timestamp>,
+    /// What reviewers found of the field's answers.
+    pub corrections: DriftCorrections,
     /// The baseline and the window mean.
     pub means: ConfidenceMeans,
     /// The standard error of the window mean; `None` with fewer than two documents.
@@ -93,6 +107,8 @@ pub(super) struct Fall {
     pub(super) documents: u64,
     pub(super) standard_error: Confidence,
     pub(super) rule: DriftRule,
+    pub(super) threshold: Confidence,
+    pub(super) detectable_drop: Option<Confidence>,
 }
 
 impl Fall {

@@ -3,12 +3,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::acknowledged::Acknowledged;
 use super::baseline::Baseline;
 use super::bets::Pace;
+use super::corrections::DriftCorrections;
 use super::segment::Segment;
 use super::threshold::Settings;
-use super::verdict::DriftStatus;
+use super::verdict::{DriftState, DriftStatus};
 use crate::call::LineUp;
+use crate::confidence::Confidence;
 use crate::name::VersionId;
 use crate::revision::Revision;
 use crate::stats::Span;
@@ -23,6 +26,8 @@ pub(super) struct Watch {
     /// How often a threshold was raised or a command was given.
     #[serde(default)]
     revision: Revision,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) acknowledged: Option<Acknowledged>,
     /// The versions that answer, at most as many as are live.
     segments: Vec<(VersionId, Segment)>,
 }
@@ -33,6 +38,7 @@ impl Watch {
             given,
             restarted: false,
             revision: Revision::default(),
+            acknowledged: None,
             segments: Vec::new(),
         }
     }
@@ -63,9 +69,19 @@ impl Watch {
         self.segments.iter().any(|(_, segment)| segment.is_raised())
     }
 
-    pub(super) fn is_raised_for(&self, version: &VersionId) -> bool {
+    /// The highest threshold of all versions, if one is raised.
+    pub(super) fn raised_threshold(&self) -> Option<Confidence> {
+        let segments = self.segments.iter();
+        segments
+            .filter_map(|(_, segment)| segment.raised_threshold())
+            .max()
+    }
+
+    /// The threshold of a version, if it is raised.
+    pub(super) fn raised_threshold_for(&self, version: &VersionId) -> Option<Confidence> {
         let mut segments = self.segments.iter();
-        segments.any(|(id, segment)| id == version && segment.is_raised())
+        let (_, segment) = segments.find(|(id, _)| id == version)?;
+        segment.raised_threshold()
     }
 
     /// Whether a tick has something to do besides the end of a bucket.
@@ -82,10 +98,23 @@ impl Watch {
         self.segments.len()
     }
 
-    pub(super) fn segments_mut(&mut self) -> impl Iterator<Item = (&VersionId, &mut Segment)> {
-        self.segments
-            .iter_mut()
-            .map(|(id, segment)| (&*id, segment))
+    /// Who knows of its drift, and its segments.
+    pub(super) fn parts_mut(
+        &mut self,
+    ) -> (
+        Option<&Acknowledged>,
+        impl Iterator<Item = (&VersionId, &mut Segment)>,
+    ) {
+        let segments = self.segments.iter_mut();
+        let segments = segments.map(|(id, segment)| (&*id, segment));
+        (self.acknowledged.as_ref(), segments)
+    }
+
+    /// The segment of a version, if there is one.
+    pub(super) fn known_segment(&mut self, version: &VersionId) -> Option<&mut Segment> {
+        let mut segments = self.segments.iter_mut();
+        let (_, segment) = segments.find(|(id, _)| id == version)?;
+        Some(segment)
     }
 
     /// The segment of a version, made if there is none, and whether it was. `total` is the number of
@@ -125,6 +154,28 @@ impl Watch {
                 segment.lower();
             }
         }
+        self.acknowledged = None;
+        self.revision.advance(now);
+    }
+
+    /// No page is needed until then.
+    pub(super) fn acknowledge(&mut self, acknowledged: Acknowledged, now: Timestamp) {
+        self.acknowledged = Some(acknowledged);
+        self.revision.advance(now);
+    }
+
+    pub(super) fn has_replaced_baseline(&self) -> bool {
+        let mut segments = self.segments.iter();
+        segments.any(|(_, segment)| segment.has_replaced_baseline())
+    }
+
+    /// Takes back the baseline before the one that the operator asked for.
+    pub(super) fn undo_baseline(&mut self, now: Timestamp) {
+        self.restarted = false;
+        for (_, segment) in &mut self.segments {
+            segment.undo_baseline();
+        }
+        self.acknowledged = None;
         self.revision.advance(now);
     }
 
@@ -132,10 +183,23 @@ impl Watch {
     pub(super) fn restart_baseline(&mut self, now: Timestamp) {
         self.restarted = true;
         for (_, segment) in &mut self.segments {
-            segment.lower();
-            segment.set_baseline(Baseline::measured(0));
+            segment.restart_baseline();
         }
+        self.acknowledged = None;
         self.revision.advance(now);
+    }
+
+    /// The version whose segment is read.
+    pub(super) fn shown_version(&self, production: Option<&VersionId>) -> Option<&VersionId> {
+        let shown = self.segments.get(self.shown(production));
+        shown.map(|(id, _)| id)
+    }
+
+    fn shown(&self, production: Option<&VersionId>) -> usize {
+        let segments = &self.segments;
+        let raised = segments.iter().position(|(_, segment)| segment.is_raised());
+        let place = raised.or_else(|| segments.iter().position(|(id, _)| Some(id) == production));
+        place.unwrap_or(0)
     }
 
     /// Reads the segment whose threshold is raised, or else that of this version, or else any; that
@@ -146,10 +210,8 @@ impl Watch {
         span: Span,
         read: impl FnOnce(&mut Segment) -> T,
     ) -> T {
-        let segments = &self.segments;
-        let raised = segments.iter().position(|(_, segment)| segment.is_raised());
-        let place = raised.or_else(|| segments.iter().position(|(id, _)| Some(id) == production));
-        match self.segments.get_mut(place.unwrap_or(0)) {
+        let place = self.shown(production);
+        match self.segments.get_mut(place) {
             Some((_, segment)) => read(segment),
             None => read(&mut Segment::new(
                 self.first_baseline(),
@@ -160,6 +222,21 @@ impl Watch {
         }
     }
 
+    pub(super) fn state(
+        &mut self,
+        production: Option<&VersionId>,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> DriftState {
+        let acknowledged = self.acknowledged.as_ref();
+        let is_known = acknowledged.is_some_and(|acknowledged| acknowledged.holds(now));
+        let state = |segment: &mut Segment| segment.state(now, settings);
+        match self.read(production, settings.span, state) {
+            DriftState::Raised if is_known => DriftState::Acknowledged,
+            state => state,
+        }
+    }
+
     pub(super) fn status(
         &mut self,
         production: Option<&VersionId>,
@@ -167,11 +244,17 @@ impl Watch {
         settings: &Settings,
         pace: &Pace,
     ) -> DriftStatus {
-        let (revision, is_raised) = (self.revision, self.is_raised());
+        let (revision, raised) = (self.revision, self.raised_threshold());
+        let acknowledged = self.acknowledged.as_ref();
+        let acknowledged_until = acknowledged.map(|acknowledged| acknowledged.until);
+        let state = self.state(production, now, settings);
         self.read(production, settings.span, |segment| DriftStatus {
             revision,
-            state: segment.state(now, settings),
-            threshold: settings.threshold(is_raised),
+            state,
+            threshold: raised.unwrap_or(settings.threshold),
+            generation: 0,
+            acknowledged_until,
+            corrections: DriftCorrections::default(),
             means: segment.means(now),
             standard_error: segment.standard_error(now),
             baseline_number: segment.baseline().number(),

@@ -15,11 +15,15 @@ use fusebox::{
 
 use crate::support::stored;
 
+mod acknowledging;
+mod corrections;
 mod full;
 mod hysteresis;
+mod joining;
 mod limits;
 mod reporting;
 mod resolving;
+mod response;
 mod restart;
 mod scores;
 mod sequential;

@@ -30,6 +30,7 @@ fn resolving_takes_effect_at_once_and_forgets_what_raised_it() {
             document_type: invoice,
             field: total,
             threshold: Confidence::percent(80),
+            generation: 2,
             who: "ada".to_owned(),
             why: "looked at it".to_owned(),
         })

@@ -47,6 +47,9 @@ fn a_drop_of_a_millionth_more_raises_the_threshold_and_pages_once() {
             standard_error: Confidence::percent(0),
             documents: 30,
             threshold: Confidence::percent(85),
+            generation: 1,
+            // 30 minutes of a window of 4 hours must lower its mean by more than 0.05.
+            detectable_drop: Some(confidence(0.401)),
             also: Vec::new(),
             more: 0,
         })
