@@ -172,6 +172,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_ratio_has_the_numbers_it_was_made_of() {
+        for (ratio, numbers) in [
+            (Ratio::new(3, 7).unwrap(), (3, 7)),
+            (Ratio::percent(5), (5, 100)),
+            (Ratio::basis_points(25), (25, 10_000)),
+        ] {
+            assert_eq!((ratio.numerator(), ratio.denominator()), numbers);
+        }
+    }
+
+    #[test]
     fn a_share_contains_the_hashes_below_its_boundary() {
         assert!(!Ratio::ZERO.contains_hash(0));
         assert!(Ratio::ONE.contains_hash(u64::MAX));

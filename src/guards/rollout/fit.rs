@@ -172,7 +172,8 @@ impl fmt::Display for FittedPlan {
         writeln!(
             f,
             "{}: {:.0} % of the candidates that are as good as production are promoted without a \
-             person, most of them within {}; of those that are corrected twice as often, {:.0} %\n",
+             person, all but the accepted share within {}; of those that are corrected twice as \
+             often, {:.0} %\n",
             stages.join(", then "),
             equal.promoted * 100.0,
             shown(self.verdict_within),
