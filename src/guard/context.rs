@@ -290,6 +290,11 @@ impl<'a> Cx<'a> {
         }
     }
 
+    /// Whether the guard is in a dry run: what it decides is not done.
+    pub(crate) fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
     /// The place for marks; a guard in a dry run has none.
     fn marks(&self) -> Option<&'a Marks> {
         self.marks.filter(|_| !self.dry_run)

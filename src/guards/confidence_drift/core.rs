@@ -190,11 +190,13 @@ impl Core {
             return;
         };
         answers.reviews.begin_drift(self.latest);
-        let Some((demand, _)) = demand.zip(settings.capacity) else {
+        let Some((demand, capacity)) = demand.zip(settings.capacity) else {
             return;
         };
         let queue = answers.queue.get_or_insert_default();
-        if queue.add(demand, is_reviewed, self.latest, settings) {
+        // In a dry run nothing is reviewed; what would be takes a place.
+        let would_be = cx.is_dry_run() && demand.is_within(queue.cap(capacity, settings));
+        if queue.add(demand, is_reviewed || would_be, self.latest, settings) {
             cx.emit(Severity::Info, incident::accepted_unreviewed(ticket));
         }
     }

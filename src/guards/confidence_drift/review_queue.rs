@@ -61,6 +61,11 @@ impl Demand {
             self.is_wanted |= score < raised;
         }
     }
+
+    /// Whether the document goes to review with raised thresholds that have this cap.
+    pub(super) fn is_within(&self, cap: Confidence) -> bool {
+        self.is_wanted && self.above < cap
+    }
 }
 
 /// That reviewers have no time for all that should be reviewed.

@@ -1,9 +1,14 @@
 //! How far a threshold rises, how it comes down again, and what reviewers have time for.
 
+use std::sync::Arc;
+
+use fusebox::clock::MockClock;
 use fusebox::drift::{ConfidenceDriftMonitorBuilder, DriftState};
 use fusebox::event::DriftEvent;
+use fusebox::sink::MemorySink;
 use fusebox::{
-    Confidence, ConfidenceDriftMonitor, Event, EventKind, Ratio, Report, Settlement, Severity,
+    Call, Confidence, ConfidenceDriftMonitor, Event, EventKind, Guard, LineUp, Pipeline, Ratio,
+    Report, Settlement, Severity, Version,
 };
 
 use super::{Bench, HOUR, confidence, is_accepted, names, with_baseline};
@@ -224,6 +229,45 @@ fn what_is_accepted_for_want_of_capacity_is_said_and_pages_once() {
         DriftState::Raised,
         "the drift is another matter"
     );
+}
+
+/// In a dry run, what would be reviewed is accepted, and not for want of a place.
+#[test]
+fn a_dry_run_counts_the_places_that_would_be_taken() {
+    let drift = Arc::new(capped().build().unwrap());
+    let (clock, sink) = (MockClock::at(super::NOON), MemorySink::new());
+    let line_up = LineUp::new(Version::new("v7", "gpt-4o").unwrap());
+    let pipeline = Pipeline::builder(line_up)
+        .guard(Arc::clone(&drift).dry_run())
+        .clock(clock.clone())
+        .sink(sink.clone())
+        .build()
+        .unwrap();
+    let answer = |score: f64| {
+        let call = Call::new("document", "invoice").unwrap();
+        let report = Report::new().confidence("total", score);
+        let settlement = pipeline.admit(&call).permit().unwrap().answer(report);
+        assert!(is_accepted(&settlement));
+        assert_eq!(settlement.ticket().thresholds(), None);
+    };
+    let unreviewed = || {
+        let events = sink.take().into_iter();
+        let names: Vec<_> = events.map(|event| event.kind.name()).collect();
+        names
+            .iter()
+            .filter(|name| **name == "accepted_unreviewed")
+            .count()
+    };
+    for _ in 0..30 {
+        answer(0.84);
+    }
+    assert_eq!(drift.state("invoice", "total"), DriftState::Raised);
+    for _ in 0..15 {
+        answer(0.82);
+    }
+    assert_eq!(unreviewed(), 0);
+    answer(0.82);
+    assert_eq!(unreviewed(), 1);
 }
 
 #[test]
