@@ -142,7 +142,7 @@ pub enum DriftEvent {
     /// threshold. `mean` and its standard error are those of the window. `also` names up to nine
     /// other fields that fell in the same 5 minutes, `more` is the number of further ones.
     /// `detectable_drop` is the smallest sudden drop that the traffic of the field reveals within
-    /// about 30 minutes.
+    /// about 30 minutes. `compared_with` is the slot of the season, where the monitor has one.
     DriftDetected {
         document_type: DocumentType,
         field: Field,
@@ -157,6 +157,8 @@ pub enum DriftEvent {
         generation: u64,
         #[serde(default)]
         detectable_drop: Option<Confidence>,
+        #[serde(default)]
+        compared_with: Option<String>,
         #[serde(default)]
         also: Vec<String>,
         #[serde(default)]
@@ -357,18 +359,21 @@ impl fmt::Display for Responded<'_> {
                 mean,
                 documents,
                 threshold,
+                compared_with,
                 also,
                 more,
                 ..
             } => {
+                let of_slot = compared_with.as_ref().map(|slot| format!(" ({slot})"));
+                let of_slot = of_slot.unwrap_or_default();
                 let fell = match rule {
                     DriftRule::Mean => "fell",
                     DriftRule::Sequential => "is falling",
                 };
                 write!(
                     f,
-                    "mean confidence of {document_type}.{field} {fell} from {baseline} to {mean} \
-                     over {documents} documents; answers below {threshold} now go to human review{}",
+                    "mean confidence of {document_type}.{field} {fell} from {baseline}{of_slot} to \
+                     {mean} over {documents} documents; answers below {threshold} now go to human review{}",
                     Also(also, *more)
                 )
             }

@@ -13,6 +13,7 @@ mod key;
 mod raised;
 mod reporting;
 mod review_queue;
+mod season;
 mod segment;
 mod threshold;
 mod verdict;
@@ -42,6 +43,7 @@ pub use builder::ConfidenceDriftMonitorBuilder;
 use commands::{Asks, Command};
 pub use corrections::DriftCorrections;
 use key::{Key, Names};
+pub use season::{Season, Slot};
 use threshold::Settings;
 pub use verdict::{ConfidenceMeans, DriftState, DriftStatus};
 use watch::Watch;
@@ -97,6 +99,9 @@ const LONGEST_SILENCE: Duration = hours(30 * 24);
 /// [ticket](Ticket::thresholds) of an answer has the generation of the thresholds that decided on
 /// it.
 ///
+/// With a [season](ConfidenceDriftMonitorBuilder::season), Mondays are compared with Mondays, or
+/// month ends with month ends; the verdict names what it compared with.
+///
 /// Reviews and corrections of a drifted field are counted and compared with those before: a warning
 /// says when they [confirm](DriftCorrections::confirm) the drift, an info event when a hundred reviewed
 /// documents do not.
@@ -114,6 +119,7 @@ const LONGEST_SILENCE: Duration = hours(30 * 24);
 /// - A drop that is too small for the traffic: [`DriftStatus::detectable_drop`] says which drop 30
 ///   minutes reveal.
 /// - Fields that were never reported; their answers are accepted.
+/// - Times that differ, such as Mondays, without a season: each of them is a fall.
 /// - A fall within the 5 minutes in which the first document of a field comes, but by the mean.
 ///
 /// # Defaults and why
@@ -298,7 +304,9 @@ impl ConfidenceDriftMonitor {
     pub fn means(&self, document_type: impl AsRef<str>, field: impl AsRef<str>) -> ConfidenceMeans {
         let key = Key::new(document_type, field).ok();
         self.with_watch(key, |watch, production, now| {
-            watch.read(production, self.settings.span, |segment| segment.means(now))
+            let slot = self.settings.slot_at(now);
+            let span = self.settings.span;
+            watch.read(production, slot, span, |segment| segment.means(now))
         })
     }
 
@@ -435,7 +443,7 @@ impl Guard for ConfidenceDriftMonitor {
     }
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
-        let mut stored = self.core.lock().stored();
+        let mut stored = self.core.lock().stored(&self.settings);
         stored.sort();
         State::write(&stored, cx).map(Some)
     }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::baseline::Baseline;
 use super::core::Core;
+use super::season::Season;
 use super::threshold::Settings;
 use super::watch::Watch;
 use super::{ConfidenceDriftMonitor, Key};
@@ -81,6 +82,7 @@ pub struct ConfidenceDriftMonitorBuilder {
     min_documents: u64,
     plain_mean: bool,
     restores: bool,
+    season: Option<Season>,
     shape_distance: Confidence,
     step: Confidence,
     threshold: Confidence,
@@ -103,6 +105,7 @@ impl ConfidenceDriftMonitorBuilder {
             min_documents: MIN_DOCUMENTS,
             plain_mean: false,
             restores: false,
+            season: None,
             shape_distance: SHAPE_DISTANCE,
             step: STEP,
             threshold: THRESHOLD,
@@ -280,6 +283,19 @@ impl ConfidenceDriftMonitorBuilder {
         self
     }
 
+    /// Compares documents only with those of like times, such as Mondays with Mondays (all times
+    /// alike by default). Each slot has a baseline and a window of its own, and takes up to 16 KB for
+    /// each pair of document type and field that comes in it.
+    ///
+    /// While a slot has no baseline, its documents are compared with those of all times: the first
+    /// Monday may raise an alarm that later ones do not. A [`baseline`](Self::baseline) that is given
+    /// is that of all times. A threshold that is raised in one slot is raised in all. After a restart
+    /// with another season, all slots are measured anew; all custom ones count as the same season.
+    pub fn season(mut self, season: Season) -> Self {
+        self.season = Some(season);
+        self
+    }
+
     /// The number of pairs of document type and field that are watched separately (10,000 by
     /// default, at most 16 KB for each version); further ones share one entry, `other`.
     pub fn max_keys(mut self, keys: usize) -> Self {
@@ -289,6 +305,9 @@ impl ConfidenceDriftMonitorBuilder {
 
     /// Builds the monitor; an error when a value is outside its range.
     pub fn build(self) -> Result<ConfidenceDriftMonitor, Error> {
+        if let Some(season) = &self.season {
+            season.validate()?;
+        }
         let nothing = Confidence::percent(0);
         if self.threshold == nothing || self.threshold >= self.max_threshold {
             return Err(Error::invalid(
@@ -382,6 +401,7 @@ impl ConfidenceDriftMonitorBuilder {
                 false_alarms: self.false_alarms,
                 plain_mean: self.plain_mean,
                 restores: self.restores,
+                season: self.season,
             },
             core: Mutex::new(Core::new(watches)),
             attached: Attached::new(),

@@ -14,6 +14,7 @@ use super::incident::{self, drift, unresolved};
 use super::key::{Key, Names};
 use super::reporting::Answers;
 use super::review_queue::Demand;
+use super::season::Season;
 use super::threshold::Settings;
 use super::verdict::{DriftStatus, Fall};
 use super::voice::Voice;
@@ -116,6 +117,7 @@ impl Core {
             score,
             total,
             now,
+            slot: settings.slot_at(now),
         };
         let (mut shared, mut falls) = (Shared::default(), Vec::new());
         let (mut demand, mut is_raised) = (Demand::default(), false);
@@ -209,7 +211,12 @@ impl Core {
         let production = self.production.as_ref();
         let status = watch.status(production, self.latest, settings, &self.pace);
         let version = watch.shown_version(production).cloned();
-        let corrected = watch.read(production, settings.span, |segment| segment.corrected);
+        let corrected = version
+            .as_ref()
+            .and_then(|version| watch.known_segment(version));
+        let corrected = corrected
+            .map(|segment| segment.corrected)
+            .unwrap_or_default();
         let answers = key.zip(version.as_ref()).and_then(|(key, version)| {
             let names: &dyn Names = &(&key.document_type, version);
             self.answers.get(names)
@@ -334,7 +341,7 @@ impl Core {
                     watch.advance_revision(now);
                 }
             }
-            segments += watch.segments() as u64;
+            segments += watch.judging() as u64;
         }
         self.pace.set_segments(segments);
         self.say_capacity(&raised, settings, cx);
@@ -377,7 +384,7 @@ impl Core {
     }
 
     /// What is stored, without the lock of the guard to be sorted and written.
-    pub(super) fn stored(&self) -> Stored {
+    pub(super) fn stored(&self, settings: &Settings) -> Stored {
         let answers = self.answers.iter();
         Stored {
             format: Format,
@@ -391,6 +398,7 @@ impl Core {
             reports: self.reports.clone(),
             pace: self.pace.clone(),
             invalid: self.invalid,
+            season: settings.season.as_ref().map(Season::name),
         }
     }
 
@@ -398,9 +406,14 @@ impl Core {
         let now = cx.now();
         self.latest = now;
         self.production = Some(cx.line_up().stable().id().clone());
+        let has_same_season = stored.season == settings.season.as_ref().map(Season::name);
         let restored = |mut watch: Arc<Watch>, stored| {
             let stored = Arc::unwrap_or_clone(stored);
-            Arc::make_mut(&mut watch).restore(stored, settings.span, now);
+            let restored = Arc::make_mut(&mut watch);
+            restored.restore(stored, settings.span, now);
+            if !has_same_season {
+                restored.forget_slots();
+            }
             watch
         };
         let fresh = || Arc::new(Watch::new(None));
@@ -443,6 +456,7 @@ struct Document<'a> {
     /// The number of its type's answers.
     total: u64,
     now: Timestamp,
+    slot: Option<u16>,
 }
 
 impl Document<'_> {
@@ -454,21 +468,40 @@ impl Document<'_> {
         settings: &Settings,
         pace: &mut Pace,
     ) -> (Option<Fall>, bool) {
-        let (segment, is_new) = watch.segment(self.version, self.total, self.now, settings.span);
-        if is_new {
+        let Some(slot) = self.slot else {
+            return self.count_in_slot(None, true, watch, settings, pace);
+        };
+        let is_ready = watch.is_ready(self.version, slot);
+        let (of_all, all_changed) = self.count_in_slot(None, !is_ready, watch, settings, pace);
+        let (of_slot, changed) = self.count_in_slot(Some(slot), is_ready, watch, settings, pace);
+        (of_all.or(of_slot), all_changed || changed)
+    }
+
+    fn count_in_slot(
+        &self,
+        slot: Option<u16>,
+        judges: bool,
+        watch: &mut Watch,
+        settings: &Settings,
+        pace: &mut Pace,
+    ) -> (Option<Fall>, bool) {
+        let (total, now, span) = (self.total, self.now, settings.span);
+        let (segment, is_new) = watch.segment(self.version, slot, total, now, span);
+        if is_new && slot.is_none() {
             pace.add_segment();
         }
         let Some(segment) = segment else {
             return (None, false);
         };
+        segment.set_judging(judges);
         let before = segment.raised_threshold();
-        let fall = segment.record(self.score, self.total, self.now, settings, pace);
+        let fall = segment.record(self.score, total, now, settings, pace);
         if let Some(fall) = &fall {
-            segment.raise(fall.rule, self.now, settings);
+            segment.raise(fall.rule, now, settings);
         }
         let has_changed = segment.raised_threshold() != before;
         if fall.is_some() {
-            watch.advance_revision(self.now);
+            watch.advance_revision(now);
         }
         (fall, has_changed)
     }
@@ -493,6 +526,8 @@ pub(super) struct Stored {
     reports: KnownReports,
     pace: Pace,
     invalid: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    season: Option<String>,
 }
 
 impl Stored {

@@ -69,6 +69,7 @@ pub(super) fn detected(
         threshold: fall.threshold,
         generation,
         detectable_drop: fall.detectable_drop,
+        compared_with: fall.compared_with.map(|slot| slot.to_string()),
         also,
         more,
     })

@@ -63,7 +63,7 @@ impl Demand {
     }
 
     /// Whether the document goes to review with raised thresholds that have this cap.
-    pub(super) fn is_within(&self, cap: Confidence) -> bool {
+    pub(super) fn is_within(self, cap: Confidence) -> bool {
         self.is_wanted && self.above < cap
     }
 }

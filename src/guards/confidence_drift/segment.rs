@@ -61,6 +61,11 @@ pub(super) struct Missing {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Segment {
+    /// That of a season; `None` for all times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) slot: Option<u16>,
+    /// Whether documents are compared here: not in all times where their slot has a baseline.
+    judges: bool,
     baseline: Baseline,
     /// The one before the operator asked for a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,6 +100,8 @@ impl Segment {
     pub(super) fn new(baseline: Baseline, total: u64, now: Timestamp, span: Span) -> Self {
         let bucket = span.bucket_at(now);
         Self {
+            slot: None,
+            judges: true,
             baseline,
             replaced: None,
             tested: None,
@@ -113,6 +120,16 @@ impl Segment {
             constant: None,
             missing: None,
         }
+    }
+
+    /// The same for a slot of a season.
+    pub(super) fn in_slot(self, slot: Option<u16>) -> Self {
+        Self { slot, ..self }
+    }
+
+    /// Says whether the documents that follow are compared here.
+    pub(super) fn set_judging(&mut self, judges: bool) {
+        self.judges = judges;
     }
 
     /// After a restart with another window: an empty one.
@@ -220,7 +237,7 @@ impl Segment {
         self.window.add(now, Moments::counts_of(score));
         self.scores.add(self.bucket, score);
         self.has_news = true;
-        if self.is_raised() || !self.baseline.is_frozen() {
+        if self.is_raised() || !self.baseline.is_frozen() || !self.judges {
             return None;
         }
         let is_found = is_tested && !settings.plain_mean && {
@@ -237,6 +254,7 @@ impl Segment {
         };
         let fall = self.fall(recent, rule, settings.one_step());
         fall.map(|fall| Fall {
+            compared_with: settings.compared_with(self.slot),
             detectable_drop: self.detectable_drop(now, settings, pace),
             ..fall
         })
@@ -296,6 +314,7 @@ impl Segment {
             rule,
             threshold,
             detectable_drop: None,
+            compared_with: None,
         })
     }
 
@@ -320,6 +339,7 @@ impl Segment {
                 rule,
                 threshold,
                 detectable_drop: None,
+                compared_with: None,
             })
         })
     }
@@ -344,7 +364,7 @@ impl Segment {
         self.scores.add_to(&mut counts);
         self.constant = counts
             .only()
-            .filter(|_| counts.total() >= CONSTANT_FROM)
+            .filter(|_| counts.total() >= CONSTANT_FROM && self.slot.is_none())
             .map(|confidence| Constant {
                 confidence,
                 documents: counts.total(),
@@ -358,7 +378,7 @@ impl Segment {
             let holding = before.and_then(|before| settings.holding_threshold(&before, &counts));
             raised.raise_to(holding.unwrap_or(raised.threshold));
         }
-        let is_compared = !settings.plain_mean && !self.is_raised();
+        let is_compared = !settings.plain_mean && !self.is_raised() && self.judges;
         let before = is_compared.then(|| self.baseline.scores()).flatten();
         self.shape = before.and_then(|before| shape(&before, &counts, settings, pace));
     }
@@ -372,6 +392,9 @@ impl Segment {
     ) {
         let recent = answers.map_or(0, |answers| answers.recent(now));
         let at_first = settings.baseline_documents;
+        if self.slot.is_some() {
+            return;
+        }
         let missing = self.reporting.missing(recent, at_first, now);
         let is_known = recent >= settings.min_documents;
         self.missing = missing.filter(|_| is_known).map(|documents| Missing {
@@ -596,6 +619,7 @@ mod tests {
             false_alarms: Ratio::ONE,
             plain_mean: false,
             restores: false,
+            season: None,
         }
     }
 

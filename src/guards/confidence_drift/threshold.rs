@@ -1,8 +1,10 @@
 //! The settings of the comparison, and how far a threshold rises.
 
+use super::season::{Season, Slot};
 use crate::confidence::Confidence;
 use crate::ratio::Ratio;
 use crate::stats::{LatticeCounts, Span};
+use crate::time::Timestamp;
 
 /// The settings with which answers and scores are compared.
 #[derive(Clone, Debug)]
@@ -25,9 +27,20 @@ pub(super) struct Settings {
     /// Only the mean over the window counts, with as many documents as `min_documents`.
     pub(super) plain_mean: bool,
     pub(super) restores: bool,
+    pub(super) season: Option<Season>,
 }
 
 impl Settings {
+    /// The number of the season's slot at this time, if there is a season.
+    pub(super) fn slot_at(&self, now: Timestamp) -> Option<u16> {
+        self.season.as_ref().map(|season| season.number_at(now))
+    }
+
+    /// With what the documents of a slot are compared, where that is not the same at all times.
+    pub(super) fn compared_with(&self, slot: Option<u16>) -> Option<Slot> {
+        self.season.as_ref().map(|season| season.slot(slot))
+    }
+
     /// The threshold one step above the normal one.
     pub(super) fn one_step(&self) -> Confidence {
         self.threshold.raised_by(self.step, self.max_threshold)

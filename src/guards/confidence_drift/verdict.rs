@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::corrections::DriftCorrections;
+use super::season::Slot;
 use crate::confidence::Confidence;
 use crate::event::DriftRule;
 use crate::revision::Revision;
@@ -96,6 +97,9 @@ pub struct DriftStatus {
     /// The smallest sudden drop that raises the threshold within about 30 minutes, at the traffic of
     /// the window; `None` if none would.
     pub detectable_drop: Option<Confidence>,
+    /// The slot of the [season](super::Season) whose documents are compared, or all times while that
+    /// has no baseline; `None` without a season.
+    pub compared_with: Option<Slot>,
 }
 
 /// A window mean that has fallen below its baseline.
@@ -109,6 +113,7 @@ pub(super) struct Fall {
     pub(super) rule: DriftRule,
     pub(super) threshold: Confidence,
     pub(super) detectable_drop: Option<Confidence>,
+    pub(super) compared_with: Option<Slot>,
 }
 
 impl Fall {

@@ -77,11 +77,11 @@ impl Watch {
             .max()
     }
 
-    /// The threshold of a version, if it is raised.
+    /// The threshold of a version, if it is raised: the highest of all slots.
     pub(super) fn raised_threshold_for(&self, version: &VersionId) -> Option<Confidence> {
-        let mut segments = self.segments.iter();
-        let (_, segment) = segments.find(|(id, _)| id == version)?;
-        segment.raised_threshold()
+        let of_version = self.segments.iter().filter(|(id, _)| id == version);
+        let raised = of_version.filter_map(|(_, segment)| segment.raised_threshold());
+        raised.max()
     }
 
     /// Whether a tick has something to do besides the end of a bucket.
@@ -94,8 +94,29 @@ impl Watch {
         self.revision.advance(now);
     }
 
-    pub(super) fn segments(&self) -> usize {
-        self.segments.len()
+    /// How many segments may bet: one of each version at a time.
+    pub(super) fn judging(&self) -> usize {
+        let of_all_times = self
+            .segments
+            .iter()
+            .filter(|(_, segment)| segment.slot.is_none());
+        of_all_times.count()
+    }
+
+    /// Whether a slot of a version has a baseline.
+    pub(super) fn is_ready(&self, version: &VersionId, slot: u16) -> bool {
+        let mut segments = self.segments.iter();
+        segments.any(|(id, segment)| {
+            segment.slot == Some(slot) && id == version && segment.baseline().is_frozen()
+        })
+    }
+
+    /// After a restart with another season.
+    pub(super) fn forget_slots(&mut self) {
+        self.segments.retain(|(_, segment)| segment.slot.is_none());
+        for (_, segment) in &mut self.segments {
+            segment.set_judging(true);
+        }
     }
 
     /// Who knows of its drift, and its segments.
@@ -110,26 +131,33 @@ impl Watch {
         (self.acknowledged.as_ref(), segments)
     }
 
-    /// The segment of a version, if there is one.
+    /// The segment of a version for all times, if there is one.
     pub(super) fn known_segment(&mut self, version: &VersionId) -> Option<&mut Segment> {
         let mut segments = self.segments.iter_mut();
-        let (_, segment) = segments.find(|(id, _)| id == version)?;
+        let (_, segment) =
+            segments.find(|(id, segment)| segment.slot.is_none() && id == version)?;
         Some(segment)
     }
 
-    /// The segment of a version, made if there is none, and whether it was. `total` is the number of
+    /// The segment of a version in a slot, made if there is none, and whether it was. `total` is the number of
     /// the type's answers.
     pub(super) fn segment(
         &mut self,
         version: &VersionId,
+        slot: Option<u16>,
         total: u64,
         now: Timestamp,
         span: Span,
     ) -> (Option<&mut Segment>, bool) {
-        let known = self.segments.iter().position(|(id, _)| id == version);
+        let mut segments = self.segments.iter();
+        let known = segments.position(|(id, segment)| segment.slot == slot && id == version);
         let place = known.unwrap_or(self.segments.len());
         if known.is_none() {
-            let segment = Segment::new(self.first_baseline(), total, now, span);
+            let baseline = match slot {
+                None => self.first_baseline(),
+                Some(_) => Baseline::measured(1),
+            };
+            let segment = Segment::new(baseline, total, now, span).in_slot(slot);
             self.segments.push((version.clone(), segment));
         }
         let segment = self.segments.get_mut(place);
@@ -191,15 +219,21 @@ impl Watch {
 
     /// The version whose segment is read.
     pub(super) fn shown_version(&self, production: Option<&VersionId>) -> Option<&VersionId> {
-        let shown = self.segments.get(self.shown(production));
+        let shown = self.segments.get(self.shown(production, None));
         shown.map(|(id, _)| id)
     }
 
-    fn shown(&self, production: Option<&VersionId>) -> usize {
-        let segments = &self.segments;
-        let raised = segments.iter().position(|(_, segment)| segment.is_raised());
-        let place = raised.or_else(|| segments.iter().position(|(id, _)| Some(id) == production));
-        place.unwrap_or(0)
+    fn shown(&self, production: Option<&VersionId>, slot: Option<u16>) -> usize {
+        let position = |is: &dyn Fn(&VersionId, &Segment) -> bool| {
+            let mut segments = self.segments.iter();
+            segments.position(|(id, segment)| is(id, segment))
+        };
+        let of_production = |id: &VersionId| Some(id) == production;
+        let is_ready = |segment: &Segment| segment.slot == slot && segment.baseline().is_frozen();
+        position(&|_, segment| segment.is_raised())
+            .or_else(|| position(&|id, segment| of_production(id) && is_ready(segment)))
+            .or_else(|| position(&|id, _| of_production(id)))
+            .unwrap_or(0)
     }
 
     /// Reads the segment whose threshold is raised, or else that of this version, or else any; that
@@ -207,10 +241,11 @@ impl Watch {
     pub(super) fn read<T>(
         &mut self,
         production: Option<&VersionId>,
+        slot: Option<u16>,
         span: Span,
         read: impl FnOnce(&mut Segment) -> T,
     ) -> T {
-        let place = self.shown(production);
+        let place = self.shown(production, slot);
         match self.segments.get_mut(place) {
             Some((_, segment)) => read(segment),
             None => read(&mut Segment::new(
@@ -231,7 +266,7 @@ impl Watch {
         let acknowledged = self.acknowledged.as_ref();
         let is_known = acknowledged.is_some_and(|acknowledged| acknowledged.holds(now));
         let state = |segment: &mut Segment| segment.state(now, settings);
-        match self.read(production, settings.span, state) {
+        match self.read(production, settings.slot_at(now), settings.span, state) {
             DriftState::Raised if is_known => DriftState::Acknowledged,
             state => state,
         }
@@ -248,7 +283,8 @@ impl Watch {
         let acknowledged = self.acknowledged.as_ref();
         let acknowledged_until = acknowledged.map(|acknowledged| acknowledged.until);
         let state = self.state(production, now, settings);
-        self.read(production, settings.span, |segment| DriftStatus {
+        let slot = settings.slot_at(now);
+        self.read(production, slot, settings.span, |segment| DriftStatus {
             revision,
             state,
             threshold: raised.unwrap_or(settings.threshold),
@@ -260,6 +296,7 @@ impl Watch {
             baseline_number: segment.baseline().number(),
             is_thin: segment.is_thin(now, settings),
             detectable_drop: segment.detectable_drop(now, settings, pace),
+            compared_with: settings.compared_with(segment.slot),
         })
     }
 }

@@ -26,6 +26,7 @@ mod resolving;
 mod response;
 mod restart;
 mod scores;
+mod seasons;
 mod sequential;
 mod shape;
 mod shift;

@@ -50,6 +50,7 @@ fn a_drop_of_a_millionth_more_raises_the_threshold_and_pages_once() {
             generation: 1,
             // 30 minutes of a window of 4 hours must lower its mean by more than 0.05.
             detectable_drop: Some(confidence(0.401)),
+            compared_with: None,
             also: Vec::new(),
             more: 0,
         })
