@@ -45,7 +45,7 @@ pub use corrections::DriftCorrections;
 use key::{Key, Names};
 pub use season::{Season, Slot};
 use threshold::Settings;
-pub use verdict::{ConfidenceMeans, DriftState, DriftStatus};
+pub use verdict::{ConfidenceMeans, DriftState, DriftStatus, SequentialTest, ShapeComparison};
 use watch::Watch;
 
 const NAME: &str = "confidence-drift";
@@ -71,7 +71,9 @@ const LONGEST_SILENCE: Duration = hours(30 * 24);
 /// - **The sequential test** bets on each document that the mean is below the baseline by more than
 ///   0.01, or by two standard errors of the baseline if that is more. It raises one false alarm a
 ///   month at most, in expectation and over all fields together, whatever the distribution and the
-///   traffic.
+///   traffic; with an
+///   [`average_run_length`](ConfidenceDriftMonitorBuilder::average_run_length), one in a stated
+///   number of documents of each field.
 ///
 /// At the end of a bucket of 5 minutes, the monitor compares the distribution with that of the
 /// baseline. It reports a change that is certain (Kolmogorov-Smirnov, one in a thousand divided by

@@ -57,11 +57,15 @@ impl EDetector {
 /// By how much a document that lies `below` the mean on average lets the evidence grow, as a
 /// logarithm, with the best of the stakes; `variance` is that of the scores. To the second order.
 pub(crate) fn growth(mean: f64, below: f64, variance: f64) -> f64 {
-    let stakes = STAKES.map(|stake| stake / (1.0 - mean));
-    let grows = stakes.into_iter().zip(factors(mean, below));
+    let grows = lambdas(mean).into_iter().zip(factors(mean, below));
     let of_each = grows
         .map(|(stake, factor)| factor.ln() - stake * stake * variance / (2.0 * factor * factor));
     of_each.fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// What each of the stakes multiplies the distance below `mean` by.
+pub(crate) fn lambdas(mean: f64) -> [f64; STAKES.len()] {
+    STAKES.map(|stake| stake / (1.0 - mean))
 }
 
 fn factors(mean: f64, below: f64) -> [f64; STAKES.len()] {

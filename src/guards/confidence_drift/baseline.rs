@@ -103,8 +103,10 @@ impl Baseline {
 
     /// The mean that the sequential test tests: the baseline less its margin. `None` where nothing is
     /// left.
-    pub(super) fn tested_mean(&self) -> Option<f64> {
-        let tested = self.moments.mean()?.as_f64() - self.margin().as_f64();
-        (tested > 0.0).then_some(tested)
+    pub(super) fn tested_mean(&self) -> Option<Confidence> {
+        let (mean, margin) = (self.moments.mean()?, self.margin());
+        let tested = mean.as_millionths().checked_sub(margin.as_millionths());
+        let tested = tested.filter(|millionths| *millionths > 0)?;
+        Confidence::try_from(tested).ok()
     }
 }

@@ -5,9 +5,50 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::ratio::Ratio;
+use crate::stats::float;
 use crate::time::{hours, millis};
 
 const MONTH: Duration = hours(24 * 30);
+
+/// What bounds the false alarms of the sequential test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FalseAlarms {
+    /// Their number in a month, of all segments together.
+    InMonth(Ratio),
+    /// The documents of one segment until one, on average.
+    RunLength(u64),
+}
+
+impl FalseAlarms {
+    /// What one of the segments may bet, in buckets of this length.
+    pub(super) fn allow(self, bucket: Duration, pace: &Pace) -> Allowance {
+        match self {
+            Self::InMonth(number) => {
+                Allowance::OfBucket(bets_in(bucket, number) / float(pace.segments()))
+            }
+            Self::RunLength(documents) => Allowance::OfDocument(1.0 / float(documents)),
+        }
+    }
+}
+
+/// What one segment may bet: an alarm takes bets of 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Allowance {
+    /// This much in a bucket, whatever comes in it.
+    OfBucket(f64),
+    /// This much on each document.
+    OfDocument(f64),
+}
+
+impl Allowance {
+    /// The usual bet on a document.
+    pub(super) fn a_bet(self, documents_a_bucket: f64) -> f64 {
+        match self {
+            Self::OfBucket(allowed) => allowed / documents_a_bucket.max(1.0),
+            Self::OfDocument(bet) => bet,
+        }
+    }
+}
 
 /// How many segments share the bets of a bucket: those that began before it. So the bets of all
 /// never exceed what the month allows, however many begin.
@@ -48,7 +89,7 @@ impl Pace {
     clippy::cast_precision_loss,
     reason = "milliseconds of a bucket and of a month are far below 2^53"
 )]
-pub(super) fn bets_in(bucket: Duration, false_alarms_a_month: Ratio) -> f64 {
+fn bets_in(bucket: Duration, false_alarms_a_month: Ratio) -> f64 {
     false_alarms_a_month.as_f64() * millis(bucket) as f64 / millis(MONTH) as f64
 }
 
@@ -65,20 +106,24 @@ impl Bets {
         Self { bucket, left: 0.0 }
     }
 
-    /// The bet on the next document: what the bucket allows, divided by its usual documents.
-    pub(super) fn next(&mut self, bucket: u64, allowed: f64, documents_a_bucket: f64) -> f64 {
+    /// The bet on the next document: the usual one, as long as the bucket has it.
+    pub(super) fn next(
+        &mut self,
+        bucket: u64,
+        allowance: Allowance,
+        documents_a_bucket: f64,
+    ) -> f64 {
+        let usual = allowance.a_bet(documents_a_bucket);
+        let Allowance::OfBucket(allowed) = allowance else {
+            return usual;
+        };
         if bucket > self.bucket {
             (self.bucket, self.left) = (bucket, allowed);
         }
-        let bet = a_bet(allowed, documents_a_bucket).min(self.left);
+        let bet = usual.min(self.left);
         self.left -= bet;
         bet
     }
-}
-
-/// The usual bet on a document.
-pub(super) fn a_bet(allowed: f64, documents_a_bucket: f64) -> f64 {
-    allowed / documents_a_bucket.max(1.0)
 }
 
 #[cfg(test)]
@@ -102,7 +147,7 @@ mod tests {
         pace.advance(7);
         pace.add_segment();
         assert_eq!(pace.segments(), 1, "the second has no part in this bucket");
-        let next = |bets: &mut Bets, bucket| bets.next(bucket, 0.5, 2.0);
+        let next = |bets: &mut Bets, bucket| bets.next(bucket, Allowance::OfBucket(0.5), 2.0);
         assert!(next(&mut bets, 7) <= 0.0);
         pace.advance(8);
         assert_eq!(pace.segments(), 2);
@@ -118,7 +163,7 @@ mod tests {
             let mut latest = 0;
             for (bucket, usual) in documents {
                 latest = bucket.max(latest);
-                by_bucket[usize::try_from(latest).unwrap()] += bets.next(latest, 0.01, usual);
+                by_bucket[usize::try_from(latest).unwrap()] += bets.next(latest, Allowance::OfBucket(0.01), usual);
             }
             prop_assert!(by_bucket.iter().all(|bets| *bets <= 0.01 + 1e-12), "{by_bucket:?}");
         }

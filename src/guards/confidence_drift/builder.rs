@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::baseline::Baseline;
+use super::bets::FalseAlarms;
 use super::core::Core;
 use super::season::Season;
 use super::threshold::Settings;
@@ -24,7 +25,7 @@ const BASELINE_DOCUMENTS: u64 = 100;
 /// The drop at which a drift ends, as a share of the one at which it begins: 0.03 of 0.05.
 const EXIT_SHARE: Ratio = Ratio::percent(60);
 /// One false alarm of the sequential test a month, of all fields together.
-const FALSE_ALARMS: Ratio = Ratio::ONE;
+const FALSE_ALARMS: FalseAlarms = FalseAlarms::InMonth(Ratio::ONE);
 const MAX_DROP: Confidence = Confidence::percent(5);
 const MAX_THRESHOLD: Confidence = Confidence::percent(95);
 const MIN_DOCUMENTS: u64 = 30;
@@ -75,7 +76,7 @@ pub struct ConfidenceDriftMonitorBuilder {
     capacity: Option<Ratio>,
     distrust: Option<Ratio>,
     exit_drop: Option<Confidence>,
-    false_alarms: Ratio,
+    false_alarms: FalseAlarms,
     max_drop: Confidence,
     max_keys: usize,
     max_threshold: Confidence,
@@ -196,7 +197,19 @@ impl ConfidenceDriftMonitorBuilder {
     /// the expected confidence of each document is not below the baseline by more than 0.01 or two
     /// standard errors of the baseline.
     pub fn false_alarms_a_month(mut self, false_alarms: Ratio) -> Self {
-        self.false_alarms = false_alarms;
+        self.false_alarms = FalseAlarms::InMonth(false_alarms);
+        self
+    }
+
+    /// Bounds the false alarms of the sequential test in documents instead of months: sets the
+    /// average run length (ARL) of each field. Without a fall, at least this many documents of a
+    /// field pass before a false alarm, in expectation; a document bets one divided by this number,
+    /// from the first after the baseline on. Smaller numbers find a drop sooner.
+    ///
+    /// The bound holds as that of [`false_alarms_a_month`](Self::false_alarms_a_month), but for each
+    /// field alone: the false alarms of all fields add up. Of the two, the last one given counts.
+    pub fn average_run_length(mut self, documents: u64) -> Self {
+        self.false_alarms = FalseAlarms::RunLength(documents);
         self
     }
 
@@ -340,9 +353,11 @@ impl ConfidenceDriftMonitorBuilder {
             let field = "drift hold_expected_error";
             return Err(Error::invalid(field, Ratio::ZERO, "more than 0 %"));
         }
-        if self.false_alarms == Ratio::ZERO {
-            let field = "drift false_alarms_a_month";
-            return Err(Error::invalid(field, self.false_alarms, "more than 0 %"));
+        if let FalseAlarms::InMonth(number) = self.false_alarms {
+            if number == Ratio::ZERO {
+                let field = "drift false_alarms_a_month";
+                return Err(Error::invalid(field, number, "more than 0 %"));
+            }
         }
         if self.min_documents == 0 {
             let field = "drift min_documents";
@@ -358,7 +373,13 @@ impl ConfidenceDriftMonitorBuilder {
             "drift baseline_documents".to_owned(),
             self.baseline_documents,
         );
-        for (field, documents) in given.chain([measured]) {
+        let run_length = match self.false_alarms {
+            FalseAlarms::InMonth(_) => None,
+            FalseAlarms::RunLength(documents) => {
+                Some(("drift average_run_length".to_owned(), documents))
+            }
+        };
+        for (field, documents) in given.chain([measured]).chain(run_length) {
             if documents == 0 || documents > MOST_DOCUMENTS {
                 let allowed = format!("1 to {MOST_DOCUMENTS} documents");
                 return Err(Error::invalid(field, documents, allowed));

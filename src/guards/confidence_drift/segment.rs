@@ -7,16 +7,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::baseline::Baseline;
-use super::bets::{Bets, Pace, a_bet, bets_in};
+use super::bets::{Allowance, Bets, Pace};
 use super::corrections::BeforeAndSince;
 use super::raised::Raised;
 use super::reporting::{Answers, Reporting};
 use super::threshold::Settings;
-use super::verdict::{ConfidenceMeans, DriftState, Fall};
+use super::verdict::{ConfidenceMeans, DriftState, Fall, SequentialTest, ShapeComparison};
 use crate::confidence::Confidence;
 use crate::event::{DriftRule, ShapeChange};
 use crate::stats::{
     EDetector, LatticeCounts, LatticeWindow, Moments, Span, TwoSample, Window, float, growth,
+    lambdas,
 };
 use crate::time::{Timestamp, millis, minutes};
 
@@ -72,7 +73,7 @@ pub(super) struct Segment {
     replaced: Option<Box<Baseline>>,
     /// The mean that the sequential test tests, once the baseline is frozen and a document came.
     #[serde(skip)]
-    tested: Option<f64>,
+    tested: Option<Confidence>,
     raised: Option<Raised>,
     span: Span,
     window: Window<3>,
@@ -267,7 +268,7 @@ impl Segment {
         self.tested = Some(tested);
         let usual = self.usual_in_a_bucket(recent);
         let bet = self.bets.next(self.bucket, allowed(settings, pace), usual);
-        self.detector.observe(tested, score.as_f64(), bet);
+        self.detector.observe(tested.as_f64(), score.as_f64(), bet);
     }
 
     fn usual_in_a_bucket(&self, recent: u64) -> f64 {
@@ -482,6 +483,33 @@ impl Segment {
         (recent.documents() > 1).then(|| Confidence::nearest(recent.standard_error()))
     }
 
+    /// What the sequential test has found so far; `None` where there is none, or not yet.
+    pub(super) fn sequential(&self, settings: &Settings) -> Option<SequentialTest> {
+        let is_tested = self.baseline.is_frozen() && !settings.plain_mean;
+        let mean = self.baseline.tested_mean().filter(|_| is_tested)?;
+        Some(SequentialTest {
+            value: self.detector.value(),
+            mean,
+            lambdas: lambdas(mean.as_f64()),
+        })
+    }
+
+    /// How the scores of the window lie beside those of the baseline; `None` where there are none.
+    pub(super) fn compare_shapes(&mut self, now: Timestamp) -> Option<ShapeComparison> {
+        let is_frozen = self.baseline.is_frozen();
+        let before = is_frozen.then(|| self.baseline.scores()).flatten()?;
+        self.scores.advance(self.span.bucket_at(now));
+        let mut counts = LatticeCounts::default();
+        self.scores.add_to(&mut counts);
+        let found = TwoSample::of(&before, &counts)?;
+        Some(ShapeComparison {
+            ks: found.ks,
+            p: found.p,
+            distance: found.wasserstein(),
+            documents: counts.total(),
+        })
+    }
+
     /// The smallest drop, in steps of a thousandth, that would raise the threshold within 30 minutes
     /// at the traffic of the window; `None` if none would, or while the baseline is measured.
     pub(super) fn detectable_drop(
@@ -530,10 +558,10 @@ impl Segment {
             return false;
         };
         let usual = self.usual_in_a_bucket(recent.documents());
-        let bet = a_bet(allowed(settings, pace), usual);
+        let bet = allowed(settings, pace).a_bet(usual);
         let below = drop - self.baseline.margin().as_f64();
         let documents = float(recent.documents()) * in_time;
-        documents * growth(tested, below, self.variance(recent)) >= -bet.ln()
+        documents * growth(tested.as_f64(), below, self.variance(recent)) >= -bet.ln()
     }
 
     fn recent(&mut self, now: Timestamp) -> Moments {
@@ -563,8 +591,8 @@ impl Segment {
     }
 }
 
-fn allowed(settings: &Settings, pace: &Pace) -> f64 {
-    bets_in(settings.span.bucket(), settings.false_alarms) / float(pace.segments())
+fn allowed(settings: &Settings, pace: &Pace) -> Allowance {
+    settings.false_alarms.allow(settings.span.bucket(), pace)
 }
 
 fn ratio(part: Duration, whole: Duration) -> f64 {
@@ -597,6 +625,7 @@ fn shape(
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::bets::FalseAlarms;
     use super::*;
     use crate::ratio::Ratio;
     use crate::time::hours;
@@ -616,7 +645,7 @@ mod tests {
             span: Span::fixed(hours(4), 48),
             min_documents: 30,
             baseline_documents: 100,
-            false_alarms: Ratio::ONE,
+            false_alarms: FalseAlarms::InMonth(Ratio::ONE),
             plain_mean: false,
             restores: false,
             season: None,

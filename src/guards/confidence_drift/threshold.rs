@@ -1,5 +1,6 @@
 //! The settings of the comparison, and how far a threshold rises.
 
+use super::bets::FalseAlarms;
 use super::season::{Season, Slot};
 use crate::confidence::Confidence;
 use crate::ratio::Ratio;
@@ -23,7 +24,7 @@ pub(super) struct Settings {
     pub(super) span: Span,
     pub(super) min_documents: u64,
     pub(super) baseline_documents: u64,
-    pub(super) false_alarms: Ratio,
+    pub(super) false_alarms: FalseAlarms,
     /// Only the mean over the window counts, with as many documents as `min_documents`.
     pub(super) plain_mean: bool,
     pub(super) restores: bool,

@@ -66,7 +66,7 @@ pub struct ConfidenceMeans {
 
 /// The status of one field of one document type: of the version whose threshold is raised, or else
 /// of the one in production.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct DriftStatus {
     /// The revision, for the next command. Commands on the field change it, and its threshold that
@@ -100,6 +100,49 @@ pub struct DriftStatus {
     /// The slot of the [season](super::Season) whose documents are compared, or all times while that
     /// has no baseline; `None` without a season.
     pub compared_with: Option<Slot>,
+    /// The sequential test; `None` while the baseline is measured, with
+    /// [`plain_mean`](super::ConfidenceDriftMonitorBuilder::plain_mean), and where the baseline is
+    /// too low for a fall to be found.
+    pub sequential: Option<SequentialTest>,
+    /// The comparison of the distributions, whether or not they differ by enough to be reported;
+    /// `None` while the baseline is measured, where only its mean was given, and without documents.
+    pub shape: Option<ShapeComparison>,
+}
+
+/// The sequential test of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SequentialTest {
+    /// The evidence for a fall: 0 without any, and never negative. At 1 the threshold rises, and
+    /// the test starts anew from 0 when it is lowered again. With an average run length of `n`
+    /// documents, `n` times this value is the Shiryaev-Roberts detector with a limit of `n`.
+    pub value: f64,
+    /// The mean below which the confidences must have fallen: the baseline less 0.01, or less two
+    /// of its standard errors if that is more.
+    pub mean: Confidence,
+    /// The five bets of the mixture, each on its own: a confidence `x` multiplies what a bet
+    /// `lambda` has gained by `1 + lambda * (mean - x)`. They are 1, 2, 4, 6 and 8 at a `mean` of
+    /// 0.90, and otherwise in proportion to `1 / (1 - mean)`.
+    pub lambdas: [f64; 5],
+}
+
+/// The confidences of the window beside those of the baseline, in thousandths: exact for confidences
+/// with up to three decimals, and otherwise off by half a thousandth at most.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ShapeComparison {
+    /// The Kolmogorov-Smirnov distance: the largest difference between the two distribution
+    /// functions, from 0 to 1.
+    pub ks: f64,
+    /// The probability of a distance of at least `ks` between two samples of one distribution, by
+    /// Kolmogorov's limit for many documents: the chance that `sqrt(n * m / (n + m)) * ks` is
+    /// exceeded, of `n` and `m` documents. Too large rather than too small where many are tied.
+    pub p: f64,
+    /// The Wasserstein distance: how far confidences have moved on average, from 0 to 1.
+    pub distance: f64,
+    /// The number of documents that are compared: those of the window, of which the oldest leave it
+    /// a quarter at a time.
+    pub documents: u64,
 }
 
 /// A window mean that has fallen below its baseline.

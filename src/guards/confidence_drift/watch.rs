@@ -297,6 +297,8 @@ impl Watch {
             is_thin: segment.is_thin(now, settings),
             detectable_drop: segment.detectable_drop(now, settings, pace),
             compared_with: settings.compared_with(segment.slot),
+            sequential: segment.sequential(settings),
+            shape: segment.compare_shapes(now),
         })
     }
 }

@@ -111,6 +111,10 @@ fn numbers_outside_their_range_are_refused_by_name() {
             "drift false_alarms_a_month: got `0 %`, expected more than 0 %",
         ),
         (
+            builder().average_run_length(0),
+            "drift average_run_length: got `0`, expected 1 to 1000000000000 documents",
+        ),
+        (
             builder().baseline_confidences(names().0, names().1, []),
             "drift baseline of invoice.total: got `0`, expected 1 to 1000000000000 documents",
         ),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fusebox::drift::DriftState;
 use fusebox::pipeline::Snapshot;
-use fusebox::{Confidence, ConfidenceDriftMonitor, Timestamp};
+use fusebox::{Confidence, ConfidenceDriftMonitor, Report, Timestamp};
 use proptest::prelude::*;
 
 use super::{Bench, HOUR, NOON, confidence, is_accepted, plain, state_of, with_baseline};
@@ -118,6 +118,31 @@ fn a_clock_that_jumps_back_an_hour_loses_nothing() {
 }
 
 proptest! {
+    /// A dashboard that reads every status after every document.
+    #[test]
+    fn looking_changes_nothing(
+        scores in prop::collection::vec((0.5_f64..=1.0, 0_u64..1_000), 1..80),
+    ) {
+        let runs = [false, true].map(|is_looked_at| {
+            let bench = Bench::new(ConfidenceDriftMonitor::builder().baseline_documents(20));
+            for (n, (score, seconds)) in scores.iter().enumerate() {
+                bench.totals(*score, 1);
+                bench.clock.advance(Duration::from_secs(*seconds));
+                if n % 3 == 0 {
+                    let _ = bench.answer("letter", Report::new().confidence("total", 0.9));
+                }
+                if is_looked_at {
+                    let _ = bench.drift.status("invoice", "total");
+                    let _ = bench.drift.status("letter", "never");
+                }
+            }
+            bench.pipeline.tick();
+            let kinds: Vec<_> = bench.sink.take().into_iter().map(|event| event.kind).collect();
+            (bench.drift.status("invoice", "total"), state_of(&bench.drift), kinds)
+        });
+        prop_assert_eq!(&runs[0], &runs[1]);
+    }
+
     /// The full rules, with a restart after any document: what is decided, said and stored is the
     /// same to the last bit.
     #[test]

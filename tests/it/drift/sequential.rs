@@ -61,6 +61,95 @@ fn a_segment_takes_part_from_its_second_bucket_on() {
     assert_eq!(bench.state(), DriftState::Raised);
 }
 
+/// A baseline of 0.91, so that a mean of 0.90 is tested, and a run length.
+fn of_run_length(documents: u64) -> ConfidenceDriftMonitorBuilder {
+    let (invoice, total) = names();
+    ConfidenceDriftMonitor::builder()
+        .baseline(invoice, total, confidence(0.91), 1_000_000)
+        .average_run_length(documents)
+}
+
+/// A confidence at the tested mean multiplies by 1, so each document adds a bet.
+#[test]
+fn a_run_length_is_the_detectors_limit_in_documents() {
+    for documents in [1, 2, 4, 8] {
+        let bench = Bench::new(of_run_length(documents));
+        bench.totals(0.90, documents - 1);
+        assert_ne!(bench.state(), DriftState::Raised, "{documents}");
+        bench.totals(0.90, 1);
+        assert_eq!(bench.state(), DriftState::Raised, "{documents}");
+        assert_eq!(found_by(&bench), [DriftRule::Sequential]);
+    }
+}
+
+/// `R = (1 + R) * (1 + lambda * (0.90 - x))` and the mean of five, by hand: 0.75 gives 1.15, 1.3,
+/// 1.6, 1.9 and 2.2; 0.90 adds one to each; 0.95 multiplies 3.15, 3.3, 3.6, 3.9 and 4.2 by 0.95,
+/// 0.9, 0.8, 0.7 and 0.6.
+#[test]
+fn the_status_has_the_value_of_the_detector() {
+    let bench = Bench::new(of_run_length(1_000));
+    let test = || bench.drift.status("invoice", "total").sequential.unwrap();
+    assert_eq!(test().mean, confidence(0.90));
+    for (lambda, expected) in test().lambdas.into_iter().zip([1.0, 2.0, 4.0, 6.0, 8.0]) {
+        assert!((lambda - expected).abs() < 1e-12, "{lambda}");
+    }
+    assert!(test().value <= 0.0);
+    for (score, expected) in [(0.75, 1.63), (0.90, 2.63), (0.95, 2.8185)] {
+        bench.totals(score, 1);
+        let value = 1_000.0 * test().value;
+        assert!((value / expected - 1.0).abs() < 1e-12, "{value} {expected}");
+    }
+}
+
+#[test]
+fn there_is_no_value_where_nothing_is_tested() {
+    let (invoice, total) = names();
+    let of = |builder: ConfidenceDriftMonitorBuilder| {
+        Bench::new(builder).drift.status("invoice", "total")
+    };
+    assert_eq!(of(ConfidenceDriftMonitor::builder()).sequential, None);
+    assert_eq!(of(of_run_length(9).plain_mean()).sequential, None);
+    let low = ConfidenceDriftMonitor::builder();
+    let low = low.baseline(invoice, total, confidence(0.01), 1_000_000);
+    assert_eq!(of(low).sequential, None, "nothing lies below");
+}
+
+#[test]
+fn the_last_bound_given_counts() {
+    let by_month = of_run_length(4).false_alarms_a_month(Ratio::ONE);
+    let by_documents = by_month.clone().average_run_length(4);
+    for (builder, is_raised) in [(by_month, false), (by_documents, true)] {
+        let bench = Bench::new(builder);
+        bench.totals(0.90, 4);
+        assert_eq!(bench.state() == DriftState::Raised, is_raised);
+    }
+}
+
+/// 112 documents in four hours are 2 1/3 in a bucket: one false alarm in 10,000 of them are 8,640 *
+/// 7 / 3 / 10,000 = 2.016 a month.
+#[test]
+fn a_run_length_reveals_what_as_many_false_alarms_a_month_reveal() {
+    let (invoice, total) = names();
+    let builder = ConfidenceDriftMonitor::builder();
+    let builder = builder.baseline(invoice, total, confidence(0.90), 1_000_000);
+    let by_month = Ratio::new(2_016, 1_000).unwrap();
+    let drops = [
+        builder.clone().false_alarms_a_month(by_month),
+        builder.clone().average_run_length(10_000),
+        builder.average_run_length(1_000_000_000),
+    ]
+    .map(|builder| {
+        let bench = Bench::new(builder);
+        for _ in 0..112 {
+            bench.totals(0.90, 1);
+            bench.clock.advance(Duration::from_millis(14_400_000 / 113));
+        }
+        bench.drift.status("invoice", "total").detectable_drop
+    });
+    assert_eq!(drops[0], drops[1]);
+    assert!(drops[1].is_some() && drops[1] < drops[2], "{drops:?}");
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Law {
     Beta,
@@ -114,6 +203,34 @@ fn false_alarms_stay_within_their_number_whatever_the_distribution() {
         assert!(f64::from(alarms) <= most, "{law:?}: {alarms} of {expected}");
         assert!(alarms > 0, "{law:?}");
         println!("{law:?}: {alarms} alarms, {expected} allowed");
+    }
+}
+
+/// One in 500 documents is allowed, at the lowest mean that is no fall, in one bucket as in many.
+/// Again three square roots more may come by chance.
+#[test]
+fn false_alarms_stay_within_a_run_length_whatever_the_distribution() {
+    const RUN_LENGTH: u32 = 500;
+    const DOCUMENTS: u32 = 20_000;
+    for law in [Law::Beta, Law::Bimodal, Law::Bernoulli] {
+        let builder = sequential().average_run_length(u64::from(RUN_LENGTH));
+        let bench = Bench::new(builder);
+        let mut chance = Chance::new(11);
+        let mut alarms = 0_u32;
+        for n in 0..DOCUMENTS {
+            bench.totals(law.score(&mut chance), 1);
+            if bench.state() == DriftState::Raised {
+                alarms += 1;
+                resolve(&bench.drift, "invoice", "total").unwrap();
+            }
+            if n % 100 == 0 {
+                let _ = bench.sink.take();
+            }
+        }
+        let expected = f64::from(DOCUMENTS / RUN_LENGTH);
+        let most = expected + 3.0 * expected.sqrt();
+        assert!(f64::from(alarms) <= most, "{law:?}: {alarms} of {expected}");
+        assert!(alarms > 0, "{law:?}");
     }
 }
 

@@ -93,6 +93,42 @@ fn what_is_not_both_certain_and_large_is_no_change() {
     }
 }
 
+/// scipy 1.17.1: `ks_2samp(baseline, scores).statistic`, `kstwobign.sf(sqrt(10 * 6 / 16) *
+/// statistic)` and `wasserstein_distance(baseline, scores)`.
+#[test]
+fn a_status_compares_the_distributions_whatever_the_rule() {
+    let (invoice, total) = names();
+    let scores = [
+        0.91, 0.87, 0.95, 0.902, 0.9, 0.883, 0.94, 0.921, 0.899, 0.93,
+    ];
+    let builder = ConfidenceDriftMonitor::builder();
+    let builder = builder.baseline_confidences(invoice, total, scores.map(confidence));
+    for builder in [builder.clone(), builder.plain_mean()] {
+        let bench = Bench::new(builder);
+        let shape = || bench.drift.status("invoice", "total").shape;
+        assert_eq!(shape(), None, "no documents");
+        for score in [0.85, 0.9, 0.81, 0.95, 0.87, 0.88] {
+            bench.totals(score, 1);
+        }
+        let found = shape().unwrap();
+        assert_eq!(found.documents, 6);
+        for (found, expected) in [
+            (found.ks, 0.566_666_666_666_666_7),
+            (found.p, 0.179_799_207_208_670_4),
+            (found.distance, 0.035_166_666_666_666_68),
+        ] {
+            assert!((found / expected - 1.0).abs() < 1e-9, "{found} {expected}");
+        }
+        bench.clock.advance(minutes(240));
+        bench.pipeline.tick();
+        assert_eq!(shape(), None, "no documents any more");
+    }
+    let bench = Bench::new(super::with_baseline(0.90));
+    bench.totals(0.90, 1);
+    let shape = bench.drift.status("invoice", "total").shape;
+    assert_eq!(shape, None, "only the mean was given");
+}
+
 #[test]
 fn a_shape_that_is_as_before_ends_its_incident() {
     let bench = bench();
