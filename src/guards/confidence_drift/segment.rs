@@ -363,9 +363,12 @@ impl Segment {
         }
         let mut counts = LatticeCounts::default();
         self.scores.add_to(&mut counts);
+        // With fewer documents it goes on: their number changes by chance, and is no recovery.
+        let known = self.constant.map(|known| known.confidence);
         self.constant = counts
             .only()
-            .filter(|_| counts.total() >= CONSTANT_FROM && self.slot.is_none())
+            .filter(|_| self.slot.is_none())
+            .filter(|confidence| counts.total() >= CONSTANT_FROM || known == Some(*confidence))
             .map(|confidence| Constant {
                 confidence,
                 documents: counts.total(),

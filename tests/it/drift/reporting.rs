@@ -36,6 +36,27 @@ fn a_confidence_that_has_become_constant_is_a_page() {
     assert_eq!(bench.pipeline.incidents().len(), 1, "the shape is left");
 }
 
+/// 112 documents in four hours: the comparison covers three to four hours, and so 84 to 112.
+#[test]
+fn a_constant_confidence_of_a_quiet_field_is_one_page() {
+    let bench = Bench::of(ConfidenceDriftMonitor::default());
+    for _ in 0..50 {
+        bench.totals(0.95, 1);
+        bench.totals(0.97, 1);
+    }
+    bench.clock.advance(5 * HOUR);
+    for _ in 0..2 * 112 {
+        bench.totals(1.0, 1);
+        bench.clock.advance(4 * HOUR / 112);
+        bench.pipeline.tick();
+    }
+    assert_eq!(named(&bench, "confidence_constant"), [Severity::Page]);
+    assert_eq!(bench.pipeline.incidents().len(), 2);
+    bench.totals(0.99, 1);
+    (0..4).for_each(|_| end_bucket(&bench));
+    assert_eq!(bench.pipeline.incidents().len(), 1, "the shape is left");
+}
+
 /// A service that says 1.0 of everything from the beginning: no outage, but worth knowing.
 #[test]
 fn a_confidence_that_has_always_been_constant_is_a_warning() {
