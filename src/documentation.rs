@@ -121,6 +121,7 @@ pub mod security {}
 /// [`shadow`]: files#tests
 /// [`tokens`]: files#tests
 /// [`breaker.json`]: files#traces
+/// [`drift.json`]: files#traces
 /// [`rollout.json`]: files#traces
 #[doc = include_str!("../README.md")]
 pub mod readme {}

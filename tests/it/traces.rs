@@ -33,6 +33,13 @@ fn breaker(steps: &str) -> String {
     )
 }
 
+fn drift(steps: &str) -> String {
+    format!(
+        r#"{{"guard": "drift", "id": "X", "title": "x", "config": {{"rule": "full", "sequential": {{"limit": 1000}}}},
+            "steps": [{steps}]}}"#
+    )
+}
+
 fn rollout(steps: &str) -> String {
     format!(
         r#"{{"guard": "rollout", "id": "X", "title": "x", "config": {{"policy": "canary"}}, "steps": [{steps}]}}"#
@@ -70,8 +77,74 @@ fn what_is_wrong_is_named() {
             "case 1: guard: got `x`, expected breaker",
         ),
         (
-            r#"{"guard": "drift", "id": "1", "title": "", "config": {}, "steps": []}"#,
-            "case 1: guard `drift` is not replayed yet",
+            r#"{"guard": "shadow", "id": "1", "title": "", "config": {}, "steps": []}"#,
+            "case 1: guard `shadow` is not replayed yet",
+        ),
+        (
+            &drift("").replace("full", "strict"),
+            "rule: got `strict`, expected full or published",
+        ),
+        (
+            &drift("").replace("full", "published"),
+            "sequential: expected only with the rule full",
+        ),
+        (
+            &drift("").replace(r#""rule""#, r#""bucket_ms": 7, "rule""#),
+            "bucket_ms: got `7`, expected a part of window_ms (14400000)",
+        ),
+        (
+            &drift("").replace(r#""rule""#, r#""delta_micro": 1000001, "rule""#),
+            "delta_micro: confidence: got `1000001`, expected 0 to 1000000 millionths",
+        ),
+        (
+            &drift("").replace(r#""rule""#, r#""restore": "later", "rule""#),
+            "restore: got `later`, expected manual or auto",
+        ),
+        (
+            &drift("").replace("1000", "0"),
+            "drift average_run_length: got `0`, expected 1 to 1000000000000 documents",
+        ),
+        (
+            &drift("").replace("1000", r#"1000, "p": 0.1"#),
+            "key: got `p`, expected one of limit, lambdas",
+        ),
+        (
+            &drift(
+                r#"{"op": "baseline", "type": "invoice", "field": "total", "score": 0.95, "n": 9}"#,
+            )
+            .replace("1000", r#"1000, "lambdas": [1, 2, 4, 6, 8]"#),
+            "step 1: lambdas: got `[1.0,2.0,4.0,6.0,8.0]`, expected [1.6",
+        ),
+        (
+            &drift(
+                r#"{"op": "look", "t": 0, "type": "invoice", "field": "total"},
+                {"op": "baseline", "type": "invoice", "field": "total", "score": 0.9}"#,
+            ),
+            "step 2: baseline: expected before all other operations",
+        ),
+        (
+            &drift(
+                r#"{"op": "baseline", "type": "invoice", "field": "total", "scores": [0.9], "n": 2}"#,
+            ),
+            "scores: expected without score and n",
+        ),
+        (
+            &drift(r#"{"op": "baseline", "type": "invoice", "field": "total", "score": 1.1}"#),
+            "confidence: got `1.1`, expected a number from 0 to 1",
+        ),
+        (
+            &drift(r#"{"op": "doc", "t": 0, "type": "invoice", "fields": {"total": "low"}}"#),
+            "fields: total: expected a number",
+        ),
+        (
+            &drift(
+                r#"{"op": "doc", "t": 0, "type": "invoice", "fields": {"a": 0.9, "b": 0.9}, "state": "healthy"}"#,
+            ),
+            "state: expected in a step of one field: `look` at one of them",
+        ),
+        (
+            &drift(r#"{"op": "restore", "t": 0, "type": "invoice", "field": "total"}"#),
+            "field: got `invoice.total`, expected a field that has been reported",
         ),
         (
             &rollout(

@@ -58,6 +58,13 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| format!("{key}: expected a number"))
     }
 
+    pub(super) fn numbers(&self, key: &str) -> Result<Vec<f64>, Problem> {
+        let list = self.get(key)?.as_array();
+        let numbers = list.map(|list| list.iter().map(Value::as_f64).collect::<Option<_>>());
+        let numbers = numbers.flatten();
+        numbers.ok_or_else(|| format!("{key}: expected a list of numbers"))
+    }
+
     /// The value of a key that may be missing.
     pub(super) fn optional<T>(
         &self,
