@@ -3,8 +3,11 @@
 //! Ids are `drift/observe/<segments>`, of one document type or of 1,000 in turn, with at least 300
 //! documents of a type in a bucket, so that nearly all come in the middle of one;
 //! `drift/observe-thin/<segments>`, with 112 documents of a type in 4 hours;
-//! `drift/review/<segments>`; and `drift/close/<scores>`, the first document of a bucket, which
+//! `drift/review/<segments>`; `drift/look-up/<segments>`, a review of one field among so many, of as
+//! many types in turn; and `drift/close/<scores>`, the first document of a bucket, which
 //! compares the distributions of all ten fields, with so many different scores.
+//! `drift/document/<who>` is `drift/observe/10`, and river's ADWIN (`benches/peers/adwin.py`) where
+//! `pip install river` was done; `FUSEBOX_PYTHON` is the Python that has it, `python3` if not set.
 
 #![allow(
     missing_docs,
@@ -14,6 +17,8 @@
 )]
 
 use std::hint::black_box;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -46,7 +51,7 @@ struct Documents {
 
 impl Documents {
     /// After a baseline was measured for each type, on different answers in turn.
-    fn new(types: u64, different: u64, scores: impl Fn(u64) -> u64) -> Self {
+    fn new(types: u64, fields: u64, different: u64, scores: impl Fn(u64) -> u64) -> Self {
         let line_up = LineUp::new(Version::new("v7", "gpt-4o").expect("names"));
         let ticket = |n| {
             let call = Call::new("inv-1", format!("type-{n}")).expect("names");
@@ -59,7 +64,7 @@ impl Documents {
             };
             Signal::Settled {
                 outcome: Outcome::Accepted,
-                report: (0..FIELDS).fold(Report::new(), field),
+                report: (0..fields).fold(Report::new(), field),
             }
         };
         let mut documents = Self {
@@ -125,11 +130,17 @@ fn drift(criterion: &mut Criterion) {
             ("observe-thin", THIN, false),
             ("review", BUSY, true),
         ] {
-            let mut documents = Documents::new(types, 8, of_a_model);
+            let mut documents = Documents::new(types, FIELDS, 8, of_a_model);
             group.bench_function(format!("{name}/{segments}"), |bencher| {
                 bencher.iter(|| documents.one((gap / types).max(1), is_reviewed));
             });
         }
+    }
+    for types in [1, 10_000] {
+        let mut documents = Documents::new(types, 1, 8, of_a_model);
+        group.bench_function(format!("look-up/{types}"), |bencher| {
+            bencher.iter(|| documents.one((BUSY / types).max(1), true));
+        });
     }
     for scores in [8, 199] {
         let among = |nth| {
@@ -139,12 +150,75 @@ fn drift(criterion: &mut Criterion) {
                 800 + nth * 37 % scores
             }
         };
-        let mut documents = Documents::new(1, scores, among);
+        let mut documents = Documents::new(1, FIELDS, scores, among);
         group.bench_function(format!("close/{scores}"), |bencher| {
             bencher.iter_custom(|closes| (0..closes).map(|_| documents.close()).sum());
         });
     }
     group.finish();
+    let mut group = criterion.benchmark_group("drift/document");
+    let mut documents = Documents::new(1, FIELDS, 8, of_a_model);
+    group.bench_function("fusebox", |bencher| {
+        bencher.iter(|| documents.one(BUSY, false));
+    });
+    match River::start() {
+        Some(mut river) => {
+            group.bench_function("river-adwin", |bencher| {
+                bencher.iter_custom(|count| river.observe(count).expect("an answer"));
+            });
+        }
+        None => eprintln!("drift/document/river-adwin: skipped, no Python with river"),
+    }
+    group.finish();
+}
+
+/// river's ADWIN in a Python of its own.
+struct River {
+    python: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+}
+
+impl River {
+    /// `None` if there is no Python with river.
+    fn start() -> Option<Self> {
+        let python = std::env::var_os("FUSEBOX_PYTHON").unwrap_or_else(|| "python3".into());
+        let mut python = Command::new(python)
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/benches/peers/adwin.py"
+            ))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let (to, from) = (python.stdin.take()?, python.stdout.take()?);
+        let mut river = Self {
+            python,
+            to,
+            from: BufReader::new(from),
+        };
+        (river.read()? == "ready").then_some(river)
+    }
+
+    fn observe(&mut self, documents: u64) -> Option<Duration> {
+        writeln!(self.to, "{documents}").ok()?;
+        self.read()?.parse().ok().map(Duration::from_nanos)
+    }
+
+    fn read(&mut self) -> Option<String> {
+        let mut line = String::new();
+        self.from.read_line(&mut line).ok()?;
+        Some(line.trim().to_owned())
+    }
+}
+
+impl Drop for River {
+    fn drop(&mut self) {
+        let _ = self.python.kill();
+        let _ = self.python.wait();
+    }
 }
 
 criterion_group! {

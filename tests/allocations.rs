@@ -113,15 +113,20 @@ fn a_key_of_the_breaker_takes_a_kilobyte() -> Result<(), fusebox::Error> {
 }
 
 /// What a drift monitor keeps for a field of which every thousandth came in each hour, twice: its
-/// baseline, its window and its names included. And for one of a hundred documents, as most are.
+/// baseline, its window and its names included. And for one of a hundred documents, as most are. A
+/// baseline of the default size leaves room for 10,000 in 160 MB.
 #[test]
 fn a_segment_of_the_drift_monitor_takes_16_kilobytes_at_most() -> Result<(), fusebox::Error> {
     const FIELDS: u64 = 4;
-    for (rounds, scores, limits) in [(8, 1_001, 9_000..=16_384), (4, 25, 1_500..=6_144)] {
+    for (baseline, rounds, scores, limits) in [
+        (1_001, 8, 1_001, 9_000..=16_384),
+        (1_001, 4, 25, 1_500..=6_144),
+        (100, 8, 1_001, 9_000..=16_000),
+    ] {
         let clock = MockClock::at(Timestamp::from_millis(1_773_435_600_000));
         let field = |n| Field::new(format!("field-{n}"));
         let fields: Vec<Field> = (0..FIELDS).map(field).collect::<Result<_, _>>()?;
-        let drift = ConfidenceDriftMonitor::builder().baseline_documents(1_001);
+        let drift = ConfidenceDriftMonitor::builder().baseline_documents(baseline);
         let pipeline = Pipeline::builder(LineUp::new(Version::new("v7", "gpt-4o")?))
             .guard(drift.build()?)
             .clock(clock.clone())
@@ -144,6 +149,52 @@ fn a_segment_of_the_drift_monitor_takes_16_kilobytes_at_most() -> Result<(), fus
         let a_segment = counted.bytes_current / i64::try_from(FIELDS).unwrap_or(1);
         assert!(limits.contains(&a_segment), "{a_segment} bytes a segment");
     }
+    Ok(())
+}
+
+/// 10,000 segments, each with 112 documents in four hours, the first 100 of them its baseline, whose
+/// confidences are spread over all thousandths.
+#[test]
+fn ten_thousand_segments_of_the_drift_monitor_take_160_megabytes_at_most()
+-> Result<(), fusebox::Error> {
+    const TYPES: usize = 100;
+    const FIELDS: usize = 100;
+    let clock = MockClock::at(Timestamp::from_millis(1_773_435_600_000));
+    let drift = Arc::new(ConfidenceDriftMonitor::default());
+    let pipeline = Pipeline::builder(LineUp::new(Version::new("v7", "gpt-4o")?))
+        .guard(Arc::clone(&drift))
+        .clock(clock.clone())
+        .build()?;
+    let document_type = |n| DocumentType::new(format!("type-{n}"));
+    let types: Vec<_> = (0..TYPES).map(document_type).collect::<Result<_, _>>()?;
+    let fields: Vec<_> = (0..FIELDS).map(|n| format!("field-{n}")).collect();
+    let document = DocumentId::new("inv-1")?;
+    let counted = allocation_counter::measure(|| {
+        for nth in 0..112_u32 {
+            clock.advance(Duration::from_secs(14_400 / 113));
+            for document_type in &types {
+                let report = (0..)
+                    .zip(&fields)
+                    .fold(Report::new(), |report, (n, field)| {
+                        let thousandths = (nth * 379 + n * 37) % 1_001;
+                        report.confidence(field, f64::from(thousandths) / 1_000.0)
+                    });
+                let call = Call::of(document.clone(), document_type.clone());
+                let permit = pipeline.admit(&call).permit();
+                drop(permit.map(|permit| permit.answer(report)));
+            }
+            pipeline.tick();
+        }
+    });
+    for name in ["type-0", "type-99"] {
+        let means = drift.means(name, "field-99");
+        assert_eq!(
+            (means.baseline_documents, means.window_documents),
+            (100, 112)
+        );
+    }
+    let bytes = counted.bytes_current;
+    assert!((20_000_000..=160_000_000).contains(&bytes), "{bytes} bytes");
     Ok(())
 }
 
