@@ -192,7 +192,7 @@ impl Guidance {
             ),
             DriftEvent::ConfidenceConstant { .. } => Self::new(
                 "nothing: the threshold cannot tell good answers from bad ones",
-                "the confidence varies again, or there are too few documents to tell",
+                "the confidence varies again, or no more documents come",
                 "check where the confidence comes from; only then trust answers above the threshold",
             ),
             DriftEvent::ConfidenceMissing { field, .. } => Self::new(
