@@ -85,7 +85,7 @@ const LONGEST_SILENCE: Duration = hours(30 * 24);
 /// the threshold does not. The threshold is 0.80. When a field drifts, the monitor raises its
 /// threshold for this version to 0.85 and pages. Fields and types that fall in the same bucket of 5
 /// minutes join the incident: the page names the worst ten of the document, a warning at the end of
-/// the bucket the worst ten of all. The threshold stays raised, even when no documents arrive, until
+/// the bucket the worst ten of all, and an info event each of them. The threshold stays raised, even when no documents arrive, until
 /// the operator [resolves](Self::resolve) the drift or [rebaselines](Self::rebaseline) the field
 /// (which can be [undone](Self::undo_rebaseline)); then it returns to 0.80. No page comes for what
 /// the operator [acknowledges](Self::acknowledge), until the time that was given for it. The state

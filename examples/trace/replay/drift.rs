@@ -3,15 +3,16 @@
 //! The pipeline ticks after each document and after each step. What a step shows is that of its
 //! field: the one that it names, or the only one of its documents. Its events are, in order:
 //! `"base->raised:mean"` and `"base->raised:sequential"` by the rule that raised the threshold,
-//! `"raised->base:recovered"`; commands stand alone: `"restored"`, `"rebaselined"`; and so do
-//! reports that change no threshold: `"shape:fell"`, `"shape:rose"`, `"shape:spread"`,
-//! `"constant"`, `"missing"`, `"raised_without_data"`, `"refused:score"`.
+//! `"raised->base:recovered"`; commands stand alone: `"restored"`, `"rebaselined"`,
+//! `"acknowledged"`; and so do reports that change no threshold: `"acknowledgement_expired"`,
+//! `"shape:fell"`, `"shape:rose"`, `"shape:spread"`, `"constant"`, `"missing"`,
+//! `"raised_without_data"`, `"refused:score"`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fusebox::clock::MockClock;
+use fusebox::clock::{Clock, MockClock};
 use fusebox::drift::{ConfidenceDriftMonitorBuilder, DriftRule, SequentialTest};
 use fusebox::event::DriftEvent;
 use fusebox::sink::MemorySink;
@@ -29,6 +30,9 @@ const BEGIN: Timestamp = Timestamp::EPOCH;
 /// Who gives a trace's commands, and why.
 const WHO: &str = "trace";
 const WHY: &str = "a step of the trace";
+const RAISED: &str = "base->raised:";
+/// Unless a step says until when.
+const ACKNOWLEDGED_FOR: Duration = Duration::from_secs(24 * 3_600);
 const WINDOW_MS: u64 = 4 * 3_600_000;
 const BUCKET_MS: u64 = 5 * 60_000;
 /// How far a bet may be from the one that a trace states.
@@ -154,6 +158,23 @@ impl Drift {
         self.running.pipeline.restore(&snapshot).map_err(text)
     }
 
+    fn acknowledge(
+        &self,
+        (document_type, field): &Named,
+        fields: &Fields<'_>,
+    ) -> Result<(), Problem> {
+        let Running { pipeline, drift } = &self.running;
+        // A command uses the time of the last tick.
+        pipeline.tick();
+        let until = match fields.optional("until", Fields::number)? {
+            Some(until) => Timestamp::from_millis(until),
+            None => self.clock.now() + ACKNOWLEDGED_FOR,
+        };
+        let seen = drift.status(document_type, field).revision;
+        let done = drift.acknowledge(document_type, field, seen, until, WHO, WHY);
+        done.map_err(text)
+    }
+
     fn command(&self, op: &str, (document_type, field): &Named) -> Result<(), Problem> {
         let drift = &self.running.drift;
         // A command uses the time of the last tick.
@@ -169,9 +190,22 @@ impl Drift {
     fn take_events(&mut self) {
         for event in self.sink.take() {
             if let EventKind::Drift(event) = event.kind {
-                self.events.push((named_by(&event), shown(&event)));
+                let (mut named, shown) = (named_by(&event), shown(&event));
+                if shown.starts_with(RAISED) {
+                    // A later page may name a field again.
+                    named.retain(|name| !self.is_raised(name));
+                }
+                self.events.push((named, shown));
             }
         }
+    }
+
+    fn is_raised(&self, name: &String) -> bool {
+        let events = self.events.iter().filter(|(of, _)| of.contains(name));
+        let ends = ["raised->base:recovered", "restored", "rebaselined"];
+        let is_change = |event: &&String| event.starts_with(RAISED) || ends.contains(&&***event);
+        let latest = events.map(|(_, event)| event).rfind(is_change);
+        latest.is_some_and(|event| event.starts_with(RAISED))
     }
 
     fn look(&self, named: &Named) -> Result<Map<String, Value>, Problem> {
@@ -212,6 +246,7 @@ impl Guarded for Drift {
         match op {
             "baseline" => Operation::Known(&["t", "type", "field", "score", "n", "scores"]),
             "doc" => Operation::Known(&["t", "type", "fields", "n", "every"]),
+            "acknowledge" => Operation::Known(&["t", "type", "field", "until"]),
             "look" | "restore" | "rebaseline" | "restart" => {
                 Operation::Known(&["t", "type", "field"])
             }
@@ -229,6 +264,7 @@ impl Guarded for Drift {
             ("baseline", Some(named)) => self.baseline(named.clone(), fields)?,
             ("doc", _) => is_refused = self.documents(fields.number("t")?, fields)?,
             ("restart", _) => self.restart()?,
+            ("acknowledge", Some(named)) => self.acknowledge(named, fields)?,
             ("restore" | "rebaseline", Some(named)) => self.command(op, named)?,
             _ => {}
         }
@@ -421,6 +457,7 @@ fn named_by(event: &DriftEvent) -> Vec<String> {
 fn shown(event: &DriftEvent) -> String {
     let shown = match event {
         DriftEvent::BaselineRestarted { .. } => "rebaselined",
+        DriftEvent::DriftAcknowledged { .. } => "acknowledged",
         DriftEvent::ConfidenceConstant { .. } => "constant",
         DriftEvent::ConfidenceMissing { .. } => "missing",
         DriftEvent::DriftDetected { rule, .. } => match rule {

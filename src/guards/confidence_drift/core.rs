@@ -157,7 +157,8 @@ impl Core {
             }
             let (fall, has_changed) = document(mean).count_in(watch, settings, &mut self.pace);
             self.generation += u64::from(has_changed);
-            falls.extend(fall.map(|fall| (Key::of(ticket, field), fall)));
+            let generation = self.generation;
+            falls.extend(fall.map(|fall| (Key::of(ticket, field), Fall { generation, ..fall })));
         }
         self.places = places;
         let watch = shared.by.and_then(|key| self.watches.get_mut(&key));
@@ -165,7 +166,8 @@ impl Core {
             let watch = Arc::make_mut(watch);
             let (fall, has_changed) = document(score).count_in(watch, settings, &mut self.pace);
             self.generation += u64::from(has_changed);
-            falls.extend(fall.map(|fall| (Key::other(), fall)));
+            let generation = self.generation;
+            falls.extend(fall.map(|fall| (Key::other(), Fall { generation, ..fall })));
         }
         if is_raised || !falls.is_empty() {
             let demand = is_raised.then_some(demand);
@@ -173,7 +175,7 @@ impl Core {
         }
         if !falls.is_empty() {
             let bucket = settings.span.bucket_at(now);
-            self.falls.add(falls, bucket, self.generation, cx);
+            self.falls.add(falls, bucket, cx);
         }
     }
 
@@ -298,7 +300,7 @@ impl Core {
         let bucket = settings.span.bucket_at(now);
         let is_new_bucket = bucket > self.ticked;
         self.ticked = bucket;
-        self.falls.end_bucket(bucket, self.generation, cx);
+        self.falls.end_bucket(bucket, cx);
         if is_new_bucket {
             self.answers
                 .retain(|(_, version)| line_up.role_of(version).is_some());

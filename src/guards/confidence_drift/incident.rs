@@ -50,13 +50,7 @@ pub(super) fn missing(name: &str) -> Trouble<'_> {
     Trouble::new("missing").about(name).joins_always()
 }
 
-pub(super) fn detected(
-    key: &Key,
-    fall: &Fall,
-    generation: u64,
-    also: Vec<String>,
-    more: u64,
-) -> EventKind {
+pub(super) fn detected(key: &Key, fall: &Fall, also: Vec<String>, more: u64) -> EventKind {
     EventKind::Drift(DriftEvent::DriftDetected {
         document_type: key.document_type.clone(),
         field: key.field.clone(),
@@ -67,7 +61,7 @@ pub(super) fn detected(
         standard_error: fall.standard_error,
         documents: fall.documents,
         threshold: fall.threshold,
-        generation,
+        generation: fall.generation,
         detectable_drop: fall.detectable_drop,
         compared_with: fall.compared_with.map(|slot| slot.to_string()),
         also,

@@ -314,6 +314,7 @@ impl Segment {
             standard_error: Confidence::nearest(recent.standard_error()),
             rule,
             threshold,
+            generation: 0,
             detectable_drop: None,
             compared_with: None,
         })
@@ -339,6 +340,7 @@ impl Segment {
                 standard_error: Confidence::percent(0),
                 rule,
                 threshold,
+                generation: 0,
                 detectable_drop: None,
                 compared_with: None,
             })

@@ -155,6 +155,8 @@ pub(super) struct Fall {
     pub(super) standard_error: Confidence,
     pub(super) rule: DriftRule,
     pub(super) threshold: Confidence,
+    /// That of the thresholds since the fall.
+    pub(super) generation: u64,
     pub(super) detectable_drop: Option<Confidence>,
     pub(super) compared_with: Option<Slot>,
 }

@@ -80,6 +80,10 @@ impl Voice<'_> {
 
     fn say_drift(&self, segment: &mut Segment, fall: &Fall, name: &str) {
         let (key, generation) = (self.key, *self.generation);
+        let fall = &Fall {
+            generation,
+            ..*fall
+        };
         let acknowledged = self.acknowledged;
         let is_known = acknowledged.is_some_and(|acknowledged| acknowledged.holds(self.now));
         let trouble = if is_known {
@@ -87,7 +91,7 @@ impl Voice<'_> {
         } else {
             drift(name)
         };
-        let kind = || detected(key, fall, generation, Vec::new(), 0);
+        let kind = || detected(key, fall, Vec::new(), 0);
         self.cx.still(&trouble, kind);
         if let Some(acknowledged) = acknowledged.filter(|_| !is_known) {
             let kind = || incident::expired(key, fall, acknowledged);
