@@ -158,6 +158,8 @@ impl Watch {
                 Some(_) => Baseline::measured(1),
             };
             let segment = Segment::new(baseline, total, now, span).in_slot(slot);
+            // Most fields have one version: room for four would be half of what a segment takes.
+            self.segments.reserve_exact(1);
             self.segments.push((version.clone(), segment));
         }
         let segment = self.segments.get_mut(place);
