@@ -233,6 +233,17 @@ pub enum DriftEvent {
         distance: Confidence,
         documents: u64,
     },
+    /// The mean confidence of a field over 7 days is below its baseline: by less than what raises
+    /// the acceptance threshold, but for long. The threshold stays as it is.
+    SlowDrift {
+        document_type: DocumentType,
+        field: Field,
+        baseline: Confidence,
+        baseline_number: u64,
+        mean: Confidence,
+        standard_error: Confidence,
+        documents: u64,
+    },
     /// The drift of a field has become deeper, so the monitor raised its threshold further, to hold
     /// the expected error of accepted answers.
     ThresholdRaised {
@@ -263,6 +274,7 @@ impl DriftEvent {
             Self::RaisedWithoutData { .. } => "raised_without_data",
             Self::ReviewCapacityReached { .. } => "review_capacity_reached",
             Self::ShapeChanged { .. } => "shape_changed",
+            Self::SlowDrift { .. } => "slow_drift",
             Self::ThresholdRaised { .. } => "threshold_raised",
         }
     }
@@ -318,6 +330,18 @@ impl fmt::Display for DriftEvent {
                 f,
                 "confidences of {document_type}.{field} {change}: over {documents} documents they \
                  lie {distance} from the baseline on average"
+            ),
+            Self::SlowDrift {
+                document_type,
+                field,
+                baseline,
+                mean,
+                documents,
+                ..
+            } => write!(
+                f,
+                "mean confidence of {document_type}.{field} over 7 days is {mean}, below \
+                 {baseline}, in {documents} documents: the threshold stays as it is"
             ),
             Self::AcceptedUnreviewed { .. }
             | Self::AcknowledgementExpired { .. }

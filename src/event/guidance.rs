@@ -205,6 +205,11 @@ impl Guidance {
                 "the confidences are distributed like those of the baseline again",
                 "look at some answers; if they are right, `rebaseline` the field",
             ),
+            DriftEvent::SlowDrift { .. } => Self::new(
+                "nothing: the threshold stays as it is",
+                "the mean over 7 days is near the baseline again",
+                "look at some answers; if they are right, `rebaseline` the field",
+            ),
             _ => Self::general(),
         }
     }

@@ -4,6 +4,7 @@ mod acknowledged;
 mod baseline;
 mod bets;
 mod builder;
+mod certainty;
 mod commands;
 mod core;
 mod corrections;
@@ -15,6 +16,7 @@ mod reporting;
 mod review_queue;
 mod season;
 mod segment;
+mod slow;
 mod threshold;
 mod verdict;
 mod voice;
@@ -80,6 +82,12 @@ const LONGEST_SILENCE: Duration = hours(30 * 24);
 /// the number of fields) and large (Wasserstein distance of more than 0.03), and raises no threshold
 /// for it: the state is [`Suspected`](DriftState::Suspected).
 ///
+/// Every 12 hours, at 00:00 and 12:00 UTC, it compares the mean over the last 7 days with the same
+/// baseline. It reports a slow drift, a mean that is below by strictly more than 0.02 and as
+/// certain as the mean over the window must be, and raises no threshold for it: the state is
+/// [`Suspected`](DriftState::Suspected). A slow drift ends when the drop is less than 0.012, and
+/// while a threshold is raised there is none.
+///
 /// # What it does
 /// An answer with a confidence below its field's acceptance threshold needs review; one equal to
 /// the threshold does not. The threshold is 0.80. When a field drifts, the monitor raises its
@@ -122,6 +130,8 @@ const LONGEST_SILENCE: Duration = hours(30 * 24);
 ///   minutes reveal.
 /// - Fields that were never reported; their answers are accepted.
 /// - Times that differ, such as Mondays, without a season: each of them is a fall.
+/// - A slow drift of less than four standard errors of the baseline: 0.026, where that has 100
+///   documents with a standard deviation of 0.065.
 /// - A fall within the 5 minutes in which the first document of a field comes, but by the mean.
 ///
 /// # Defaults and why
@@ -137,6 +147,8 @@ const LONGEST_SILENCE: Duration = hours(30 * 24);
 /// At most 10,000 pairs are watched separately; further ones share one entry, `other`, in which a
 /// document counts once.
 ///
+/// The mean over 7 days has each weekday once, so a weekly pattern is no slow drift.
+///
 /// # Events
 /// What each page means and what to do:
 /// [the runbook](crate::documentation::runbooks::confidence_drift).
@@ -150,7 +162,8 @@ const LONGEST_SILENCE: Duration = hours(30 * 24);
 /// [`InvalidConfidence`](crate::event::DriftEvent::InvalidConfidence),
 /// [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted),
 /// [`RaisedWithoutData`](crate::event::DriftEvent::RaisedWithoutData),
-/// [`ShapeChanged`](crate::event::DriftEvent::ShapeChanged). Info:
+/// [`ShapeChanged`](crate::event::DriftEvent::ShapeChanged),
+/// [`SlowDrift`](crate::event::DriftEvent::SlowDrift). Info:
 /// [`AcceptedUnreviewed`](crate::event::DriftEvent::AcceptedUnreviewed),
 /// [`BaselineRestored`](crate::event::DriftEvent::BaselineRestored),
 /// [`DriftAcknowledged`](crate::event::DriftEvent::DriftAcknowledged),

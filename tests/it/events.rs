@@ -24,7 +24,7 @@ const GROUPS: [(&str, &str); 8] = [
 const ALL_GROUPS: &str = include_str!("../../src/event/kind.rs");
 
 /// The events that open an incident.
-const OF_INCIDENTS: [&str; 32] = [
+const OF_INCIDENTS: [&str; 33] = [
     "abandoned_rate_exceeded",
     "acknowledgement_expired",
     "approval_needed",
@@ -53,6 +53,7 @@ const OF_INCIDENTS: [&str; 32] = [
     "shape_changed",
     "silent",
     "sink_broken",
+    "slow_drift",
     "throttled_rate_exceeded",
     "type_excluded",
     "urgent_failure",
@@ -307,6 +308,11 @@ fn drift() -> Vec<Value> {
         json!({
             "event": "shape_changed", "document_type": "invoice", "field": "total",
             "change": "spread", "ks": 500_000, "p": 0.000_01, "distance": 74_000, "documents": 112,
+        }),
+        json!({
+            "event": "slow_drift", "document_type": "invoice", "field": "total",
+            "baseline": 950_000, "baseline_number": 1, "mean": 928_000, "standard_error": 2_000,
+            "documents": 900,
         }),
         json!({
             "event": "threshold_raised", "document_type": "invoice", "field": "total",

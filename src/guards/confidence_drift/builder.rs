@@ -30,6 +30,7 @@ const MAX_DROP: Confidence = Confidence::percent(5);
 const MAX_THRESHOLD: Confidence = Confidence::percent(95);
 const MIN_DOCUMENTS: u64 = 30;
 const SHAPE_DISTANCE: Confidence = Confidence::percent(3);
+const SLOW_DROP: Confidence = Confidence::percent(2);
 const STEP: Confidence = Confidence::percent(5);
 const THRESHOLD: Confidence = Confidence::percent(80);
 const WINDOW: Duration = hours(4);
@@ -85,6 +86,7 @@ pub struct ConfidenceDriftMonitorBuilder {
     restores: bool,
     season: Option<Season>,
     shape_distance: Confidence,
+    slow_drop: Confidence,
     step: Confidence,
     threshold: Confidence,
     window: Duration,
@@ -108,6 +110,7 @@ impl ConfidenceDriftMonitorBuilder {
             restores: false,
             season: None,
             shape_distance: SHAPE_DISTANCE,
+            slow_drop: SLOW_DROP,
             step: STEP,
             threshold: THRESHOLD,
             window: WINDOW,
@@ -222,6 +225,14 @@ impl ConfidenceDriftMonitorBuilder {
         self
     }
 
+    /// How far the mean over 7 days may be below the baseline (0.02 by default); more is a slow
+    /// drift, which is reported and raises no threshold. It needs as many documents for this drop
+    /// as the mean over the window for `max_drop`, and ends below 60 % of it (0.012).
+    pub fn slow_drop(mut self, drop: Confidence) -> Self {
+        self.slow_drop = drop;
+        self
+    }
+
     /// Evaluates only the mean over the window, from `min_documents` on;
     /// [`ConfidenceDriftMonitor::with_plain_mean`] states the cost.
     pub fn plain_mean(mut self) -> Self {
@@ -332,7 +343,11 @@ impl ConfidenceDriftMonitorBuilder {
                 ),
             ));
         }
-        for (field, value) in [("drift step", self.step), ("drift max_drop", self.max_drop)] {
+        for (field, value) in [
+            ("drift step", self.step),
+            ("drift max_drop", self.max_drop),
+            ("drift slow_drop", self.slow_drop),
+        ] {
             if value == nothing || value == Confidence::CERTAIN {
                 return Err(Error::invalid(field, value, "more than 0 and less than 1"));
             }
@@ -415,6 +430,8 @@ impl ConfidenceDriftMonitorBuilder {
                 capacity: self.capacity,
                 max_drop: self.max_drop,
                 exit_drop: self.exit_drop.unwrap_or(self.max_drop.share(EXIT_SHARE)),
+                slow_drop: self.slow_drop,
+                slow_exit: self.slow_drop.share(EXIT_SHARE),
                 shape_distance: self.shape_distance,
                 span,
                 min_documents: self.min_documents,

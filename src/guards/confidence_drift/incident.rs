@@ -5,6 +5,7 @@ use super::corrections::DriftCorrections;
 use super::key::Key;
 use super::review_queue::Full;
 use super::segment::{Constant, Missing, Shape};
+use super::slow::SlowFall;
 use super::verdict::Fall;
 use crate::call::Ticket;
 use crate::confidence::Confidence;
@@ -32,6 +33,12 @@ pub(super) fn full<'a>(name: &'a str, version: &'a VersionId) -> Trouble<'a> {
 /// Scores are distributed differently: worth a look, not worth a night.
 pub(super) fn shape(name: &str) -> Trouble<'_> {
     let trouble = Trouble::new("shape").about(name).joins_always();
+    trouble.told_as(Severity::Warning)
+}
+
+/// A mean is a little lower over a week: worth a look, not worth a night.
+pub(super) fn slow(name: &str) -> Trouble<'_> {
+    let trouble = Trouble::new("slow").about(name).joins_always();
     trouble.told_as(Severity::Warning)
 }
 
@@ -98,6 +105,18 @@ pub(super) fn shape_changed(key: &Key, found: &Shape) -> EventKind {
         ks: found.ks,
         p: found.p,
         distance: found.distance,
+        documents: found.documents,
+    })
+}
+
+pub(super) fn slowly_fallen(key: &Key, found: &SlowFall) -> EventKind {
+    EventKind::Drift(DriftEvent::SlowDrift {
+        document_type: key.document_type.clone(),
+        field: key.field.clone(),
+        baseline: found.baseline,
+        baseline_number: found.baseline_number,
+        mean: found.mean,
+        standard_error: found.standard_error,
         documents: found.documents,
     })
 }

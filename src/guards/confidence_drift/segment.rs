@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::baseline::Baseline;
 use super::bets::{Allowance, Bets, Pace};
+use super::certainty;
 use super::corrections::BeforeAndSince;
 use super::raised::Raised;
 use super::reporting::{Answers, Reporting};
+use super::slow::Slow;
 use super::threshold::Settings;
 use super::verdict::{ConfidenceMeans, DriftState, Fall, SequentialTest, ShapeComparison};
 use crate::confidence::Confidence;
@@ -21,12 +23,6 @@ use crate::stats::{
 };
 use crate::time::{Timestamp, millis, minutes};
 
-/// The smallest standard deviation that is believed: scores that are all the same are no proof.
-const LEAST_DEVIATION: f64 = 0.01;
-/// How many standard errors a mean must have fallen ..
-const LEAST_Z: f64 = 4.0;
-/// .. and how many documents that needs: its square, times variance / drop^2.
-const LEAST_Z_SQUARED: f64 = LEAST_Z * LEAST_Z;
 /// The probability at which two shapes differ, divided by the number of segments.
 const SHAPE_CHANCE: f64 = 0.001;
 /// From as many documents with the same confidence, it is constant.
@@ -91,6 +87,8 @@ pub(super) struct Segment {
     bucket: u64,
     /// Whether documents came after the latest comparison of shapes.
     has_news: bool,
+    #[serde(default)]
+    pub(super) slow: Slow,
     pub(super) shape: Option<Shape>,
     pub(super) constant: Option<Constant>,
     pub(super) missing: Option<Missing>,
@@ -117,6 +115,7 @@ impl Segment {
             confirmed: None,
             bucket,
             has_news: false,
+            slow: Slow::new(now),
             shape: None,
             constant: None,
             missing: None,
@@ -153,6 +152,7 @@ impl Segment {
     /// Whether something must be said of it at each tick.
     pub(super) fn has_trouble(&self) -> bool {
         self.is_raised()
+            || self.slow.found.is_some()
             || self.shape.is_some()
             || self.constant.is_some()
             || self.missing.is_some()
@@ -167,6 +167,7 @@ impl Segment {
         self.raised = Some(Raised::new(rule, now, settings));
         self.confirmed = None;
         self.detector.clear();
+        self.slow.found = None;
         self.shape = None;
     }
 
@@ -176,19 +177,23 @@ impl Segment {
         self.window.clear();
         self.scores.clear();
         self.detector.clear();
+        self.slow.clear();
         self.has_news = false;
     }
 
-    /// Lowers the threshold by a step after a recovery; the window has shown that all is well.
+    /// Lowers the threshold by a step after a recovery; the window has shown that all is well. The
+    /// documents of the drift are no slow one in addition.
     pub(super) fn step_down(&mut self, settings: &Settings) {
         self.raised = self.raised.and_then(|raised| raised.stepped_down(settings));
         self.detector.clear();
+        self.slow.clear();
     }
 
     pub(super) fn set_baseline(&mut self, baseline: Baseline) {
         self.baseline = baseline.after(&self.baseline);
         self.tested = None;
         self.detector.clear();
+        self.slow.found = None;
         self.shape = None;
         self.constant = None;
     }
@@ -237,6 +242,7 @@ impl Segment {
         let before = self.recent(now);
         self.window.add(now, Moments::counts_of(score));
         self.scores.add(self.bucket, score);
+        self.slow.add(score, now);
         self.has_news = true;
         if self.is_raised() || !self.baseline.is_frozen() || !self.judges {
             return None;
@@ -280,29 +286,20 @@ impl Segment {
         let before = self.baseline.moments();
         before.compare_fall(recent, settings.max_drop) == Ordering::Greater
             && recent.documents() >= self.required(recent, settings)
-            && (settings.plain_mean || before.z_of_fall(recent, LEAST_DEVIATION) >= LEAST_Z)
+            && (settings.plain_mean || certainty::is_certain(before, recent))
     }
 
     /// How many documents the window must have before its mean says anything.
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a number of documents; a number beyond 64 bits is as large as can be"
-    )]
     fn required(&self, recent: Moments, settings: &Settings) -> u64 {
         if settings.plain_mean {
             return settings.min_documents;
         }
-        let drop = settings.max_drop.as_f64();
-        let for_chance = LEAST_Z_SQUARED * self.variance(recent) / (drop * drop);
-        settings.min_documents.max(for_chance.ceil() as u64)
+        let variance = self.variance(recent);
+        certainty::required(variance, settings.max_drop, settings.min_documents)
     }
 
-    /// The larger of what is known of the variance, not below what is believed.
     fn variance(&self, recent: Moments) -> f64 {
-        let of_baseline = self.baseline.variance().unwrap_or(0.0);
-        let least = LEAST_DEVIATION * LEAST_DEVIATION;
-        recent.variance().max(of_baseline).max(least)
+        certainty::variance(recent, self.baseline.variance())
     }
 
     fn fall(&self, recent: Moments, rule: DriftRule, threshold: Confidence) -> Option<Fall> {
@@ -354,6 +351,10 @@ impl Segment {
         }
         let bucket = self.span.bucket_at(now);
         self.bucket = bucket;
+        let is_compared = !settings.plain_mean && !self.is_raised() && self.judges;
+        let baseline = Some(&self.baseline);
+        let baseline = baseline.filter(|baseline| is_compared && baseline.is_frozen());
+        self.slow.close_bucket(baseline, now, settings);
         self.scores.advance(bucket);
         let recent = self.recent(now);
         if !self.has_news && recent.documents() > 0 {
@@ -384,7 +385,6 @@ impl Segment {
             let holding = before.and_then(|before| settings.holding_threshold(&before, &counts));
             raised.raise_to(holding.unwrap_or(raised.threshold));
         }
-        let is_compared = !settings.plain_mean && !self.is_raised() && self.judges;
         let before = is_compared.then(|| self.baseline.scores()).flatten();
         self.shape = before.and_then(|before| shape(&before, &counts, settings, pace));
     }
@@ -463,7 +463,7 @@ impl Segment {
             DriftState::Raised
         } else if !self.baseline.is_frozen() {
             DriftState::Warming
-        } else if self.shape.is_some() {
+        } else if self.shape.is_some() || self.slow.found.is_some() {
             DriftState::Suspected
         } else if self.is_thin(now, settings) {
             DriftState::InsufficientData
@@ -589,6 +589,7 @@ impl Segment {
             return false;
         }
         self.scores.merge(other.scores);
+        self.slow.merge(&other.slow);
         self.detector.merge(&other.detector);
         self.bucket = self.bucket.max(other.bucket);
         self.has_news |= other.has_news;
@@ -646,6 +647,8 @@ mod tests {
             capacity: None,
             max_drop: Confidence::percent(5),
             exit_drop: Confidence::percent(3),
+            slow_drop: Confidence::percent(2),
+            slow_exit: Confidence::percent(1),
             shape_distance: Confidence::percent(3),
             span: Span::fixed(hours(4), 48),
             min_documents: 30,
@@ -686,6 +689,7 @@ mod tests {
             segment.standard_error(now),
             segment.mean_has_fallen(segment.clone().recent(now), &settings),
             segment.detectable_drop(now, &settings, &pace),
+            segment.slow.found,
             segment.shape,
             segment.constant,
             segment.scores.clone(),

@@ -20,6 +20,9 @@ pub(super) struct Settings {
     pub(super) capacity: Option<Ratio>,
     pub(super) max_drop: Confidence,
     pub(super) exit_drop: Confidence,
+    pub(super) slow_drop: Confidence,
+    /// The drop over a week at which a slow drift ends.
+    pub(super) slow_exit: Confidence,
     pub(super) shape_distance: Confidence,
     pub(super) span: Span,
     pub(super) min_documents: u64,

@@ -29,8 +29,9 @@ pub enum DriftState {
     Raised,
     /// The threshold is raised, and the mean has been near the baseline for a whole window.
     Recovering,
-    /// The scores are distributed differently from those of the baseline, though their mean has not
-    /// fallen by more than it may. The threshold is not raised.
+    /// The scores are distributed differently from those of the baseline, or their mean over 7 days
+    /// is a little lower, though the window mean has not fallen by more than it may. The threshold
+    /// is not raised.
     Suspected,
     /// The baseline is still being measured, or no document has arrived yet: a drift is possible.
     Warming,

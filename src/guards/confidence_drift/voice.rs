@@ -2,7 +2,7 @@
 
 use super::acknowledged::Acknowledged;
 use super::corrections::{DriftCorrections, Reviews};
-use super::incident::{self, constant, detected, drift, missing, shape, unresolved};
+use super::incident::{self, constant, detected, drift, missing, shape, slow, unresolved};
 use super::key::Key;
 use super::segment::Segment;
 use super::threshold::Settings;
@@ -43,6 +43,9 @@ impl Voice<'_> {
             let threshold = segment.raised_threshold().unwrap_or(settings.threshold);
             let kind = incident::thin(self.key, documents, threshold);
             cx.emit(Severity::Warning, kind);
+        }
+        if let Some(found) = segment.slow.found {
+            cx.still(&slow(&name), || incident::slowly_fallen(self.key, &found));
         }
         if let Some(found) = segment.shape {
             cx.still(&shape(&name), || incident::shape_changed(self.key, &found));

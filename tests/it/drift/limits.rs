@@ -95,6 +95,10 @@ fn numbers_outside_their_range_are_refused_by_name() {
             "drift max_drop: got `1.000`, expected more than 0 and less than 1",
         ),
         (
+            builder().slow_drop(nothing),
+            "drift slow_drop: got `0.000`, expected more than 0 and less than 1",
+        ),
+        (
             builder().exit_drop(Confidence::percent(6)),
             "drift exit_drop: got `0.060`, expected more than 0 and at most max_drop (0.050)",
         ),

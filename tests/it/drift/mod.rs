@@ -30,6 +30,7 @@ mod seasons;
 mod sequential;
 mod shape;
 mod shift;
+mod slow;
 mod versions;
 
 const HOUR: Duration = Duration::from_secs(3_600);
