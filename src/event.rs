@@ -28,7 +28,7 @@ pub use breaker::BreakerEvent;
 pub(crate) use breaker::{BreakerMode, ProbeFailure, TripReason};
 pub use budget::BudgetEvent;
 pub use drift::DriftEvent;
-pub(crate) use drift::{DriftRule, ShapeChange};
+pub(crate) use drift::{DriftRule, ShapeChange, TypeShare};
 pub(crate) use findings::{Decision, Evidence, Findings, Maturity, Measure, NotServing, Tally};
 pub(crate) use guidance::Guidance;
 pub(crate) use hold_reason::HoldReason;

@@ -59,6 +59,34 @@ impl fmt::Display for ShapeChange {
     }
 }
 
+/// A document type whose share of the documents changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TypeShare {
+    /// The type.
+    pub document_type: DocumentType,
+    /// Its share of the documents of the reference.
+    pub before: Ratio,
+    /// Its share of the documents in the window.
+    pub now: Ratio,
+    /// The mean confidence of its documents in the window, or of the reference if it has none in
+    /// the window.
+    pub mean: Option<Confidence>,
+}
+
+impl fmt::Display for TypeShare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            document_type,
+            before,
+            now,
+            mean,
+        } = self;
+        write!(f, "{document_type} from {before} to {now}")?;
+        mean.map_or(Ok(()), |mean| write!(f, " (mean {mean})"))
+    }
+}
+
 /// The events of a [`ConfidenceDriftMonitor`](crate::ConfidenceDriftMonitor).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -202,6 +230,20 @@ pub enum DriftEvent {
         document_type: DocumentType,
         field: Field,
     },
+    /// The mean over all documents of a version fell below that of the reference, because the
+    /// shares of document types changed. The fall has two parts: `by_mix` comes from the shares,
+    /// and `within_types` from types whose own mean fell; a part is negative where it made the mean
+    /// rise. `types` are up to five whose shares changed most. The acceptance threshold stays as it
+    /// is.
+    MixShift {
+        version: VersionId,
+        before: Confidence,
+        mean: Confidence,
+        by_mix: f64,
+        within_types: f64,
+        documents: u64,
+        types: Vec<TypeShare>,
+    },
     /// A threshold stays raised, but for two windows too few documents have come to see whether the
     /// drift goes on.
     RaisedWithoutData {
@@ -271,6 +313,7 @@ impl DriftEvent {
             Self::DriftResolved { .. } => "drift_resolved",
             Self::DriftUnconfirmed { .. } => "drift_unconfirmed",
             Self::InvalidConfidence { .. } => "invalid_confidence",
+            Self::MixShift { .. } => "mix_shift",
             Self::RaisedWithoutData { .. } => "raised_without_data",
             Self::ReviewCapacityReached { .. } => "review_capacity_reached",
             Self::ShapeChanged { .. } => "shape_changed",
@@ -318,6 +361,23 @@ impl fmt::Display for DriftEvent {
                     "confidence of {field} in {document} is not a number from 0 to 1: the answer \
                      goes to human review"
                 )
+            }
+            Self::MixShift {
+                version,
+                before,
+                mean,
+                by_mix,
+                within_types,
+                documents,
+                types,
+            } => {
+                write!(
+                    f,
+                    "mean confidence of {version} over {documents} documents of all types fell \
+                     from {before} to {mean}: {by_mix:.3} by the mix of types, {within_types:.3} \
+                     within types"
+                )?;
+                types.iter().try_for_each(|share| write!(f, "; {share}"))
             }
             Self::ShapeChanged {
                 document_type,

@@ -200,6 +200,14 @@ impl Guidance {
                 format!("at least half as many answers have a confidence of {field} as before"),
                 "check the prompt, and the code that reads the answer",
             ),
+            DriftEvent::MixShift { version, .. } => Self::new(
+                "nothing: the thresholds stay as they are",
+                format!(
+                    "the mean over all documents is near that of the reference again, types \
+                     themselves have fallen, or {version} is no longer live"
+                ),
+                "check the sources of the types that grew; `rebaseline` a field if they stay",
+            ),
             DriftEvent::ShapeChanged { .. } => Self::new(
                 "nothing: the threshold stays as it is",
                 "the confidences are distributed like those of the baseline again",

@@ -11,6 +11,7 @@ mod corrections;
 mod falls;
 mod incident;
 mod key;
+mod mix;
 mod raised;
 mod reporting;
 mod review_queue;
@@ -39,7 +40,7 @@ use crate::order::{Order, check_revision};
 use crate::revision::Revision;
 use crate::time::{Timestamp, hours};
 
-pub use crate::event::drift::{DriftRule, ShapeChange};
+pub use crate::event::drift::{DriftRule, ShapeChange, TypeShare};
 use acknowledged::Acknowledged;
 pub use builder::ConfidenceDriftMonitorBuilder;
 use commands::{Asks, Command};
@@ -88,6 +89,12 @@ const LONGEST_SILENCE: Duration = hours(30 * 24);
 /// [`Suspected`](DriftState::Suspected). A slow drift ends when the drop is less than 0.012, and
 /// while a threshold is raised there is none.
 ///
+/// At the end of a bucket it also compares the mean over all documents of a version, of which each
+/// counts once with the mean of its fields, with that of a reference: the first 1,000 documents of
+/// the version, and what else comes within its first day. Where that mean has fallen by more than
+/// 0.05 for certain, and the fall within document types is at most 0.03, it reports a shift of the
+/// mix: types with a lower confidence come more often. It raises no threshold for it.
+///
 /// # What it does
 /// An answer with a confidence below its field's acceptance threshold needs review; one equal to
 /// the threshold does not. The threshold is 0.80. When a field drifts, the monitor raises its
@@ -130,6 +137,8 @@ const LONGEST_SILENCE: Duration = hours(30 * 24);
 ///   minutes reveal.
 /// - Fields that were never reported; their answers are accepted.
 /// - Times that differ, such as Mondays, without a season: each of them is a fall.
+/// - The share that a type has at this hour: where a type comes at night only, each night may be a
+///   shift of the mix.
 /// - A slow drift of less than four standard errors of the baseline: 0.026, where that has 100
 ///   documents with a standard deviation of 0.065.
 /// - A fall within the 5 minutes in which the first document of a field comes, but by the mean.
@@ -147,7 +156,9 @@ const LONGEST_SILENCE: Duration = hours(30 * 24);
 /// At most 10,000 pairs are watched separately; further ones share one entry, `other`, in which a
 /// document counts once.
 ///
-/// The mean over 7 days has each weekday once, so a weekly pattern is no slow drift.
+/// The mean over 7 days has each weekday once, so a weekly pattern is no slow drift. The reference
+/// of the mix has as many documents as ten baselines, so the error of a share is at most 0.016, and
+/// the types of a whole day.
 ///
 /// # Events
 /// What each page means and what to do:
@@ -161,6 +172,7 @@ const LONGEST_SILENCE: Duration = hours(30 * 24);
 /// [`DriftConfirmed`](crate::event::DriftEvent::DriftConfirmed),
 /// [`InvalidConfidence`](crate::event::DriftEvent::InvalidConfidence),
 /// [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted),
+/// [`MixShift`](crate::event::DriftEvent::MixShift),
 /// [`RaisedWithoutData`](crate::event::DriftEvent::RaisedWithoutData),
 /// [`ShapeChanged`](crate::event::DriftEvent::ShapeChanged),
 /// [`SlowDrift`](crate::event::DriftEvent::SlowDrift). Info:
@@ -252,6 +264,7 @@ impl ConfidenceDriftMonitor {
 
     /// Accepts a drift as the new normal: lowers the threshold to its initial value and measures a
     /// new baseline of each version on its next 100 documents. Until then the monitor detects no drift.
+    /// The reference of the mix of document types is measured anew as well.
     ///
     /// Takes effect at once; the event is emitted at the pipeline's next answer or tick. An error
     /// if the field has changed since the [`status`](Self::status) with the revision `meant_for`,
@@ -375,7 +388,10 @@ impl ConfidenceDriftMonitor {
                 watch.acknowledge(Acknowledged { until, order }, now);
             }
             Asks::Resolve => watch.lower(now),
-            Asks::Rebaseline => watch.restart_baseline(now),
+            Asks::Rebaseline => {
+                watch.restart_baseline(now);
+                core.mixes.restart();
+            }
             Asks::UndoRebaseline => watch.undo_baseline(now),
         }
         core.generation += u64::from(!matches!(command.asks, Asks::Acknowledge { .. }));

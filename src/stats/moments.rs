@@ -109,14 +109,35 @@ impl Moments {
         (mean.as_f64() - now.as_f64()) / (of_mean(self) + of_mean(later)).sqrt()
     }
 
+    /// What the scores of `later` lack to have this mean, added up, in trillionths and rounded
+    /// down: negative where they have more, and nothing where there are no documents here.
+    pub(crate) fn shortfall(self, later: Self) -> i128 {
+        let [documents, sum, others, sum_of_others] = [
+            self.documents,
+            self.millionths,
+            later.documents,
+            later.millionths,
+        ]
+        .map(i128::from);
+        let expected = (sum.saturating_mul(others)).saturating_mul(MILLION);
+        if documents == 0 {
+            return 0;
+        }
+        expected.div_euclid(documents) - sum_of_others * MILLION
+    }
+
+    /// What the scores lack, as a [`shortfall`](Self::shortfall), where each lacks this.
+    pub(crate) fn lacking(self, each: Confidence) -> i128 {
+        i128::from(self.documents) * i128::from(each.as_millionths()) * MILLION
+    }
+
+    /// How much of a [`shortfall`](Self::shortfall) falls to each document, rounded to millionths.
+    pub(crate) fn each_of(self, shortfall: i128) -> i128 {
+        let documents = i128::from(self.documents.max(1)) * MILLION;
+        (shortfall + documents / 2).div_euclid(documents)
+    }
+
     /// Adds the documents of another part.
-    #[cfg_attr(
-        not(test),
-        allow(
-            dead_code,
-            reason = "the law that makes states mergeable; proven by a property test"
-        )
-    )]
     pub(crate) fn merge(&mut self, other: Self) {
         self.documents = self.documents.saturating_add(other.documents);
         self.millionths = self.millionths.saturating_add(other.millionths);
@@ -206,6 +227,22 @@ mod tests {
         let moments = Moments::of_mean(Confidence::percent(90), 1_000_000);
         // p (1 - p), and n / (n - 1) of it.
         assert!((moments.variance() - 0.09).abs() < 1e-6);
+    }
+
+    /// 600 documents with a mean of 0.75 lack 30 of 0.80; two of 1 have 0.5 more than of 0.75.
+    #[test]
+    fn a_shortfall_is_what_a_mean_is_short_of() {
+        let (before, after) = (of(&[800_000; 7]), of(&[750_000; 600]));
+        let shortfall = before.shortfall(after);
+        assert_eq!(shortfall, 30_000_000_000_000);
+        assert_eq!(shortfall, after.lacking(Confidence::percent(5)));
+        assert_eq!(after.each_of(shortfall), 50_000);
+        let risen = of(&[1_000_000; 2]);
+        assert_eq!(after.shortfall(risen), -500_000_000_000);
+        assert_eq!(risen.each_of(after.shortfall(risen)), -250_000);
+        assert_eq!(Moments::default().shortfall(after), 0);
+        // A third of 1.000001 has no last digit.
+        assert_eq!(of(&[0, 1, 1_000_000]).shortfall(of(&[0])), 333_333_666_666);
     }
 
     /// (0.90 - 0.80) / sqrt(0.01^2 / 100 + 0.01^2 / 25), by hand 44.72.

@@ -43,6 +43,16 @@ impl Span {
         }
     }
 
+    /// The same window in at most `most` steps of whole buckets. It is shorter by less than one of
+    /// them where they do not divide it.
+    pub(crate) fn in_steps(self, most: u32) -> Self {
+        let step = self.buckets.div_ceil(most.max(1)).max(1);
+        Self {
+            bucket_millis: self.bucket_millis.saturating_mul(u64::from(step)),
+            buckets: self.buckets / step,
+        }
+    }
+
     pub(crate) fn length(self) -> Duration {
         Duration::from_millis(self.bucket_millis * u64::from(self.buckets))
     }
@@ -419,6 +429,21 @@ mod tests {
         assert_eq!(window.total(at(60)), [8, most + 7], "the first bucket went");
         window.add(at(60), [u64::MAX, 0]);
         assert_eq!(window.total(at(60)), [u64::MAX, most + 7], "no overflow");
+    }
+
+    #[test]
+    fn a_window_slides_in_fewer_steps() {
+        for (buckets, step, steps) in [(48, 6, 8), (1, 1, 1), (8, 1, 8), (9, 2, 4), (60, 8, 7)] {
+            let span = Span {
+                bucket_millis: BUCKET,
+                buckets,
+            };
+            let expected = Span {
+                bucket_millis: step * BUCKET,
+                buckets: steps,
+            };
+            assert_eq!(span.in_steps(8), expected, "{buckets}");
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ const GROUPS: [(&str, &str); 8] = [
 const ALL_GROUPS: &str = include_str!("../../src/event/kind.rs");
 
 /// The events that open an incident.
-const OF_INCIDENTS: [&str; 33] = [
+const OF_INCIDENTS: [&str; 34] = [
     "abandoned_rate_exceeded",
     "acknowledgement_expired",
     "approval_needed",
@@ -40,6 +40,7 @@ const OF_INCIDENTS: [&str; 33] = [
     "found_worse",
     "guard_panicked",
     "lost_in_restart",
+    "mix_shift",
     "model_ends",
     "no_tick",
     "nothing_comes_out",
@@ -296,6 +297,20 @@ fn drift() -> Vec<Value> {
         json!({
             "event": "invalid_confidence", "document": "inv-1", "document_type": "invoice",
             "field": "total",
+        }),
+        json!({
+            "event": "mix_shift", "version": "v7", "before": 920_000, "mean": 860_000,
+            "by_mix": 0.062, "within_types": -0.002, "documents": 720,
+            "types": [
+                {
+                    "document_type": "contract", "before": [2_000, 10_000],
+                    "now": [6_000, 10_000], "mean": 803_000,
+                },
+                {
+                    "document_type": "invoice", "before": [8_000, 10_000], "now": [3_950, 10_000],
+                    "mean": null,
+                },
+            ],
         }),
         json!({
             "event": "raised_without_data", "document_type": "invoice", "field": "total",

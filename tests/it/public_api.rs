@@ -173,6 +173,7 @@ fn reports_are_serialisable_and_states_are_printable() {
     state::<fusebox::breaker::BreakerState>();
     state::<fusebox::breaker::Health>();
     state::<fusebox::drift::DriftState>();
+    state::<fusebox::drift::TypeShare>();
     state::<fusebox::rollout::RolloutState>();
     state::<fusebox::rollout::TypeVerdict>();
     state::<fusebox::shadow::ShadowVerdict>();

@@ -170,7 +170,8 @@ impl ConfidenceDriftMonitorBuilder {
         self
     }
 
-    /// How far the window mean may be below the baseline (0.05 by default); more is a drift.
+    /// How far the window mean may be below the baseline (0.05 by default); more is a drift. Also
+    /// how far the mean over all documents may fall before a shift of the mix is reported.
     pub fn max_drop(mut self, drop: Confidence) -> Self {
         self.max_drop = drop;
         self
@@ -180,6 +181,8 @@ impl ConfidenceDriftMonitorBuilder {
     /// `max_drop` by default, which is 0.03; at most `max_drop`). The distance to `max_drop` keeps a mean near the limit from
     /// raising and lowering the threshold again and again. Where the sequential test looks for
     /// smaller drops, the mean must be closer still to the baseline.
+    ///
+    /// A fall within document types by more than this is no shift of the mix.
     pub fn exit_drop(mut self, drop: Confidence) -> Self {
         self.exit_drop = Some(drop);
         self
@@ -261,7 +264,8 @@ impl ConfidenceDriftMonitorBuilder {
         self
     }
 
-    /// The number of documents on which a baseline is measured (100 by default, at least 1).
+    /// The number of documents on which a baseline is measured (100 by default, at least 1). The
+    /// reference of the mix needs ten times as many.
     pub fn baseline_documents(mut self, documents: u64) -> Self {
         self.baseline_documents = documents;
         self

@@ -10,8 +10,9 @@ use super::bets::Pace;
 use super::commands::{Asks, Command};
 use super::corrections::{DriftCorrections, KnownReports};
 use super::falls::Falls;
-use super::incident::{self, drift, unresolved};
+use super::incident::{self, drift, mix, unresolved};
 use super::key::{Key, Names};
+use super::mix::{Mixes, StoredMixes};
 use super::reporting::Answers;
 use super::review_queue::Demand;
 use super::season::Season;
@@ -34,6 +35,7 @@ pub(super) struct Core {
     pub(super) watches: BoundedMap<Key, Arc<Watch>>,
     /// The answers of each type that has a field with a confidence.
     answers: BoundedMap<(DocumentType, VersionId), Answers>,
+    pub(super) mixes: Mixes,
     pub(super) commands: Vec<Command>,
     /// How often a threshold has changed.
     pub(super) generation: u64,
@@ -54,6 +56,7 @@ impl Core {
     pub(super) fn new(watches: BoundedMap<Key, Arc<Watch>>) -> Self {
         Self {
             answers: BoundedMap::new(watches.limit()),
+            mixes: Mixes::new(watches.limit()),
             watches,
             commands: Vec::new(),
             generation: 0,
@@ -121,6 +124,7 @@ impl Core {
         };
         let (mut shared, mut falls) = (Shared::default(), Vec::new());
         let (mut demand, mut is_raised) = (Demand::default(), false);
+        let mut whole = Moments::default();
         for same in places.chunk_by(|one, next| field(one) == field(next)) {
             let mut of_document = Moments::default();
             for score in same.iter().filter_map(score) {
@@ -130,6 +134,7 @@ impl Core {
             let (Some(field), Some(mean)) = (first, of_document.mean()) else {
                 continue;
             };
+            whole.add(mean);
             let names: &dyn Names = &(ticket.document_type(), field);
             let watch = if let Some(watch) = self.watches.get_own_mut(names) {
                 watch
@@ -161,6 +166,9 @@ impl Core {
             falls.extend(fall.map(|fall| (Key::of(ticket, field), Fall { generation, ..fall })));
         }
         self.places = places;
+        if let Some(mean) = whole.mean() {
+            self.mixes.add(ticket, mean, now, settings);
+        }
         let watch = shared.by.and_then(|key| self.watches.get_mut(&key));
         if let (Some(watch), Some(score)) = (watch, shared.scores.mean()) {
             let watch = Arc::make_mut(watch);
@@ -306,6 +314,10 @@ impl Core {
                 .retain(|(_, version)| line_up.role_of(version).is_some());
         }
         let (mut segments, mut raised) = (0, BTreeSet::new());
+        self.mixes.close_bucket(now, line_up, settings);
+        for (version, found) in self.mixes.found() {
+            cx.still(&mix(version), || EventKind::Drift(found.clone()));
+        }
         let (own, other) = self.watches.all_mut();
         let other_key = Key::other();
         let is_own = own.map(|(key, watch)| (key, watch, true));
@@ -395,6 +407,7 @@ impl Core {
             answers: answers
                 .map(|(key, answers)| (key.clone(), answers.clone()))
                 .collect(),
+            mixes: self.mixes.stored(),
             commands: self.commands.clone(),
             generation: self.generation,
             reports: self.reports.clone(),
@@ -434,6 +447,7 @@ impl Core {
         let answers = stored.answers.into_iter();
         let same_span = answers.filter(|(_, answers)| answers.span() == settings.span);
         self.answers.refill(same_span, None);
+        self.mixes.restore(stored.mixes, settings.span);
         self.commands = stored.commands;
         self.generation = stored.generation;
         self.reports = stored.reports;
@@ -523,6 +537,8 @@ pub(super) struct Stored {
     watches: Vec<(Key, Arc<Watch>)>,
     other: Option<Arc<Watch>>,
     answers: Vec<((DocumentType, VersionId), Answers)>,
+    #[serde(default)]
+    mixes: StoredMixes,
     commands: Vec<Command>,
     generation: u64,
     reports: KnownReports,
@@ -537,5 +553,6 @@ impl Stored {
     pub(super) fn sort(&mut self) {
         self.watches.sort_by(|(one, _), (other, _)| one.cmp(other));
         self.answers.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.mixes.sort();
     }
 }

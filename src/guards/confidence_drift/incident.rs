@@ -42,6 +42,12 @@ pub(super) fn slow(name: &str) -> Trouble<'_> {
     trouble.told_as(Severity::Warning)
 }
 
+/// Documents with a lower confidence come more often: no confidence has fallen.
+pub(super) fn mix(version: &VersionId) -> Trouble<'_> {
+    let trouble = Trouble::new("mix").of_version(version);
+    trouble.told_as(Severity::Warning)
+}
+
 /// A confidence that is always the same says nothing. One that has always been so is no news.
 pub(super) fn constant<'a>(name: &'a str, found: &Constant) -> Trouble<'a> {
     let trouble = Trouble::new("constant").about(name).joins_always();

@@ -21,6 +21,7 @@ mod full;
 mod hysteresis;
 mod joining;
 mod limits;
+mod mix;
 mod reporting;
 mod resolving;
 mod response;
