@@ -18,7 +18,7 @@ mod window;
 
 pub(crate) use bounded_map::{BoundedMap, DEFAULT_KEYS, Place};
 pub(crate) use delays::Delays;
-pub(crate) use e_detector::{EDetector, growth, lambdas};
+pub(crate) use e_detector::{EDetector, Lambdas, at_most_ruinous, growth, lambdas};
 pub(crate) use histogram::Histogram;
 pub(crate) use interval::{wilson, wilson_at_least};
 pub(crate) use lattice::{Lattice, LatticeCounts};

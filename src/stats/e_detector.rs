@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 /// the large ones find large falls early. With a mean of 0.9 they are 1, 2, 4, 6 and 8.
 const STAKES: [f64; 5] = [0.1, 0.2, 0.4, 0.6, 0.8];
 
+/// What the five bets multiply the distance below the mean by.
+pub(crate) type Lambdas = [f64; STAKES.len()];
+
 /// The Shiryaev-Roberts e-detector of Shin, Ramdas and Rinaldo (2024, "E-detectors: a nonparametric
 /// framework for sequential change detection"), as a mixture of five stakes.
 ///
-/// Each score multiplies a sum of bets by `1 + stake * (mean - score)`, after a new bet of `weight`
+/// Each score multiplies a sum of bets by `1 + lambda * (mean - score)`, after a new bet of `weight`
 /// was added to it. While scores from 0 to 1 have at least `mean` as their expected value, given the
 /// scores before them, no factor is above 1 in expectation, so the sum is expected to be at most the
 /// weights that went into it. It reaches 1 no more often, in expectation, than the weights add up to
@@ -23,10 +26,10 @@ pub(crate) struct EDetector {
 }
 
 impl EDetector {
-    /// Adds a bet, and bets all on this score being below `mean`, which is below 1.
-    pub(crate) fn observe(&mut self, mean: f64, score: f64, weight: f64) {
-        for (sum, factor) in self.sums.iter_mut().zip(factors(mean, mean - score)) {
-            *sum = (*sum + weight) * factor;
+    /// Adds a bet, and bets all on this score being `below` the mean, with each of these lambdas.
+    pub(crate) fn observe(&mut self, lambdas: &Lambdas, below: f64, weight: f64) {
+        for (sum, lambda) in self.sums.iter_mut().zip(lambdas) {
+            *sum = (*sum + weight) * (1.0 + lambda * below);
         }
     }
 
@@ -55,21 +58,27 @@ impl EDetector {
 }
 
 /// By how much a document that lies `below` the mean on average lets the evidence grow, as a
-/// logarithm, with the best of the stakes; `variance` is that of the scores. To the second order.
-pub(crate) fn growth(mean: f64, below: f64, variance: f64) -> f64 {
-    let grows = lambdas(mean).into_iter().zip(factors(mean, below));
-    let of_each = grows
-        .map(|(stake, factor)| factor.ln() - stake * stake * variance / (2.0 * factor * factor));
+/// logarithm, with the best of the lambdas; `variance` is that of the scores. To the second order.
+pub(crate) fn growth(lambdas: &Lambdas, below: f64, variance: f64) -> f64 {
+    let of_each = lambdas.iter().map(|lambda| {
+        let factor = 1.0 + lambda * below;
+        factor.ln() - lambda * lambda * variance / (2.0 * factor * factor)
+    });
     of_each.fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// What each of the stakes multiplies the distance below `mean` by.
-pub(crate) fn lambdas(mean: f64) -> [f64; STAKES.len()] {
-    STAKES.map(|stake| stake / (1.0 - mean))
+/// What each of the stakes multiplies the distance below `mean`, which is below 1, by.
+pub(crate) fn lambdas(mean: f64) -> Lambdas {
+    STAKES.map(|stake| stake * most(mean))
 }
 
-fn factors(mean: f64, below: f64) -> [f64; STAKES.len()] {
-    STAKES.map(|stake| 1.0 + stake * below / (1.0 - mean))
+/// These lambdas, each at most the one with which a score of 1 ruins a bet.
+pub(crate) fn at_most_ruinous(lambdas: Lambdas, mean: f64) -> Lambdas {
+    lambdas.map(|lambda| lambda.min(most(mean)))
+}
+
+fn most(mean: f64) -> f64 {
+    1.0 / (1.0 - mean)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "five")]
@@ -109,7 +118,7 @@ mod tests {
             (0.9, [3.31, 3.64, 4.36, 5.16, 6.04], 4.502),
             (1.0, [3.879, 3.712, 3.216, 2.464, 1.408], 2.935_8),
         ] {
-            detector.observe(0.9, score, 1.0);
+            detector.observe(&lambdas(0.9), 0.9 - score, 1.0);
             for (found, expected) in detector.sums.iter().zip(sums) {
                 assert!((found - expected).abs() < 1e-12, "{detector:?}");
             }
@@ -124,8 +133,8 @@ mod tests {
     fn weights_are_a_scale() {
         let (mut one, mut other) = (EDetector::default(), EDetector::default());
         for score in [0.7, 0.95, 0.2, 1.0, 0.88] {
-            one.observe(0.9, score, 1.0);
-            other.observe(0.9, score, 0.001);
+            one.observe(&lambdas(0.9), 0.9 - score, 1.0);
+            other.observe(&lambdas(0.9), 0.9 - score, 0.001);
         }
         assert!((one.value() / other.value() - 1_000.0).abs() < 1e-9);
     }
@@ -133,8 +142,8 @@ mod tests {
     #[test]
     fn the_sum_of_two_is_what_both_have() {
         let (mut one, mut other) = (EDetector::default(), EDetector::default());
-        one.observe(0.9, 0.5, 1.0);
-        other.observe(0.9, 0.6, 1.0);
+        one.observe(&lambdas(0.9), 0.4, 1.0);
+        other.observe(&lambdas(0.9), 0.3, 1.0);
         let values = one.value() + other.value();
         one.merge(&other);
         assert!((one.value() - values).abs() < 1e-12);
@@ -143,9 +152,27 @@ mod tests {
     /// ln(1 + 8 * 0.14) - 64 * 0.0043 / (2 * 2.12^2), by hand 0.7208.
     #[test]
     fn evidence_grows_by_the_best_stake() {
-        let found = growth(0.9, 0.14, 0.004_3);
+        let found = growth(&lambdas(0.9), 0.14, 0.004_3);
         assert!((found - 0.720_800).abs() < 1e-4, "{found}");
-        assert!(growth(0.9, 0.0, 0.004_3) < 0.0, "no fall, no growth");
+        assert!(
+            growth(&lambdas(0.9), 0.0, 0.004_3) < 0.0,
+            "no fall, no growth"
+        );
+    }
+
+    /// 1 / (1 - 0.75) is 4.
+    #[test]
+    fn no_bet_is_worse_than_ruined() {
+        let lambdas = at_most_ruinous([1.0, 2.0, 4.0, 6.0, 8.0], 0.75);
+        let mut detector = EDetector::default();
+        detector.observe(&lambdas, 0.75 - 1.0, 1.0);
+        for (at, (lambda, sum)) in [(1.0, 0.75), (2.0, 0.5), (4.0, 0.0), (4.0, 0.0), (4.0, 0.0)]
+            .into_iter()
+            .enumerate()
+        {
+            assert!((lambdas[at] - lambda).abs() < 1e-12, "{lambdas:?}");
+            assert!((detector.sums[at] - sum).abs() < 1e-12, "{detector:?}");
+        }
     }
 
     #[test]

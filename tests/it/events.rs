@@ -294,6 +294,11 @@ fn drift() -> Vec<Value> {
             "reviewed_before": 200, "corrected_before": 4,
             "reviewed_since": 100, "corrected_since": 3,
         }),
+    ]
+}
+
+fn drift_reports() -> Vec<Value> {
+    vec![
         json!({
             "event": "invalid_confidence", "document": "inv-1", "document_type": "invoice",
             "field": "total",
@@ -633,6 +638,7 @@ fn samples() -> Vec<Value> {
         breaker(),
         budget(),
         drift(),
+        drift_reports(),
         incident(),
         ledger(),
         pipeline(),

@@ -66,6 +66,11 @@ fn an_expectation_that_is_not_met_is_reported() {
     );
 }
 
+fn is_named(case: &str, message: &str) {
+    let problem = replay::cases(case).unwrap_err();
+    assert!(problem.contains(message), "{problem}");
+}
+
 #[test]
 fn what_is_wrong_is_named() {
     for (case, message) in [
@@ -80,6 +85,14 @@ fn what_is_wrong_is_named() {
             r#"{"guard": "shadow", "id": "1", "title": "", "config": {}, "steps": []}"#,
             "case 1: guard `shadow` is not replayed yet",
         ),
+    ] {
+        is_named(case, message);
+    }
+}
+
+#[test]
+fn what_is_wrong_in_a_trace_of_a_drift_monitor_is_named() {
+    for (case, message) in [
         (
             &drift("").replace("full", "strict"),
             "rule: got `strict`, expected full or published",
@@ -109,12 +122,21 @@ fn what_is_wrong_is_named() {
             "key: got `p`, expected one of limit, lambdas",
         ),
         (
-            &drift(
-                r#"{"op": "baseline", "type": "invoice", "field": "total", "score": 0.95, "n": 9}"#,
-            )
-            .replace("1000", r#"1000, "lambdas": [1, 2, 4, 6, 8]"#),
-            "step 1: lambdas: got `[1.0,2.0,4.0,6.0,8.0]`, expected [1.6",
+            &drift("").replace("1000", r#"1000, "lambdas": [1, 2, 4]"#),
+            "lambdas: expected five numbers",
         ),
+        (
+            &drift("").replace("1000", r#"1000, "lambdas": [1, 2, 4, 6, 0]"#),
+            "drift lambdas: got `0`, expected finite numbers above 0",
+        ),
+    ] {
+        is_named(case, message);
+    }
+}
+
+#[test]
+fn what_is_wrong_in_a_step_of_a_drift_monitor_is_named() {
+    for (case, message) in [
         (
             &drift(
                 r#"{"op": "look", "t": 0, "type": "invoice", "field": "total"},
@@ -201,7 +223,6 @@ fn what_is_wrong_is_named() {
             "error rate window: got `0s`, expected longer than zero",
         ),
     ] {
-        let problem = replay::cases(case).unwrap_err();
-        assert!(problem.contains(message), "{problem}");
+        is_named(case, message);
     }
 }

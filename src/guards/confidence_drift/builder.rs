@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::guard::Attached;
 use crate::name::{DocumentType, Field};
 use crate::ratio::Ratio;
-use crate::stats::{BoundedMap, DEFAULT_KEYS, MOST_DOCUMENTS, Span};
+use crate::stats::{BoundedMap, DEFAULT_KEYS, Lambdas, MOST_DOCUMENTS, Span};
 use crate::time::hours;
 
 const BASELINE_DOCUMENTS: u64 = 100;
@@ -78,6 +78,7 @@ pub struct ConfidenceDriftMonitorBuilder {
     distrust: Option<Ratio>,
     exit_drop: Option<Confidence>,
     false_alarms: FalseAlarms,
+    lambdas: Option<Lambdas>,
     max_drop: Confidence,
     max_keys: usize,
     max_threshold: Confidence,
@@ -102,6 +103,7 @@ impl ConfidenceDriftMonitorBuilder {
             distrust: None,
             exit_drop: None,
             false_alarms: FALSE_ALARMS,
+            lambdas: None,
             max_drop: MAX_DROP,
             max_keys: DEFAULT_KEYS,
             max_threshold: MAX_THRESHOLD,
@@ -216,6 +218,16 @@ impl ConfidenceDriftMonitorBuilder {
     /// field alone: the false alarms of all fields add up. Of the two, the last one given counts.
     pub fn average_run_length(mut self, documents: u64) -> Self {
         self.false_alarms = FalseAlarms::RunLength(documents);
+        self
+    }
+
+    /// The five bets of the sequential test: a confidence `x` multiplies what a bet `lambda` has
+    /// gained by `1 + lambda * (mean - x)`, where `mean` is the one that is tested. Small ones find
+    /// small falls, large ones find large falls early. By default 0.1, 0.2, 0.4, 0.6 and 0.8 of
+    /// `1 / (1 - mean)`, beyond which a confidence of 1 would leave less than nothing; larger ones
+    /// are cut to it. The bound on false alarms holds with any.
+    pub fn lambdas(mut self, lambdas: [f64; 5]) -> Self {
+        self.lambdas = Some(lambdas);
         self
     }
 
@@ -378,6 +390,12 @@ impl ConfidenceDriftMonitorBuilder {
                 return Err(Error::invalid(field, number, "more than 0 %"));
             }
         }
+        for lambda in self.lambdas.into_iter().flatten() {
+            if !(lambda > 0.0 && lambda.is_finite()) {
+                let field = "drift lambdas";
+                return Err(Error::invalid(field, lambda, "finite numbers above 0"));
+            }
+        }
         if self.min_documents == 0 {
             let field = "drift min_documents";
             return Err(Error::invalid(field, self.min_documents, "at least 1"));
@@ -444,6 +462,7 @@ impl ConfidenceDriftMonitorBuilder {
                 plain_mean: self.plain_mean,
                 restores: self.restores,
                 season: self.season,
+                lambdas: self.lambdas,
             },
             core: Mutex::new(Core::new(watches)),
             attached: Attached::new(),

@@ -18,8 +18,8 @@ use super::verdict::{ConfidenceMeans, DriftState, Fall, SequentialTest, ShapeCom
 use crate::confidence::Confidence;
 use crate::event::{DriftRule, ShapeChange};
 use crate::stats::{
-    EDetector, LatticeCounts, LatticeWindow, Moments, Span, TwoSample, Window, float, growth,
-    lambdas,
+    EDetector, Lambdas, LatticeCounts, LatticeWindow, Moments, Span, TwoSample, Window, float,
+    growth,
 };
 use crate::time::{Timestamp, millis, minutes};
 
@@ -67,9 +67,10 @@ pub(super) struct Segment {
     /// The one before the operator asked for a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replaced: Option<Box<Baseline>>,
-    /// The mean that the sequential test tests, once the baseline is frozen and a document came.
+    /// The mean that the sequential test tests, and how, once the baseline is frozen and a document
+    /// came.
     #[serde(skip)]
-    tested: Option<Confidence>,
+    tested: Option<(Confidence, Lambdas)>,
     raised: Option<Raised>,
     span: Span,
     window: Window<3>,
@@ -268,13 +269,18 @@ impl Segment {
     }
 
     fn bet(&mut self, score: Confidence, recent: u64, settings: &Settings, pace: &Pace) {
-        let Some(tested) = self.tested.or_else(|| self.baseline.tested_mean()) else {
+        let tested = || {
+            let mean = self.baseline.tested_mean()?;
+            Some((mean, settings.lambdas(mean)))
+        };
+        let Some((mean, lambdas)) = self.tested.or_else(tested) else {
             return;
         };
-        self.tested = Some(tested);
+        self.tested = Some((mean, lambdas));
         let usual = self.usual_in_a_bucket(recent);
         let bet = self.bets.next(self.bucket, allowed(settings, pace), usual);
-        self.detector.observe(tested.as_f64(), score.as_f64(), bet);
+        let below = mean.as_f64() - score.as_f64();
+        self.detector.observe(&lambdas, below, bet);
     }
 
     fn usual_in_a_bucket(&self, recent: u64) -> f64 {
@@ -495,7 +501,7 @@ impl Segment {
         Some(SequentialTest {
             value: self.detector.value(),
             mean,
-            lambdas: lambdas(mean.as_f64()),
+            lambdas: settings.lambdas(mean),
         })
     }
 
@@ -566,7 +572,8 @@ impl Segment {
         let bet = allowed(settings, pace).a_bet(usual);
         let below = drop - self.baseline.margin().as_f64();
         let documents = float(recent.documents()) * in_time;
-        documents * growth(tested.as_f64(), below, self.variance(recent)) >= -bet.ln()
+        let grows = growth(&settings.lambdas(tested), below, self.variance(recent));
+        documents * grows >= -bet.ln()
     }
 
     fn recent(&mut self, now: Timestamp) -> Moments {
@@ -657,6 +664,7 @@ mod tests {
             plain_mean: false,
             restores: false,
             season: None,
+            lambdas: None,
         }
     }
 

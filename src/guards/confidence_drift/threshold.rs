@@ -4,7 +4,7 @@ use super::bets::FalseAlarms;
 use super::season::{Season, Slot};
 use crate::confidence::Confidence;
 use crate::ratio::Ratio;
-use crate::stats::{LatticeCounts, Span};
+use crate::stats::{Lambdas, LatticeCounts, Span, at_most_ruinous, lambdas};
 use crate::time::Timestamp;
 
 /// The settings with which answers and scores are compared.
@@ -32,6 +32,8 @@ pub(super) struct Settings {
     pub(super) plain_mean: bool,
     pub(super) restores: bool,
     pub(super) season: Option<Season>,
+    /// The bets of the sequential test; `None` for those that suit the tested mean.
+    pub(super) lambdas: Option<Lambdas>,
 }
 
 impl Settings {
@@ -43,6 +45,13 @@ impl Settings {
     /// With what the documents of a slot are compared, where that is not the same at all times.
     pub(super) fn compared_with(&self, slot: Option<u16>) -> Option<Slot> {
         self.season.as_ref().map(|season| season.slot(slot))
+    }
+
+    /// The bets of the sequential test, where it tests this mean.
+    pub(super) fn lambdas(&self, mean: Confidence) -> Lambdas {
+        let mean = mean.as_f64();
+        self.lambdas
+            .map_or_else(|| lambdas(mean), |given| at_most_ruinous(given, mean))
     }
 
     /// The threshold one step above the normal one.

@@ -109,7 +109,7 @@ fn a_drop_of_exactly_two_hundredths_is_no_slow_drift() {
 fn it_is_compared_when_a_bucket_of_twelve_hours_ends() {
     let bench = Bench::new(builder());
     bench.totals(0.87, 40);
-    bench.clock.advance(12 * HOUR - minutes(5));
+    bench.clock.advance(minutes(12 * 60 - 5));
     bench.pipeline.tick();
     assert_eq!(told(&bench), 0);
     bench.clock.advance(minutes(5));

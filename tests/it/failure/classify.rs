@@ -474,6 +474,15 @@ fn an_error_is_read_in_three_arrays_and_no_deeper() {
     assert_eq!(kind(400, &nested(4)), kind(400, ""));
 }
 
+/// JSON in a text that is too deep to be read as JSON is a message like any other.
+#[test]
+fn a_text_that_is_too_deep_is_a_message() {
+    let message = "This model's maximum context length is 8192 tokens";
+    let text = serde_json::json!({ "told": message }).to_string();
+    let nested = serde_json::json!([[[text]]]).to_string();
+    assert_eq!(kind(400, &nested), ContextLengthExceeded);
+}
+
 #[test]
 fn a_huge_body_is_cut() {
     let body = format!(r#"{{"error":{{"message":"{}"}}}}"#, "é".repeat(1_000_000));
