@@ -199,7 +199,9 @@ impl ConfidenceDriftMonitorBuilder {
     }
 
     /// How many false alarms of the sequential test are expected in 30 days at most, of all fields
-    /// together (1 by default). Smaller numbers need more documents before a drop is certain.
+    /// together (1 by default). Smaller numbers need more documents before a drop is certain; none,
+    /// [`Ratio::ZERO`], leaves the sequential test nothing to bet, so that only the mean raises a
+    /// threshold.
     ///
     /// The bound holds whatever the distribution of the confidences and the traffic are, as long as
     /// the expected confidence of each document is not below the baseline by more than 0.01 or two
@@ -383,12 +385,6 @@ impl ConfidenceDriftMonitorBuilder {
         if self.distrust == Some(Ratio::ZERO) {
             let field = "drift hold_expected_error";
             return Err(Error::invalid(field, Ratio::ZERO, "more than 0 %"));
-        }
-        if let FalseAlarms::InMonth(number) = self.false_alarms {
-            if number == Ratio::ZERO {
-                let field = "drift false_alarms_a_month";
-                return Err(Error::invalid(field, number, "more than 0 %"));
-            }
         }
         for lambda in self.lambdas.into_iter().flatten() {
             if !(lambda > 0.0 && lambda.is_finite()) {

@@ -50,6 +50,26 @@ fn a_fall_is_found_hours_before_the_mean_over_a_window_shows_it() {
     assert_eq!(found_by(&bench), [DriftRule::Sequential]);
 }
 
+/// 80 minutes at 0.15 are a third of the window: 0.15 / 3 = 0.05, which is not yet more than 0.05.
+#[test]
+fn without_false_alarms_to_bet_only_the_mean_raises() {
+    let (invoice, total) = names();
+    let builder = ConfidenceDriftMonitor::builder().false_alarms_a_month(Ratio::ZERO);
+    let bench = Bench::new(builder.baseline(invoice, total, confidence(0.90), 1_000_000));
+    let pass = |score: f64, time: Duration| {
+        for _ in 0..time.as_secs() / 60 {
+            bench.totals(score, 1);
+            bench.clock.advance(minutes(1));
+        }
+    };
+    pass(0.90, 4 * HOUR);
+    pass(0.75, minutes(80));
+    assert_eq!(bench.state(), DriftState::Healthy);
+    pass(0.75, minutes(15));
+    assert_eq!(bench.state(), DriftState::Raised);
+    assert_eq!(found_by(&bench), [DriftRule::Mean]);
+}
+
 /// Its first bucket has no bets: those of the month are shared by the segments before it.
 #[test]
 fn a_segment_takes_part_from_its_second_bucket_on() {
