@@ -7,6 +7,8 @@
 mod args;
 mod measure;
 mod rivals;
+#[path = "../shared/runs.rs"]
+mod runs;
 mod simulation;
 mod tables;
 

@@ -1,12 +1,11 @@
 //! Many runs of one setting, and their shares.
 
 use std::fmt::Write;
-use std::num::NonZero;
-use std::thread;
 use std::time::Duration;
 
 use fusebox::Error;
 
+use crate::runs;
 use crate::simulation::share::Share;
 use crate::simulation::{Outcome, Verdict};
 
@@ -36,7 +35,7 @@ pub(crate) fn markdown(table: &Table, runs: u32, seed: u64) -> Result<(String, u
     );
     let mut documents = 0;
     for line in &table.lines {
-        let outcomes = outcomes(line, runs, seed)?;
+        let outcomes = runs::outcomes(runs, seed, &line.run)?;
         documents += outcomes
             .iter()
             .map(|outcome| u64::from(outcome.documents))
@@ -62,33 +61,6 @@ pub(crate) fn markdown(table: &Table, runs: u32, seed: u64) -> Result<(String, u
         );
     }
     Ok((text, documents))
-}
-
-/// The runs with the seeds from this one on, on all cores; the order is that of the seeds.
-fn outcomes(line: &Line, runs: u32, seed: u64) -> Result<Vec<Outcome>, Error> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let seeds: Vec<u64> = (0..runs)
-        .map(|run| seed.wrapping_add(u64::from(run)))
-        .collect();
-    let share = seeds.len().div_ceil(threads).max(1);
-    thread::scope(|scope| {
-        let chunks: Vec<_> = seeds
-            .chunks(share)
-            .map(|seeds| {
-                scope.spawn(|| -> Result<Vec<Outcome>, Error> {
-                    seeds.iter().map(|seed| (line.run)(*seed)).collect()
-                })
-            })
-            .collect();
-        let mut all = Vec::with_capacity(seeds.len());
-        for chunk in chunks {
-            match chunk.join() {
-                Ok(outcomes) => all.extend(outcomes?),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        Ok(all)
-    })
 }
 
 /// The median time to the verdict, of the runs that have one.

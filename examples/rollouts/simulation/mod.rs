@@ -1,7 +1,9 @@
 //! One rollout through the public API, on a mock clock: documents come, are answered, looked at and
 //! corrected, until the candidate is promoted to all documents or rolled back.
 
+#[path = "../../shared/chance.rs"]
 mod chance;
+#[path = "../../shared/share.rs"]
 pub(crate) mod share;
 pub(crate) mod world;
 

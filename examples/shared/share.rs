@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::Outcome;
-
 /// The 97.5 % quantile of the normal distribution.
 const Z: f64 = 1.959_964;
 
@@ -15,7 +13,7 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    pub(crate) fn of(outcomes: &[Outcome], is: impl Fn(&Outcome) -> bool) -> Self {
+    pub(crate) fn of<T>(outcomes: &[T], is: impl Fn(&T) -> bool) -> Self {
         let count = |runs: usize| u32::try_from(runs).unwrap_or(u32::MAX);
         Self {
             events: count(outcomes.iter().filter(|outcome| is(outcome)).count()),
