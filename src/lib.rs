@@ -85,6 +85,8 @@
 //! - `tiktoken` (default): exact token counts with OpenAI's encodings, [`tokens::Tiktoken`].
 //! - `bpe`: the same counts, faster and of longer texts, for `cl100k_base` and `o200k_base`.
 //! - `async-openai`: [`Classify`] for the errors of that crate.
+//! - `report`: the course of a field's confidence as an SVG picture or an HTML page,
+//!   `report::DriftTimeline`.
 //! - `tokio`: [`Pipeline::run`] counts texts of more than 64 KB on tokio's blocking pool.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -114,6 +116,12 @@ pub mod tokens;
 /// Sources of time: the system's clock, and a mock clock for tests.
 pub mod clock {
     pub use crate::pipeline::clock::{Clock, MockClock, SystemClock};
+}
+
+/// The course of a field's confidence as a picture, with the feature `report`.
+#[cfg(feature = "report")]
+pub mod report {
+    pub use crate::adapters::report::DriftTimeline;
 }
 
 pub use call::{

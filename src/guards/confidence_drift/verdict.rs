@@ -89,6 +89,8 @@ pub struct DriftStatus {
     pub means: ConfidenceMeans,
     /// The standard error of the window mean; `None` with fewer than two documents.
     pub standard_error: Option<Confidence>,
+    /// How far the window mean may be below the baseline; more is a drift.
+    pub max_drop: Confidence,
     /// How many baselines the field had, the current one included; it changes when the operator asks
     /// for a new one.
     pub baseline_number: u64,

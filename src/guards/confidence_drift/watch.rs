@@ -295,6 +295,7 @@ impl Watch {
             corrections: DriftCorrections::default(),
             means: segment.means(now),
             standard_error: segment.standard_error(now),
+            max_drop: settings.max_drop,
             baseline_number: segment.baseline().number(),
             is_thin: segment.is_thin(now, settings),
             detectable_drop: segment.detectable_drop(now, settings, pace),

@@ -32,6 +32,8 @@ mod sequential;
 mod shape;
 mod shift;
 mod slow;
+#[cfg(feature = "report")]
+mod timeline;
 mod versions;
 
 const HOUR: Duration = Duration::from_secs(3_600);
