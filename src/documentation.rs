@@ -25,6 +25,10 @@ pub mod glossary {}
 #[doc = include_str!("../docs/benchmarks.md")]
 pub mod benchmarks {}
 
+/// How soon each rule of a drift monitor sees a change, and how often it is wrong.
+#[doc = include_str!("../docs/drift.md")]
+pub mod drift {}
+
 /// How rollouts end, simulated beside other rules.
 #[doc = include_str!("../docs/rollouts.md")]
 pub mod rollouts {}
@@ -89,11 +93,14 @@ pub mod security {}
 /// [docs/benchmarks.md]: benchmarks
 /// [rollout benchmarks]: benchmarks#rollouts
 /// [docs/design.md]: design
+/// [docs/drift.md]: drift
 /// [docs/glossary.md]: glossary
 /// [docs/runbooks]: runbooks
 /// [docs/rollouts.md]: rollouts
 /// [docs/traces.md]: traces
 /// [`canary_plan`]: files#examples
+/// [`drift_delays`]: files#examples
+/// [`drift_week`]: files#examples
 /// [`headroom`]: files#examples
 /// [`invoice_night`]: files#examples
 /// [`multi_call_document`]: files#examples
