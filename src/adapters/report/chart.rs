@@ -257,15 +257,12 @@ fn confidences(
 /// Lines; a run of one point is a dot.
 fn lines(plot: &mut Plot<'_, '_, RangedCoordf64>, runs: Vec<Vec<Place>>, paint: Paint) -> Drawn {
     for run in runs {
-        match run[..] {
-            [only] => {
-                let style = paint.color().filled();
-                plot.draw_series([Circle::new(only, 3, style)])?;
-            }
-            _ => {
-                let style = paint.color().stroke_width(2);
-                plot.draw_series([PathElement::new(run, style)])?;
-            }
+        if let [only] = run[..] {
+            let style = paint.color().filled();
+            plot.draw_series([Circle::new(only, 3, style)])?;
+        } else {
+            let style = paint.color().stroke_width(2);
+            plot.draw_series([PathElement::new(run, style)])?;
         }
     }
     Ok(())
