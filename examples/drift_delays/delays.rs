@@ -122,16 +122,16 @@ fn at_quantiles<K: Ord>(
 mod tests {
     use super::*;
 
-    fn seen(documents: u32) -> Option<Delay> {
+    fn seen(documents: u32) -> Delay {
         let time = documents * MINUTE;
-        Some(Delay { documents, time })
+        Delay { documents, time }
     }
 
     #[test]
     fn what_was_not_seen_is_later_than_all_that_was() {
         let of_ten = |seen_runs: u32| -> Vec<_> {
             (1..=10)
-                .map(|n| if n <= seen_runs { seen(n) } else { None })
+                .map(|n| (n <= seen_runs).then(|| seen(n)))
                 .collect()
         };
         assert_eq!(quantiles(&of_ten(10)), "5 / 9 (5 / 9)");

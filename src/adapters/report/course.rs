@@ -137,13 +137,16 @@ impl Course {
     fn is_about(&self, kind: &EventKind) -> bool {
         match kind {
             EventKind::Drift(event) => {
-                let also = match event {
-                    DriftEvent::DriftDetected { also, .. } => also.as_slice(),
-                    _ => &[],
-                };
-                let (document_type, field) = subject(event);
-                *document_type == self.document_type && *field == self.field
-                    || also.contains(&self.name())
+                let is_of_type =
+                    |document_type: &DocumentType| *document_type == self.document_type;
+                match event {
+                    DriftEvent::ReviewCapacityReached { document_type, .. } => {
+                        is_of_type(document_type)
+                    }
+                    _ => subject(event).is_some_and(|(document_type, field)| {
+                        is_of_type(document_type) && *field == self.field
+                    }),
+                }
             }
             EventKind::Incident(
                 IncidentEvent::IncidentResolved { about, .. }
@@ -201,10 +204,20 @@ impl Course {
     }
 }
 
-/// The document type and the field that an event is about.
-fn subject(event: &DriftEvent) -> (&DocumentType, &Field) {
+/// The document type and the field that an event is about, if it is about one.
+fn subject(event: &DriftEvent) -> Option<(&DocumentType, &Field)> {
     match event {
-        DriftEvent::BaselineRestarted {
+        DriftEvent::AcknowledgementExpired {
+            document_type,
+            field,
+            ..
+        }
+        | DriftEvent::BaselineRestarted {
+            document_type,
+            field,
+            ..
+        }
+        | DriftEvent::BaselineRestored {
             document_type,
             field,
             ..
@@ -215,6 +228,16 @@ fn subject(event: &DriftEvent) -> (&DocumentType, &Field) {
             ..
         }
         | DriftEvent::ConfidenceMissing {
+            document_type,
+            field,
+            ..
+        }
+        | DriftEvent::DriftAcknowledged {
+            document_type,
+            field,
+            ..
+        }
+        | DriftEvent::DriftConfirmed {
             document_type,
             field,
             ..
@@ -234,6 +257,11 @@ fn subject(event: &DriftEvent) -> (&DocumentType, &Field) {
             field,
             ..
         }
+        | DriftEvent::DriftUnconfirmed {
+            document_type,
+            field,
+            ..
+        }
         | DriftEvent::InvalidConfidence {
             document_type,
             field,
@@ -248,6 +276,19 @@ fn subject(event: &DriftEvent) -> (&DocumentType, &Field) {
             document_type,
             field,
             ..
-        } => (document_type, field),
+        }
+        | DriftEvent::SlowDrift {
+            document_type,
+            field,
+            ..
+        }
+        | DriftEvent::ThresholdRaised {
+            document_type,
+            field,
+            ..
+        } => Some((document_type, field)),
+        DriftEvent::AcceptedUnreviewed { .. }
+        | DriftEvent::MixShift { .. }
+        | DriftEvent::ReviewCapacityReached { .. } => None,
     }
 }

@@ -8,7 +8,7 @@ use fusebox::report::DriftTimeline;
 use fusebox::sink::Sink;
 use fusebox::{
     Confidence, ConfidenceDriftMonitor, DocumentId, DocumentType, Event, EventKind, Feedback,
-    Field, Report, Severity, Ticket, Timestamp,
+    Field, Ratio, Report, Severity, Ticket, Timestamp, VersionId,
 };
 use roxmltree::{Document, Node};
 
@@ -360,22 +360,16 @@ fn only_events_about_the_field_are_listed() {
     let custom = EventKind::custom("other", "invoice.total");
     timeline.emit(&Event::new(NOON, "own", Severity::Page, custom));
     assert_eq!(rows(&timeline), 1);
-    // One that names the field among others.
-    let (invoice, _) = names();
-    let fell = DriftEvent::DriftDetected {
-        document_type: invoice,
-        field: Field::new("date").unwrap(),
-        rule: fusebox::drift::DriftRule::Mean,
-        baseline: confidence(0.9),
-        baseline_number: 1,
-        mean: confidence(0.8),
-        standard_error: confidence(0.01),
+    // One of its type, about all fields.
+    let full = DriftEvent::ReviewCapacityReached {
+        document_type: names().0,
+        version: VersionId::new("v7").unwrap(),
+        capacity: Ratio::percent(50),
+        wanted: 26,
         documents: 30,
-        threshold: Confidence::percent(85),
-        also: vec!["invoice.total".to_owned()],
-        more: 0,
+        accepted: 11,
     };
-    timeline.emit(&Event::new(NOON, "drift", Severity::Page, fell.into()));
+    timeline.emit(&Event::new(NOON, "drift", Severity::Page, full.into()));
     assert_eq!(rows(&timeline), 2);
 }
 
