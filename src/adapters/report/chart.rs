@@ -218,7 +218,7 @@ fn confidences(
     times: &Range<i64>,
     frame: Frame,
 ) -> Drawn {
-    let points: Vec<&Point> = course.points.iter().chain(&course.latest).collect();
+    let points: Vec<&Point> = course.statuses().collect();
     let range = range(&points);
     let x = times.clone().with_key_points(ticks(times, frame.ticks()));
     let mut plot = ChartBuilder::on(area)

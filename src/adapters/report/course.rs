@@ -95,21 +95,22 @@ impl Course {
         if self.latest.as_ref().is_some_and(|latest| latest.at > at) {
             return;
         }
-        let is_due = self
-            .points
-            .back()
-            .is_none_or(|last| at.since(last.at) >= EVERY || point.differs_from(last));
-        if is_due {
+        let last = self.points.back();
+        let is_change = last.is_some_and(|last| point.differs_from(last));
+        let is_due = last.is_none_or(|last| at.since(last.at) >= EVERY);
+        if is_change {
             // What was the case until now ends where the change begins.
+            let last = last.map(|last| last.at);
             let until_now = self.latest.take();
-            let last = self.points.back().map(|last| last.at);
             let until_now = until_now.filter(|latest| Some(latest.at) > last);
             self.points.extend(until_now);
-            self.points.push_back(point.clone());
         }
-        self.latest = Some(point);
-        if is_due {
+        if is_change || is_due {
+            self.points.push_back(point.clone());
+            self.latest = Some(point);
             self.forget();
+        } else {
+            self.latest = Some(point);
         }
     }
 
@@ -165,9 +166,17 @@ impl Course {
         self.latest.is_none() && self.events.is_empty() && self.corrections.is_empty()
     }
 
+    /// The statuses that are drawn: the points, and the latest one if it is no point yet.
+    pub(super) fn statuses(&self) -> impl Iterator<Item = &Point> {
+        let last = self.points.back().map(|last| last.at);
+        let latest = self.latest.iter();
+        let newer = latest.filter(move |latest| Some(latest.at) > last);
+        self.points.iter().chain(newer)
+    }
+
     /// The times of all that is kept.
     pub(super) fn times(&self) -> impl Iterator<Item = Timestamp> {
-        let points = self.points.iter().chain(&self.latest);
+        let points = self.statuses();
         let events = self.events.iter().map(|event| event.at);
         let corrected = self.corrections.keys();
         let corrected = corrected.flat_map(|hour| [*hour, *hour + HOUR]);
