@@ -7,8 +7,8 @@ use fusebox::event::DriftEvent;
 use fusebox::report::DriftTimeline;
 use fusebox::sink::Sink;
 use fusebox::{
-    Confidence, ConfidenceDriftMonitor, DocumentId, DocumentType, Event, EventKind, Feedback,
-    Field, Ratio, Report, Severity, Ticket, Timestamp, VersionId,
+    ConfidenceDriftMonitor, DocumentId, DocumentType, Event, EventKind, Feedback, Field, Ratio,
+    Report, Severity, Ticket, Timestamp, VersionId,
 };
 use roxmltree::{Document, Node};
 
@@ -228,7 +228,9 @@ fn hostile_names_and_texts_are_escaped() {
     drift.resolve("a<b", hostile, seen, "<i>eve", why).unwrap();
     bench.pipeline.tick();
     let events = bench.sink.take();
-    events.iter().for_each(|event| timeline.emit(event));
+    for event in &events {
+        timeline.emit(event);
+    }
     timeline.record(NOON, &bench.drift.status("a<b", hostile));
     let svg = timeline.to_svg();
     let parsed = Document::parse(&svg).unwrap();
