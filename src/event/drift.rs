@@ -157,15 +157,6 @@ pub enum DriftEvent {
         who: String,
         note: String,
     },
-    /// Since a drift was found, reviewers correct the field more often than before: it is real.
-    DriftConfirmed {
-        document_type: DocumentType,
-        field: Field,
-        reviewed_before: u64,
-        corrected_before: u64,
-        reviewed_since: u64,
-        corrected_since: u64,
-    },
     /// The confidence of a field fell below its baseline, so the monitor raised the acceptance
     /// threshold. `mean` and its standard error are those of the window. `also` names up to nine
     /// other fields that fell in the same 5 minutes, `more` is the number of further ones.
@@ -214,11 +205,13 @@ pub enum DriftEvent {
         who: String,
         why: String,
     },
-    /// Since a drift was found, reviewers have not corrected the field more often than before,
-    /// though they have seen 100 documents: its answers are as good as they were.
-    DriftUnconfirmed {
+    /// What reviewers found of a field since its drift was found, beside what they found before:
+    /// `confirmed` if they correct it more often, so that the drift is real, and not if they have
+    /// seen 100 documents and do not.
+    DriftReviewed {
         document_type: DocumentType,
         field: Field,
+        confirmed: bool,
         reviewed_before: u64,
         corrected_before: u64,
         reviewed_since: u64,
@@ -307,11 +300,10 @@ impl DriftEvent {
             Self::ConfidenceConstant { .. } => "confidence_constant",
             Self::ConfidenceMissing { .. } => "confidence_missing",
             Self::DriftAcknowledged { .. } => "drift_acknowledged",
-            Self::DriftConfirmed { .. } => "drift_confirmed",
             Self::DriftDetected { .. } => "drift_detected",
             Self::DriftRecovered { .. } => "drift_recovered",
             Self::DriftResolved { .. } => "drift_resolved",
-            Self::DriftUnconfirmed { .. } => "drift_unconfirmed",
+            Self::DriftReviewed { .. } => "drift_reviewed",
             Self::InvalidConfidence { .. } => "invalid_confidence",
             Self::MixShift { .. } => "mix_shift",
             Self::RaisedWithoutData { .. } => "raised_without_data",
@@ -330,8 +322,26 @@ impl fmt::Display for DriftEvent {
             | Self::BaselineRestored { .. }
             | Self::DriftAcknowledged { .. }
             | Self::DriftResolved { .. } => write!(f, "{}", Commanded(self)),
-            Self::DriftConfirmed { .. } | Self::DriftUnconfirmed { .. } => {
-                write!(f, "{}", Reviewed(self))
+            Self::DriftReviewed {
+                document_type,
+                field,
+                confirmed,
+                reviewed_before,
+                corrected_before,
+                reviewed_since,
+                corrected_since,
+            } => {
+                let verdict = if *confirmed {
+                    "the drift is real"
+                } else {
+                    "its answers are as good as before"
+                };
+                write!(
+                    f,
+                    "reviewers corrected {field} in {corrected_since} of {reviewed_since} documents \
+                     of {document_type} since its confidence fell, and in {corrected_before} of \
+                     {reviewed_before} before: {verdict}"
+                )
             }
             Self::ConfidenceConstant {
                 document_type,
@@ -573,42 +583,5 @@ impl fmt::Display for Commanded<'_> {
             ),
             _ => Ok(()),
         }
-    }
-}
-
-/// What reviewers found.
-struct Reviewed<'a>(&'a DriftEvent);
-
-impl fmt::Display for Reviewed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (DriftEvent::DriftConfirmed {
-            document_type,
-            field,
-            reviewed_before,
-            corrected_before,
-            reviewed_since,
-            corrected_since,
-        }
-        | DriftEvent::DriftUnconfirmed {
-            document_type,
-            field,
-            reviewed_before,
-            corrected_before,
-            reviewed_since,
-            corrected_since,
-        }) = self.0
-        else {
-            return Ok(());
-        };
-        let verdict = match self.0 {
-            DriftEvent::DriftConfirmed { .. } => "the drift is real",
-            _ => "its answers are as good as before",
-        };
-        write!(
-            f,
-            "reviewers corrected {field} in {corrected_since} of {reviewed_since} documents of \
-             {document_type} since its confidence fell, and in {corrected_before} of \
-             {reviewed_before} before: {verdict}"
-        )
     }
 }

@@ -169,7 +169,7 @@ const LONGEST_SILENCE: Duration = hours(30 * 24);
 /// [`ReviewCapacityReached`](crate::event::DriftEvent::ReviewCapacityReached),
 /// [`ConfidenceConstant`](crate::event::DriftEvent::ConfidenceConstant) (a warning where it always
 /// was), [`ConfidenceMissing`](crate::event::DriftEvent::ConfidenceMissing). Warnings:
-/// [`DriftConfirmed`](crate::event::DriftEvent::DriftConfirmed),
+/// [`DriftReviewed`](crate::event::DriftEvent::DriftReviewed) where it confirms the drift,
 /// [`InvalidConfidence`](crate::event::DriftEvent::InvalidConfidence),
 /// [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted),
 /// [`MixShift`](crate::event::DriftEvent::MixShift),
@@ -179,7 +179,7 @@ const LONGEST_SILENCE: Duration = hours(30 * 24);
 /// [`AcceptedUnreviewed`](crate::event::DriftEvent::AcceptedUnreviewed),
 /// [`BaselineRestored`](crate::event::DriftEvent::BaselineRestored),
 /// [`DriftAcknowledged`](crate::event::DriftEvent::DriftAcknowledged),
-/// [`DriftUnconfirmed`](crate::event::DriftEvent::DriftUnconfirmed),
+/// [`DriftReviewed`](crate::event::DriftEvent::DriftReviewed) where it does not,
 /// [`ThresholdRaised`](crate::event::DriftEvent::ThresholdRaised),
 /// [`DriftRecovered`](crate::event::DriftEvent::DriftRecovered),
 /// [`DriftResolved`](crate::event::DriftEvent::DriftResolved),

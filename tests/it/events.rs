@@ -264,11 +264,6 @@ fn drift() -> Vec<Value> {
             "until": later(1_440), "who": "ada", "note": "the new scanner; support is at it",
         }),
         json!({
-            "event": "drift_confirmed", "document_type": "invoice", "field": "total",
-            "reviewed_before": 200, "corrected_before": 4,
-            "reviewed_since": 50, "corrected_since": 12,
-        }),
-        json!({
             "event": "drift_detected", "document_type": "invoice", "field": "total",
             "rule": "mean", "baseline": 950_000, "baseline_number": 1, "mean": 700_000,
             "standard_error": 12_000, "documents": 30, "threshold": 850_000, "generation": 1,
@@ -290,7 +285,12 @@ fn drift() -> Vec<Value> {
             "threshold": 800_000, "generation": 3,
         })),
         json!({
-            "event": "drift_unconfirmed", "document_type": "invoice", "field": "total",
+            "event": "drift_reviewed", "document_type": "invoice", "field": "total", "confirmed": true,
+            "reviewed_before": 200, "corrected_before": 4,
+            "reviewed_since": 50, "corrected_since": 12,
+        }),
+        json!({
+            "event": "drift_reviewed", "document_type": "invoice", "field": "total", "confirmed": false,
             "reviewed_before": 200, "corrected_before": 4,
             "reviewed_since": 100, "corrected_since": 3,
         }),

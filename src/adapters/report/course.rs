@@ -246,11 +246,6 @@ fn subject(event: &DriftEvent) -> Option<(&DocumentType, &Field)> {
             field,
             ..
         }
-        | DriftEvent::DriftConfirmed {
-            document_type,
-            field,
-            ..
-        }
         | DriftEvent::DriftDetected {
             document_type,
             field,
@@ -266,7 +261,7 @@ fn subject(event: &DriftEvent) -> Option<(&DocumentType, &Field)> {
             field,
             ..
         }
-        | DriftEvent::DriftUnconfirmed {
+        | DriftEvent::DriftReviewed {
             document_type,
             field,
             ..

@@ -203,23 +203,13 @@ pub(super) fn corrections_compared(
         reviewed_since,
         corrected_since,
     } = *found;
-    EventKind::Drift(if is_confirmed {
-        DriftEvent::DriftConfirmed {
-            document_type,
-            field,
-            reviewed_before,
-            corrected_before,
-            reviewed_since,
-            corrected_since,
-        }
-    } else {
-        DriftEvent::DriftUnconfirmed {
-            document_type,
-            field,
-            reviewed_before,
-            corrected_before,
-            reviewed_since,
-            corrected_since,
-        }
+    EventKind::Drift(DriftEvent::DriftReviewed {
+        document_type,
+        field,
+        confirmed: is_confirmed,
+        reviewed_before,
+        corrected_before,
+        reviewed_since,
+        corrected_since,
     })
 }
