@@ -165,6 +165,8 @@ pub enum DriftEvent {
     DriftDetected {
         document_type: DocumentType,
         field: Field,
+        #[serde(default)]
+        version: Option<VersionId>,
         rule: DriftRule,
         baseline: Confidence,
         baseline_number: u64,
@@ -188,6 +190,8 @@ pub enum DriftEvent {
     DriftRecovered {
         document_type: DocumentType,
         field: Field,
+        #[serde(default)]
+        version: Option<VersionId>,
         baseline: Confidence,
         mean: Confidence,
         documents: u64,
@@ -322,27 +326,6 @@ impl fmt::Display for DriftEvent {
             | Self::BaselineRestored { .. }
             | Self::DriftAcknowledged { .. }
             | Self::DriftResolved { .. } => write!(f, "{}", Commanded(self)),
-            Self::DriftReviewed {
-                document_type,
-                field,
-                confirmed,
-                reviewed_before,
-                corrected_before,
-                reviewed_since,
-                corrected_since,
-            } => {
-                let verdict = if *confirmed {
-                    "the drift is real"
-                } else {
-                    "its answers are as good as before"
-                };
-                write!(
-                    f,
-                    "reviewers corrected {field} in {corrected_since} of {reviewed_since} documents \
-                     of {document_type} since its confidence fell, and in {corrected_before} of \
-                     {reviewed_before} before: {verdict}"
-                )
-            }
             Self::ConfidenceConstant {
                 document_type,
                 field,
@@ -372,7 +355,50 @@ impl fmt::Display for DriftEvent {
                      goes to human review"
                 )
             }
-            Self::MixShift {
+            Self::AcceptedUnreviewed { .. } | Self::ReviewCapacityReached { .. } => {
+                write!(f, "{}", Full(self))
+            }
+            Self::AcknowledgementExpired { .. }
+            | Self::DriftDetected { .. }
+            | Self::DriftRecovered { .. }
+            | Self::RaisedWithoutData { .. }
+            | Self::ThresholdRaised { .. } => write!(f, "{}", Responded(self)),
+            Self::DriftReviewed { .. }
+            | Self::MixShift { .. }
+            | Self::ShapeChanged { .. }
+            | Self::SlowDrift { .. } => write!(f, "{}", Found(self)),
+        }
+    }
+}
+
+/// What raises no threshold.
+struct Found<'a>(&'a DriftEvent);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            DriftEvent::DriftReviewed {
+                document_type,
+                field,
+                confirmed,
+                reviewed_before,
+                corrected_before,
+                reviewed_since,
+                corrected_since,
+            } => {
+                let verdict = if *confirmed {
+                    "the drift is real"
+                } else {
+                    "its answers are as good as before"
+                };
+                write!(
+                    f,
+                    "reviewers corrected {field} in {corrected_since} of {reviewed_since} documents \
+                     of {document_type} since its confidence fell, and in {corrected_before} of \
+                     {reviewed_before} before: {verdict}"
+                )
+            }
+            DriftEvent::MixShift {
                 version,
                 before,
                 mean,
@@ -389,7 +415,7 @@ impl fmt::Display for DriftEvent {
                 )?;
                 types.iter().try_for_each(|share| write!(f, "; {share}"))
             }
-            Self::ShapeChanged {
+            DriftEvent::ShapeChanged {
                 document_type,
                 field,
                 change,
@@ -401,7 +427,7 @@ impl fmt::Display for DriftEvent {
                 "confidences of {document_type}.{field} {change}: over {documents} documents they \
                  lie {distance} from the baseline on average"
             ),
-            Self::SlowDrift {
+            DriftEvent::SlowDrift {
                 document_type,
                 field,
                 baseline,
@@ -413,13 +439,7 @@ impl fmt::Display for DriftEvent {
                 "mean confidence of {document_type}.{field} over 7 days is {mean}, below \
                  {baseline}, in {documents} documents: the threshold stays as it is"
             ),
-            Self::AcceptedUnreviewed { .. }
-            | Self::AcknowledgementExpired { .. }
-            | Self::DriftDetected { .. }
-            | Self::DriftRecovered { .. }
-            | Self::RaisedWithoutData { .. }
-            | Self::ReviewCapacityReached { .. }
-            | Self::ThresholdRaised { .. } => write!(f, "{}", Responded(self)),
+            _ => Ok(()),
         }
     }
 }
@@ -441,13 +461,14 @@ impl fmt::Display for Responded<'_> {
                 note,
             } => write!(
                 f,
-                "{document_type}.{field} still drifts (mean confidence {mean} over {documents} \
-                 documents, baseline {baseline}) after the time that {who} gave it ({note}): answers \
-                 below {threshold} go to human review"
+                "the threshold of {document_type}.{field} is still raised after the time that {who} \
+                 gave it ({note}): answers below {threshold} go to human review; mean confidence \
+                 {mean} over {documents} documents, baseline {baseline}"
             ),
             DriftEvent::DriftDetected {
                 document_type,
                 field,
+                version,
                 rule,
                 baseline,
                 mean,
@@ -458,6 +479,7 @@ impl fmt::Display for Responded<'_> {
                 more,
                 ..
             } => {
+                let by = By(version.as_ref());
                 let of_slot = compared_with.as_ref().map(|slot| format!(" ({slot})"));
                 let of_slot = of_slot.unwrap_or_default();
                 let fell = match rule {
@@ -466,14 +488,15 @@ impl fmt::Display for Responded<'_> {
                 };
                 write!(
                     f,
-                    "mean confidence of {document_type}.{field} {fell} from {baseline}{of_slot} to \
-                     {mean} over {documents} documents; answers below {threshold} now go to human review{}",
+                    "mean confidence of {document_type}.{field}{by} {fell} from {baseline}{of_slot} \
+                     to {mean} over {documents} documents; answers below {threshold} now go to human review{}",
                     Also(also, *more)
                 )
             }
             DriftEvent::DriftRecovered {
                 document_type,
                 field,
+                version,
                 baseline,
                 mean,
                 documents,
@@ -481,28 +504,9 @@ impl fmt::Display for Responded<'_> {
                 ..
             } => write!(
                 f,
-                "mean confidence of {document_type}.{field} is {mean} over {documents} documents, \
-                 near {baseline} again: answers below {threshold} go to human review again"
-            ),
-            DriftEvent::ReviewCapacityReached {
-                document_type,
-                version,
-                capacity,
-                wanted,
-                documents,
-                accepted,
-            } => write!(
-                f,
-                "{wanted} of the latest {documents} documents of {document_type} by {version} should \
-                 go to human review, and {capacity} may: {accepted} that only a drifted field would \
-                 have sent there were accepted"
-            ),
-            DriftEvent::AcceptedUnreviewed {
-                document, version, ..
-            } => write!(
-                f,
-                "{document} by {version} was accepted although a drifted field should have sent it \
-                 to human review: the review capacity is used up"
+                "mean confidence of {document_type}.{field}{} is {mean} over {documents} documents, \
+                 near {baseline} again: answers below {threshold} go to human review again",
+                By(version.as_ref())
             ),
             DriftEvent::ThresholdRaised {
                 document_type,
@@ -526,6 +530,46 @@ impl fmt::Display for Responded<'_> {
             ),
             _ => Ok(()),
         }
+    }
+}
+
+/// That reviewers have no time for all that should be reviewed.
+struct Full<'a>(&'a DriftEvent);
+
+impl fmt::Display for Full<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            DriftEvent::ReviewCapacityReached {
+                document_type,
+                version,
+                capacity,
+                wanted,
+                documents,
+                accepted,
+            } => write!(
+                f,
+                "{wanted} of the latest {documents} documents of {document_type} by {version} should \
+                 go to human review, and {capacity} may: {accepted} that only a drifted field would \
+                 have sent there were accepted"
+            ),
+            DriftEvent::AcceptedUnreviewed {
+                document, version, ..
+            } => write!(
+                f,
+                "{document} by {version} was accepted although a drifted field should have sent it \
+                 to human review: the review capacity is used up"
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whose answers an event is about.
+struct By<'a>(Option<&'a VersionId>);
+
+impl fmt::Display for By<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |version| write!(f, " by {version}"))
     }
 }
 

@@ -135,6 +135,14 @@ impl Incident {
         self.things.iter().any(|thing| thing.is(trouble))
     }
 
+    /// Whether it has so many alike that it may have this one among those that it does not know one
+    /// by one.
+    pub(super) fn is_full_of(&self, trouble: &Trouble<'_>) -> bool {
+        self.what == trouble.what
+            && self.version.as_ref() == trouble.version
+            && self.things.len() >= MOST_THINGS
+    }
+
     /// Whether it has something wrong with a version.
     pub(super) fn is_about(&self, what: &str, version: &VersionId, about: Option<&str>) -> bool {
         let mut things = self.things.iter();

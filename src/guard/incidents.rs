@@ -172,6 +172,7 @@ impl Register {
         now: Timestamp,
     ) -> Option<(Told, EventKind)> {
         let moment = self.moment(now);
+        let may_be_known = self.open.iter().any(|open| open.is_full_of(trouble));
         let mut open = self.open.iter_mut();
         let known = open.find_map(|open| open.goes_on(trouble, moment).map(|news| (open, news)));
         let (told, kind) = match known {
@@ -182,6 +183,8 @@ impl Register {
                 let change = Self::tell_again(paged, incident, news, trouble, &kind, now);
                 (Told::new(incident, trouble.severity, change), kind)
             }
+            // It may be one that was not kept.
+            None if may_be_known => return None,
             None => {
                 let kind = kind();
                 (self.happened(trouble, &kind, guard, now), kind)

@@ -35,7 +35,7 @@ use crate::confidence::Confidence;
 use crate::error::Error;
 use crate::event::{DriftEvent, EventKind, Severity};
 use crate::guard::{Acceptance, Attached, Cx, Guard, State};
-use crate::name::VersionId;
+use crate::name::{DocumentType, Field, VersionId};
 use crate::order::{Order, check_revision};
 use crate::revision::Revision;
 use crate::time::{Timestamp, hours};
@@ -318,6 +318,18 @@ impl ConfidenceDriftMonitor {
         watch
             .and_then(|watch| watch.raised_threshold())
             .unwrap_or(self.settings.threshold)
+    }
+
+    /// The fields whose threshold is raised, in order.
+    pub fn raised(&self) -> Vec<(DocumentType, Field)> {
+        let core = self.core.lock();
+        let watches = core.watches.iter();
+        let raised = watches.filter(|(_, watch)| watch.is_raised());
+        let mut names: Vec<_> = raised
+            .map(|(key, _)| (key.document_type.clone(), key.field.clone()))
+            .collect();
+        names.sort();
+        names
     }
 
     /// The drift state of a field, as of the last answer or tick.

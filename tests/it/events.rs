@@ -265,18 +265,19 @@ fn drift() -> Vec<Value> {
         }),
         json!({
             "event": "drift_detected", "document_type": "invoice", "field": "total",
-            "rule": "mean", "baseline": 950_000, "baseline_number": 1, "mean": 700_000,
+            "version": "v7", "rule": "mean", "baseline": 950_000, "baseline_number": 1, "mean": 700_000,
             "standard_error": 12_000, "documents": 30, "threshold": 850_000, "generation": 1,
             "detectable_drop": 150_000, "compared_with": "Monday", "also": [], "more": 0,
         }),
         json!({
             "event": "drift_detected", "document_type": "invoice", "field": "total",
-            "rule": "sequential", "baseline": 950_000, "baseline_number": 2, "mean": 920_000,
+            "version": null, "rule": "sequential", "baseline": 950_000, "baseline_number": 2, "mean": 920_000,
             "standard_error": 12_000, "documents": 112, "threshold": 850_000, "generation": 2,
             "detectable_drop": null, "compared_with": null, "also": ["invoice.date", "invoice.vendor"], "more": 3,
         }),
         json!({
             "event": "drift_recovered", "document_type": "invoice", "field": "total",
+            "version": "v7",
             "baseline": 950_000, "mean": 940_000, "documents": 112, "threshold": 800_000,
             "generation": 3,
         }),

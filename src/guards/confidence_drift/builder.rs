@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::baseline::Baseline;
 use super::bets::FalseAlarms;
 use super::core::Core;
+use super::review_queue::NEWEST;
 use super::season::Season;
 use super::threshold::Settings;
 use super::watch::Watch;
@@ -381,6 +382,10 @@ impl ConfidenceDriftMonitorBuilder {
         }
         if let Some(capacity) = self.capacity {
             capacity.strictly_between_zero_and_one("drift review_capacity")?;
+            if capacity.of(NEWEST as u64) == 0 {
+                let allowed = format!("at least one of {NEWEST} documents");
+                return Err(Error::invalid("drift review_capacity", capacity, allowed));
+            }
         }
         if self.distrust == Some(Ratio::ZERO) {
             let field = "drift hold_expected_error";

@@ -1,6 +1,6 @@
 //! What all fields share: the order of work when an answer or a tick comes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -8,8 +8,8 @@ use twox_hash::XxHash3_64;
 
 use super::bets::Pace;
 use super::commands::{Asks, Command};
-use super::corrections::{DriftCorrections, KnownReports};
-use super::falls::Falls;
+use super::corrections::{BeforeAndSince, DriftCorrections, KnownReports};
+use super::falls::{Fallen, Falls};
 use super::incident::{self, drift, mix, unresolved};
 use super::key::{Key, Names};
 use super::mix::{Mixes, StoredMixes};
@@ -87,9 +87,11 @@ impl Core {
             };
             let shown = named.to_string();
             let is_over = !matches!(command.asks, Asks::Acknowledge { .. });
+            let key = command.key.clone();
             let event = command.event(named, settings.threshold);
             cx.emit(Severity::Info, EventKind::Drift(event));
             if is_over {
+                self.falls.forget(&key);
                 cx.put_right(&drift(&shown));
             }
             cx.put_right(&unresolved(&shown));
@@ -148,6 +150,11 @@ impl Core {
                         let kind = PipelineEvent::KeysExhausted { limit, first };
                         cx.emit(Severity::Warning, EventKind::Pipeline(kind));
                     }
+                    let raised = watch.raised_threshold_for(ticket.version());
+                    is_raised |= raised.is_some();
+                    for score in same.iter().filter_map(score) {
+                        demand.add(score, raised, settings.threshold);
+                    }
                     shared.scores.add(mean);
                     shared.by = Some(key);
                     continue;
@@ -163,7 +170,11 @@ impl Core {
             let (fall, has_changed) = document(mean).count_in(watch, settings, &mut self.pace);
             self.generation += u64::from(has_changed);
             let generation = self.generation;
-            falls.extend(fall.map(|fall| (Key::of(ticket, field), Fall { generation, ..fall })));
+            falls.extend(fall.map(|fall| Fallen {
+                key: Key::of(ticket, field),
+                version: ticket.version().clone(),
+                fall: Fall { generation, ..fall },
+            }));
         }
         self.places = places;
         if let Some(mean) = whole.mean() {
@@ -175,7 +186,11 @@ impl Core {
             let (fall, has_changed) = document(score).count_in(watch, settings, &mut self.pace);
             self.generation += u64::from(has_changed);
             let generation = self.generation;
-            falls.extend(fall.map(|fall| (Key::other(), Fall { generation, ..fall })));
+            falls.extend(fall.map(|fall| Fallen {
+                key: Key::other(),
+                version: ticket.version().clone(),
+                fall: Fall { generation, ..fall },
+            }));
         }
         if is_raised || !falls.is_empty() {
             let demand = is_raised.then_some(demand);
@@ -221,19 +236,18 @@ impl Core {
         let production = self.production.as_ref();
         let status = watch.status(production, self.latest, settings, &self.pace);
         let version = watch.shown_version(production).cloned();
-        let corrected = version
-            .as_ref()
-            .and_then(|version| watch.known_segment(version));
-        let corrected = corrected
-            .map(|segment| segment.corrected)
-            .unwrap_or_default();
+        let corrected = version.as_ref().map(|version| watch.corrected(version));
+        let corrected = corrected.unwrap_or_default();
         let answers = key.zip(version.as_ref()).and_then(|(key, version)| {
             let names: &dyn Names = &(&key.document_type, version);
             self.answers.get(names)
         });
-        let corrections = answers
-            .map(|answers| DriftCorrections::of(answers.reviews, corrected))
-            .unwrap_or_default();
+        let reviews = answers.map(|answers| answers.reviews).unwrap_or_default();
+        let slot = settings.slot_at(self.latest);
+        let since = watch.read(production, slot, settings.span, |segment| {
+            segment.corrections_since(reviews, corrected)
+        });
+        let corrections = since.unwrap_or_else(|| DriftCorrections::of(reviews, corrected));
         DriftStatus {
             generation: self.generation,
             corrections,
@@ -266,10 +280,13 @@ impl Core {
             }
             _ => return,
         };
-        if !matches!(feedback, Feedback::Retracted(_)) && self.reports.add(reported(ticket, None)) {
+        let document = reported(ticket, None);
+        if !matches!(feedback, Feedback::Retracted(_)) && self.reports.add(document, document) {
             answers.reviews.reviewed.add(is_since);
         }
-        let Some(field) = field else {
+        let (Some(field), Feedback::Corrected(correction) | Feedback::Retracted(correction)) =
+            (field, feedback)
+        else {
             return;
         };
         let names: &dyn Names = &(ticket.document_type(), field);
@@ -277,12 +294,14 @@ impl Core {
         let Some(segment) = watch.and_then(|watch| watch.known_segment(ticket.version())) else {
             return;
         };
-        let report = reported(ticket, Some(field));
+        let about = reported(ticket, Some(field));
+        let id = correction.id().map_or("", |id| id.as_str());
+        let report = XxHash3_64::oneshot_with_seed(about, id.as_bytes());
         if matches!(feedback, Feedback::Corrected(_)) {
-            if self.reports.add(report) {
+            if self.reports.add(about, report) {
                 segment.corrected.add(is_since);
             }
-        } else if self.reports.remove(report) {
+        } else if self.reports.remove(about, report) {
             segment.corrected.take_back(is_since);
         }
     }
@@ -309,11 +328,9 @@ impl Core {
         let is_new_bucket = bucket > self.ticked;
         self.ticked = bucket;
         self.falls.end_bucket(bucket, cx);
-        if is_new_bucket {
-            self.answers
-                .retain(|(_, version)| line_up.role_of(version).is_some());
-        }
-        let (mut segments, mut raised) = (0, BTreeSet::new());
+        self.answers
+            .retain(|(_, version)| line_up.role_of(version).is_some());
+        let (mut segments, mut raised) = (0, Raises::new());
         self.mixes.close_bucket(now, line_up, settings);
         for (version, found) in self.mixes.found() {
             cx.still(&mix(version), || EventKind::Drift(found.clone()));
@@ -324,8 +341,18 @@ impl Core {
         for (key, watch, is_own) in is_own.chain(other.map(|watch| (&other_key, watch, false))) {
             if is_new_bucket || watch.needs_tick(line_up) {
                 let watch = Arc::make_mut(watch);
+                let before = watch.raised_threshold();
                 watch.keep_live(line_up);
-                let mut has_recovered = false;
+                if let Some(slot) = settings.slot_at(now) {
+                    watch.follow_season(slot, now, settings);
+                }
+                self.generation += u64::from(watch.raised_threshold() != before);
+                if !watch.is_raised() {
+                    watch.acknowledged = None;
+                }
+                let is_acknowledged = watch.is_acknowledged(now);
+                let corrected = watch.all_corrected();
+                let (mut has_recovered, mut has_risen) = (false, false);
                 let (acknowledged, segments_mut) = watch.parts_mut();
                 for (version, segment) in segments_mut {
                     let names: &dyn Names = &(&key.document_type, version);
@@ -335,11 +362,14 @@ impl Core {
                         segment.close_bucket(now, settings, &self.pace);
                         let has_changed = segment.raised_threshold() != before;
                         self.generation += u64::from(has_changed);
+                        has_risen |= has_changed;
                         segment.check_reporting(answers.as_deref_mut(), now, settings);
                     }
                     let mut voice = Voice {
                         key,
                         acknowledged,
+                        version,
+                        corrected: corrected_of(&corrected, version),
                         reviews: answers.map(|answers| answers.reviews),
                         generation: &mut self.generation,
                         now,
@@ -348,10 +378,12 @@ impl Core {
                     };
                     has_recovered |= voice.say(segment);
                     if segment.is_raised() {
-                        raised.insert((key.document_type.clone(), version.clone()));
+                        let document_type = is_own.then(|| key.document_type.clone());
+                        let of_type = raised.entry((document_type, version.clone()));
+                        *of_type.or_insert(true) &= is_acknowledged;
                     }
                 }
-                if has_recovered {
+                if has_recovered || has_risen {
                     watch.advance_revision(now);
                 }
             }
@@ -362,17 +394,15 @@ impl Core {
     }
 
     /// Says which reviewers have no time for all that should be reviewed, and ends what is over.
-    fn say_capacity(
-        &mut self,
-        raised: &BTreeSet<(DocumentType, VersionId)>,
-        settings: &Settings,
-        cx: &Cx<'_>,
-    ) {
+    fn say_capacity(&mut self, raised: &Raises, settings: &Settings, cx: &Cx<'_>) {
         let now = self.latest;
         for (key, answers) in self.answers.iter_mut() {
-            let is_raised = raised.contains(key);
+            let (document_type, version) = key;
+            let of_type = raised.get(&(Some(document_type.clone()), version.clone()));
+            // Fields that share an entry may be of any type.
+            let of_any = raised.get(&(None, version.clone()));
+            let is_raised = of_type.or(of_any).is_some();
             if !is_raised && answers.reviews.end_drift() {
-                let (document_type, version) = key;
                 let names = |watch: &Key| watch.document_type == *document_type;
                 for (_, watch) in self.watches.iter_mut().filter(|(key, _)| names(key)) {
                     let watch = Arc::make_mut(watch);
@@ -387,8 +417,8 @@ impl Core {
             if !is_raised {
                 answers.queue = None;
             } else if let Some(found) = queue.full(now) {
-                let (document_type, version) = key;
-                let trouble = incident::full(document_type.as_str(), version);
+                let is_known = [of_type, of_any].into_iter().flatten().all(|known| *known);
+                let trouble = incident::full(document_type.as_str(), version, is_known);
                 cx.still(&trouble, || {
                     let names = (document_type, version);
                     incident::capacity_reached(names, &found, capacity)
@@ -414,6 +444,7 @@ impl Core {
             pace: self.pace.clone(),
             invalid: self.invalid,
             season: settings.season.as_ref().map(Season::name),
+            thresholds: Some((settings.threshold, settings.max_threshold)),
         }
     }
 
@@ -427,8 +458,9 @@ impl Core {
             let restored = Arc::make_mut(&mut watch);
             restored.restore(stored, settings.span, now);
             if !has_same_season {
-                restored.forget_slots();
+                restored.forget_slots(now, settings);
             }
+            restored.fit_thresholds(settings);
             watch
         };
         let fresh = || Arc::new(Watch::new(None));
@@ -449,12 +481,24 @@ impl Core {
         self.answers.refill(same_span, None);
         self.mixes.restore(stored.mixes, settings.span);
         self.commands = stored.commands;
-        self.generation = stored.generation;
+        let thresholds = Some((settings.threshold, settings.max_threshold));
+        let has_other_thresholds = stored.thresholds != thresholds || !has_same_season;
+        self.generation = stored.generation + u64::from(has_other_thresholds);
         self.reports = stored.reports;
         self.pace = stored.pace;
         self.invalid = stored.invalid;
         self.ticked = 0;
     }
+}
+
+/// The types and versions of which a threshold is raised, and whether the operator knows of all;
+/// `None` for fields that share an entry.
+type Raises = BTreeMap<(Option<DocumentType>, VersionId), bool>;
+
+fn corrected_of(all: &[(VersionId, BeforeAndSince)], version: &VersionId) -> BeforeAndSince {
+    let mut all = all.iter();
+    let found = all.find(|(id, _)| id == version);
+    found.map(|(_, corrected)| *corrected).unwrap_or_default()
 }
 
 /// The hash of a report about a document, or about a field of it, as one version answered it.
@@ -487,6 +531,9 @@ impl Document<'_> {
         let Some(slot) = self.slot else {
             return self.count_in_slot(None, true, watch, settings, pace);
         };
+        if !watch.has_room(self.version, slot) {
+            return self.count_in_slot(None, true, watch, settings, pace);
+        }
         let is_ready = watch.is_ready(self.version, slot);
         let (of_all, all_changed) = self.count_in_slot(None, !is_ready, watch, settings, pace);
         let (of_slot, changed) = self.count_in_slot(Some(slot), is_ready, watch, settings, pace);
@@ -502,6 +549,7 @@ impl Document<'_> {
         pace: &mut Pace,
     ) -> (Option<Fall>, bool) {
         let (total, now, span) = (self.total, self.now, settings.span);
+        let is_raised = watch.raised_threshold_for(self.version).is_some();
         let (segment, is_new) = watch.segment(self.version, slot, total, now, span);
         if is_new && slot.is_none() {
             pace.add_segment();
@@ -509,7 +557,8 @@ impl Document<'_> {
         let Some(segment) = segment else {
             return (None, false);
         };
-        segment.set_judging(judges);
+        // What is raised in one slot is raised in all: no other needs to raise it again.
+        segment.set_judging(judges && (!is_raised || segment.is_raised()));
         let before = segment.raised_threshold();
         let fall = segment.record(self.score, total, now, settings, pace);
         if let Some(fall) = &fall {
@@ -546,6 +595,9 @@ pub(super) struct Stored {
     invalid: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     season: Option<String>,
+    /// The normal and the highest threshold.
+    #[serde(default)]
+    thresholds: Option<(Confidence, Confidence)>,
 }
 
 impl Stored {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::stats::wilson;
+use crate::stats::{float, wilson};
 use crate::time::Timestamp;
 
 /// So many reviewed documents say something of a share.
@@ -12,7 +12,7 @@ const ENOUGH: u64 = 30;
 /// With so many since a drift began, it would show in their corrections.
 const PLENTY: u64 = 100;
 /// So many of the latest reports are known, so that one that comes again counts once.
-const MOST_REPORTS: usize = 1_000;
+const MOST_REPORTS: usize = 4_096;
 
 /// Documents that reviewers saw, and how many of them had the field corrected: before the drift, and
 /// since.
@@ -39,20 +39,36 @@ impl DriftCorrections {
         }
     }
 
+    /// The same, where some of those since belong to the time before.
+    pub(super) fn without(self, (reviewed, corrected): (u64, u64)) -> Self {
+        Self {
+            reviewed_before: self.reviewed_before.saturating_add(reviewed),
+            corrected_before: self.corrected_before.saturating_add(corrected),
+            reviewed_since: self.reviewed_since.saturating_sub(reviewed),
+            corrected_since: self.corrected_since.saturating_sub(corrected),
+        }
+    }
+
     /// Whether corrections confirm the drift: `Some(true)` when the field is corrected more often
     /// than before (the 95 % Wilson intervals of both shares do not meet, from 30 reviewed documents
-    /// on), `Some(false)` when it is not although 100 documents have been reviewed since, and `None`
-    /// as long as nobody can tell.
+    /// on), `Some(false)` when 100 documents have been reviewed since and the share of corrections
+    /// lies within the interval of the one before, or below it, and `None` as long as nobody can
+    /// tell.
     pub fn confirm(&self) -> Option<bool> {
         let least = self.reviewed_before.min(self.reviewed_since);
         if least < ENOUGH {
             return None;
         }
-        let share = |corrected: u64, reviewed: u64| wilson(corrected.min(reviewed), reviewed);
-        let (_, most_before) = share(self.corrected_before, self.reviewed_before);
-        let (least_since, _) = share(self.corrected_since, self.reviewed_since);
-        let is_worse = least_since > most_before;
-        (is_worse || self.reviewed_since >= PLENTY).then_some(is_worse)
+        let interval = |corrected: u64, reviewed: u64| wilson(corrected.min(reviewed), reviewed);
+        let (_, most_before) = interval(self.corrected_before, self.reviewed_before);
+        let (least_since, _) = interval(self.corrected_since, self.reviewed_since);
+        let since = float(self.corrected_since) / float(self.reviewed_since);
+        if least_since > most_before {
+            Some(true)
+        } else {
+            let is_as_before = self.reviewed_since >= PLENTY && since <= most_before;
+            is_as_before.then_some(false)
+        }
     }
 }
 
@@ -115,26 +131,30 @@ impl Reviews {
     }
 }
 
-/// The latest reports, by hash.
+/// The latest reports, by the hash of what they are about and of themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct KnownReports(VecDeque<u64>);
+pub(super) struct KnownReports(VecDeque<(u64, u64)>);
 
 impl KnownReports {
-    /// Notes a report; returns whether it is new.
-    pub(super) fn add(&mut self, hash: u64) -> bool {
-        let is_new = !self.0.contains(&hash);
-        if is_new {
+    /// Notes a report; returns whether it is the first about this.
+    pub(super) fn add(&mut self, about: u64, report: u64) -> bool {
+        let is_first = !self.has(about);
+        if !self.0.contains(&(about, report)) {
             if self.0.len() >= MOST_REPORTS {
                 self.0.pop_front();
             }
-            self.0.push_back(hash);
+            self.0.push_back((about, report));
         }
-        is_new
+        is_first
     }
 
-    /// Forgets a report that is taken back; returns whether it was known.
-    pub(super) fn remove(&mut self, hash: u64) -> bool {
-        let place = self.0.iter().position(|known| *known == hash);
-        place.and_then(|place| self.0.remove(place)).is_some()
+    /// Forgets a report that is taken back; returns whether it was the last about this.
+    pub(super) fn remove(&mut self, about: u64, report: u64) -> bool {
+        let place = self.0.iter().position(|known| *known == (about, report));
+        place.and_then(|place| self.0.remove(place)).is_some() && !self.has(about)
+    }
+
+    fn has(&self, about: u64) -> bool {
+        self.0.iter().any(|(known, _)| *known == about)
     }
 }

@@ -5,37 +5,58 @@ use super::key::Key;
 use super::verdict::Fall;
 use crate::event::{EventKind, Severity};
 use crate::guard::Cx;
+use crate::name::VersionId;
 
 /// How many fields an event names besides the worst.
 const ALSO: usize = 9;
+
+/// More events of one document would crowd out others.
+const MOST_EVENTS: usize = 500;
+
+/// A field that fell, as one version answers it.
+#[derive(Clone, Debug)]
+pub(super) struct Fallen {
+    pub(super) key: Key,
+    pub(super) version: VersionId,
+    pub(super) fall: Fall,
+}
+
+impl Fallen {
+    fn event(&self, also: Vec<String>, more: u64) -> EventKind {
+        detected(&self.key, &self.version, &self.fall, also, more)
+    }
+}
 
 /// The fields that fell in one bucket, over all types.
 #[derive(Debug, Default)]
 pub(super) struct Falls {
     bucket: u64,
-    fields: Vec<(Key, Fall)>,
+    fields: Vec<Fallen>,
     /// Whether some fell since they were last named.
     has_news: bool,
 }
 
 impl Falls {
     /// Pages for the first fields that fall in a bucket. Those that follow join them, and the worst
-    /// are named when the bucket ends. Each field has an event of its own.
-    pub(super) fn add(&mut self, fields: Vec<(Key, Fall)>, bucket: u64, cx: &Cx<'_>) {
+    /// are named when the bucket ends. Each field has an event of its own, up to 500 of a document.
+    pub(super) fn add(&mut self, fields: Vec<Fallen>, bucket: u64, cx: &Cx<'_>) {
         self.end_bucket(bucket, cx);
         let known = self.fields.len();
         self.fields.extend(fields);
         self.has_news = known > 0;
-        let mut named = None;
-        if known == 0 {
-            self.page(cx);
-            named = self.worst_first().first().map(|(key, _)| key.clone());
+        let mut paged = None;
+        if let Some(worst) = self.worst_first().first().filter(|_| known == 0) {
+            let name = worst.key.to_string();
+            let trouble = drift(&name).many(self.fields.len() as u64);
+            cx.page(&trouble, self.worst_event(worst));
+            paged = Some((worst.key.clone(), worst.version.clone()));
         }
-        for (key, fall) in self.fields.iter().skip(known) {
-            let trouble = key.to_string();
-            cx.still(&drift(&trouble), || self.event(key, fall));
-            if named.as_ref() != Some(key) {
-                cx.emit(Severity::Info, detected(key, fall, Vec::new(), 0));
+        for (n, fallen) in self.fields.iter().skip(known).enumerate() {
+            let name = fallen.key.to_string();
+            cx.still(&drift(&name), || self.worst_event(fallen));
+            let is_paged = paged.as_ref() == Some(&(fallen.key.clone(), fallen.version.clone()));
+            if !is_paged && n < MOST_EVENTS {
+                cx.emit(Severity::Info, fallen.event(Vec::new(), 0));
             }
         }
     }
@@ -46,8 +67,9 @@ impl Falls {
         if bucket <= self.bucket {
             return;
         }
-        if self.has_news {
-            self.page(cx);
+        if let Some(worst) = self.worst_first().first().filter(|_| self.has_news) {
+            let name = worst.key.to_string();
+            cx.page(&drift(&name), self.worst_event(worst));
         }
         *self = Self {
             bucket,
@@ -55,31 +77,35 @@ impl Falls {
         };
     }
 
-    fn page(&self, cx: &Cx<'_>) {
-        if let Some((worst, fall)) = self.worst_first().first() {
-            let name = worst.to_string();
-            let trouble = drift(&name).many(self.fields.len() as u64);
-            cx.page(&trouble, self.event(worst, fall));
-        }
+    /// A person has put a field right: it needs no further page.
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.fields.retain(|fallen| fallen.key != *key);
     }
 
-    /// The event of the field that fell most, which names the next nine; that of this field if there
+    /// The event of the field that fell most, which names the next nine; that of `fallen` if there
     /// is none.
-    fn event(&self, key: &Key, fall: &Fall) -> EventKind {
+    fn worst_event(&self, fallen: &Fallen) -> EventKind {
         let falls = self.worst_first();
-        let Some(((worst, worst_fall), others)) = falls.split_first() else {
-            return detected(key, fall, Vec::new(), 0);
+        let Some((worst, others)) = falls.split_first() else {
+            return fallen.event(Vec::new(), 0);
         };
-        let also = others.iter().take(ALSO).map(|(key, _)| key.to_string());
-        let more = others.len().saturating_sub(ALSO) as u64;
-        detected(worst, worst_fall, also.collect(), more)
+        let mut names: Vec<_> = others
+            .iter()
+            .map(|other| other.key.to_string())
+            .filter(|name| *name != worst.key.to_string())
+            .collect();
+        // One that fell in two versions.
+        names.dedup();
+        let more = names.len().saturating_sub(ALSO) as u64;
+        names.truncate(ALSO);
+        worst.event(names, more)
     }
 
-    fn worst_first(&self) -> Vec<&(Key, Fall)> {
+    fn worst_first(&self) -> Vec<&Fallen> {
         let mut falls: Vec<_> = self.fields.iter().collect();
-        falls.sort_by(|(one, fall), (other, other_fall)| {
-            let deepest_first = other_fall.drop().cmp(&fall.drop());
-            deepest_first.then_with(|| one.cmp(other))
+        falls.sort_by(|one, other| {
+            let deepest_first = other.fall.drop().cmp(&one.fall.drop());
+            deepest_first.then_with(|| one.key.cmp(&other.key))
         });
         falls
     }

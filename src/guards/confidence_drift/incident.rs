@@ -25,9 +25,15 @@ pub(super) fn unresolved(name: &str) -> Trouble<'_> {
 }
 
 /// More documents should go to review than reviewers have time for.
-pub(super) fn full<'a>(name: &'a str, version: &'a VersionId) -> Trouble<'a> {
+/// No page where the operator knows of the drifts.
+pub(super) fn full<'a>(name: &'a str, version: &'a VersionId, is_known: bool) -> Trouble<'a> {
     let trouble = Trouble::new("review-capacity").about(name);
-    trouble.of_version(version).joins_always().worse()
+    let trouble = trouble.of_version(version).joins_always();
+    if is_known {
+        trouble.told_as(Severity::Warning)
+    } else {
+        trouble.worse()
+    }
 }
 
 /// Scores are distributed differently: worth a look, not worth a night.
@@ -63,10 +69,17 @@ pub(super) fn missing(name: &str) -> Trouble<'_> {
     Trouble::new("missing").about(name).joins_always()
 }
 
-pub(super) fn detected(key: &Key, fall: &Fall, also: Vec<String>, more: u64) -> EventKind {
+pub(super) fn detected(
+    key: &Key,
+    version: &VersionId,
+    fall: &Fall,
+    also: Vec<String>,
+    more: u64,
+) -> EventKind {
     EventKind::Drift(DriftEvent::DriftDetected {
         document_type: key.document_type.clone(),
         field: key.field.clone(),
+        version: Some(version.clone()),
         rule: fall.rule,
         baseline: fall.baseline,
         baseline_number: fall.baseline_number,
@@ -82,10 +95,11 @@ pub(super) fn detected(key: &Key, fall: &Fall, also: Vec<String>, more: u64) -> 
     })
 }
 
-pub(super) fn recovered(key: &Key, fall: &Fall, generation: u64) -> EventKind {
+pub(super) fn recovered(key: &Key, version: &VersionId, fall: &Fall, generation: u64) -> EventKind {
     EventKind::Drift(DriftEvent::DriftRecovered {
         document_type: key.document_type.clone(),
         field: key.field.clone(),
+        version: Some(version.clone()),
         baseline: fall.baseline,
         mean: fall.mean,
         documents: fall.documents,

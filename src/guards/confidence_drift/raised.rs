@@ -22,6 +22,9 @@ pub(super) struct Raised {
     /// Since when there are too few documents to see whether the drift goes on, or `None`.
     thin_since: Option<Timestamp>,
     thin_told: bool,
+    /// The documents of the drift that were reviewed, and those corrected, before this field fell.
+    #[serde(default)]
+    earlier: Option<(u64, u64)>,
 }
 
 impl Raised {
@@ -35,7 +38,38 @@ impl Raised {
             comes_down: false,
             thin_since: None,
             thin_told: false,
+            earlier: None,
         }
+    }
+
+    /// Within the range of these settings, whatever they were when it was raised; whether that has
+    /// changed it.
+    pub(super) fn fit(&mut self, settings: &Settings) -> bool {
+        let before = self.threshold;
+        let least = settings.one_step();
+        self.threshold = before.max(least).min(settings.max_threshold.max(least));
+        self.told = self.threshold;
+        self.threshold != before
+    }
+
+    /// The same for another slot: whether it is over shows from now on.
+    pub(super) fn moved(self, now: Timestamp, settings: &Settings) -> Self {
+        Self {
+            window_ends: now + settings.span.length(),
+            thin_since: None,
+            ..self
+        }
+    }
+
+    /// So many documents of the drift were reviewed and corrected before this field fell, unless it
+    /// is known.
+    pub(super) fn note_earlier(&mut self, counts: (u64, u64)) {
+        self.earlier.get_or_insert(counts);
+    }
+
+    /// How many documents of the drift were reviewed and corrected before this field fell.
+    pub(super) fn earlier(self) -> Option<(u64, u64)> {
+        self.earlier
     }
 
     /// Raises the threshold further, unless it comes down; never lowers it.

@@ -10,7 +10,7 @@ use crate::ratio::Ratio;
 use crate::time::Timestamp;
 
 /// The capacity is a share of so many newest documents.
-const NEWEST: usize = 30;
+pub(super) const NEWEST: usize = 30;
 
 /// The newest documents of one type by one version, while a threshold of it is raised.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

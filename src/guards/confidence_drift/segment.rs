@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::baseline::Baseline;
 use super::bets::{Allowance, Bets, Pace};
 use super::certainty;
-use super::corrections::BeforeAndSince;
+use super::corrections::{BeforeAndSince, DriftCorrections, Reviews};
 use super::raised::Raised;
 use super::reporting::{Answers, Reporting};
 use super::slow::Slow;
@@ -128,6 +128,47 @@ impl Segment {
         Self { slot, ..self }
     }
 
+    /// What reviewers found of the field since it fell, of what they found in its type and of it;
+    /// `None` if its threshold is not raised.
+    pub(super) fn corrections_since(
+        &self,
+        reviews: Reviews,
+        corrected: BeforeAndSince,
+    ) -> Option<DriftCorrections> {
+        let now = (reviews.reviewed.since, corrected.since);
+        let earlier = self.raised?.earlier().unwrap_or(now);
+        Some(DriftCorrections::of(reviews, corrected).without(earlier))
+    }
+
+    /// Notes what reviewers had found before the field fell, when that is first said.
+    pub(super) fn note_earlier(&mut self, reviews: Reviews, corrected: BeforeAndSince) {
+        if let Some(raised) = &mut self.raised {
+            raised.note_earlier((reviews.reviewed.since, corrected.since));
+        }
+    }
+
+    /// After a restart with other thresholds; whether the raised one has changed.
+    pub(super) fn fit_threshold(&mut self, settings: &Settings) -> bool {
+        self.raised
+            .as_mut()
+            .is_some_and(|raised| raised.fit(settings))
+    }
+
+    /// Takes the raised threshold away, for another slot.
+    pub(super) fn take_raised(&mut self) -> Option<Raised> {
+        self.raised.take()
+    }
+
+    /// Goes on with the threshold of another slot, unless its own is higher.
+    pub(super) fn go_on_raised(&mut self, raised: Raised, now: Timestamp, settings: &Settings) {
+        let is_higher = self
+            .raised
+            .is_none_or(|own| own.threshold < raised.threshold);
+        if is_higher {
+            self.raised = Some(raised.moved(now, settings));
+        }
+    }
+
     /// Says whether the documents that follow are compared here.
     pub(super) fn set_judging(&mut self, judges: bool) {
         self.judges = judges;
@@ -142,6 +183,7 @@ impl Segment {
             self.window = Window::new(span);
             self.scores = LatticeWindow::new(span.buckets());
             self.reporting.change_span(span);
+            self.corrected = BeforeAndSince::default();
             self.has_news = false;
         }
     }
@@ -206,6 +248,10 @@ impl Segment {
         }
         self.lower();
         self.set_baseline(Baseline::measured(0));
+    }
+
+    pub(super) fn forget_replaced_baseline(&mut self) {
+        self.replaced = None;
     }
 
     pub(super) fn has_replaced_baseline(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What is said of a segment at each tick.
 
 use super::acknowledged::Acknowledged;
-use super::corrections::{DriftCorrections, Reviews};
+use super::corrections::{BeforeAndSince, Reviews};
 use super::incident::{self, constant, detected, drift, missing, shape, slow, unresolved};
 use super::key::Key;
 use super::segment::Segment;
@@ -9,13 +9,16 @@ use super::threshold::Settings;
 use super::verdict::Fall;
 use crate::event::Severity;
 use crate::guard::Cx;
+use crate::name::VersionId;
 use crate::time::Timestamp;
 
 /// What is needed to say what is wrong with a segment.
 pub(super) struct Voice<'a> {
     pub(super) key: &'a Key,
     pub(super) acknowledged: Option<&'a Acknowledged>,
+    pub(super) version: &'a VersionId,
     pub(super) reviews: Option<Reviews>,
+    pub(super) corrected: BeforeAndSince,
     pub(super) generation: &'a mut u64,
     pub(super) now: Timestamp,
     pub(super) settings: &'a Settings,
@@ -74,7 +77,7 @@ impl Voice<'_> {
             threshold: threshold.unwrap_or(self.settings.threshold),
             ..fall
         };
-        let kind = incident::recovered(self.key, &fall, *self.generation);
+        let kind = incident::recovered(self.key, self.version, &fall, *self.generation);
         self.cx.emit(Severity::Info, kind);
         if threshold.is_none() {
             self.cx.well(&drift(name));
@@ -94,7 +97,7 @@ impl Voice<'_> {
         } else {
             drift(name)
         };
-        let kind = || detected(key, fall, Vec::new(), 0);
+        let kind = || detected(key, self.version, fall, Vec::new(), 0);
         self.cx.still(&trouble, kind);
         if let Some(acknowledged) = acknowledged.filter(|_| !is_known) {
             let kind = || incident::expired(key, fall, acknowledged);
@@ -112,7 +115,10 @@ impl Voice<'_> {
         let Some(reviews) = self.reviews else {
             return;
         };
-        let found = DriftCorrections::of(reviews, segment.corrected);
+        segment.note_earlier(reviews, self.corrected);
+        let Some(found) = segment.corrections_since(reviews, self.corrected) else {
+            return;
+        };
         let verdict = found.confirm();
         if let Some(is_confirmed) = verdict.filter(|_| verdict != segment.confirmed) {
             segment.confirmed = verdict;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::acknowledged::Acknowledged;
 use super::baseline::Baseline;
 use super::bets::Pace;
-use super::corrections::DriftCorrections;
+use super::corrections::{BeforeAndSince, DriftCorrections};
 use super::segment::Segment;
 use super::threshold::Settings;
 use super::verdict::{DriftState, DriftStatus};
@@ -17,12 +17,18 @@ use crate::revision::Revision;
 use crate::stats::Span;
 use crate::time::Timestamp;
 
+/// The most slots of a field in one version: the hours of a week.
+const MOST_SLOTS: usize = 168;
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Watch {
     /// The baseline of the configuration: shows on a restore whether the configuration has changed.
     given: Option<Baseline>,
-    /// Whether the operator has asked for a new baseline since the given one.
+    /// Whether the operator has asked for a new baseline since the given one ..
     restarted: bool,
+    /// .. and whether that was so before the last time.
+    #[serde(default)]
+    restarted_before: bool,
     /// How often a threshold was raised or a command was given.
     #[serde(default)]
     revision: Revision,
@@ -37,6 +43,7 @@ impl Watch {
         Self {
             given,
             restarted: false,
+            restarted_before: false,
             revision: Revision::default(),
             acknowledged: None,
             segments: Vec::new(),
@@ -54,7 +61,8 @@ impl Watch {
             self.given = given;
             self.restarted = false;
             for (_, segment) in &mut self.segments {
-                if let Some(baseline) = &self.given {
+                segment.forget_replaced_baseline();
+                if let Some(baseline) = self.given.as_ref().filter(|_| segment.slot.is_none()) {
                     segment.set_baseline(baseline.clone());
                 }
             }
@@ -87,7 +95,8 @@ impl Watch {
     /// Whether a tick has something to do besides the end of a bucket.
     pub(super) fn needs_tick(&self, line_up: &LineUp) -> bool {
         let mut segments = self.segments.iter();
-        segments.any(|(id, segment)| segment.has_trouble() || line_up.role_of(id).is_none())
+        self.acknowledged.is_some()
+            || segments.any(|(id, segment)| segment.has_trouble() || line_up.role_of(id).is_none())
     }
 
     pub(super) fn advance_revision(&mut self, now: Timestamp) {
@@ -111,8 +120,77 @@ impl Watch {
         })
     }
 
+    /// A raised threshold goes on in the slot of now, if that has a baseline: there it shows whether
+    /// the drift is over.
+    pub(super) fn follow_season(&mut self, slot: u16, now: Timestamp, settings: &Settings) {
+        self.move_raised(Some(slot), now, settings);
+    }
+
+    fn move_raised(&mut self, to: Option<u16>, now: Timestamp, settings: &Settings) {
+        for from in 0..self.segments.len() {
+            let Some((version, segment)) = self.segments.get(from) else {
+                return;
+            };
+            let is_elsewhere = segment.is_raised() && segment.slot != to;
+            let is_target = |other: &(VersionId, Segment)| {
+                let (id, segment) = other;
+                let is_ready = to.is_none() || segment.baseline().is_frozen();
+                segment.slot == to && id == version && is_ready
+            };
+            let target = self.segments.iter().position(is_target);
+            let Some(target) = target.filter(|_| is_elsewhere) else {
+                continue;
+            };
+            let of_slot = self.segments.get_mut(from);
+            let raised = of_slot.and_then(|(_, segment)| segment.take_raised());
+            if let Some((raised, (_, segment))) = raised.zip(self.segments.get_mut(target)) {
+                segment.go_on_raised(raised, now, settings);
+            }
+        }
+    }
+
+    /// After a restart with other thresholds; whether a raised one has changed.
+    pub(super) fn fit_thresholds(&mut self, settings: &Settings) -> bool {
+        let segments = self.segments.iter_mut();
+        segments.fold(false, |changed, (_, segment)| {
+            segment.fit_threshold(settings) || changed
+        })
+    }
+
+    /// Whether there can be a segment for this slot of a version.
+    pub(super) fn has_room(&self, version: &VersionId, slot: u16) -> bool {
+        let slots = self.segments.iter().filter(|(id, _)| id == version);
+        let mut slots = slots.filter_map(|(_, segment)| segment.slot);
+        slots.clone().any(|known| known == slot) || slots.by_ref().count() < MOST_SLOTS
+    }
+
+    /// Whether the operator knows of its drift now.
+    pub(super) fn is_acknowledged(&self, now: Timestamp) -> bool {
+        let acknowledged = self.acknowledged.as_ref();
+        acknowledged.is_some_and(|acknowledged| acknowledged.holds(now))
+    }
+
+    /// How often the field was corrected, by version; nothing unless a threshold is raised.
+    pub(super) fn all_corrected(&self) -> Vec<(VersionId, BeforeAndSince)> {
+        let segments = self.segments.iter().filter(|_| self.is_raised());
+        let of_all_times = segments.filter(|(_, segment)| segment.slot.is_none());
+        of_all_times
+            .map(|(id, segment)| (id.clone(), segment.corrected))
+            .collect()
+    }
+
+    /// How often the field was corrected in answers of a version.
+    pub(super) fn corrected(&self, version: &VersionId) -> BeforeAndSince {
+        let mut segments = self.segments.iter();
+        let of_all_times = segments.find(|(id, segment)| segment.slot.is_none() && id == version);
+        of_all_times
+            .map(|(_, segment)| segment.corrected)
+            .unwrap_or_default()
+    }
+
     /// After a restart with another season.
-    pub(super) fn forget_slots(&mut self) {
+    pub(super) fn forget_slots(&mut self, now: Timestamp, settings: &Settings) {
+        self.move_raised(None, now, settings);
         self.segments.retain(|(_, segment)| segment.slot.is_none());
         for (_, segment) in &mut self.segments {
             segment.set_judging(true);
@@ -179,8 +257,12 @@ impl Watch {
 
     /// Lowers the threshold of each version that has raised it.
     pub(super) fn lower(&mut self, now: Timestamp) {
-        for (_, segment) in &mut self.segments {
-            if segment.is_raised() {
+        let segments = self.segments.iter();
+        let raised = segments.filter(|(_, segment)| segment.is_raised());
+        let raised: Vec<_> = raised.map(|(version, _)| version.clone()).collect();
+        // The documents that raised it may lie in several slots.
+        for (version, segment) in &mut self.segments {
+            if raised.contains(version) {
                 segment.lower();
             }
         }
@@ -201,9 +283,17 @@ impl Watch {
 
     /// Takes back the baseline before the one that the operator asked for.
     pub(super) fn undo_baseline(&mut self, now: Timestamp) {
-        self.restarted = false;
+        self.restarted = self.restarted_before;
+        let first = self.first_baseline();
         for (_, segment) in &mut self.segments {
-            segment.undo_baseline();
+            if segment.has_replaced_baseline() {
+                segment.undo_baseline();
+            } else {
+                // It came after the baseline that is taken back.
+                segment.lower();
+                let of_slot = segment.slot.map(|_| Baseline::measured(0));
+                segment.set_baseline(of_slot.unwrap_or_else(|| first.clone()));
+            }
         }
         self.acknowledged = None;
         self.revision.advance(now);
@@ -211,6 +301,7 @@ impl Watch {
 
     /// Measures a new baseline of each version on the documents that follow.
     pub(super) fn restart_baseline(&mut self, now: Timestamp) {
+        self.restarted_before = self.restarted;
         self.restarted = true;
         for (_, segment) in &mut self.segments {
             segment.restart_baseline();
@@ -265,8 +356,7 @@ impl Watch {
         now: Timestamp,
         settings: &Settings,
     ) -> DriftState {
-        let acknowledged = self.acknowledged.as_ref();
-        let is_known = acknowledged.is_some_and(|acknowledged| acknowledged.holds(now));
+        let is_known = self.is_acknowledged(now);
         let state = |segment: &mut Segment| segment.state(now, settings);
         match self.read(production, settings.slot_at(now), settings.span, state) {
             DriftState::Raised if is_known => DriftState::Acknowledged,

@@ -63,7 +63,7 @@ fn past_the_limit_pairs_share_one_entry_in_which_a_document_counts_once() {
         shown,
         [
             "limit of 1 keys reached: `letter.a` and later new keys are not tracked separately",
-            "mean confidence of other.other fell from 0.950 to 0.100 over 30 documents; answers below \
+            "mean confidence of other.other by v7 fell from 0.950 to 0.100 over 30 documents; answers below \
              0.850 now go to human review",
             "ada resolved the drift of other.other: answers below 0.800 go to human review again (looked at it)",
             "incident (drift_detected, other.other) resolved: opened at 2025-11-23T17:00:00.000Z, \

@@ -22,6 +22,7 @@ mod hysteresis;
 mod joining;
 mod limits;
 mod mix;
+mod night;
 mod reporting;
 mod resolving;
 mod response;

@@ -19,7 +19,7 @@ fn pass(bench: &Bench, days: u64, fall: f64) {
         bench.clock.advance(HOUR);
         bench.pipeline.tick();
         let is_midnight = now(bench).as_millis() % 86_400_000 == 0;
-        if is_midnight && bench.state() == DriftState::Raised {
+        if is_midnight && bench.threshold() > Confidence::percent(80) {
             resolve(&bench.drift, "invoice", "total").unwrap();
         }
     }

@@ -40,6 +40,7 @@ fn a_drop_of_a_millionth_more_raises_the_threshold_and_pages_once() {
         EventKind::Drift(DriftEvent::DriftDetected {
             document_type,
             field,
+            version: Some(crate::support::v7()),
             baseline: confidence(0.90),
             rule: DriftRule::Mean,
             baseline_number: 1,

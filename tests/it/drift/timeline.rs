@@ -179,7 +179,7 @@ fn events_are_numbered_in_the_picture_and_listed_below() {
     assert!(texts(&parsed).contains(&"2-3"), "{:?}", texts(&parsed));
     let html = watched.timeline.to_html();
     for text in [
-        "mean confidence of invoice.total fell from 0.900 to",
+        "mean confidence of invoice.total by v7 fell from 0.900 to",
         "ada resolved the drift of invoice.total",
         "incident (drift_detected, invoice.total) resolved",
         "<td class=\"page\">page</td>",
