@@ -9,6 +9,7 @@ mod commands;
 mod core;
 mod corrections;
 mod falls;
+mod findings;
 mod incident;
 mod key;
 mod mix;

@@ -2,9 +2,10 @@
 
 use super::acknowledged::Acknowledged;
 use super::corrections::DriftCorrections;
+use super::findings::{Constant, Missing, Shape};
 use super::key::Key;
 use super::review_queue::Full;
-use super::segment::{Constant, Missing, Shape};
+
 use super::slow::SlowFall;
 use super::verdict::Fall;
 use crate::call::Ticket;

@@ -10,51 +10,22 @@ use super::baseline::Baseline;
 use super::bets::{Allowance, Bets, Pace};
 use super::certainty;
 use super::corrections::{BeforeAndSince, DriftCorrections, Reviews};
+use super::findings::{Constant, Missing, Shape};
 use super::raised::Raised;
 use super::reporting::{Answers, Reporting};
 use super::slow::Slow;
 use super::threshold::Settings;
 use super::verdict::{ConfidenceMeans, DriftState, Fall, SequentialTest, ShapeComparison};
 use crate::confidence::Confidence;
-use crate::event::{DriftRule, ShapeChange};
+use crate::event::DriftRule;
 use crate::stats::{
     EDetector, Lambdas, LatticeCounts, LatticeWindow, Moments, Span, TwoSample, Window, float,
     growth,
 };
 use crate::time::{Timestamp, millis, minutes};
 
-/// The probability at which two shapes differ, divided by the number of segments.
-const SHAPE_CHANCE: f64 = 0.001;
-/// From as many documents with the same confidence, it is constant.
-const CONSTANT_FROM: u64 = 100;
 /// The time in which a drop must be revealed.
 const IN_TIME: Duration = minutes(30);
-
-/// How the scores of the window differ from those of the baseline.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Shape {
-    pub(super) change: ShapeChange,
-    pub(super) ks: Confidence,
-    pub(super) p: f64,
-    pub(super) distance: Confidence,
-    pub(super) documents: u64,
-}
-
-/// A confidence that is always the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Constant {
-    pub(super) confidence: Confidence,
-    pub(super) documents: u64,
-    /// The baseline was as well.
-    pub(super) always: bool,
-}
-
-/// A confidence that answers no longer have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Missing {
-    pub(super) answers: u64,
-    pub(super) documents: u64,
-}
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Segment {
@@ -418,27 +389,16 @@ impl Segment {
         }
         let mut counts = LatticeCounts::default();
         self.scores.add_to(&mut counts);
-        // With fewer documents it goes on: their number changes by chance, and is no recovery.
-        let known = self.constant.map(|known| known.confidence);
-        self.constant = counts
-            .only()
-            .filter(|_| self.slot.is_none())
-            .filter(|confidence| counts.total() >= CONSTANT_FROM || known == Some(*confidence))
-            .map(|confidence| Constant {
-                confidence,
-                documents: counts.total(),
-                always: self
-                    .baseline
-                    .scores()
-                    .is_some_and(|counts| counts.only().is_some()),
-            });
+        let before = || self.baseline.scores();
+        let is_constant = Constant::of(&counts, self.constant, before);
+        self.constant = is_constant.filter(|_| self.slot.is_none());
         if let Some(raised) = &mut self.raised {
             let before = settings.distrust.and(self.baseline.scores());
             let holding = before.and_then(|before| settings.holding_threshold(&before, &counts));
             raised.raise_to(holding.unwrap_or(raised.threshold));
         }
         let before = is_compared.then(|| self.baseline.scores()).flatten();
-        self.shape = before.and_then(|before| shape(&before, &counts, settings, pace));
+        self.shape = before.and_then(|before| Shape::of(&before, &counts, settings, pace));
     }
 
     /// Notes whether the answers of its type still have the field.
@@ -656,28 +616,6 @@ fn allowed(settings: &Settings, pace: &Pace) -> Allowance {
 
 fn ratio(part: Duration, whole: Duration) -> f64 {
     float(millis(part)) / float(millis(whole).max(1))
-}
-
-fn shape(
-    before: &LatticeCounts,
-    now: &LatticeCounts,
-    settings: &Settings,
-    pace: &Pace,
-) -> Option<Shape> {
-    let documents = now.total();
-    if documents.min(before.total()) < settings.min_documents {
-        return None;
-    }
-    let found = TwoSample::of(before, now)?;
-    let is_significant = found.p <= SHAPE_CHANCE / float(pace.segments());
-    let is_large = found.wasserstein() > settings.shape_distance.as_f64();
-    (is_significant && is_large).then(|| Shape {
-        change: ShapeChange::of(found.down, found.up),
-        ks: Confidence::nearest(found.ks),
-        p: found.p,
-        distance: Confidence::nearest(found.wasserstein()),
-        documents,
-    })
 }
 
 #[cfg(test)]
