@@ -14,7 +14,7 @@ use crate::tokens::model::Encoding;
 
 /// The work of a byte, of a token, and of a byte in a long stretch in addition.
 const BYTE: usize = 1;
-const TOKEN: usize = 16;
+const TOKEN: usize = 15;
 const STRETCH_BYTE: usize = 12;
 /// Letters, spaces or other characters of more bytes in a row are merged slowly.
 const STRETCH: usize = 100;
