@@ -87,9 +87,15 @@ impl Watch {
 
     /// The threshold of a version, if it is raised: the highest of all slots.
     pub(super) fn raised_threshold_for(&self, version: &VersionId) -> Option<Confidence> {
-        let of_version = self.segments.iter().filter(|(id, _)| id == version);
-        let raised = of_version.filter_map(|(_, segment)| segment.raised_threshold());
-        raised.max()
+        // Few are raised, so few names are compared.
+        let raised = self
+            .segments
+            .iter()
+            .filter(|(_, segment)| segment.is_raised());
+        let of_version = raised.filter(|(id, _)| id == version);
+        of_version
+            .filter_map(|(_, segment)| segment.raised_threshold())
+            .max()
     }
 
     /// Whether a tick has something to do besides the end of a bucket.
