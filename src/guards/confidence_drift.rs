@@ -236,8 +236,7 @@ impl ConfidenceDriftMonitor {
         why: impl AsRef<str>,
     ) -> Result<(), Error> {
         let key = Key::new(document_type, field)?;
-        let order = Order::new(who, why)?;
-        self.command(Command::new(Asks::Resolve, key, order), meant_for)
+        self.command(Asks::Resolve, key, Order::new(who, why)?, meant_for)
     }
 
     /// Says that somebody knows of a drift: until then no page comes for it. The threshold stays
@@ -258,9 +257,8 @@ impl ConfidenceDriftMonitor {
         note: impl AsRef<str>,
     ) -> Result<(), Error> {
         let key = Key::new(document_type, field)?;
-        let order = Order::new(who, note)?;
         let asks = Asks::Acknowledge { until };
-        self.command(Command::new(asks, key, order), meant_for)
+        self.command(asks, key, Order::new(who, note)?, meant_for)
     }
 
     /// Accepts a drift as the new normal: lowers the threshold to its initial value and measures a
@@ -280,8 +278,7 @@ impl ConfidenceDriftMonitor {
         why: impl AsRef<str>,
     ) -> Result<(), Error> {
         let key = Key::new(document_type, field)?;
-        let order = Order::new(who, why)?;
-        self.command(Command::new(Asks::Rebaseline, key, order), meant_for)
+        self.command(Asks::Rebaseline, key, Order::new(who, why)?, meant_for)
     }
 
     /// Takes [`rebaseline`](Self::rebaseline) back: the baseline before it counts again, with an
@@ -300,8 +297,7 @@ impl ConfidenceDriftMonitor {
         why: impl AsRef<str>,
     ) -> Result<(), Error> {
         let key = Key::new(document_type, field)?;
-        let order = Order::new(who, why)?;
-        self.command(Command::new(Asks::UndoRebaseline, key, order), meant_for)
+        self.command(Asks::UndoRebaseline, key, Order::new(who, why)?, meant_for)
     }
 
     /// The status of a field, as of the last answer or tick, with the revision that the next
@@ -371,21 +367,26 @@ impl ConfidenceDriftMonitor {
     }
 
     /// Does what the operator orders; the event comes with the next step.
-    fn command(&self, mut command: Command, meant_for: Revision) -> Result<(), Error> {
+    fn command(
+        &self,
+        asks: Asks,
+        key: Key,
+        order: Order,
+        meant_for: Revision,
+    ) -> Result<(), Error> {
         let core = &mut *self.core.lock();
         let now = core.latest;
-        let name = format!("{NAME} {}", command.name());
-        let status = core.status(Some(&command.key), &self.settings);
-        let key = &command.key;
-        let Some(watch) = core.watches.get_mut(key) else {
+        let name = format!("{NAME} {}", asks.name());
+        let Some(watch) = core.watches.get_mut(&key) else {
             let allowed = "a field that has been reported";
             return Err(Error::invalid("field", key, allowed));
         };
         let watch = Arc::make_mut(watch);
-        let shown = format!("{key} {}", status.state);
-        check_revision(&name, meant_for, status.revision, &shown)?;
+        let state = watch.state(core.production.as_ref(), now, &self.settings);
+        let shown = format!("{key} {state}");
+        check_revision(&name, meant_for, watch.revision(), &shown)?;
         let refused = |allowed| Err(Error::invalid(name.clone(), &shown, allowed));
-        match command.asks {
+        match asks {
             Asks::Acknowledge { .. } | Asks::Resolve if !watch.is_raised() => {
                 return refused("a field whose threshold is raised");
             }
@@ -397,7 +398,7 @@ impl ConfidenceDriftMonitor {
                 return refused("a field with a baseline before the one that was asked for");
             }
             Asks::Acknowledge { until } => {
-                let order = command.order().clone();
+                let order = order.clone();
                 watch.acknowledge(Acknowledged { until, order }, now);
             }
             Asks::Resolve => watch.lower(now),
@@ -407,9 +408,13 @@ impl ConfidenceDriftMonitor {
             }
             Asks::UndoRebaseline => watch.undo_baseline(now),
         }
-        core.generation += u64::from(!matches!(command.asks, Asks::Acknowledge { .. }));
-        command.generation = core.generation;
-        core.commands.push(command);
+        core.generation += u64::from(asks.changes_threshold());
+        core.commands.push(Command {
+            asks,
+            key,
+            order,
+            generation: core.generation,
+        });
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 pub(super) struct Command {
     pub(super) asks: Asks,
     pub(super) key: Key,
-    order: Order,
+    pub(super) order: Order,
     /// That of the thresholds since then.
     pub(super) generation: u64,
 }
@@ -29,29 +29,23 @@ pub(super) enum Asks {
     UndoRebaseline,
 }
 
+impl Asks {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Acknowledge { .. } => "acknowledge",
+            Self::Rebaseline => "rebaseline",
+            Self::Resolve => "resolve",
+            Self::UndoRebaseline => "undo_rebaseline",
+        }
+    }
+
+    /// Whether the threshold is back at its normal value.
+    pub(super) fn changes_threshold(self) -> bool {
+        !matches!(self, Self::Acknowledge { .. })
+    }
+}
+
 impl Command {
-    pub(super) fn new(asks: Asks, key: Key, order: Order) -> Self {
-        Self {
-            asks,
-            key,
-            order,
-            generation: 0,
-        }
-    }
-
-    pub(super) fn name(&self) -> &'static str {
-        match self.asks {
-            Asks::Acknowledge { .. } => "acknowledge",
-            Asks::Rebaseline => "rebaseline",
-            Asks::Resolve => "resolve",
-            Asks::UndoRebaseline => "undo_rebaseline",
-        }
-    }
-
-    pub(super) fn order(&self) -> &Order {
-        &self.order
-    }
-
     /// The event, under the name of the entry that the field has; `threshold` is the normal one.
     pub(super) fn event(self, named: Key, threshold: Confidence) -> DriftEvent {
         let Key {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 use super::bets::Pace;
-use super::commands::{Asks, Command};
+use super::commands::Command;
 use super::corrections::{BeforeAndSince, DriftCorrections, KnownReports};
 use super::falls::{Fallen, Falls};
 use super::incident::{self, drift, mix, unresolved};
@@ -86,7 +86,7 @@ impl Core {
                 Key::other()
             };
             let shown = named.to_string();
-            let is_over = !matches!(command.asks, Asks::Acknowledge { .. });
+            let is_over = command.asks.changes_threshold();
             let key = command.key.clone();
             let event = command.event(named, settings.threshold);
             cx.emit(Severity::Info, EventKind::Drift(event));
@@ -117,12 +117,19 @@ impl Core {
         let total = self.count_answer(ticket, !places.is_empty(), settings);
         places.sort_unstable_by(|one, other| field(one).cmp(&field(other)));
         let now = self.latest;
-        let document = |score| Document {
+        let slot = settings.slot_at(now);
+        let document = |score, is_raised| Document {
             version: ticket.version(),
             score,
             total,
             now,
-            slot: settings.slot_at(now),
+            slot,
+            is_raised,
+        };
+        let fallen = |key, fall, generation| Fallen {
+            key,
+            version: ticket.version().clone(),
+            fall: Fall { generation, ..fall },
         };
         let (mut shared, mut falls) = (Shared::default(), Vec::new());
         let (mut demand, mut is_raised) = (Demand::default(), false);
@@ -138,43 +145,34 @@ impl Core {
             };
             whole.add(mean);
             let names: &dyn Names = &(ticket.document_type(), field);
-            let watch = if let Some(watch) = self.watches.get_own_mut(names) {
-                watch
+            let (watch, place) = if let Some(watch) = self.watches.get_own_mut(names) {
+                (watch, Place::Own)
             } else {
                 let key = Key::of(ticket, field);
                 let limit = self.watches.limit();
                 let (watch, place) = self.watches.entry(&key, || Arc::new(Watch::new(None)));
-                if place != Place::Own {
-                    if place == Place::FirstOverflow {
-                        let first = key.to_string();
-                        let kind = PipelineEvent::KeysExhausted { limit, first };
-                        cx.emit(Severity::Warning, EventKind::Pipeline(kind));
-                    }
-                    let raised = watch.raised_threshold_for(ticket.version());
-                    is_raised |= raised.is_some();
-                    for score in same.iter().filter_map(score) {
-                        demand.add(score, raised, settings.threshold);
-                    }
-                    shared.scores.add(mean);
-                    shared.by = Some(key);
-                    continue;
+                if place == Place::FirstOverflow {
+                    let first = key.to_string();
+                    let kind = PipelineEvent::KeysExhausted { limit, first };
+                    cx.emit(Severity::Warning, EventKind::Pipeline(kind));
                 }
-                watch
+                (watch, place)
             };
-            let watch = Arc::make_mut(watch);
             let raised = watch.raised_threshold_for(ticket.version());
             is_raised |= raised.is_some();
             for score in same.iter().filter_map(score) {
                 demand.add(score, raised, settings.threshold);
             }
-            let (fall, has_changed) = document(mean).count_in(watch, settings, &mut self.pace);
+            if place != Place::Own {
+                shared.scores.add(mean);
+                shared.by = Some(Key::of(ticket, field));
+                shared.is_raised = raised.is_some();
+                continue;
+            }
+            let (watch, document) = (Arc::make_mut(watch), document(mean, raised.is_some()));
+            let (fall, has_changed) = document.count_in(watch, settings, &mut self.pace);
             self.generation += u64::from(has_changed);
-            let generation = self.generation;
-            falls.extend(fall.map(|fall| Fallen {
-                key: Key::of(ticket, field),
-                version: ticket.version().clone(),
-                fall: Fall { generation, ..fall },
-            }));
+            falls.extend(fall.map(|fall| fallen(Key::of(ticket, field), fall, self.generation)));
         }
         self.places = places;
         if let Some(mean) = whole.mean() {
@@ -182,15 +180,10 @@ impl Core {
         }
         let watch = shared.by.and_then(|key| self.watches.get_mut(&key));
         if let (Some(watch), Some(score)) = (watch, shared.scores.mean()) {
-            let watch = Arc::make_mut(watch);
-            let (fall, has_changed) = document(score).count_in(watch, settings, &mut self.pace);
+            let (watch, document) = (Arc::make_mut(watch), document(score, shared.is_raised));
+            let (fall, has_changed) = document.count_in(watch, settings, &mut self.pace);
             self.generation += u64::from(has_changed);
-            let generation = self.generation;
-            falls.extend(fall.map(|fall| Fallen {
-                key: Key::other(),
-                version: ticket.version().clone(),
-                fall: Fall { generation, ..fall },
-            }));
+            falls.extend(fall.map(|fall| fallen(Key::other(), fall, self.generation)));
         }
         if is_raised || !falls.is_empty() {
             let demand = is_raised.then_some(demand);
@@ -236,8 +229,12 @@ impl Core {
         let production = self.production.as_ref();
         let status = watch.status(production, self.latest, settings, &self.pace);
         let version = watch.shown_version(production).cloned();
-        let corrected = version.as_ref().map(|version| watch.corrected(version));
-        let corrected = corrected.unwrap_or_default();
+        let of_all_times = version
+            .as_ref()
+            .and_then(|version| watch.known_segment(version));
+        let corrected = of_all_times
+            .map(|segment| segment.corrected)
+            .unwrap_or_default();
         let answers = key.zip(version.as_ref()).and_then(|(key, version)| {
             let names: &dyn Names = &(&key.document_type, version);
             self.answers.get(names)
@@ -273,22 +270,19 @@ impl Core {
             return;
         };
         let is_since = answers.reviews.is_since(ticket.admitted_at());
-        let field = match feedback {
+        let correction = match feedback {
             Feedback::Reviewed => None,
-            Feedback::Corrected(correction) | Feedback::Retracted(correction) => {
-                Some(correction.field())
-            }
+            Feedback::Corrected(correction) | Feedback::Retracted(correction) => Some(correction),
             _ => return,
         };
         let document = reported(ticket, None);
         if !matches!(feedback, Feedback::Retracted(_)) && self.reports.add(document, document) {
             answers.reviews.reviewed.add(is_since);
         }
-        let (Some(field), Feedback::Corrected(correction) | Feedback::Retracted(correction)) =
-            (field, feedback)
-        else {
+        let Some(correction) = correction else {
             return;
         };
+        let field = correction.field();
         let names: &dyn Names = &(ticket.document_type(), field);
         let watch = self.watches.get_own_mut(names).map(Arc::make_mut);
         let Some(segment) = watch.and_then(|watch| watch.known_segment(ticket.version())) else {
@@ -396,13 +390,15 @@ impl Core {
     /// Says which reviewers have no time for all that should be reviewed, and ends what is over.
     fn say_capacity(&mut self, raised: &Raises, settings: &Settings, cx: &Cx<'_>) {
         let now = self.latest;
-        for (key, answers) in self.answers.iter_mut() {
+        let answers = self.answers.iter_mut();
+        for (key, answers) in answers.filter(|(_, answers)| answers.reviews.has_drift()) {
             let (document_type, version) = key;
             let of_type = raised.get(&(Some(document_type.clone()), version.clone()));
             // Fields that share an entry may be of any type.
             let of_any = raised.get(&(None, version.clone()));
             let is_raised = of_type.or(of_any).is_some();
-            if !is_raised && answers.reviews.end_drift() {
+            if !is_raised {
+                answers.reviews.end_drift();
                 let names = |watch: &Key| watch.document_type == *document_type;
                 for (_, watch) in self.watches.iter_mut().filter(|(key, _)| names(key)) {
                     let watch = Arc::make_mut(watch);
@@ -517,6 +513,8 @@ struct Document<'a> {
     total: u64,
     now: Timestamp,
     slot: Option<u16>,
+    /// Whether the threshold of the field is raised for the version.
+    is_raised: bool,
 }
 
 impl Document<'_> {
@@ -528,12 +526,10 @@ impl Document<'_> {
         settings: &Settings,
         pace: &mut Pace,
     ) -> (Option<Fall>, bool) {
-        let Some(slot) = self.slot else {
+        let slot = self.slot.filter(|slot| watch.has_room(self.version, *slot));
+        let Some(slot) = slot else {
             return self.count_in_slot(None, true, watch, settings, pace);
         };
-        if !watch.has_room(self.version, slot) {
-            return self.count_in_slot(None, true, watch, settings, pace);
-        }
         let is_ready = watch.is_ready(self.version, slot);
         let (of_all, all_changed) = self.count_in_slot(None, !is_ready, watch, settings, pace);
         let (of_slot, changed) = self.count_in_slot(Some(slot), is_ready, watch, settings, pace);
@@ -549,7 +545,6 @@ impl Document<'_> {
         pace: &mut Pace,
     ) -> (Option<Fall>, bool) {
         let (total, now, span) = (self.total, self.now, settings.span);
-        let is_raised = watch.raised_threshold_for(self.version).is_some();
         let (segment, is_new) = watch.segment(self.version, slot, total, now, span);
         if is_new && slot.is_none() {
             pace.add_segment();
@@ -558,7 +553,7 @@ impl Document<'_> {
             return (None, false);
         };
         // What is raised in one slot is raised in all: no other needs to raise it again.
-        segment.set_judging(judges && (!is_raised || segment.is_raised()));
+        segment.set_judging(judges && (!self.is_raised || segment.is_raised()));
         let before = segment.raised_threshold();
         let fall = segment.record(self.score, total, now, settings, pace);
         if let Some(fall) = &fall {
@@ -577,6 +572,7 @@ impl Document<'_> {
 struct Shared {
     scores: Moments,
     by: Option<Key>,
+    is_raised: bool,
 }
 
 /// What a monitor keeps over a restart.

@@ -119,10 +119,15 @@ impl Reviews {
         self.drifts_since.get_or_insert(now);
     }
 
-    /// No threshold of the type is raised any more; returns whether one was.
-    pub(super) fn end_drift(&mut self) -> bool {
+    /// No threshold of the type is raised any more.
+    pub(super) fn end_drift(&mut self) {
         self.reviewed.settle();
-        self.drifts_since.take().is_some()
+        self.drifts_since = None;
+    }
+
+    /// Whether a threshold of the type is raised, or was until the last tick.
+    pub(super) fn has_drift(&self) -> bool {
+        self.drifts_since.is_some()
     }
 
     /// Whether a call that was admitted then belongs to the drift.

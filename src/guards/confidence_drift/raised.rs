@@ -42,14 +42,12 @@ impl Raised {
         }
     }
 
-    /// Within the range of these settings, whatever they were when it was raised; whether that has
-    /// changed it.
-    pub(super) fn fit(&mut self, settings: &Settings) -> bool {
-        let before = self.threshold;
+    /// Within the range of these settings, whatever they were when it was raised.
+    pub(super) fn fit(&mut self, settings: &Settings) {
         let least = settings.one_step();
-        self.threshold = before.max(least).min(settings.max_threshold.max(least));
+        let most = settings.max_threshold.max(least);
+        self.threshold = self.threshold.max(least).min(most);
         self.told = self.threshold;
-        self.threshold != before
     }
 
     /// The same for another slot: whether it is over shows from now on.

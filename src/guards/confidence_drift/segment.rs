@@ -118,11 +118,11 @@ impl Segment {
         }
     }
 
-    /// After a restart with other thresholds; whether the raised one has changed.
-    pub(super) fn fit_threshold(&mut self, settings: &Settings) -> bool {
-        self.raised
-            .as_mut()
-            .is_some_and(|raised| raised.fit(settings))
+    /// After a restart, perhaps with other thresholds.
+    pub(super) fn fit_threshold(&mut self, settings: &Settings) {
+        if let Some(raised) = &mut self.raised {
+            raised.fit(settings);
+        }
     }
 
     /// Takes the raised threshold away, for another slot.
@@ -306,10 +306,13 @@ impl Segment {
 
     /// Whether the mean over the window has fallen by more than it may.
     fn mean_has_fallen(&self, recent: Moments, settings: &Settings) -> bool {
-        let before = self.baseline.moments();
-        before.compare_fall(recent, settings.max_drop) == Ordering::Greater
-            && recent.documents() >= self.required(recent, settings)
-            && (settings.plain_mean || certainty::is_certain(before, recent))
+        let (before, drop) = (self.baseline.moments(), settings.max_drop);
+        let least = settings.min_documents;
+        if settings.plain_mean {
+            before.compare_fall(recent, drop) == Ordering::Greater && recent.documents() >= least
+        } else {
+            certainty::has_fallen(before, self.baseline.variance(), recent, drop, least)
+        }
     }
 
     /// How many documents the window must have before its mean says anything.
@@ -393,7 +396,7 @@ impl Segment {
         let is_constant = Constant::of(&counts, self.constant, before);
         self.constant = is_constant.filter(|_| self.slot.is_none());
         if let Some(raised) = &mut self.raised {
-            let before = settings.distrust.and(self.baseline.scores());
+            let before = settings.distrust.and_then(|_| self.baseline.scores());
             let holding = before.and_then(|before| settings.holding_threshold(&before, &counts));
             raised.raise_to(holding.unwrap_or(raised.threshold));
         }
@@ -408,11 +411,11 @@ impl Segment {
         now: Timestamp,
         settings: &Settings,
     ) {
-        let recent = answers.map_or(0, |answers| answers.recent(now));
-        let at_first = settings.baseline_documents;
         if self.slot.is_some() {
             return;
         }
+        let recent = answers.map_or(0, |answers| answers.recent(now));
+        let at_first = settings.baseline_documents;
         let missing = self.reporting.missing(recent, at_first, now);
         let is_known = recent >= settings.min_documents;
         self.missing = missing.filter(|_| is_known).map(|documents| Missing {

@@ -105,6 +105,10 @@ impl Watch {
             || segments.any(|(id, segment)| segment.has_trouble() || line_up.role_of(id).is_none())
     }
 
+    pub(super) fn revision(&self) -> Revision {
+        self.revision
+    }
+
     pub(super) fn advance_revision(&mut self, now: Timestamp) {
         self.revision.advance(now);
     }
@@ -155,19 +159,18 @@ impl Watch {
         }
     }
 
-    /// After a restart with other thresholds; whether a raised one has changed.
-    pub(super) fn fit_thresholds(&mut self, settings: &Settings) -> bool {
-        let segments = self.segments.iter_mut();
-        segments.fold(false, |changed, (_, segment)| {
-            segment.fit_threshold(settings) || changed
-        })
+    /// After a restart, perhaps with other thresholds.
+    pub(super) fn fit_thresholds(&mut self, settings: &Settings) {
+        for (_, segment) in &mut self.segments {
+            segment.fit_threshold(settings);
+        }
     }
 
     /// Whether there can be a segment for this slot of a version.
     pub(super) fn has_room(&self, version: &VersionId, slot: u16) -> bool {
-        let slots = self.segments.iter().filter(|(id, _)| id == version);
-        let mut slots = slots.filter_map(|(_, segment)| segment.slot);
-        slots.clone().any(|known| known == slot) || slots.by_ref().count() < MOST_SLOTS
+        let of_version = self.segments.iter().filter(|(id, _)| id == version);
+        let slots = of_version.filter_map(|(_, segment)| segment.slot);
+        slots.clone().count() < MOST_SLOTS || slots.into_iter().any(|known| known == slot)
     }
 
     /// Whether the operator knows of its drift now.
@@ -183,15 +186,6 @@ impl Watch {
         of_all_times
             .map(|(id, segment)| (id.clone(), segment.corrected))
             .collect()
-    }
-
-    /// How often the field was corrected in answers of a version.
-    pub(super) fn corrected(&self, version: &VersionId) -> BeforeAndSince {
-        let mut segments = self.segments.iter();
-        let of_all_times = segments.find(|(id, segment)| segment.slot.is_none() && id == version);
-        of_all_times
-            .map(|(_, segment)| segment.corrected)
-            .unwrap_or_default()
     }
 
     /// After a restart with another season.
@@ -223,8 +217,8 @@ impl Watch {
         Some(segment)
     }
 
-    /// The segment of a version in a slot, made if there is none, and whether it was. `total` is the number of
-    /// the type's answers.
+    /// The segment of a version in a slot, made if there is none, and whether it was. `total` is the
+    /// number of the type's answers.
     pub(super) fn segment(
         &mut self,
         version: &VersionId,
