@@ -1,5 +1,6 @@
 //! One call, from the request to the feedback about its answer days later.
 
+mod comparison;
 mod feedback;
 mod line_up;
 mod outcome;
@@ -16,7 +17,8 @@ use crate::error::Error;
 use crate::name::{BatchKey, DocumentId, DocumentType};
 use crate::tokens::{Conversation, Image, TokenCount};
 
-pub use feedback::{Comparison, Correction, Feedback};
+pub use comparison::{Comparison, Difference, DifferenceKind, ShadowEnd, ShadowResult};
+pub use feedback::{Correction, Feedback};
 pub use line_up::{LineUp, Role};
 pub use outcome::Outcome;
 pub use pin::Pin;

@@ -1,9 +1,9 @@
-//! Feedback about an answer: corrections and reviews by a reviewer, comparisons of a shadow run.
+//! Feedback about an answer: corrections and reviews by a reviewer, results of a shadow run.
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::FailureKind;
-use crate::name::{CorrectionId, Field};
+use super::comparison::{ShadowEnd, ShadowResult};
+use crate::name::{CorrectionId, Field, VersionId};
 
 /// A field of an answer that a reviewer corrected.
 ///
@@ -57,22 +57,6 @@ impl From<Field> for Correction {
     }
 }
 
-/// The result of comparing a candidate's answer with production's in a shadow run.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Comparison {
-    /// The candidate failed or did not answer in time. It counts as diverged, because a missing
-    /// answer is not agreement.
-    CandidateFailed(FailureKind),
-    /// The answers differ in these fields; the list is empty when they differ as a whole.
-    Diverged(Vec<Field>),
-    /// The answers agree.
-    Match,
-    /// The answers cannot be compared: production failed, or the answer was a tool call.
-    NotComparable,
-}
-
 /// What the application reports about an answer after the call, with
 /// [`Pipeline::observe`](crate::Pipeline::observe) and the ticket of the call.
 ///
@@ -87,8 +71,8 @@ pub enum Comparison {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Feedback {
-    /// A candidate's shadow answer was compared with production's answer.
-    Compared(Comparison),
+    /// A candidate ran on the document beside production.
+    Compared(ShadowResult),
     /// A reviewer corrected a field.
     Corrected(Correction),
     /// A person has taken the document on: it was diverted, or its answer needed review. It says
@@ -102,6 +86,12 @@ pub enum Feedback {
 }
 
 impl Feedback {
+    /// A candidate ran on the document beside production: pass the
+    /// [`Comparison`](crate::call::Comparison) of their answers, or how it ended otherwise.
+    pub fn compared(candidate: VersionId, end: impl Into<ShadowEnd>) -> Self {
+        Self::Compared(ShadowResult::new(candidate, end))
+    }
+
     /// A reviewer corrected a field: pass the [`Field`], or a [`Correction`] with an id.
     pub fn corrected(correction: impl Into<Correction>) -> Self {
         Self::Corrected(correction.into())

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
-use crate::call::{Comparison, Feedback, Signal, Ticket, TicketId};
+use crate::call::{Comparison, Feedback, ShadowEnd, Signal, Ticket, TicketId};
 use crate::error::Error;
 use crate::event::{EventKind, PipelineEvent, Severity, ShadowEvent};
 use crate::format::Format;
@@ -86,7 +86,8 @@ const FIELDS: usize = 100;
 ///         let comparison = shadowed.compare(answer, |production: &str, candidate| {
 ///             if production == candidate { Comparison::Match } else { Comparison::Diverged(vec![]) }
 ///         });
-///         pipeline.observe(settlement.ticket(), Feedback::Compared(comparison));
+///         let feedback = Feedback::compared(shadow.candidate().clone(), comparison);
+///         pipeline.observe(settlement.ticket(), feedback);
 ///     }
 /// }
 /// assert_eq!(shadow.verdict(), ShadowVerdict::Collecting { compared: 1, needed: 200 });
@@ -214,7 +215,7 @@ impl ShadowComparator {
         }
     }
 
-    fn count(&self, core: &mut Core, ticket: &Ticket, comparison: &Comparison, cx: &Cx<'_>) {
+    fn count(&self, core: &mut Core, ticket: &Ticket, end: &ShadowEnd, cx: &Cx<'_>) {
         if core.seen.contains(&ticket.id()) {
             return;
         }
@@ -222,24 +223,25 @@ impl ShadowComparator {
             core.surplus = core.surplus.saturating_add(1);
             return;
         }
-        let comparison = if *ticket.version() == self.settings.candidate {
-            &Comparison::NotComparable
+        let own = ShadowEnd::Compared(Comparison::NotComparable("the candidate served it".into()));
+        let end = if *ticket.version() == self.settings.candidate {
+            &own
         } else {
-            comparison
+            end
         };
         // The length of the run limits the number of compared tickets, but not that of tickets that
         // are not comparable. Of these, ids above the limit are not stored: a repeated one counts
         // again, outside the rate.
         let room = core.total.not_comparable < self.settings.max;
-        if room || *comparison != Comparison::NotComparable {
+        if room || !matches!(end, ShadowEnd::Compared(Comparison::NotComparable(_))) {
             core.seen.insert(ticket.id());
         }
-        core.total.add(comparison);
+        core.total.add(end);
         let limit = core.types.limit();
         let (counts, place) = core
             .types
             .entry(ticket.document_type(), ShadowCounts::default);
-        counts.add(comparison);
+        counts.add(end);
         if place == Place::FirstOverflow {
             let first = ticket.document_type().to_string();
             cx.emit(
@@ -247,10 +249,10 @@ impl ShadowComparator {
                 EventKind::Pipeline(PipelineEvent::KeysExhausted { limit, first }),
             );
         }
-        if let Comparison::CandidateFailed(_) | Comparison::Diverged(_) = comparison {
+        if ShadowCounts::is_divergence(end) {
             core.divergences.push(Divergence {
                 ticket: ticket.clone(),
-                comparison: bounded(comparison),
+                end: bounded(end),
             });
         }
         self.evaluate(core, cx);
@@ -288,11 +290,11 @@ impl ShadowComparator {
     }
 }
 
-/// The comparison with at most `FIELDS` fields.
-fn bounded(comparison: &Comparison) -> Comparison {
-    match comparison {
-        Comparison::Diverged(fields) => {
-            Comparison::Diverged(fields.iter().take(FIELDS).cloned().collect())
+/// The end with at most `FIELDS` fields.
+fn bounded(end: &ShadowEnd) -> ShadowEnd {
+    match end {
+        ShadowEnd::Compared(Comparison::Diverged(fields)) => {
+            Comparison::Diverged(fields.iter().take(FIELDS).cloned().collect()).into()
         }
         other => other.clone(),
     }
@@ -308,8 +310,10 @@ impl Guard for ShadowComparator {
     }
 
     fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
-        if let Signal::Feedback(Feedback::Compared(comparison)) = signal {
-            self.count(&mut self.core.lock(), ticket, comparison, cx);
+        if let Signal::Feedback(Feedback::Compared(result)) = signal {
+            if result.candidate == self.settings.candidate && !result.baseline {
+                self.count(&mut self.core.lock(), ticket, &result.end, cx);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::{Comparison, Ticket};
+use crate::call::{Comparison, ShadowEnd, Ticket};
 use crate::name::DocumentType;
 use crate::ratio::Ratio;
 use crate::stats::wilson;
@@ -80,14 +80,25 @@ impl ShadowCounts {
         )
     }
 
-    pub(super) fn add(&mut self, comparison: &Comparison) {
-        let count = match comparison {
-            Comparison::CandidateFailed(_) => &mut self.candidate_failed,
-            Comparison::Diverged(_) => &mut self.diverged,
-            Comparison::Match => &mut self.matched,
-            Comparison::NotComparable => &mut self.not_comparable,
+    pub(super) fn add(&mut self, end: &ShadowEnd) {
+        let count = match end {
+            ShadowEnd::Compared(Comparison::Match | Comparison::Ignored(_)) => &mut self.matched,
+            ShadowEnd::Compared(Comparison::Diverged(_)) => &mut self.diverged,
+            ShadowEnd::Cancelled
+            | ShadowEnd::Compared(Comparison::NotComparable(_))
+            | ShadowEnd::ProductionFailed => &mut self.not_comparable,
+            ShadowEnd::CandidateFailed(_)
+            | ShadowEnd::CandidatePanicked
+            | ShadowEnd::ComparatorPanicked
+            | ShadowEnd::TimedOut => &mut self.candidate_failed,
         };
         *count = count.saturating_add(1);
+    }
+
+    pub(super) fn is_divergence(end: &ShadowEnd) -> bool {
+        let mut counts = Self::default();
+        counts.add(end);
+        counts.diverging() == 1
     }
 }
 
@@ -110,7 +121,7 @@ pub struct Divergence {
     /// The ticket of production's call: document, type, version and model.
     pub ticket: Ticket,
     /// The fields that differ (the first 100 of them), or how the candidate failed.
-    pub comparison: Comparison,
+    pub end: ShadowEnd,
 }
 
 /// The findings of a shadow run so far.

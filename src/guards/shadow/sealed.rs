@@ -24,10 +24,10 @@ use crate::call::Comparison;
 ///     if production == candidate {
 ///         Comparison::Match
 ///     } else {
-///         Comparison::Diverged(vec![total.clone()])
+///         Comparison::Diverged(vec![Difference::changed(total.clone())])
 ///     }
 /// });
-/// assert_eq!(comparison, Comparison::Diverged(vec![total]));
+/// assert_eq!(comparison, Comparison::Diverged(vec![Difference::changed(total)]));
 /// # Ok(()) }
 /// ```
 ///
