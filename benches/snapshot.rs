@@ -22,7 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
-use fusebox::call::{Comparison, Reason};
+use fusebox::call::{Comparison, Difference, Reason};
 use fusebox::clock::MockClock;
 use fusebox::guard::{Acceptance, Cx, Mount};
 use fusebox::pipeline::{Builder, Snapshot};
@@ -285,8 +285,8 @@ fn rollout() -> Case {
 
 /// A document of each type compared; one in twenty diverges.
 fn shadow() -> Case {
-    let candidate = VersionId::new("v8").expect("a name");
-    let shadow = ShadowComparator::builder(candidate).documents(200, types().max(200) as u64);
+    let id = VersionId::new("v8").expect("a name");
+    let shadow = ShadowComparator::builder(id.clone()).documents(200, types().max(200) as u64);
     let case = Case::new(
         LineUp::new(version("v7")),
         shadow.build().expect("numbers in range"),
@@ -294,12 +294,12 @@ fn shadow() -> Case {
     let total = Field::new("total").expect("a name");
     for (n, ticket) in case.answer_all(0) {
         let comparison = if n % 20 == 0 {
-            Comparison::Diverged([total.clone()].into())
+            Comparison::Diverged(vec![Difference::changed(total.clone())])
         } else {
             Comparison::Match
         };
         case.pipeline
-            .observe(&ticket, Feedback::Compared(comparison));
+            .observe(&ticket, Feedback::compared(id.clone(), comparison));
     }
     case
 }

@@ -5,3 +5,5 @@
 mod async_openai;
 #[cfg(feature = "report")]
 pub(crate) mod report;
+#[cfg(feature = "tokio")]
+pub(crate) mod tokio;

@@ -118,6 +118,12 @@ pub mod clock {
     pub use crate::pipeline::clock::{Clock, MockClock, SystemClock};
 }
 
+/// Tasks on tokio, with the feature `tokio`.
+#[cfg(feature = "tokio")]
+pub mod tokio {
+    pub use crate::adapters::tokio::TokioSpawner;
+}
+
 /// The course of a field's confidence as a picture, with the feature `report`.
 #[cfg(feature = "report")]
 pub mod report {
@@ -140,7 +146,9 @@ pub use guards::rollout::{self, BlueGreenPolicy, CanaryPolicy};
 pub use guards::shadow::{self, ShadowComparator};
 pub use guards::token_budget::{self as budget, TokenBudget};
 pub use name::{DocumentId, DocumentType, Field, ModelName, VersionId};
-pub use pipeline::{Admission, Diversion, Permit, Pipeline, Reply, Served, Settlement};
+pub use pipeline::{
+    Admission, Diversion, Permit, Pipeline, Reply, Served, Settlement, ShadowRunner,
+};
 pub use ratio::Ratio;
 pub use revision::Revision;
 pub use time::Timestamp;

@@ -15,6 +15,8 @@ const LONGEST: usize = 256;
 const KEPT: usize = 200;
 /// The common name of all keys in the overflow of a bounded map.
 const OTHER: &str = "other";
+/// The field that is a whole answer; a name has at least one character, and its pointer has none.
+const WHOLE_ANSWER: &str = "(answer)";
 
 fn shared(what: &'static str, text: &str) -> Result<Arc<str>, Error> {
     if text.is_empty() {
@@ -139,6 +141,11 @@ name! {
     Field, "field"
 }
 impl Field {
+    /// The whole answer, where a comparison names no field of it.
+    pub(crate) fn whole_answer() -> Self {
+        Self(Arc::from(WHOLE_ANSWER))
+    }
+
     /// The common name of the fields in the overflow of a guard's map.
     pub(crate) fn other() -> Self {
         Self(Arc::from(OTHER))

@@ -4,10 +4,12 @@ mod admission;
 mod builder;
 pub(crate) mod clock;
 mod delivery;
+mod effects;
 mod losses;
 mod member;
 mod permit;
 mod run;
+mod shadow;
 mod snapshot;
 mod step;
 mod ticks;
@@ -22,13 +24,16 @@ use crate::call::{Call, Feedback, LineUp, Outcome, Report, Ticket};
 use crate::error::Error;
 use crate::event::OpenIncident;
 use crate::guard::{Acceptance, Divert};
+use crate::time::Timestamp;
 use member::Member;
 use step::{OWN_NAME, Shared};
 
 pub use admission::{Admission, Diversion};
 pub use builder::Builder;
+pub use effects::LiveEffects;
 pub use permit::{Permit, Settlement};
 pub use run::{CallFailure, Reply, Served};
+pub use shadow::{Judge, ShadowCall, ShadowRunner, Spawn, Task};
 pub use snapshot::Snapshot;
 
 /// Guards around calls to language models. Cheap to clone; clones share one pipeline.
@@ -131,6 +136,11 @@ impl Pipeline {
                     Err(Error::invalid("incident", incident, allowed))
                 })
         })
+    }
+
+    /// The pipeline's time: the clock's, but it never goes back.
+    pub fn now(&self) -> Timestamp {
+        self.0.time.now()
     }
 
     /// The live versions.

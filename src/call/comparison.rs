@@ -54,9 +54,7 @@ pub struct Difference {
 }
 
 /// In which way a field differs.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DifferenceKind {
@@ -147,6 +145,13 @@ pub struct ShadowResult {
     pub baseline: bool,
     /// How it ended.
     pub end: ShadowEnd,
+    /// The tokens that the run has used; 0 if it is not known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tokens: u64,
+}
+
+fn is_zero(tokens: &u64) -> bool {
+    *tokens == 0
 }
 
 impl ShadowResult {
@@ -156,6 +161,7 @@ impl ShadowResult {
             candidate,
             baseline: false,
             end: end.into(),
+            tokens: 0,
         }
     }
 
@@ -165,5 +171,10 @@ impl ShadowResult {
             baseline: true,
             ..Self::new(candidate, end)
         }
+    }
+    /// The same for a run that has used this many tokens.
+    pub fn with_tokens(mut self, tokens: u64) -> Self {
+        self.tokens = tokens;
+        self
     }
 }

@@ -16,13 +16,22 @@ use crate::ratio::Ratio;
     reason = "each field is named after what it holds, and each variant explains its fields"
 )]
 pub enum ShadowEvent {
+    /// Somebody has taken note of the review that a shadow run requested.
+    ReviewAcknowledged {
+        candidate: VersionId,
+        who: String,
+        why: String,
+    },
     /// Too large a share of a candidate's shadow answers diverges from production.
     ReviewRequested {
         candidate: VersionId,
+        production: VersionId,
         diverged: u64,
         compared: u64,
         threshold: Ratio,
     },
+    /// A shadow run cannot say anything of its candidate, for the reason `why`.
+    ShadowBlind { candidate: VersionId, why: String },
     /// A shadow run has compared enough documents.
     ShadowFinished {
         candidate: VersionId,
@@ -36,7 +45,9 @@ impl ShadowEvent {
     /// The event's name, the same as `"event"` in its JSON.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::ReviewAcknowledged { .. } => "review_acknowledged",
             Self::ReviewRequested { .. } => "review_requested",
+            Self::ShadowBlind { .. } => "shadow_blind",
             Self::ShadowFinished { .. } => "shadow_finished",
         }
     }
@@ -45,16 +56,25 @@ impl ShadowEvent {
 impl fmt::Display for ShadowEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::ReviewAcknowledged {
+                candidate,
+                who,
+                why,
+            } => write!(f, "{who} acknowledged the review of {candidate}: {why}"),
             Self::ReviewRequested {
                 candidate,
+                production,
                 diverged,
                 compared,
                 threshold,
             } => write!(
                 f,
-                "{diverged} of {compared} shadow answers of {candidate} diverge from production \
-                 (threshold {threshold}): review them before deploying {candidate}"
+                "{diverged} of {compared} shadow answers of {candidate} diverge from those of \
+                 {production} (threshold {threshold}): review them before deploying {candidate}"
             ),
+            Self::ShadowBlind { candidate, why } => {
+                write!(f, "shadow run of {candidate} is blind: {why}")
+            }
             Self::ShadowFinished {
                 candidate,
                 diverged,

@@ -1,45 +1,57 @@
 //! P6: a new version runs on real documents in parallel to production, and its output serves only
 //! for comparison.
 
+mod acknowledged;
+mod baseline;
 mod builder;
+pub mod compare;
+mod core;
+mod counts;
+mod divergences;
+mod in_flight;
 mod report;
 mod sealed;
+mod settings;
+mod verdict;
 
-use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
-use twox_hash::XxHash3_64;
 
-use crate::call::{Comparison, Feedback, ShadowEnd, Signal, Ticket, TicketId};
+use crate::call::{Feedback, Signal, Ticket};
 use crate::error::Error;
-use crate::event::{EventKind, PipelineEvent, Severity, ShadowEvent};
-use crate::format::Format;
 use crate::guard::{Attached, Cx, Guard, State};
-use crate::name::{DocumentType, VersionId};
-use crate::ratio::Ratio;
-use crate::stats::{BoundedMap, Place, wilson};
+use crate::name::VersionId;
+use crate::order::Order;
+use crate::time::Timestamp;
 
+use self::core::{Core, Stored};
+use settings::Settings;
+
+pub use self::core::Selection;
+pub use acknowledged::Acknowledgement;
+pub use baseline::BaselineNoise;
 pub use builder::ShadowComparatorBuilder;
-pub use report::{Divergence, ShadowCounts, ShadowReport, ShadowVerdict};
-pub use sealed::Shadowed;
+pub use counts::{Bucket, ShadowCounts};
+pub use divergences::Divergence;
+pub(crate) use in_flight::{RunId, Stop};
+pub use report::ShadowReport;
+pub use sealed::Sealed;
+pub use verdict::{Blindness, ShadowVerdict};
 
 const NAME: &str = "shadow";
-/// The number of compared documents between two evaluations.
-const EVALUATE_EVERY: u64 = 100;
-/// The number of document types that are counted separately.
-const TYPES: usize = 1_000;
-/// The number of fields that are kept of one diverging document.
-const FIELDS: usize = 100;
 
 /// Counts how often the answers of a new version, which runs on real documents in parallel to
 /// production, diverge from production's.
 ///
 /// # What it watches
-/// Comparisons that the application reports as [`Feedback::Compared`] with the ticket of
-/// production's call. Each ticket counts once, as one of: matched, diverged, candidate failed (part
-/// of the rate: no answer is no agreement), or not comparable (not part of the rate). A document
-/// that the candidate itself served is not comparable.
+/// A share of the documents, 0 % by default. [`ShadowRunner`](crate::ShadowRunner) calls the candidate
+/// on them beside production; without it, ask [`select`](Self::select), call the candidate yourself,
+/// and report how it ended as [`Feedback::Compared`] with the ticket of production's call.
+///
+/// Each ticket counts once, in one [`Bucket`], and the buckets add up: no document is lost. A
+/// candidate that fails, panics or does not answer in time is part of the rate, as diverging,
+/// because no answer is no agreement.
 ///
 /// # When it acts
 /// The comparator evaluates the divergence rate after 200 compared documents, after every further
@@ -47,15 +59,22 @@ const FIELDS: usize = 100;
 /// every document, the rate would sooner or later exceed any threshold by chance. A rate of
 /// strictly more than 8 % is too high: 41 of 500, but not 40.
 ///
+/// It is blind, and says why, when fewer than half of the documents on which it began could be
+/// compared, when it has spent its limit before the first evaluation, and when its share is 0 %.
+///
 /// # What it does
-/// It requests a review, once per run. It blocks nothing: it has no vote, and it reroutes no
-/// document. The [report](Self::report) lists the diverging documents with their tickets.
+/// It requests a review, once for each version of production. It blocks nothing: it has no vote, and
+/// it reroutes no document. The [report](Self::report) lists the diverging documents with their
+/// tickets; [`acknowledge`](Self::acknowledge) records who has taken note.
 ///
 /// # What it cannot see
 /// - Which of the two answers is right.
-/// - How often production diverges from itself.
-/// - Documents for which the application reports no comparison, and types that never arrived.
-/// - Which candidate a comparison belongs to: run one shadow run at a time in a pipeline.
+/// - How often production diverges from itself, unless a
+///   [share](ShadowComparatorBuilder::baseline_share) of documents measures it.
+/// - Documents that it is not offered.
+/// - Side effects: Rust cannot keep a candidate's code from acting. Its answer is
+///   [sealed](Sealed), and it gets no [`LiveEffects`](crate::pipeline::LiveEffects).
+/// - A panic, if the program is built with `panic = "abort"`.
 ///
 /// # Defaults and why
 /// 200 to 500 documents and 8 %: at a true rate of 5 %, the evaluation at 500 documents alone
@@ -65,25 +84,28 @@ const FIELDS: usize = 100;
 ///
 /// # Events
 /// Warnings: [`ReviewRequested`](crate::event::ShadowEvent::ReviewRequested),
+/// [`ShadowBlind`](crate::event::ShadowEvent::ShadowBlind),
 /// [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted). Info:
+/// [`ReviewAcknowledged`](crate::event::ShadowEvent::ReviewAcknowledged),
 /// [`ShadowFinished`](crate::event::ShadowEvent::ShadowFinished).
 ///
 /// # Example
 /// ```
 /// use std::sync::Arc;
-/// use fusebox::{Call, Feedback, LineUp, Pipeline, Report, ShadowComparator, Version, VersionId};
+/// use fusebox::{Call, Feedback, LineUp, Pipeline, Ratio, Report, ShadowComparator, Timestamp, Version, VersionId};
 /// use fusebox::call::Comparison;
-/// use fusebox::shadow::{ShadowVerdict, Shadowed};
+/// use fusebox::shadow::{Sealed, Selection, ShadowVerdict};
 ///
-/// let shadow = Arc::new(ShadowComparator::builder(VersionId::new("v8")?).build()?);
+/// let shadow = ShadowComparator::builder(VersionId::new("v8")?).share(Ratio::percent(100)).build()?;
+/// let shadow = Arc::new(shadow);
 /// let pipeline = Pipeline::builder(LineUp::new(Version::new("v7", "gpt-4o")?)).guard(Arc::clone(&shadow)).build()?;
 ///
 /// if let Some(permit) = pipeline.admit(&Call::new("inv-1", "invoice")?).permit() {
 ///     let answer = "12.50"; // production's
 ///     let settlement = permit.answer(Report::new());
-///     if shadow.wants(settlement.ticket()) {
-///         let shadowed = Shadowed::new("12.50".to_owned()); // the candidate's
-///         let comparison = shadowed.compare(answer, |production: &str, candidate| {
+///     if shadow.select(settlement.ticket(), pipeline.now()) == Selection::Run {
+///         let sealed = Sealed::new("12.50".to_owned()); // the candidate's
+///         let comparison = sealed.compare(answer, |production: &str, candidate| {
 ///             if production == candidate { Comparison::Match } else { Comparison::Diverged(vec![]) }
 ///         });
 ///         let feedback = Feedback::compared(shadow.candidate().clone(), comparison);
@@ -99,81 +121,9 @@ const FIELDS: usize = 100;
 pub struct ShadowComparator {
     settings: Settings,
     core: Mutex<Core>,
+    /// Apart, so that a document outside the share takes no lock.
+    not_sampled: AtomicU64,
     attached: Attached,
-}
-
-#[derive(Clone, Debug)]
-struct Settings {
-    candidate: VersionId,
-    /// A hash of the candidate's id, so that two candidates get different shares of the documents.
-    seed: u64,
-    min: u64,
-    max: u64,
-    threshold: Ratio,
-    share: Ratio,
-}
-
-impl Settings {
-    fn is_checkpoint(&self, compared: u64) -> bool {
-        let is_multiple = |more: u64| more % EVALUATE_EVERY == 0;
-        compared >= self.max || compared.checked_sub(self.min).is_some_and(is_multiple)
-    }
-
-    fn samples(&self, ticket: &Ticket) -> bool {
-        let hash = XxHash3_64::oneshot_with_seed(self.seed, ticket.document().as_str().as_bytes());
-        self.share.contains_hash(hash)
-    }
-}
-
-#[derive(Debug)]
-struct Core {
-    seen: BTreeSet<TicketId>,
-    total: ShadowCounts,
-    types: BoundedMap<DocumentType, ShadowCounts>,
-    divergences: Vec<Divergence>,
-    surplus: u64,
-    evaluated: Option<Evaluated>,
-    review: bool,
-    finished: bool,
-}
-
-/// The counts at the latest evaluation.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Evaluated {
-    diverging: u64,
-    compared: u64,
-}
-
-impl Core {
-    fn new() -> Self {
-        Self {
-            seen: BTreeSet::new(),
-            total: ShadowCounts::default(),
-            types: BoundedMap::new(TYPES),
-            divergences: Vec::new(),
-            surplus: 0,
-            evaluated: None,
-            review: false,
-            finished: false,
-        }
-    }
-
-    fn verdict(&self, settings: &Settings) -> ShadowVerdict {
-        let Some(evaluated) = self.evaluated else {
-            return ShadowVerdict::Collecting {
-                compared: self.total.compared(),
-                needed: settings.min,
-            };
-        };
-        let (_, high) = wilson(evaluated.diverging, evaluated.compared);
-        if self.review {
-            ShadowVerdict::ReviewRequired
-        } else if high <= settings.threshold.as_f64() {
-            ShadowVerdict::CertifiedBelow
-        } else {
-            ShadowVerdict::NotShownBelow
-        }
-    }
 }
 
 impl ShadowComparator {
@@ -182,15 +132,29 @@ impl ShadowComparator {
         &self.settings.candidate
     }
 
-    /// Whether to run the candidate on this document too: the document is in the share, another
-    /// version served it, and the run is not over.
+    /// The name of the experiment.
+    pub fn experiment(&self) -> &str {
+        &self.settings.experiment
+    }
+
+    /// Whether to call the candidate on this document too. Offer each ticket once; what is not run
+    /// is counted.
     ///
-    /// Whether a document is in the share is the same on every replica and every retry; a larger
-    /// share contains a smaller one.
-    pub fn wants(&self, ticket: &Ticket) -> bool {
-        *ticket.version() != self.settings.candidate
-            && self.settings.samples(ticket)
-            && self.core.lock().total.compared() < self.settings.max
+    /// After [`Selection::Run`], report how the candidate's call ended with [`Feedback::compared`].
+    /// If nothing is reported in time, the document counts as timed out.
+    pub fn select(&self, ticket: &Ticket, now: Timestamp) -> Selection {
+        if !self.settings.samples(ticket) {
+            self.not_sampled.fetch_add(1, Ordering::Relaxed);
+            return Selection::NotSampled;
+        }
+        self.core.lock().select(&self.settings, ticket, now)
+    }
+
+    /// Whether to call production's version a second time on a document on which the candidate
+    /// runs. Report how it ended with [`ShadowResult::of_baseline`](crate::call::ShadowResult).
+    pub fn select_baseline(&self, ticket: &Ticket, now: Timestamp) -> bool {
+        let mut core = self.core.lock();
+        core.select_baseline(&self.settings, ticket, now)
     }
 
     /// The verdict on the candidate, as of the latest evaluation.
@@ -200,103 +164,47 @@ impl ShadowComparator {
 
     /// The findings so far: the verdict, the counts, and every diverging document.
     pub fn report(&self) -> ShadowReport {
-        let core = self.core.lock();
-        ShadowReport {
-            verdict: core.verdict(&self.settings),
-            total: core.total,
-            types: core
-                .types
-                .iter()
-                .map(|(document_type, counts)| (document_type.clone(), *counts))
-                .collect(),
-            other: core.types.other().copied(),
-            surplus: core.surplus,
-            divergences: core.divergences.clone(),
+        let not_sampled = self.not_sampled.load(Ordering::Relaxed);
+        ShadowReport::new(&self.core.lock(), not_sampled, &self.settings)
+    }
+
+    /// Records that somebody has taken note of the review that the run requested, and why. The
+    /// verdict stays, and no event repeats the review.
+    ///
+    /// An error when no review is open, or when `who` or `why` is blank or not one line of at most
+    /// 1,000 bytes.
+    pub fn acknowledge(&self, who: impl AsRef<str>, why: impl AsRef<str>) -> Result<(), Error> {
+        let order = Order::new(who, why)?;
+        self.core.lock().acknowledge(order)
+    }
+
+    /// What stops the call of a run that is overdue.
+    pub(crate) fn stop_by(&self, run: RunId, stop: Stop) {
+        let ended = self.core.lock().in_flight.stop_by(run, stop);
+        if let Some(stop) = ended {
+            stop.call();
         }
     }
 
-    fn count(&self, core: &mut Core, ticket: &Ticket, end: &ShadowEnd, cx: &Cx<'_>) {
-        if core.seen.contains(&ticket.id()) {
-            return;
-        }
-        if core.total.compared() >= self.settings.max {
-            core.surplus = core.surplus.saturating_add(1);
-            return;
-        }
-        let own = ShadowEnd::Compared(Comparison::NotComparable("the candidate served it".into()));
-        let end = if *ticket.version() == self.settings.candidate {
-            &own
-        } else {
-            end
-        };
-        // The length of the run limits the number of compared tickets, but not that of tickets that
-        // are not comparable. Of these, ids above the limit are not stored: a repeated one counts
-        // again, outside the rate.
-        let room = core.total.not_comparable < self.settings.max;
-        if room || !matches!(end, ShadowEnd::Compared(Comparison::NotComparable(_))) {
-            core.seen.insert(ticket.id());
-        }
-        core.total.add(end);
-        let limit = core.types.limit();
-        let (counts, place) = core
-            .types
-            .entry(ticket.document_type(), ShadowCounts::default);
-        counts.add(end);
-        if place == Place::FirstOverflow {
-            let first = ticket.document_type().to_string();
-            cx.emit(
-                Severity::Warning,
-                EventKind::Pipeline(PipelineEvent::KeysExhausted { limit, first }),
-            );
-        }
-        if ShadowCounts::is_divergence(end) {
-            core.divergences.push(Divergence {
-                ticket: ticket.clone(),
-                end: bounded(end),
-            });
-        }
-        self.evaluate(core, cx);
+    /// The candidate has answered in time.
+    pub(crate) fn answered(&self, run: RunId, now: Timestamp) -> bool {
+        self.core.lock().in_flight.answered(run, now)
     }
 
-    fn evaluate(&self, core: &mut Core, cx: &Cx<'_>) {
-        let (diverged, compared) = (core.total.diverging(), core.total.compared());
-        if core.finished || !self.settings.is_checkpoint(compared) {
-            return;
-        }
-        core.evaluated = Some(Evaluated {
-            diverging: diverged,
-            compared,
-        });
-        if self.settings.threshold.is_exceeded_by(diverged, compared) && !core.review {
-            core.review = true;
-            let kind = EventKind::Shadow(ShadowEvent::ReviewRequested {
-                candidate: self.settings.candidate.clone(),
-                diverged,
-                compared,
-                threshold: self.settings.threshold,
-            });
-            cx.emit(Severity::Warning, kind);
-        }
-        if compared >= self.settings.max {
-            core.finished = true;
-            let kind = EventKind::Shadow(ShadowEvent::ShadowFinished {
-                candidate: self.settings.candidate.clone(),
-                diverged,
-                compared,
-                not_comparable: core.total.not_comparable,
-            });
-            cx.emit(Severity::Info, kind);
-        }
+    /// The comparison begins.
+    pub(crate) fn compares(&self, run: RunId, now: Timestamp) -> bool {
+        let until = self.settings.until(now);
+        self.core.lock().in_flight.compares(run, now, until)
     }
-}
 
-/// The end with at most `FIELDS` fields.
-fn bounded(end: &ShadowEnd) -> ShadowEnd {
-    match end {
-        ShadowEnd::Compared(Comparison::Diverged(fields)) => {
-            Comparison::Diverged(fields.iter().take(FIELDS).cloned().collect()).into()
+    fn end_overdue(&self, cx: &Cx<'_>) {
+        let mut core = self.core.lock();
+        core.report_acknowledgements(&self.settings, cx);
+        let stops = core.end_overdue(&self.settings, cx);
+        drop(core);
+        for stop in stops {
+            stop.call();
         }
-        other => other.clone(),
     }
 }
 
@@ -310,82 +218,37 @@ impl Guard for ShadowComparator {
     }
 
     fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
-        if let Signal::Feedback(Feedback::Compared(result)) = signal {
-            if result.candidate == self.settings.candidate && !result.baseline {
-                self.count(&mut self.core.lock(), ticket, &result.end, cx);
-            }
+        let Signal::Feedback(Feedback::Compared(result)) = signal else {
+            return;
+        };
+        if result.candidate == self.settings.candidate {
+            self.core.lock().end(&self.settings, ticket, result, cx);
         }
+    }
+
+    fn tick(&self, cx: &Cx<'_>) {
+        self.end_overdue(cx);
     }
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
-        let core = self.core.lock();
-        let types = core.types.iter();
-        let mut stored = Stored {
-            format: Format,
-            candidate: self.settings.candidate.clone(),
-            seen: core.seen.clone(),
-            total: core.total,
-            types: types
-                .map(|(document_type, counts)| (document_type.clone(), *counts))
-                .collect(),
-            other: core.types.other().copied(),
-            divergences: core.divergences.clone(),
-            surplus: core.surplus,
-            looked: core.evaluated,
-            review: core.review,
-            finished: core.finished,
+        let stored = {
+            let not_sampled = self.not_sampled.load(Ordering::Relaxed);
+            self.core.lock().stored(not_sampled, &self.settings)
         };
-        drop(core);
-        let types = &mut stored.types;
-        types.sort_by(|(one, _), (other, _)| one.cmp(other));
         State::write(&stored, cx).map(Some)
     }
 
-    /// Ignores the state of a run with another candidate: this run then starts from zero.
+    /// Ignores the state of a run with another candidate or experiment: this run then starts from
+    /// zero.
     fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
         let stored: Stored = state.read(cx)?;
-        if stored.candidate != self.settings.candidate {
+        if !stored.is_of(&self.settings) {
             return Ok(());
         }
-        let compared = stored.total.compared();
-        if stored.divergences.len() as u64 != stored.total.diverging()
-            || (stored.seen.len() as u64) < compared
-        {
-            let reason = "its counts do not match its tickets";
-            return Err(Error::state(cx.guard(), reason));
-        }
-        let is_over = compared >= self.settings.max;
-        let mut core = self.core.lock();
-        let mut types = BoundedMap::new(TYPES);
-        types.refill(stored.types, stored.other);
-        *core = Core {
-            seen: stored.seen,
-            total: stored.total,
-            types,
-            divergences: stored.divergences,
-            surplus: stored.surplus,
-            evaluated: stored.looked,
-            review: stored.review,
-            finished: stored.finished && is_over,
-        };
-        if is_over {
-            self.evaluate(&mut core, cx);
-        }
+        let not_sampled = stored.not_sampled;
+        let core = Core::restored(stored, &self.settings, cx)?;
+        *self.core.lock() = core;
+        self.not_sampled.store(not_sampled, Ordering::Relaxed);
         Ok(())
     }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    format: Format<1>,
-    candidate: VersionId,
-    seen: BTreeSet<TicketId>,
-    total: ShadowCounts,
-    types: Vec<(DocumentType, ShadowCounts)>,
-    other: Option<ShadowCounts>,
-    divergences: Vec<Divergence>,
-    surplus: u64,
-    looked: Option<Evaluated>,
-    review: bool,
-    finished: bool,
 }

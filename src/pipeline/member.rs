@@ -8,7 +8,9 @@ use std::sync::Arc;
 use crate::call::{Call, LineUp, Reason, Report, Signal, Ticket, Version};
 use crate::error::Error;
 use crate::event::{EventKind, OpenIncident, PipelineEvent, Severity};
-use crate::guard::{Acceptance, Cx, Guard, Incidents, Mounted, Route, State, Trouble, Verdict};
+use crate::guard::{
+    Acceptance, Attached, Cx, Guard, Incidents, Mounted, Route, State, Trouble, Verdict,
+};
 use crate::name::{DocumentId, DocumentType};
 use crate::time::hours;
 
@@ -42,6 +44,12 @@ impl Member {
             self.is_attached = true;
         }
         Ok(())
+    }
+
+    /// Whether it holds the guard with this mark.
+    pub(super) fn holds(&self, mark: &Attached) -> bool {
+        let own = self.held.guard.attached();
+        own.is_some_and(|own| std::ptr::eq(own, mark))
     }
 
     /// Turns a context into the guard's.
@@ -161,7 +169,7 @@ impl Member {
         result.unwrap_or_else(|| Err(Error::panicked(&self.name, "read its state")))
     }
 
-    fn concerns(&self, document_type: &DocumentType) -> bool {
+    pub(super) fn concerns(&self, document_type: &DocumentType) -> bool {
         let only = self.held.only_for.as_ref();
         only.is_none_or(|only| only == document_type)
     }

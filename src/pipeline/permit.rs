@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Pipeline;
+use super::effects::LiveEffects;
 use crate::call::{Outcome, Reason, Report, Ticket};
 use crate::failure::FailureKind;
 use crate::guard::{Acceptance, Divert};
@@ -34,6 +35,11 @@ impl Permit {
             Some(ticket) => ticket,
             None => spent(),
         }
+    }
+
+    /// What allows an effect while the call runs, such as that of a tool.
+    pub fn live_effects(&self) -> LiveEffects<'_> {
+        LiveEffects::new()
     }
 
     /// Reports an answer. The settlement says whether it may be acted on.
@@ -141,6 +147,11 @@ pub enum Settlement {
 }
 
 impl Settlement {
+    /// What allows an effect of the answer: only an answer that was accepted has it.
+    pub fn live_effects(&self) -> Option<LiveEffects<'_>> {
+        matches!(self, Self::Accepted { .. }).then(LiveEffects::new)
+    }
+
     /// The ticket, in every case.
     pub fn ticket(&self) -> &Ticket {
         match self {

@@ -7,6 +7,7 @@ use std::task::Poll;
 
 use super::Pipeline;
 use super::admission::{Admission, Diversion};
+use super::effects::LiveEffects;
 use super::permit::Settlement;
 use crate::call::{Call, Destination, Reason, Report, Ticket};
 use crate::failure::{Classify, FailureKind};
@@ -44,6 +45,10 @@ impl<T> Reply<T> {
     pub fn report(mut self, report: Report) -> Self {
         self.report = report;
         self
+    }
+
+    pub(super) fn into_parts(self) -> (T, Report) {
+        (self.value, self.report)
     }
 }
 
@@ -111,6 +116,11 @@ impl<T, E> Served<T, E> {
             | Self::NeedsReview { ticket, .. } => ticket,
             Self::Diverted(diversion) => diversion.ticket(),
         }
+    }
+
+    /// What allows an effect of the answer: only an answer that was accepted has it.
+    pub fn live_effects(&self) -> Option<LiveEffects<'_>> {
+        matches!(self, Self::Accepted { .. }).then(LiveEffects::new)
     }
 
     /// Joins an answer with its settlement.

@@ -17,7 +17,8 @@ use crate::call::{
 };
 use crate::error::Error;
 use crate::event::{EventKind, PipelineEvent, Severity};
-use crate::guard::{Acceptance, Cx, Divert, Incidents, Marks, Route, Verdict};
+use crate::guard::{Acceptance, Attached, Cx, Divert, Incidents, Marks, Route, Verdict};
+use crate::name::DocumentType;
 use crate::time::Timestamp;
 use crate::tokens::{Measurement, Model};
 
@@ -40,6 +41,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Whether it holds the guard with this mark.
+    pub(super) fn holds(&self, mark: &Attached) -> bool {
+        self.guards.iter().any(|member| member.holds(mark))
+    }
+
+    /// Whether that guard is mounted for documents of this type.
+    pub(super) fn concerns(&self, mark: &Attached, document_type: &DocumentType) -> bool {
+        let mut members = self.guards.iter();
+        members.any(|member| member.holds(mark) && member.concerns(document_type))
+    }
+
     /// Does one step with the live versions, then delivers as many events as it left.
     pub(super) fn step<T>(&self, work: impl FnOnce(&Step<'_>) -> T) -> T {
         let line_up = Arc::clone(&self.line_up.read());

@@ -606,8 +606,16 @@ fn rollout() -> Vec<Value> {
 fn shadow() -> Vec<Value> {
     vec![
         json!({
-            "event": "review_requested", "candidate": "v8", "diverged": 41, "compared": 500,
-            "threshold": [8, 100],
+            "event": "review_acknowledged", "candidate": "v8", "who": "ada",
+            "why": "all of one supplier",
+        }),
+        json!({
+            "event": "review_requested", "candidate": "v8", "production": "v7", "diverged": 41,
+            "compared": 500, "threshold": [8, 100],
+        }),
+        json!({
+            "event": "shadow_blind", "candidate": "v8",
+            "why": "only 90 of 200 documents could be compared",
         }),
         json!({
             "event": "shadow_finished", "candidate": "v8", "diverged": 20, "compared": 500,

@@ -22,6 +22,7 @@ mod pipeline;
 mod public_api;
 mod rollout;
 mod shadow;
+mod shadow_compare;
 mod support;
 mod tokens;
 #[cfg(feature = "tiktoken")]

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use fusebox::breaker::BreakerState;
-use fusebox::call::Comparison;
+use fusebox::call::{Comparison, ShadowEnd};
 use fusebox::name::CorrectionId;
-use fusebox::{Correction, ErrorRateBreaker, FailureKind, Feedback, Field, RouteLedger};
+use fusebox::{Correction, ErrorRateBreaker, FailureKind, Feedback, Field, RouteLedger, VersionId};
 use serde_json::json;
 
 use crate::support::{Bench, line_up};
@@ -41,13 +41,13 @@ fn no_feedback_counts_as_the_end_of_a_call() {
     let ticket = bench.permit("invoice").fail(FailureKind::ServerError);
     let open = bench.permit("invoice");
     for _ in 0..10 {
-        let failed = Comparison::CandidateFailed(FailureKind::ServerError);
+        let failed = ShadowEnd::CandidateFailed(FailureKind::ServerError);
         for feedback in [
             Feedback::corrected(total()),
             Feedback::retracted(total()),
             Feedback::PickedUp,
             Feedback::Reviewed,
-            Feedback::Compared(failed),
+            Feedback::compared(VersionId::new("v8").unwrap(), failed),
         ] {
             bench.pipeline.observe(&ticket, feedback.clone());
             bench.pipeline.observe(open.ticket(), feedback);
@@ -75,8 +75,8 @@ fn feedback_is_written_as_people_would_write_it() {
         (Feedback::PickedUp, json!("picked_up")),
         (Feedback::Reviewed, json!("reviewed")),
         (
-            Feedback::Compared(Comparison::Match),
-            json!({ "compared": "match" }),
+            Feedback::compared(VersionId::new("v8").unwrap(), Comparison::Match),
+            json!({ "compared": { "candidate": "v8", "end": { "compared": "match" } } }),
         ),
     ] {
         assert_eq!(serde_json::to_value(&feedback).unwrap(), written);

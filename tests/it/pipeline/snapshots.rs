@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fusebox::call::Comparison;
+use fusebox::call::{Comparison, Difference};
 use fusebox::clock::MockClock;
 use fusebox::guard::Mount;
 use fusebox::pipeline::Snapshot;
@@ -253,6 +253,10 @@ fn in_a_rollout_the_types_have_as_many_reviews_as_are_remembered() {
     assert_eq!(reviews(states.last().unwrap()), (CALLS, CALLS));
 }
 
+fn compared(comparison: Comparison) -> Feedback {
+    Feedback::compared(VersionId::new("v8").unwrap(), comparison)
+}
+
 #[test]
 fn in_a_shadow_run_the_types_add_up_to_the_total() {
     let shadow = ShadowComparator::builder(VersionId::new("v8").unwrap()).documents(200, CALLS);
@@ -260,19 +264,19 @@ fn in_a_shadow_run_the_types_add_up_to_the_total() {
     let states = states_beside(&pipeline, "shadow", |n| {
         let ticket = answer(&pipeline, n, TYPES, Report::new());
         let comparison = if n % 20 == 0 {
-            Comparison::Diverged(vec![Field::new("total").unwrap()])
+            Comparison::Diverged(vec![Difference::changed(Field::new("total").unwrap())])
         } else {
             Comparison::Match
         };
-        pipeline.observe(&ticket, Feedback::Compared(comparison));
+        pipeline.observe(&ticket, compared(comparison));
     });
     let sum = |counts: &Value| -> u64 { counts.as_object().unwrap().values().map(number).sum() };
     for state in &states {
         let types = by_type(&state["types"]);
         let of_types: u64 = types.values().map(|counts| sum(counts)).sum();
         assert_eq!(sum(&state["total"]), of_types);
-        assert_eq!(list(&state["seen"]).len() as u64, of_types);
-        let diverged = list(&state["divergences"]).len() as u64;
+        assert_eq!(state["seen"].as_object().unwrap().len() as u64, of_types);
+        let diverged = list(&state["divergences"]["kept"]).len() as u64;
         assert_eq!(number(&state["total"]["diverged"]), diverged);
     }
     assert_eq!(sum(&states.last().unwrap()["total"]), CALLS);
@@ -303,7 +307,7 @@ fn calls_beside_a_snapshot(pipeline: &Pipeline, types: u64) -> (Duration, u64, D
         while !is_over.load(Ordering::Acquire) {
             let begin = Instant::now();
             let ticket = answer(pipeline, calls, types, Report::new());
-            pipeline.observe(&ticket, Feedback::Compared(Comparison::Match));
+            pipeline.observe(&ticket, compared(Comparison::Match));
             longest = longest.max(begin.elapsed());
             calls += 1;
         }
@@ -316,8 +320,8 @@ fn holds_up_calls(pipeline: &Pipeline, documents: u64) -> bool {
     for n in 0..documents {
         let report = Report::new().confidence("total", 0.9);
         let ticket = answer(pipeline, n, documents, report);
-        let compared = Comparison::Diverged(vec![Field::new("total").unwrap()]);
-        pipeline.observe(&ticket, Feedback::Compared(compared));
+        let total = Difference::changed(Field::new("total").unwrap());
+        pipeline.observe(&ticket, compared(Comparison::Diverged(vec![total])));
         pipeline.observe(&ticket, Feedback::Reviewed);
     }
     let goes_on = (0..9).filter(|_| {

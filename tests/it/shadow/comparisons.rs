@@ -1,38 +1,37 @@
 //! What counts, once and in one place, and that nothing is changed by it.
 
-use fusebox::Feedback;
-use fusebox::call::Comparison;
+use std::time::Duration;
+
+use fusebox::call::{Comparison, Difference, ShadowEnd};
 use fusebox::event::Outbox;
 use fusebox::event::{PipelineEvent, ShadowEvent};
 use fusebox::guard::{Acceptance, Cx, Route, Verdict};
-use fusebox::shadow::{ShadowVerdict, Shadowed};
+use fusebox::shadow::{Blindness, Sealed, Selection, ShadowVerdict};
 use fusebox::{
     Call, Event, EventKind, FailureKind, Field, Guard, LineUp, Ratio, Report, Settlement, Severity,
     ShadowComparator, Timestamp, VersionId,
 };
 
-use super::{Bench, builder, diverged, version};
+use super::{Bench, builder, diverged, not_comparable, version};
 
 #[test]
 fn every_comparison_is_in_one_place_and_a_candidate_that_fails_diverges() {
     let bench = Bench::new(builder());
-    let failed = Comparison::CandidateFailed(FailureKind::Timeout);
-    for (comparison, times) in [
-        (Comparison::Match, 4),
-        (diverged(), 3),
+    let failed = ShadowEnd::CandidateFailed(FailureKind::Timeout);
+    for (end, times) in [
+        (ShadowEnd::from(Comparison::Match), 4),
+        (diverged().into(), 3),
         (failed.clone(), 2),
-        (Comparison::NotComparable, 1),
+        (not_comparable().into(), 1),
     ] {
         for _ in 0..times {
-            bench.compare(comparison.clone());
+            bench.compare(end.clone());
         }
     }
     let contract = bench.ticket("document", "contract");
-    bench
-        .pipeline
-        .observe(&contract, Feedback::Compared(failed.clone()));
+    bench.report(&contract, failed.clone());
     let report = bench.shadow.report();
-    let total = report.total();
+    let total = report.total;
     assert_eq!((total.matched, total.diverged), (4, 3));
     assert_eq!((total.candidate_failed, total.not_comparable), (3, 1));
     assert_eq!((total.compared(), total.diverging()), (10, 6));
@@ -42,57 +41,63 @@ fn every_comparison_is_in_one_place_and_a_candidate_that_fails_diverges() {
         report.of("letter"),
         fusebox::shadow::ShadowCounts::default()
     );
-    let names: Vec<_> = report.types().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<_> = report.types.keys().map(|name| name.as_str()).collect();
     assert_eq!(names, ["contract", "invoice"]);
-    assert_eq!(report.other(), None);
-    assert_eq!(report.divergences().len(), 6);
-    assert_eq!(report.divergences()[0].comparison, diverged());
-    assert_eq!(report.divergences()[5].ticket, contract);
-    assert_eq!(report.divergences()[5].comparison, failed);
+    assert_eq!(report.other, None);
+    assert_eq!(report.divergences.len(), 6);
+    assert_eq!(report.divergences[0].end, diverged().into());
+    assert_eq!(report.divergences[5].ticket, contract);
+    assert_eq!(report.divergences[5].end, failed);
 }
 
 #[test]
 fn a_ticket_counts_once() {
     let bench = Bench::new(builder());
     let (agrees, differs) = (bench.compare(Comparison::Match), bench.compare(diverged()));
-    let neither = bench.compare(Comparison::NotComparable);
+    let neither = bench.compare(not_comparable());
     let before = bench.shadow.report();
     for ticket in [agrees, differs, neither] {
-        for comparison in [Comparison::Match, diverged(), Comparison::NotComparable] {
-            bench
-                .pipeline
-                .observe(&ticket, Feedback::Compared(comparison));
+        for comparison in [Comparison::Match, diverged(), not_comparable()] {
+            bench.report(&ticket, comparison);
         }
     }
     assert_eq!(bench.shadow.report(), before);
 }
 
-/// In a run of two documents, the ids of the first two are stored, and not that of the third.
 #[test]
-fn tickets_that_are_not_comparable_are_known_again_up_to_the_length_of_the_run() {
-    let bench = Bench::new(builder().documents(1, 2));
-    let tickets = [(); 3].map(|()| bench.compare(Comparison::NotComparable));
-    for (ticket, counted) in tickets.iter().zip([3, 3, 4]) {
-        let again = Feedback::Compared(Comparison::NotComparable);
-        bench.pipeline.observe(ticket, again);
-        assert_eq!(bench.shadow.report().total().not_comparable, counted);
+fn tickets_outside_the_rate_are_known_again_up_to_ten_thousand() {
+    let bench = Bench::new(builder());
+    let ticket = bench.compare(not_comparable());
+    for _ in 0..9_998 {
+        bench.compare(not_comparable());
+    }
+    let (last_known, first_unknown) = (
+        bench.compare(not_comparable()),
+        bench.compare(not_comparable()),
+    );
+    for (ticket, counted) in [
+        (ticket, 10_001),
+        (last_known, 10_001),
+        (first_unknown, 10_002),
+    ] {
+        bench.report(&ticket, not_comparable());
+        assert_eq!(bench.shadow.report().total.not_comparable, counted);
     }
 }
 
 #[test]
 fn the_run_ends_at_its_last_document_and_says_so_once() {
     let bench = Bench::new(builder());
-    bench.compare(Comparison::NotComparable);
+    bench.compare(not_comparable());
     bench.run(100, 499);
-    let ticket = bench.ticket("document", "invoice");
-    assert!(bench.shadow.wants(&ticket));
+    assert_eq!(bench.select("document"), Selection::Run);
     bench.compare(Comparison::Match);
-    assert!(!bench.shadow.wants(&ticket));
+    assert_eq!(bench.select("document"), Selection::Over);
     bench.run(5, 5);
     let report = bench.shadow.report();
-    assert_eq!(report.total().compared(), 500);
-    assert_eq!(report.surplus(), 5);
-    assert_eq!(report.divergences().len(), 100);
+    assert_eq!(report.total.compared(), 500);
+    assert_eq!(report.surplus, 5);
+    assert_eq!(report.divergences.len(), 100);
     let events = bench.sink.events();
     assert_eq!(events.len(), 2, "one review, one end");
     assert_eq!(events[1].severity, Severity::Info);
@@ -135,33 +140,52 @@ fn a_document_that_the_candidate_served_is_neither_wanted_nor_comparable() {
     let bench = Bench::new(builder());
     bench.pipeline.deploy(LineUp::new(version("v8"))).unwrap();
     let ticket = bench.compare(diverged());
-    assert!(!bench.shadow.wants(&ticket));
-    let total = bench.shadow.report().total();
-    assert_eq!((total.compared(), total.not_comparable), (0, 1));
+    let next = bench.ticket("another", "invoice");
+    let now = bench.pipeline.now();
+    assert_eq!(bench.shadow.select(&next, now), Selection::NotComparable);
+    assert_eq!(bench.shadow.select(&ticket, now), Selection::Over);
+    let total = bench.shadow.report().total;
+    assert_eq!((total.compared(), total.not_comparable), (0, 2));
 }
 
 #[test]
 fn a_share_is_the_same_documents_every_time_and_a_larger_one_contains_it() {
-    let wanted = |candidate: &str, share: Ratio| -> Vec<u64> {
-        let candidate = VersionId::new(candidate).unwrap();
-        let bench = Bench::new(ShadowComparator::builder(candidate).share(share));
-        (0..4_000)
-            .filter(|n| {
-                bench
-                    .shadow
-                    .wants(&bench.ticket(&format!("inv-{n}"), "invoice"))
-            })
-            .collect()
+    let wanted = |experiment: &str, share: Ratio| -> Vec<u64> {
+        let bench = Bench::new(
+            builder()
+                .experiment(experiment)
+                .share(share)
+                .in_flight(10_000),
+        );
+        let is_run = |n: &u64| bench.select(&format!("inv-{n}")) == Selection::Run;
+        let wanted: Vec<u64> = (0..10_000).filter(is_run).collect();
+        let report = bench.shadow.report();
+        assert_eq!(report.total.not_sampled, 10_000 - wanted.len() as u64);
+        assert_eq!(
+            (report.offered(), report.in_flight),
+            (10_000, wanted.len() as u64)
+        );
+        wanted
     };
-    let tenth = wanted("v8", Ratio::percent(10));
-    assert_eq!(tenth, wanted("v8", Ratio::new(1, 10).unwrap()));
-    // 400 expected, with a standard deviation of 19.
-    assert!((325..=475).contains(&tenth.len()), "{}", tenth.len());
-    let fifth = wanted("v8", Ratio::percent(20));
+    let tenth = wanted("total-2026", Ratio::percent(10));
+    assert_eq!(tenth, wanted("total-2026", Ratio::new(1, 10).unwrap()));
+    // 1,000 expected, with a standard deviation of 30: three of them.
+    assert!((910..=1_090).contains(&tenth.len()), "{}", tenth.len());
+    let fifth = wanted("total-2026", Ratio::percent(20));
     assert!(tenth.iter().all(|n| fifth.contains(n)));
     assert!(fifth.len() > tenth.len());
-    assert_ne!(tenth, wanted("v9", Ratio::percent(10)));
-    assert_eq!(wanted("v8", Ratio::ONE).len(), 4_000);
+    assert_ne!(tenth, wanted("vendor-2026", Ratio::percent(10)));
+    assert_eq!(wanted("total-2026", Ratio::ONE).len(), 10_000);
+    assert!(wanted("total-2026", Ratio::ZERO).is_empty());
+}
+
+#[test]
+fn without_a_share_nothing_is_run_and_the_verdict_says_so() {
+    let bench = Bench::new(ShadowComparator::builder(VersionId::new("v8").unwrap()));
+    assert_eq!(bench.select("inv-1"), Selection::NotSampled);
+    let verdict = bench.shadow.verdict();
+    assert_eq!(verdict, ShadowVerdict::Blind(Blindness::NothingSampled));
+    assert_eq!(verdict.to_string(), "blind: its share is 0 %");
 }
 
 #[test]
@@ -170,19 +194,19 @@ fn memory_is_bounded_whatever_comes() {
     let fields: Vec<_> = (0..1_000)
         .map(|n| Field::new(format!("field-{n}")).unwrap())
         .collect();
-    bench.compare(Comparison::Diverged(fields.clone()));
+    let all = fields.iter().cloned().map(Difference::changed);
+    let all: Vec<_> = all.collect();
+    bench.compare(Comparison::Diverged(all.clone()));
     let report = bench.shadow.report();
-    let kept = &report.divergences()[0].comparison;
-    assert_eq!(*kept, Comparison::Diverged(fields[..100].to_vec()));
+    let kept = &report.divergences[0].end;
+    assert_eq!(*kept, Comparison::Diverged(all[..100].to_vec()).into());
     for n in 0..1_500 {
         let ticket = bench.ticket("document", &format!("type-{n}"));
-        bench
-            .pipeline
-            .observe(&ticket, Feedback::Compared(Comparison::Match));
+        bench.report(&ticket, Comparison::Match);
     }
     let report = bench.shadow.report();
-    assert_eq!(report.types().count(), 1_000);
-    assert_eq!(report.other().unwrap().matched, 501);
+    assert_eq!(report.types.len(), 1_000);
+    assert_eq!(report.other.unwrap().matched, 501);
     let exhausted = |event: &&Event| {
         matches!(
             event.kind,
@@ -212,12 +236,40 @@ fn numbers_outside_their_range_are_refused_by_name() {
             "shadow threshold: got `100 %`, expected more than 0 % and less than 100 %",
         ),
         (
-            builder().share(Ratio::ZERO),
-            "shadow share: got `0 %`, expected more than 0 % and at most 100 %",
+            builder().share(Ratio::percent(101)),
+            "shadow share: got `101 %`, expected at most 100 %",
         ),
         (
-            builder().share(Ratio::percent(101)),
-            "shadow share: got `101 %`, expected more than 0 % and at most 100 %",
+            builder().baseline_share(Ratio::percent(101)),
+            "shadow baseline share: got `101 %`, expected at most 100 %",
+        ),
+        (
+            builder().timeout(Duration::ZERO),
+            "shadow timeout: got `0ns`, expected more than 0 s and at most 24 h",
+        ),
+        (
+            builder().timeout(Duration::from_secs(86_401)),
+            "shadow timeout: got `86401s`, expected more than 0 s and at most 24 h",
+        ),
+        (
+            builder().in_flight(0),
+            "shadow calls in flight: got `0`, expected 1 to 10000",
+        ),
+        (
+            builder().in_flight(10_001),
+            "shadow calls in flight: got `10001`, expected 1 to 10000",
+        ),
+        (
+            builder().checkpoints([300, 501]),
+            "shadow checkpoint: got `501`, expected 200 to 500, as the run's documents",
+        ),
+        (
+            builder().documents(1, 2_000).checkpoints(1..=1_001),
+            "shadow checkpoints: got `1001`, expected at most 1000",
+        ),
+        (
+            builder().experiment("two\nlines"),
+            "shadow experiment: got `two\\nlines`, expected one line, without control characters",
         ),
     ] {
         assert_eq!(builder.build().unwrap_err().to_string(), message);
@@ -225,10 +277,20 @@ fn numbers_outside_their_range_are_refused_by_name() {
 }
 
 #[test]
-fn a_shadow_output_prints_its_type_only() {
-    let shadowed = Shadowed::new(4_111_111_u32);
-    assert_eq!(format!("{shadowed:?}"), "Shadowed<u32>");
-    let comparison = shadowed.compare(&4_111_111_u32, |production, candidate| {
+fn a_sealed_output_prints_its_type_and_a_hash_only() {
+    let print = |value: u32| format!("{:?}", Sealed::new(value));
+    let printed = print(4_111_111);
+    let hash = printed
+        .strip_prefix("Sealed<u32>(")
+        .unwrap()
+        .strip_suffix(')')
+        .unwrap();
+    assert_eq!(hash.len(), 16);
+    assert!(hash.chars().all(|c| c.is_ascii_hexdigit()), "{hash}");
+    assert_eq!(printed, print(4_111_111), "equal outputs can be told");
+    assert_ne!(printed, print(4_111_112));
+    let sealed = Sealed::new(4_111_111_u32);
+    let comparison = sealed.compare(&4_111_111_u32, |production, candidate| {
         if production == candidate {
             Comparison::Match
         } else {

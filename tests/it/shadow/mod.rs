@@ -4,20 +4,22 @@
 use std::sync::Arc;
 
 use fusebox::Feedback;
-use fusebox::call::Comparison;
+use fusebox::call::{Comparison, Difference, ShadowEnd};
 use fusebox::clock::MockClock;
 use fusebox::event::ShadowEvent;
-use fusebox::shadow::ShadowComparatorBuilder;
+use fusebox::shadow::{Selection, ShadowComparatorBuilder};
 use fusebox::sink::MemorySink;
 use fusebox::{
-    Call, Event, EventKind, Field, LineUp, Pipeline, Report, ShadowComparator, Ticket, Version,
-    VersionId,
+    Call, Event, EventKind, Field, LineUp, Pipeline, Ratio, Report, ShadowComparator, Ticket,
+    Version, VersionId,
 };
 
 use crate::support::stored;
 
+mod buckets;
 mod comparisons;
 mod restart;
+mod runner;
 mod verdict;
 
 struct Bench {
@@ -51,11 +53,20 @@ impl Bench {
         permit.answer(Report::new()).ticket().clone()
     }
 
-    fn compare(&self, comparison: Comparison) -> Ticket {
+    fn compare(&self, end: impl Into<ShadowEnd>) -> Ticket {
         let ticket = self.ticket("document", "invoice");
-        self.pipeline
-            .observe(&ticket, Feedback::Compared(comparison));
+        self.report(&ticket, end);
         ticket
+    }
+
+    fn report(&self, ticket: &Ticket, end: impl Into<ShadowEnd>) {
+        self.pipeline.observe(ticket, compared(end));
+    }
+
+    /// What becomes of a document that production serves and the run is offered.
+    fn select(&self, document: &str) -> Selection {
+        let ticket = self.ticket(document, "invoice");
+        self.shadow.select(&ticket, self.pipeline.now())
     }
 
     /// So many documents, of which so many diverge, evenly spread.
@@ -93,9 +104,18 @@ fn version(id: &str) -> Version {
 }
 
 fn builder() -> ShadowComparatorBuilder {
-    ShadowComparator::builder(VersionId::new("v8").unwrap())
+    ShadowComparator::builder(VersionId::new("v8").unwrap()).share(Ratio::ONE)
 }
 
 fn diverged() -> Comparison {
-    Comparison::Diverged(vec![Field::new("total").unwrap()])
+    let total = Field::new("total").unwrap();
+    Comparison::Diverged(vec![Difference::changed(total)])
+}
+
+fn not_comparable() -> Comparison {
+    Comparison::NotComparable("a tool call".to_owned())
+}
+
+fn compared(end: impl Into<ShadowEnd>) -> Feedback {
+    Feedback::compared(VersionId::new("v8").unwrap(), end)
 }

@@ -1,31 +1,28 @@
 //! A restart goes on where the run was.
 
-use fusebox::Feedback;
-use fusebox::call::Comparison;
 use fusebox::event::ShadowEvent;
 use fusebox::pipeline::Snapshot;
 use fusebox::shadow::ShadowVerdict;
-use fusebox::{EventKind, ShadowComparator, VersionId};
+use fusebox::{EventKind, Ratio, ShadowComparator, VersionId};
 
-use super::{Bench, builder, diverged};
+use super::{Bench, builder, diverged, not_comparable};
 
 #[test]
 fn a_restart_goes_on_where_the_run_was() {
     let bench = Bench::new(builder());
     let first = bench.compare(diverged());
-    bench.compare(Comparison::NotComparable);
+    bench.compare(not_comparable());
     bench.run(16, 199);
     let next = bench.restarted(builder());
     assert_eq!(next.shadow.report(), bench.shadow.report());
     assert_eq!(next.shadow.verdict(), ShadowVerdict::ReviewRequired);
-    next.pipeline
-        .observe(&first, Feedback::Compared(diverged()));
+    next.report(&first, diverged());
     assert_eq!(next.shadow.report(), bench.shadow.report(), "seen before");
     next.run(100, 300);
     assert_eq!(next.reviews(), [], "asked before the restart");
     let last = next.restarted(builder());
     assert_eq!(last.sink.events(), [], "over before the restart");
-    assert_eq!(last.shadow.report().total().compared(), 500);
+    assert_eq!(last.shadow.report().total.compared(), 500);
 }
 
 #[test]
@@ -47,7 +44,8 @@ fn a_restart_with_other_numbers_ends_or_goes_on() {
 fn another_candidate_starts_anew() {
     let bench = Bench::new(builder());
     bench.run(40, 200);
-    let next = bench.restarted(ShadowComparator::builder(VersionId::new("v9").unwrap()));
+    let next =
+        bench.restarted(ShadowComparator::builder(VersionId::new("v9").unwrap()).share(Ratio::ONE));
     assert_eq!(
         next.shadow.verdict(),
         ShadowVerdict::Collecting {
@@ -68,7 +66,7 @@ fn a_state_that_cannot_be_is_refused_and_changes_nothing() {
         (r#""matched":7"#, r#""matched":18446744073709551615"#),
         (r#""diverged":3"#, r#""diverged":4"#),
         (r#""candidate_failed":0"#, r#""candidate_failed":-1"#),
-        (r#""review":false"#, r#""review":null"#),
+        (r#""reviews":[]"#, r#""reviews":null"#),
         (
             r#""finished":false,"format":1"#,
             r#""finished":false,"format":2"#,

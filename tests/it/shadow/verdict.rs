@@ -1,12 +1,11 @@
 //! When a person is asked to look.
 
-use fusebox::Feedback;
-use fusebox::call::Comparison;
+use fusebox::call::{Comparison, ShadowEnd};
 use fusebox::event::ShadowEvent;
-use fusebox::shadow::ShadowVerdict;
+use fusebox::shadow::{Blindness, ShadowVerdict};
 use fusebox::{EventKind, FailureKind, Ratio, Severity, VersionId};
 
-use super::{Bench, builder, diverged};
+use super::{Bench, builder, diverged, not_comparable};
 
 #[test]
 fn forty_of_five_hundred_is_not_too_much_and_forty_one_is() {
@@ -25,6 +24,7 @@ fn forty_of_five_hundred_is_not_too_much_and_forty_one_is() {
         reviews[0].kind,
         EventKind::Shadow(ShadowEvent::ReviewRequested {
             candidate: VersionId::new("v8").unwrap(),
+            production: VersionId::new("v7").unwrap(),
             diverged: 41,
             compared: 500,
             threshold: Ratio::percent(8),
@@ -83,9 +83,7 @@ fn it_looks_at_the_first_every_hundred_more_and_the_last() {
                 } else {
                     Comparison::Match
                 };
-                bench
-                    .pipeline
-                    .observe(&ticket, Feedback::Compared(comparison));
+                bench.report(&ticket, comparison);
             }
             let EventKind::Shadow(ShadowEvent::ReviewRequested { compared, .. }) =
                 bench.reviews()[0].kind
@@ -133,10 +131,10 @@ fn verdicts_agree_with_scipy() {
 #[test]
 fn the_report_shows_the_interval() {
     let bench = Bench::new(builder());
-    let total = bench.shadow.report().total();
+    let total = bench.shadow.report().total;
     assert_eq!(total.interval(), (Ratio::ZERO, Ratio::ONE));
     bench.run(40, 500);
-    let (low, high) = bench.shadow.report().total().interval();
+    let (low, high) = bench.shadow.report().total.interval();
     assert_eq!(low.to_string(), "5.93 %");
     assert_eq!(high.to_string(), "10.71 %");
 }
@@ -145,7 +143,7 @@ fn the_report_shows_the_interval() {
 fn candidates_that_only_fail_are_reviewed() {
     let bench = Bench::new(builder());
     for _ in 0..17 {
-        bench.compare(Comparison::CandidateFailed(FailureKind::Transport));
+        bench.compare(ShadowEnd::CandidateFailed(FailureKind::Transport));
     }
     bench.run(0, 183);
     assert_eq!(bench.shadow.verdict(), ShadowVerdict::ReviewRequired);
@@ -155,15 +153,19 @@ fn candidates_that_only_fail_are_reviewed() {
 fn what_cannot_be_compared_is_no_evidence() {
     let bench = Bench::new(builder().documents(10, 20));
     for _ in 0..1_000 {
-        bench.compare(Comparison::NotComparable);
+        bench.compare(not_comparable());
     }
     bench.run(0, 9);
+    let why = Blindness::FewCompared {
+        compared: 9,
+        begun: 1_009,
+    };
+    assert_eq!(bench.shadow.verdict(), ShadowVerdict::Blind(why));
+    assert_eq!(bench.shadow.report().total.not_comparable, 1_000);
+    let events = bench.sink.events();
+    assert_eq!(events.len(), 1, "said once");
     assert_eq!(
-        bench.shadow.verdict(),
-        ShadowVerdict::Collecting {
-            compared: 9,
-            needed: 10
-        }
+        events[0].kind.to_string(),
+        "shadow run of v8 is blind: only 0 of 10 documents could be compared"
     );
-    assert_eq!(bench.shadow.report().total().not_comparable, 1_000);
 }

@@ -1,0 +1,440 @@
+//! The state of a shadow run: which documents it has begun, and how they ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::acknowledged::Acknowledgement;
+use super::baseline::Baseline;
+use super::counts::{Bucket, ShadowCounts};
+use super::divergences::Divergences;
+use super::in_flight::{InFlight, Overdue, RunId, Stop};
+use super::settings::Settings;
+use super::verdict::{Blindness, Evaluated, ShadowVerdict, blindness};
+use crate::call::{ShadowEnd, ShadowResult, Ticket, TicketId};
+use crate::error::Error;
+use crate::event::{EventKind, PipelineEvent, Severity, ShadowEvent};
+use crate::format::Format;
+use crate::guard::Cx;
+use crate::name::{DocumentType, VersionId};
+use crate::order::Order;
+use crate::stats::{BoundedMap, Place};
+use crate::time::Timestamp;
+
+/// The number of document types that are counted separately.
+const TYPES: usize = 1_000;
+/// The number of production versions whose reviews are told apart.
+const PAIRS: usize = 100;
+/// The number of tickets outside the rate that are known again.
+const KNOWN: u64 = 10_000;
+
+/// What becomes of a document that a shadow run was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use = "only a selected document may run"]
+#[non_exhaustive]
+pub enum Selection {
+    /// The candidate itself serves it: there is nothing to compare.
+    NotComparable,
+    /// It is not in the share.
+    NotSampled,
+    /// The run is over, or has this document already; it is not counted again.
+    Over,
+    /// Call the candidate, and report how it ended.
+    Run,
+    /// Too many candidate calls are in flight.
+    Shed,
+    /// The run has spent what it may spend.
+    Withheld,
+}
+
+#[derive(Debug)]
+pub(super) struct Core {
+    /// Every ticket that has ended, up to a limit; whether it diverged, if it is in the rate.
+    pub(super) seen: BTreeMap<TicketId, Option<bool>>,
+    pub(super) in_flight: InFlight,
+    pub(super) total: ShadowCounts,
+    pub(super) types: BoundedMap<DocumentType, ShadowCounts>,
+    pub(super) divergences: Divergences,
+    pub(super) baseline: Baseline,
+    pub(super) surplus: u64,
+    pub(super) calls: u64,
+    pub(super) tokens: u64,
+    pub(super) evaluated: Option<Evaluated>,
+    /// Production's versions for which the review was requested.
+    pub(super) reviews: BTreeSet<VersionId>,
+    pub(super) acknowledged: Vec<Acknowledgement>,
+    is_blindness_told: bool,
+    finished: bool,
+}
+
+impl Core {
+    pub(super) fn new() -> Self {
+        Self {
+            seen: BTreeMap::new(),
+            in_flight: InFlight::default(),
+            total: ShadowCounts::default(),
+            types: BoundedMap::new(TYPES),
+            divergences: Divergences::default(),
+            baseline: Baseline::default(),
+            surplus: 0,
+            calls: 0,
+            tokens: 0,
+            evaluated: None,
+            reviews: BTreeSet::new(),
+            acknowledged: Vec::new(),
+            is_blindness_told: false,
+            finished: false,
+        }
+    }
+
+    pub(super) fn verdict(&self, settings: &Settings) -> ShadowVerdict {
+        if !self.reviews.is_empty() {
+            return ShadowVerdict::ReviewRequired;
+        }
+        if let Some(why) = self.blindness(settings) {
+            return ShadowVerdict::Blind(why);
+        }
+        match self.evaluated {
+            Some(evaluated) => evaluated.verdict(settings.threshold),
+            None => ShadowVerdict::Collecting {
+                compared: self.total.compared(),
+                needed: settings.min(),
+            },
+        }
+    }
+
+    fn blindness(&self, settings: &Settings) -> Option<Blindness> {
+        let may_spend = settings.may_spend(self.calls, self.tokens) || self.in_flight.len() > 0;
+        blindness(&self.total, may_spend, settings)
+    }
+
+    fn is_over(&self, settings: &Settings) -> bool {
+        self.total.compared() >= settings.max()
+    }
+
+    /// Whether the candidate runs on a document of the share.
+    pub(super) fn select(
+        &mut self,
+        settings: &Settings,
+        ticket: &Ticket,
+        now: Timestamp,
+    ) -> Selection {
+        let run = RunId::candidate(ticket.id());
+        let is_known = self.seen.contains_key(&run.ticket) || self.in_flight.contains(run);
+        if is_known || self.is_over(settings) {
+            return Selection::Over;
+        }
+        if *ticket.version() == settings.candidate {
+            self.count(ticket, Bucket::NotComparable);
+            return Selection::NotComparable;
+        }
+        if !settings.may_spend(self.calls, self.tokens) {
+            self.count(ticket, Bucket::Withheld);
+            return Selection::Withheld;
+        }
+        if self.in_flight.len() >= settings.in_flight {
+            self.count(ticket, Bucket::Shed);
+            return Selection::Shed;
+        }
+        self.begin(settings, run, ticket, now);
+        Selection::Run
+    }
+
+    /// Whether production's version runs a second time on a document on which the candidate runs.
+    pub(super) fn select_baseline(
+        &mut self,
+        settings: &Settings,
+        ticket: &Ticket,
+        now: Timestamp,
+    ) -> bool {
+        let runs = settings.samples_baseline(ticket)
+            && self.in_flight.contains(RunId::candidate(ticket.id()))
+            && settings.may_spend(self.calls, self.tokens)
+            && self.in_flight.len() < settings.in_flight;
+        if runs {
+            self.begin(settings, RunId::baseline(ticket.id()), ticket, now);
+        }
+        runs
+    }
+
+    fn begin(&mut self, settings: &Settings, run: RunId, ticket: &Ticket, now: Timestamp) {
+        self.calls = self.calls.saturating_add(1);
+        self.in_flight.begin(run, ticket, settings.until(now));
+    }
+
+    /// A run ended.
+    pub(super) fn end(
+        &mut self,
+        settings: &Settings,
+        ticket: &Ticket,
+        result: &ShadowResult,
+        cx: &Cx<'_>,
+    ) {
+        self.tokens = self.tokens.saturating_add(result.tokens);
+        let run = RunId {
+            ticket: ticket.id(),
+            is_baseline: result.baseline,
+        };
+        let overdue = self.in_flight.overdue(run, cx.now());
+        self.in_flight.end(run);
+        let late = overdue.map(Overdue::end);
+        let end = late.as_ref().unwrap_or(&result.end);
+        if run.is_baseline {
+            self.baseline.add(run.ticket, end);
+        } else {
+            self.end_candidate(settings, ticket, end, cx);
+        }
+    }
+
+    /// Ends the runs that are overdue; what stops their calls is for the caller, without the lock.
+    pub(super) fn end_overdue(&mut self, settings: &Settings, cx: &Cx<'_>) -> Vec<Stop> {
+        let mut stops = Vec::new();
+        for (run, ticket, overdue, stop) in self.in_flight.take_overdue(cx.now()) {
+            if run.is_baseline {
+                self.baseline.add(run.ticket, &overdue.end());
+            } else {
+                self.end_candidate(settings, &ticket, &overdue.end(), cx);
+            }
+            stops.extend(stop);
+        }
+        stops
+    }
+
+    fn end_candidate(
+        &mut self,
+        settings: &Settings,
+        ticket: &Ticket,
+        end: &ShadowEnd,
+        cx: &Cx<'_>,
+    ) {
+        if self.seen.contains_key(&ticket.id()) {
+            return;
+        }
+        if self.is_over(settings) {
+            self.surplus = self.surplus.saturating_add(1);
+            return;
+        }
+        let bucket = if *ticket.version() == settings.candidate {
+            Bucket::NotComparable
+        } else {
+            Bucket::of(end)
+        };
+        if self.count(ticket, bucket) == Place::FirstOverflow {
+            let limit = self.types.limit();
+            let first = ticket.document_type().to_string();
+            let kind = PipelineEvent::KeysExhausted { limit, first };
+            cx.emit(Severity::Warning, EventKind::Pipeline(kind));
+        }
+        if bucket.is_diverging() {
+            self.divergences.add(ticket, end, cx.now());
+        }
+        self.evaluate(settings, ticket.version(), bucket, cx);
+    }
+
+    /// Counts a document that ended.
+    fn count(&mut self, ticket: &Ticket, bucket: Bucket) -> Place {
+        // The length of the run limits how many tickets are in the rate, but not how many are
+        // outside it. Of these, ids above the limit are not kept: a repeated one counts again.
+        let is_compared = bucket.is_compared();
+        let known_outside = self.total.ended() - self.total.compared();
+        if is_compared || known_outside < KNOWN {
+            let diverges = is_compared.then(|| bucket.is_diverging());
+            self.seen.insert(ticket.id(), diverges);
+        }
+        self.total.add(bucket);
+        let types = &mut self.types;
+        let (counts, place) = types.entry(ticket.document_type(), ShadowCounts::default);
+        counts.add(bucket);
+        place
+    }
+
+    fn evaluate(
+        &mut self,
+        settings: &Settings,
+        production: &VersionId,
+        bucket: Bucket,
+        cx: &Cx<'_>,
+    ) {
+        let compared = self.total.compared();
+        if bucket.is_compared() && settings.checkpoints.contains(&compared) {
+            self.evaluate_at_checkpoint(settings, production, cx);
+        }
+        if let Some(why) = self.blindness(settings).filter(|_| !self.is_blindness_told) {
+            self.is_blindness_told = true;
+            let candidate = settings.candidate.clone();
+            let why = why.to_string();
+            let kind = EventKind::Shadow(ShadowEvent::ShadowBlind { candidate, why });
+            cx.emit(Severity::Warning, kind);
+        }
+    }
+
+    fn evaluate_at_checkpoint(&mut self, settings: &Settings, production: &VersionId, cx: &Cx<'_>) {
+        let (diverged, compared) = (self.total.diverging(), self.total.compared());
+        self.evaluated = Some(Evaluated {
+            diverging: diverged,
+            compared,
+        });
+        let is_above = settings.threshold.is_exceeded_by(diverged, compared);
+        let is_new = self.reviews.len() < PAIRS && !self.reviews.contains(production);
+        if is_above && is_new {
+            self.reviews.insert(production.clone());
+            let kind = EventKind::Shadow(ShadowEvent::ReviewRequested {
+                candidate: settings.candidate.clone(),
+                production: production.clone(),
+                diverged,
+                compared,
+                threshold: settings.threshold,
+            });
+            cx.emit(Severity::Warning, kind);
+        }
+        if self.is_over(settings) && !self.finished {
+            self.finish(settings, cx);
+        }
+    }
+
+    fn finish(&mut self, settings: &Settings, cx: &Cx<'_>) {
+        self.finished = true;
+        let kind = EventKind::Shadow(ShadowEvent::ShadowFinished {
+            candidate: settings.candidate.clone(),
+            diverged: self.total.diverging(),
+            compared: self.total.compared(),
+            not_comparable: self.total.begun() - self.total.compared(),
+        });
+        cx.emit(Severity::Info, kind);
+    }
+
+    /// Takes note of a review that was requested; an error if none is open.
+    pub(super) fn acknowledge(&mut self, order: Order) -> Result<(), Error> {
+        let is_known = self.acknowledged.len() >= self.reviews.len();
+        if is_known {
+            let allowed = "a review that was requested and not acknowledged";
+            let value = format!("{} of {}", self.acknowledged.len(), self.reviews.len());
+            return Err(Error::invalid("shadow review", value, allowed));
+        }
+        let (diverged, compared) = (self.total.diverging(), self.total.compared());
+        let acknowledgement = Acknowledgement::new(order, diverged, compared);
+        self.acknowledged.push(acknowledgement);
+        Ok(())
+    }
+
+    /// Reports the acknowledgements that have not been reported.
+    pub(super) fn report_acknowledgements(&mut self, settings: &Settings, cx: &Cx<'_>) {
+        let now = cx.now();
+        let untold = self.acknowledged.iter_mut();
+        for acknowledgement in untold.filter(|acknowledgement| acknowledgement.at.is_none()) {
+            acknowledgement.at = Some(now);
+            let kind = EventKind::Shadow(ShadowEvent::ReviewAcknowledged {
+                candidate: settings.candidate.clone(),
+                who: acknowledgement.who.clone(),
+                why: acknowledgement.why.clone(),
+            });
+            cx.emit(Severity::Info, kind);
+        }
+    }
+
+    pub(super) fn stored(&self, not_sampled: u64, settings: &Settings) -> Stored {
+        let types = self.types.iter();
+        let mut types: Vec<_> = types
+            .map(|(document_type, counts)| (document_type.clone(), *counts))
+            .collect();
+        types.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Stored {
+            format: Format,
+            candidate: settings.candidate.clone(),
+            experiment: settings.experiment.clone(),
+            not_sampled,
+            seen: self.seen.clone(),
+            in_flight: self.in_flight.documents().cloned().collect(),
+            total: self.total,
+            types,
+            other: self.types.other().copied(),
+            divergences: self.divergences.clone(),
+            baseline: self.baseline.clone(),
+            surplus: self.surplus,
+            calls: self.calls,
+            tokens: self.tokens,
+            evaluated: self.evaluated,
+            reviews: self.reviews.clone(),
+            acknowledged: self.acknowledged.clone(),
+            is_blindness_told: self.is_blindness_told,
+            finished: self.finished,
+        }
+    }
+
+    /// The state that was stored; documents that were in flight then are cancelled.
+    pub(super) fn restored(
+        stored: Stored,
+        settings: &Settings,
+        cx: &Cx<'_>,
+    ) -> Result<Self, Error> {
+        let compared = stored.total.compared();
+        let in_rate = stored.seen.values().flatten();
+        let diverging = in_rate.clone().filter(|diverges| **diverges).count() as u64;
+        if stored.divergences.all() != stored.total.diverging()
+            || in_rate.count() as u64 != compared
+            || diverging != stored.total.diverging()
+        {
+            let reason = "its counts do not match its tickets";
+            return Err(Error::state(cx.guard(), reason));
+        }
+        let mut types = BoundedMap::new(TYPES);
+        types.refill(stored.types, stored.other);
+        let mut core = Self {
+            seen: stored.seen,
+            in_flight: InFlight::default(),
+            total: stored.total,
+            types,
+            divergences: stored.divergences,
+            baseline: stored.baseline,
+            surplus: stored.surplus,
+            calls: stored.calls,
+            tokens: stored.tokens,
+            evaluated: stored.evaluated,
+            reviews: stored.reviews,
+            acknowledged: stored.acknowledged,
+            is_blindness_told: stored.is_blindness_told,
+            finished: stored.finished,
+        };
+        for ticket in stored.in_flight {
+            core.count(&ticket, Bucket::Cancelled);
+        }
+        // The run may be shorter now than it was.
+        core.finished &= core.is_over(settings);
+        if core.is_over(settings) && !core.finished {
+            let first = core.divergences.kept().first();
+            let production = first.map(|divergence| divergence.ticket.version().clone());
+            let production = production.unwrap_or_else(VersionId::other);
+            core.evaluate_at_checkpoint(settings, &production, cx);
+        }
+        Ok(core)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Stored {
+    format: Format<1>,
+    candidate: VersionId,
+    experiment: String,
+    pub(super) not_sampled: u64,
+    seen: BTreeMap<TicketId, Option<bool>>,
+    in_flight: Vec<Ticket>,
+    total: ShadowCounts,
+    types: Vec<(DocumentType, ShadowCounts)>,
+    other: Option<ShadowCounts>,
+    divergences: Divergences,
+    baseline: Baseline,
+    surplus: u64,
+    calls: u64,
+    tokens: u64,
+    evaluated: Option<Evaluated>,
+    reviews: BTreeSet<VersionId>,
+    acknowledged: Vec<Acknowledgement>,
+    is_blindness_told: bool,
+    finished: bool,
+}
+
+impl Stored {
+    pub(super) fn is_of(&self, settings: &Settings) -> bool {
+        self.candidate == settings.candidate && self.experiment == settings.experiment
+    }
+}
