@@ -2,6 +2,7 @@
 
 mod bounded_map;
 mod delays;
+mod discordant;
 mod e_detector;
 mod histogram;
 mod interval;
@@ -18,9 +19,10 @@ mod window;
 
 pub(crate) use bounded_map::{BoundedMap, DEFAULT_KEYS, Place};
 pub(crate) use delays::Delays;
+pub(crate) use discordant::{Luck, McNemar, PairShares, SplitBet, Wrong, paired_ratio, split_at};
 pub(crate) use e_detector::{EDetector, Lambdas, at_most_ruinous, growth, lambdas};
 pub(crate) use histogram::Histogram;
-pub(crate) use interval::{wilson, wilson_at_least};
+pub(crate) use interval::{clopper_pearson, wilson, wilson_at_least};
 pub(crate) use lattice::{Lattice, LatticeCounts};
 pub(crate) use lattice_window::LatticeWindow;
 pub(crate) use moments::{MOST_DOCUMENTS, Moments, float};

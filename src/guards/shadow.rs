@@ -9,6 +9,13 @@ mod core;
 mod counts;
 mod divergences;
 mod in_flight;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "the guard does not use it yet"
+)]
+mod judged;
 mod report;
 mod sealed;
 mod settings;
