@@ -92,7 +92,11 @@ fn compare(c: &mut Criterion) {
         .unordered(["/lines"])
         .build()
         .expect("valid settings");
-    let rules = [("plain", JsonFields::new()), ("with settings", fields()), ("unordered", unordered)];
+    let rules = [
+        ("plain", JsonFields::new()),
+        ("with settings", fields()),
+        ("unordered", unordered),
+    ];
     let mut group = c.benchmark_group("compare 10 KB with 5 differences");
     for (name, rules) in &rules {
         let comparison = rules.compare(&production, &candidate);
@@ -105,7 +109,11 @@ fn compare(c: &mut Criterion) {
         });
     }
     group.bench_function("fusebox, a patch", |b| {
-        b.iter(|| rules[0].1.patch(black_box(&production), black_box(&candidate)));
+        b.iter(|| {
+            rules[0]
+                .1
+                .patch(black_box(&production), black_box(&candidate))
+        });
     });
     group.bench_function("assert-json-diff", |b| {
         b.iter(|| {

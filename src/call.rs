@@ -18,7 +18,7 @@ use crate::name::{BatchKey, DocumentId, DocumentType};
 use crate::tokens::{Conversation, Image, TokenCount};
 
 pub use comparison::{Comparison, Difference, DifferenceKind, ShadowEnd, ShadowResult};
-pub use feedback::{Correction, Feedback};
+pub use feedback::{Correction, Feedback, SettledValue};
 pub use line_up::{LineUp, Role};
 pub use outcome::Outcome;
 pub use pin::Pin;

@@ -1,6 +1,7 @@
 //! Feedback about an answer: corrections and reviews by a reviewer, results of a shadow run.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::comparison::{ShadowEnd, ShadowResult};
 use crate::name::{CorrectionId, Field, VersionId};
@@ -26,18 +27,76 @@ pub struct Correction {
     field: Field,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<CorrectionId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    settled: Option<SettledValue>,
+}
+
+/// The value that a reviewer settled on for a field.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SettledValue {
+    /// The answer should not have the field.
+    Absent,
+    /// This value.
+    Value(Value),
 }
 
 impl Correction {
     /// A correction of this field, without an id.
     pub fn new(field: Field) -> Self {
-        Self { field, id: None }
+        Self {
+            field,
+            id: None,
+            settled: None,
+        }
     }
 
     /// The same correction with the id from your review tool.
     pub fn with_id(mut self, id: CorrectionId) -> Self {
         self.id = Some(id);
         self
+    }
+
+    /// The same correction with the value that the field should have had: then a shadow run can tell
+    /// whether its candidate had it. The value is compared and not kept.
+    ///
+    /// ```
+    /// use fusebox::{Correction, Feedback, Field};
+    ///
+    /// let corrected = Correction::new(Field::new("/total")?).settled_on("12.50");
+    /// let feedback = Feedback::corrected(corrected);
+    /// # Ok::<(), fusebox::Error>(())
+    /// ```
+    pub fn settled_on(mut self, value: impl Into<Value>) -> Self {
+        self.settled = Some(SettledValue::Value(value.into()));
+        self
+    }
+
+    /// The same correction of a field that the answer should not have had.
+    pub fn settled_on_nothing(mut self) -> Self {
+        self.settled = Some(SettledValue::Absent);
+        self
+    }
+
+    /// The value that the field should have had, if it was told.
+    pub fn settled(&self) -> Option<&SettledValue> {
+        self.settled.as_ref()
+    }
+
+    /// The same correction under another name of its field.
+    pub(crate) fn under(mut self, field: Field) -> Self {
+        self.field = field;
+        self
+    }
+
+    /// The same correction, without that value.
+    pub(crate) fn without_value(&self) -> Self {
+        Self {
+            field: self.field.clone(),
+            id: self.id.clone(),
+            settled: None,
+        }
     }
 
     /// The corrected field.

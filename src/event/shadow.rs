@@ -16,6 +16,20 @@ use crate::ratio::Ratio;
     reason = "each field is named after what it holds, and each variant explains its fields"
 )]
 pub enum ShadowEvent {
+    /// People's corrections show that a candidate is no worse than production.
+    CandidateNoWorse {
+        candidate: VersionId,
+        candidate_wrong: u64,
+        production_wrong: u64,
+        documents: u64,
+    },
+    /// People's corrections show that a candidate is worse than production.
+    CandidateWorse {
+        candidate: VersionId,
+        candidate_wrong: u64,
+        production_wrong: u64,
+        documents: u64,
+    },
     /// Somebody has taken note of the review that a shadow run requested.
     ReviewAcknowledged {
         candidate: VersionId,
@@ -45,6 +59,8 @@ impl ShadowEvent {
     /// The event's name, the same as `"event"` in its JSON.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::CandidateNoWorse { .. } => "candidate_no_worse",
+            Self::CandidateWorse { .. } => "candidate_worse",
             Self::ReviewAcknowledged { .. } => "review_acknowledged",
             Self::ReviewRequested { .. } => "review_requested",
             Self::ShadowBlind { .. } => "shadow_blind",
@@ -56,6 +72,28 @@ impl ShadowEvent {
 impl fmt::Display for ShadowEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::CandidateNoWorse {
+                candidate,
+                candidate_wrong,
+                production_wrong,
+                documents,
+            } => write!(
+                f,
+                "{candidate} is no worse than production in its shadow run: of {documents} reviewed \
+                 documents {candidate_wrong} of its answers are wrong, and {production_wrong} of \
+                 production's"
+            ),
+            Self::CandidateWorse {
+                candidate,
+                candidate_wrong,
+                production_wrong,
+                documents,
+            } => write!(
+                f,
+                "{candidate} is worse than production in its shadow run: of {documents} reviewed \
+                 documents {candidate_wrong} of its answers are wrong, and {production_wrong} of \
+                 production's; do not deploy {candidate}"
+            ),
             Self::ReviewAcknowledged {
                 candidate,
                 who,

@@ -6,15 +6,11 @@ mod baseline;
 mod builder;
 pub mod compare;
 mod core;
+mod corrections;
 mod counts;
 mod divergences;
 mod in_flight;
-#[allow(
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "the guard does not use it yet"
-)]
+mod interval;
 mod judged;
 mod report;
 mod sealed;
@@ -30,9 +26,11 @@ use crate::error::Error;
 use crate::guard::{Attached, Cx, Guard, State};
 use crate::name::VersionId;
 use crate::order::Order;
+use crate::ratio::Ratio;
 use crate::time::Timestamp;
 
 use self::core::{Core, Stored};
+use judged::Judged;
 use settings::Settings;
 
 pub use self::core::Selection;
@@ -42,6 +40,11 @@ pub use builder::ShadowComparatorBuilder;
 pub use counts::{Bucket, ShadowCounts};
 pub use divergences::Divergence;
 pub(crate) use in_flight::{RunId, Stop};
+pub use interval::IntervalMethod;
+pub use judged::{
+    DocumentsNeeded, JudgedCounts, JudgedFeasibility, JudgedGap, JudgedReport, JudgedVerdict,
+    LookedAt, PairCounts,
+};
 pub use report::ShadowReport;
 pub use sealed::Sealed;
 pub use verdict::{Blindness, ShadowVerdict};
@@ -175,6 +178,22 @@ impl ShadowComparator {
         ShadowReport::new(&self.core.lock(), not_sampled, &self.settings)
     }
 
+    /// How many documents the run needs until corrections decide, if people correct `rate` of
+    /// production's answers, and the candidate makes the share `in_common` of these mistakes too. An
+    /// error if the rate is 0 % or more than 100 %, or the share more than 100 %.
+    ///
+    /// ```
+    /// use fusebox::{Ratio, ShadowComparator, VersionId};
+    ///
+    /// let shadow = ShadowComparator::builder(VersionId::new("v8")?).build()?;
+    /// let needed = shadow.feasibility(Ratio::percent(3), Ratio::ZERO)?;
+    /// println!("a candidate twice as bad: {:?} documents in nine of ten runs", needed.nine_in_ten.worse);
+    /// # Ok::<(), fusebox::Error>(())
+    /// ```
+    pub fn feasibility(&self, rate: Ratio, in_common: Ratio) -> Result<JudgedFeasibility, Error> {
+        Judged::feasibility(&self.settings.judging, rate, in_common)
+    }
+
     /// Records that somebody has taken note of the review that the run requested, and why. The
     /// verdict stays, and no event repeats the review.
     ///
@@ -207,6 +226,7 @@ impl ShadowComparator {
     fn end_overdue(&self, cx: &Cx<'_>) {
         let mut core = self.core.lock();
         core.report_acknowledgements(&self.settings, cx);
+        core.advance(&self.settings, cx);
         let stops = core.end_overdue(&self.settings, cx);
         drop(core);
         for stop in stops {
@@ -225,11 +245,16 @@ impl Guard for ShadowComparator {
     }
 
     fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
-        let Signal::Feedback(Feedback::Compared(result)) = signal else {
-            return;
-        };
-        if result.candidate == self.settings.candidate {
-            self.core.lock().end(&self.settings, ticket, result, cx);
+        match signal {
+            Signal::Feedback(Feedback::Compared(result)) => {
+                if result.candidate == self.settings.candidate {
+                    self.core.lock().end(&self.settings, ticket, result, cx);
+                }
+            }
+            Signal::Feedback(feedback) if self.settings.key.is_some() => {
+                self.core.lock().learn(&self.settings, ticket, feedback, cx);
+            }
+            Signal::Feedback(_) | Signal::Opened | Signal::Settled { .. } => {}
         }
     }
 
@@ -253,7 +278,8 @@ impl Guard for ShadowComparator {
             return Ok(());
         }
         let not_sampled = stored.not_sampled;
-        let core = Core::restored(stored, &self.settings, cx)?;
+        let corrections = self.settings.corrections()?;
+        let core = Core::restored(stored, corrections, &self.settings, cx)?;
         *self.core.lock() = core;
         self.not_sampled.store(not_sampled, Ordering::Relaxed);
         Ok(())

@@ -606,6 +606,14 @@ fn rollout() -> Vec<Value> {
 fn shadow() -> Vec<Value> {
     vec![
         json!({
+            "event": "candidate_no_worse", "candidate": "v8", "candidate_wrong": 61,
+            "production_wrong": 60, "documents": 2000,
+        }),
+        json!({
+            "event": "candidate_worse", "candidate": "v8", "candidate_wrong": 61,
+            "production_wrong": 30, "documents": 1000,
+        }),
+        json!({
             "event": "review_acknowledged", "candidate": "v8", "who": "ada",
             "why": "all of one supplier",
         }),

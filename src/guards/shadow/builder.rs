@@ -7,7 +7,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::ShadowComparator;
+use super::compare::JsonFields;
 use super::core::Core;
+use super::interval::IntervalMethod;
+use super::judged::{DigestKey, JudgedSettings, LookedAt};
 use super::settings::Settings;
 use crate::error::Error;
 use crate::guard::Attached;
@@ -20,6 +23,8 @@ const MIN_DOCUMENTS: u64 = 200;
 const MAX_DOCUMENTS: u64 = 500;
 /// The number of compared documents between two evaluations.
 const EVALUATE_EVERY: u64 = 100;
+/// The number of compared documents on which corrections judge a candidate at most.
+const JUDGED_DOCUMENTS: u64 = 20_000;
 const THRESHOLD: Ratio = Ratio::percent(8);
 const TIMEOUT: Duration = minutes(2);
 const IN_FLIGHT: usize = 16;
@@ -48,6 +53,7 @@ pub struct ShadowComparatorBuilder {
     max: u64,
     checkpoints: Option<BTreeSet<u64>>,
     threshold: Ratio,
+    interval: IntervalMethod,
     share: Ratio,
     baseline_share: Ratio,
     timeout: Duration,
@@ -55,6 +61,10 @@ pub struct ShadowComparatorBuilder {
     max_calls: Option<u64>,
     max_tokens: Option<u64>,
     expected: BTreeSet<DocumentType>,
+    fields: JsonFields,
+    key: Option<DigestKey>,
+    judged: JudgedSettings,
+    judged_documents: u64,
 }
 
 impl ShadowComparatorBuilder {
@@ -66,6 +76,7 @@ impl ShadowComparatorBuilder {
             max: MAX_DOCUMENTS,
             checkpoints: None,
             threshold: THRESHOLD,
+            interval: IntervalMethod::default(),
             share: Ratio::ZERO,
             baseline_share: Ratio::ZERO,
             timeout: TIMEOUT,
@@ -73,6 +84,10 @@ impl ShadowComparatorBuilder {
             max_calls: None,
             max_tokens: None,
             expected: BTreeSet::new(),
+            fields: JsonFields::new(),
+            key: None,
+            judged: JudgedSettings::default(),
+            judged_documents: JUDGED_DOCUMENTS,
         }
     }
 
@@ -122,6 +137,12 @@ impl ShadowComparatorBuilder {
         self
     }
 
+    /// By which method the interval of the rate is computed (Wilson's by default).
+    pub fn interval(mut self, method: IntervalMethod) -> Self {
+        self.interval = method;
+        self
+    }
+
     /// The time that a candidate has for its answer, and a comparator for its result (2 minutes by
     /// default; up to a day). It is checked at each tick.
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -157,6 +178,46 @@ impl ShadowComparatorBuilder {
         self
     }
 
+    /// The rules by which JSON answers are compared (exactly, by default). Give the same ones to the
+    /// [`ShadowRunner`](crate::ShadowRunner): here they say which corrections are of critical fields,
+    /// and whether the value that a reviewer settled on is the candidate's.
+    pub fn fields(mut self, fields: JsonFields) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// Judges the candidate by what people decide of production's answers (not by default): report
+    /// corrections with the value that was settled on
+    /// ([`Correction::settled_on`](crate::Correction::settled_on)), and reviews.
+    ///
+    /// Then the run goes on after its last evaluation, until the corrections have decided or
+    /// [that many](Self::judged_documents) documents were compared. Of the candidate's values a
+    /// hash with this key is kept: 16 secret bytes, the same on every replica and after a restart.
+    pub fn judged_by_corrections(mut self, key: [u8; 16]) -> Self {
+        self.key = Some(DigestKey::new(key));
+        self
+    }
+
+    /// Which documents people have looked at (by default those of which a review was told).
+    pub fn looked_at(mut self, looked_at: LookedAt) -> Self {
+        self.judged.looked_at = looked_at;
+        self
+    }
+
+    /// The multiple of production's rate of corrections that a candidate may have (1.5 by default;
+    /// more than 1 and at most 10).
+    pub fn max_ratio(mut self, ratio: Ratio) -> Self {
+        self.judged.max_ratio = ratio;
+        self
+    }
+
+    /// How many documents are compared at most to judge the candidate by corrections (20,000 by
+    /// default; up to 100,000).
+    pub fn judged_documents(mut self, documents: u64) -> Self {
+        self.judged_documents = documents;
+        self
+    }
+
     /// Builds the comparator; an error when a value is outside its range.
     pub fn build(self) -> Result<ShadowComparator, Error> {
         self.threshold
@@ -185,29 +246,43 @@ impl ShadowComparatorBuilder {
                 allowed,
             ));
         }
+        if self.judged_documents > LONGEST {
+            let allowed = format!("at most {LONGEST}");
+            return Err(Error::invalid(
+                "judged documents",
+                self.judged_documents,
+                allowed,
+            ));
+        }
         let checkpoints = self.all_checkpoints()?;
         let experiment = match self.experiment {
             Some(name) => name,
             None => self.candidate.to_string(),
         };
         Error::unless_a_line("shadow experiment", &experiment)?;
+        let settings = Settings {
+            split: Split::new("shadow", &experiment),
+            baseline_split: Split::new("shadow baseline", &experiment),
+            candidate: self.candidate,
+            experiment,
+            share: self.share,
+            baseline_share: self.baseline_share,
+            checkpoints,
+            threshold: self.threshold,
+            interval: self.interval,
+            timeout: self.timeout,
+            in_flight: self.in_flight,
+            max_calls: self.max_calls,
+            max_tokens: self.max_tokens,
+            expected: self.expected,
+            key: self.key,
+            judging: self.judged,
+            judged_documents: self.judged_documents,
+            fields: self.fields,
+        };
         Ok(ShadowComparator {
-            settings: Settings {
-                split: Split::new("shadow", &experiment),
-                baseline_split: Split::new("shadow baseline", &experiment),
-                candidate: self.candidate,
-                experiment,
-                share: self.share,
-                baseline_share: self.baseline_share,
-                checkpoints,
-                threshold: self.threshold,
-                timeout: self.timeout,
-                in_flight: self.in_flight,
-                max_calls: self.max_calls,
-                max_tokens: self.max_tokens,
-                expected: self.expected,
-            },
-            core: Mutex::new(Core::new()),
+            core: Mutex::new(Core::new(settings.corrections()?)),
+            settings,
             not_sampled: AtomicU64::new(0),
             attached: Attached::new(),
         })

@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::acknowledged::Acknowledgement;
 use super::baseline::Baseline;
+use super::corrections::Corrections;
 use super::counts::{Bucket, ShadowCounts};
 use super::divergences::Divergences;
 use super::in_flight::{InFlight, Overdue, RunId, Stop};
+use super::judged::StoredJudged;
 use super::settings::Settings;
 use super::verdict::{Blindness, Evaluated, ShadowVerdict, blindness};
-use crate::call::{ShadowEnd, ShadowResult, Ticket, TicketId};
+use crate::call::{Feedback, ShadowEnd, ShadowResult, Ticket, TicketId};
 use crate::error::Error;
 use crate::event::{EventKind, PipelineEvent, Severity, ShadowEvent};
 use crate::format::Format;
@@ -56,6 +58,8 @@ pub(super) struct Core {
     pub(super) types: BoundedMap<DocumentType, ShadowCounts>,
     pub(super) divergences: Divergences,
     pub(super) baseline: Baseline,
+    /// If people's corrections judge the candidate.
+    pub(super) corrections: Option<Corrections>,
     pub(super) surplus: u64,
     pub(super) calls: u64,
     pub(super) tokens: u64,
@@ -68,7 +72,7 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(corrections: Option<Corrections>) -> Self {
         Self {
             seen: BTreeMap::new(),
             in_flight: InFlight::default(),
@@ -76,6 +80,7 @@ impl Core {
             types: BoundedMap::new(TYPES),
             divergences: Divergences::default(),
             baseline: Baseline::default(),
+            corrections,
             surplus: 0,
             calls: 0,
             tokens: 0,
@@ -95,7 +100,7 @@ impl Core {
             return ShadowVerdict::Blind(why);
         }
         match self.evaluated {
-            Some(evaluated) => evaluated.verdict(settings.threshold),
+            Some(evaluated) => evaluated.verdict(settings),
             None => ShadowVerdict::Collecting {
                 compared: self.total.compared(),
                 needed: settings.min(),
@@ -109,7 +114,10 @@ impl Core {
     }
 
     fn is_over(&self, settings: &Settings) -> bool {
-        self.total.compared() >= settings.max()
+        let (compared, corrections) = (self.total.compared(), self.corrections.as_ref());
+        let is_undecided = corrections.is_some_and(|corrections| !corrections.is_decided());
+        let goes_on = is_undecided && compared < settings.judged_documents;
+        compared >= settings.max() && !goes_on
     }
 
     /// Whether the candidate runs on a document of the share.
@@ -229,6 +237,48 @@ impl Core {
             self.divergences.add(ticket, end, cx.now());
         }
         self.evaluate(settings, ticket.version(), bucket, cx);
+        let comparison = match end {
+            ShadowEnd::Compared(comparison) if bucket.is_compared() => Some(comparison),
+            _ => None,
+        };
+        if let (Some(corrections), Some(comparison)) = (&mut self.corrections, comparison) {
+            corrections.compared(ticket, comparison, cx.now());
+            self.report_corrections(settings, cx);
+        }
+    }
+
+    /// Learns what people say of production's answer.
+    pub(super) fn learn(
+        &mut self,
+        settings: &Settings,
+        ticket: &Ticket,
+        feedback: &Feedback,
+        cx: &Cx<'_>,
+    ) {
+        if let Some(corrections) = &mut self.corrections {
+            corrections.observe(ticket, feedback, cx.now());
+            self.report_corrections(settings, cx);
+        }
+    }
+
+    /// Lets time pass for the documents that people look at.
+    pub(super) fn advance(&mut self, settings: &Settings, cx: &Cx<'_>) {
+        if let Some(corrections) = &mut self.corrections {
+            corrections.advance(cx.now());
+            self.report_corrections(settings, cx);
+        }
+    }
+
+    fn report_corrections(&mut self, settings: &Settings, cx: &Cx<'_>) {
+        let corrections = self.corrections.as_mut();
+        let event = corrections.and_then(|corrections| corrections.event(&settings.candidate));
+        if let Some(event) = event {
+            let severity = match event {
+                ShadowEvent::CandidateWorse { .. } => Severity::Warning,
+                _ => Severity::Info,
+            };
+            cx.emit(severity, EventKind::Shadow(event));
+        }
     }
 
     /// Counts a document that ended.
@@ -350,6 +400,7 @@ impl Core {
             other: self.types.other().copied(),
             divergences: self.divergences.clone(),
             baseline: self.baseline.clone(),
+            corrections: self.corrections.as_ref().map(Corrections::stored),
             surplus: self.surplus,
             calls: self.calls,
             tokens: self.tokens,
@@ -364,6 +415,7 @@ impl Core {
     /// The state that was stored; documents that were in flight then are cancelled.
     pub(super) fn restored(
         stored: Stored,
+        mut corrections: Option<Corrections>,
         settings: &Settings,
         cx: &Cx<'_>,
     ) -> Result<Self, Error> {
@@ -377,6 +429,9 @@ impl Core {
             let reason = "its counts do not match its tickets";
             return Err(Error::state(cx.guard(), reason));
         }
+        if let (Some(corrections), Some(stored)) = (&mut corrections, stored.corrections) {
+            corrections.restore(cx.guard(), stored)?;
+        }
         let mut types = BoundedMap::new(TYPES);
         types.refill(stored.types, stored.other);
         let mut core = Self {
@@ -386,6 +441,7 @@ impl Core {
             types,
             divergences: stored.divergences,
             baseline: stored.baseline,
+            corrections,
             surplus: stored.surplus,
             calls: stored.calls,
             tokens: stored.tokens,
@@ -423,6 +479,8 @@ pub(super) struct Stored {
     other: Option<ShadowCounts>,
     divergences: Divergences,
     baseline: Baseline,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    corrections: Option<StoredJudged>,
     surplus: u64,
     calls: u64,
     tokens: u64,

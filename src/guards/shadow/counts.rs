@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::interval::IntervalMethod;
 use crate::call::{Comparison, ShadowEnd};
 use crate::ratio::Ratio;
-use crate::stats::wilson;
 
 /// In which count a document of a shadow run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -177,7 +177,12 @@ impl ShadowCounts {
     /// The 95 % interval of the rate (Wilson, two-sided), its ends rounded outwards to millionths;
     /// 0 % to 100 % without compared documents.
     pub fn interval(&self) -> (Ratio, Ratio) {
-        let (low, high) = wilson(self.diverging(), self.compared());
+        self.interval_by(IntervalMethod::Wilson)
+    }
+
+    /// The same by another method.
+    pub fn interval_by(&self, method: IntervalMethod) -> (Ratio, Ratio) {
+        let (low, high) = method.interval(self.diverging(), self.compared());
         (
             millionths((low * MILLION).floor()),
             millionths((high * MILLION).ceil()),

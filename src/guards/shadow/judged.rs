@@ -18,6 +18,7 @@ use self::batch::Batch;
 use self::bets::Bets;
 use self::document::{Differing, Document};
 use self::report::Standing;
+pub(crate) use self::stored::Stored as StoredJudged;
 use self::stored::{Called, Stored};
 use self::waiting::Waiting;
 use crate::call::{Comparison, Correction, Ticket, TicketId};
@@ -239,6 +240,11 @@ impl Judged {
         };
         let needed = self.bets.still_needed(&self.units, documents);
         JudgedVerdict::NotEnough { reason, needed }
+    }
+
+    /// What the verdict counts.
+    pub(crate) fn units(&self) -> &PairCounts {
+        &self.units
     }
 
     /// The findings so far.

@@ -8,15 +8,17 @@ use serde::Serialize;
 use super::acknowledged::Acknowledgement;
 use super::baseline::BaselineNoise;
 use super::core::Core;
+use super::corrections::Corrections;
 use super::counts::ShadowCounts;
 use super::divergences::Divergence;
+use super::judged::JudgedReport;
 use super::settings::Settings;
 use super::verdict::ShadowVerdict;
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
 
 /// The findings of a shadow run so far.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ShadowReport {
     /// The version that runs beside production.
@@ -39,6 +41,8 @@ pub struct ShadowReport {
     pub uncovered: BTreeSet<DocumentType>,
     /// How often production's version differs from itself; `None` if it was not measured.
     pub baseline: Option<BaselineNoise>,
+    /// What people's corrections say of the candidate, if they judge it.
+    pub judged: Option<JudgedReport>,
     /// Results that arrived after the run was over; they are counted nowhere else.
     pub surplus: u64,
     /// Calls of the run, to the candidate and to production's version.
@@ -94,6 +98,7 @@ impl ShadowReport {
             types,
             other: core.types.other().copied(),
             baseline: core.baseline.noise(&core.seen),
+            judged: core.corrections.as_ref().map(Corrections::report),
             surplus: core.surplus,
             calls: core.calls,
             tokens: core.tokens,

@@ -3,7 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::compare::JsonFields;
+use super::corrections::Corrections;
+use super::interval::IntervalMethod;
+use super::judged::{DigestKey, Judged, JudgedSettings};
 use crate::call::Ticket;
+use crate::error::Error;
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
 use crate::stats::Split;
@@ -21,14 +26,28 @@ pub(super) struct Settings {
     /// Ascending; the last one ends the run.
     pub(super) checkpoints: BTreeSet<u64>,
     pub(super) threshold: Ratio,
+    pub(super) interval: IntervalMethod,
     pub(super) timeout: Duration,
     pub(super) in_flight: usize,
     pub(super) max_calls: Option<u64>,
     pub(super) max_tokens: Option<u64>,
+    /// If people's corrections judge the candidate.
+    pub(super) key: Option<DigestKey>,
+    pub(super) judging: JudgedSettings,
+    pub(super) fields: JsonFields,
+    pub(super) judged_documents: u64,
     pub(super) expected: BTreeSet<DocumentType>,
 }
 
 impl Settings {
+    /// A new judgement by corrections, if there is one.
+    pub(super) fn corrections(&self) -> Result<Option<Corrections>, Error> {
+        let key = self.key.clone();
+        let judged = key.map(|key| Judged::new(self.judging.clone(), key));
+        let judged = judged.transpose()?;
+        Ok(judged.map(|judged| Corrections::new(judged, self.fields.clone())))
+    }
+
     /// The number of compared documents at the first evaluation.
     pub(super) fn min(&self) -> u64 {
         self.checkpoints.first().copied().unwrap_or(u64::MAX)

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::counts::ShadowCounts;
 use super::settings::Settings;
 use crate::ratio::Ratio;
-use crate::stats::wilson;
 
 /// The verdict on a candidate after the latest evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,9 +94,9 @@ pub(super) struct Evaluated {
 
 impl Evaluated {
     /// The verdict without a review.
-    pub(super) fn verdict(self, threshold: Ratio) -> ShadowVerdict {
-        let (_, high) = wilson(self.diverging, self.compared);
-        if high <= threshold.as_f64() {
+    pub(super) fn verdict(self, settings: &Settings) -> ShadowVerdict {
+        let (_, high) = settings.interval.interval(self.diverging, self.compared);
+        if high <= settings.threshold.as_f64() {
             ShadowVerdict::CertifiedBelow
         } else {
             ShadowVerdict::NotShownBelow

@@ -53,7 +53,10 @@ fn a_hundred_and_twenty_eight_levels_are_compared_and_one_more_is_not() {
     let field = "/0".repeat(128);
     // The name of a field is at most 256 bytes.
     assert_eq!(field.len(), 256);
-    assert_eq!(told(&fields.compare(&one.0, &other.0)), [format!("{field}: 1 -> 2")]);
+    assert_eq!(
+        told(&fields.compare(&one.0, &other.0)),
+        [format!("{field}: 1 -> 2")]
+    );
     assert_eq!(fields.compare(&one.0, &one.0), Comparison::Match);
     let deeper = Nested::arrays(129, json!(1));
     let why = "? both answers are nested more than 128 levels deep";
@@ -78,7 +81,10 @@ fn a_value_that_is_deeper_than_the_stack_is_no_harm() {
     for fields in &all {
         for deep in [&arrays.0, &objects.0] {
             let comparison = fields.compare(deep, deep);
-            assert!(matches!(comparison, Comparison::NotComparable(_)), "{comparison:?}");
+            assert!(
+                matches!(comparison, Comparison::NotComparable(_)),
+                "{comparison:?}"
+            );
             assert_eq!(fields.patch(deep, deep), None);
             assert_eq!(fields.patch(&json!(1), deep), None);
             // On one side only, it is a difference like any other.
@@ -89,7 +95,12 @@ fn a_value_that_is_deeper_than_the_stack_is_no_harm() {
                 };
                 assert_eq!(found.len(), 1);
                 let shown = [&found[0].production, &found[0].candidate].map(Option::as_deref);
-                assert!(shown.iter().flatten().any(|text| text.ends_with("more characters)")));
+                assert!(
+                    shown
+                        .iter()
+                        .flatten()
+                        .any(|text| text.ends_with("more characters)"))
+                );
             }
         }
     }
@@ -112,17 +123,29 @@ fn a_candidate_with_one_element_too_deep_diverges() {
 fn a_text_that_is_too_deep_for_the_parser_is_no_json() {
     let fields = JsonFields::new();
     let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
-    assert_eq!(fields.compare(nested(127).as_str(), &(nested(127) + " ")), Comparison::Match);
+    assert_eq!(
+        fields.compare(nested(127).as_str(), &(nested(127) + " ")),
+        Comparison::Match
+    );
     let comparison = fields.compare(nested(128).as_str(), &(nested(128) + " "));
-    assert!(matches!(comparison, Comparison::NotComparable(_)), "{comparison:?}");
+    assert!(
+        matches!(comparison, Comparison::NotComparable(_)),
+        "{comparison:?}"
+    );
     let comparison = fields.compare("[]", nested(DEEP).as_str());
-    assert!(matches!(comparison, Comparison::Diverged(_)), "{comparison:?}");
+    assert!(
+        matches!(comparison, Comparison::Diverged(_)),
+        "{comparison:?}"
+    );
 }
 
 #[test]
 fn paths_of_a_hundred_and_twenty_eight_segments_reach_that_deep() {
     let path = "/*".repeat(128);
-    let fields = JsonFields::builder().absolute_tolerance(&path, "1").build().unwrap();
+    let fields = JsonFields::builder()
+        .absolute_tolerance(&path, "1")
+        .build()
+        .unwrap();
     let (one, other) = (Nested::arrays(128, json!(1)), Nested::arrays(128, json!(2)));
     assert_eq!(fields.compare(&one.0, &other.0), Comparison::Match);
 }

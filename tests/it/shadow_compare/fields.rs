@@ -40,7 +40,11 @@ fn a_change_of_type_is_a_kind_of_its_own() {
         (r#""null""#, "null", &[r#"(answer): "null" -> null (type)"#]),
         ("[]", "{}", &["(answer): [] -> {} (type)"]),
         ("[1]", "1", &["(answer): [1] -> 1 (type)"]),
-        (r#"{"a":1}"#, "null", &[r#"(answer): {"a":1} -> null (type)"#]),
+        (
+            r#"{"a":1}"#,
+            "null",
+            &[r#"(answer): {"a":1} -> null (type)"#],
+        ),
     ]);
 }
 
@@ -57,8 +61,16 @@ fn numbers_are_equal_if_their_decimal_values_are() {
         ("1", "2", &["(answer): 1 -> 2"]),
         ("1", "-1", &["(answer): 1 -> -1"]),
         ("0.1", "0.10000000000000001", &["="]), // the same 64-bit floating point number
-        ("0.1", "0.1000000000000001", &["(answer): 0.1 -> 0.1000000000000001"]),
-        ("1", "1.0000000000000002", &["(answer): 1 -> 1.0000000000000002"]),
+        (
+            "0.1",
+            "0.1000000000000001",
+            &["(answer): 0.1 -> 0.1000000000000001"],
+        ),
+        (
+            "1",
+            "1.0000000000000002",
+            &["(answer): 1 -> 1.0000000000000002"],
+        ),
     ]);
 }
 
@@ -109,7 +121,11 @@ fn arrays_are_compared_place_by_place_and_their_ends_last() {
         ("[1,2]", "[1,2]", &["="]),
         ("[1,2]", "[2,1]", &["/0: 1 -> 2", "/1: 2 -> 1"]),
         ("[1]", "[1,2,3]", &["/1: - -> 2", "/2: - -> 3"]),
-        ("[1,2,3]", "[0]", &["/0: 1 -> 0", "/1: 2 -> -", "/2: 3 -> -"]),
+        (
+            "[1,2,3]",
+            "[0]",
+            &["/0: 1 -> 0", "/1: 2 -> -", "/2: 3 -> -"],
+        ),
         ("[null]", "[]", &["/0: null -> -"]),
         (r#"[{"a":1}]"#, r#"[{"a":2}]"#, &["/0/a: 1 -> 2"]),
     ]);
@@ -148,7 +164,11 @@ fn keys_are_escaped_in_pointers() {
 #[test]
 fn a_text_that_looks_like_json_is_a_text() {
     check(&[
-        (r#""{\"a\":1}""#, r#""{ \"a\": 1 }""#, &[r#"(answer): {"a":1} -> { "a": 1 }"#]),
+        (
+            r#""{\"a\":1}""#,
+            r#""{ \"a\": 1 }""#,
+            &[r#"(answer): {"a":1} -> { "a": 1 }"#],
+        ),
         (r#""1.0""#, r#""1""#, &["(answer): 1.0 -> 1"]),
     ]);
 }
@@ -157,13 +177,19 @@ fn a_text_that_looks_like_json_is_a_text() {
 fn a_text_is_parsed_and_a_candidate_that_is_no_json_diverges_as_a_whole() {
     let fields = JsonFields::new();
     let compare = |production: &str, candidate: &str| told(&fields.compare(production, candidate));
-    assert_eq!(compare("{\"a\": 1, \"b\": 2}", " {\"b\":2,\"a\":1}\n"), ["="]);
+    assert_eq!(
+        compare("{\"a\": 1, \"b\": 2}", " {\"b\":2,\"a\":1}\n"),
+        ["="]
+    );
     assert_eq!(compare("{\"a\": 1}", "{\"a\": 2}"), ["/a: 1 -> 2"]);
     assert_eq!(
         compare("{\"a\": 1}", "```json\n{\"a\": 1}\n```"),
         ["(answer): {\"a\": 1} -> ```json\n{\"a\": 1}\n``` (type)"]
     );
-    assert_eq!(compare("{\"a\": 1}", ""), ["(answer): {\"a\": 1} ->  (type)"]);
+    assert_eq!(
+        compare("{\"a\": 1}", ""),
+        ["(answer): {\"a\": 1} ->  (type)"]
+    );
     assert_eq!(
         compare("sorry", "{\"a\": 1}"),
         ["? production's answer is not JSON: expected value at line 1 column 1"]
@@ -176,7 +202,10 @@ fn a_text_is_parsed_and_a_candidate_that_is_no_json_diverges_as_a_whole() {
 #[test]
 fn the_last_of_two_values_of_a_key_counts() {
     let fields = JsonFields::new();
-    assert_eq!(told(&fields.compare("{\"a\":1,\"a\":2}", "{\"a\":2}")), ["="]);
+    assert_eq!(
+        told(&fields.compare("{\"a\":1,\"a\":2}", "{\"a\":2}")),
+        ["="]
+    );
 }
 
 #[test]
@@ -186,11 +215,20 @@ fn an_answer_of_a_type_is_compared_by_field_if_it_can_be_serialised() {
         total: &'static str,
         pages: std::collections::BTreeMap<Vec<u8>, u8>,
     }
-    let invoice = |total| Invoice { total, pages: [].into() };
+    let invoice = |total| Invoice {
+        total,
+        pages: [].into(),
+    };
     let fields = JsonFields::new().serialised();
     assert_eq!(told(&fields.compare(&invoice("1"), &invoice("1"))), ["="]);
-    assert_eq!(told(&fields.compare(&invoice("1"), &invoice("2"))), ["/total: 1 -> 2"]);
-    let odd = Invoice { total: "1", pages: [(vec![1], 1)].into() };
+    assert_eq!(
+        told(&fields.compare(&invoice("1"), &invoice("2"))),
+        ["/total: 1 -> 2"]
+    );
+    let odd = Invoice {
+        total: "1",
+        pages: [(vec![1], 1)].into(),
+    };
     let why = "key must be a string";
     assert_eq!(
         told(&fields.compare(&odd, &odd)),
@@ -198,7 +236,9 @@ fn an_answer_of_a_type_is_compared_by_field_if_it_can_be_serialised() {
     );
     assert_eq!(
         told(&fields.compare(&invoice("1"), &odd)),
-        [format!("? the candidate's answer cannot be serialised: {why}")]
+        [format!(
+            "? the candidate's answer cannot be serialised: {why}"
+        )]
     );
 }
 

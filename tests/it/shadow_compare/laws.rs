@@ -18,12 +18,15 @@ fn value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::Array),
-            prop::collection::vec((prop::sample::select(vec!["a", "b", "c", "~/"]), inner), 0..4)
-                .prop_map(|members| {
-                    let members = members.into_iter();
-                    let members = members.map(|(key, value)| (key.to_owned(), value));
-                    Value::Object(members.collect::<Map<_, _>>())
-                }),
+            prop::collection::vec(
+                (prop::sample::select(vec!["a", "b", "c", "~/"]), inner),
+                0..4
+            )
+            .prop_map(|members| {
+                let members = members.into_iter();
+                let members = members.map(|(key, value)| (key.to_owned(), value));
+                Value::Object(members.collect::<Map<_, _>>())
+            }),
         ]
     })
 }
@@ -34,9 +37,10 @@ fn tweaked(value: &Value, numbers: &mut impl Iterator<Item = u8>) -> Value {
         (0, Value::Array(elements)) => elements.iter().rev().cloned().collect(),
         (2, Value::Array(elements)) => elements.iter().skip(1).cloned().collect(),
         (0, _) => json!(1),
-        (_, Value::Array(elements)) => {
-            elements.iter().map(|element| tweaked(element, numbers)).collect()
-        }
+        (_, Value::Array(elements)) => elements
+            .iter()
+            .map(|element| tweaked(element, numbers))
+            .collect(),
         (_, Value::Object(members)) => {
             let members = members.iter();
             let members = members.map(|(key, value)| (key.clone(), tweaked(value, numbers)));
@@ -61,7 +65,9 @@ fn pair() -> impl Strategy<Value = (Value, Value)> {
 /// Settings without a tolerance.
 fn settings() -> impl Strategy<Value = JsonFieldsBuilder> {
     let paths = || {
-        let paths = vec!["/a", "/b", "/*", "/*/a", "/a/*", "/*/*/c", "/0", "/*/1", "/~0~1"];
+        let paths = vec![
+            "/a", "/b", "/*", "/*/a", "/a/*", "/*/*/c", "/0", "/*/1", "/~0~1",
+        ];
         prop::collection::vec(prop::sample::select(paths), 0..3)
     };
     (paths(), paths(), paths(), any::<bool>(), 0_u8..3).prop_map(
@@ -94,7 +100,9 @@ fn shuffled(value: &Value) -> Value {
             second.iter().rev().chain(first).map(shuffled).collect()
         }
         Value::Object(members) => {
-            let members = members.iter().map(|(key, value)| (key.clone(), shuffled(value)));
+            let members = members
+                .iter()
+                .map(|(key, value)| (key.clone(), shuffled(value)));
             Value::Object(members.collect())
         }
         value => value.clone(),

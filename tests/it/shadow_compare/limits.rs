@@ -20,8 +20,14 @@ fn a_long_value_is_cut_between_characters_with_the_number_of_the_rest() {
     assert_eq!(found[0].candidate, Some(cut));
     let short = JsonFields::builder().longest_value(4).build().unwrap();
     let found = differences(short.compare(&json!([[1, 2, 3]]), &json!(["abcdef"])));
-    assert_eq!(found[0].production.as_deref(), Some("[1,2… (3 more characters)"));
-    assert_eq!(found[0].candidate.as_deref(), Some("\"abc… (4 more characters)"));
+    assert_eq!(
+        found[0].production.as_deref(),
+        Some("[1,2… (3 more characters)")
+    );
+    assert_eq!(
+        found[0].candidate.as_deref(),
+        Some("\"abc… (4 more characters)")
+    );
 }
 
 /// Numbered fields with this value, from `f000` on.

@@ -8,12 +8,20 @@ use super::json;
 #[test]
 fn a_patch_has_an_operation_for_each_difference_and_removes_from_the_end() {
     let patch = |production: &str, candidate: &str| {
-        JsonFields::new().patch(&json(production), &json(candidate)).unwrap()
+        JsonFields::new()
+            .patch(&json(production), &json(candidate))
+            .unwrap()
     };
     assert_eq!(patch("[1]", "[1.0]"), json!([]));
-    assert_eq!(patch("1", "2"), json!([{"op": "replace", "path": "", "value": 2}]));
     assert_eq!(
-        patch(r#"{"a":1,"b":[1,2,3],"d":1}"#, r#"{"a":"1","b":[0],"c":null}"#),
+        patch("1", "2"),
+        json!([{"op": "replace", "path": "", "value": 2}])
+    );
+    assert_eq!(
+        patch(
+            r#"{"a":1,"b":[1,2,3],"d":1}"#,
+            r#"{"a":"1","b":[0],"c":null}"#
+        ),
         json!([
             {"op": "replace", "path": "/a", "value": "1"},
             {"op": "replace", "path": "/b/0", "value": 0},

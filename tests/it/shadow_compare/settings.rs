@@ -19,7 +19,11 @@ fn only_critical_paths_diverge_once_one_is_named() {
         JsonFields::builder().critical(["/total"]),
         &[
             (r#"{"total":1,"note":1}"#, r#"{"total":1,"note":1}"#, &["="]),
-            (r#"{"total":1,"note":1}"#, r#"{"total":1,"note":2}"#, &["[/note: 1 -> 2]"]),
+            (
+                r#"{"total":1,"note":1}"#,
+                r#"{"total":1,"note":2}"#,
+                &["[/note: 1 -> 2]"],
+            ),
             (r#"{"total":1}"#, r#"{"total":2}"#, &["/total: 1 -> 2"]),
             (
                 r#"{"total":1,"note":1}"#,
@@ -27,9 +31,17 @@ fn only_critical_paths_diverge_once_one_is_named() {
                 &["[/note: 1 -> 2]", "/total: 1 -> 2"],
             ),
             // A path covers what is below it, and nothing beside it.
-            (r#"{"total":{"eur":1}}"#, r#"{"total":{"eur":2}}"#, &["/total/eur: 1 -> 2"]),
+            (
+                r#"{"total":{"eur":1}}"#,
+                r#"{"total":{"eur":2}}"#,
+                &["/total/eur: 1 -> 2"],
+            ),
             (r#"{"totals":1}"#, r#"{"totals":2}"#, &["[/totals: 1 -> 2]"]),
-            (r#"{"a":{"total":1}}"#, r#"{"a":{"total":2}}"#, &["[/a/total: 1 -> 2]"]),
+            (
+                r#"{"a":{"total":1}}"#,
+                r#"{"a":{"total":2}}"#,
+                &["[/a/total: 1 -> 2]"],
+            ),
             (r#"{"total":1}"#, "{}", &["/total: 1 -> -"]),
         ],
     );
@@ -40,22 +52,42 @@ fn a_value_is_critical_if_a_critical_field_is_in_it_on_either_side() {
     check(
         JsonFields::builder().critical(["/invoice/total", "/lines/*/amount", "/rows/1"]),
         &[
-            (r#"{"invoice":{"total":1}}"#, "{}", &[r#"/invoice: {"total":1} -> -"#]),
-            ("{}", r#"{"invoice":{"total":1}}"#, &[r#"/invoice: - -> {"total":1}"#]),
+            (
+                r#"{"invoice":{"total":1}}"#,
+                "{}",
+                &[r#"/invoice: {"total":1} -> -"#],
+            ),
+            (
+                "{}",
+                r#"{"invoice":{"total":1}}"#,
+                &[r#"/invoice: - -> {"total":1}"#],
+            ),
             (
                 r#"{"invoice":null}"#,
                 r#"{"invoice":{"total":1}}"#,
                 &[r#"/invoice: null -> {"total":1} (type)"#],
             ),
-            (r#"{"invoice":{"note":1}}"#, "{}", &[r#"[/invoice: {"note":1} -> -]"#]),
+            (
+                r#"{"invoice":{"note":1}}"#,
+                "{}",
+                &[r#"[/invoice: {"note":1} -> -]"#],
+            ),
             (r#"{"invoice":null}"#, "{}", &["[/invoice: null -> -]"]),
             (
                 r#"{"lines":[]}"#,
                 r#"{"lines":[{"amount":1}]}"#,
                 &[r#"/lines/0: - -> {"amount":1}"#],
             ),
-            (r#"{"lines":[]}"#, r#"{"lines":[{"sku":1}]}"#, &[r#"[/lines/0: - -> {"sku":1}]"#]),
-            (r#"{"rows":[1,2]}"#, r#"{"rows":[3,4]}"#, &["[/rows/0: 1 -> 3]", "/rows/1: 2 -> 4"]),
+            (
+                r#"{"lines":[]}"#,
+                r#"{"lines":[{"sku":1}]}"#,
+                &[r#"[/lines/0: - -> {"sku":1}]"#],
+            ),
+            (
+                r#"{"rows":[1,2]}"#,
+                r#"{"rows":[3,4]}"#,
+                &["[/rows/0: 1 -> 3]", "/rows/1: 2 -> 4"],
+            ),
             (r#"{"rows":[1]}"#, "{}", &["[/rows: [1] -> -]"]),
             (r#"{"rows":[1,2]}"#, "{}", &["/rows: [1,2] -> -"]),
         ],
@@ -75,8 +107,16 @@ fn ignored_paths_are_not_even_looked_at() {
             (r#"{"meta":1}"#, "{}", &["="]),
             ("{}", r#"{"meta":1}"#, &["="]),
             (r#"{"metas":1}"#, "{}", &["/metas: 1 -> -"]),
-            (r#"{"lines":[{"id":1,"n":1}]}"#, r#"{"lines":[{"id":2,"n":1}]}"#, &["="]),
-            (r#"{"lines":[{"id":1,"n":1}]}"#, r#"{"lines":[{"n":2}]}"#, &["/lines/0/n: 1 -> 2"]),
+            (
+                r#"{"lines":[{"id":1,"n":1}]}"#,
+                r#"{"lines":[{"id":2,"n":1}]}"#,
+                &["="],
+            ),
+            (
+                r#"{"lines":[{"id":1,"n":1}]}"#,
+                r#"{"lines":[{"n":2}]}"#,
+                &["/lines/0/n: 1 -> 2"],
+            ),
             (r#"{"pair":[1,2]}"#, r#"{"pair":[9,2]}"#, &["="]),
             (r#"{"pair":[1]}"#, r#"{"pair":[]}"#, &["="]),
             (r#"{"pair":[1,2]}"#, r#"{"pair":[2]}"#, &["/pair/1: 2 -> -"]),
@@ -90,7 +130,11 @@ fn an_ignored_part_of_a_critical_object_is_ignored() {
         JsonFields::builder().critical(["/a"]).ignored(["/a/id"]),
         &[
             (r#"{"a":{"id":1,"n":1}}"#, r#"{"a":{"id":2,"n":1}}"#, &["="]),
-            (r#"{"a":{"id":1,"n":1}}"#, r#"{"a":{"id":2,"n":2}}"#, &["/a/n: 1 -> 2"]),
+            (
+                r#"{"a":{"id":1,"n":1}}"#,
+                r#"{"a":{"id":2,"n":2}}"#,
+                &["/a/n: 1 -> 2"],
+            ),
         ],
     );
 }
@@ -103,7 +147,11 @@ fn a_star_stands_for_every_key_and_every_index() {
             (r#"{"a":{"x":1}}"#, r#"{"a":{"x":2}}"#, &["/a/x: 1 -> 2"]),
             (r#"[{"x":1}]"#, r#"[{"x":2}]"#, &["/0/x: 1 -> 2"]),
             (r#"{"x":1}"#, r#"{"x":2}"#, &["[/x: 1 -> 2]"]),
-            (r#"{"a":{"b":{"x":1}}}"#, r#"{"a":{"b":{"x":2}}}"#, &["[/a/b/x: 1 -> 2]"]),
+            (
+                r#"{"a":{"b":{"x":1}}}"#,
+                r#"{"a":{"b":{"x":2}}}"#,
+                &["[/a/b/x: 1 -> 2]"],
+            ),
         ],
     );
 }
@@ -181,8 +229,14 @@ fn a_path_that_is_no_pointer_is_refused() {
         (refused(builder().ignored(["x"])), "ignored path"),
         (refused(builder().unordered(["x"])), "unordered path"),
         (refused(builder().exact_text(["x"])), "text path"),
-        (refused(builder().absolute_tolerance("x", "1")), "tolerance path"),
-        (refused(builder().relative_tolerance("x", "0")), "tolerance path"),
+        (
+            refused(builder().absolute_tolerance("x", "1")),
+            "tolerance path",
+        ),
+        (
+            refused(builder().relative_tolerance("x", "0")),
+            "tolerance path",
+        ),
     ];
     for (refusal, field) in refusals {
         assert_eq!(refusal, format!("{field}: got `x`, {allowed}"));
@@ -222,14 +276,23 @@ fn to_ignore_everything_or_what_is_critical_is_refused() {
         refused(builder().ignored([""])),
         "ignored path: got ``, expected a place inside the answer, because nothing else would be compared"
     );
-    for (critical, ignored) in [("/a/b", "/a"), ("/a", "/a"), ("/a/b", "/*"), ("/a/*/c", "/a/*")] {
+    for (critical, ignored) in [
+        ("/a/b", "/a"),
+        ("/a", "/a"),
+        ("/a/b", "/*"),
+        ("/a/*/c", "/a/*"),
+    ] {
         assert_eq!(
             refused(builder().critical([critical]).ignored([ignored])),
             format!("critical path: got `{critical}`, expected a path that no ignored path covers")
         );
     }
     for (critical, ignored) in [("/a", "/a/b"), ("/*", "/a"), ("/a/b", "/a/c"), ("", "/a")] {
-        builder().critical([critical]).ignored([ignored]).build().unwrap();
+        builder()
+            .critical([critical])
+            .ignored([ignored])
+            .build()
+            .unwrap();
     }
 }
 
@@ -237,7 +300,11 @@ fn to_ignore_everything_or_what_is_critical_is_refused() {
 fn limits_have_ranges() {
     let builder = JsonFields::builder;
     for (least, most, set) in [
-        (1, 1_000_000, JsonFieldsBuilder::longest_value as fn(_, _) -> _),
+        (
+            1,
+            1_000_000,
+            JsonFieldsBuilder::longest_value as fn(_, _) -> _,
+        ),
         (1, 10_000, JsonFieldsBuilder::most_differences),
     ] {
         set(builder(), least).build().unwrap();

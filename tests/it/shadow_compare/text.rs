@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use fusebox::Ratio;
 use fusebox::call::Comparison;
-use fusebox::shadow::compare::{
-    Compare, Exact, NormalisedText, TextSimilarity, UnicodeForm, by,
-};
+use fusebox::shadow::compare::{Compare, Exact, NormalisedText, TextSimilarity, UnicodeForm, by};
 use proptest::prelude::*;
 
 use super::told;
@@ -17,7 +15,10 @@ fn exact_is_equality_of_any_type() {
     assert_eq!(Exact.compare("a", "A"), Comparison::Diverged(vec![]));
     assert_eq!(Exact.compare(&[1, 2][..], &[1, 2][..]), Comparison::Match);
     assert_eq!(Exact.compare(&Some(1), &None), Comparison::Diverged(vec![]));
-    assert_eq!(Exact.compare(&f64::NAN, &f64::NAN), Comparison::Diverged(vec![]));
+    assert_eq!(
+        Exact.compare(&f64::NAN, &f64::NAN),
+        Comparison::Diverged(vec![])
+    );
 }
 
 /// Python 3.11 (Unicode 14): `' '.join(NFC(casefold(NFD(text))).split())`, and the same of
@@ -25,16 +26,32 @@ fn exact_is_equality_of_any_type() {
 const FORMS: [(&str, &str, &str); 21] = [
     ("STRASSE 1", "strasse 1", "strasse 1"),
     ("Stra\u{df}e\u{a0}1", "strasse 1", "strasse 1"),
-    ("\u{39f}\u{394}\u{39f}\u{3a3}", "\u{3bf}\u{3b4}\u{3bf}\u{3c3}", "\u{3bf}\u{3b4}\u{3bf}\u{3c3}"),
-    ("\u{3bf}\u{3b4}\u{3bf}\u{3c2}", "\u{3bf}\u{3b4}\u{3bf}\u{3c3}", "\u{3bf}\u{3b4}\u{3bf}\u{3c3}"),
+    (
+        "\u{39f}\u{394}\u{39f}\u{3a3}",
+        "\u{3bf}\u{3b4}\u{3bf}\u{3c3}",
+        "\u{3bf}\u{3b4}\u{3bf}\u{3c3}",
+    ),
+    (
+        "\u{3bf}\u{3b4}\u{3bf}\u{3c2}",
+        "\u{3bf}\u{3b4}\u{3bf}\u{3c3}",
+        "\u{3bf}\u{3b4}\u{3bf}\u{3c3}",
+    ),
     ("Caf\u{e9}", "caf\u{e9}", "caf\u{e9}"),
     ("CAFE\u{301}", "caf\u{e9}", "caf\u{e9}"),
     ("\u{fb01}nance", "finance", "finance"),
     ("m\u{b2}", "m\u{b2}", "m2"),
-    ("\u{ff11}\u{ff12}\u{ff0e}\u{ff15}\u{ff10}", "\u{ff11}\u{ff12}\u{ff0e}\u{ff15}\u{ff10}", "12.50"),
+    (
+        "\u{ff11}\u{ff12}\u{ff0e}\u{ff15}\u{ff10}",
+        "\u{ff11}\u{ff12}\u{ff0e}\u{ff15}\u{ff10}",
+        "12.50",
+    ),
     ("\u{130}stanbul", "i\u{307}stanbul", "i\u{307}stanbul"),
     ("\u{1fb3}", "\u{3b1}\u{3b9}", "\u{3b1}\u{3b9}"),
-    ("\u{1f80}\u{345}", "\u{1f00}\u{3b9}\u{3b9}", "\u{1f00}\u{3b9}\u{3b9}"),
+    (
+        "\u{1f80}\u{345}",
+        "\u{1f00}\u{3b9}\u{3b9}",
+        "\u{1f00}\u{3b9}\u{3b9}",
+    ),
     ("\u{149}", "\u{2bc}n", "\u{2bc}n"),
     ("\u{1e9e}", "ss", "ss"),
     ("\u{212b}", "\u{e5}", "\u{e5}"),
@@ -74,7 +91,10 @@ fn each_step_of_normalising_can_be_switched() {
     assert!(agree(all.form(UnicodeForm::AsIs), "\u{e9}", "\u{c9}"));
     assert!(!agree(all, "m\u{b2}", "m2"));
     assert!(agree(all.form(UnicodeForm::Nfkc), "m\u{b2}", "m2"));
-    assert!(!agree(all, "a\u{200b}b", "a b"), "a zero-width space is no white space");
+    assert!(
+        !agree(all, "a\u{200b}b", "a b"),
+        "a zero-width space is no white space"
+    );
     assert!(!agree(all, "a b", "ab"));
 }
 
@@ -83,7 +103,10 @@ fn a_divergence_of_texts_shows_both_as_they_were() {
     let comparison = NormalisedText::new().compare("ACME  Inc", "Apex");
     assert_eq!(told(&comparison), ["(answer): ACME  Inc -> Apex"]);
     let owned = ["a b", "A  B"].map(str::to_owned);
-    assert_eq!(NormalisedText::new().compare(&owned[0], &owned[1]), Comparison::Match);
+    assert_eq!(
+        NormalisedText::new().compare(&owned[0], &owned[1]),
+        Comparison::Match
+    );
 }
 
 proptest! {
@@ -115,7 +138,10 @@ fn similar_texts_agree_from_the_threshold_on() {
         assert_eq!(similar.compare(other, one), Comparison::Match, "{one}");
         let just_above = Ratio::new((chars - edits) * 1_000 + 1, chars * 1_000).unwrap();
         let similar = TextSimilarity::at_least(just_above).unwrap();
-        assert_eq!(told(&similar.compare(one, other)), [format!("(answer): {one} -> {other}")]);
+        assert_eq!(
+            told(&similar.compare(one, other)),
+            [format!("(answer): {one} -> {other}")]
+        );
     }
 }
 
@@ -135,15 +161,27 @@ fn a_hundred_percent_is_equality_and_nothing_is_similar_to_an_empty_text() {
 fn texts_above_the_cap_are_not_comparable_unless_they_are_equal() {
     let similar = TextSimilarity::at_least(Ratio::percent(1)).unwrap();
     let long = |chars: usize| "ä".repeat(chars);
-    assert_eq!(similar.compare(long(2_000).as_str(), long(1_999).as_str()), Comparison::Match);
+    assert_eq!(
+        similar.compare(long(2_000).as_str(), long(1_999).as_str()),
+        Comparison::Match
+    );
     let why = "? a text has 2001 characters, more than the 2000 up to which similarity is computed";
     for (one, other) in [(2_001, 2_000), (2_000, 2_001), (2_001, 0)] {
-        assert_eq!(told(&similar.compare(long(one).as_str(), long(other).as_str())), [why]);
+        assert_eq!(
+            told(&similar.compare(long(one).as_str(), long(other).as_str())),
+            [why]
+        );
     }
-    assert_eq!(similar.compare(long(2_001).as_str(), long(2_001).as_str()), Comparison::Match);
+    assert_eq!(
+        similar.compare(long(2_001).as_str(), long(2_001).as_str()),
+        Comparison::Match
+    );
     let short = similar.longest(3).unwrap();
     assert_eq!(short.compare("abc", "abd"), Comparison::Match);
-    assert!(matches!(short.compare("abcd", "abc"), Comparison::NotComparable(_)));
+    assert!(matches!(
+        short.compare("abcd", "abc"),
+        Comparison::NotComparable(_)
+    ));
 }
 
 #[test]
@@ -155,7 +193,10 @@ fn a_similarity_of_nothing_or_of_too_much_is_refused() {
             format!("text similarity: got `{threshold}`, expected more than 0 % and at most 100 %")
         );
     }
-    let error = TextSimilarity::at_least(Ratio::ONE).unwrap().longest(0).unwrap_err();
+    let error = TextSimilarity::at_least(Ratio::ONE)
+        .unwrap()
+        .longest(0)
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "longest text to compare: got `0`, expected at least 1 character"
@@ -179,13 +220,13 @@ fn closures_and_shared_and_boxed_comparators_compare() {
         Arc::new(|one: &str, other: &str| Exact.compare(one, other)),
     ];
     let told = all.each_ref().map(|rule| rule.compare("ab", "AB"));
-    assert_eq!(
-        told[0],
-        Comparison::Match
-    );
+    assert_eq!(told[0], Comparison::Match);
     assert_eq!(told[1], Comparison::Match);
     assert_eq!(told[2], Comparison::Diverged(vec![]));
-    assert_eq!(all[0].compare("", ""), Comparison::NotComparable("empty".into()));
+    assert_eq!(
+        all[0].compare("", ""),
+        Comparison::NotComparable("empty".into())
+    );
     let boxed: Box<dyn Compare<str>> = Box::new(Exact);
     assert_eq!(boxed.compare("a", "a"), Comparison::Match);
 }

@@ -64,7 +64,10 @@ fn elements_that_are_mostly_the_same_are_compared_with_each_other() {
             (
                 r#"[{"a":1,"b":1,"c":1}]"#,
                 r#"[{"a":1,"b":2,"c":2}]"#,
-                &[r#"/0: {"a":1,"b":1,"c":1} -> -"#, r#"/0: - -> {"a":1,"b":2,"c":2}"#],
+                &[
+                    r#"/0: {"a":1,"b":1,"c":1} -> -"#,
+                    r#"/0: - -> {"a":1,"b":2,"c":2}"#,
+                ],
             ),
             // The closest first: production's second element belongs to the candidate's first.
             (
@@ -83,21 +86,27 @@ fn an_unordered_array_covers_no_arrays_in_its_elements() {
     check(
         JsonFields::builder().unordered(["/b"]),
         &[
-            (r#"{"b":[[1,2,3]]}"#, r#"{"b":[[1,3,2]]}"#, &[
-                "/b/0: [1,2,3] -> -",
-                "/b/0: - -> [1,3,2]",
-            ]),
-            (r#"{"b":[[1],[2]],"c":[1,2]}"#, r#"{"b":[[2],[1]],"c":[2,1]}"#, &[
-                "/c/0: 1 -> 2",
-                "/c/1: 2 -> 1",
-            ]),
+            (
+                r#"{"b":[[1,2,3]]}"#,
+                r#"{"b":[[1,3,2]]}"#,
+                &["/b/0: [1,2,3] -> -", "/b/0: - -> [1,3,2]"],
+            ),
+            (
+                r#"{"b":[[1],[2]],"c":[1,2]}"#,
+                r#"{"b":[[2],[1]],"c":[2,1]}"#,
+                &["/c/0: 1 -> 2", "/c/1: 2 -> 1"],
+            ),
         ],
     );
     check(
         JsonFields::builder().unordered(["/b", "/b/*"]),
         &[
             (r#"{"b":[[1,2],[3,4]]}"#, r#"{"b":[[4,3],[2,1]]}"#, &["="]),
-            (r#"{"b":[[1,2,3],[4]]}"#, r#"{"b":[[4],[3,2]]}"#, &["/b/0/0: 1 -> -"]),
+            (
+                r#"{"b":[[1,2,3],[4]]}"#,
+                r#"{"b":[[4],[3,2]]}"#,
+                &["/b/0/0: 1 -> -"],
+            ),
         ],
     );
 }
@@ -115,8 +124,16 @@ fn rules_inside_the_elements_hold_while_they_are_matched() {
                 r#"{"lines":[{"id":8,"amount":2},{"id":9,"amount":1}]}"#,
                 &["="],
             ),
-            (r#"{"lines":[{"amount":1}]}"#, r#"{"lines":[]}"#, &[r#"/lines/0: {"amount":1} -> -"#]),
-            (r#"{"lines":[{"note":1}]}"#, r#"{"lines":[]}"#, &[r#"[/lines/0: {"note":1} -> -]"#]),
+            (
+                r#"{"lines":[{"amount":1}]}"#,
+                r#"{"lines":[]}"#,
+                &[r#"/lines/0: {"amount":1} -> -"#],
+            ),
+            (
+                r#"{"lines":[{"note":1}]}"#,
+                r#"{"lines":[]}"#,
+                &[r#"[/lines/0: {"note":1} -> -]"#],
+            ),
             (
                 r#"{"lines":[{"amount":1,"note":1}]}"#,
                 r#"{"lines":[{"amount":1,"note":2}]}"#,
@@ -137,7 +154,11 @@ fn rules_inside_the_elements_hold_while_they_are_matched() {
 
 #[test]
 fn as_many_elements_as_possible_agree_within_a_tolerance() {
-    let one = || JsonFields::builder().unordered([""]).absolute_tolerance("", "1");
+    let one = || {
+        JsonFields::builder()
+            .unordered([""])
+            .absolute_tolerance("", "1")
+    };
     check(
         one(),
         &[
@@ -146,10 +167,16 @@ fn as_many_elements_as_possible_agree_within_a_tolerance() {
             ("[1,2,3]", "[0,1,2]", &["="]),
             ("[3,2,1]", "[2,3,4]", &["="]),
             ("[1,2,3]", "[0,0,2]", &["/2: 3 -> -", "/1: - -> 0"]),
-            (r#"[{"n":1,"t":"a"},{"n":0,"t":"a"}]"#, r#"[{"n":0,"t":"a"},{"n":2,"t":"a"}]"#, &["="]),
-            (r#"[{"n":1,"t":"a"},{"n":0,"t":"b"}]"#, r#"[{"n":0,"t":"b"},{"n":5,"t":"a"}]"#, &[
-                "/0/n: 1 -> 5",
-            ]),
+            (
+                r#"[{"n":1,"t":"a"},{"n":0,"t":"a"}]"#,
+                r#"[{"n":0,"t":"a"},{"n":2,"t":"a"}]"#,
+                &["="],
+            ),
+            (
+                r#"[{"n":1,"t":"a"},{"n":0,"t":"b"}]"#,
+                r#"[{"n":0,"t":"b"},{"n":5,"t":"a"}]"#,
+                &["/0/n: 1 -> 5"],
+            ),
         ],
     );
 }
@@ -162,11 +189,21 @@ const MATCHINGS: [(&[i32], &[i32], usize, usize); 10] = [
     (&[20, 20, 18], &[1, 18, 18, 12], 1, 2),
     (&[1, 17, 4], &[9, 13, 4, 17], 1, 2),
     (&[9, 17, 5], &[3, 18, 18, 20, 6, 11, 3], 0, 4),
-    (&[2, 18, 1, 19, 6, 15, 17], &[13, 10, 14, 18, 14, 11, 9, 7], 4, 5),
+    (
+        &[2, 18, 1, 19, 6, 15, 17],
+        &[13, 10, 14, 18, 14, 11, 9, 7],
+        4,
+        5,
+    ),
     (&[7, 2, 18, 9, 16, 15, 10, 14, 9], &[19, 2, 3, 16], 6, 1),
     (&[10, 4, 15, 13, 1, 2], &[17, 18, 10, 10], 4, 2),
     (&[19, 15, 18, 14, 2, 2, 8, 15], &[2, 1, 9, 20, 18], 3, 0),
-    (&[14, 9, 12, 11, 0, 14, 11, 5], &[19, 3, 15, 1, 6, 9, 4, 7, 12], 2, 3),
+    (
+        &[14, 9, 12, 11, 0, 14, 11, 5],
+        &[19, 3, 15, 1, 6, 9, 4, 7, 12],
+        2,
+        3,
+    ),
 ];
 
 #[test]
@@ -180,7 +217,10 @@ fn the_number_of_elements_without_a_partner_is_the_least_possible() {
         let found = told(&fields.compare(&json!(production), &json!(candidate)));
         let count = |end: &str| found.iter().filter(|line| line.ends_with(end)).count();
         assert_eq!(count("-> -"), missing, "{found:?}");
-        assert_eq!(found.iter().filter(|line| line.contains(": - -> ")).count(), added);
+        assert_eq!(
+            found.iter().filter(|line| line.contains(": - -> ")).count(),
+            added
+        );
         assert_eq!(found.len(), missing + added);
     }
 }
@@ -196,11 +236,17 @@ fn arrays_that_are_too_large_to_match_are_not_comparable() {
     let found = told(&tolerant.compare(&numbers(0, 500), &numbers(1_000, 500)));
     assert_eq!(found.len(), 100, "500 elements on each side are no problem");
     let why = "? unordered arrays are too large to find which elements belong together";
-    assert_eq!(told(&tolerant.compare(&numbers(0, 2_000), &numbers(5_000, 2_000))), [why]);
+    assert_eq!(
+        told(&tolerant.compare(&numbers(0, 2_000), &numbers(5_000, 2_000))),
+        [why]
+    );
     // Without a tolerance, the size does not matter.
     let exact = JsonFields::builder().unordered([""]).build().unwrap();
     let mut reversed: Vec<_> = (0..20_000).rev().collect();
-    assert_eq!(told(&exact.compare(&numbers(0, 20_000), &json!(reversed))), ["="]);
+    assert_eq!(
+        told(&exact.compare(&numbers(0, 20_000), &json!(reversed))),
+        ["="]
+    );
     reversed.truncate(19_999);
     assert_eq!(
         told(&exact.compare(&numbers(0, 20_000), &json!(reversed))),

@@ -11,6 +11,8 @@ mod pointer;
 mod rules;
 mod walk;
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -175,6 +177,16 @@ impl JsonFields {
         canonical::canonical(value, &Scope::of_field(&self.rules, field), LEVELS)
     }
 
+    /// The pointer of a field that may be the name of a top-level key.
+    pub(crate) fn pointer_of(field: &Field) -> Cow<'_, Field> {
+        pointer::of_field(field)
+    }
+
+    /// Whether a difference of this field can make a document diverge.
+    pub(crate) fn is_critical(&self, field: &Field) -> bool {
+        Scope::of_field(&self.rules, field).is_critical_somewhere()
+    }
+
     /// Whether two values of a field agree in everything. A relative tolerance is relative to `one`.
     pub(crate) fn agrees(&self, field: &Field, one: &Value, other: &Value) -> bool {
         walk::agree(one, other, &Scope::of_field(&self.rules, field))
@@ -288,7 +300,11 @@ mod tests {
             ("/meta", json!({"id": 1, "a": 2}), json!({"a": 2, "id": 3})),
         ] {
             assert!(canonical(name, one.clone()).is_some(), "{name}");
-            assert_eq!(canonical(name, one.clone()), canonical(name, other.clone()), "{name}");
+            assert_eq!(
+                canonical(name, one.clone()),
+                canonical(name, other.clone()),
+                "{name}"
+            );
             assert!(fields.agrees(&field(name), &one, &other), "{name}");
         }
         for (name, one, other) in [
@@ -299,9 +315,17 @@ mod tests {
             ("/tags", json!([1, 1, 2]), json!([1, 2, 2])),
             ("/tags", json!(["a,b"]), json!(["a", "b"])),
             ("/meta", json!({"a": null}), json!({})),
-            ("/total", json!(9_007_199_254_740_993_u64), json!(9_007_199_254_740_992_u64)),
+            (
+                "/total",
+                json!(9_007_199_254_740_993_u64),
+                json!(9_007_199_254_740_992_u64),
+            ),
         ] {
-            assert_ne!(canonical(name, one.clone()), canonical(name, other.clone()), "{name}");
+            assert_ne!(
+                canonical(name, one.clone()),
+                canonical(name, other.clone()),
+                "{name}"
+            );
             assert!(!fields.agrees(&field(name), &one, &other), "{name}");
         }
     }
@@ -355,7 +379,8 @@ mod tests {
             .build()
             .unwrap();
         let production = json!({"gone": 1, "n": 1, "t": "a", "u": 1, "w": [1]});
-        let candidate = json!({"n": 5, "t": "B  c", "u": "1", "v": {"z": 1.0, "a": []}, "w": [2.50]});
+        let candidate =
+            json!({"n": 5, "t": "B  c", "u": "1", "v": {"z": 1.0, "a": []}, "w": [2.50]});
         let Comparison::Diverged(found) = fields.compare(&production, &candidate) else {
             panic!()
         };
@@ -392,8 +417,18 @@ mod tests {
 
     fn value() -> impl Strategy<Value = Value> {
         let leaf = prop::sample::select(vec![
-            json!(null), json!(true), json!(0), json!(-0.0), json!(1), json!(1.0), json!(1.5),
-            json!("1"), json!("a"), json!("A "), json!("a,"), json!("]"),
+            json!(null),
+            json!(true),
+            json!(0),
+            json!(-0.0),
+            json!(1),
+            json!(1.0),
+            json!(1.5),
+            json!("1"),
+            json!("a"),
+            json!("A "),
+            json!("a,"),
+            json!("]"),
         ]);
         leaf.prop_recursive(3, 12, 3, |inner| {
             let member = (prop::sample::select(vec!["a", "b", "0"]), inner.clone());

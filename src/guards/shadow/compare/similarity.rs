@@ -85,8 +85,7 @@ impl Compare<str> for TextSimilarity {
         if production == candidate {
             return Comparison::Match;
         }
-        let (of_production, of_candidate) =
-            (production.chars().count(), candidate.chars().count());
+        let (of_production, of_candidate) = (production.chars().count(), candidate.chars().count());
         let chars = of_production.max(of_candidate);
         if chars > self.longest {
             return Comparison::NotComparable(format!(

@@ -35,22 +35,24 @@ impl Told {
     /// Adds a correction, with the value that it settles on. The same correction told again counts
     /// once, with the value told last.
     pub(super) fn correct(&mut self, correction: &Correction, settled: Option<Digest>) {
+        let correction = correction.without_value();
         self.corrections
-            .retain(|corrected| corrected.correction != *correction);
+            .retain(|corrected| corrected.correction != correction);
         if self.corrections.len() >= CORRECTIONS {
             self.overfull = true;
             return;
         }
         self.corrections.push(Corrected {
-            correction: correction.clone(),
+            correction,
             settled,
         });
     }
 
     /// Takes a correction back. One that was never told changes nothing.
     pub(super) fn retract(&mut self, correction: &Correction) {
+        let correction = correction.without_value();
         self.corrections
-            .retain(|corrected| corrected.correction != *correction);
+            .retain(|corrected| corrected.correction != correction);
     }
 
     pub(super) fn review(&mut self, now: Timestamp) {

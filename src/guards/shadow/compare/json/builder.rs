@@ -135,8 +135,18 @@ impl JsonFieldsBuilder {
     /// tolerance is no decimal in its range, if the whole answer or a critical path is ignored, or
     /// if a limit is out of its range.
     pub fn build(self) -> Result<JsonFields, Error> {
-        limit("longest value", self.value_chars, LONGEST_VALUE, "1 to 1,000,000 characters")?;
-        limit("most differences", self.differences, MOST_DIFFERENCES, "1 to 10,000")?;
+        limit(
+            "longest value",
+            self.value_chars,
+            LONGEST_VALUE,
+            "1 to 1,000,000 characters",
+        )?;
+        limit(
+            "most differences",
+            self.differences,
+            MOST_DIFFERENCES,
+            "1 to 10,000",
+        )?;
         let mut rules = Rules::new();
         let (mut critical, mut ignored) = (Vec::new(), Vec::new());
         for (number, (path, setting)) in (0..).zip(&self.settings) {
@@ -173,11 +183,7 @@ impl JsonFieldsBuilder {
         })
     }
 
-    fn set(
-        mut self,
-        paths: impl IntoIterator<Item = impl AsRef<str>>,
-        setting: &Setting,
-    ) -> Self {
+    fn set(mut self, paths: impl IntoIterator<Item = impl AsRef<str>>, setting: &Setting) -> Self {
         let paths = paths.into_iter();
         let settings = paths.map(|path| (path.as_ref().to_owned(), setting.clone()));
         self.settings.extend(settings);
@@ -229,7 +235,12 @@ fn parse(setting: &Setting, path: &str) -> Result<Vec<String>, Error> {
     })
 }
 
-fn limit(field: &'static str, value: usize, most: usize, allowed: &'static str) -> Result<(), Error> {
+fn limit(
+    field: &'static str,
+    value: usize,
+    most: usize,
+    allowed: &'static str,
+) -> Result<(), Error> {
     if (1..=most).contains(&value) {
         Ok(())
     } else {

@@ -160,7 +160,8 @@ mod tests {
             assert!(wide.admits_texts(text, "1"), "{text}");
         }
         for text in [
-            "", " 1", "1 ", "1e2", ".5", "1.", "1,000", "0x1", "1_0", "NaN", "inf", "--1", "€ 1", "١",
+            "", " 1", "1 ", "1e2", ".5", "1.", "1,000", "0x1", "1_0", "NaN", "inf", "--1", "€ 1",
+            "١",
         ] {
             assert!(!wide.admits_texts(text, "1"), "{text}");
         }

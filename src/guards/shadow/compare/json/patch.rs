@@ -26,7 +26,10 @@ struct Operations {
 impl<'a> Sink<'a> for Operations {
     fn found(&mut self, found: Found<'_, 'a>) -> Result<(), Stop> {
         let path = if found.is_unordered {
-            let array = found.path.split_last().map_or(found.path, |(_, array)| array);
+            let array = found
+                .path
+                .split_last()
+                .map_or(found.path, |(_, array)| array);
             pointer(array) + "/-"
         } else {
             pointer(found.path)
@@ -42,7 +45,8 @@ impl<'a> Sink<'a> for Operations {
             DifferenceKind::Added => "add",
             _ => "replace",
         };
-        self.edits.push(json!({"op": op, "path": path, "value": value.clone()}));
+        self.edits
+            .push(json!({"op": op, "path": path, "value": value.clone()}));
         Ok(())
     }
 }

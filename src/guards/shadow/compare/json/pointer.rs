@@ -1,6 +1,9 @@
 //! Places in a JSON value: RFC 6901 pointers, and patterns of them.
 
+use std::borrow::Cow;
 use std::fmt::Write;
+
+use crate::name::Field;
 
 /// One step down: into an object or into an array.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +34,15 @@ pub(super) fn pointer(path: &[Segment<'_>]) -> String {
         }
     }
     pointer
+}
+
+/// The pointer of a field that may be the name of a top-level key.
+pub(super) fn of_field(field: &Field) -> Cow<'_, Field> {
+    let name = field.as_str();
+    if name.starts_with('/') || *field == Field::whole_answer() {
+        return Cow::Borrowed(field);
+    }
+    Field::new(pointer(&[Segment::Key(name)])).map_or(Cow::Borrowed(field), Cow::Owned)
 }
 
 /// The segments of a pointer, unescaped; `None` if it is not one.

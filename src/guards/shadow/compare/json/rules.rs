@@ -181,6 +181,22 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Whether the value, or a place that can be inside it, is critical.
+    pub(super) fn is_critical_somewhere(&self) -> bool {
+        if self.is_ignored || self.is_critical {
+            return !self.is_ignored;
+        }
+        let mut left: Vec<&Node> = self.here.clone();
+        while let Some(node) = left.pop() {
+            if node.is_critical {
+                return true;
+            }
+            let below = node.keys.values().copied().chain(node.any);
+            left.extend(below.filter_map(|at| self.rules.nodes.get(at)));
+        }
+        false
+    }
+
     /// In which way two values differ of which at least one is no object and no array.
     pub(super) fn difference(
         &self,

@@ -200,9 +200,7 @@ impl<'a, S: Sink<'a>> Walk<'_, 'a, S> {
             changed.insert(left, right);
         }
         for index in missing {
-            let partner = changed
-                .get(&index)
-                .and_then(|right| candidate.get(*right));
+            let partner = changed.get(&index).and_then(|right| candidate.get(*right));
             self.child_in(Segment::Index(index), production.get(index), partner, &each)?;
         }
         for index in pairs.free_right() {
