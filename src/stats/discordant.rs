@@ -14,7 +14,7 @@ use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};
 
 use super::interval::clopper_pearson;
 
-/// The number of splits in the grid of a bet.
+/// The number of lambdas in the grid of a bet.
 const POINTS: usize = 64;
 /// The evidence that a true hypothesis reaches in at most 5 % of runs: `1 / 0.05`.
 const CONVINCING: f64 = 20.0;
@@ -56,71 +56,90 @@ fn at_least_half_split(count: u64, whole: u64) -> f64 {
     }
 }
 
-/// A bet that the split of the discordant pairs is above a limit, which can be looked at after every
-/// pair.
+/// A bet that the ratio of the first version's rate of mistakes to the second's is above a limit,
+/// which can be looked at after every document.
 ///
-/// The evidence is the mean, over a fixed grid of splits above the limit, of the likelihood of the
-/// pairs at that split divided by the likelihood at the limit. While the expected split of each
-/// pair, given those before, is at most the limit, no point of the grid grows in expectation (its
-/// factor rises with the chance of a hit, and is 1 on average at the limit), so the mean is a test
-/// supermartingale. By Ville's inequality it ever reaches 20 in at most 5 % of runs, however often
-/// it is looked at. The method of mixtures: Robbins, "Statistical methods related to the law of the
-/// iterated logarithm", Ann. Math. Stat. 41 (1970); as a bet: Waudby-Smith and Ramdas, "Estimating
-/// means of bounded random variables by betting", JRSS B 86 (2024).
+/// Each document pays `wrong1 - limit * wrong2`, where a version that gets it wrong counts as 1: what
+/// both get wrong pays `1 - limit`, a hit 1, a miss `-limit`, and all else nothing. While the first
+/// version's chance of a mistake is at most `limit` times the second's, given all documents before,
+/// nothing is expected to be paid. A bet of the part `lambda` of all that one has then multiplies by
+/// `1 + lambda * paid`, which is at most 1 in expectation. The evidence is the mean over a fixed grid
+/// of lambdas between 0 and the ruinous `1 / limit`: a test supermartingale, which by Ville's
+/// inequality ever reaches 20 in at most 5 % of runs, however often it is looked at. Waudby-Smith and
+/// Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86 (2024); the mixture
+/// after Robbins, "Statistical methods related to the law of the iterated logarithm", Ann. Math.
+/// Stat. 41 (1970).
 ///
-/// The evidence depends on the two counts alone, so the order of the pairs does not matter, and a
-/// pair that is retracted leaves what would be there had it never come. What a retraction does to
-/// the bound: the evidence after it is that of the pairs which stand, and at any one moment chosen
-/// beforehand it reaches 20 in at most 5 % of runs if the pairs that were retracted were chosen
-/// without regard to their side. The bound for all moments together is exact only for pairs that
-/// are never retracted, because the path before a retraction and the path after it are two bets. It
-/// is worth nothing where pairs are retracted because of their side.
+/// With a limit of 1 it is the bet that the split of the discordant pairs is above one half. In
+/// general, where no mistake is in common, it is that the split is above `limit / (limit + 1)`; that
+/// the split is there is implied by the ratio, but says less where mistakes are in common.
+///
+/// The evidence depends on the three counts alone, so the order of the documents does not matter, and
+/// one that is retracted leaves what would be there had it never come. What a retraction does to the
+/// bound: the evidence after it is that of the documents which stand, and at any one moment chosen
+/// beforehand it is 20 in at most 5 % of runs if those that were retracted were chosen without regard
+/// to which version was wrong. The bound for all moments together is exact only for what is never
+/// retracted, because the path before a retraction and the path after it are two bets. It is worth
+/// nothing where documents are retracted because of the version that they speak against.
 #[derive(Clone, Debug)]
-pub(crate) struct SplitBet {
+pub(crate) struct RatioBet {
+    /// What a document adds to the logarithm of each bet.
+    ln_both: [f64; POINTS],
     ln_hit: [f64; POINTS],
     ln_miss: [f64; POINTS],
 }
 
-#[allow(clippy::cast_precision_loss, reason = "64 points")]
-impl SplitBet {
-    /// A bet on a split above `limit`, a number above 0 and below 1.
-    pub(crate) fn above(limit: f64) -> Self {
-        let splits: [f64; POINTS] =
-            std::array::from_fn(|at| limit + (1.0 - limit) * (at as f64 + 0.5) / POINTS as f64);
+/// The counts of wrong documents; expected ones need not be whole numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Wrong {
+    /// Those that both versions get wrong.
+    pub(crate) both: f64,
+    /// Those that only the first version gets wrong.
+    pub(crate) hits: f64,
+    /// Those that only the second version gets wrong.
+    pub(crate) misses: f64,
+}
+
+impl Wrong {
+    /// The same with the versions swapped.
+    pub(crate) fn swapped(self) -> Self {
         Self {
-            ln_hit: splits.map(|split| (split / limit).ln()),
-            ln_miss: splits.map(|split| ((1.0 - split) / (1.0 - limit)).ln()),
+            hits: self.misses,
+            misses: self.hits,
+            ..self
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "64 points")]
+impl RatioBet {
+    /// A bet on a ratio above `limit`, which is above 0.
+    pub(crate) fn above(limit: f64) -> Self {
+        let lambdas: [f64; POINTS] =
+            std::array::from_fn(|at| (at as f64 + 0.5) / POINTS as f64 / limit);
+        Self {
+            ln_both: lambdas.map(|lambda| (lambda * (1.0 - limit)).ln_1p()),
+            ln_hit: lambdas.map(f64::ln_1p),
+            ln_miss: lambdas.map(|lambda| (-lambda * limit).ln_1p()),
         }
     }
 
-    /// The natural logarithm of the evidence. Expected counts need not be whole numbers.
-    pub(crate) fn ln_evidence(&self, hits: f64, misses: f64) -> f64 {
-        let points = self.ln_hit.iter().zip(self.ln_miss);
-        let ln: [f64; POINTS] = {
-            let mut each = points.map(|(hit, miss)| hits * hit + misses * miss);
-            std::array::from_fn(|_| each.next().unwrap_or(f64::NEG_INFINITY))
-        };
-        let largest = ln.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = ln.iter().map(|ln| (ln - largest).exp()).sum();
+    /// The natural logarithm of the evidence.
+    pub(crate) fn ln_evidence(&self, wrong: Wrong) -> f64 {
+        let mut lns = [f64::NEG_INFINITY; POINTS];
+        let points = self.ln_both.iter().zip(self.ln_hit).zip(self.ln_miss);
+        for (ln, ((both, hit), miss)) in lns.iter_mut().zip(points) {
+            *ln = wrong.both * both + wrong.hits * hit + wrong.misses * miss;
+        }
+        let largest = lns.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = lns.iter().map(|ln| (ln - largest).exp()).sum();
         largest + (sum / POINTS as f64).ln()
     }
 
     /// Whether the evidence is at least 20.
-    pub(crate) fn is_convincing(&self, hits: f64, misses: f64) -> bool {
-        self.ln_evidence(hits, misses) >= *LN_CONVINCING
+    pub(crate) fn is_convincing(&self, wrong: Wrong) -> bool {
+        self.ln_evidence(wrong) >= *LN_CONVINCING
     }
-}
-
-/// The split of the discordant pairs at which the ratio of the two versions' rates is `ratio`, if no
-/// document is got wrong by both.
-///
-/// With `both` documents that both get wrong, the ratio is `(both + hits) / (both + misses)`. If that
-/// is at least `ratio`, which is above 1, then `hits >= ratio * misses + (ratio - 1) * both`, so the
-/// split is at least `ratio / (ratio + 1)` all the more. Whoever shows that the split is below this
-/// limit has therefore shown that the ratio is below `ratio`: mistakes in common make that harder,
-/// never wrong.
-pub(crate) fn split_at(ratio: f64) -> f64 {
-    ratio / (ratio + 1.0)
 }
 
 /// The 95 % interval of the ratio of two versions' rates on the same documents, of which they got
@@ -159,14 +178,6 @@ pub(crate) struct PairShares {
     pub(crate) miss: f64,
 }
 
-/// The counts of wrong documents; expected ones need not be whole numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Wrong {
-    pub(crate) both: f64,
-    pub(crate) hits: f64,
-    pub(crate) misses: f64,
-}
-
 /// How the documents to come are supposed to turn out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Luck {
@@ -189,11 +200,12 @@ impl PairShares {
         }
     }
 
-    /// How many more documents, after these, are convincing: `None` if no number is.
+    /// How many more documents, after these, are convincing: `None` if no number is. The second
+    /// argument of `is_convincing` is how many hits may be misses, or misses hits, by bad luck.
     ///
     /// It follows the path on which the counts are as expected, so it has the whole cost of the
-    /// bet, which `ln(20)` over the rate of growth leaves out. A path's evidence is convex in the
-    /// number of documents, so it becomes convincing once.
+    /// mixture, which `ln(20)` over the rate of growth leaves out. Along it the evidence is convex in
+    /// the number of documents, so it becomes convincing once.
     pub(crate) fn documents_until(
         self,
         so_far: Wrong,
@@ -201,22 +213,17 @@ impl PairShares {
         is_convincing: impl Fn(Wrong, f64) -> bool,
     ) -> Option<u64> {
         let discordant = self.hit + self.miss;
-        if discordant.is_nan() || discordant <= 0.0 {
-            return None;
-        }
-        let split = self.hit / discordant;
+        let variance = match luck {
+            Luck::NineInTen if discordant > 0.0 => self.hit * self.miss / discordant,
+            Luck::Expected | Luck::NineInTen => 0.0,
+        };
         let after = |documents: f64| {
-            let pairs = documents * discordant;
-            let doubt = match luck {
-                Luck::Expected => 0.0,
-                Luck::NineInTen => *NORMAL_90_ONE_SIDED * (pairs * split * (1.0 - split)).sqrt(),
-            };
             let wrong = Wrong {
                 both: so_far.both + documents * self.both,
                 hits: so_far.hits + documents * self.hit,
                 misses: so_far.misses + documents * self.miss,
             };
-            is_convincing(wrong, doubt)
+            is_convincing(wrong, *NORMAL_90_ONE_SIDED * (documents * variance).sqrt())
         };
         if after(0.0) {
             return Some(0);
@@ -323,23 +330,32 @@ mod tests {
         }
     }
 
-    /// numpy 2 and `scipy.special.logsumexp`: the mean over `limit + (1 - limit) (i + 1/2) / 64`.
+    fn wrong(both: u32, hits: u32, misses: u32) -> Wrong {
+        Wrong {
+            both: f64::from(both),
+            hits: f64::from(hits),
+            misses: f64::from(misses),
+        }
+    }
+
+    const TWO_THIRDS: f64 = 2.0 / 3.0;
+
+    /// numpy and `scipy.special.logsumexp` 1.17.1: the mean over the lambdas `(i + 1/2) / 64 / limit`.
     #[test]
     fn the_evidence_agrees_with_numpy() {
-        for (hits, misses, limit, ln) in [
-            (0.0, 0.0, 0.5, 0.0),
-            (1.0, 0.0, 0.5, 0.405_465_108_108_164_6),
-            (0.0, 1.0, 0.5, -0.693_147_180_559_945),
-            (10.0, 2.0, 0.5, 2.245_024_095_185_127_2),
-            (60.0, 30.0, 0.5, 3.698_553_054_529_120_3),
-            (360.0, 216.0, 0.5, 15.899_704_267_028_973),
-            (1000.0, 1000.0, 0.5, -3.575_034_752_173_174),
-            (100.0, 100.0, 0.4, 2.163_910_821_509_563),
-            (30.0, 10.0, 0.4, 8.836_237_092_219_275),
-            (110.0, 90.0, 0.4, 7.217_227_585_912_686),
-            (5000.0, 0.0, 0.5, 3_442.007_523_110_683),
+        for (both, hits, misses, limit, ln) in [
+            (0, 0, 0, 1.0, 0.0),
+            (50, 0, 0, 1.0, 0.0),
+            (0, 1, 0, 1.0, 0.405_465_108_108_164_6),
+            (0, 60, 30, 1.0, 3.698_553_054_529_120_3),
+            (0, 1000, 1000, 1.0, -3.575_034_752_173_174),
+            (40, 100, 100, TWO_THIRDS, 5.919_470_867_256_11),
+            (40, 30, 10, TWO_THIRDS, 19.942_553_496_566_76),
+            (100, 0, 0, TWO_THIRDS, 37.018_609_138_560_784),
+            (25, 40, 30, 1.5, -2.692_784_132_865_429),
+            (10, 5, 0, 1.2, 0.839_412_000_980_361),
         ] {
-            let found = SplitBet::above(limit).ln_evidence(hits, misses);
+            let found = RatioBet::above(limit).ln_evidence(wrong(both, hits, misses));
             assert!(
                 (found - ln).abs() < 1e-10 * ln.abs().max(1.0),
                 "{found} {ln}"
@@ -347,10 +363,26 @@ mod tests {
         }
     }
 
+    /// numpy, as the mean over a grid of splits instead: without mistakes in common, the same.
+    #[test]
+    fn without_mistakes_in_common_it_is_a_bet_on_the_split() {
+        for (hits, misses, limit, ln) in [
+            (10, 2, 1.0, 2.245_024_095_185_127_2),
+            (360, 216, 1.0, 15.899_704_267_028_973),
+            (5000, 0, 1.0, 3_442.007_523_110_683),
+            (100, 100, TWO_THIRDS, 2.163_910_821_509_563),
+            (30, 10, TWO_THIRDS, 8.836_237_092_219_275),
+            (110, 90, TWO_THIRDS, 7.217_227_585_912_686),
+        ] {
+            let found = RatioBet::above(limit).ln_evidence(wrong(0, hits, misses));
+            assert!((found - ln).abs() < 1e-9 * ln.abs(), "{found} {ln}");
+        }
+    }
+
     /// numpy, as above: the least hits at which the evidence is 20.
     #[test]
     fn the_evidence_reaches_twenty_at_these_counts_and_not_before() {
-        for (misses, above_half, above_two_fifths) in [
+        for (misses, above_one, above_two_thirds) in [
             (0, 7, 5),
             (1, 10, 7),
             (3, 14, 11),
@@ -359,13 +391,19 @@ mod tests {
             (20, 43, 31),
             (50, 85, 60),
         ] {
-            for (limit, least) in [(0.5, above_half), (0.4, above_two_fifths)] {
-                let bet = SplitBet::above(limit);
-                let misses = f64::from(misses);
-                assert!(bet.is_convincing(f64::from(least), misses), "{misses}");
-                assert!(!bet.is_convincing(f64::from(least - 1), misses), "{misses}");
+            for (limit, least) in [(1.0, above_one), (TWO_THIRDS, above_two_thirds)] {
+                let bet = RatioBet::above(limit);
+                assert!(bet.is_convincing(wrong(0, least, misses)), "{misses}");
+                assert!(!bet.is_convincing(wrong(0, least - 1, misses)), "{misses}");
             }
         }
+        let bet = RatioBet::above(TWO_THIRDS);
+        for (both, misses, least) in [(10, 20, 27), (30, 20, 19)] {
+            assert!(bet.is_convincing(wrong(both, least, misses)), "{both}");
+            assert!(!bet.is_convincing(wrong(both, least - 1, misses)), "{both}");
+        }
+        assert!(bet.is_convincing(wrong(11, 0, 0)));
+        assert!(!bet.is_convincing(wrong(10, 0, 0)));
     }
 
     /// By `binomtest(..).proportion_ci(method="exact")` of scipy 1.17.1, as a ratio.
@@ -400,27 +438,33 @@ mod tests {
     /// ratio is above 1.5.
     #[test]
     fn the_documents_that_are_needed_agree_with_a_search_one_by_one() {
-        let (worse, no_worse) = (SplitBet::above(0.5), SplitBet::above(1.0 - split_at(1.5)));
+        let (worse, no_worse) = (RatioBet::above(1.0), RatioBet::above(TWO_THIRDS));
         for (rate, in_common, to_worse, to_no_worse) in [
             (0.03, 0.0, [847, 1803], [4095, 8520]),
-            (0.03, 0.3, [637, 1356], [5850, 12_171]),
-            (0.03, 0.6, [439, 913], [10_238, 21_299]),
+            (0.03, 0.3, [637, 1356], [2716, 5740]),
+            (0.03, 0.6, [439, 913], [1494, 3165]),
+            (0.03, 1.0, [206, 206], [360, 360]),
             (0.01, 0.0, [2539, 5407], [12_285, 25_559]),
-            (0.1, 0.3, [191, 407], [1755, 3652]),
+            (0.1, 0.3, [191, 407], [815, 1722]),
         ] {
             for (luck, at) in [(Luck::Expected, 0), (Luck::NineInTen, 1)] {
                 let twice = PairShares::new(rate, 2.0, in_common);
                 let found = twice.documents_until(Wrong::default(), luck, |wrong, doubt| {
                     let (hits, misses) = (wrong.hits - doubt, wrong.misses + doubt);
-                    hits >= 0.0
-                        && worse.is_convincing(hits, misses)
-                        && wrong.both + hits > 1.5 * (wrong.both + misses)
+                    let both = wrong.both;
+                    let wrong = Wrong { both, hits, misses };
+                    hits >= 0.0 && worse.is_convincing(wrong) && both + hits > 1.5 * (both + misses)
                 });
                 assert_eq!(found, Some(to_worse[at]), "{rate} {in_common} {luck:?}");
                 let equal = PairShares::new(rate, 1.0, in_common);
                 let found = equal.documents_until(Wrong::default(), luck, |wrong, doubt| {
                     let (hits, misses) = (wrong.hits + doubt, wrong.misses - doubt);
-                    misses >= 0.0 && no_worse.is_convincing(misses, hits)
+                    let wrong = Wrong {
+                        hits,
+                        misses,
+                        ..wrong
+                    };
+                    misses >= 0.0 && no_worse.is_convincing(wrong.swapped())
                 });
                 assert_eq!(found, Some(to_no_worse[at]), "{rate} {in_common} {luck:?}");
             }
@@ -428,11 +472,11 @@ mod tests {
     }
 
     #[test]
-    fn without_a_discordant_pair_no_number_of_documents_is_enough() {
-        let bet = SplitBet::above(0.5);
+    fn without_a_difference_no_number_of_documents_is_enough() {
+        let bet = RatioBet::above(1.0);
         let until = |shares: PairShares| {
             shares.documents_until(Wrong::default(), Luck::Expected, |wrong, _| {
-                bet.is_convincing(wrong.hits, wrong.misses)
+                bet.is_convincing(wrong)
             })
         };
         assert_eq!(until(PairShares::new(0.0, 1.0, 0.0)), None);
@@ -442,42 +486,40 @@ mod tests {
     }
 
     proptest! {
-        /// The defining property: at the limit, the expected evidence after one more pair is the
+        /// The defining property: at the limit, the expected evidence after one more document is the
         /// evidence before; below it, less.
         #[test]
         fn at_the_limit_the_evidence_is_not_expected_to_grow(
-            hits in 0_u32..200, misses in 0_u32..200, limit in 0.1_f64..0.9, below in 0.0_f64..1.0,
+            (both, hits, misses) in (0_u32..200, 0_u32..200, 0_u32..200),
+            limit in 0.3_f64..3.0,
+            (chance_of_both, chance_of_miss) in (0.0_f64..0.1, 0.0_f64..0.1),
+            below in 0.0_f64..1.0,
         ) {
-            let bet = SplitBet::above(limit);
-            let (hits, misses) = (f64::from(hits), f64::from(misses));
-            let now = bet.ln_evidence(hits, misses);
-            let ratio = |hits, misses| (bet.ln_evidence(hits, misses) - now).exp();
-            let expected = |split: f64| {
-                split * ratio(hits + 1.0, misses) + (1.0 - split) * ratio(hits, misses + 1.0)
+            let bet = RatioBet::above(limit);
+            let now = bet.ln_evidence(wrong(both, hits, misses));
+            let grows = |both, hits, misses| (bet.ln_evidence(wrong(both, hits, misses)) - now).exp();
+            let expected = |chance_of_hit: f64| {
+                let none = 1.0 - chance_of_both - chance_of_hit - chance_of_miss;
+                none + chance_of_both * grows(both + 1, hits, misses)
+                    + chance_of_hit * grows(both, hits + 1, misses)
+                    + chance_of_miss * grows(both, hits, misses + 1)
             };
-            prop_assert!((expected(limit) - 1.0).abs() < 1e-9, "{}", expected(limit));
-            prop_assert!(expected(limit * below) <= 1.0 + 1e-9);
+            let at_limit = limit * (chance_of_both + chance_of_miss) - chance_of_both;
+            prop_assume!(at_limit >= 0.0);
+            prop_assert!((expected(at_limit) - 1.0).abs() < 1e-9, "{}", expected(at_limit));
+            prop_assert!(expected(at_limit * below) <= 1.0 + 1e-9);
         }
 
         #[test]
         fn a_hit_is_evidence_and_a_miss_is_evidence_against(
-            hits in 0_u32..500, misses in 0_u32..500, limit in 0.1_f64..0.9,
+            (both, hits, misses) in (0_u32..500, 0_u32..500, 0_u32..500), limit in 0.3_f64..3.0,
         ) {
-            let bet = SplitBet::above(limit);
-            let (hits, misses) = (f64::from(hits), f64::from(misses));
-            let now = bet.ln_evidence(hits, misses);
-            prop_assert!(bet.ln_evidence(hits + 1.0, misses) > now);
-            prop_assert!(bet.ln_evidence(hits, misses + 1.0) < now);
-        }
-
-        /// A ratio of the rates of at least 1.5 has a split of at least 0.6, with any number of
-        /// mistakes in common.
-        #[test]
-        fn mistakes_in_common_never_hide_a_ratio(both in 0_u32..1000, misses in 0_u32..1000, hits in 0_u32..3000) {
-            let (both, hits, misses) = (f64::from(both), f64::from(hits), f64::from(misses));
-            if both + hits >= 1.5 * (both + misses) && hits + misses > 0.0 {
-                prop_assert!(hits / (hits + misses) >= split_at(1.5) - 1e-12);
-            }
+            let bet = RatioBet::above(limit);
+            let now = bet.ln_evidence(wrong(both, hits, misses));
+            prop_assert!(bet.ln_evidence(wrong(both, hits + 1, misses)) > now);
+            prop_assert!(bet.ln_evidence(wrong(both, hits, misses + 1)) < now);
+            let more = bet.ln_evidence(wrong(both + 1, hits, misses));
+            prop_assert_eq!(more > now, limit < 1.0);
         }
 
         /// The interval and the two-sided test say the same of equal versions.

@@ -1,9 +1,9 @@
-//! What the counts show: the bets on the split of the documents that only one version got wrong.
+//! What the counts show: the bets on the ratio of the two versions' rates of mistakes.
 
 use super::report::{DocumentsNeeded, JudgedFeasibility, PairCounts};
 use crate::error::Error;
 use crate::ratio::Ratio;
-use crate::stats::{Luck, PairShares, SplitBet, Wrong, split_at};
+use crate::stats::{Luck, PairShares, RatioBet, Wrong};
 
 /// What the report says of more evidence than this.
 const MOST_EVIDENCE: f64 = 1e12;
@@ -12,22 +12,22 @@ const ACCEPTED_ONE_IN: u64 = 10;
 /// The candidate that [`DocumentsNeeded::worse`] speaks of.
 const TWICE: f64 = 2.0;
 
-/// The two bets on the split of the discordant pairs.
+/// The two bets on the ratio of the rates.
 #[derive(Clone, Debug)]
 pub(super) struct Bets {
     max_ratio: Ratio,
-    /// That the candidate alone is wrong more often than production alone.
-    worse: SplitBet,
-    /// That the split is below the one of the tolerated ratio.
-    no_worse: SplitBet,
+    /// That the candidate is wrong more often than production.
+    worse: RatioBet,
+    /// That production is wrong more often than the candidate, divided by the tolerated ratio.
+    no_worse: RatioBet,
 }
 
 impl Bets {
     pub(super) fn new(max_ratio: Ratio) -> Self {
         Self {
             max_ratio,
-            worse: SplitBet::above(0.5),
-            no_worse: SplitBet::above(1.0 - split_at(max_ratio.as_f64())),
+            worse: RatioBet::above(1.0),
+            no_worse: RatioBet::above(1.0 / max_ratio.as_f64()),
         }
     }
 
@@ -40,10 +40,7 @@ impl Bets {
         let above = self
             .max_ratio
             .is_exceeded_by(units.candidate_wrong(), units.production_wrong());
-        above
-            && self
-                .worse
-                .is_convincing(float(units.only_production_right), avoided(units))
+        above && self.worse.is_convincing(candidate_right(units))
     }
 
     /// Whether the candidate is shown to be no worse. It counts as wrong in what is unknown.
@@ -57,8 +54,10 @@ impl Bets {
         let above = self
             .max_ratio
             .is_exceeded_by(candidate, documents.production_wrong());
-        let (hits, misses) = (units.only_production_right, units.only_candidate_right);
-        !above && self.no_worse.is_convincing(float(misses), float(hits))
+        !above
+            && self
+                .no_worse
+                .is_convincing(candidate_wrong(units).swapped())
     }
 
     /// Whether reviews are told of what people accept too, and not of corrections alone.
@@ -68,14 +67,10 @@ impl Bets {
 
     /// The evidence for "worse" and for "no worse".
     pub(super) fn evidence(&self, units: &PairCounts) -> (f64, f64) {
-        let (hits, misses) = (
-            float(units.only_production_right),
-            float(units.only_candidate_right),
-        );
         let plain = |ln: f64| ln.exp().min(MOST_EVIDENCE);
         (
-            plain(self.worse.ln_evidence(hits, avoided(units))),
-            plain(self.no_worse.ln_evidence(misses, hits)),
+            plain(self.worse.ln_evidence(candidate_right(units))),
+            plain(self.no_worse.ln_evidence(candidate_wrong(units).swapped())),
         )
     }
 
@@ -105,31 +100,31 @@ impl Bets {
         in_common: f64,
         luck: Luck,
     ) -> DocumentsNeeded {
-        let of = |both, misses| Wrong {
-            both: float(both),
-            hits: float(so_far.only_production_right),
-            misses,
-        };
         let max_ratio = self.max_ratio.as_f64();
         let no_worse = PairShares::new(rate, 1.0, in_common).documents_until(
-            of(
-                so_far.both_wrong.saturating_add(so_far.unknown),
-                float(so_far.only_candidate_right),
-            ),
+            candidate_wrong(so_far),
             luck,
             |wrong, doubt| {
-                let (hits, misses) = (wrong.hits + doubt, wrong.misses - doubt);
-                misses >= 0.0 && self.no_worse.is_convincing(misses, hits)
+                let wrong = Wrong {
+                    hits: wrong.hits + doubt,
+                    misses: wrong.misses - doubt,
+                    ..wrong
+                };
+                wrong.misses >= 0.0 && self.no_worse.is_convincing(wrong.swapped())
             },
         );
         let worse = PairShares::new(rate, TWICE, in_common).documents_until(
-            of(so_far.both_wrong, avoided(so_far)),
+            candidate_right(so_far),
             luck,
             |wrong, doubt| {
-                let (hits, misses) = (wrong.hits - doubt, wrong.misses + doubt);
-                hits >= 0.0
-                    && wrong.both + hits > max_ratio * (wrong.both + misses)
-                    && self.worse.is_convincing(hits, misses)
+                let wrong = Wrong {
+                    hits: wrong.hits - doubt,
+                    misses: wrong.misses + doubt,
+                    ..wrong
+                };
+                wrong.hits >= 0.0
+                    && wrong.both + wrong.hits > max_ratio * (wrong.both + wrong.misses)
+                    && self.worse.is_convincing(wrong)
             },
         );
         DocumentsNeeded { no_worse, worse }
@@ -138,15 +133,15 @@ impl Bets {
     /// How many documents a run needs, if production's rate of corrections is `rate`, of which the
     /// candidate makes the share `in_common` too.
     ///
-    /// Both are at least 0 % and less than 100 %, and the rate is more than 0 %.
+    /// The rate is more than 0 % and less than 100 %, and the share at most 100 %.
     pub(super) fn feasibility(
         &self,
         rate: Ratio,
         in_common: Ratio,
     ) -> Result<JudgedFeasibility, Error> {
         let rate = rate.strictly_between_zero_and_one("correction rate")?;
-        if in_common >= Ratio::ONE {
-            let allowed = "less than 100 %";
+        if in_common > Ratio::ONE {
+            let allowed = "at most 100 %";
             return Err(Error::invalid("mistakes in common", in_common, allowed));
         }
         let none = PairCounts::default();
@@ -158,9 +153,22 @@ impl Bets {
     }
 }
 
-/// What production alone got wrong at most.
-fn avoided(units: &PairCounts) -> f64 {
-    float(units.only_candidate_right.saturating_add(units.unknown))
+/// The wrong units, if the candidate is right in all that is unknown.
+fn candidate_right(units: &PairCounts) -> Wrong {
+    Wrong {
+        both: float(units.both_wrong),
+        hits: float(units.only_production_right),
+        misses: float(units.only_candidate_right.saturating_add(units.unknown)),
+    }
+}
+
+/// The wrong units, if the candidate is wrong in all that is unknown.
+fn candidate_wrong(units: &PairCounts) -> Wrong {
+    Wrong {
+        both: float(units.both_wrong.saturating_add(units.unknown)),
+        hits: float(units.only_production_right),
+        misses: float(units.only_candidate_right),
+    }
 }
 
 #[allow(
@@ -230,8 +238,7 @@ mod tests {
         assert!(!bets().show_worse(&found));
         let mut found = units(900, 0, 20, 31);
         assert!(bets().show_no_worse(&found, &found));
-        found.only_candidate_right = 30;
-        found.unknown = 1;
+        (found.only_candidate_right, found.unknown) = (29, 2);
         assert!(!bets().show_no_worse(&found, &found));
     }
 
@@ -251,13 +258,13 @@ mod tests {
             no_worse: Some(no_worse),
             worse: Some(worse),
         };
-        assert_eq!(found.expected, needed(5_850, 637));
-        assert_eq!(found.nine_in_ten, needed(12_171, 1_356));
+        assert_eq!(found.expected, needed(2_716, 637));
+        assert_eq!(found.nine_in_ten, needed(5_740, 1_356));
     }
 
     #[test]
     fn a_run_without_mistakes_can_show_nothing() {
-        for (rate, in_common) in [(0, 0), (100, 0), (3, 100)] {
+        for (rate, in_common) in [(0, 0), (100, 0), (3, 101)] {
             let found = bets().feasibility(Ratio::percent(rate), Ratio::percent(in_common));
             assert!(found.is_err(), "{rate} {in_common}");
         }
