@@ -166,7 +166,7 @@ fn as_many_elements_as_possible_agree_within_a_tolerance() {
             ("[1,0]", "[0,2]", &["="]),
             ("[1,2,3]", "[0,1,2]", &["="]),
             ("[3,2,1]", "[2,3,4]", &["="]),
-            ("[1,2,3]", "[0,0,2]", &["/2: 3 -> -", "/1: - -> 0"]),
+            ("[1,2,3]", "[0,0,2]", &["/1: 2 -> -", "/1: - -> 0"]),
             (
                 r#"[{"n":1,"t":"a"},{"n":0,"t":"a"}]"#,
                 r#"[{"n":0,"t":"a"},{"n":2,"t":"a"}]"#,
@@ -233,11 +233,11 @@ fn arrays_that_are_too_large_to_match_are_not_comparable() {
         .build()
         .unwrap();
     let numbers = |from: u32, n: u32| json!((from..from + n).collect::<Vec<_>>());
-    let found = told(&tolerant.compare(&numbers(0, 500), &numbers(1_000, 500)));
-    assert_eq!(found.len(), 100, "500 elements on each side are no problem");
+    let found = told(&tolerant.compare(&numbers(0, 300), &numbers(1_000, 300)));
+    assert_eq!(found.len(), 100, "300 elements on each side are no problem");
     let why = "? unordered arrays are too large to find which elements belong together";
     assert_eq!(
-        told(&tolerant.compare(&numbers(0, 2_000), &numbers(5_000, 2_000))),
+        told(&tolerant.compare(&numbers(0, 1_000), &numbers(5_000, 1_000))),
         [why]
     );
     // Without a tolerance, the size does not matter.

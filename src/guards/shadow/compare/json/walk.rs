@@ -1,6 +1,6 @@
 //! The walk through two JSON values side by side, which finds where they differ.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ use crate::call::DifferenceKind;
 /// The deepest value that is compared; `serde_json` reads no text that is nested deeper.
 pub(super) const LEVELS: usize = 128;
 /// The number of pairs of values, and of comparisons, for the matching of unordered arrays.
-const EFFORT: u32 = 2_000_000;
+const EFFORT: u32 = 500_000;
 /// The number of pairs of elements without an equal among which similar ones are looked for.
 const SIMILAR: usize = 10_000;
 
@@ -278,9 +278,9 @@ impl<'a, S: Sink<'a>> Walk<'_, 'a, S> {
         if missing.len().saturating_mul(added.len()) <= SIMILAR {
             for (left, one) in of(production, missing.to_vec()) {
                 for (right, other) in of(candidate, added.to_vec()) {
-                    let (same, all) = self.alike(left, one, other, each)?;
-                    if same > 0 && all - same <= same {
-                        similar.push((all - same, left, right));
+                    let (same, different) = self.alike(left, one, other, each)?;
+                    if same > 0 && different <= same {
+                        similar.push((different, Reverse(same), left, right));
                     }
                 }
             }
@@ -288,7 +288,7 @@ impl<'a, S: Sink<'a>> Walk<'_, 'a, S> {
         similar.sort_unstable();
         let mut pairs = Pairs::none(production.len(), candidate.len());
         let mut chosen = Vec::new();
-        for (_, left, right) in similar {
+        for (_, _, left, right) in similar {
             if pairs.are_free(left, right) {
                 pairs.join(left, right);
                 chosen.push((left, right));
@@ -297,7 +297,7 @@ impl<'a, S: Sink<'a>> Walk<'_, 'a, S> {
         Ok(chosen)
     }
 
-    /// How many members of two objects, or elements of two arrays, agree, and of how many.
+    /// How many members of two objects, or elements of two arrays, agree, and how many do not.
     fn alike(
         &mut self,
         index: usize,
@@ -305,26 +305,40 @@ impl<'a, S: Sink<'a>> Walk<'_, 'a, S> {
         candidate: &'a Value,
         scope: &Scope<'a>,
     ) -> Result<(usize, usize), Stop> {
-        let mut same = 0;
+        let (mut same, mut different) = (0, 0);
         match (production, candidate) {
             (Value::Object(production), Value::Object(candidate)) => {
-                for (key, one) in production {
-                    if let Some(other) = candidate.get(key) {
-                        let agree = self.agree(index, one, other, &scope.key(key))?;
-                        same += usize::from(agree);
-                    }
+                let added = candidate
+                    .keys()
+                    .filter(|key| !production.contains_key(*key));
+                for key in production.keys().chain(added) {
+                    let scope = scope.key(key);
+                    let agree = match (production.get(key), candidate.get(key)) {
+                        _ if scope.is_ignored() => continue,
+                        (Some(one), Some(other)) => self.agree(index, one, other, &scope)?,
+                        _ => false,
+                    };
+                    same += usize::from(agree);
+                    different += usize::from(!agree);
                 }
-                Ok((same, production.len().max(candidate.len())))
             }
             (Value::Array(production), Value::Array(candidate)) => {
-                for (place, (one, other)) in (0..).zip(production.iter().zip(candidate)) {
-                    let scope = scope.step(Segment::Index(place));
-                    same += usize::from(self.agree(index, one, other, &scope)?);
-                }
-                Ok((same, production.len().max(candidate.len())))
+                same = if scope.is_unordered() {
+                    let pairs = self.equals(production, candidate, &scope.any_element())?;
+                    production.len() - pairs.free_left().len()
+                } else {
+                    let mut same = 0;
+                    for (place, (one, other)) in (0..).zip(production.iter().zip(candidate)) {
+                        let scope = scope.step(Segment::Index(place));
+                        same += usize::from(self.agree(index, one, other, &scope)?);
+                    }
+                    same
+                };
+                different = production.len().max(candidate.len()) - same;
             }
-            _ => Ok((0, 0)),
+            _ => {}
         }
+        Ok((same, different))
     }
 
     /// Whether two values agree in everything, without telling the sink.
