@@ -29,7 +29,7 @@ use crate::order::Order;
 use crate::ratio::Ratio;
 use crate::time::Timestamp;
 
-use self::core::{Core, Stored};
+use self::core::{Core, StoredRun};
 use judged::Judged;
 use settings::Settings;
 
@@ -273,7 +273,7 @@ impl Guard for ShadowComparator {
     /// Ignores the state of a run with another candidate or experiment: this run then starts from
     /// zero.
     fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
-        let stored: Stored = state.read(cx)?;
+        let stored: StoredRun = state.read(cx)?;
         if !stored.is_of(&self.settings) {
             return Ok(());
         }

@@ -382,13 +382,13 @@ impl Core {
         }
     }
 
-    pub(super) fn stored(&self, not_sampled: u64, settings: &Settings) -> Stored {
+    pub(super) fn stored(&self, not_sampled: u64, settings: &Settings) -> StoredRun {
         let types = self.types.iter();
         let mut types: Vec<_> = types
             .map(|(document_type, counts)| (document_type.clone(), *counts))
             .collect();
         types.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Stored {
+        StoredRun {
             format: Format,
             candidate: settings.candidate.clone(),
             experiment: settings.experiment.clone(),
@@ -414,7 +414,7 @@ impl Core {
 
     /// The state that was stored; documents that were in flight then are cancelled.
     pub(super) fn restored(
-        stored: Stored,
+        stored: StoredRun,
         mut corrections: Option<Corrections>,
         settings: &Settings,
         cx: &Cx<'_>,
@@ -467,7 +467,7 @@ impl Core {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Stored {
+pub(super) struct StoredRun {
     format: Format<1>,
     candidate: VersionId,
     experiment: String,
@@ -491,7 +491,7 @@ pub(super) struct Stored {
     finished: bool,
 }
 
-impl Stored {
+impl StoredRun {
     pub(super) fn is_of(&self, settings: &Settings) -> bool {
         self.candidate == settings.candidate && self.experiment == settings.experiment
     }

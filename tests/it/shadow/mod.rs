@@ -18,6 +18,7 @@ use crate::support::stored;
 
 mod buckets;
 mod comparisons;
+mod corrections;
 mod restart;
 mod runner;
 mod verdict;
