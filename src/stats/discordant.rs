@@ -83,10 +83,10 @@ fn at_least_half_split(count: u64, whole: u64) -> f64 {
 /// nothing where documents are retracted because of the version that they speak against.
 #[derive(Clone, Debug)]
 pub(crate) struct RatioBet {
-    /// What a document adds to the logarithm of each bet.
-    ln_both: [f64; POINTS],
-    ln_hit: [f64; POINTS],
-    ln_miss: [f64; POINTS],
+    /// What a document that both get wrong adds to the logarithm of each bet.
+    both: [f64; POINTS],
+    hit: [f64; POINTS],
+    miss: [f64; POINTS],
 }
 
 /// The counts of wrong documents; expected ones need not be whole numbers.
@@ -118,16 +118,16 @@ impl RatioBet {
         let lambdas: [f64; POINTS] =
             std::array::from_fn(|at| (at as f64 + 0.5) / POINTS as f64 / limit);
         Self {
-            ln_both: lambdas.map(|lambda| (lambda * (1.0 - limit)).ln_1p()),
-            ln_hit: lambdas.map(f64::ln_1p),
-            ln_miss: lambdas.map(|lambda| (-lambda * limit).ln_1p()),
+            both: lambdas.map(|lambda| (lambda * (1.0 - limit)).ln_1p()),
+            hit: lambdas.map(f64::ln_1p),
+            miss: lambdas.map(|lambda| (-lambda * limit).ln_1p()),
         }
     }
 
     /// The natural logarithm of the evidence.
     pub(crate) fn ln_evidence(&self, wrong: Wrong) -> f64 {
         let mut lns = [f64::NEG_INFINITY; POINTS];
-        let points = self.ln_both.iter().zip(self.ln_hit).zip(self.ln_miss);
+        let points = self.both.iter().zip(self.hit).zip(self.miss);
         for (ln, ((both, hit), miss)) in lns.iter_mut().zip(points) {
             *ln = wrong.both * both + wrong.hits * hit + wrong.misses * miss;
         }
@@ -237,7 +237,7 @@ impl PairShares {
         }
         let mut low = (high / 2.0_f64).floor();
         while high - low > 1.0 {
-            let middle = ((low + high) / 2.0).floor();
+            let middle = f64::midpoint(low, high).floor();
             if after(middle) {
                 high = middle;
             } else {

@@ -136,7 +136,7 @@ impl Judged {
             return false;
         }
         let document = Document {
-            document_type: ticket.document_type().clone(),
+            of_type: ticket.document_type().clone(),
             batch: ticket.batch().cloned(),
             compared_at: self.now,
             differing,
@@ -145,9 +145,7 @@ impl Judged {
             in_verdict: false,
             counted: Standing::default(),
         };
-        let (counts, place) = self
-            .types
-            .entry(&document.document_type, JudgedCounts::default);
+        let (counts, place) = self.types.entry(&document.of_type, JudgedCounts::default);
         counts.add(Standing::default());
         self.total.add(Standing::default());
         if let Some(batch) = &document.batch {
@@ -361,7 +359,7 @@ impl Judged {
         if before == standing {
             return;
         }
-        let counts = self.types.get_mut(&document.document_type);
+        let counts = self.types.get_mut(&document.of_type);
         for counts in counts.into_iter().chain([&mut self.total]) {
             counts.take(before);
             counts.add(standing);
@@ -372,8 +370,7 @@ impl Judged {
             None => (before.pair(), standing.pair(), document.in_verdict),
             Some(batch) => {
                 let whole = batch.pair();
-                before.pair().into_iter().for_each(|pair| batch.take(pair));
-                standing.pair().into_iter().for_each(|pair| batch.add(pair));
+                batch.revise(before.pair(), standing.pair());
                 (whole, batch.pair(), batch.in_verdict)
             }
         };
@@ -383,8 +380,7 @@ impl Judged {
         let called = self.called.as_mut().filter(|_| in_verdict);
         let of_verdict = called.map(|called| &mut called.units);
         for units in of_verdict.into_iter().chain([&mut self.units]) {
-            before.into_iter().for_each(|pair| units.take(pair));
-            after.into_iter().for_each(|pair| units.add(pair));
+            units.revise(before, after);
         }
         self.reconsider();
     }

@@ -43,16 +43,17 @@ impl Batch {
         (self.looked_at > 0).then_some(pair)
     }
 
-    /// Counts how one of its documents came out.
-    pub(super) fn add(&mut self, pair: Pair) {
-        for count in self.counts(pair).into_iter().flatten() {
-            *count = count.saturating_add(1);
+    /// Counts as `after` one of its documents that counted as `before`.
+    pub(super) fn revise(&mut self, before: Option<Pair>, after: Option<Pair>) {
+        if let Some(pair) = before {
+            for count in self.counts(pair) {
+                *count = count.saturating_sub(1);
+            }
         }
-    }
-
-    pub(super) fn take(&mut self, pair: Pair) {
-        for count in self.counts(pair).into_iter().flatten() {
-            *count = count.saturating_sub(1);
+        if let Some(pair) = after {
+            for count in self.counts(pair) {
+                *count = count.saturating_add(1);
+            }
         }
     }
 
@@ -65,17 +66,18 @@ impl Batch {
             && self.production_wrong <= other.production_wrong
     }
 
-    fn counts(&mut self, pair: Pair) -> [Option<&mut u64>; 3] {
-        let looked_at = Some(&mut self.looked_at);
-        let production = Some(&mut self.production_wrong);
-        let candidate = Some(&mut self.candidate_wrong);
-        match pair {
-            Pair::BothRight => [looked_at, None, None],
-            Pair::BothWrong => [looked_at, production, candidate],
-            Pair::OnlyCandidateRight => [looked_at, production, None],
-            Pair::OnlyProductionRight => [looked_at, None, candidate],
-            Pair::Unknown => [looked_at, production, Some(&mut self.candidate_unknown)],
-        }
+    fn counts(&mut self, pair: Pair) -> impl Iterator<Item = &mut u64> {
+        let production = &mut self.production_wrong;
+        let (production, candidate) = match pair {
+            Pair::BothRight => (None, None),
+            Pair::BothWrong => (Some(production), Some(&mut self.candidate_wrong)),
+            Pair::OnlyCandidateRight => (Some(production), None),
+            Pair::OnlyProductionRight => (None, Some(&mut self.candidate_wrong)),
+            Pair::Unknown => (Some(production), Some(&mut self.candidate_unknown)),
+        };
+        [Some(&mut self.looked_at), production, candidate]
+            .into_iter()
+            .flatten()
     }
 }
 
@@ -85,7 +87,9 @@ mod tests {
 
     fn of(pairs: &[Pair]) -> Option<Pair> {
         let mut batch = Batch::default();
-        pairs.iter().for_each(|pair| batch.add(*pair));
+        for pair in pairs {
+            batch.revise(None, Some(*pair));
+        }
         batch.pair()
     }
 
@@ -113,11 +117,11 @@ mod tests {
     fn what_is_taken_back_leaves_nothing() {
         let mut batch = Batch::default();
         for pair in [Pair::Unknown, Pair::BothWrong, Pair::OnlyProductionRight] {
-            batch.add(pair);
-            batch.add(Pair::BothRight);
-            batch.take(pair);
+            batch.revise(None, Some(pair));
+            batch.revise(None, Some(Pair::BothRight));
+            batch.revise(Some(pair), None);
             assert_eq!(batch.pair(), Some(Pair::BothRight), "{pair:?}");
-            batch.take(Pair::BothRight);
+            batch.revise(Some(Pair::BothRight), None);
             assert_eq!(batch, Batch::default());
         }
     }

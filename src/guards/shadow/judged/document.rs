@@ -16,7 +16,7 @@ pub(super) const FIELDS: usize = 100;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Document {
     #[serde(rename = "type")]
-    pub(super) document_type: DocumentType,
+    pub(super) of_type: DocumentType,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) batch: Option<BatchKey>,
     pub(super) compared_at: Timestamp,

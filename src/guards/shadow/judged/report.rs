@@ -98,6 +98,16 @@ impl PairCounts {
         self.both_right.saturating_add(self.only_production_right)
     }
 
+    /// Counts as `after` what counted as `before`.
+    pub(crate) fn revise(&mut self, before: Option<Pair>, after: Option<Pair>) {
+        if let Some(pair) = before {
+            self.take(pair);
+        }
+        if let Some(pair) = after {
+            self.add(pair);
+        }
+    }
+
     pub(crate) fn add(&mut self, pair: Pair) {
         let count = self.count(pair);
         *count = count.saturating_add(1);

@@ -1,6 +1,6 @@
 //! The stored state, and what it cannot say without contradicting itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
@@ -47,8 +47,7 @@ pub(crate) struct Stored {
 impl Stored {
     /// In what the state contradicts itself, if it does.
     pub(super) fn contradiction(&self, types: usize) -> Option<&'static str> {
-        let ids: HashMap<_, _, RandomState> =
-            self.documents.iter().map(|(id, _)| (id, ())).collect();
+        let ids: HashSet<_, RandomState> = self.documents.iter().map(|(id, _)| id).collect();
         if ids.len() != self.documents.len() {
             return Some("a document is in it twice");
         }
@@ -103,8 +102,8 @@ impl Stored {
         let (mut units, mut in_verdict) = (PairCounts::default(), PairCounts::default());
         for (_, document) in &self.documents {
             let standing = document.standing();
-            let counts = if own.contains_key(&document.document_type) {
-                types.entry(&document.document_type).or_default()
+            let counts = if own.contains_key(&document.of_type) {
+                types.entry(&document.of_type).or_default()
             } else {
                 &mut other
             };
@@ -112,7 +111,7 @@ impl Stored {
             if let Some(key) = &document.batch {
                 let batch = batches.entry(key).or_default();
                 batch.remembered = batch.remembered.saturating_add(1);
-                standing.pair().into_iter().for_each(|pair| batch.add(pair));
+                batch.revise(None, standing.pair());
                 if document.in_verdict {
                     return Some("a document of a batch is a unit of its own");
                 }
@@ -143,12 +142,9 @@ impl Stored {
             if !batches.get(key).is_some_and(|found| found.is_within(batch)) {
                 return Some("its batches do not match its documents");
             }
-            batch.pair().into_iter().for_each(|pair| units.add(pair));
+            units.revise(None, batch.pair());
             if batch.in_verdict {
-                batch
-                    .pair()
-                    .into_iter()
-                    .for_each(|pair| in_verdict.add(pair));
+                in_verdict.revise(None, batch.pair());
             }
         }
         let called = self

@@ -83,7 +83,7 @@ impl Told {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guards::shadow::judged::digest::DigestKey;
+    use crate::guards::shadow::judged::digest::{DigestKey, Settled};
     use crate::name::CorrectionId;
 
     fn correction(field: &str, id: &str) -> Correction {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     fn digest(value: &str) -> Option<Digest> {
-        Some(DigestKey::new([0; 16]).value(&Field::new("f").unwrap(), value))
+        DigestKey::new([0; 16]).settled(&Field::new("f").unwrap(), Settled::Value(value))
     }
 
     fn fields(told: &Told) -> Vec<(String, Option<Digest>)> {
