@@ -46,6 +46,12 @@ fn rollout(steps: &str) -> String {
     )
 }
 
+fn shadow(config: &str, steps: &str) -> String {
+    format!(
+        r#"{{"guard": "shadow", "id": "X", "title": "x", "config": {{{config}}}, "steps": [{steps}]}}"#
+    )
+}
+
 #[test]
 fn an_expectation_that_is_not_met_is_reported() {
     let case = breaker(
@@ -80,10 +86,6 @@ fn what_is_wrong_is_named() {
         (
             r#"{"guard": "x", "id": "1", "title": "", "config": {}, "steps": []}"#,
             "case 1: guard: got `x`, expected breaker",
-        ),
-        (
-            r#"{"guard": "shadow", "id": "1", "title": "", "config": {}, "steps": []}"#,
-            "case 1: guard `shadow` is not replayed yet",
         ),
     ] {
         is_named(case, message);
@@ -224,5 +226,171 @@ fn what_is_wrong_in_a_step_of_a_drift_monitor_is_named() {
         ),
     ] {
         is_named(case, message);
+    }
+}
+
+#[test]
+fn every_expectation_of_a_shadow_run_is_checked() {
+    let step = r#"{"op": "pair", "t": 0, "doc": "d", "production": 1, "candidate": 2"#;
+    for (key, right, wrong) in [
+        ("bucket", r#""diverged""#, r#""match""#),
+        ("kind", r#""changed""#, r#""missing""#),
+        ("paths", r#"[""]"#, r#"["", "/a"]"#),
+        ("verdict", r#""collecting""#, r#""blind""#),
+        ("compared", "1", "2"),
+        ("diverged", "1", "0"),
+        ("interval", "[0.206549314, 1]", "[0.206549315, 1]"),
+        ("reviews", "0", "1"),
+        ("uncovered", "[]", r#"["invoice"]"#),
+    ] {
+        for (expected, passes) in [(right, true), (wrong, false)] {
+            let case = shadow("", &format!(r#"{step}, "{key}": {expected}}}"#));
+            let result = &replay::cases(&case).unwrap()[0];
+            assert_eq!(result.passed, passes, "{key}: {:?}", result.failures);
+        }
+    }
+}
+
+#[test]
+fn a_tolerance_holds_for_each_number_of_a_list() {
+    let pair = r#"{"op": "pair", "t": 0, "doc": "d", "production": 1, "candidate": 2, "#;
+    for (interval, passes) in [
+        ("[0.2067, 1]", true),
+        ("[0.2068, 1]", false),
+        ("[0.2067, 1.002]", false),
+        ("[0.2067]", false),
+    ] {
+        let case = shadow("", &format!(r#"{pair}"interval": {interval}}}"#));
+        let case = case.replace(r#""title""#, r#""tolerance": 0.001, "title""#);
+        let result = &replay::cases(&case).unwrap()[0];
+        assert_eq!(result.passed, passes, "{interval}");
+    }
+}
+
+/// Finding out which of so many elements belong together takes too long.
+#[test]
+fn an_answer_that_cannot_be_compared_is_counted_so() {
+    let list = |from: u64| (0..1_000).map(|n| n * 10 + from).collect::<Vec<_>>();
+    let config = r#""compare": {"unordered": [""], "tolerance": {"": {"absolute": 1}}}"#;
+    let step = format!(
+        r#"{{"op": "pair", "t": 0, "doc": "d", "production": {:?}, "candidate": {:?},
+            "bucket": "not_comparable", "kind": null, "paths": [], "compared": 0, "uncovered": ["invoice"]}}"#,
+        list(0),
+        list(3)
+    );
+    let result = &replay::cases(&shadow(config, &step)).unwrap()[0];
+    assert!(result.passed, "{:?}", result.failures);
+}
+
+#[test]
+fn what_is_wrong_in_the_configuration_of_a_shadow_run_is_named() {
+    for (config, message) in [
+        (
+            r#""share": 1"#,
+            "key: got `share`, expected one of min, max, threshold_bp, checkpoints, timeout_ms, in_flight, compare, \
+             expected_types",
+        ),
+        (
+            r#""min": 20, "max": 10"#,
+            "shadow documents: got `20 to 10`, expected 1 <= min <= max <= 100000",
+        ),
+        (
+            r#""min": 20, "checkpoints": [10]"#,
+            "shadow checkpoint: got `10`, expected 20 to 500, as the run's documents",
+        ),
+        (
+            r#""checkpoints": [1.5]"#,
+            "checkpoints: expected a list of whole numbers",
+        ),
+        (
+            r#""threshold_bp": 0"#,
+            "shadow threshold: got `0 %`, expected more than 0 % and less than 100 %",
+        ),
+        (
+            r#""timeout_ms": 0"#,
+            "shadow timeout: got `0ns`, expected more than 0 s and at most 24 h",
+        ),
+        (
+            r#""in_flight": 0"#,
+            "shadow calls in flight: got `0`, expected 1 to 10000",
+        ),
+        (
+            r#""expected_types": [""]"#,
+            "document type: got ``, expected at least one character",
+        ),
+        (
+            r#""compare": {"path": 1}"#,
+            "compare: key: got `path`, expected one of critical, tolerance, unordered, ignore, text",
+        ),
+        (
+            r#""compare": {"critical": ["total"]}"#,
+            "compare: critical path: got `total`, expected a JSON pointer such as `/lines/*/amount`",
+        ),
+        (
+            r#""compare": {"text": "similar"}"#,
+            "compare: text: got `similar`, expected exact or normalised",
+        ),
+        (
+            r#""compare": {"tolerance": {"/a": 1}}"#,
+            "compare: tolerance: /a: expected an object",
+        ),
+        (
+            r#""compare": {"tolerance": {"/a": {}}}"#,
+            "compare: tolerance: /a: expected one of absolute, relative",
+        ),
+        (
+            r#""compare": {"tolerance": {"/a": {"absolute": true}}}"#,
+            "compare: tolerance: /a: absolute: expected a number",
+        ),
+        (
+            r#""compare": {"tolerance": {"/a": {"relative": 1}}}"#,
+            "compare: relative tolerance: got `1`, expected a decimal number from 0 to less than 1",
+        ),
+    ] {
+        is_named(&shadow(config, ""), message);
+    }
+}
+
+#[test]
+fn what_is_wrong_in_a_step_of_a_shadow_run_is_named() {
+    let pair =
+        |more: &str| format!(r#"{{"op": "pair", "t": 0, "doc": "d", "production": 1, {more}}}"#);
+    for (step, message) in [
+        (
+            pair(r#""candidate": 1, "kinds": "changed""#),
+            "case X: step 1: key: got `kinds`, expected one of op, t, doc, type, production, candidate, n, every, bucket",
+        ),
+        (pair(r#""type": "a""#), "step 1: candidate: is missing"),
+        (
+            pair(r#""candidate": 1, "type": """#),
+            "document type: got ``, expected at least one character",
+        ),
+        (pair(r#""candidate": 1, "n": 0"#), "n: expected at least 1"),
+        (
+            pair(r#""candidate": {"$error": 429}"#),
+            "candidate: $error: expected a text",
+        ),
+        (
+            pair(r#""candidate": {"$panic": null}"#),
+            "candidate: $panic: expected a text",
+        ),
+        (
+            pair(r#""candidate": {"$hang": false}"#),
+            "candidate: $hang: expected true",
+        ),
+        (
+            r#"{"op": "review", "t": 0}"#.to_owned(),
+            "op: got `review`, expected an operation of this guard",
+        ),
+        (
+            r#"{"op": "look", "t": 0, "who": "ada"}"#.to_owned(),
+            "key: got `who`, expected one of op, t, bucket",
+        ),
+        (
+            r#"{"op": "acknowledge", "t": 0}"#.to_owned(),
+            "shadow review: got `0 of 0`, expected a review that was requested",
+        ),
+    ] {
+        is_named(&shadow("", &step), message);
     }
 }

@@ -5,6 +5,7 @@ mod breaker;
 mod drift;
 mod input;
 mod rollout;
+mod shadow;
 mod tokens;
 
 use std::fs;
@@ -46,6 +47,8 @@ trait Guarded {
     fn step(&mut self, op: &str, fields: &Fields<'_>) -> Result<Map<String, Value>, Problem>;
     /// The keys that a step may expect.
     fn expectations(&self) -> &'static [&'static str];
+    /// Completes what the steps showed with what became known after them.
+    fn end(&mut self, _observed: &mut [Map<String, Value>]) {}
 }
 
 enum Operation {
@@ -86,7 +89,7 @@ fn replay(fields: &Fields<'_>, id: &str) -> Result<CaseResult, Problem> {
         "tokens" => Box::new(tokens::Tokens::new(&config)?),
         "rollout" => Box::new(rollout::Rollout::new(&config)?),
         "drift" => Box::new(drift::Drift::new(&config)?),
-        "shadow" => return Err("guard `shadow` is not replayed yet".to_owned()),
+        "shadow" => Box::new(shadow::Shadow::new(&config)?),
         other => {
             return Err(format!(
                 "guard: got `{other}`, expected breaker, tokens, drift, rollout or shadow"
@@ -106,6 +109,10 @@ fn replay(fields: &Fields<'_>, id: &str) -> Result<CaseResult, Problem> {
     for (number, step) in (1..).zip(steps) {
         let seen =
             one_step(&mut *guard, step).map_err(|problem| format!("step {number}: {problem}"))?;
+        result.observed.push(seen);
+    }
+    guard.end(&mut result.observed);
+    for ((number, step), seen) in (1..).zip(steps).zip(&result.observed) {
         let expected = guard
             .expectations()
             .iter()
@@ -122,7 +129,6 @@ fn replay(fields: &Fields<'_>, id: &str) -> Result<CaseResult, Problem> {
                 });
             }
         }
-        result.observed.push(seen);
     }
     result.passed = result.failures.is_empty();
     Ok(result)
@@ -144,6 +150,11 @@ fn one_step(guard: &mut dyn Guarded, step: &Value) -> Result<Map<String, Value>,
 }
 
 fn equal(expected: &Value, got: &Value, tolerance: f64) -> bool {
+    if let (Some(expected), Some(got)) = (expected.as_array(), got.as_array()) {
+        let mut pairs = expected.iter().zip(got);
+        return expected.len() == got.len()
+            && pairs.all(|(one, other)| equal(one, other, tolerance));
+    }
     match (expected.as_f64(), got.as_f64()) {
         // A whole number may stand for a float, and 0 for 0.0.
         (Some(expected), Some(got)) => (expected - got).abs() <= tolerance * expected.abs(),

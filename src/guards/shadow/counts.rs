@@ -174,7 +174,7 @@ impl ShadowCounts {
         self.sum(Bucket::is_diverging)
     }
 
-    /// The 95 % interval of the rate (Wilson, two-sided), its ends rounded outwards to millionths;
+    /// The 95 % interval of the rate (Wilson, two-sided), its ends rounded outwards to billionths;
     /// 0 % to 100 % without compared documents.
     pub fn interval(&self) -> (Ratio, Ratio) {
         self.interval_by(IntervalMethod::Wilson)
@@ -184,8 +184,8 @@ impl ShadowCounts {
     pub fn interval_by(&self, method: IntervalMethod) -> (Ratio, Ratio) {
         let (low, high) = method.interval(self.diverging(), self.compared());
         (
-            millionths((low * MILLION).floor()),
-            millionths((high * MILLION).ceil()),
+            billionths((low * BILLION).floor()),
+            billionths((high * BILLION).ceil()),
         )
     }
 
@@ -218,14 +218,14 @@ impl ShadowCounts {
     }
 }
 
-const MILLION: f64 = 1e6;
+const BILLION: f64 = 1e9;
 
-fn millionths(count: f64) -> Ratio {
+fn billionths(count: f64) -> Ratio {
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a whole number from 0 to a million fits"
+        reason = "a whole number from 0 to a billion fits"
     )]
-    let count = count.clamp(0.0, MILLION) as u32;
-    Ratio::new(count, 1_000_000).unwrap_or(Ratio::ONE)
+    let count = count.clamp(0.0, BILLION) as u32;
+    Ratio::new(count, 1_000_000_000).unwrap_or(Ratio::ONE)
 }
