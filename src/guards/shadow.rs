@@ -12,6 +12,7 @@ mod divergences;
 mod in_flight;
 mod interval;
 mod judged;
+mod ignore;
 mod report;
 mod sealed;
 mod settings;
@@ -48,6 +49,9 @@ pub use judged::{
 pub use report::ShadowReport;
 pub use sealed::Sealed;
 pub use verdict::{Blindness, ShadowVerdict};
+pub use ignore::{IgnoreRule, IgnoreRules};
+pub use report::{Divergence, ShadowCounts, ShadowReport, ShadowVerdict};
+pub use sealed::Shadowed;
 
 const NAME: &str = "shadow";
 
