@@ -86,7 +86,7 @@
 //! - `bpe`: the same counts, faster and of longer texts, for `cl100k_base` and `o200k_base`.
 //! - `async-openai`: [`Classify`] for the errors of that crate.
 //! - `report`: the course of a field's confidence as an SVG picture or an HTML page,
-//!   `report::DriftTimeline`.
+//!   `report::DriftTimeline`, and the page of a shadow run's review, `report::ReviewReport`.
 //! - `tokio`: [`Pipeline::run`] counts texts of more than 64 KB on tokio's blocking pool.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -125,9 +125,14 @@ pub mod tokio {
 }
 
 /// The course of a field's confidence as a picture, with the feature `report`.
+/// The course of a field's confidence as a picture, and the review of a shadow run as a page, with
+/// the feature `report`.
 #[cfg(feature = "report")]
 pub mod report {
-    pub use crate::adapters::report::DriftTimeline;
+    pub use crate::adapters::report::{
+        Acknowledgement, BaselineNoise, DivergenceRate, DriftTimeline, Mark, MarkVerdict, Marks,
+        ReviewItem, ReviewReport, ReviewReportBuilder, ReviewVerdict, VerdictTone,
+    };
 }
 
 pub use call::{

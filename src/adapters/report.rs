@@ -1,9 +1,10 @@
-//! A picture of one field's confidence, by `plotters`, and a page with it, by `maud`.
+//! A picture of one field's confidence, by `plotters`, and pages for people, by `maud`.
 
 mod chart;
 mod course;
 mod page;
 mod palette;
+mod review;
 mod ticks;
 
 use std::sync::Arc;
@@ -20,6 +21,11 @@ use crate::sink::Sink;
 use crate::time::Timestamp;
 use chart::Frame;
 use course::Course;
+
+pub use review::{
+    Acknowledgement, BaselineNoise, DivergenceRate, Mark, MarkVerdict, Marks, ReviewItem,
+    ReviewReport, ReviewReportBuilder, ReviewVerdict, VerdictTone,
+};
 
 /// The last days of one field of one document type as a picture: the window mean, the baseline with
 /// the drop that is allowed, the acceptance threshold, the events and the corrections.

@@ -1,0 +1,108 @@
+//! The page as a whole.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::entries::{Entries, Subject};
+use super::item::ReviewItem;
+use super::list::list;
+use super::numbers::count;
+use super::overview::overview;
+use super::summary::Summary;
+use super::visible::{escaped_json, isolated, plain};
+use crate::adapters::report::ticks::minute;
+use crate::name::VersionId;
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// What the page's script gets.
+#[derive(Serialize)]
+struct Data<'a> {
+    report: &'a str,
+    production: &'a VersionId,
+    candidate: &'a VersionId,
+    entries: Vec<Subject<'a>>,
+}
+
+pub(super) fn html(summary: &Summary, items: &[ReviewItem], id: &str) -> String {
+    let entries = Entries::of(items);
+    let data = Data {
+        report: id,
+        production: &summary.production,
+        candidate: &summary.candidate,
+        entries: entries.subjects(),
+    };
+    // Names and numbers always have a JSON form.
+    let data = escaped_json(&serde_json::to_string(&data).unwrap_or_default());
+    let (production, candidate) = (summary.production.as_str(), summary.candidate.as_str());
+    let title = format!("Review: {} beside {}", plain(candidate), plain(production));
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(policy());
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="referrer" content="no-referrer";
+                meta name="robots" content="noindex";
+                title { (title) @if !summary.name.is_empty() { ", " (plain(&summary.name)) } }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                a.skip href="#divergences" { "Skip to the divergences" }
+                (header(summary, &entries))
+                main {
+                    (overview(summary, &entries, items.len()))
+                    (list(&entries))
+                }
+                footer {
+                    p { "Report " code { (id) } ". This page loads nothing and sends nothing." }
+                }
+                script type="application/json" #data { (PreEscaped(data)) }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn header(summary: &Summary, entries: &Entries<'_>) -> Markup {
+    html! {
+        header {
+            h1 {
+                "Review: " (isolated(summary.candidate.as_str())) " beside "
+                (isolated(summary.production.as_str()))
+            }
+            p.facts {
+                @if !summary.name.is_empty() { (isolated(&summary.name)) " · " }
+                (minute(summary.from)) " to " (minute(summary.to)) " UTC"
+            }
+            p.task {
+                strong { "Accept" } " means that the difference is fine: differences of this kind in this field and "
+                "document type do not count for 30 days, unless another of them is rejected. "
+                strong { "Reject" } " means that the candidate is wrong: it is evidence against deploying "
+                (isolated(summary.candidate.as_str())) ", and changes nothing by itself."
+            }
+            @if entries.shown > 0 {
+                p.go {
+                    a href="#divergences" { "Go to the " (count(entries.shown)) " divergences to mark" }
+                }
+            }
+        }
+    }
+}
+
+/// Nothing but the page's own style and script, which stand in it unchanged.
+fn policy() -> String {
+    let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
+    format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; \
+         form-action 'none'; require-trusted-types-for 'script'",
+        hash(STYLE),
+        hash(SCRIPT)
+    )
+}
