@@ -259,7 +259,10 @@ fn the_policy_refuses_what_is_not_the_pages_own_and_the_console_says_so() {
     let html = sample::realistic().html();
     let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
     elsewhere.set_nonblocking(true).unwrap();
-    let picture = format!("<img src=\"http://{}/pixel\">", elsewhere.local_addr().unwrap());
+    let picture = format!(
+        "<img src=\"http://{}/pixel\">",
+        elsewhere.local_addr().unwrap()
+    );
     for foreign in [
         "<script>window.hacked = 1</script>",
         &picture,

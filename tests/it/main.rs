@@ -23,6 +23,8 @@ mod public_api;
 mod rollout;
 mod shadow;
 mod shadow_compare;
+#[cfg(feature = "report")]
+mod shadow_review;
 mod support;
 mod tokens;
 #[cfg(feature = "tiktoken")]

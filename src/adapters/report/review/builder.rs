@@ -29,8 +29,8 @@ impl ReviewReport {
                 name: String::new(),
                 production,
                 candidate,
-                from: Timestamp::EPOCH,
-                to: Timestamp::EPOCH,
+                from: None,
+                to: None,
                 corrections: None,
                 verdict,
                 rate,
@@ -65,9 +65,9 @@ impl ReviewReportBuilder {
         self
     }
 
-    /// The times of the first and the last document.
+    /// The times of the first and the last document (not told by default).
     pub fn between(mut self, from: Timestamp, to: Timestamp) -> Self {
-        (self.summary.from, self.summary.to) = (from, to);
+        (self.summary.from, self.summary.to) = (Some(from), Some(to));
         self
     }
 
@@ -140,13 +140,15 @@ impl ReviewReportBuilder {
             let allowed = format!("counts that add up to the {} eligible", summary.eligible);
             return Err(Error::invalid("review: funnel", sum, allowed));
         }
-        if summary.from > summary.to {
-            let value = format!("{} to {}", summary.from, summary.to);
-            return Err(Error::invalid(
-                "review: period",
-                value,
-                "an end after its start",
-            ));
+        if let (Some(from), Some(to)) = (summary.from, summary.to) {
+            if from > to {
+                let value = format!("{from} to {to}");
+                return Err(Error::invalid(
+                    "review: period",
+                    value,
+                    "an end after its start",
+                ));
+            }
         }
         if u64::try_from(items.len()).is_ok_and(|items| items > summary.rate.diverging) {
             let allowed = format!("at most the {} that diverge", summary.rate.diverging);

@@ -1,7 +1,7 @@
 //! Where two texts differ, word by word or character by character.
 
 use maud::{Markup, html};
-use similar::{ChangeTag, TextDiff};
+use similar::{ChangeTag, DiffableStr, TextDiff};
 
 use super::numbers::count;
 use super::visible::marked;
@@ -10,9 +10,12 @@ use super::visible::marked;
 const LONGEST_BY_CHARACTER: usize = 120;
 /// The least similarity of short texts, from 0 to 1, at which single characters are marked.
 const LEAST_ALIKE: f32 = 0.6;
-/// The number of words in either text up to which they are compared: the time grows with the
-/// product of both. It does not depend on a clock, so that a page is the same on every machine.
-const MOST_WORDS: usize = 1_000;
+/// The number of words, and of gaps between them, up to which two texts are compared: in the worst
+/// case the time grows with its square. It does not depend on a clock, so that a page is the same on
+/// every machine.
+const MOST_WORDS: usize = 1_500;
+/// A longer text is not split into words at all.
+const LONGEST_BY_WORD: usize = 30_000;
 /// Equal text between two changes is left out above this number of characters ..
 const LONGEST_EQUAL: usize = 240;
 /// .. but for these on each side.
@@ -59,9 +62,9 @@ fn parts(production: &str, candidate: &str) -> (Vec<Part>, Vec<Part>) {
         middle.unwrap_or_default().to_owned()
     };
     let is_short = production.len().max(candidate.len()) <= LONGEST_BY_CHARACTER;
-    let has_few_words = |text: &str| text.split_whitespace().count() <= MOST_WORDS;
-    let letters = |text: &str| text.len() <= MOST_WORDS * 8;
-    let fits = |text: &str| has_few_words(text) && letters(text);
+    let fits = |text: &str| {
+        text.len() <= LONGEST_BY_WORD && text.tokenize_unicode_words().len() <= MOST_WORDS
+    };
     if is_short {
         let diff = TextDiff::from_graphemes(production, candidate);
         // Texts with little in common read better whole than as scattered letters.

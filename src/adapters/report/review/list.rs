@@ -114,13 +114,16 @@ fn tools(entries: &Entries<'_>, choices: &Choices<'_>) -> Markup {
                 kbd { "r" } " reject, " kbd { "u" } " no mark, " kbd { "n" } " note. "
                 label { input #keys type="checkbox" checked; " Keys on" }
             }
+            p.note {
+                label { "Continue with marks that you saved before: "
+                    input #load type="file" accept=".json,application/json"; }
+            }
         }
         div #bar.scripted role="group" aria-label="Progress and saving" {
             progress #done-bar max=(entries.shown) value="0" aria-labelledby="done" {}
             span #done role="status" { "0 of " (count(entries.shown)) " marked" }
             label { "Your name " input #reviewer type="text" maxlength="200" autocomplete="name"; }
             button #save type="button" { "Save marks" }
-            label.file { "Continue from a file " input #load type="file" accept=".json,application/json"; }
             span #message role="status" {}
         }
     }

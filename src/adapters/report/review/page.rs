@@ -78,8 +78,11 @@ fn header(summary: &Summary, entries: &Entries<'_>) -> Markup {
                 (isolated(summary.production.as_str()))
             }
             p.facts {
-                @if !summary.name.is_empty() { (isolated(&summary.name)) " · " }
-                (minute(summary.from)) " to " (minute(summary.to)) " UTC"
+                (isolated(&summary.name))
+                @if let (Some(from), Some(to)) = (summary.from, summary.to) {
+                    @if !summary.name.is_empty() { " · " }
+                    (minute(from)) " to " (minute(to)) " UTC"
+                }
             }
             p.task {
                 strong { "Accept" } " means that the difference is fine: differences of this kind in this field and "

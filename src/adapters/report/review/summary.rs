@@ -167,8 +167,8 @@ pub(super) struct Summary {
     pub(super) name: String,
     pub(super) production: VersionId,
     pub(super) candidate: VersionId,
-    pub(super) from: Timestamp,
-    pub(super) to: Timestamp,
+    pub(super) from: Option<Timestamp>,
+    pub(super) to: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) corrections: Option<Corrections>,
     pub(super) verdict: ReviewVerdict,

@@ -122,15 +122,24 @@ pub(super) fn is_hidden(c: char) -> bool {
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The picture of an ASCII control that Unicode has for it, or the number of the character.
+/// The name of an ASCII control, or the number of the character. Unicode's pictures of controls are
+/// missing in many fonts.
 fn sign(c: char) -> String {
-    let picture = match u32::from(c) {
-        code @ 0..=0x1f => char::from_u32(0x2400 + code),
-        0x7f => Some('\u{2421}'),
-        _ => None,
-    };
-    picture.map_or_else(|| code_point(c), String::from)
+    let name = usize::try_from(u32::from(c))
+        .ok()
+        .and_then(|code| CONTROLS.get(code));
+    match name {
+        Some(name) if c.is_control() => (*name).to_owned(),
+        _ if c == '\u{7f}' => "DEL".to_owned(),
+        _ => code_point(c),
+    }
 }
+
+const CONTROLS: [&str; 32] = [
+    "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "HT", "LF", "VT", "FF", "CR",
+    "SO", "SI", "DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC",
+    "FS", "GS", "RS", "US",
+];
 
 fn code_point(c: char) -> String {
     format!("U+{:04X}", u32::from(c))
@@ -162,9 +171,9 @@ mod tests {
     }
 
     #[test]
-    fn a_hidden_character_shows_its_picture_or_its_number() {
-        assert_eq!(plain("a\0b"), "a␀b");
-        assert_eq!(plain("\u{7f}\r"), "␡␍");
+    fn a_hidden_character_shows_its_name_or_its_number() {
+        assert_eq!(plain("a\0b"), "aNULb");
+        assert_eq!(plain("\u{7f}\r\u{1f}"), "DELCRUS");
         assert_eq!(plain("abc\u{202e}fdp"), "abcU+202Efdp");
         assert_eq!(plain("1\u{a0}000\u{e0041}"), "1U+00A0000U+E0041");
         assert_eq!(plain("two\nlines"), "two lines");
