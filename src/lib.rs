@@ -124,7 +124,6 @@ pub mod tokio {
     pub use crate::adapters::tokio::TokioSpawner;
 }
 
-/// The course of a field's confidence as a picture, with the feature `report`.
 /// The course of a field's confidence as a picture, and the review of a shadow run as a page, with
 /// the feature `report`.
 #[cfg(feature = "report")]

@@ -9,10 +9,10 @@ mod core;
 mod corrections;
 mod counts;
 mod divergences;
+mod ignore;
 mod in_flight;
 mod interval;
 mod judged;
-mod ignore;
 mod report;
 mod sealed;
 mod settings;
@@ -40,6 +40,7 @@ pub use baseline::BaselineNoise;
 pub use builder::ShadowComparatorBuilder;
 pub use counts::{Bucket, ShadowCounts};
 pub use divergences::Divergence;
+pub use ignore::{IgnoreRule, IgnoreRules};
 pub(crate) use in_flight::{RunId, Stop};
 pub use interval::IntervalMethod;
 pub use judged::{
@@ -49,9 +50,6 @@ pub use judged::{
 pub use report::ShadowReport;
 pub use sealed::Sealed;
 pub use verdict::{Blindness, ShadowVerdict};
-pub use ignore::{IgnoreRule, IgnoreRules};
-pub use report::{Divergence, ShadowCounts, ShadowReport, ShadowVerdict};
-pub use sealed::Shadowed;
 
 const NAME: &str = "shadow";
 
@@ -198,6 +196,13 @@ impl ShadowComparator {
         Judged::feasibility(&self.settings.judging, rate, in_common)
     }
 
+    /// From now on these are the differences that reviewers have accepted, instead of those before:
+    /// a document that diverges in nothing else counts as ignored. What was counted stays so. The
+    /// rules are not part of the stored state: read them from your own file at each start.
+    pub fn ignore(&self, rules: IgnoreRules) {
+        self.core.lock().ignore = rules;
+    }
+
     /// Records that somebody has taken note of the review that the run requested, and why. The
     /// verdict stays, and no event repeats the review.
     ///
@@ -283,8 +288,10 @@ impl Guard for ShadowComparator {
         }
         let not_sampled = stored.not_sampled;
         let corrections = self.settings.corrections()?;
-        let core = Core::restored(stored, corrections, &self.settings, cx)?;
-        *self.core.lock() = core;
+        let mut core = self.core.lock();
+        let ignore = core.ignore.clone();
+        *core = Core::restored(stored, corrections, ignore, &self.settings, cx)?;
+        drop(core);
         self.not_sampled.store(not_sampled, Ordering::Relaxed);
         Ok(())
     }

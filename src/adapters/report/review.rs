@@ -8,6 +8,7 @@ mod item;
 mod list;
 mod marks;
 mod numbers;
+mod of_shadow;
 mod overview;
 mod page;
 mod summary;

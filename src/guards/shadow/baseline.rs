@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counts::Bucket;
 use crate::call::{ShadowEnd, TicketId};
+use crate::stats::McNemar;
 
 /// The number of second runs that are kept.
 const RUNS: usize = 100_000;
@@ -45,6 +46,18 @@ impl BaselineNoise {
         ]
         .into_iter()
         .fold(0, u64::saturating_add)
+    }
+
+    /// The one-sided p-value of McNemar's exact test on these: how likely a candidate that differs
+    /// no more often than production does from itself shows at least this excess by chance. For one
+    /// look at the end of the run.
+    pub fn p_value(&self) -> f64 {
+        McNemar::exact(self.only_candidate, self.only_baseline).one_sided
+    }
+
+    /// Whether the candidate's excess is more than chance explains, at 5 %.
+    pub fn is_distinguishable(&self) -> bool {
+        self.p_value() < 0.05
     }
 }
 

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::ShadowComparator;
 use super::compare::JsonFields;
 use super::core::Core;
+use super::ignore::IgnoreRules;
 use super::interval::IntervalMethod;
 use super::judged::{DigestKey, JudgedSettings, LookedAt};
 use super::settings::Settings;
@@ -61,6 +62,7 @@ pub struct ShadowComparatorBuilder {
     max_calls: Option<u64>,
     max_tokens: Option<u64>,
     expected: BTreeSet<DocumentType>,
+    ignore: IgnoreRules,
     fields: JsonFields,
     key: Option<DigestKey>,
     judged: JudgedSettings,
@@ -84,6 +86,7 @@ impl ShadowComparatorBuilder {
             max_calls: None,
             max_tokens: None,
             expected: BTreeSet::new(),
+            ignore: IgnoreRules::new(),
             fields: JsonFields::new(),
             key: None,
             judged: JudgedSettings::default(),
@@ -175,6 +178,13 @@ impl ShadowComparatorBuilder {
     /// compared.
     pub fn expect_types(mut self, types: impl IntoIterator<Item = DocumentType>) -> Self {
         self.expected.extend(types);
+        self
+    }
+
+    /// Differences that reviewers have accepted: a document that diverges in nothing else counts as
+    /// ignored. See also [`ShadowComparator::ignore`].
+    pub fn ignore(mut self, rules: IgnoreRules) -> Self {
+        self.ignore = rules;
         self
     }
 
@@ -281,7 +291,7 @@ impl ShadowComparatorBuilder {
             fields: self.fields,
         };
         Ok(ShadowComparator {
-            core: Mutex::new(Core::new(settings.corrections()?)),
+            core: Mutex::new(Core::new(settings.corrections()?, self.ignore)),
             settings,
             not_sampled: AtomicU64::new(0),
             attached: Attached::new(),

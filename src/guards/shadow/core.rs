@@ -9,11 +9,12 @@ use super::baseline::Baseline;
 use super::corrections::Corrections;
 use super::counts::{Bucket, ShadowCounts};
 use super::divergences::Divergences;
+use super::ignore::IgnoreRules;
 use super::in_flight::{InFlight, Overdue, RunId, Stop};
 use super::judged::StoredJudged;
 use super::settings::Settings;
 use super::verdict::{Blindness, Evaluated, ShadowVerdict, blindness};
-use crate::call::{Feedback, ShadowEnd, ShadowResult, Ticket, TicketId};
+use crate::call::{Comparison, Difference, Feedback, ShadowEnd, ShadowResult, Ticket, TicketId};
 use crate::error::Error;
 use crate::event::{EventKind, PipelineEvent, Severity, ShadowEvent};
 use crate::format::Format;
@@ -54,12 +55,16 @@ pub(super) struct Core {
     /// Every ticket that has ended, up to a limit; whether it diverged, if it is in the rate.
     pub(super) seen: BTreeMap<TicketId, Option<bool>>,
     pub(super) in_flight: InFlight,
+    /// Of the latest document that was compared.
+    pub(super) production: Option<VersionId>,
     pub(super) total: ShadowCounts,
     pub(super) types: BoundedMap<DocumentType, ShadowCounts>,
     pub(super) divergences: Divergences,
     pub(super) baseline: Baseline,
     /// If people's corrections judge the candidate.
     pub(super) corrections: Option<Corrections>,
+    /// Differences that reviewers have accepted.
+    pub(super) ignore: IgnoreRules,
     pub(super) surplus: u64,
     pub(super) calls: u64,
     pub(super) tokens: u64,
@@ -72,15 +77,17 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(corrections: Option<Corrections>) -> Self {
+    pub(super) fn new(corrections: Option<Corrections>, ignore: IgnoreRules) -> Self {
         Self {
             seen: BTreeMap::new(),
             in_flight: InFlight::default(),
+            production: None,
             total: ShadowCounts::default(),
             types: BoundedMap::new(TYPES),
             divergences: Divergences::default(),
             baseline: Baseline::default(),
             corrections,
+            ignore,
             surplus: 0,
             calls: 0,
             tokens: 0,
@@ -224,6 +231,8 @@ impl Core {
         }
         let bucket = if *ticket.version() == settings.candidate {
             Bucket::NotComparable
+        } else if self.is_accepted(ticket, end, cx.now()) {
+            Bucket::Ignored
         } else {
             Bucket::of(end)
         };
@@ -245,6 +254,21 @@ impl Core {
             corrections.compared(ticket, comparison, cx.now());
             self.report_corrections(settings, cx);
         }
+    }
+
+    /// Whether reviewers have accepted everything in which a document diverges.
+    fn is_accepted(&self, ticket: &Ticket, end: &ShadowEnd, now: Timestamp) -> bool {
+        let ShadowEnd::Compared(Comparison::Diverged(differences)) = end else {
+            return false;
+        };
+        let mut critical = differences.iter().filter(|difference| difference.critical);
+        let is_named = critical.clone().next().is_some();
+        is_named
+            && critical.all(|difference| {
+                let Difference { field, kind, .. } = difference;
+                self.ignore
+                    .matches(ticket.document_type(), field, *kind, now)
+            })
     }
 
     /// Learns what people say of production's answer.
@@ -290,6 +314,9 @@ impl Core {
         if is_compared || known_outside < KNOWN {
             let diverges = is_compared.then(|| bucket.is_diverging());
             self.seen.insert(ticket.id(), diverges);
+        }
+        if is_compared && self.production.as_ref() != Some(ticket.version()) {
+            self.production = Some(ticket.version().clone());
         }
         self.total.add(bucket);
         let types = &mut self.types;
@@ -395,6 +422,7 @@ impl Core {
             not_sampled,
             seen: self.seen.clone(),
             in_flight: self.in_flight.documents().cloned().collect(),
+            production: self.production.clone(),
             total: self.total,
             types,
             other: self.types.other().copied(),
@@ -416,6 +444,7 @@ impl Core {
     pub(super) fn restored(
         stored: StoredRun,
         mut corrections: Option<Corrections>,
+        ignore: IgnoreRules,
         settings: &Settings,
         cx: &Cx<'_>,
     ) -> Result<Self, Error> {
@@ -437,11 +466,13 @@ impl Core {
         let mut core = Self {
             seen: stored.seen,
             in_flight: InFlight::default(),
+            production: stored.production,
             total: stored.total,
             types,
             divergences: stored.divergences,
             baseline: stored.baseline,
             corrections,
+            ignore,
             surplus: stored.surplus,
             calls: stored.calls,
             tokens: stored.tokens,
@@ -474,6 +505,8 @@ pub(super) struct StoredRun {
     pub(super) not_sampled: u64,
     seen: BTreeMap<TicketId, Option<bool>>,
     in_flight: Vec<Ticket>,
+    #[serde(default)]
+    production: Option<VersionId>,
     total: ShadowCounts,
     types: Vec<(DocumentType, ShadowCounts)>,
     other: Option<ShadowCounts>,

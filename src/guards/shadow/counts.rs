@@ -182,11 +182,7 @@ impl ShadowCounts {
 
     /// The same by another method.
     pub fn interval_by(&self, method: IntervalMethod) -> (Ratio, Ratio) {
-        let (low, high) = method.interval(self.diverging(), self.compared());
-        (
-            billionths((low * BILLION).floor()),
-            billionths((high * BILLION).ceil()),
-        )
+        method.interval(self.diverging(), self.compared())
     }
 
     pub(super) fn add(&mut self, bucket: Bucket) {
@@ -216,16 +212,4 @@ impl ShadowCounts {
             Bucket::Withheld => &mut self.withheld,
         }
     }
-}
-
-const BILLION: f64 = 1e9;
-
-fn billionths(count: f64) -> Ratio {
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a whole number from 0 to a billion fits"
-    )]
-    let count = count.clamp(0.0, BILLION) as u32;
-    Ratio::new(count, 1_000_000_000).unwrap_or(Ratio::ONE)
 }

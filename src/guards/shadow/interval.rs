@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ratio::Ratio;
 use crate::stats::{clopper_pearson, wilson};
 
 /// By which method the interval of a divergence rate is computed, two-sided at 95 %.
@@ -18,11 +19,32 @@ pub enum IntervalMethod {
 }
 
 impl IntervalMethod {
-    /// The ends of the interval for `part` of `whole`.
-    pub(super) fn interval(self, part: u64, whole: u64) -> (f64, f64) {
+    /// The interval for the rate of `part` in `whole`, its ends rounded outwards to billionths; 0 %
+    /// to 100 % if `whole` is zero.
+    pub fn interval(self, part: u64, whole: u64) -> (Ratio, Ratio) {
+        let (low, high) = self.ends(part, whole);
+        (
+            billionths((low * BILLION).floor()),
+            billionths((high * BILLION).ceil()),
+        )
+    }
+
+    pub(super) fn ends(self, part: u64, whole: u64) -> (f64, f64) {
         match self {
             Self::ClopperPearson => clopper_pearson(part, whole),
             Self::Wilson => wilson(part, whole),
         }
     }
+}
+
+const BILLION: f64 = 1e9;
+
+fn billionths(count: f64) -> Ratio {
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number from 0 to a billion fits"
+    )]
+    let count = count.clamp(0.0, BILLION) as u32;
+    Ratio::new(count, 1_000_000_000).unwrap_or(Ratio::ONE)
 }

@@ -27,6 +27,10 @@ pub struct ShadowReport {
     pub experiment: String,
     /// The verdict on the candidate, as of the latest evaluation.
     pub verdict: ShadowVerdict,
+    /// Production's version, as of the latest document that was compared.
+    pub production: Option<VersionId>,
+    /// The 95 % interval of the rate, by the method of the configuration.
+    pub interval: (Ratio, Ratio),
     /// The rate above which a review is requested.
     pub threshold: Ratio,
     /// How the documents of all types ended.
@@ -88,6 +92,8 @@ impl ShadowReport {
             candidate: settings.candidate.clone(),
             experiment: settings.experiment.clone(),
             verdict: core.verdict(settings),
+            production: core.production.clone(),
+            interval: core.total.interval_by(settings.interval),
             threshold: settings.threshold,
             total: ShadowCounts {
                 not_sampled,

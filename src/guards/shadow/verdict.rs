@@ -95,7 +95,7 @@ pub(super) struct Evaluated {
 impl Evaluated {
     /// The verdict without a review.
     pub(super) fn verdict(self, settings: &Settings) -> ShadowVerdict {
-        let (_, high) = settings.interval.interval(self.diverging, self.compared);
+        let (_, high) = settings.interval.ends(self.diverging, self.compared);
         if high <= settings.threshold.as_f64() {
             ShadowVerdict::CertifiedBelow
         } else {
