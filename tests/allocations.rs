@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fusebox::Feedback;
-use fusebox::call::{Outcome, Signal};
+use fusebox::call::{Comparison, Difference, Outcome, Signal};
 use fusebox::clock::MockClock;
 use fusebox::event::Outbox;
 use fusebox::guard::{Acceptance, Cx};
@@ -283,5 +283,37 @@ fn a_count_takes_less_than_64_megabytes() -> Result<(), fusebox::Error> {
             }
         }
     }
+    Ok(())
+}
+
+/// Both texts of 10 KB, as a comparator gives them, and what is kept beside them.
+#[test]
+fn five_hundred_divergences_of_ten_kilobytes_take_16_megabytes_at_most()
+-> Result<(), fusebox::Error> {
+    let candidate = VersionId::new("v8")?;
+    let shadow = Arc::new(ShadowComparator::builder(candidate.clone()).build()?);
+    let pipeline = Pipeline::builder(LineUp::new(Version::new("v7", "gpt-4o")?))
+        .guard(Arc::clone(&shadow))
+        .build()?;
+    let text = "x".repeat(10 << 10);
+    let total = Field::new("/text")?;
+    let counted = allocation_counter::measure(|| {
+        for n in 0..500 {
+            let Ok(call) = Call::new(format!("inv-{n}"), "invoice") else {
+                continue;
+            };
+            let Some(permit) = pipeline.admit(&call).permit() else {
+                continue;
+            };
+            let settlement = permit.answer(Report::new());
+            let difference = Difference::changed(total.clone()).between(&text, &text);
+            let diverged = Comparison::Diverged(vec![difference]);
+            let feedback = Feedback::compared(candidate.clone(), diverged);
+            pipeline.observe(settlement.ticket(), feedback);
+        }
+    });
+    assert_eq!(shadow.report().divergences.len(), 500);
+    let megabytes = counted.bytes_current >> 20;
+    assert!((9..=16).contains(&megabytes), "{megabytes} MB");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! How a candidate's answer compares with production's, and how a document ended in a shadow run.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::failure::FailureKind;
 use crate::name::{Field, VersionId};
@@ -51,6 +52,10 @@ pub struct Difference {
     /// never written.
     #[serde(skip)]
     pub(crate) normalised: Option<String>,
+    /// The candidate's value itself, where there is no such form and it is neither an object nor an
+    /// array. It is never written.
+    #[serde(skip)]
+    pub(crate) value: Option<Value>,
 }
 
 /// In which way a field differs.
@@ -83,6 +88,7 @@ impl Difference {
             production: None,
             candidate: None,
             normalised: None,
+            value: None,
         }
     }
 

@@ -221,6 +221,15 @@ impl ShadowComparatorBuilder {
         self
     }
 
+    /// Keeps the candidate's numbers and texts of up to so many bytes where a tolerance applies (none
+    /// by default). Two values within a tolerance have no hash in common, so without this it is unknown
+    /// whether the candidate had the settled value. The values are part of the stored state, and are
+    /// let go with their document.
+    pub fn keep_values_within_tolerances(mut self, bytes: usize) -> Self {
+        self.judged.kept_bytes = bytes;
+        self
+    }
+
     /// How many documents are compared at most to judge the candidate by corrections (20,000 by
     /// default; up to 100,000).
     pub fn judged_documents(mut self, documents: u64) -> Self {

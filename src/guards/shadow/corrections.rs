@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use super::compare::JsonFields;
 use super::judged::{Judged, JudgedReport, JudgedVerdict, Settled, StoredJudged};
 use crate::call::{Comparison, Correction, Feedback, SettledValue, Ticket};
@@ -43,13 +45,7 @@ impl Corrections {
         match feedback {
             Feedback::Corrected(correction) => {
                 if let Some(correction) = self.of_critical_field(correction) {
-                    let normalised = self.normalised(&correction);
-                    let settled = match (correction.settled(), &normalised) {
-                        (Some(SettledValue::Absent), _) => Settled::Absent,
-                        (Some(SettledValue::Value(_)), Some(value)) => Settled::Value(value),
-                        _ => Settled::Untold,
-                    };
-                    self.judged.corrected(ticket, &correction, settled, now);
+                    self.correct(ticket, &correction, now);
                 }
             }
             Feedback::Retracted(correction) => {
@@ -128,12 +124,30 @@ impl Corrections {
         })
     }
 
-    /// The settled value in the form that all equal values share, if it has one.
-    fn normalised(&self, correction: &Correction) -> Option<String> {
-        let Some(SettledValue::Value(value)) = correction.settled() else {
-            return None;
+    fn correct(&mut self, ticket: &Ticket, correction: &Correction, now: Timestamp) {
+        let field = correction.field();
+        let value = match correction.settled() {
+            Some(SettledValue::Value(value)) => value,
+            settled => {
+                let settled = settled.map_or(Settled::Untold, |_| Settled::Absent);
+                return self.judged.corrected(ticket, correction, settled, now);
+            }
         };
-        let field: &Field = correction.field();
-        self.fields.canonical(field, value)
+        let normalised = self.fields.canonical(field, value);
+        let kept = self.judged.kept(ticket.id(), field).map(str::to_owned);
+        let settled = match (&normalised, &kept) {
+            (Some(value), _) => Settled::Value(value),
+            (None, Some(kept)) if self.agrees(field, value, kept) => Settled::Kept(kept),
+            // Another value than the candidate's; which one makes no difference.
+            (None, Some(_)) => Settled::Value(""),
+            (None, None) => Settled::Untold,
+        };
+        self.judged.corrected(ticket, correction, settled, now);
+    }
+
+    /// Whether the settled value is the candidate's, within the tolerances.
+    fn agrees(&self, field: &Field, settled: &Value, kept: &str) -> bool {
+        let candidate: Result<Value, _> = serde_json::from_str(kept);
+        candidate.is_ok_and(|candidate| self.fields.agrees(field, settled, &candidate))
     }
 }

@@ -78,6 +78,7 @@ fn bounded(end: &ShadowEnd) -> ShadowEnd {
             production: difference.production.clone().filter(|_| fits),
             candidate: difference.candidate.clone().filter(|_| fits),
             normalised: None,
+            value: None,
             field: difference.field.clone(),
             ..*difference
         }

@@ -24,7 +24,7 @@ use self::waiting::Waiting;
 use crate::call::{Comparison, Correction, Ticket, TicketId};
 use crate::error::Error;
 use crate::format::Format;
-use crate::name::{BatchKey, DocumentType};
+use crate::name::{BatchKey, DocumentType, Field};
 use crate::ratio::Ratio;
 use crate::stats::{BoundedMap, Place};
 use crate::time::Timestamp;
@@ -129,7 +129,7 @@ impl Judged {
     ) -> bool {
         self.advance(now);
         let id = ticket.id();
-        let Some(differing) = Differing::of(comparison, &self.key) else {
+        let Some(differing) = Differing::of(comparison, &self.key, self.settings.kept_bytes) else {
             return false;
         };
         if self.documents.contains_key(&id) {
@@ -158,6 +158,11 @@ impl Judged {
         self.revise(id);
         self.advance(now);
         place == Place::FirstOverflow
+    }
+
+    /// The candidate's value, where it is kept because it has no form that all equal values share.
+    pub(crate) fn kept(&self, ticket: TicketId, field: &Field) -> Option<&str> {
+        self.documents.get(&ticket)?.differing.kept(field)
     }
 
     /// Takes in a correction of a critical field, and the value that people settled on.

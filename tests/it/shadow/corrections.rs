@@ -168,6 +168,32 @@ fn a_settled_value_is_the_candidates_by_the_rules_of_its_field() {
 }
 
 #[test]
+fn within_a_tolerance_the_candidates_value_is_kept_by_choice_or_it_is_unknown() {
+    let tolerant = || {
+        let fields = JsonFields::builder().absolute_tolerance("/total", "0.01");
+        fields.build().unwrap()
+    };
+    for (bytes, settled, pairs) in [
+        (0, "12.50", [0, 0, 0, 0, 1]),
+        (6, "12.50", [0, 0, 0, 0, 1]),
+        (7, "12.50", [0, 0, 1, 0, 0]),
+        (7, "12.51", [0, 0, 1, 0, 0]),
+        (7, "12.511", [0, 0, 0, 1, 0]),
+    ] {
+        let builder = builder().fields(tolerant()).judged_by_corrections(KEY);
+        let mut judging = Judging::new(builder.keep_values_within_tolerances(bytes));
+        judging.fields = tolerant();
+        // As text with its quotes, the candidate's value has 7 bytes.
+        let ticket = judging.total("1250", "12.50");
+        let snapshot = stored(&judging.pipeline);
+        judging.pipeline.restore(&snapshot).unwrap();
+        judging.corrects(&ticket, "total", settled);
+        judging.reviews(&ticket);
+        assert_eq!(judging.pairs(), pairs, "{bytes} {settled}");
+    }
+}
+
+#[test]
 fn a_field_that_should_not_be_there_and_one_without_a_told_value() {
     let judging = Judging::new(judging());
     let ticket = judging.document(&json!({ "total": "1" }), &json!({}));

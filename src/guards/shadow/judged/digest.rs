@@ -28,6 +28,8 @@ pub(crate) enum Settled<'v> {
     Absent,
     /// Nobody said.
     Untold,
+    /// A value that agrees with the candidate's, which is kept as this text.
+    Kept(&'v str),
     /// This value, in the form that all equal values share.
     Value(&'v str),
 }
@@ -35,6 +37,7 @@ pub(crate) enum Settled<'v> {
 const ABSENT: u8 = 0;
 const PRESENT: u8 = 1;
 const CHECK: u8 = 2;
+const KEPT: u8 = 3;
 
 impl DigestKey {
     /// A key of 128 secret bits.
@@ -46,6 +49,7 @@ impl DigestKey {
     pub(super) fn settled(&self, field: &Field, settled: Settled<'_>) -> Option<Digest> {
         match settled {
             Settled::Absent => Some(self.absent(field)),
+            Settled::Kept(text) => Some(self.kept(field, text)),
             Settled::Untold => None,
             Settled::Value(value) => Some(self.value(field, value)),
         }
@@ -59,6 +63,11 @@ impl DigestKey {
     /// The digest of a value.
     pub(super) fn value(&self, field: &Field, normalised: &str) -> Digest {
         self.hash(PRESENT, field.as_str(), normalised)
+    }
+
+    /// The digest of a value that is kept as this text.
+    pub(super) fn kept(&self, field: &Field, text: &str) -> Digest {
+        self.hash(KEPT, field.as_str(), text)
     }
 
     /// Tells keys apart without telling a key.

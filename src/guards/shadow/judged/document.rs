@@ -1,6 +1,7 @@
 //! One compared document: in which fields the answers differ, and which of the two was right.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::digest::{Digest, DigestKey};
 use super::report::{Pair, Standing};
@@ -40,6 +41,9 @@ pub(super) struct Document {
 pub(super) struct Differing {
     #[serde(rename = "differing", default, skip_serializing_if = "Vec::is_empty")]
     fields: Vec<(Field, Option<Digest>)>,
+    /// The candidate's values that are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    kept: Vec<(Field, String)>,
     /// Whether they differ in what no field names too.
     #[serde(
         rename = "elsewhere",
@@ -51,21 +55,44 @@ pub(super) struct Differing {
 
 impl Differing {
     /// What a comparison says; `None` where the answers could not be compared.
-    pub(super) fn of(comparison: &Comparison, key: &DigestKey) -> Option<Self> {
+    pub(super) fn of(comparison: &Comparison, key: &DigestKey, kept_bytes: usize) -> Option<Self> {
         match comparison {
             Comparison::Match | Comparison::Ignored(_) => Some(Self::default()),
             Comparison::NotComparable(_) => None,
             Comparison::Diverged(differences) => {
                 let critical = differences.iter().filter(|difference| difference.critical);
-                let fields: Vec<_> = critical
-                    .clone()
-                    .take(FIELDS)
-                    .map(|difference| (difference.field.clone(), digest(difference, key)))
-                    .collect();
-                let elsewhere = fields.is_empty() || critical.count() > FIELDS;
-                Some(Self { fields, elsewhere })
+                let elsewhere =
+                    critical.clone().next().is_none() || critical.clone().count() > FIELDS;
+                let mut differing = Self {
+                    elsewhere,
+                    ..Self::default()
+                };
+                for difference in critical.take(FIELDS) {
+                    differing.add(difference, key, kept_bytes);
+                }
+                Some(differing)
             }
         }
+    }
+
+    fn add(&mut self, difference: &Difference, key: &DigestKey, kept_bytes: usize) {
+        let field = &difference.field;
+        let value = difference.value.as_ref().filter(|_| kept_bytes > 0);
+        let kept = value
+            .map(Value::to_string)
+            .filter(|text| text.len() <= kept_bytes);
+        let digest = match &kept {
+            Some(text) => Some(key.kept(field, text)),
+            None => digest(difference, key),
+        };
+        self.kept.extend(kept.map(|text| (field.clone(), text)));
+        self.fields.push((field.clone(), digest));
+    }
+
+    /// The candidate's value, if it is kept.
+    pub(super) fn kept(&self, field: &Field) -> Option<&str> {
+        let kept = self.kept.iter().find(|(kept, _)| kept == field);
+        kept.map(|(_, text)| text.as_str())
     }
 
     fn is_empty(&self) -> bool {
@@ -74,7 +101,7 @@ impl Differing {
 
     /// Whether a stored one is what this type can hold.
     pub(super) fn is_possible(&self) -> bool {
-        self.fields.len() <= FIELDS
+        self.fields.len() <= FIELDS && self.kept.len() <= FIELDS
     }
 
     /// Whether the candidate is wrong, by what people told; `None` if it cannot be said.

@@ -48,6 +48,9 @@ pub(crate) struct JudgedSettings {
     /// the review first: until the corrections are there, a candidate that is right where production
     /// is wrong would look as if it alone were wrong.
     pub(crate) review_grace: Duration,
+    /// The bytes up to which a candidate's value is kept that has no form that all equal values
+    /// share.
+    pub(crate) kept_bytes: usize,
     /// The number of documents that are remembered.
     pub(crate) documents: usize,
     /// The time for which a document is remembered.
@@ -93,6 +96,7 @@ impl Default for JudgedSettings {
             max_ratio: MAX_RATIO,
             settles_after: SETTLES_AFTER,
             review_grace: REVIEW_GRACE,
+            kept_bytes: 0,
             documents: DOCUMENTS,
             age: AGE,
         }

@@ -85,6 +85,10 @@ impl<'a> Sink<'a> for Collector<'a> {
     }
 }
 
+fn is_scalar(value: &Value) -> bool {
+    !matches!(value, Value::Array(_) | Value::Object(_))
+}
+
 impl Kept<'_> {
     fn difference(self, critical: bool, chars: usize) -> Difference {
         // With different types, quotes tell a text from what it looks like.
@@ -93,10 +97,16 @@ impl Kept<'_> {
             _ => readable(value, chars),
         };
         let canonical = |value| canonical(value, &self.scope, LEVELS);
+        let normalised = self.candidate.and_then(canonical);
+        let has_form = normalised.is_some();
         Difference {
             production: self.production.map(shown),
             candidate: self.candidate.map(shown),
-            normalised: self.candidate.and_then(canonical),
+            value: self
+                .candidate
+                .filter(|value| !has_form && is_scalar(value))
+                .cloned(),
+            normalised,
             field: Field::new(&self.pointer).unwrap_or_else(|_| Field::whole_answer()),
             kind: self.kind,
             critical,
