@@ -253,3 +253,21 @@ fn arrays_that_are_too_large_to_match_are_not_comparable() {
         ["/0: 0 -> -"]
     );
 }
+
+#[test]
+fn the_search_for_similar_elements_ends_and_costs_no_comparison() {
+    let exact = JsonFields::builder().unordered([""]).build().unwrap();
+    // Half of the members of each pair agree, so that each element has many similar ones.
+    let elements = |n: u32, offset: u32| {
+        let elements = (0..n).map(|at| json!({"same": 1, "own": at + offset}));
+        json!(elements.collect::<Vec<_>>())
+    };
+    let found = told(&exact.compare(&elements(3, 0), &elements(3, 10)));
+    assert_eq!(
+        found,
+        ["/0/own: 0 -> 10", "/1/own: 1 -> 11", "/2/own: 2 -> 12"]
+    );
+    let found = told(&exact.compare(&elements(2_000, 0), &elements(2_000, 10_000)));
+    assert_eq!(found.len(), 100);
+    assert_eq!(found[0], r#"/0: {"own":0,"same":1} -> -"#);
+}

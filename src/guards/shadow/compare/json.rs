@@ -59,8 +59,8 @@ const DIFFERENCES: usize = 100;
 /// - [`Comparison::Ignored`] if only other fields differ.
 /// - [`Comparison::NotComparable`] if both answers are nested more than 128 levels deep at one
 ///   place, or if unordered arrays are so large that finding out which elements belong together
-///   takes more than 500,000 steps (more than 300 elements on each side that all differ, where a
-///   tolerance applies; without one, the size does not matter).
+///   takes more than 500,000 steps: where a tolerance applies, more than 300 elements on each side
+///   that all differ. Without a tolerance, the size does not matter.
 ///
 /// Differences are sorted by path: keys as texts, indexes as numbers. Each names its field by a
 /// pointer; the whole answer is `(answer)`, because its pointer is empty and a [`Field`] is not.
@@ -254,8 +254,7 @@ pub struct SerialisedFields(JsonFields);
 
 impl<T: Serialize + ?Sized> Compare<T> for SerialisedFields {
     fn compare(&self, production: &T, candidate: &T) -> Comparison {
-        let [production, candidate] =
-            [production, candidate].map(|answer| serde_json::to_value(answer));
+        let [production, candidate] = [production, candidate].map(serde_json::to_value);
         match (production, candidate) {
             (Ok(production), Ok(candidate)) => self.0.compare(&production, &candidate),
             (Err(error), _) => not_serialised("production's answer", &error),

@@ -66,7 +66,8 @@ impl JsonFieldsBuilder {
     /// their order: name each. Elements are matched so that as many as possible agree. Of the rest,
     /// objects and arrays that agree in at least half of their own members are compared with each
     /// other, under production's index; what is left is missing (with production's index) or added
-    /// (with the candidate's, after all others). Only `*` names the elements of such an array.
+    /// (with the candidate's, after all others). The search for elements that belong together in this
+    /// way ends after 100,000 steps. Only `*` names the elements of such an array.
     pub fn unordered(self, paths: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         self.set(paths, &Setting::Unordered)
     }

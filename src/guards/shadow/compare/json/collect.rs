@@ -27,7 +27,7 @@ struct Kept<'a> {
     candidate: Option<&'a Value>,
 }
 
-impl<'a> Collector<'a> {
+impl Collector<'_> {
     pub(super) fn of_at_most(differences: usize) -> Self {
         Self {
             most: differences,

@@ -29,7 +29,7 @@ impl Tolerance {
     /// At most this share of production's number apart, a plain decimal below 1.
     pub(super) fn relative(bound: &str) -> Option<Self> {
         let absolute = Self::absolute(bound)?;
-        (absolute.bound < BigDecimal::from(1)).then_some(Self {
+        (absolute.bound < 1).then_some(Self {
             is_relative: true,
             ..absolute
         })

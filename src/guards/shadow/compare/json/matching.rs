@@ -62,12 +62,11 @@ impl Pairs {
                     if let Some(origin) = came_from.get_mut(right) {
                         *origin = Some(left);
                     }
-                    match self.left_of.get(right).copied().flatten() {
-                        Some(owner) => queue.push_back(owner),
-                        None => {
-                            self.change_partners(&came_from, right);
-                            break 'search;
-                        }
+                    if let Some(owner) = self.left_of.get(right).copied().flatten() {
+                        queue.push_back(owner);
+                    } else {
+                        self.change_partners(&came_from, right);
+                        break 'search;
                     }
                 }
             }

@@ -41,7 +41,7 @@ struct Node {
     /// Each with the number of the setting: at one place, the later one applies.
     text: Option<(usize, Option<NormalisedText>)>,
     tolerance: Option<(usize, Tolerance)>,
-    has_tolerance_below: bool,
+    tolerances_below: usize,
 }
 
 impl Rules {
@@ -60,7 +60,7 @@ impl Rules {
             let Some(node) = self.nodes.get_mut(at) else {
                 return;
             };
-            node.has_tolerance_below |= matches!(mark, Mark::Tolerance(_));
+            node.tolerances_below += usize::from(matches!(mark, Mark::Tolerance(_)));
             at = if segment == ANY {
                 *node.any.get_or_insert(next)
             } else {
@@ -159,7 +159,7 @@ impl<'a> Scope<'a> {
 
     /// Whether a tolerance applies to the value or to a place inside it.
     pub(super) fn has_tolerance(&self) -> bool {
-        self.tolerance.is_some() || self.here.iter().any(|node| node.has_tolerance_below)
+        self.tolerance.is_some() || self.here.iter().any(|node| node.tolerances_below > 0)
     }
 
     /// Whether the value, or a value inside it, is critical.

@@ -13,10 +13,11 @@ use crate::call::DifferenceKind;
 
 /// The deepest value that is compared; `serde_json` reads no text that is nested deeper.
 pub(super) const LEVELS: usize = 128;
-/// The number of pairs of values, and of comparisons, for the matching of unordered arrays.
-const EFFORT: u32 = 500_000;
-/// The number of pairs of elements without an equal among which similar ones are looked for.
-const SIMILAR: usize = 10_000;
+/// The number of steps in search of partners within a tolerance, which grow with the product of the
+/// lengths of two arrays.
+const MATCHING_STEPS: u32 = 500_000;
+/// The same in search of similar elements among those without a partner.
+const SIMILARITY_STEPS: u32 = 100_000;
 
 /// Where two values differ, in the middle of a walk.
 #[derive(Debug)]
@@ -62,7 +63,9 @@ pub(super) fn walk<'a>(
     let mut walk = Walk {
         path: Vec::new(),
         probing: 0,
-        effort: EFFORT,
+        is_counting: false,
+        steps: MATCHING_STEPS,
+        similarity_steps: SIMILARITY_STEPS,
         sink,
     };
     walk.values(production, candidate, scope)
@@ -84,7 +87,10 @@ struct Walk<'s, 'a, S> {
     path: Vec<Segment<'a>>,
     /// How many searches for a partner are open; inside one, the first difference ends it.
     probing: u32,
-    effort: u32,
+    /// Whether steps are counted at the moment, and how many are left of each kind.
+    is_counting: bool,
+    steps: u32,
+    similarity_steps: u32,
     sink: &'s mut S,
 }
 
@@ -98,7 +104,7 @@ impl<'a, S: Sink<'a>> Walk<'_, 'a, S> {
         if scope.is_ignored() {
             return Ok(());
         }
-        if self.probing > 0 {
+        if self.is_counting {
             self.spend()?;
         }
         match (production, candidate) {
@@ -238,10 +244,12 @@ impl<'a, S: Sink<'a>> Walk<'_, 'a, S> {
                 if let Some(agree) = known.get(&(left, right)) {
                     return Ok(*agree);
                 }
+                let was_counting = std::mem::replace(&mut self.is_counting, true);
                 let agree = match (production.get(left), candidate.get(right)) {
                     (Some(one), Some(other)) => self.agree(left, one, other, each)?,
                     _ => false,
                 };
+                self.is_counting = was_counting;
                 known.insert((left, right), agree);
                 Ok(agree)
             })?;
@@ -265,7 +273,8 @@ impl<'a, S: Sink<'a>> Walk<'_, 'a, S> {
         Ok(pairs)
     }
 
-    /// Pairs of elements that differ in at most half of their own members, the most similar first.
+    /// Pairs of elements that agree in at least half of their own members, the most similar first;
+    /// none if finding them takes too many steps.
     fn similar(
         &mut self,
         production: &'a [Value],
@@ -275,16 +284,25 @@ impl<'a, S: Sink<'a>> Walk<'_, 'a, S> {
         each: &Scope<'a>,
     ) -> Result<Vec<(usize, usize)>, Stop> {
         let mut similar = Vec::new();
-        if missing.len().saturating_mul(added.len()) <= SIMILAR {
-            for (left, one) in of(production, missing.to_vec()) {
-                for (right, other) in of(candidate, added.to_vec()) {
-                    let (same, different) = self.alike(left, one, other, each)?;
-                    if same > 0 && different <= same {
+        std::mem::swap(&mut self.steps, &mut self.similarity_steps);
+        let was_counting = std::mem::replace(&mut self.is_counting, true);
+        'search: for (left, one) in of(production, missing.to_vec()) {
+            for (right, other) in of(candidate, added.to_vec()) {
+                match self.alike(left, one, other, each) {
+                    Ok((same, different)) if same > 0 && different <= same => {
                         similar.push((different, Reverse(same), left, right));
                     }
+                    Ok(_) => {}
+                    Err(Stop::TooLarge) => {
+                        similar.clear();
+                        break 'search;
+                    }
+                    Err(stop) => return Err(stop),
                 }
             }
         }
+        self.is_counting = was_counting;
+        std::mem::swap(&mut self.steps, &mut self.similarity_steps);
         similar.sort_unstable();
         let mut pairs = Pairs::none(production.len(), candidate.len());
         let mut chosen = Vec::new();
@@ -306,12 +324,14 @@ impl<'a, S: Sink<'a>> Walk<'_, 'a, S> {
         scope: &Scope<'a>,
     ) -> Result<(usize, usize), Stop> {
         let (mut same, mut different) = (0, 0);
+        self.spend()?;
         match (production, candidate) {
             (Value::Object(production), Value::Object(candidate)) => {
                 let added = candidate
                     .keys()
                     .filter(|key| !production.contains_key(*key));
                 for key in production.keys().chain(added) {
+                    self.spend()?;
                     let scope = scope.key(key);
                     let agree = match (production.get(key), candidate.get(key)) {
                         _ if scope.is_ignored() => continue,
@@ -417,7 +437,7 @@ impl<'a, S: Sink<'a>> Walk<'_, 'a, S> {
     }
 
     fn spend(&mut self) -> Result<(), Stop> {
-        self.effort = self.effort.checked_sub(1).ok_or(Stop::TooLarge)?;
+        self.steps = self.steps.checked_sub(1).ok_or(Stop::TooLarge)?;
         Ok(())
     }
 }
