@@ -34,7 +34,8 @@ fn extraction() -> Value {
                 "sku": format!("SKU-{:06}-{}", n * 7919, if n % 2 == 0 { "blue" } else { "steel" }),
                 "description": format!(
                     "Hexagon head screw, fully threaded, stainless steel A2, M{} x {} mm, box of 100, \
-                     with washers and nuts of the same grade, packed by hand, item {n}",
+                     with washers and nuts of the same grade, packed by hand in Sprockhövel, delivered \
+                     free of charge, item {n}",
                     n % 12 + 4,
                     n * 5 + 20
                 ),
