@@ -249,7 +249,7 @@ fn the_page_opens_without_a_complaint_and_no_request_leaves() {
         assert!(page.text("#done").starts_with("0 of "), "the script ran");
         let (complaints, requests) = page.complaints_and_requests();
         assert_eq!(complaints, [""; 0]);
-        assert_eq!(requests, [page.url.clone()]);
+        assert_eq!(requests, std::slice::from_ref(&page.url));
     }
 }
 

@@ -356,6 +356,10 @@ mod tests {
                     let field = Field::new(field).unwrap();
                     let found = rules.matches(&document_type, &field, kind, NOW);
                     assert_eq!(found, expected, "{document_type} {field} {kind:?}");
+                    let by_rule = rules
+                        .iter()
+                        .any(|rule| rule.matches(&document_type, &field, kind, NOW));
+                    assert_eq!(by_rule, expected, "{document_type} {field} {kind:?}");
                 }
             }
         }

@@ -19,7 +19,7 @@ fn mark(document_type: &str, field: Option<&str>, verdict: &str, at: u64) -> Val
     })
 }
 
-fn file(marks: Vec<Value>) -> Value {
+fn file(marks: &[Value]) -> Value {
     json!({
         "format": 1, "report": "00f3a1c2d4e5b697", "production": "v7", "candidate": "v8", "reviewer": "Ada",
         "saved_at": NOW.as_millis(), "marks": marks,
@@ -27,7 +27,7 @@ fn file(marks: Vec<Value>) -> Value {
 }
 
 fn rules_of(marks: Vec<Value>, now: Timestamp) -> IgnoreRules {
-    let marks = Marks::read(file(marks).to_string()).unwrap();
+    let marks = Marks::read(file(&marks).to_string()).unwrap();
     marks.ignore_rules(now).unwrap()
 }
 
@@ -43,7 +43,7 @@ fn subjects(rules: &IgnoreRules) -> Vec<(&str, &str, u64)> {
 fn a_file_is_read_with_all_that_it_says() {
     let mut saved = mark("invoice", Some("/total"), "reject", 7);
     saved["note"] = "a factor of 100".into();
-    let marks = Marks::read(file(vec![saved]).to_string()).unwrap();
+    let marks = Marks::read(file(&[saved]).to_string()).unwrap();
     assert_eq!(
         (marks.report(), marks.reviewer()),
         ("00f3a1c2d4e5b697", "Ada")
@@ -74,7 +74,7 @@ fn a_file_is_read_with_all_that_it_says() {
 #[test]
 fn what_is_not_such_a_file_is_refused_with_what_is_allowed() {
     let changed = |change: fn(&mut Value)| {
-        let mut file = file(vec![mark("invoice", Some("/total"), "accept", 0)]);
+        let mut file = file(&[mark("invoice", Some("/total"), "accept", 0)]);
         change(&mut file);
         file.to_string()
     };
@@ -129,7 +129,7 @@ fn what_is_not_such_a_file_is_refused_with_what_is_allowed() {
         );
     }
     Marks::read(changed(|file| {
-        file["marks"][0]["note"] = json!("x".repeat(10_000))
+        file["marks"][0]["note"] = json!("x".repeat(10_000));
     }))
     .unwrap();
     Marks::read([0xff, 0xfe]).unwrap_err();
@@ -137,7 +137,7 @@ fn what_is_not_such_a_file_is_refused_with_what_is_allowed() {
 
 #[test]
 fn a_file_of_10_megabytes_is_read_and_a_larger_one_is_not() {
-    let text = file(Vec::new()).to_string();
+    let text = file(&[]).to_string();
     let padded = |length: usize| format!("{text}{}", " ".repeat(length - text.len()));
     Marks::read(padded(10_000_000)).unwrap();
     let error = Marks::read(padded(10_000_001)).unwrap_err().to_string();
@@ -234,16 +234,9 @@ fn a_rule_has_the_latest_mark_and_the_first_note() {
 
 #[test]
 fn another_time_is_more_than_zero_and_at_most_366_days() {
-    let marks = Marks::read(
-        file(vec![mark(
-            "invoice",
-            Some("/unit"),
-            "accept",
-            NOW.as_millis(),
-        )])
-        .to_string(),
-    )
-    .unwrap();
+    let marks =
+        Marks::read(file(&[mark("invoice", Some("/unit"), "accept", NOW.as_millis())]).to_string())
+            .unwrap();
     let days = |days: u64| Duration::from_millis(days * DAY);
     let rules = marks.ignore_rules_for(days(366), NOW).unwrap();
     assert_eq!(
@@ -264,7 +257,7 @@ fn a_thousand_rules_are_made_and_one_more_is_an_error() {
     let of = |count: usize| {
         let marks =
             (0..count).map(|n| mark("invoice", Some(&format!("f{n}")), "accept", NOW.as_millis()));
-        let marks = Marks::read(file(marks.collect()).to_string()).unwrap();
+        let marks = Marks::read(file(&marks.collect::<Vec<_>>()).to_string()).unwrap();
         marks.ignore_rules(NOW).map(|rules| rules.len())
     };
     assert_eq!(of(1_000).unwrap(), 1_000);
@@ -287,7 +280,7 @@ proptest! {
     #[test]
     fn no_file_makes_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0_usize..400) {
         let _ = Marks::read(&bytes);
-        let text = file(vec![mark("invoice", Some("/total"), "accept", 0)]).to_string();
+        let text = file(&[mark("invoice", Some("/total"), "accept", 0)]).to_string();
         let cut = cut.min(text.len() - 1);
         prop_assert!(Marks::read(&text[..cut]).is_err());
     }

@@ -135,6 +135,12 @@ pub(crate) fn realistic() -> ReviewReport {
 }
 
 fn items() -> Vec<ReviewItem> {
+    let mut items = invoices();
+    items.extend(contracts_and_tickets());
+    items
+}
+
+fn invoices() -> Vec<ReviewItem> {
     let mut items = Vec::new();
     for n in 0..6_u64 {
         let (right, wrong) = (
@@ -183,6 +189,11 @@ fn items() -> Vec<ReviewItem> {
             ]),
         ));
     }
+    items
+}
+
+fn contracts_and_tickets() -> Vec<ReviewItem> {
+    let mut items = Vec::new();
     let clause = "The Supplier shall indemnify the Customer against all losses arising from a breach of clause 7, \
                   provided that the Customer gives notice within thirty (30) days after it becomes aware of the \
                   claim, and that the total liability under this agreement does not exceed the fees paid in the \

@@ -13,7 +13,7 @@ const LEAST_ALIKE: f32 = 0.6;
 /// The number of words, and of gaps between them, up to which two texts are compared: in the worst
 /// case the time grows with its square. It does not depend on a clock, so that a page is the same on
 /// every machine.
-const MOST_WORDS: usize = 1_500;
+const MOST_WORDS: usize = 1_000;
 /// A longer text is not split into words at all.
 const LONGEST_BY_WORD: usize = 30_000;
 /// Equal text between two changes is left out above this number of characters ..
