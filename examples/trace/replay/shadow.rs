@@ -430,6 +430,8 @@ impl Shown {
         });
         let mut paths: Vec<_> = self.differences.iter().map(path).collect();
         paths.sort_unstable();
+        // An element that is replaced is missing and added at one place.
+        paths.dedup();
         seen.insert("bucket".to_owned(), json!(bucket));
         seen.insert("kind".to_owned(), json!(self.kind()));
         seen.insert("paths".to_owned(), json!(paths));
