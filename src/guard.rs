@@ -40,6 +40,7 @@
 //! ```
 
 mod attached;
+mod clearance;
 mod context;
 mod incident;
 mod incidents;
@@ -55,6 +56,7 @@ use crate::error::Error;
 use crate::name::DocumentType;
 
 pub use attached::Attached;
+pub use clearance::Clearance;
 pub use context::Cx;
 pub(crate) use context::Marks;
 pub use incidents::Incidents;

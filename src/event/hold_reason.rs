@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HoldReason {
+    /// It demands a clearance before it starts, and the candidate is not cleared: it gets no
+    /// documents.
+    NotCleared,
     /// The operator paused it.
     Paused,
     /// Production does not serve its share of the documents: another guard sends them elsewhere, so
@@ -48,6 +51,7 @@ impl fmt::Display for HoldReason {
             Self::Immature => "too many expected corrections have not arrived",
             Self::NoEvidence => "too few corrections to decide",
             Self::NoReviews => "reviews of both versions must be reported to compare them",
+            Self::NotCleared => "the candidate is not cleared",
             Self::NotDue => "the minimum time of the stage is not over",
             Self::Paused => "the operator paused it",
             Self::SplitBroken => "the candidate does not get its planned share of the documents",

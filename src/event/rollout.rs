@@ -96,6 +96,9 @@ pub enum RolloutEvent {
         candidate: VersionId,
         findings: Box<Findings>,
     },
+    /// A rollout demands a clearance before it starts, and the candidate is not cleared: it gets no
+    /// documents. `why` is the clearance's first answer; the status has the latest.
+    RolloutWaits { candidate: VersionId, why: String },
     /// The candidate serves a larger share of the documents.
     StageStarted {
         candidate: VersionId,
@@ -127,6 +130,7 @@ impl RolloutEvent {
             Self::RolloutEscalated { .. } => "rollout_escalated",
             Self::RolloutHolds { .. } => "rollout_holds",
             Self::RolloutPromoted { .. } => "rollout_promoted",
+            Self::RolloutWaits { .. } => "rollout_waits",
             Self::StageStarted { .. } => "stage_started",
             Self::TypeExcluded { .. } => "type_excluded",
         }
@@ -237,6 +241,10 @@ impl fmt::Display for RolloutEvent {
             } => write!(
                 f,
                 "{candidate} promoted, late corrections can still roll it back: {findings}"
+            ),
+            Self::RolloutWaits { candidate, why } => write!(
+                f,
+                "{candidate} gets no documents and waits for its shadow run: {why}"
             ),
             Self::StageStarted {
                 candidate,

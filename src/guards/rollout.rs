@@ -2,11 +2,12 @@
 //! each stage ends under conditions.
 //!
 //! One controller runs the stages, `observe` counts, `decide` weighs, `serving` watches who serves the
-//! documents; canary and blue/green are two presets.
+//! documents, `clearance` has the candidate wait; canary and blue/green are two presets.
 
 mod blue_green;
 mod bursts;
 mod canary;
+mod clearance;
 mod cohort;
 mod commands;
 mod controller;

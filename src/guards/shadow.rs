@@ -4,6 +4,7 @@
 mod acknowledged;
 mod baseline;
 mod builder;
+mod clearance;
 pub mod compare;
 mod core;
 mod corrections;

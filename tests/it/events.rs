@@ -573,6 +573,7 @@ fn rollout() -> Vec<Value> {
         commanded("readmit"),
         commanded("resume"),
         event("rollout_escalated", 3, escalated),
+        holds("not_cleared", Value::Null),
         holds("paused", Value::Null),
         away(
             holds("stable_not_serving", Value::Null),
@@ -598,6 +599,10 @@ fn rollout() -> Vec<Value> {
         holds("unclear", json!(later(480))),
         holds("approval", json!(later(480))),
         json!({ "event": "rollout_promoted", "candidate": "v8", "findings": fine() }),
+        json!({
+            "event": "rollout_waits", "candidate": "v8",
+            "why": "collecting: 10 of 200 documents compared",
+        }),
         started,
         excluded,
     ]

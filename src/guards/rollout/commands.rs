@@ -23,8 +23,11 @@ impl Rollout {
             meant_for,
             order,
             |trial, now, findings| {
+                if trial.state == RolloutState::Waiting {
+                    return Ok(Some(self.start(trial, now, findings)));
+                }
                 if !trial.state.is_under_way() {
-                    return Err("a rollout that is running or escalated");
+                    return Err("a rollout that is waiting, running or escalated");
                 }
                 Ok(Some(self.advance(trial, now, findings)))
             },
@@ -59,8 +62,12 @@ impl Rollout {
                 if !trial.state.is_rejected() {
                     return Err("a candidate that was taken out of service");
                 }
-                *trial = Trial::new(trial.candidate.clone(), trial.stable.clone(), now);
-                Ok(Some(self.stage_started(trial, findings)))
+                if trial.not_cleared.is_some() {
+                    *trial = trial.again(now);
+                    trial.wait();
+                    return Ok(None);
+                }
+                Ok(Some(self.start(trial, now, findings)))
             },
         )
     }

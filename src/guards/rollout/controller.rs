@@ -102,7 +102,8 @@ impl Rollout {
                 Ratio::ZERO
             },
             paused: trial.paused_at.is_some(),
-            decision: (is_on && trial.state.is_under_way()).then_some(decision),
+            not_cleared: trial.waits_for().map(str::to_owned),
+            decision: (is_on && trial.state.has_decision()).then_some(decision),
             evidence: trial.evidence(&view, Measure::Corrections),
             findings,
             types: trial.types(&view),
@@ -136,6 +137,7 @@ impl Rollout {
     }
 
     pub(super) fn tick(&self, cx: &Cx<'_>) {
+        self.ask_for_clearance(cx);
         let mut core = self.core.lock();
         self.catch_up(&mut core, cx);
         let mut outlook = core.outlook;
@@ -247,7 +249,7 @@ impl Rollout {
     pub(super) fn share(&self, trial: &Trial) -> Ratio {
         match trial.state {
             RolloutState::Promoted => Ratio::ONE,
-            RolloutState::Aborted | RolloutState::RolledBack => Ratio::ZERO,
+            RolloutState::Aborted | RolloutState::RolledBack | RolloutState::Waiting => Ratio::ZERO,
             RolloutState::Escalated | RolloutState::Running => self
                 .plan
                 .stage(trial.stage)
@@ -294,12 +296,15 @@ impl Rollout {
         let rejected = core.rejected.clone();
         let (trial, view) = self.view(core);
         let Some(trial) = trial else { return };
+        if self.plan.clearance.is_some() {
+            trial.wait();
+        }
         if rejected.contains(&trial.candidate) {
             trial.state = RolloutState::RolledBack;
             let candidate = trial.candidate.clone();
             let kind = EventKind::Rollout(RolloutEvent::CandidateBarred { candidate });
             cx.emit(Severity::Warning, kind);
-        } else {
+        } else if trial.state == RolloutState::Running {
             let (_, findings) = trial.decide(&view);
             let kind = self.stage_started(trial, findings);
             cx.emit(Severity::Info, kind);
@@ -309,7 +314,7 @@ impl Rollout {
     /// Decides, and acts on the decision.
     fn evaluate(&self, trial: &mut Trial, view: &View<'_>, cx: &Cx<'_>) {
         let is_over = trial.is_over(view.now) && trial.uncovered(view).is_empty();
-        if trial.state.is_rejected() || is_over {
+        if trial.state.is_rejected() || trial.state == RolloutState::Waiting || is_over {
             return;
         }
         let (decision, findings) = trial.decide(view);

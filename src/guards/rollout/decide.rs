@@ -32,6 +32,11 @@ pub(super) type Deciding = (Option<DocumentType>, Evidence);
 impl Trial {
     /// The decision at this time, and the findings behind it.
     pub(super) fn decide(&mut self, view: &View<'_>) -> (Decision, Findings) {
+        if self.state == RolloutState::Waiting {
+            let all = self.evidence(view, Measure::Corrections);
+            let findings = self.findings(view, (None, all));
+            return (Decision::Hold(HoldReason::NotCleared), findings);
+        }
         if let Some(worse) = self.worse(view) {
             return (Decision::RollBack, self.findings(view, worse));
         }
@@ -153,7 +158,7 @@ impl Trial {
         };
         let given_up = view.now + self.left(view, stage, reason);
         match reason {
-            HoldReason::Paused | HoldReason::StableNotServing => None,
+            HoldReason::NotCleared | HoldReason::Paused | HoldReason::StableNotServing => None,
             HoldReason::NotDue => {
                 Some(view.now + stage.at_least.saturating_sub(self.observed(view.now)))
             }

@@ -121,14 +121,16 @@ impl Rollout {
             _ => was_reviewed,
         };
         if is_first && ticket.admitted_at() <= now {
-            let begun = core.trial.as_ref().map(|trial| trial.started);
+            let trial = core.trial.as_ref().filter(|trial| trial.has_started());
+            let begun = trial.map(|trial| trial.started);
             core.review_delays
                 .add(ticket.document_type(), ticket.admitted_at(), begun, now);
         }
         let is_correction = matches!(feedback, Feedback::Corrected(_));
         let corrected = is_correction.then(|| document_key(ticket));
         core.outlook.feedback(corrected, now);
-        let Some(trial) = &mut core.trial else { return };
+        let trial = core.trial.as_mut().filter(|trial| trial.has_started());
+        let Some(trial) = trial else { return };
         let counted = match stratum {
             None => Err(NotCounted::NotCompared),
             Some(stratum) => {

@@ -1,11 +1,13 @@
 //! The stages of a rollout and the conditions for leaving them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::coverage::Coverage;
 use super::thresholds::Bar;
 use super::traffic::Traffic;
 use crate::error::Error;
+use crate::guard::Clearance;
 use crate::ratio::Ratio;
 
 /// After this many times its own length, a stage that is still unclear escalates to the operator.
@@ -39,6 +41,8 @@ pub(super) struct Plan {
     pub(super) unjudged_type: UnjudgedType,
     /// What the user expects to come.
     pub(super) traffic: Option<Traffic>,
+    /// What must clear a candidate before it serves its first document.
+    pub(super) clearance: Option<Arc<dyn Clearance>>,
 }
 
 /// How a stage is decided.
@@ -106,6 +110,7 @@ impl Plan {
             worse_type: WorseType::default(),
             unjudged_type: UnjudgedType::default(),
             traffic: None,
+            clearance: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use super::controller::Rollout;
 use super::feasibility::Feasibility;
@@ -10,7 +11,7 @@ use super::status::RolloutStatus;
 use super::traffic::Traffic;
 use crate::call::{Call, Signal, Ticket};
 use crate::error::Error;
-use crate::guard::{Attached, Cx, Guard, Route, State};
+use crate::guard::{Attached, Clearance, Cx, Guard, Route, State};
 use crate::order::Order;
 use crate::ratio::Ratio;
 use crate::revision::Revision;
@@ -75,7 +76,8 @@ impl<K> RolloutPolicy<K> {
     }
 
     /// Starts the next stage, or promotes the candidate to all documents after the last, without
-    /// waiting for evidence. Ends a pause.
+    /// waiting for evidence; the first stage, without waiting for
+    /// [the shadow run](RolloutPolicyBuilder::after_shadow). Ends a pause.
     pub fn promote(
         &self,
         meant_for: Revision,
@@ -97,7 +99,8 @@ impl<K> RolloutPolicy<K> {
     }
 
     /// Starts the rollout of a candidate again that was rolled back or aborted, from its first stage:
-    /// its cause was outside of it. What was counted before is gone.
+    /// its cause was outside of it. What was counted before is gone. A candidate that was aborted
+    /// while it waited for its shadow run waits again.
     pub fn readmit(
         &self,
         meant_for: Revision,
@@ -241,6 +244,52 @@ impl<K> RolloutPolicyBuilder<K> {
     /// many corrections come, it goes by that.
     pub fn for_traffic(mut self, traffic: Traffic) -> Self {
         self.plan.traffic = Some(traffic);
+        self
+    }
+
+    /// Starts a rollout only once its candidate is cleared, by default by the verdict of a shadow run
+    /// on it (default: it starts when the candidate is deployed).
+    ///
+    /// The policy asks at each [`tick`](crate::Pipeline::tick). Until the answer is yes, the
+    /// candidate gets no document, no stage begins, nothing is counted and nobody is paged: the state
+    /// is [`Waiting`](crate::rollout::RolloutState::Waiting), the status says
+    /// [why](RolloutStatus::not_cleared), and [`RolloutWaits`](crate::event::RolloutEvent::RolloutWaits)
+    /// tells it once. Then the first stage starts at its beginning. The rollout does not ask again for
+    /// this candidate, whatever the answer would be later, also after a restart; a redeployed one must
+    /// be cleared anew. [`promote`](RolloutPolicy::promote) starts the first stage without a
+    /// clearance. A panic counts as "no".
+    ///
+    /// A shadow run clears only [its own candidate](crate::ShadowComparator::candidate): for
+    /// several candidates, write a [`Clearance`] that knows the run of each. The last call of this
+    /// method counts.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use fusebox::{CanaryPolicy, LineUp, Pipeline, Ratio, ShadowComparator, Version, VersionId};
+    /// use fusebox::rollout::RolloutState;
+    ///
+    /// let shadow = ShadowComparator::builder(VersionId::new("v8")?).share(Ratio::percent(20)).build()?;
+    /// let shadow = Arc::new(shadow);
+    /// let canary = CanaryPolicy::builder()
+    ///     .stage(Ratio::percent(5), Duration::from_secs(2 * 3_600))
+    ///     .after_shadow(Arc::clone(&shadow))
+    ///     .build()?;
+    /// let canary = Arc::new(canary);
+    ///
+    /// let line_up = LineUp::new(Version::new("v7", "gpt-4o")?).with_candidate(Version::new("v8", "gpt-4o")?);
+    /// let pipeline = Pipeline::builder(line_up).guard(shadow).guard(Arc::clone(&canary)).build()?;
+    /// pipeline.tick();
+    ///
+    /// assert_eq!(canary.status().state, RolloutState::Waiting);
+    /// assert_eq!(
+    ///     canary.status().to_string(),
+    ///     "v8 waits for its shadow run: collecting: 0 of 200 documents compared"
+    /// );
+    /// # Ok::<(), fusebox::Error>(())
+    /// ```
+    pub fn after_shadow(mut self, clearance: impl Clearance + 'static) -> Self {
+        self.plan.clearance = Some(Arc::new(clearance));
         self
     }
 

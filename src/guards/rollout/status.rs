@@ -26,6 +26,9 @@ pub enum RolloutState {
     RolledBack,
     /// The candidate serves the share of its stage.
     Running,
+    /// The candidate gets no documents until it is cleared, or until the operator promotes it: the
+    /// rollout [demands](super::RolloutPolicyBuilder::after_shadow) it.
+    Waiting,
 }
 
 /// How a candidate compares for one document type.
@@ -76,6 +79,9 @@ pub struct RolloutStatus {
     pub share: Ratio,
     /// Whether the operator paused the rollout.
     pub paused: bool,
+    /// Why the candidate does not serve yet, as of the latest tick: what must clear it says so.
+    /// `None` when it was cleared, or need not be.
+    pub not_cleared: Option<String>,
     /// The current decision; `None` when the rollout is over.
     pub decision: Option<Decision>,
     /// The corrections of all document types together.
@@ -96,6 +102,9 @@ impl fmt::Display for RolloutStatus {
         let Some(candidate) = &self.candidate else {
             return f.write_str("no rollout");
         };
+        if let (RolloutState::Waiting, Some(why)) = (self.state, &self.not_cleared) {
+            return write!(f, "{candidate} waits for its shadow run: {why}");
+        }
         write!(
             f,
             "{candidate} {} at stage {} with {}",
@@ -118,6 +127,11 @@ impl RolloutState {
         matches!(self, Self::Aborted | Self::RolledBack)
     }
 
+    /// Whether the rollout has not ended: what it decides changes something.
+    pub(super) fn has_decision(self) -> bool {
+        self.is_under_way() || self == Self::Waiting
+    }
+
     /// Whether the candidate serves a share and is compared with production on the rest.
     pub(super) fn is_under_way(self) -> bool {
         matches!(self, Self::Escalated | Self::Running)
@@ -132,6 +146,7 @@ impl fmt::Display for RolloutState {
             Self::Promoted => "promoted",
             Self::RolledBack => "rolled back",
             Self::Running => "running",
+            Self::Waiting => "waiting",
         })
     }
 }

@@ -70,6 +70,9 @@ pub(super) struct Trial {
     pub(super) is_production: bool,
     /// Whether it was told that the promoted candidate is worse.
     pub(super) was_told_worse: bool,
+    /// Why the candidate has not begun to serve, in the words of what must clear it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) not_cleared: Option<String>,
 }
 
 impl Trial {
@@ -97,6 +100,7 @@ impl Trial {
             serving: Serving::new(now),
             is_production: false,
             was_told_worse: false,
+            not_cleared: None,
         }
     }
 

@@ -382,8 +382,7 @@ impl Core {
 
     /// Takes note of a review that was requested; an error if none is open.
     pub(super) fn acknowledge(&mut self, order: Order) -> Result<(), Error> {
-        let is_known = self.acknowledged.len() >= self.reviews.len();
-        if is_known {
+        if self.is_acknowledged() {
             let allowed = "a review that was requested and not acknowledged";
             let value = format!("{} of {}", self.acknowledged.len(), self.reviews.len());
             return Err(Error::invalid("shadow review", value, allowed));
@@ -392,6 +391,11 @@ impl Core {
         let acknowledgement = Acknowledgement::new(order, diverged, compared);
         self.acknowledged.push(acknowledgement);
         Ok(())
+    }
+
+    /// Whether somebody has taken note of every review that was requested.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.acknowledged.len() >= self.reviews.len()
     }
 
     /// Reports the acknowledgements that have not been reported.

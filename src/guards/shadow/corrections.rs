@@ -65,7 +65,11 @@ impl Corrections {
 
     /// Whether no more documents are needed.
     pub(super) fn is_decided(&self) -> bool {
-        !matches!(self.judged.verdict(), JudgedVerdict::NotEnough { .. })
+        !matches!(self.verdict(), JudgedVerdict::NotEnough { .. })
+    }
+
+    pub(super) fn verdict(&self) -> JudgedVerdict {
+        self.judged.verdict()
     }
 
     pub(super) fn report(&self) -> JudgedReport {

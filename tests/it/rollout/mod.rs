@@ -10,6 +10,7 @@ use fusebox::{CanaryPolicy, DocumentType, Field, Guard, LineUp, Report, Role, Ti
 
 use crate::support::{Bench, answered, line_up, minutes, version};
 
+mod after_shadow;
 mod blue_green;
 mod canary;
 mod commands;
