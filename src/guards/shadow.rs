@@ -78,7 +78,8 @@ const NAME: &str = "shadow";
 /// # What it does
 /// It requests a review, once for each version of production. It blocks nothing: it has no vote, and
 /// it reroutes no document. The [report](Self::report) lists the diverging documents with their
-/// tickets; [`acknowledge`](Self::acknowledge) records who has taken note.
+/// tickets; [`acknowledge`](Self::acknowledge) records who has taken note. A rollout can wait for
+/// [its clearance](crate::rollout::RolloutPolicyBuilder::after_shadow).
 ///
 /// # What it cannot see
 /// - Which of the two answers is right.

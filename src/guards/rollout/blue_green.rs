@@ -24,7 +24,8 @@ const MIN_DOCUMENTS: u64 = 20;
 /// of calls. In addition, the document types that production answers, with or without a candidate.
 ///
 /// # When it acts
-/// A rollout starts when a candidate is deployed. The policy rolls back as a canary does, for all
+/// A rollout starts when a candidate is deployed, or when a shadow run has cleared it if
+/// [you ask for that](BlueGreenPolicyBuilder::after_shadow). The policy rolls back as a canary does, for all
 /// types together or for one type alone. It promotes when 48 hours have passed, half of the
 /// expected corrections have arrived, the candidate has answered every expected type at least 20
 /// times, no type that can be evaluated alone looks worse, and the probability that its correction

@@ -42,7 +42,8 @@ const NAME: &str = "canary";
 /// Without such reports the policy assumes that they look at both alike, and its texts say so.
 ///
 /// # When it acts
-/// A rollout starts when a candidate is deployed. In this order, the policy decides to:
+/// A rollout starts when a candidate is deployed, or when a shadow run has cleared it if
+/// [you ask for that](CanaryPolicyBuilder::after_shadow). In this order, the policy decides to:
 /// - *Roll back*, at any time, even while the rollout is paused or held. Over all document types,
 ///   the candidate must be corrected more than 1.5 times as often as production with a probability
 ///   of at least 95 %, *and* the evidence against "no worse" must be strong (e-value of at least
@@ -123,6 +124,7 @@ const NAME: &str = "canary";
 /// What each page means and what to do: [the runbook](crate::documentation::runbooks::rollout).
 ///
 /// [`PlanTooShort`](crate::event::RolloutEvent::PlanTooShort) (warning, once);
+/// [`RolloutWaits`](crate::event::RolloutEvent::RolloutWaits) (once),
 /// [`StageStarted`](crate::event::RolloutEvent::StageStarted),
 /// [`RolloutHolds`](crate::event::RolloutEvent::RolloutHolds) (once per reason),
 /// [`RolloutPromoted`](crate::event::RolloutEvent::RolloutPromoted),
