@@ -136,27 +136,31 @@ impl RolloutEvent {
         }
     }
 
-    fn plan_too_short(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::PlanTooShort {
-            candidate,
-            stage,
-            corrected,
-            over,
-            waits,
-            needed,
-        } = self
-        else {
-            return Ok(());
-        };
+    /// What is said before the first stage has shown anything.
+    fn of_the_start(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = humantime::format_duration;
-        write!(
-            f,
-            "{candidate} has little chance to leave stage {stage}, which escalates after {}: with \
-             {corrected} corrections in {}, half of all equal candidates need {} or longer",
-            shown(*waits),
-            shown(*over),
-            shown(*needed)
-        )
+        match self {
+            Self::PlanTooShort {
+                candidate,
+                stage,
+                corrected,
+                over,
+                waits,
+                needed,
+            } => write!(
+                f,
+                "{candidate} has little chance to leave stage {stage}, which escalates after {}: \
+                 with {corrected} corrections in {}, half of all equal candidates need {} or longer",
+                shown(*waits),
+                shown(*over),
+                shown(*needed)
+            ),
+            Self::RolloutWaits { candidate, why } => write!(
+                f,
+                "{candidate} gets no documents and waits for its shadow run: {why}"
+            ),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -193,7 +197,7 @@ impl fmt::Display for RolloutEvent {
                 f,
                 "{candidate} is worse than {stable}, which it replaced, and still serves: {findings}"
             ),
-            Self::PlanTooShort { .. } => self.plan_too_short(f),
+            Self::PlanTooShort { .. } | Self::RolloutWaits { .. } => self.of_the_start(f),
             Self::RolledBack {
                 candidate,
                 stage,
@@ -241,10 +245,6 @@ impl fmt::Display for RolloutEvent {
             } => write!(
                 f,
                 "{candidate} promoted, late corrections can still roll it back: {findings}"
-            ),
-            Self::RolloutWaits { candidate, why } => write!(
-                f,
-                "{candidate} gets no documents and waits for its shadow run: {why}"
             ),
             Self::StageStarted {
                 candidate,
