@@ -13,7 +13,7 @@ use crate::shadow::IgnoreRule;
 const MOST: usize = 2_000;
 
 /// The divergences of a page, by type and then by field, those with the most first.
-pub(super) struct Entries<'a> {
+pub(super) struct PageEntries<'a> {
     pub(super) types: Vec<OfType<'a>>,
     /// The number on the page.
     pub(super) shown: usize,
@@ -53,7 +53,7 @@ pub(super) struct Subject<'a> {
     kind: Option<DifferenceKind>,
 }
 
-impl<'a> Entries<'a> {
+impl<'a> PageEntries<'a> {
     pub(super) fn of(items: &'a [ReviewItem]) -> Self {
         let mut types: BTreeMap<&DocumentType, BTreeMap<Option<Field>, Vec<Entry<'_>>>> =
             BTreeMap::new();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use super::diff::{self, Side};
-use super::entries::{Entries, Entry, OfField};
+use super::entries::{Entry, OfField, PageEntries};
 use super::numbers::count;
 use super::visible::{isolated, plain};
 use crate::adapters::report::ticks::minute;
@@ -27,7 +27,7 @@ struct Choices<'a> {
 }
 
 impl<'a> Choices<'a> {
-    fn of(entries: &'a Entries<'_>) -> Self {
+    fn of(entries: &'a PageEntries<'_>) -> Self {
         let sorted = |all: BTreeSet<&'a str>| all.into_iter().collect();
         let types = entries.types.iter();
         let fields = entries.types.iter().flat_map(|of_type| &of_type.fields);
@@ -56,7 +56,7 @@ fn place(names: &[&str], name: &str) -> usize {
     names.binary_search(&name).unwrap_or(names.len())
 }
 
-pub(super) fn list(entries: &Entries<'_>) -> Markup {
+pub(super) fn list(entries: &PageEntries<'_>) -> Markup {
     let choices = Choices::of(entries);
     let values = entries.shown.max(1).saturating_mul(2);
     let longest = (ALL_VALUES / values).clamp(LEAST_VALUE, LONGEST_VALUE);
@@ -90,7 +90,7 @@ pub(super) fn list(entries: &Entries<'_>) -> Markup {
     }
 }
 
-fn tools(entries: &Entries<'_>, choices: &Choices<'_>) -> Markup {
+fn tools(entries: &PageEntries<'_>, choices: &Choices<'_>) -> Markup {
     html! {
         noscript { p.note { "Marks and filters need scripts; everything else on this page does not." } }
         form #tools.scripted autocomplete="off" {

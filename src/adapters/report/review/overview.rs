@@ -3,13 +3,13 @@
 use maud::{Markup, html};
 
 use super::bars;
-use super::entries::Entries;
+use super::entries::PageEntries;
 use super::numbers::{count, percent, ratio};
 use super::summary::{BaselineNoise, Count, DivergenceRate, ReviewVerdict, Summary, VerdictTone};
 use super::visible::isolated;
 use crate::adapters::report::ticks::minute;
 
-pub(super) fn overview(summary: &Summary, entries: &Entries<'_>, documents: usize) -> Markup {
+pub(super) fn overview(summary: &Summary, entries: &PageEntries<'_>, documents: usize) -> Markup {
     html! {
         section #verdicts aria-label="Verdicts" {
             @if let Some(corrections) = &summary.corrections {
@@ -183,7 +183,7 @@ fn by_type(summary: &Summary) -> Markup {
     }
 }
 
-fn by_field(entries: &Entries<'_>, documents: usize) -> Markup {
+fn by_field(entries: &PageEntries<'_>, documents: usize) -> Markup {
     let mut fields = std::collections::BTreeMap::new();
     for of_field in entries.types.iter().flat_map(|of_type| &of_type.fields) {
         let name = of_field

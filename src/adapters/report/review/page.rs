@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::entries::{Entries, Subject};
+use super::entries::{PageEntries, Subject};
 use super::item::ReviewItem;
 use super::list::list;
 use super::numbers::count;
@@ -29,7 +29,7 @@ struct Data<'a> {
 }
 
 pub(super) fn html(summary: &Summary, items: &[ReviewItem], id: &str) -> String {
-    let entries = Entries::of(items);
+    let entries = PageEntries::of(items);
     let data = Data {
         report: id,
         production: &summary.production,
@@ -70,7 +70,7 @@ pub(super) fn html(summary: &Summary, items: &[ReviewItem], id: &str) -> String 
     page.into_string()
 }
 
-fn header(summary: &Summary, entries: &Entries<'_>) -> Markup {
+fn header(summary: &Summary, entries: &PageEntries<'_>) -> Markup {
     html! {
         header {
             h1 {
