@@ -33,6 +33,12 @@ pub mod drift {}
 #[doc = include_str!("../docs/rollouts.md")]
 pub mod rollouts {}
 
+/// How to run a candidate beside production, and what the numbers mean.
+///
+/// [rollouts.md]: rollouts
+#[doc = include_str!("../docs/shadow.md")]
+pub mod shadow {}
+
 /// Incidents as data that can be replayed.
 #[doc = include_str!("../docs/traces.md")]
 pub mod traces {}
@@ -97,6 +103,7 @@ pub mod security {}
 /// [docs/glossary.md]: glossary
 /// [docs/runbooks]: runbooks
 /// [docs/rollouts.md]: rollouts
+/// [docs/shadow.md]: shadow
 /// [docs/traces.md]: traces
 /// [`canary_plan`]: files#examples
 /// [`drift_delays`]: files#examples
@@ -125,11 +132,12 @@ pub mod security {}
 /// [`rollout`]: files#tests
 /// [`blue_green.rs`]: files#tests
 /// [`types.rs`]: files#tests
-/// [`shadow`]: files#tests
+/// [shadow tests]: files#tests
 /// [`tokens`]: files#tests
 /// [`breaker.json`]: files#traces
 /// [`drift.json`]: files#traces
 /// [`rollout.json`]: files#traces
+/// [`shadow.json`]: files#traces
 #[doc = include_str!("../README.md")]
 pub mod readme {}
 
