@@ -17,6 +17,7 @@ mod judged;
 mod report;
 mod sealed;
 mod settings;
+mod stored;
 mod verdict;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,9 +32,10 @@ use crate::order::Order;
 use crate::ratio::Ratio;
 use crate::time::Timestamp;
 
-use self::core::{Core, StoredRun};
+use self::core::Core;
 use judged::Judged;
 use settings::Settings;
+use stored::StoredRun;
 
 pub use self::core::Selection;
 pub use acknowledged::Acknowledgement;
@@ -276,7 +278,7 @@ impl Guard for ShadowComparator {
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
         let stored = {
             let not_sampled = self.not_sampled.load(Ordering::Relaxed);
-            self.core.lock().stored(not_sampled, &self.settings)
+            StoredRun::of(&self.core.lock(), not_sampled, &self.settings)
         };
         State::write(&stored, cx).map(Some)
     }
@@ -292,7 +294,7 @@ impl Guard for ShadowComparator {
         let corrections = self.settings.corrections()?;
         let mut core = self.core.lock();
         let ignore = core.ignore.clone();
-        *core = Core::restored(stored, corrections, ignore, &self.settings, cx)?;
+        *core = stored.into_core(corrections, ignore, &self.settings, cx)?;
         drop(core);
         self.not_sampled.store(not_sampled, Ordering::Relaxed);
         Ok(())

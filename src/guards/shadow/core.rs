@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
 use super::acknowledged::Acknowledgement;
 use super::baseline::Baseline;
 use super::corrections::Corrections;
@@ -11,13 +9,11 @@ use super::counts::{Bucket, ShadowCounts};
 use super::divergences::Divergences;
 use super::ignore::IgnoreRules;
 use super::in_flight::{InFlight, Overdue, RunId, Stop};
-use super::judged::StoredJudged;
 use super::settings::Settings;
 use super::verdict::{Blindness, Evaluated, ShadowVerdict, blindness};
 use crate::call::{Comparison, Difference, Feedback, ShadowEnd, ShadowResult, Ticket, TicketId};
 use crate::error::Error;
 use crate::event::{EventKind, PipelineEvent, Severity, ShadowEvent};
-use crate::format::Format;
 use crate::guard::Cx;
 use crate::name::{DocumentType, VersionId};
 use crate::order::Order;
@@ -25,7 +21,7 @@ use crate::stats::{BoundedMap, Place};
 use crate::time::Timestamp;
 
 /// The number of document types that are counted separately.
-const TYPES: usize = 1_000;
+pub(super) const TYPES: usize = 1_000;
 /// The number of production versions whose reviews are told apart.
 const PAIRS: usize = 100;
 /// The number of tickets outside the rate that are known again.
@@ -72,8 +68,8 @@ pub(super) struct Core {
     /// Production's versions for which the review was requested.
     pub(super) reviews: BTreeSet<VersionId>,
     pub(super) acknowledged: Vec<Acknowledgement>,
-    is_blindness_told: bool,
-    finished: bool,
+    pub(super) is_blindness_told: bool,
+    pub(super) finished: bool,
 }
 
 impl Core {
@@ -120,7 +116,7 @@ impl Core {
         blindness(&self.total, may_spend, settings)
     }
 
-    fn is_over(&self, settings: &Settings) -> bool {
+    pub(super) fn is_over(&self, settings: &Settings) -> bool {
         let (compared, corrections) = (self.total.compared(), self.corrections.as_ref());
         let is_undecided = corrections.is_some_and(|corrections| !corrections.is_decided());
         let goes_on = is_undecided && compared < settings.judged_documents;
@@ -306,7 +302,7 @@ impl Core {
     }
 
     /// Counts a document that ended.
-    fn count(&mut self, ticket: &Ticket, bucket: Bucket) -> Place {
+    pub(super) fn count(&mut self, ticket: &Ticket, bucket: Bucket) -> Place {
         // The length of the run limits how many tickets are in the rate, but not how many are
         // outside it. Of these, ids above the limit are not kept: a repeated one counts again.
         let is_compared = bucket.is_compared();
@@ -345,7 +341,12 @@ impl Core {
         }
     }
 
-    fn evaluate_at_checkpoint(&mut self, settings: &Settings, production: &VersionId, cx: &Cx<'_>) {
+    pub(super) fn evaluate_at_checkpoint(
+        &mut self,
+        settings: &Settings,
+        production: &VersionId,
+        cx: &Cx<'_>,
+    ) {
         let (diverged, compared) = (self.total.diverging(), self.total.compared());
         self.evaluated = Some(Evaluated {
             diverging: diverged,
@@ -411,125 +412,5 @@ impl Core {
             });
             cx.emit(Severity::Info, kind);
         }
-    }
-
-    pub(super) fn stored(&self, not_sampled: u64, settings: &Settings) -> StoredRun {
-        let types = self.types.iter();
-        let mut types: Vec<_> = types
-            .map(|(document_type, counts)| (document_type.clone(), *counts))
-            .collect();
-        types.sort_by(|(one, _), (other, _)| one.cmp(other));
-        StoredRun {
-            format: Format,
-            candidate: settings.candidate.clone(),
-            experiment: settings.experiment.clone(),
-            not_sampled,
-            seen: self.seen.clone(),
-            in_flight: self.in_flight.documents().cloned().collect(),
-            production: self.production.clone(),
-            total: self.total,
-            types,
-            other: self.types.other().copied(),
-            divergences: self.divergences.clone(),
-            baseline: self.baseline.clone(),
-            corrections: self.corrections.as_ref().map(Corrections::stored),
-            surplus: self.surplus,
-            calls: self.calls,
-            tokens: self.tokens,
-            evaluated: self.evaluated,
-            reviews: self.reviews.clone(),
-            acknowledged: self.acknowledged.clone(),
-            is_blindness_told: self.is_blindness_told,
-            finished: self.finished,
-        }
-    }
-
-    /// The state that was stored; documents that were in flight then are cancelled.
-    pub(super) fn restored(
-        stored: StoredRun,
-        mut corrections: Option<Corrections>,
-        ignore: IgnoreRules,
-        settings: &Settings,
-        cx: &Cx<'_>,
-    ) -> Result<Self, Error> {
-        let compared = stored.total.compared();
-        let in_rate = stored.seen.values().flatten();
-        let diverging = in_rate.clone().filter(|diverges| **diverges).count() as u64;
-        if stored.divergences.all() != stored.total.diverging()
-            || in_rate.count() as u64 != compared
-            || diverging != stored.total.diverging()
-        {
-            let reason = "its counts do not match its tickets";
-            return Err(Error::state(cx.guard(), reason));
-        }
-        if let (Some(corrections), Some(stored)) = (&mut corrections, stored.corrections) {
-            corrections.restore(cx.guard(), stored)?;
-        }
-        let mut types = BoundedMap::new(TYPES);
-        types.refill(stored.types, stored.other);
-        let mut core = Self {
-            seen: stored.seen,
-            in_flight: InFlight::default(),
-            production: stored.production,
-            total: stored.total,
-            types,
-            divergences: stored.divergences,
-            baseline: stored.baseline,
-            corrections,
-            ignore,
-            surplus: stored.surplus,
-            calls: stored.calls,
-            tokens: stored.tokens,
-            evaluated: stored.evaluated,
-            reviews: stored.reviews,
-            acknowledged: stored.acknowledged,
-            is_blindness_told: stored.is_blindness_told,
-            finished: stored.finished,
-        };
-        for ticket in stored.in_flight {
-            core.count(&ticket, Bucket::Cancelled);
-        }
-        // The run may be shorter now than it was.
-        core.finished &= core.is_over(settings);
-        if core.is_over(settings) && !core.finished {
-            let first = core.divergences.kept().first();
-            let production = first.map(|divergence| divergence.ticket.version().clone());
-            let production = production.unwrap_or_else(VersionId::other);
-            core.evaluate_at_checkpoint(settings, &production, cx);
-        }
-        Ok(core)
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) struct StoredRun {
-    format: Format<1>,
-    candidate: VersionId,
-    experiment: String,
-    pub(super) not_sampled: u64,
-    seen: BTreeMap<TicketId, Option<bool>>,
-    in_flight: Vec<Ticket>,
-    #[serde(default)]
-    production: Option<VersionId>,
-    total: ShadowCounts,
-    types: Vec<(DocumentType, ShadowCounts)>,
-    other: Option<ShadowCounts>,
-    divergences: Divergences,
-    baseline: Baseline,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    corrections: Option<StoredJudged>,
-    surplus: u64,
-    calls: u64,
-    tokens: u64,
-    evaluated: Option<Evaluated>,
-    reviews: BTreeSet<VersionId>,
-    acknowledged: Vec<Acknowledgement>,
-    is_blindness_told: bool,
-    finished: bool,
-}
-
-impl StoredRun {
-    pub(super) fn is_of(&self, settings: &Settings) -> bool {
-        self.candidate == settings.candidate && self.experiment == settings.experiment
     }
 }

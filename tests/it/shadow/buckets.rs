@@ -4,11 +4,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fusebox::call::{Comparison, ShadowEnd, ShadowResult};
+use fusebox::call::{Comparison, Difference, DifferenceKind, ShadowEnd, ShadowResult};
 use fusebox::clock::MockClock;
-use fusebox::shadow::{Bucket, Selection, ShadowComparatorBuilder};
+use fusebox::shadow::{
+    Bucket, IgnoreRule, IgnoreRules, IntervalMethod, Selection, ShadowComparatorBuilder,
+    ShadowVerdict,
+};
 use fusebox::{
-    Call, DocumentType, FailureKind, Feedback, LineUp, Pipeline, Ratio, Report, Ticket, VersionId,
+    Call, DocumentType, FailureKind, Feedback, Field, LineUp, Pipeline, Ratio, Report, Ticket,
+    VersionId,
 };
 use proptest::prelude::*;
 
@@ -305,10 +309,7 @@ fn an_acknowledgement_says_who_and_why_and_ends_no_verdict() {
         ["ada acknowledged the review of v8: all of one supplier"]
     );
     let report = bench.shadow.report();
-    assert_eq!(
-        report.verdict,
-        fusebox::shadow::ShadowVerdict::ReviewRequired
-    );
+    assert_eq!(report.verdict, ShadowVerdict::ReviewRequired);
     let known = &report.acknowledged[0];
     assert_eq!((known.diverged, known.compared), (5, 10));
     assert!(known.at.is_some());
@@ -316,4 +317,130 @@ fn an_acknowledgement_says_who_and_why_and_ends_no_verdict() {
     assert_eq!(next.shadow.report(), report);
     next.run(10, 10);
     assert_eq!(next.reviews(), [], "once for each version of production");
+}
+
+/// From the table of exact one-sided McNemar tests by scipy 1.17.1 (`binomtest(b, b + c, 0.5,
+/// alternative="greater")`): the least excess below 5 % and the largest above it.
+#[test]
+fn an_excess_over_productions_own_noise_is_tested_exactly() {
+    for (only_candidate, only_baseline, is_distinguishable) in [
+        (5, 0, true),
+        (4, 0, false),
+        (10, 3, true),
+        (9, 3, false),
+        (15, 6, true),
+        (14, 6, false),
+    ] {
+        let bench = Bench::new(builder());
+        let v8 = || VersionId::new("v8").unwrap();
+        let pairs = [
+            (
+                only_candidate,
+                ShadowEnd::from(diverged()),
+                ShadowEnd::from(Comparison::Match),
+            ),
+            (only_baseline, Comparison::Match.into(), diverged().into()),
+        ];
+        for (documents, candidate, baseline) in pairs {
+            for _ in 0..documents {
+                let ticket = bench.compare(candidate.clone());
+                let noise = ShadowResult::of_baseline(v8(), baseline.clone());
+                bench.pipeline.observe(&ticket, Feedback::Compared(noise));
+            }
+        }
+        let noise = bench.shadow.report().baseline.unwrap();
+        let p = noise.p_value();
+        assert_eq!(
+            noise.is_distinguishable(),
+            is_distinguishable,
+            "{only_candidate} {p}"
+        );
+        if (only_candidate, only_baseline) == (5, 0) {
+            assert!((p - 0.031_25).abs() < 1e-12, "{p}");
+        }
+    }
+}
+
+#[test]
+fn a_difference_that_was_accepted_does_not_count_until_its_rule_expires() {
+    let bench = Bench::new(builder());
+    let invoice = DocumentType::new("invoice").unwrap();
+    let (total, vendor) = (Field::new("total").unwrap(), Field::new("vendor").unwrap());
+    let mut rules = IgnoreRules::new();
+    let expires = bench.pipeline.now() + Duration::from_secs(60);
+    let rule = IgnoreRule::new(
+        invoice,
+        total.clone(),
+        DifferenceKind::Changed,
+        expires,
+        "ada",
+    );
+    rules.add(rule.unwrap()).unwrap();
+    bench.shadow.ignore(rules);
+    bench.compare(diverged());
+    let two = vec![
+        Difference::changed(total.clone()),
+        Difference::changed(vendor),
+    ];
+    bench.compare(Comparison::Diverged(two));
+    bench.compare(Comparison::Diverged(vec![]));
+    let missing = Difference::new(total, DifferenceKind::Missing);
+    bench.compare(Comparison::Diverged(vec![missing]));
+    let contract = bench.ticket("document", "contract");
+    bench.report(&contract, diverged());
+    let counts = bench.shadow.report().total;
+    assert_eq!((counts.ignored, counts.diverged), (1, 4));
+    bench.clock.advance(Duration::from_secs(60));
+    bench.compare(diverged());
+    let report = bench.shadow.report();
+    assert_eq!((report.total.ignored, report.total.diverged), (1, 5));
+    assert_eq!(report.divergences.len(), 5);
+    assert_eq!(bench.restarted(builder()).shadow.report(), report);
+}
+
+/// From scipy 1.17.1, `binomtest(k, n).proportion_ci(method="exact")`: 5.78 % to 10.74 %.
+#[test]
+fn the_interval_is_clopper_and_pearsons_by_choice() {
+    let bench = Bench::new(builder().interval(IntervalMethod::ClopperPearson));
+    bench.run(40, 500);
+    let report = bench.shadow.report();
+    let (low, high) = report.interval;
+    assert_eq!(
+        (low.to_string(), high.to_string()),
+        ("5.78 %".into(), "10.74 %".into())
+    );
+    assert_eq!(report.total.interval().0.to_string(), "5.93 %", "Wilson's");
+}
+
+#[test]
+fn a_runs_checkpoints_can_be_chosen() {
+    let bench = Bench::new(builder().documents(10, 40).checkpoints([25]));
+    bench.run(0, 10);
+    assert_eq!(bench.shadow.verdict(), ShadowVerdict::NotShownBelow);
+    bench.run(14, 14);
+    assert_eq!(bench.reviews(), [], "not evaluated yet");
+    bench.compare(Comparison::Match);
+    assert_eq!(bench.reviews().len(), 1);
+}
+
+#[test]
+fn the_longest_text_of_a_document_is_bounded() {
+    let bench = Bench::new(builder());
+    let long = "x".repeat(20 << 10);
+    let difference = |name: &str| Difference::changed(Field::new(name).unwrap());
+    let differences = vec![
+        difference("note").between("short", &long).not_critical(),
+        difference("total").between("", &long),
+        difference("vendor").between("", &long),
+    ];
+    bench.compare(Comparison::Diverged(differences));
+    let report = bench.shadow.report();
+    let ShadowEnd::Compared(Comparison::Diverged(kept)) = &report.divergences[0].end else {
+        panic!("{report:?}");
+    };
+    let kept: Vec<_> = kept
+        .iter()
+        .map(|difference| (difference.field.as_str(), difference.candidate.is_some()))
+        .collect();
+    assert_eq!(kept, [("total", true), ("vendor", false), ("note", false)]);
 }

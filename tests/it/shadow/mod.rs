@@ -27,15 +27,17 @@ struct Bench {
     pipeline: Pipeline,
     shadow: Arc<ShadowComparator>,
     sink: MemorySink,
+    clock: MockClock,
 }
 
 impl Bench {
     fn new(builder: ShadowComparatorBuilder) -> Self {
         let (shadow, sink) = (Arc::new(builder.build().unwrap()), MemorySink::new());
+        let clock = MockClock::new();
         let line_up = LineUp::new(version("v7")).with_candidate(version("v8"));
         let pipeline = Pipeline::builder(line_up)
             .guard(Arc::clone(&shadow))
-            .clock(MockClock::new())
+            .clock(clock.clone())
             .sink(sink.clone())
             .build()
             .unwrap();
@@ -44,6 +46,7 @@ impl Bench {
             pipeline,
             shadow,
             sink,
+            clock,
         }
     }
 
