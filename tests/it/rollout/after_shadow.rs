@@ -301,7 +301,7 @@ fn where_corrections_judge_the_candidate_only_no_worse_clears() {
     let better = after_shadow(judged());
     assert_eq!(
         better.waits_for().as_deref(),
-        Some("not enough evidence: nobody looked at a compared document")
+        Some("not enough evidence: nobody looked at the compared documents")
     );
     settle(&better, "production");
     assert_eq!(better.waits_for(), None);

@@ -24,13 +24,13 @@ const CONTEXT: usize = 80;
 /// Both texts with what differs marked, each with at most `longest` characters.
 pub(super) fn sides(production: &str, candidate: &str, longest: usize) -> (Markup, Markup) {
     let (before, after) = parts(production, candidate);
-    let show = |parts: Vec<Part>, side| shown(&shortened(parts, longest), side);
+    let show = |parts: Vec<DiffPart>, side| shown(&shortened(parts, longest), side);
     (show(before, Side::Production), show(after, Side::Candidate))
 }
 
 /// A text that the other side does not have.
 pub(super) fn alone(text: &str, side: Side, longest: usize) -> Markup {
-    shown(&shortened(vec![Part::changed(text)], longest), side)
+    shown(&shortened(vec![DiffPart::changed(text)], longest), side)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(super) enum Side {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum DiffPart {
     Equal(String),
     Changed(String),
     /// This number of characters is left out.
@@ -49,13 +49,13 @@ enum Part {
     Rest(usize),
 }
 
-impl Part {
+impl DiffPart {
     fn changed(text: &str) -> Self {
         Self::Changed(text.to_owned())
     }
 }
 
-fn parts(production: &str, candidate: &str) -> (Vec<Part>, Vec<Part>) {
+fn parts(production: &str, candidate: &str) -> (Vec<DiffPart>, Vec<DiffPart>) {
     let (start, end) = common(production, candidate);
     let middle = |text: &str| {
         let middle = text.get(start..text.len().saturating_sub(end));
@@ -72,8 +72,8 @@ fn parts(production: &str, candidate: &str) -> (Vec<Part>, Vec<Part>) {
             return collect(&diff);
         }
         return (
-            vec![Part::changed(production)],
-            vec![Part::changed(candidate)],
+            vec![DiffPart::changed(production)],
+            vec![DiffPart::changed(candidate)],
         );
     }
     if fits(production) && fits(candidate) {
@@ -83,17 +83,20 @@ fn parts(production: &str, candidate: &str) -> (Vec<Part>, Vec<Part>) {
     let (before, after) = if fits(&before) && fits(&after) {
         collect(&TextDiff::from_unicode_words(&before[..], &after[..]))
     } else {
-        (vec![Part::Changed(before)], vec![Part::Changed(after)])
+        (
+            vec![DiffPart::Changed(before)],
+            vec![DiffPart::Changed(after)],
+        )
     };
-    let around = |parts: Vec<Part>| {
-        let text = |text: Option<&str>| Part::Equal(text.unwrap_or_default().to_owned());
+    let around = |parts: Vec<DiffPart>| {
+        let text = |text: Option<&str>| DiffPart::Equal(text.unwrap_or_default().to_owned());
         let first = text(production.get(..start));
         let last = text(production.get(production.len().saturating_sub(end)..));
         let mut all = vec![first];
         all.extend(parts);
         all.push(last);
         all.retain(
-            |part| !matches!(part, Part::Equal(text) | Part::Changed(text) if text.is_empty()),
+            |part| !matches!(part, DiffPart::Equal(text) | DiffPart::Changed(text) if text.is_empty()),
         );
         all
     };
@@ -120,7 +123,7 @@ fn common(one: &str, other: &str) -> (usize, usize) {
     (start, end)
 }
 
-fn collect(diff: &TextDiff<'_, '_, str>) -> (Vec<Part>, Vec<Part>) {
+fn collect(diff: &TextDiff<'_, '_, str>) -> (Vec<DiffPart>, Vec<DiffPart>) {
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for change in diff.iter_all_changes() {
         match change.tag() {
@@ -136,26 +139,26 @@ fn collect(diff: &TextDiff<'_, '_, str>) -> (Vec<Part>, Vec<Part>) {
 }
 
 /// Appends a text to the last part, if that is of the same kind.
-fn push(parts: &mut Vec<Part>, text: &str, is_changed: bool) {
+fn push(parts: &mut Vec<DiffPart>, text: &str, is_changed: bool) {
     match parts.last_mut() {
-        Some(Part::Changed(last)) if is_changed => last.push_str(text),
-        Some(Part::Equal(last)) if !is_changed => last.push_str(text),
-        _ if is_changed => parts.push(Part::changed(text)),
-        _ => parts.push(Part::Equal(text.to_owned())),
+        Some(DiffPart::Changed(last)) if is_changed => last.push_str(text),
+        Some(DiffPart::Equal(last)) if !is_changed => last.push_str(text),
+        _ if is_changed => parts.push(DiffPart::changed(text)),
+        _ => parts.push(DiffPart::Equal(text.to_owned())),
     }
 }
 
 /// The parts without long equal texts, and cut after `longest` characters.
-fn shortened(parts: Vec<Part>, longest: usize) -> Vec<Part> {
+fn shortened(parts: Vec<DiffPart>, longest: usize) -> Vec<DiffPart> {
     let last = parts.len().saturating_sub(1);
     let mut short = Vec::with_capacity(parts.len());
     for (place, part) in parts.into_iter().enumerate() {
         match part {
-            Part::Equal(text) if last > 0 && text.chars().count() > LONGEST_EQUAL => {
+            DiffPart::Equal(text) if last > 0 && text.chars().count() > LONGEST_EQUAL => {
                 let characters = text.chars().count();
                 let (mut left_out, mut tail) = (characters, None);
                 if place > 0 {
-                    short.push(Part::Equal(text.chars().take(CONTEXT).collect()));
+                    short.push(DiffPart::Equal(text.chars().take(CONTEXT).collect()));
                     left_out = left_out.saturating_sub(CONTEXT);
                 }
                 if place < last {
@@ -166,8 +169,8 @@ fn shortened(parts: Vec<Part>, longest: usize) -> Vec<Part> {
                     );
                     left_out = left_out.saturating_sub(CONTEXT);
                 }
-                short.push(Part::Equally(left_out));
-                short.extend(tail.map(Part::Equal));
+                short.push(DiffPart::Equally(left_out));
+                short.extend(tail.map(DiffPart::Equal));
             }
             part => short.push(part),
         }
@@ -175,14 +178,16 @@ fn shortened(parts: Vec<Part>, longest: usize) -> Vec<Part> {
     cut(short, longest)
 }
 
-fn cut(parts: Vec<Part>, longest: usize) -> Vec<Part> {
+fn cut(parts: Vec<DiffPart>, longest: usize) -> Vec<DiffPart> {
     let (mut room, mut rest) = (longest, 0_usize);
     let mut kept = Vec::with_capacity(parts.len());
     for part in parts {
         match part {
-            Part::Equally(characters) | Part::Rest(characters) if room == 0 => rest += characters,
-            Part::Equally(_) | Part::Rest(_) => kept.push(part),
-            Part::Equal(ref text) | Part::Changed(ref text) => {
+            DiffPart::Equally(characters) | DiffPart::Rest(characters) if room == 0 => {
+                rest += characters
+            }
+            DiffPart::Equally(_) | DiffPart::Rest(_) => kept.push(part),
+            DiffPart::Equal(ref text) | DiffPart::Changed(ref text) => {
                 let characters = text.chars().count();
                 let taken = characters.min(room);
                 room -= taken;
@@ -191,33 +196,33 @@ fn cut(parts: Vec<Part>, longest: usize) -> Vec<Part> {
                     kept.push(part);
                 } else if taken > 0 {
                     let head = text.chars().take(taken).collect();
-                    let is_changed = matches!(part, Part::Changed(_));
+                    let is_changed = matches!(part, DiffPart::Changed(_));
                     kept.push(if is_changed {
-                        Part::Changed(head)
+                        DiffPart::Changed(head)
                     } else {
-                        Part::Equal(head)
+                        DiffPart::Equal(head)
                     });
                 }
             }
         }
     }
     if rest > 0 {
-        kept.push(Part::Rest(rest));
+        kept.push(DiffPart::Rest(rest));
     }
     kept
 }
 
-fn shown(parts: &[Part], side: Side) -> Markup {
+fn shown(parts: &[DiffPart], side: Side) -> Markup {
     html! {
         @for part in parts {
             @match (part, side) {
-                (Part::Equal(text), _) => (marked(text)),
-                (Part::Changed(text), Side::Production) => del { (changed(text)) },
-                (Part::Changed(text), Side::Candidate) => ins { (changed(text)) },
-                (Part::Equally(characters), _) => {
+                (DiffPart::Equal(text), _) => (marked(text)),
+                (DiffPart::Changed(text), Side::Production) => del { (changed(text)) },
+                (DiffPart::Changed(text), Side::Candidate) => ins { (changed(text)) },
+                (DiffPart::Equally(characters), _) => {
                     span.cut { "[" (count(*characters)) " equal characters left out]" }
                 }
-                (Part::Rest(characters), _) => {
+                (DiffPart::Rest(characters), _) => {
                     span.cut { "[" (count(*characters)) " more characters left out]" }
                 }
             }
@@ -244,18 +249,18 @@ mod tests {
 
     use super::*;
 
-    fn text(parts: &[Part], wanted: fn(&Part) -> bool) -> String {
+    fn text(parts: &[DiffPart], wanted: fn(&DiffPart) -> bool) -> String {
         let texts = parts.iter().filter(|part| wanted(part));
         texts
             .map(|part| match part {
-                Part::Equal(text) | Part::Changed(text) => &text[..],
-                Part::Equally(_) | Part::Rest(_) => "",
+                DiffPart::Equal(text) | DiffPart::Changed(text) => &text[..],
+                DiffPart::Equally(_) | DiffPart::Rest(_) => "",
             })
             .collect()
     }
 
-    fn is_equal(part: &Part) -> bool {
-        matches!(part, Part::Equal(_))
+    fn is_equal(part: &DiffPart) -> bool {
+        matches!(part, DiffPart::Equal(_))
     }
 
     #[test]
@@ -270,8 +275,8 @@ mod tests {
     #[test]
     fn texts_with_little_in_common_are_marked_whole() {
         let (before, after) = parts("Northwind", "Globex AG");
-        assert_eq!(before, [Part::changed("Northwind")]);
-        assert_eq!(after, [Part::changed("Globex AG")]);
+        assert_eq!(before, [DiffPart::changed("Northwind")]);
+        assert_eq!(after, [DiffPart::changed("Globex AG")]);
     }
 
     #[test]
@@ -282,17 +287,17 @@ mod tests {
         assert_eq!(
             before,
             [
-                Part::Equal(words.clone()),
-                Part::changed("30"),
-                Part::Equal(" days".into())
+                DiffPart::Equal(words.clone()),
+                DiffPart::changed("30"),
+                DiffPart::Equal(" days".into())
             ]
         );
         assert_eq!(
             after,
             [
-                Part::Equal(words),
-                Part::changed("60"),
-                Part::Equal(" days".into())
+                DiffPart::Equal(words),
+                DiffPart::changed("60"),
+                DiffPart::Equal(" days".into())
             ]
         );
     }
@@ -306,20 +311,23 @@ mod tests {
         assert_eq!(
             short,
             [
-                Part::Equally(left_out),
-                Part::Equal(context.clone()),
-                Part::changed("A"),
-                Part::Equal(context),
-                Part::Equally(left_out),
+                DiffPart::Equally(left_out),
+                DiffPart::Equal(context.clone()),
+                DiffPart::changed("A"),
+                DiffPart::Equal(context),
+                DiffPart::Equally(left_out),
             ]
         );
     }
 
     #[test]
     fn a_text_is_cut_after_the_longest_and_the_rest_is_counted() {
-        let whole = |characters| shortened(vec![Part::Changed("é".repeat(characters))], 400);
-        assert_eq!(whole(400), [Part::Changed("é".repeat(400))]);
-        assert_eq!(whole(401), [Part::Changed("é".repeat(400)), Part::Rest(1)]);
+        let whole = |characters| shortened(vec![DiffPart::Changed("é".repeat(characters))], 400);
+        assert_eq!(whole(400), [DiffPart::Changed("é".repeat(400))]);
+        assert_eq!(
+            whole(401),
+            [DiffPart::Changed("é".repeat(400)), DiffPart::Rest(1)]
+        );
     }
 
     #[test]
