@@ -113,6 +113,7 @@ pub mod security {}
 /// [`multi_call_document`]: files#examples
 /// [`ratios`]: files#examples
 /// [`rollouts`]: files#examples
+/// [`shadow_review`]: files#examples
 /// [`trace`]: files#examples
 /// [`Drill`]: crate::Drill
 /// [`ApiError`]: crate::failure::ApiError
