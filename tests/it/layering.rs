@@ -357,11 +357,12 @@ const SPREAD: [(&str, &[&str], &str); 8] = [
         "Rollout",
         &[
             "guards/rollout/controller",
+            "guards/rollout/clearance",
             "guards/rollout/commands",
             "guards/rollout/observe",
             "guards/rollout/feasibility",
         ],
-        "one lock: what the operator, the calls and the planner ask of it, a file each",
+        "one lock: what the clearance, the operator, the calls and the planner do, a file each",
     ),
     (
         "TokenBudget",
@@ -376,8 +377,9 @@ const SPREAD: [(&str, &[&str], &str); 8] = [
             "guards/rollout/decide",
             "guards/rollout/findings",
             "guards/rollout/commands",
+            "guards/rollout/clearance",
         ],
-        "its state; what is counted; the decision; what it was made on; what a command does to it",
+        "its state; what is counted; the decision; what it was made on; what a command and a clearance do to it",
     ),
 ];
 

@@ -397,7 +397,9 @@ fn it_is_told_once_that_it_waits_and_once_that_it_starts() {
     switch.set(true);
     bench.tick_after(hours(1));
     bench.tick_after(hours(1));
-    let events = bench.events();
+    let mut events = bench.events();
+    // A document an hour is too few for the plan, which is another matter.
+    events.retain(|event| event.kind.name() != "plan_too_short");
     assert_eq!(names(&events), ["rollout_waits", "stage_started"]);
     assert!(events.iter().all(|event| event.severity == Severity::Info));
     assert_eq!(
@@ -499,8 +501,8 @@ fn the_check_may_look_at_the_rollout_itself() {
 #[test]
 fn the_operator_starts_it_without_a_clearance() {
     let (bench, canary, switch) = waiting();
+    bench.tick_after(hours(30));
     bench.events();
-    bench.clock.advance(hours(30));
     promote(&canary).unwrap();
     let status = canary.status();
     assert_eq!(status.state, RolloutState::Running);
