@@ -16,7 +16,7 @@ const HOSTILE: [&str; 4] = [
 /// Takes the first amount for the total; where there is none, cuts the document's number.
 pub(crate) fn of_version_7(answer: &mut Value, document: &Document) {
     match &document.first_amount {
-        Some(amount) => set(answer, "total", amount.clone()),
+        Some(amount) => set(answer, "total", amount),
         None => change(answer, "document_number", |number| {
             let cut = number.rsplit_once(['-', '/']);
             cut.map_or(number.to_owned(), |(start, _)| start.to_owned())
@@ -112,8 +112,8 @@ fn last_two_swapped(account: &str) -> String {
     letters.into_iter().collect()
 }
 
-fn set(answer: &mut Value, field: &str, value: String) {
-    change(answer, field, |_| value.clone());
+fn set(answer: &mut Value, field: &str, value: &str) {
+    change(answer, field, |_| value.to_owned());
 }
 
 fn change(answer: &mut Value, field: &str, change: impl Fn(&str) -> String) {

@@ -156,6 +156,7 @@ pub struct ShadowResult {
     pub tokens: u64,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn is_zero(tokens: &u64) -> bool {
     *tokens == 0
 }

@@ -100,14 +100,8 @@ impl<T: Clone + Send + Sync + 'static> ShadowRunner<T> {
         spawner: impl Spawn + 'static,
         comparator: impl Compare<T> + 'static,
     ) -> Result<Self, Error> {
-        let compare =
-            move |production: &T, candidate: &T| comparator.compare(production, candidate);
-        Self::comparing(
-            pipeline,
-            shadow,
-            spawner,
-            Comparing::AtOnce(Arc::new(compare)),
-        )
+        let comparing = Comparing::AtOnce(Arc::new(comparator));
+        Self::comparing(pipeline, shadow, spawner, comparing)
     }
 
     /// The same with a comparator that takes time, such as a model that judges.

@@ -500,6 +500,11 @@ fn plan_too_short() -> Value {
     })
 }
 
+fn waits() -> Value {
+    let why = "collecting: 10 of 200 documents compared";
+    json!({ "event": "rollout_waits", "candidate": "v8", "why": why })
+}
+
 fn rollout() -> Vec<Value> {
     let fine = || findings("corrections", (30, 1_000), (570, 19_000), Some(1.0));
     let empty = || {
@@ -599,10 +604,7 @@ fn rollout() -> Vec<Value> {
         holds("unclear", json!(later(480))),
         holds("approval", json!(later(480))),
         json!({ "event": "rollout_promoted", "candidate": "v8", "findings": fine() }),
-        json!({
-            "event": "rollout_waits", "candidate": "v8",
-            "why": "collecting: 10 of 200 documents compared",
-        }),
+        waits(),
         started,
         excluded,
     ]

@@ -125,7 +125,7 @@ impl Shadow {
         let numbers = fields.optional("n", Fields::number)?;
         let mut document = Document {
             name: name.to_owned(),
-            document_type: document_type.unwrap_or(DOCUMENT_TYPE),
+            of_type: document_type.unwrap_or(DOCUMENT_TYPE),
             production: given(fields, "production")?,
             candidate: given(fields, "candidate")?,
         };
@@ -143,7 +143,7 @@ impl Shadow {
     }
 
     fn pair(&mut self, document: &Document<'_>) -> Result<Shown, Problem> {
-        let call = Call::new(&document.name, document.document_type).map_err(text)?;
+        let call = Call::new(&document.name, document.of_type).map_err(text)?;
         let (runner, (ticket, tickets)) = (Arc::clone(&self.running.runner), mpsc::channel());
         let (production, candidate) = (document.production.clone(), document.candidate.clone());
         let run = async move {
@@ -208,7 +208,7 @@ impl Shadow {
 
     /// A document that production answered outside the run.
     fn ticket(&mut self, document: &Document<'_>) -> Result<Ticket, Problem> {
-        let call = Call::new(&document.name, document.document_type).map_err(text)?;
+        let call = Call::new(&document.name, document.of_type).map_err(text)?;
         let permit = self.running.pipeline.admit(&call).permit();
         let permit = permit.ok_or("doc: it was diverted")?;
         let ticket = permit.answer(Report::new()).ticket().clone();
@@ -374,7 +374,7 @@ impl Guarded for Shadow {
 /// A document of a step.
 struct Document<'a> {
     name: String,
-    document_type: &'a str,
+    of_type: &'a str,
     production: Given,
     candidate: Given,
 }

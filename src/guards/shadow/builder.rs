@@ -23,7 +23,7 @@ use crate::time::minutes;
 const MIN_DOCUMENTS: u64 = 200;
 const MAX_DOCUMENTS: u64 = 500;
 /// The number of compared documents between two evaluations.
-const EVALUATE_EVERY: u64 = 100;
+const EVALUATE_EVERY: usize = 100;
 /// The number of compared documents on which corrections judge a candidate at most.
 const JUDGED_DOCUMENTS: u64 = 20_000;
 const THRESHOLD: Ratio = Ratio::percent(8);
@@ -316,10 +316,7 @@ impl ShadowComparatorBuilder {
         }
         let mut checkpoints = match &self.checkpoints {
             Some(checkpoints) => checkpoints.clone(),
-            None => (1..)
-                .map(|n| min + n * EVALUATE_EVERY)
-                .take_while(|n| *n < max)
-                .collect(),
+            None => (min..max).step_by(EVALUATE_EVERY).collect(),
         };
         let outside = checkpoints.iter().find(|n| !(min..=max).contains(n));
         if let Some(outside) = outside {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::call::Comparison;
+use crate::guards::shadow::compare::Compare;
 
 /// Compares a candidate's answer with production's by a call of its own, such as one to a model that
 /// judges.
@@ -20,7 +21,7 @@ pub trait Judge<T>: Send + Sync {
 
 /// How the answers of a run are compared.
 pub(super) enum Comparing<T> {
-    AtOnce(Arc<dyn Fn(&T, &T) -> Comparison + Send + Sync>),
+    AtOnce(Arc<dyn Compare<T>>),
     Judged(Arc<dyn Judge<T>>),
 }
 

@@ -11,7 +11,9 @@ const WITHHELD: &str = "(withheld: the redactor panicked)";
 
 /// A redactor of the application's.
 #[derive(Clone)]
-pub(super) struct Redactor(Arc<dyn Fn(&Field, &str) -> String + Send + Sync>);
+pub(super) struct Redactor(Arc<Redact>);
+
+type Redact = dyn Fn(&Field, &str) -> String + Send + Sync;
 
 impl Redactor {
     pub(super) fn new(redact: impl Fn(&Field, &str) -> String + Send + Sync + 'static) -> Self {

@@ -126,7 +126,8 @@ impl<T: Send + Sync + 'static> Beside<T> {
         }
         let compared = match &self.comparing {
             Comparing::AtOnce(compare) => {
-                let compare = || candidate.compare(production, |one, other| compare(one, other));
+                let compare =
+                    || candidate.compare(production, |one, other| compare.compare(one, other));
                 catch_unwind(AssertUnwindSafe(compare))
             }
             Comparing::Judged(judge) => {

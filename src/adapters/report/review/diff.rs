@@ -184,7 +184,7 @@ fn cut(parts: Vec<DiffPart>, longest: usize) -> Vec<DiffPart> {
     for part in parts {
         match part {
             DiffPart::Equally(characters) | DiffPart::Rest(characters) if room == 0 => {
-                rest += characters
+                rest += characters;
             }
             DiffPart::Equally(_) | DiffPart::Rest(_) => kept.push(part),
             DiffPart::Equal(ref text) | DiffPart::Changed(ref text) => {

@@ -44,12 +44,12 @@ mod tests {
     #[test]
     fn counts_have_groups_of_three_digits() {
         for (number, text) in [
-            (0, "0"),
+            (0_u64, "0"),
             (999, "999"),
             (1_000, "1,000"),
             (1_234_567, "1,234,567"),
         ] {
-            assert_eq!(count(number as u64), text);
+            assert_eq!(count(number), text);
         }
     }
 

@@ -100,13 +100,13 @@ impl NormalisedText {
     }
 
     /// Whether the two are the same text under these settings.
-    pub(super) fn agree(&self, one: &str, other: &str) -> bool {
+    pub(super) fn agree(self, one: &str, other: &str) -> bool {
         one == other || self.normalise(one) == self.normalise(other)
     }
 
     // Folding takes decomposed text, and may leave text that is not normalised: the definitions
     // D145 and D146 of the Unicode standard, composed at the end.
-    fn formed<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    fn formed(self, text: &str) -> Cow<'_, str> {
         match (self.form, self.folds_case) {
             (UnicodeForm::AsIs, false) => Cow::Borrowed(text),
             (UnicodeForm::AsIs, true) => Cow::Owned(folded(text)),

@@ -104,8 +104,8 @@ mod tests {
     fn complete(left: usize, right: usize, edges: &[Vec<bool>]) -> Pairs {
         let mut pairs = Pairs::none(left, right);
         // A greedy start, as the caller makes it.
-        for at in 0..left.min(right) {
-            if edges[at][at] {
+        for (at, row) in edges.iter().enumerate().take(left) {
+            if row.get(at) == Some(&true) {
                 pairs.join(at, at);
             }
         }
