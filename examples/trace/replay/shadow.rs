@@ -4,8 +4,7 @@
 //! run are polled after each document and after each tick, so that nothing waits for real time.
 
 use std::collections::BTreeMap;
-use std::future::{Future, pending};
-use std::panic::resume_unwind;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -19,8 +18,8 @@ use fusebox::shadow::compare::{Compare, JsonFields};
 use fusebox::shadow::{Bucket, ShadowCounts, ShadowVerdict};
 use fusebox::sink::MemorySink;
 use fusebox::{
-    Call, Classify, EventKind, FailureKind, Feedback, LineUp, Pipeline, Reply, Report,
-    ShadowComparator, ShadowRunner, Ticket, Timestamp, Version,
+    Call, EventKind, FailureKind, Feedback, LineUp, Pipeline, Report, ShadowComparator,
+    ShadowRunner, Ticket, Timestamp, Version,
 };
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -30,8 +29,10 @@ use super::input::Fields;
 use super::{Guarded, Operation, Problem};
 
 mod config;
+mod given;
 
 use config::Plan;
+use given::Given;
 
 /// Time 0 of a trace.
 const BEGIN: Timestamp = Timestamp::EPOCH;
@@ -80,23 +81,6 @@ struct Shown {
     differences: Vec<Difference>,
 }
 
-/// What a version gives for a document.
-#[derive(Clone)]
-enum Given {
-    Answer(Value),
-    Error,
-    Hang,
-    Panic(String),
-}
-
-struct Failed;
-
-impl Classify for Failed {
-    fn failure_kind(&self) -> FailureKind {
-        FailureKind::Unknown
-    }
-}
-
 impl Shadow {
     pub(super) fn new(config: &Fields<'_>) -> Result<Self, Problem> {
         let plan = Plan::read(config)?;
@@ -125,9 +109,9 @@ impl Shadow {
         let numbers = fields.optional("n", Fields::number)?;
         let mut document = Document {
             name: name.to_owned(),
-            of_type: document_type.unwrap_or(DOCUMENT_TYPE),
-            production: given(fields, "production")?,
-            candidate: given(fields, "candidate")?,
+            document_type: document_type.unwrap_or(DOCUMENT_TYPE),
+            production: Given::read(fields, "production")?,
+            candidate: Given::read(fields, "candidate")?,
         };
         let mut last = None;
         for n in 0..numbers.unwrap_or(1) {
@@ -451,44 +435,6 @@ impl Shown {
             _ => None,
         }
     }
-}
-
-impl Given {
-    /// A call of production that panics has failed, for the code around it.
-    fn as_production(&self) -> Self {
-        match self {
-            Self::Panic(_) => Self::Error,
-            other => other.clone(),
-        }
-    }
-
-    async fn give(self) -> Result<Reply<Value>, Failed> {
-        match self {
-            Self::Answer(answer) => Ok(Reply::new(answer)),
-            Self::Error => Err(Failed),
-            Self::Hang => pending().await,
-            // Without the message that a panic prints.
-            Self::Panic(message) => resume_unwind(Box::new(message)),
-        }
-    }
-}
-
-/// Any JSON is an answer, but for an object whose only key says that there is none.
-fn given(fields: &Fields<'_>, key: &str) -> Result<Given, Problem> {
-    let value = fields.get(key)?;
-    let only = value.as_object().filter(|object| object.len() == 1);
-    let only = only.and_then(|object| object.iter().next());
-    let given = match only.map(|(key, value)| (key.as_str(), value)) {
-        Some(("$error", Value::String(_))) => Given::Error,
-        Some(("$panic", Value::String(message))) => Given::Panic(message.clone()),
-        Some(("$hang", Value::Bool(true))) => Given::Hang,
-        Some((mark @ ("$error" | "$panic"), _)) => {
-            return Err(format!("{key}: {mark}: expected a text"));
-        }
-        Some(("$hang", _)) => return Err(format!("{key}: $hang: expected true")),
-        _ => Given::Answer(value.clone()),
-    };
-    Ok(given)
 }
 
 /// The comparator, which also tells each comparison to the replayer.
