@@ -362,7 +362,7 @@ const SPREAD: [(&str, &[&str], &str); 8] = [
             "guards/rollout/observe",
             "guards/rollout/feasibility",
         ],
-        "one lock: what the clearance, the operator, the calls and the planner do, a file each",
+        "one lock: what its start, the operator, the calls and the planner ask of it, a file each",
     ),
     (
         "TokenBudget",

@@ -3,7 +3,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::controller::Rollout;
-use super::status::RolloutState;
 use super::trial::Trial;
 use crate::event::{EventKind, Findings, HoldReason, RolloutEvent, Severity};
 use crate::guard::{Clearance, Cx};
@@ -61,36 +60,6 @@ impl Rollout {
     pub(super) fn start(&self, trial: &mut Trial, now: Timestamp, findings: Findings) -> EventKind {
         *trial = trial.again(now);
         self.stage_started(trial, findings)
-    }
-}
-
-impl Trial {
-    /// The same trial from its first stage, with nothing counted.
-    pub(super) fn again(&self, now: Timestamp) -> Self {
-        Self::new(self.candidate.clone(), self.stable.clone(), now)
-    }
-
-    /// Gives the candidate no document until it is cleared.
-    pub(super) fn wait(&mut self) {
-        self.state = RolloutState::Waiting;
-        self.last_reported_hold = None;
-        self.not_cleared = Some("no tick has asked it yet".to_owned());
-    }
-
-    /// Whether the candidate does not wait for its clearance, or no longer.
-    pub(super) fn has_started(&self) -> bool {
-        self.state != RolloutState::Waiting
-    }
-
-    /// Why the candidate waits, if it does.
-    pub(super) fn waits_for(&self) -> Option<&str> {
-        let why = self.not_cleared.as_deref();
-        why.filter(|_| !self.has_started())
-    }
-
-    /// Which candidate waits for its clearance, and since when.
-    fn asks(&self) -> Option<(VersionId, Timestamp)> {
-        (!self.has_started()).then(|| (self.candidate.clone(), self.started))
     }
 }
 
