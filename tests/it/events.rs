@@ -500,6 +500,11 @@ fn plan_too_short() -> Value {
     })
 }
 
+fn first_stage(mut started: Value) -> Value {
+    started["share"] = json!([5, 100]);
+    started
+}
+
 fn waits() -> Value {
     let why = "collecting: 10 of 200 documents compared";
     json!({ "event": "rollout_waits", "candidate": "v8", "why": why })
@@ -552,8 +557,6 @@ fn rollout() -> Vec<Value> {
     escalated["unjudged"] = (1..=12).map(|n| json!(format!("type-{n}"))).collect();
     let mut excluded = event("type_excluded", 2, of_type(worse("corrections")));
     excluded["document_type"] = json!("contract");
-    let mut started = event("stage_started", 1, empty());
-    started["share"] = json!([5, 100]);
     vec![
         event("approval_needed", 1, fine()),
         json!({ "event": "candidate_barred", "candidate": "v8" }),
@@ -605,7 +608,7 @@ fn rollout() -> Vec<Value> {
         holds("approval", json!(later(480))),
         json!({ "event": "rollout_promoted", "candidate": "v8", "findings": fine() }),
         waits(),
-        started,
+        first_stage(event("stage_started", 1, empty())),
         excluded,
     ]
 }

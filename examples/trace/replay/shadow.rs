@@ -109,7 +109,7 @@ impl Shadow {
         let numbers = fields.optional("n", Fields::number)?;
         let mut document = Document {
             name: name.to_owned(),
-            document_type: document_type.unwrap_or(DOCUMENT_TYPE),
+            of_type: document_type.unwrap_or(DOCUMENT_TYPE),
             production: Given::read(fields, "production")?,
             candidate: Given::read(fields, "candidate")?,
         };

@@ -8,8 +8,8 @@ use fusebox::event::{PipelineEvent, ShadowEvent};
 use fusebox::guard::{Acceptance, Cx, Route, Verdict};
 use fusebox::shadow::{Blindness, Sealed, Selection, ShadowVerdict};
 use fusebox::{
-    Call, Event, EventKind, FailureKind, Field, Guard, LineUp, Ratio, Report, Settlement, Severity,
-    ShadowComparator, Timestamp, VersionId,
+    Call, DocumentType, Event, EventKind, FailureKind, Field, Guard, LineUp, Ratio, Report,
+    Settlement, Severity, ShadowComparator, Timestamp, VersionId,
 };
 
 use super::{Bench, builder, diverged, not_comparable, version};
@@ -41,7 +41,7 @@ fn every_comparison_is_in_one_place_and_a_candidate_that_fails_diverges() {
         report.of("letter"),
         fusebox::shadow::ShadowCounts::default()
     );
-    let names: Vec<_> = report.types.keys().map(|name| name.as_str()).collect();
+    let names: Vec<_> = report.types.keys().map(DocumentType::as_str).collect();
     assert_eq!(names, ["contract", "invoice"]);
     assert_eq!(report.other, None);
     assert_eq!(report.divergences.len(), 6);

@@ -108,8 +108,21 @@ async fn answers(_: Ticket, _: LiveEffects<'static>) -> Result<Reply<String>, Re
     Ok(Reply::new("12.50".to_owned()))
 }
 
+#[allow(clippy::unused_async, reason = "a client's call is asynchronous")]
 async fn says(text: &'static str) -> Result<Reply<String>, Refused> {
     Ok(Reply::new(text.to_owned()))
+}
+
+fn panics(_: ShadowCall) -> std::future::Ready<Result<Reply<String>, Refused>> {
+    panic!("a bug of the candidate")
+}
+
+struct CountsDrops(Arc<AtomicU64>);
+
+impl Drop for CountsDrops {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 fn is_only(report: &ShadowReport, bucket: Bucket) {
@@ -171,9 +184,6 @@ async fn a_candidate_that_fails_or_panics_diverges_and_the_caller_sees_nothing_o
     assert_eq!((report.calls, report.tokens), (1, 100));
 
     // In the closure, before there is a future; and in the future.
-    fn panics(_: ShadowCall) -> std::future::Ready<Result<Reply<String>, Refused>> {
-        panic!("a bug of the candidate")
-    }
     let beside = Beside::new(builder());
     accepted(&beside.document(panics).await);
     is_only(&beside.settle().await, Bucket::CandidatePanicked);
@@ -186,12 +196,6 @@ async fn a_candidate_that_fails_or_panics_diverges_and_the_caller_sees_nothing_o
 async fn a_candidate_that_hangs_costs_the_caller_no_time_and_is_stopped() {
     let beside = Beside::new(builder().timeout(Duration::from_secs(60)));
     let dropped = Arc::new(AtomicU64::new(0));
-    struct CountsDrops(Arc<AtomicU64>);
-    impl Drop for CountsDrops {
-        fn drop(&mut self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
     let guard = Arc::new(CountsDrops(Arc::clone(&dropped)));
     let hangs = async move |_| {
         let _guard = guard;

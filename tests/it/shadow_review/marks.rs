@@ -26,8 +26,8 @@ fn file(marks: &[Value]) -> Value {
     })
 }
 
-fn rules_of(marks: Vec<Value>, now: Timestamp) -> IgnoreRules {
-    let marks = Marks::read(file(&marks).to_string()).unwrap();
+fn rules_of(marks: &[Value], now: Timestamp) -> IgnoreRules {
+    let marks = Marks::read(file(marks).to_string()).unwrap();
     marks.ignore_rules(now).unwrap()
 }
 
@@ -150,12 +150,12 @@ fn a_file_of_10_megabytes_is_read_and_a_larger_one_is_not() {
 #[test]
 fn what_was_accepted_does_not_count_for_30_days_after_its_mark() {
     let at = NOW.as_millis() - DAY;
-    let rules = rules_of(vec![mark("invoice", Some("/unit"), "accept", at)], NOW);
+    let rules = rules_of(&[mark("invoice", Some("/unit"), "accept", at)], NOW);
     assert_eq!(subjects(&rules), [("invoice", "/unit", at + 30 * DAY)]);
     let rule = rules.iter().next().unwrap();
     assert_eq!((&rule.by[..], rule.kind), ("Ada", DifferenceKind::Changed));
     let expired = rules_of(
-        vec![mark(
+        &[mark(
             "invoice",
             Some("/unit"),
             "accept",
@@ -165,7 +165,7 @@ fn what_was_accepted_does_not_count_for_30_days_after_its_mark() {
     );
     assert!(expired.is_empty());
     let just = rules_of(
-        vec![mark(
+        &[mark(
             "invoice",
             Some("/unit"),
             "accept",
@@ -179,15 +179,12 @@ fn what_was_accepted_does_not_count_for_30_days_after_its_mark() {
 #[test]
 fn a_browser_whose_clock_is_ahead_makes_no_longer_rule() {
     let ahead = NOW.as_millis() + 400 * DAY;
-    let rules = rules_of(vec![mark("invoice", Some("/unit"), "accept", ahead)], NOW);
+    let rules = rules_of(&[mark("invoice", Some("/unit"), "accept", ahead)], NOW);
     assert_eq!(
         subjects(&rules),
         [("invoice", "/unit", NOW.as_millis() + 30 * DAY)]
     );
-    let last = rules_of(
-        vec![mark("invoice", Some("/unit"), "accept", u64::MAX)],
-        NOW,
-    );
+    let last = rules_of(&[mark("invoice", Some("/unit"), "accept", u64::MAX)], NOW);
     assert_eq!(
         subjects(&last),
         [("invoice", "/unit", NOW.as_millis() + 30 * DAY)]
@@ -198,7 +195,7 @@ fn a_browser_whose_clock_is_ahead_makes_no_longer_rule() {
 fn one_rejection_of_a_field_and_kind_leaves_no_rule() {
     let now = NOW.as_millis();
     let rules = rules_of(
-        vec![
+        &[
             mark("invoice", Some("/lines/0/unit"), "accept", now),
             mark("invoice", Some("/lines/4/unit"), "reject", now),
             mark("contract", Some("/lines/0/unit"), "accept", now),
@@ -219,7 +216,7 @@ fn a_rule_has_the_latest_mark_and_the_first_note() {
     let mut with_note = mark("invoice", Some("/lines/1/unit"), "accept", early);
     with_note["note"] = "pcs is piece".into();
     let rules = rules_of(
-        vec![
+        &[
             mark("invoice", Some("/lines/0/unit"), "accept", late),
             with_note,
         ],
@@ -272,7 +269,7 @@ fn a_thousand_rules_are_made_and_one_more_is_an_error() {
 fn a_note_of_many_bytes_still_makes_a_rule() {
     let mut noted = mark("invoice", Some("/unit"), "accept", NOW.as_millis());
     noted["note"] = "é".repeat(5_000).into();
-    assert_eq!(rules_of(vec![noted], NOW).len(), 1);
+    assert_eq!(rules_of(&[noted], NOW).len(), 1);
 }
 
 proptest! {
