@@ -66,9 +66,12 @@ impl BaselineNoise {
 pub(super) struct Baseline(BTreeMap<TicketId, Option<bool>>);
 
 impl Baseline {
+    pub(super) fn contains(&self, ticket: TicketId) -> bool {
+        self.0.contains_key(&ticket)
+    }
+
     pub(super) fn add(&mut self, ticket: TicketId, end: &ShadowEnd) {
-        let known = self.0.contains_key(&ticket);
-        if known || self.0.len() >= RUNS {
+        if self.contains(ticket) || self.0.len() >= RUNS {
             return;
         }
         let differs = match Bucket::of(end) {

@@ -123,6 +123,15 @@ impl Core {
         compared >= settings.max() && !goes_on
     }
 
+    /// Whether the end of a run was reported already.
+    fn is_known(&self, run: RunId) -> bool {
+        if run.is_baseline {
+            self.baseline.contains(run.ticket)
+        } else {
+            self.seen.contains_key(&run.ticket)
+        }
+    }
+
     /// Whether the candidate runs on a document of the share.
     pub(super) fn select(
         &mut self,
@@ -181,11 +190,13 @@ impl Core {
         result: &ShadowResult,
         cx: &Cx<'_>,
     ) {
-        self.tokens = self.tokens.saturating_add(result.tokens);
         let run = RunId {
             ticket: ticket.id(),
             is_baseline: result.baseline,
         };
+        if !self.is_known(run) {
+            self.tokens = self.tokens.saturating_add(result.tokens);
+        }
         let overdue = self.in_flight.overdue(run, cx.now());
         self.in_flight.end(run);
         let late = overdue.map(Overdue::end);

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fusebox::call::{Comparison, Difference};
+use fusebox::call::{Comparison, Difference, ShadowResult};
 use fusebox::clock::MockClock;
 use fusebox::pipeline::{CallFailure, Judge, LiveEffects, ShadowCall, Task};
 use fusebox::shadow::compare::{Compare, Exact};
 use fusebox::shadow::{Bucket, ShadowComparatorBuilder, ShadowReport, ShadowVerdict};
 use fusebox::{
-    Call, Classify, ErrorKind, ErrorRateBreaker, FailureKind, Field, Guard, LineUp, Pipeline,
-    Ratio, Reply, Report, RouteLedger, Served, ShadowComparator, ShadowRunner, Ticket, TokenBudget,
-    VersionId,
+    Call, Classify, ErrorKind, ErrorRateBreaker, FailureKind, Feedback, Field, Guard, LineUp,
+    Pipeline, Ratio, Reply, Report, RouteLedger, Served, ShadowComparator, ShadowRunner, Ticket,
+    TokenBudget, VersionId,
 };
 use futures_util::FutureExt;
 use futures_util::future::poll_immediate;
@@ -393,6 +393,26 @@ async fn tokens_that_were_spent_withhold_the_next_document() {
         // 999 tokens are below the limit, 1,900 are not.
         assert_eq!(beside.settle().await.total.withheld, withheld);
     }
+}
+
+#[tokio::test]
+async fn a_result_that_is_reported_twice_is_paid_once() {
+    let beside = Beside::new(builder().baseline_share(Ratio::ONE));
+    let reported = async |_| {
+        let report = Report::new().usage(90, 10);
+        Ok::<_, Refused>(Reply::new("12.50".to_owned()).report(report))
+    };
+    let served = beside.document(reported).await;
+    assert_eq!(beside.settle().await.tokens, 200);
+    let candidate = || VersionId::new("v8").unwrap();
+    for result in [
+        ShadowResult::new(candidate(), Comparison::Match),
+        ShadowResult::of_baseline(candidate(), Comparison::Match),
+    ] {
+        let again = Feedback::Compared(result.with_tokens(1_000));
+        beside.pipeline.observe(served.ticket(), again);
+    }
+    assert_eq!(beside.settle().await.tokens, 200);
 }
 
 #[tokio::test]
