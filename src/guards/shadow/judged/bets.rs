@@ -243,6 +243,15 @@ mod tests {
     }
 
     #[test]
+    fn for_no_worse_the_unknown_are_wrong_in_both() {
+        let mut unknown = units(900, 4, 20, 25);
+        unknown.unknown = 3;
+        let (_, found) = bets().evidence(&unknown);
+        let (_, both) = bets().evidence(&units(900, 7, 20, 25));
+        assert!((found / both - 1.0).abs() < 1e-12, "{found} {both}");
+    }
+
+    #[test]
     fn one_accepted_document_in_ten_is_enough_to_see_what_is_accepted() {
         assert!(Bets::see_accepted(&units(9, 90, 1, 0)));
         assert!(!Bets::see_accepted(&units(9, 91, 1, 0)));

@@ -129,6 +129,14 @@ mod tests {
     }
 
     #[test]
+    fn a_second_review_does_not_put_off_the_first() {
+        let mut told = Told::default();
+        told.review(Timestamp::from_millis(1));
+        told.review(Timestamp::from_millis(2));
+        assert_eq!(told.reviewed_at, Some(Timestamp::from_millis(1)));
+    }
+
+    #[test]
     fn a_document_with_too_many_corrections_stays_corrected() {
         let mut told = Told::default();
         for field in 0..=CORRECTIONS {
