@@ -22,12 +22,7 @@ pub(crate) use delays::Delays;
 pub(crate) use discordant::{Luck, McNemar, PairShares, RatioBet, Wrong, paired_ratio};
 pub(crate) use e_detector::{EDetector, Lambdas, at_most_ruinous, growth, lambdas};
 pub(crate) use histogram::Histogram;
-#[allow(
-    unused_imports,
-    reason = "the comparator's interval of choice, which it does not use yet"
-)]
-pub(crate) use interval::clopper_pearson;
-pub(crate) use interval::{wilson, wilson_at_least};
+pub(crate) use interval::{clopper_pearson, wilson, wilson_at_least};
 pub(crate) use lattice::{Lattice, LatticeCounts};
 pub(crate) use lattice_window::LatticeWindow;
 pub(crate) use moments::{MOST_DOCUMENTS, Moments, float};
