@@ -76,7 +76,14 @@ fn settings() -> impl Strategy<Value = JsonFieldsBuilder> {
             // What is critical may not be ignored.
             match texts {
                 0 => fields = fields.critical(critical),
-                1 => fields = fields.ignored(ignored),
+                // Without the element at an ignored index, a patch cannot append at the next one.
+                1 => {
+                    fields = fields.ignored(
+                        ignored
+                            .into_iter()
+                            .filter(|path| !path.ends_with(['0', '1']) || *path == "/~0~1"),
+                    );
+                }
                 _ => fields = fields.normalised_text(["/a", "/*/*"], NormalisedText::new()),
             }
             if all_unordered {

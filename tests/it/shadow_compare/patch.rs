@@ -34,8 +34,8 @@ fn a_patch_has_an_operation_for_each_difference_and_removes_from_the_end() {
     assert_eq!(
         patch("[1]", "[1,2,3]"),
         json!([
-            {"op": "add", "path": "/1", "value": 2},
-            {"op": "add", "path": "/2", "value": 3},
+            {"op": "add", "path": "/-", "value": 2},
+            {"op": "add", "path": "/-", "value": 3},
         ])
     );
 }
@@ -69,4 +69,11 @@ fn a_patch_has_more_operations_than_a_comparison_has_differences() {
     let [production, candidate] = [1, 2].map(|value| json!(vec![value; 500]));
     let fields = JsonFields::new();
     assert_eq!(applied(&fields, &production, &candidate), candidate);
+}
+
+#[test]
+fn a_patch_can_be_applied_where_an_ignored_element_is_missing() {
+    let fields = JsonFields::builder().ignored(["/0"]).build().unwrap();
+    assert_eq!(applied(&fields, &json!([]), &json!([1, 2])), json!([2]));
+    assert_eq!(applied(&fields, &json!([1, 2]), &json!([])), json!([1]));
 }

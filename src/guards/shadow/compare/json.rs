@@ -147,7 +147,8 @@ impl JsonFields {
     /// candidate's, as an array.
     ///
     /// It has all differences, not only those that a comparison keeps, and nothing for places that
-    /// agree without being identical: what is ignored, within a tolerance, or in another order.
+    /// agree without being identical: what is ignored, within a tolerance, or in another order. New
+    /// elements are appended, so that one behind an ignored index moves up.
     /// `None` if the answers are [not comparable](Comparison::NotComparable), or if a value of the
     /// candidate is nested more than 128 levels deep.
     ///

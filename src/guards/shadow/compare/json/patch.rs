@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::pointer::pointer;
+use super::pointer::{Segment, pointer};
 use super::rules::Scope;
 use super::walk::{Found, LEVELS, Sink, Stop, walk};
 use crate::call::DifferenceKind;
@@ -25,14 +25,10 @@ struct Operations {
 
 impl<'a> Sink<'a> for Operations {
     fn found(&mut self, found: Found<'_, 'a>) -> Result<(), Stop> {
-        let path = if found.is_unordered {
-            let array = found
-                .path
-                .split_last()
-                .map_or(found.path, |(_, array)| array);
-            pointer(array) + "/-"
-        } else {
-            pointer(found.path)
+        let path = match (found.kind, found.path.split_last()) {
+            // Whatever the index is in the candidate's array, here the array may be shorter.
+            (DifferenceKind::Added, Some((Segment::Index(_), array))) => pointer(array) + "/-",
+            _ => pointer(found.path),
         };
         let Some(value) = found.candidate else {
             self.removals.push(json!({"op": "remove", "path": path}));

@@ -27,8 +27,6 @@ pub(super) struct Found<'w, 'a> {
     pub(super) kind: DifferenceKind,
     pub(super) production: Option<&'a Value>,
     pub(super) candidate: Option<&'a Value>,
-    /// Whether the candidate's value is an element that belongs nowhere in particular.
-    pub(super) is_unordered: bool,
 }
 
 /// Why a walk ends before it has seen everything.
@@ -210,16 +208,7 @@ impl<'a, S: Sink<'a>> Walk<'_, 'a, S> {
             self.child_in(Segment::Index(index), production.get(index), partner, &each)?;
         }
         for index in pairs.free_right() {
-            self.path.push(Segment::Index(index));
-            self.sink.found(Found {
-                path: &self.path,
-                scope: &each,
-                kind: DifferenceKind::Added,
-                production: None,
-                candidate: candidate.get(index),
-                is_unordered: true,
-            })?;
-            self.path.pop();
+            self.child_in(Segment::Index(index), None, candidate.get(index), &each)?;
         }
         Ok(())
     }
@@ -432,7 +421,6 @@ impl<'a, S: Sink<'a>> Walk<'_, 'a, S> {
             kind,
             production,
             candidate,
-            is_unordered: false,
         })
     }
 
