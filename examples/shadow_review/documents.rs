@@ -88,7 +88,8 @@ fn line(text: &str) -> Option<Value> {
     }))
 }
 
-/// An account number as banks print it: two letters, two digits, and groups of four.
+/// An account number as banks print it: two letters and two digits, then groups of four, of which
+/// only the last may be shorter.
 fn account(line: &str) -> Option<String> {
     let groups: Vec<&str> = line.split_whitespace().collect();
     let begins = |group: &&str| {
@@ -97,19 +98,19 @@ fn account(line: &str) -> Option<String> {
             && letters.chars().all(|letter| letter.is_ascii_uppercase())
             && digits.chars().all(|digit| digit.is_ascii_digit())
     };
-    let goes_on = |group: &&&str| {
-        let mut letters = group.chars();
-        group.len() <= 4 && letters.all(|letter| letter.is_ascii_alphanumeric())
-    };
     let first = groups.iter().position(begins)?;
-    let all: Vec<&str> = groups
-        .get(first..)?
-        .iter()
-        .copied()
-        .take_while(|group| goes_on(&group))
-        .collect();
-    // Not the postal code of an address.
-    (all.len() >= 5).then(|| all.join(" "))
+    let mut account = Vec::new();
+    for group in groups.get(first..)? {
+        let group = group.trim_end_matches(',');
+        if group.len() > 4 || !group.chars().all(|letter| letter.is_ascii_alphanumeric()) {
+            break;
+        }
+        account.push(group);
+        if group.len() < 4 {
+            break;
+        }
+    }
+    (account.len() >= 5).then(|| account.join(" "))
 }
 
 fn first_amount(text: &str, currency: &str) -> Option<String> {
