@@ -42,7 +42,7 @@ pub(crate) fn of_version_8(answer: &mut Value, document: &Document, chance: &mut
     if happens(0.04) && of("credit_note") {
         fields.remove("customer");
     }
-    if happens(0.14) && of("statement") {
+    if happens(0.10) && of("statement") {
         change_in(fields, "currency", symbol);
     }
     if happens(0.03) {
@@ -61,13 +61,9 @@ pub(crate) fn of_version_8(answer: &mut Value, document: &Document, chance: &mut
     if happens(0.12) {
         change_in(fields, "vendor", str::to_uppercase);
     }
-    if happens(0.01) {
-        let place = (0..HOSTILE.len() - 1).find(|_| happens(0.25));
-        let text = place
-            .and_then(|place| HOSTILE.get(place))
-            .or(HOSTILE.last());
-        if let Some(text) = text {
-            fields.insert("customer".into(), (*text).into());
+    for text in HOSTILE {
+        if happens(0.004) {
+            fields.insert("customer".into(), text.into());
         }
     }
 }
