@@ -48,6 +48,7 @@ pub(crate) async fn simulate(seed: u64, rules: IgnoreRules) -> Result<ShadowRepo
     let mut run = Run::new(seed, rules, types)?;
     for (number, document) in (0..DOCUMENTS).zip(documents.iter().cycle()) {
         run.document(number, document).await?;
+        others_go_on().await;
         run.clock.advance(GAP);
         run.tick().await;
     }
@@ -115,12 +116,16 @@ impl Run {
     }
 
     async fn tick(&mut self) {
-        // What runs beside the caller goes on while the caller waits.
-        for _ in 0..10 {
-            tokio::task::yield_now().await;
-        }
         self.pipeline.tick();
         self.reviewers.report(&self.pipeline, self.clock.now());
+        others_go_on().await;
+    }
+}
+
+/// What runs beside the caller goes on while the caller waits.
+async fn others_go_on() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
     }
 }
 

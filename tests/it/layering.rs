@@ -377,9 +377,8 @@ const SPREAD: [(&str, &[&str], &str); 8] = [
             "guards/rollout/decide",
             "guards/rollout/findings",
             "guards/rollout/commands",
-            "guards/rollout/clearance",
         ],
-        "its state; what is counted; the decision; what it was made on; what a command and a clearance do to it",
+        "its state; what is counted; the decision; what it was made on; what a command does to it",
     ),
 ];
 

@@ -509,7 +509,6 @@ fn the_operator_starts_it_without_a_clearance() {
     let (bench, canary, switch) = waiting();
     bench.tick_after(hours(30));
     bench.events();
-    bench.tick_after(hours(30));
     promote(&canary).unwrap();
     let status = canary.status();
     assert_eq!(status.state, RolloutState::Running);
