@@ -13,13 +13,14 @@ use std::marker::PhantomData;
 ///
 /// ```
 /// use fusebox::pipeline::LiveEffects;
-/// use fusebox::{Call, LineUp, Pipeline, Report, Version};
+/// use fusebox::{Call, LineUp, Pipeline, Report, RouteLedger, Version};
 ///
 /// fn book(total: &str, _: &LiveEffects<'_>) {
 ///     println!("booked {total}");
 /// }
 ///
-/// let pipeline = Pipeline::builder(LineUp::new(Version::new("v7", "gpt-4o")?)).build()?;
+/// let v7 = Version::new("v7", "gpt-4o")?;
+/// let pipeline = Pipeline::builder(LineUp::new(v7)).guard(RouteLedger::default()).build()?;
 /// if let Some(permit) = pipeline.admit(&Call::new("inv-1", "invoice")?).permit() {
 ///     let settlement = permit.answer(Report::new());
 ///     if let Some(effects) = settlement.live_effects() {
@@ -36,7 +37,7 @@ use std::marker::PhantomData;
 /// ```
 /// Copying one:
 /// ```compile_fail,E0599
-/// fn keep(effects: &fusebox::pipeline::LiveEffects<'_>) {
+/// fn keep(effects: fusebox::pipeline::LiveEffects<'_>) {
 ///     let copy = effects.clone();
 /// }
 /// ```

@@ -46,11 +46,11 @@ pub use spawn::{Spawn, Task};
 /// use std::sync::Arc;
 /// use fusebox::pipeline::Task;
 /// use fusebox::shadow::compare::Exact;
-/// use fusebox::{Call, FailureKind, LineUp, Pipeline, Ratio, Reply, Served, ShadowComparator, ShadowRunner, Version, VersionId};
+/// use fusebox::{Call, LineUp, Pipeline, Ratio, Reply, Served, ShadowComparator, ShadowRunner, Version, VersionId};
 ///
 /// # struct Client;
 /// # impl Client {
-/// #     async fn complete(&self, _version: &str, _text: &str) -> Result<String, std::io::Error> { Ok("12.50".into()) }
+/// #     async fn complete(&self, _version: &str, _text: &str) -> Result<String, fusebox::failure::ApiError> { Ok("12.50".into()) }
 /// # }
 /// # fn store(_: &str, _: &fusebox::pipeline::LiveEffects<'_>) {}
 /// # fn block_on<F: Future>(future: F) -> F::Output {

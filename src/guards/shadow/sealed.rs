@@ -22,7 +22,7 @@ static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 ///
 /// ```
 /// use fusebox::Field;
-/// use fusebox::call::Comparison;
+/// use fusebox::call::{Comparison, Difference};
 /// use fusebox::shadow::Sealed;
 ///
 /// # fn main() -> Result<(), fusebox::Error> {

@@ -41,7 +41,10 @@ impl TryFrom<&ShadowReport> for ReviewReportBuilder {
             let raw = noise.only_candidate.saturating_add(noise.both);
             let own = noise.only_baseline.saturating_add(noise.both);
             let paired = noise.paired();
-            let test = format!("exact McNemar, one-sided p = {:.3}", noise.p_value());
+            let test = match noise.p_value() {
+                p if p < 0.001 => "exact McNemar, one-sided p < 0.001".to_owned(),
+                p => format!("exact McNemar, one-sided p = {p:.3}"),
+            };
             let noise = BaselineNoise::new(of_part(raw, paired)?, of_part(own, paired)?)
                 .tested(noise.is_distinguishable(), test);
             builder = builder.noise(noise);
@@ -87,8 +90,8 @@ fn of_divergence(report: &ShadowReport) -> ReviewVerdict {
                  {diverging} of {compared} do. That does not say which version is right."
             );
             let next = format!(
-                "Mark each divergence below and save the marks. If most are rejected, change \
-                 {candidate}; if most are accepted, deploy it. Nothing is blocked."
+                "Mark each divergence below and save the marks; then acknowledge the review, and \
+                 decide about {candidate}. Nothing is blocked."
             );
             ReviewVerdict::new(VerdictTone::Caution, "Review required")
                 .meaning(meaning)
