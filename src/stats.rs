@@ -19,7 +19,7 @@ mod window;
 
 pub(crate) use bounded_map::{BoundedMap, DEFAULT_KEYS, Place};
 pub(crate) use delays::Delays;
-pub(crate) use discordant::{Luck, McNemar, PairShares, RatioBet, Wrong, paired_ratio};
+pub(crate) use discordant::{Luck, McNemar, PairShares, RatioBet, Wrong, paired_ratio, whole};
 pub(crate) use e_detector::{EDetector, Lambdas, at_most_ruinous, growth, lambdas};
 pub(crate) use histogram::Histogram;
 pub(crate) use interval::{clopper_pearson, wilson, wilson_at_least};

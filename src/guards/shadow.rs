@@ -84,7 +84,8 @@ const NAME: &str = "shadow";
 /// [its clearance](crate::rollout::RolloutPolicyBuilder::after_shadow).
 ///
 /// # What it cannot see
-/// - Which of the two answers is right.
+/// - Which of the two answers is right, unless people's corrections
+///   [judge](ShadowComparatorBuilder::judged_by_corrections) it.
 /// - How often production diverges from itself, unless a
 ///   [share](ShadowComparatorBuilder::baseline_share) of documents measures it.
 /// - Documents that it is not offered.
@@ -101,14 +102,16 @@ const NAME: &str = "shadow";
 /// # Events
 /// Warnings: [`ReviewRequested`](crate::event::ShadowEvent::ReviewRequested),
 /// [`ShadowBlind`](crate::event::ShadowEvent::ShadowBlind),
+/// [`CandidateWorse`](crate::event::ShadowEvent::CandidateWorse),
 /// [`KeysExhausted`](crate::event::PipelineEvent::KeysExhausted). Info:
+/// [`CandidateNoWorse`](crate::event::ShadowEvent::CandidateNoWorse),
 /// [`ReviewAcknowledged`](crate::event::ShadowEvent::ReviewAcknowledged),
 /// [`ShadowFinished`](crate::event::ShadowEvent::ShadowFinished).
 ///
 /// # Example
 /// ```
 /// use std::sync::Arc;
-/// use fusebox::{Call, Feedback, LineUp, Pipeline, Ratio, Report, ShadowComparator, Timestamp, Version, VersionId};
+/// use fusebox::{Call, Feedback, LineUp, Pipeline, Ratio, Report, ShadowComparator, Version, VersionId};
 /// use fusebox::call::Comparison;
 /// use fusebox::shadow::{Sealed, Selection, ShadowVerdict};
 ///

@@ -142,7 +142,7 @@ impl<T, E> Served<T, E> {
 }
 
 /// The kind of a client's error, and a report of what else it says.
-fn classified<E: Classify>(error: &E) -> (FailureKind, Report) {
+pub(super) fn classified<E: Classify>(error: &E) -> (FailureKind, Report) {
     let mut report = Report::new();
     if let Some(tokens) = error.input_tokens() {
         report = report.usage(tokens, 0);

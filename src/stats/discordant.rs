@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};
 
 use super::interval::clopper_pearson;
+use super::moments::float;
 
 /// The number of lambdas in the grid of a bet.
 const POINTS: usize = 64;
@@ -248,20 +249,13 @@ impl PairShares {
     }
 }
 
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "counts of documents are far below 2^53"
-)]
-fn float(count: u64) -> f64 {
-    count as f64
-}
-
+/// A count of documents that was computed as a float.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a whole number from 0 to 10^12"
 )]
-fn whole(count: f64) -> u64 {
+pub(crate) fn whole(count: f64) -> u64 {
     count as u64
 }
 

@@ -2,6 +2,7 @@
 
 use statrs::distribution::{Beta, ContinuousCDF};
 
+use super::moments::float;
 use super::quantile::{NORMAL_95_ONE_SIDED, NORMAL_95_TWO_SIDED};
 
 /// The two-sided 95 % Wilson score interval for `part` of `whole`; `(0, 1)` if `whole` is zero.
@@ -38,26 +39,18 @@ pub(crate) fn clopper_pearson(part: u64, whole: u64) -> (f64, f64) {
 }
 
 /// A quantile of the beta distribution of these shapes, which are at least 1.
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "counts of documents are far below 2^53"
-)]
 fn beta_quantile(a: u64, b: u64, p: f64) -> f64 {
     // Only shapes that are not positive are an error; then nothing would be known.
-    Beta::new(a as f64, b as f64)
+    Beta::new(float(a), float(b))
         .map_or(if p < 0.5 { 0.0 } else { 1.0 }, |beta| beta.inverse_cdf(p))
 }
 
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "counts of documents are far below 2^53"
-)]
 fn score_interval(part: u64, whole: u64, z: f64) -> (f64, f64) {
     if whole == 0 {
         return (0.0, 1.0);
     }
-    let n = whole as f64;
-    let p = part as f64 / n;
+    let n = float(whole);
+    let p = float(part) / n;
     let centre = p + z * z / (2.0 * n);
     let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + z * z / n;

@@ -18,7 +18,7 @@ use crate::guard::Attached;
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
 use crate::stats::Split;
-use crate::time::minutes;
+use crate::time::{hours, minutes};
 
 const MIN_DOCUMENTS: u64 = 200;
 const MAX_DOCUMENTS: u64 = 500;
@@ -34,7 +34,7 @@ const LONGEST: u64 = 100_000;
 /// More evaluations would be a test after every document.
 const MOST_CHECKPOINTS: usize = 1_000;
 const MOST_IN_FLIGHT: usize = 10_000;
-const LONGEST_TIMEOUT: Duration = minutes(24 * 60);
+const LONGEST_TIMEOUT: Duration = hours(24);
 
 impl ShadowComparator {
     /// Configures a shadow run of this version, starting from the defaults. There is no `Default`,

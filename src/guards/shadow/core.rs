@@ -117,10 +117,13 @@ impl Core {
     }
 
     pub(super) fn is_over(&self, settings: &Settings) -> bool {
-        let (compared, corrections) = (self.total.compared(), self.corrections.as_ref());
+        let compared = self.total.compared();
+        if compared < settings.max() {
+            return false;
+        }
+        let corrections = self.corrections.as_ref();
         let is_undecided = corrections.is_some_and(|corrections| !corrections.is_decided());
-        let goes_on = is_undecided && compared < settings.judged_documents;
-        compared >= settings.max() && !goes_on
+        !is_undecided || compared >= settings.judged_documents
     }
 
     /// Whether the end of a run was reported already.
@@ -140,7 +143,7 @@ impl Core {
         now: Timestamp,
     ) -> Selection {
         let run = RunId::candidate(ticket.id());
-        let is_known = self.seen.contains_key(&run.ticket) || self.in_flight.contains(run);
+        let is_known = self.is_known(run) || self.in_flight.contains(run);
         if is_known || self.is_over(settings) {
             return Selection::Over;
         }
@@ -201,25 +204,32 @@ impl Core {
         self.in_flight.end(run);
         let late = overdue.map(Overdue::end);
         let end = late.as_ref().unwrap_or(&result.end);
-        if run.is_baseline {
-            self.baseline.add(run.ticket, end);
-        } else {
-            self.end_candidate(settings, ticket, end, cx);
-        }
+        self.end_run(settings, run, ticket, end, cx);
     }
 
     /// Ends the runs that are overdue; what stops their calls is for the caller, without the lock.
     pub(super) fn end_overdue(&mut self, settings: &Settings, cx: &Cx<'_>) -> Vec<Stop> {
         let mut stops = Vec::new();
         for (run, ticket, overdue, stop) in self.in_flight.take_overdue(cx.now()) {
-            if run.is_baseline {
-                self.baseline.add(run.ticket, &overdue.end());
-            } else {
-                self.end_candidate(settings, &ticket, &overdue.end(), cx);
-            }
+            self.end_run(settings, run, &ticket, &overdue.end(), cx);
             stops.extend(stop);
         }
         stops
+    }
+
+    fn end_run(
+        &mut self,
+        settings: &Settings,
+        run: RunId,
+        ticket: &Ticket,
+        end: &ShadowEnd,
+        cx: &Cx<'_>,
+    ) {
+        if run.is_baseline {
+            self.baseline.add(run.ticket, end);
+        } else {
+            self.end_candidate(settings, ticket, end, cx);
+        }
     }
 
     fn end_candidate(
@@ -343,7 +353,10 @@ impl Core {
         if bucket.is_compared() && settings.checkpoints.contains(&compared) {
             self.evaluate_at_checkpoint(settings, production, cx);
         }
-        if let Some(why) = self.blindness(settings).filter(|_| !self.is_blindness_told) {
+        if self.is_blindness_told {
+            return;
+        }
+        if let Some(why) = self.blindness(settings) {
             self.is_blindness_told = true;
             let candidate = settings.candidate.clone();
             let why = why.to_string();

@@ -31,14 +31,9 @@ impl Corrections {
         }
     }
 
-    /// Takes in a comparison; whether its document type is the first above the limit.
-    pub(super) fn compared(
-        &mut self,
-        ticket: &Ticket,
-        comparison: &Comparison,
-        now: Timestamp,
-    ) -> bool {
-        self.judged.compared(ticket, comparison, now)
+    /// Takes in a comparison. Too many document types are reported where all documents are counted.
+    pub(super) fn compared(&mut self, ticket: &Ticket, comparison: &Comparison, now: Timestamp) {
+        self.judged.compared(ticket, comparison, now);
     }
 
     pub(super) fn observe(&mut self, ticket: &Ticket, feedback: &Feedback, now: Timestamp) {
@@ -65,7 +60,7 @@ impl Corrections {
 
     /// Whether no more documents are needed.
     pub(super) fn is_decided(&self) -> bool {
-        !matches!(self.verdict(), JudgedVerdict::NotEnough { .. })
+        self.judged.decided().is_ok()
     }
 
     pub(super) fn verdict(&self) -> JudgedVerdict {
@@ -78,12 +73,10 @@ impl Corrections {
 
     /// The event of a verdict that was not reported yet.
     pub(super) fn event(&mut self, candidate: &VersionId) -> Option<ShadowEvent> {
-        let verdict = self.judged.verdict();
-        let is_new = self.reported != Some(verdict);
-        if matches!(verdict, JudgedVerdict::NotEnough { .. }) || !is_new {
+        let verdict = self.judged.decided().ok()?;
+        if self.reported.replace(verdict) == Some(verdict) {
             return None;
         }
-        self.reported = Some(verdict);
         let counts = self.judged.units();
         let (candidate, documents) = (candidate.clone(), counts.total());
         let candidate_wrong = counts.candidate_wrong();
@@ -112,7 +105,7 @@ impl Corrections {
     /// Continues from a stored state. A verdict that it has was reported.
     pub(super) fn restore(&mut self, owner: &str, stored: StoredJudged) -> Result<(), Error> {
         self.judged.restore(owner, stored)?;
-        self.reported = Some(self.judged.verdict());
+        self.reported = self.judged.decided().ok();
         Ok(())
     }
 

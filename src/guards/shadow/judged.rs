@@ -224,25 +224,33 @@ impl Judged {
         }
     }
 
-    /// The verdict so far.
-    pub(crate) fn verdict(&self) -> JudgedVerdict {
+    /// "Worse" or "no worse", or what is missing for either.
+    pub(crate) fn decided(&self) -> Result<JudgedVerdict, JudgedGap> {
+        if self.called.is_some() {
+            return Ok(JudgedVerdict::Worse);
+        }
         let looked_at = &self.total.looked_at;
         let documents = looked_at.total();
-        if self.called.is_some() {
-            return JudgedVerdict::Worse;
-        }
         let is_all = self.settings.looked_at == LookedAt::All;
-        let reason = if documents == 0 && (is_all || self.total.corrected_only.total() == 0) {
-            JudgedGap::Unreviewed
+        if documents == 0 && (is_all || self.total.corrected_only.total() == 0) {
+            Err(JudgedGap::Unreviewed)
         } else if documents == 0 || !Bets::see_accepted(looked_at) {
-            JudgedGap::CorrectionsOnly
+            Err(JudgedGap::CorrectionsOnly)
         } else if self.bets.show_no_worse(&self.units, looked_at) {
-            return JudgedVerdict::NoWorse;
+            Ok(JudgedVerdict::NoWorse)
         } else {
-            JudgedGap::TooFew
-        };
-        let needed = self.bets.still_needed(&self.units, documents);
-        JudgedVerdict::NotEnough { reason, needed }
+            Err(JudgedGap::TooFew)
+        }
+    }
+
+    /// The verdict so far. How many documents are needed takes a search, so each call and each tick
+    /// asks [`decided`](Self::decided) instead.
+    pub(crate) fn verdict(&self) -> JudgedVerdict {
+        self.decided().unwrap_or_else(|reason| {
+            let documents = self.total.looked_at.total();
+            let needed = self.bets.still_needed(&self.units, documents);
+            JudgedVerdict::NotEnough { reason, needed }
+        })
     }
 
     /// What the verdict counts.

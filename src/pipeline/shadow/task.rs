@@ -5,10 +5,11 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::thread;
 
-use futures_channel::oneshot;
+use futures_channel::oneshot::{self, Canceled};
 use futures_util::FutureExt;
-use futures_util::future::{Either, Shared, abortable, select};
+use futures_util::future::{Aborted, Either, Shared, abortable, select};
 
 use super::judge::Comparing;
 use super::redact::Redactor;
@@ -17,7 +18,7 @@ use crate::call::{Feedback, Report, ShadowEnd, ShadowResult, Ticket};
 use crate::failure::Classify;
 use crate::guards::shadow::{RunId, Sealed, ShadowComparator, Stop};
 use crate::pipeline::Pipeline;
-use crate::pipeline::run::{Reply, Served};
+use crate::pipeline::run::{Reply, Served, classified};
 
 /// Production's answer, once it is there; `None` if it failed.
 pub(super) type Answer<T> = Shared<oneshot::Receiver<Option<Arc<T>>>>;
@@ -53,6 +54,9 @@ pub(super) struct Beside<T> {
     pub(super) redactor: Option<Redactor>,
 }
 
+/// How a candidate's call ended: stopped, by a panic, with an error, or with an answer.
+type Ended<T, CE> = Result<thread::Result<Result<Reply<T>, CE>>, Aborted>;
+
 /// What a candidate's call gave.
 enum Given<T> {
     Answer(Sealed<T>),
@@ -81,41 +85,57 @@ impl<T: Send + Sync + 'static> Beside<T> {
         let (call, handle) = abortable(AssertUnwindSafe(call).catch_unwind());
         let stop = Stop::new(move || handle.abort());
         self.shadow.stop_by(self.run, stop);
-        let (given, report, production) = match select(pin!(call), answer).await {
+        let (given, production) = match select(pin!(call), answer).await {
             Either::Left((given, answer)) => {
-                let (given, report) = match given {
-                    Ok(given) => judged_by_itself(given),
-                    // The comparator has counted it as timed out.
-                    Err(_) => return self.forget(),
+                let Some(given) = self.given(given) else {
+                    return self.forget();
                 };
-                self.shadow.answered(self.run, self.pipeline.now());
-                (given, report, answer.await)
+                (given, answer.await)
             }
             Either::Right((Ok(Some(production)), call)) => {
-                let (given, report) = match call.await {
-                    Ok(given) => judged_by_itself(given),
-                    Err(_) => return self.forget(),
+                let Some(given) = self.given(call.await) else {
+                    return self.forget();
                 };
-                self.shadow.answered(self.run, self.pipeline.now());
-                (given, report, Ok(Some(production)))
+                (given, Ok(Some(production)))
             }
             Either::Right((production, _)) => {
-                let given = Given::End(ShadowEnd::Cancelled);
-                (given, Report::new(), production)
+                return self.end(without_answer(&production), &Report::new());
             }
         };
-        let end = match (production, given) {
-            (Ok(Some(production)), Given::Answer(candidate)) => {
-                self.compare(&production, candidate).await
-            }
-            (Ok(Some(_)), Given::End(end)) => Some(end),
-            (Ok(None), _) => Some(ShadowEnd::ProductionFailed),
-            (Err(_), _) => Some(ShadowEnd::Cancelled),
+        let (given, report) = given;
+        let Ok(Some(production)) = production else {
+            return self.end(without_answer(&production), &report);
+        };
+        let end = match given {
+            Given::Answer(candidate) => self.compare(&production, candidate).await,
+            Given::End(end) => Some(end),
         };
         match end {
             Some(end) => self.end(end, &report),
             None => self.forget(),
         }
+    }
+
+    /// What the candidate's call gave, and what it reported; `None` if it was stopped, which the
+    /// comparator has counted as timed out.
+    fn given<CE: Classify>(&self, ended: Ended<T, CE>) -> Option<(Given<T>, Report)> {
+        let given = match ended.ok()? {
+            Err(_) => (Given::End(ShadowEnd::CandidatePanicked), Report::new()),
+            Ok(Err(error)) => {
+                let (kind, report) = classified(&error);
+                (Given::End(ShadowEnd::CandidateFailed(kind)), report)
+            }
+            Ok(Ok(reply)) => {
+                let (value, report) = reply.into_parts();
+                let given = match report.failure() {
+                    Some(kind) => Given::End(ShadowEnd::CandidateFailed(kind)),
+                    None => Given::Answer(Sealed::new(value)),
+                };
+                (given, report)
+            }
+        };
+        self.shadow.answered(self.run, self.pipeline.now());
+        Some(given)
     }
 
     /// The comparison; `None` if it took too long, which is counted already.
@@ -179,25 +199,10 @@ impl<T> Drop for Beside<T> {
     }
 }
 
-/// What a candidate's call gave, whatever production's does; and what it reported.
-fn judged_by_itself<T, CE: Classify>(
-    given: std::thread::Result<Result<Reply<T>, CE>>,
-) -> (Given<T>, Report) {
-    match given {
-        Err(_) => (Given::End(ShadowEnd::CandidatePanicked), Report::new()),
-        Ok(Err(error)) => {
-            let failed = ShadowEnd::CandidateFailed(error.failure_kind());
-            let tokens = error.input_tokens();
-            let report = tokens.map_or(Report::new(), |tokens| Report::new().usage(tokens, 0));
-            (Given::End(failed), report)
-        }
-        Ok(Ok(reply)) => {
-            let (value, report) = reply.into_parts();
-            let given = match report.failure() {
-                Some(kind) => Given::End(ShadowEnd::CandidateFailed(kind)),
-                None => Given::Answer(Sealed::new(value)),
-            };
-            (given, report)
-        }
+/// The end of a document that production did not answer.
+fn without_answer<T>(production: &Result<Option<T>, Canceled>) -> ShadowEnd {
+    match production {
+        Ok(_) => ShadowEnd::ProductionFailed,
+        Err(Canceled) => ShadowEnd::Cancelled,
     }
 }

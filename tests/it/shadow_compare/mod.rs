@@ -1,7 +1,7 @@
 //! P6: what a shadow run calls a difference.
 
 use fusebox::call::{Comparison, Difference, DifferenceKind};
-use fusebox::shadow::compare::{Compare, JsonFields};
+use fusebox::shadow::compare::{Compare, JsonFields, JsonFieldsBuilder};
 use serde_json::Value;
 
 mod deep;
@@ -59,4 +59,13 @@ fn json(text: &str) -> Value {
 
 fn compared(fields: &JsonFields, production: &str, candidate: &str) -> Vec<String> {
     told(&fields.compare(&json(production), &json(candidate)))
+}
+
+/// Whether each pair of answers, as JSON, compares as expected.
+fn check(fields: JsonFieldsBuilder, rows: &[(&str, &str, &[&str])]) {
+    let fields = fields.build().unwrap();
+    for (production, candidate, expected) in rows {
+        let found = compared(&fields, production, candidate);
+        assert_eq!(found, *expected, "{production} against {candidate}");
+    }
 }

@@ -3,15 +3,7 @@
 use fusebox::ErrorKind;
 use fusebox::shadow::compare::{JsonFields, JsonFieldsBuilder, NormalisedText};
 
-use super::compared;
-
-fn check(fields: JsonFieldsBuilder, rows: &[(&str, &str, &[&str])]) {
-    let fields = fields.build().unwrap();
-    for (production, candidate, expected) in rows {
-        let found = compared(&fields, production, candidate);
-        assert_eq!(found, *expected, "{production} against {candidate}");
-    }
-}
+use super::check;
 
 #[test]
 fn only_critical_paths_diverge_once_one_is_named() {

@@ -1,17 +1,9 @@
 //! Arrays in which the order does not count.
 
-use fusebox::shadow::compare::{Compare, JsonFields, JsonFieldsBuilder};
+use fusebox::shadow::compare::{Compare, JsonFields};
 use serde_json::json;
 
-use super::{compared, told};
-
-fn check(fields: JsonFieldsBuilder, rows: &[(&str, &str, &[&str])]) {
-    let fields = fields.build().unwrap();
-    for (production, candidate, expected) in rows {
-        let found = compared(&fields, production, candidate);
-        assert_eq!(found, *expected, "{production} against {candidate}");
-    }
-}
+use super::{check, told};
 
 #[test]
 fn only_how_often_an_element_occurs_counts() {

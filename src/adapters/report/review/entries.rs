@@ -11,6 +11,8 @@ use crate::shadow::IgnoreRule;
 
 /// The number of divergences on a page: more than anybody marks.
 const MOST: usize = 2_000;
+/// The name of what differs as a whole.
+const WHOLE: &str = "(whole document)";
 
 /// The divergences of a page, by type and then by field, those with the most first.
 pub(super) struct PageEntries<'a> {
@@ -111,6 +113,14 @@ impl<'a> PageEntries<'a> {
             kind: entry.difference.map(|difference| difference.kind),
         });
         subjects.collect()
+    }
+}
+
+impl OfField<'_> {
+    /// The name under which the page shows the field.
+    pub(super) fn name(&self) -> &str {
+        let field = self.field.as_ref();
+        field.map_or(WHOLE, |field| field.as_str())
     }
 }
 

@@ -9,7 +9,7 @@ use super::entries::{Entry, OfField, PageEntries};
 use super::numbers::count;
 use super::visible::{isolated, plain};
 use crate::adapters::report::ticks::minute;
-use crate::call::Difference;
+use crate::call::{Comparison, Difference, ShadowEnd};
 
 /// The characters of all values of a page together.
 const ALL_VALUES: usize = 8_000_000;
@@ -37,20 +37,11 @@ impl<'a> Choices<'a> {
                     .map(|of_type| of_type.document_type.as_str())
                     .collect(),
             ),
-            fields: sorted(fields.map(field_name).collect()),
+            fields: sorted(fields.map(OfField::name).collect()),
             kinds: sorted(entries.iter().map(|entry| &entry.kind[..]).collect()),
         }
     }
 }
-
-fn field_name<'a>(of_field: &'a OfField<'_>) -> &'a str {
-    of_field
-        .field
-        .as_ref()
-        .map_or(WHOLE, |field| field.as_str())
-}
-
-const WHOLE: &str = "(whole document)";
 
 fn place(names: &[&str], name: &str) -> usize {
     names.binary_search(&name).unwrap_or(names.len())
@@ -73,7 +64,7 @@ pub(super) fn list(entries: &PageEntries<'_>) -> Markup {
                             span.count { " " (count(of_type.count)) } }
                         @for of_field in &of_type.fields {
                             section.field {
-                                h4 { (isolated(field_name(of_field)))
+                                h4 { (isolated(of_field.name()))
                                     span.count { " " (count(of_field.entries.len())) } }
                                 @for entry in &of_field.entries {
                                     (article(entry, of_field, &choices, longest))
@@ -153,7 +144,7 @@ fn article(
     html! {
         article.entry id={ "d" (number) } tabindex="-1" aria-labelledby={ "h" (number) }
             data-type=(place(&choices.types, item.document_type.as_str()))
-            data-field=(place(&choices.fields, field_name(of_field)))
+            data-field=(place(&choices.fields, of_field.name()))
             data-kind=(place(&choices.kinds, &entry.kind))
         {
             h5 id={ "h" (number) } {
@@ -235,9 +226,11 @@ fn side(name: &str, version: &str, shown: Option<Markup>, value: Option<&str>) -
 }
 
 fn whole(entry: &Entry<'_>) -> &'static str {
-    match entry.kind.as_str() {
-        "whole answer differs" => "The answers differ as a whole; their texts were not given.",
-        "comparator panicked" => {
+    match &entry.item.end {
+        ShadowEnd::Compared(Comparison::Diverged(_)) => {
+            "The answers differ as a whole; their texts were not given."
+        }
+        ShadowEnd::ComparatorPanicked => {
             "Both versions answered, and the code that compares them panicked."
         }
         _ => "The candidate gave no answer. Production's was used as always.",

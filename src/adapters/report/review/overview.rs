@@ -186,12 +186,8 @@ fn by_type(summary: &Summary) -> Markup {
 fn by_field(entries: &PageEntries<'_>, documents: usize) -> Markup {
     let mut fields = std::collections::BTreeMap::new();
     for of_field in entries.types.iter().flat_map(|of_type| &of_type.fields) {
-        let name = of_field
-            .field
-            .as_ref()
-            .map_or("(whole document)", |field| field.as_str());
         let count = u64::try_from(of_field.entries.len()).unwrap_or(u64::MAX);
-        *fields.entry(name).or_insert(0_u64) += count;
+        *fields.entry(of_field.name()).or_insert(0_u64) += count;
     }
     let mut rows: Vec<(&str, u64)> = fields.into_iter().collect();
     rows.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

@@ -3,7 +3,7 @@
 use super::report::{DocumentsNeeded, JudgedFeasibility, PairCounts};
 use crate::error::Error;
 use crate::ratio::Ratio;
-use crate::stats::{Luck, PairShares, RatioBet, Wrong};
+use crate::stats::{Luck, PairShares, RatioBet, Wrong, float, whole};
 
 /// What the report says of more evidence than this.
 const MOST_EVIDENCE: f64 = 1e12;
@@ -169,23 +169,6 @@ fn candidate_wrong(units: &PairCounts) -> Wrong {
         hits: float(units.only_production_right),
         misses: float(units.only_candidate_right),
     }
-}
-
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "counts of documents are far below 2^53"
-)]
-fn float(count: u64) -> f64 {
-    count as f64
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a count of documents, at least zero"
-)]
-fn whole(count: f64) -> u64 {
-    count as u64
 }
 
 #[cfg(test)]
