@@ -53,11 +53,15 @@ impl LatticeWindow {
     }
 
     /// Moves on to the bucket with this number.
+    #[inline]
     pub(crate) fn advance(&mut self, bucket: u64) {
         let a_slice = u64::from(a_slice(self.buckets));
-        if bucket < self.newest.saturating_add(1).saturating_mul(a_slice) {
-            return;
+        if bucket >= self.newest.saturating_add(1).saturating_mul(a_slice) {
+            self.begin_slice(bucket, a_slice);
         }
+    }
+
+    fn begin_slice(&mut self, bucket: u64, a_slice: u64) {
         let newest = bucket / a_slice;
         if newest - self.newest >= self.slices.len() as u64 {
             self.clear();
@@ -72,7 +76,13 @@ impl LatticeWindow {
     }
 
     fn slice_mut(&mut self, number: u64) -> Option<&mut Lattice> {
-        let place = number % self.slices.len().max(1) as u64;
+        let slices = self.slices.len().max(1) as u64;
+        // Four in most windows, which needs no division.
+        let place = if slices == u64::from(SLICES) {
+            number % u64::from(SLICES)
+        } else {
+            number % slices
+        };
         self.slices.get_mut(usize::try_from(place).unwrap_or(0))
     }
 

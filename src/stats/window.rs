@@ -73,8 +73,14 @@ impl Span {
 
     /// Whether a time lies after the bucket with this number: without the division, which most
     /// documents do not need.
+    #[inline]
     pub(crate) fn is_after(self, at: Timestamp, bucket: u64) -> bool {
-        at.as_millis() >= bucket.saturating_add(1).saturating_mul(self.bucket_millis)
+        at >= self.end_of(bucket)
+    }
+
+    /// When the bucket with this number ends.
+    fn end_of(self, bucket: u64) -> Timestamp {
+        Timestamp::from_millis(bucket.saturating_add(1).saturating_mul(self.bucket_millis))
     }
 }
 
@@ -88,6 +94,10 @@ impl Span {
 pub(crate) struct Window<const K: usize> {
     span: Span,
     newest: u64,
+    /// Where the newest bucket lies in the ring, and when it ends: most events come in it, and need
+    /// neither a division nor a product.
+    place: usize,
+    ends: Timestamp,
     ring: Ring<K>,
     total: [u64; K],
 }
@@ -97,15 +107,18 @@ impl<const K: usize> Window<K> {
         Self {
             span,
             newest: 0,
+            place: 0,
+            ends: span.end_of(0),
             ring: Ring::new(span.buckets),
             total: [0; K],
         }
     }
 
     /// Adds to the counters at `now`.
+    #[inline]
     pub(crate) fn add(&mut self, now: Timestamp, counts: [u64; K]) {
         self.advance(now);
-        self.ring.add(self.newest, counts);
+        self.ring.add(self.place, counts);
         add_to(&mut self.total, counts);
     }
 
@@ -152,14 +165,15 @@ impl<const K: usize> Window<K> {
         let first = self.oldest().max(other.oldest());
         for number in first..=other.newest {
             let counts = other.ring.get(number);
-            self.ring.add(number, counts);
+            self.ring.add(self.place_of(number), counts);
             add_to(&mut self.total, counts);
         }
         true
     }
 
+    #[inline]
     fn advance(&mut self, now: Timestamp) {
-        if self.span.is_after(now, self.newest) {
+        if now >= self.ends {
             self.advance_to(self.span.bucket_at(now));
         }
     }
@@ -176,7 +190,17 @@ impl<const K: usize> Window<K> {
                 subtract_from(&mut self.total, evicted);
             }
         }
+        self.set_newest(newest);
+    }
+
+    fn set_newest(&mut self, newest: u64) {
         self.newest = newest;
+        self.place = self.place_of(newest);
+        self.ends = self.span.end_of(newest);
+    }
+
+    fn place_of(&self, number: u64) -> usize {
+        position(self.span.buckets as usize, number)
     }
 
     pub(crate) fn span(&self) -> Span {
@@ -219,9 +243,11 @@ impl<const K: usize> Ring<K> {
         counts.unwrap_or([0; K])
     }
 
-    fn add(&mut self, number: u64, counts: [u64; K]) {
+    fn add(&mut self, place: usize, counts: [u64; K]) {
         if let Self::Narrow(ring) = self {
-            let added = slot_mut(ring, number).map(|bucket| add_narrowly(bucket, counts));
+            let added = ring
+                .get_mut(place)
+                .map(|bucket| add_narrowly(bucket, counts));
             if added != Some(false) {
                 return;
             }
@@ -229,7 +255,7 @@ impl<const K: usize> Ring<K> {
             *self = Self::Wide(wide.collect());
         }
         if let Self::Wide(ring) = self {
-            if let Some(bucket) = slot_mut(ring, number) {
+            if let Some(bucket) = ring.get_mut(place) {
                 add_to(bucket, counts);
             }
         }
@@ -319,12 +345,12 @@ impl<const K: usize> TryFrom<Stored> for Window<K> {
             return Err("the number of a window's buckets differs from its span".to_owned());
         }
         let mut window = Self::new(stored.span);
-        window.newest = stored.newest;
-        for (number, from) in (0..).zip(stored.ring) {
+        window.set_newest(stored.newest);
+        for (place, from) in stored.ring.into_iter().enumerate() {
             let counts: [u64; K] = from
                 .try_into()
                 .map_err(|_| format!("a window's bucket does not have {K} counters"))?;
-            window.ring.add(number, counts);
+            window.ring.add(place, counts);
             add_to(&mut window.total, counts);
         }
         Ok(window)
