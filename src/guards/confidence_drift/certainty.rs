@@ -36,16 +36,16 @@ pub(super) fn is_certain(before: Moments, recent: Moments) -> bool {
 }
 
 /// Whether a mean has fallen by more than `drop`, over enough documents and for certain;
-/// `variance_before` is that of the scores before, where it is known.
+/// `variance_before` is that of the scores before, where it is known. It is a function because
+/// variances are dear, and most means have not fallen.
 pub(super) fn has_fallen(
     before: Moments,
-    variance_before: Option<f64>,
+    variance_before: impl FnOnce() -> Option<f64>,
     recent: Moments,
     drop: Confidence,
     least: u64,
 ) -> bool {
-    let variance = variance(recent, variance_before);
     before.compare_fall(recent, drop) == Ordering::Greater
-        && recent.documents() >= required(variance, drop, least)
+        && recent.documents() >= required(variance(recent, variance_before()), drop, least)
         && is_certain(before, recent)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
-use super::bets::Pace;
+use super::bets::{Allowance, Pace};
 use super::commands::Command;
 use super::corrections::{BeforeAndSince, DriftCorrections, KnownReports};
 use super::falls::{Fallen, Falls};
@@ -117,13 +117,14 @@ impl Core {
         let total = self.count_answer(ticket, !places.is_empty(), settings);
         places.sort_unstable_by(|one, other| field(one).cmp(&field(other)));
         let now = self.latest;
-        let slot = settings.slot_at(now);
+        let (slot, allowance) = (settings.slot_at(now), settings.allowance(&self.pace));
         let document = |score, is_raised| Document {
             version: ticket.version(),
             score,
             total,
             now,
             slot,
+            allowance,
             is_raised,
         };
         let fallen = |key, fall, generation| Fallen {
@@ -135,12 +136,16 @@ impl Core {
         let (mut demand, mut is_raised) = (Demand::default(), false);
         let mut whole = Moments::default();
         for same in places.chunk_by(|one, next| field(one) == field(next)) {
-            let mut of_document = Moments::default();
-            for score in same.iter().filter_map(score) {
-                of_document.add(score);
-            }
-            let first = same.first().and_then(field);
-            let (Some(field), Some(mean)) = (first, of_document.mean()) else {
+            let mean = if let [place] = same {
+                score(place)
+            } else {
+                let mut of_document = Moments::default();
+                same.iter()
+                    .filter_map(score)
+                    .for_each(|score| of_document.add(score));
+                of_document.mean()
+            };
+            let (Some(field), Some(mean)) = (same.first().and_then(field), mean) else {
                 continue;
             };
             whole.add(mean);
@@ -172,7 +177,9 @@ impl Core {
             let (watch, document) = (Arc::make_mut(watch), document(mean, raised.is_some()));
             let (fall, has_changed) = document.count_in(watch, settings, &mut self.pace);
             self.generation += u64::from(has_changed);
-            falls.extend(fall.map(|fall| fallen(Key::of(ticket, field), fall, self.generation)));
+            if let Some(fall) = fall {
+                falls.push(fallen(Key::of(ticket, field), fall, self.generation));
+            }
         }
         self.places = places;
         if let Some(mean) = whole.mean() {
@@ -513,6 +520,8 @@ struct Document<'a> {
     total: u64,
     now: Timestamp,
     slot: Option<u16>,
+    /// What each segment may bet: a segment that begins with this document changes nothing in it.
+    allowance: Allowance,
     /// Whether the threshold of the field is raised for the version.
     is_raised: bool,
 }
@@ -555,7 +564,7 @@ impl Document<'_> {
         // What is raised in one slot is raised in all: no other needs to raise it again.
         segment.set_judging(judges && (!self.is_raised || segment.is_raised()));
         let before = segment.raised_threshold();
-        let fall = segment.record(self.score, total, now, settings, pace);
+        let fall = segment.record(self.score, total, now, settings, pace, self.allowance);
         if let Some(fall) = &fall {
             segment.raise(fall.rule, now, settings);
         }

@@ -185,7 +185,7 @@ impl Mix {
         let has_shifted = if self.found.is_some() {
             before.compare_fall(recent, exit) != Ordering::Less && within <= recent.lacking(drop)
         } else {
-            let (variance, least) = (Some(before.variance()), settings.min_documents);
+            let (variance, least) = (|| Some(before.variance()), settings.min_documents);
             certainty::has_fallen(before, variance, recent, drop, least)
                 && within <= recent.lacking(exit)
         };

@@ -241,8 +241,8 @@ impl Segment {
         &self.baseline
     }
 
-    /// Counts a document; `total` is the number of its type's answers. Returns the fall, if the
-    /// threshold must rise for it.
+    /// Counts a document; `total` is the number of its type's answers, and `allowance` is what the
+    /// pace allows. Returns the fall, if the threshold must rise for it.
     pub(super) fn record(
         &mut self,
         score: Confidence,
@@ -250,6 +250,7 @@ impl Segment {
         now: Timestamp,
         settings: &Settings,
         pace: &Pace,
+        allowance: Allowance,
     ) -> Option<Fall> {
         self.close_bucket(now, settings, pace);
         self.end_window(now, settings);
@@ -265,11 +266,11 @@ impl Segment {
         if self.is_raised() || !self.baseline.is_frozen() || !self.judges {
             return None;
         }
+        let recent = Moments::of_counts(self.window.latest_total());
         let is_found = is_tested && !settings.plain_mean && {
-            self.bet(score, before.documents(), settings, pace);
+            self.bet(score, before.documents(), settings, allowance);
             self.detector.value() >= 1.0
         };
-        let recent = self.recent(now);
         let rule = if self.mean_has_fallen(recent, settings) {
             DriftRule::Mean
         } else if is_found {
@@ -285,7 +286,7 @@ impl Segment {
         })
     }
 
-    fn bet(&mut self, score: Confidence, recent: u64, settings: &Settings, pace: &Pace) {
+    fn bet(&mut self, score: Confidence, recent: u64, settings: &Settings, allowance: Allowance) {
         let tested = || {
             let mean = self.baseline.tested_mean()?;
             Some((mean, settings.lambdas(mean)))
@@ -295,7 +296,7 @@ impl Segment {
         };
         self.tested = Some((mean, lambdas));
         let usual = self.usual_in_a_bucket(recent);
-        let bet = self.bets.next(self.bucket, allowed(settings, pace), usual);
+        let bet = self.bets.next(self.bucket, allowance, usual);
         let below = mean.as_f64() - score.as_f64();
         self.detector.observe(&lambdas, below, bet);
     }
@@ -311,7 +312,7 @@ impl Segment {
         if settings.plain_mean {
             before.compare_fall(recent, drop) == Ordering::Greater && recent.documents() >= least
         } else {
-            certainty::has_fallen(before, self.baseline.variance(), recent, drop, least)
+            certainty::has_fallen(before, || self.baseline.variance(), recent, drop, least)
         }
     }
 
@@ -371,10 +372,14 @@ impl Segment {
     }
 
     /// Compares the shapes when a bucket has ended in which documents came.
+    #[inline]
     pub(super) fn close_bucket(&mut self, now: Timestamp, settings: &Settings, pace: &Pace) {
-        if !self.span.is_after(now, self.bucket) {
-            return;
+        if self.span.is_after(now, self.bucket) {
+            self.begin_bucket(now, settings, pace);
         }
+    }
+
+    fn begin_bucket(&mut self, now: Timestamp, settings: &Settings, pace: &Pace) {
         let bucket = self.span.bucket_at(now);
         self.bucket = bucket;
         let is_compared = !settings.plain_mean && !self.is_raised() && self.judges;
@@ -578,7 +583,7 @@ impl Segment {
             return false;
         };
         let usual = self.usual_in_a_bucket(recent.documents());
-        let bet = allowed(settings, pace).a_bet(usual);
+        let bet = settings.allowance(pace).a_bet(usual);
         let below = drop - self.baseline.margin().as_f64();
         let documents = float(recent.documents()) * in_time;
         let grows = growth(&settings.lambdas(tested), below, self.variance(recent));
@@ -611,10 +616,6 @@ impl Segment {
         self.has_news |= other.has_news;
         true
     }
-}
-
-fn allowed(settings: &Settings, pace: &Pace) -> Allowance {
-    settings.false_alarms.allow(settings.span.bucket(), pace)
 }
 
 fn ratio(part: Duration, whole: Duration) -> f64 {
@@ -669,7 +670,8 @@ mod tests {
         let mut segment = Segment::new(baseline, 1, at(0), settings.span);
         for (bucket, score, _) in documents {
             let score = Confidence::try_from(score * 1_000).unwrap();
-            segment.record(score, 1, at(*bucket), &settings, &pace);
+            let allowance = settings.allowance(&pace);
+            segment.record(score, 1, at(*bucket), &settings, &pace, allowance);
         }
         segment
     }

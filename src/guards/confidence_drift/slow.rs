@@ -82,7 +82,7 @@ impl Slow {
                 before.compare_fall(week, settings.slow_exit) != Ordering::Less
             } else {
                 let (drop, least) = (settings.slow_drop, settings.min_documents);
-                certainty::has_fallen(before, baseline.variance(), week, drop, least)
+                certainty::has_fallen(before, || baseline.variance(), week, drop, least)
             }
         };
         self.found = baseline

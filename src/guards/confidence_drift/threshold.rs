@@ -1,6 +1,6 @@
 //! The settings of the comparison, and how far a threshold rises.
 
-use super::bets::FalseAlarms;
+use super::bets::{Allowance, FalseAlarms, Pace};
 use super::season::{Season, Slot};
 use crate::confidence::Confidence;
 use crate::ratio::Ratio;
@@ -52,6 +52,11 @@ impl Settings {
         let mean = mean.as_f64();
         self.lambdas
             .map_or_else(|| lambdas(mean), |given| at_most_ruinous(given, mean))
+    }
+
+    /// What one segment may bet at this pace.
+    pub(super) fn allowance(&self, pace: &Pace) -> Allowance {
+        self.false_alarms.allow(self.span.bucket(), pace)
     }
 
     /// The threshold one step above the normal one.
