@@ -1,5 +1,4 @@
 //! The review page in a real browser. It needs a Chromium on the path, and fails without one.
-#![cfg(feature = "report")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,7 +19,7 @@ use headless_chrome::protocol::cdp::{Emulation, Network, Page};
 use headless_chrome::{Browser, LaunchOptions, Tab};
 use serde_json::Value;
 
-#[path = "it/shadow_review/sample.rs"]
+#[path = "../it/shadow_review/sample.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod sample;
 
