@@ -1,28 +1,27 @@
 //! P8: proof that a page comes, and how long it takes.
 
+mod check;
+mod expectation;
 mod fault;
+mod report;
 mod simulation;
 mod traffic;
 
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::error::Error;
-use crate::event::{Event, Severity};
+use crate::name::VersionId;
 use crate::pipeline::Builder;
-use crate::time::{Timestamp, minutes};
+use expectation::{Expectation, quoted};
+use simulation::BEGIN;
 
+pub use check::{Check, DrillOutcome};
 pub use fault::Fault;
+pub use report::DrillReport;
 pub use traffic::Traffic;
 
-/// How often a drill calls `tick`.
-const TICK_EVERY: Duration = Duration::from_secs(5);
-/// Every drill begins at Monday 2026-01-05, 08:00 UTC.
-const BEGIN: Timestamp = Timestamp::from_millis(1_767_600_000_000);
-
-/// Runs a production pipeline on a virtual clock, injects faults, and measures the time to the
-/// page.
+/// Runs a production pipeline on a virtual clock, injects faults, and proves that the page comes in
+/// time.
 ///
 /// It answers the question "how will we know within 30 minutes that this deployment is broken?"
 /// with a measured time. The guards, their numbers and the line-up are the ones that your service
@@ -30,10 +29,14 @@ const BEGIN: Timestamp = Timestamp::from_millis(1_767_600_000_000);
 /// no page leaves the drill. Calls are simulated. The same drill gives the same result on every
 /// machine.
 ///
+/// A drill passes if each expectation is met. It is blind, which is no pass, if no document arrived
+/// or a fault met no document, and if nothing was expected. It proves a guard, and not itself, with
+/// [`must_fail_without`](Self::must_fail_without).
+///
 /// ```
 /// use std::time::Duration;
 /// use fusebox::{Drill, ErrorRateBreaker, FailureKind, LineUp, Pipeline, Ratio, Version};
-/// use fusebox::drill::{Fault, Traffic};
+/// use fusebox::drill::{DrillOutcome, Fault, Traffic};
 /// use fusebox::pipeline::Builder;
 ///
 /// // What your service calls too, before it adds its own sinks.
@@ -42,30 +45,38 @@ const BEGIN: Timestamp = Timestamp::from_millis(1_767_600_000_000);
 ///     Ok(Pipeline::builder(line_up).guard(ErrorRateBreaker::default()))
 /// }
 ///
-/// let report = Drill::new(production()?)
+/// let hour = Duration::from_secs(3_600);
+/// let report = Drill::new(production)
 ///     .traffic(Traffic::of("invoice", 600)?)
-///     .fault(Duration::from_secs(3_600), Fault::fail(FailureKind::ServerError, Ratio::percent(20)))
-///     .run_for(Duration::from_secs(2 * 3_600))?;
+///     .fault(hour, Fault::fail(FailureKind::ServerError).share(Ratio::percent(20)))
+///     .detects_within(Duration::from_secs(30 * 60))
+///     .must_fail_without("error-rate")
+///     .run_for(2 * hour)?;
 ///
-/// assert!(report.time_to_page() <= Some(Duration::from_secs(30 * 60)));
-/// assert!(report.false_pages().is_empty());
+/// assert_eq!(report.outcome(), DrillOutcome::Passed, "{report}");
 /// # Ok::<(), fusebox::Error>(())
 /// ```
 #[derive(Debug)]
 #[must_use = "a drill does nothing before `run_for`"]
-pub struct Drill {
-    production: Builder,
+pub struct Drill<P> {
+    production: P,
     traffic: Vec<Traffic>,
     faults: Vec<(Duration, Fault)>,
+    expectations: Vec<Expectation>,
+    proven: Vec<String>,
 }
 
-impl Drill {
-    /// A drill of this pipeline, with another clock and another sink.
-    pub fn new(production: Builder) -> Self {
+impl<P: Fn() -> Result<Builder, Error>> Drill<P> {
+    /// A drill of the pipelines that this function builds, with another clock and another sink.
+    /// Each needs guards of its own: a drill builds one pipeline, and one more for each
+    /// [`must_fail_without`](Self::must_fail_without).
+    pub fn new(production: P) -> Self {
         Self {
             production,
             traffic: Vec::new(),
             faults: Vec::new(),
+            expectations: Vec::new(),
+            proven: Vec::new(),
         }
     }
 
@@ -75,17 +86,117 @@ impl Drill {
         self
     }
 
-    /// Injects a fault at this time after the beginning; it lasts until the end.
+    /// Injects a fault at this time after the beginning.
     pub fn fault(mut self, after: Duration, fault: Fault) -> Self {
         self.faults.push((after, fault));
         self
     }
 
+    /// Expects a page at most this long after the first fault began.
+    pub fn detects_within(self, time: Duration) -> Self {
+        self.expect(Expectation::Detected(time))
+    }
+
+    /// Expects that nobody is paged in the whole drill: with no faults, that healthy traffic is no
+    /// alarm.
+    pub fn expect_no_page(self) -> Self {
+        self.expect(Expectation::NoPage)
+    }
+
+    /// Expects a page from this guard after the first fault began; `pipeline` is the pipeline
+    /// itself.
+    pub fn expect_page_from(self, guard: impl Into<String>) -> Self {
+        self.expect(Expectation::PageFrom(guard.into()))
+    }
+
+    /// Expects that somebody is paged, and that the incident of each page has ended at the end of
+    /// the drill.
+    pub fn expect_resolve(self) -> Self {
+        self.expect(Expectation::Resolved)
+    }
+
+    /// Expects that this version served the last document that was admitted.
+    pub fn serves_from(self, version: VersionId) -> Self {
+        self.expect(Expectation::ServedFrom(version))
+    }
+
+    /// Runs the drill once more without this guard, and expects that it fails then: so the guard is
+    /// what the drill proves. A page that is expected from the guard itself does not count.
+    pub fn must_fail_without(mut self, guard: impl Into<String>) -> Self {
+        self.proven.push(guard.into());
+        self
+    }
+
+    fn expect(mut self, expectation: Expectation) -> Self {
+        self.expectations.push(expectation);
+        self
+    }
+
     /// Runs for this time on the virtual clock.
     ///
-    /// An error when the pipeline cannot be built, when there is no traffic, or when a fault does
-    /// not come before the end.
+    /// An error when the pipeline cannot be built, when there is no traffic, when a fault does not
+    /// come before the end or cannot be narrowed as it is, or when an expectation is about a guard
+    /// or a version that the pipeline does not have.
     pub fn run_for(self, length: Duration) -> Result<DrillReport, Error> {
+        self.check_input(length)?;
+        let builder = (self.production)()?;
+        self.check_names(&builder)?;
+        let mut report = self.run(builder, length)?;
+        let checks: Vec<_> = self.checks(&report, None).collect();
+        let proofs = self
+            .proven
+            .iter()
+            .map(|guard| self.prove(guard, length))
+            .collect::<Result<Vec<_>, _>>()?;
+        for check in checks.into_iter().chain(proofs) {
+            report.add(check);
+        }
+        Ok(report)
+    }
+
+    fn run(&self, builder: Builder, length: Duration) -> Result<DrillReport, Error> {
+        let broken_at = self.faults.iter().map(|(after, _)| BEGIN + *after).min();
+        let seen = simulation::run(builder, &self.traffic, &self.faults, length)?;
+        Ok(DrillReport::new(broken_at, seen))
+    }
+
+    /// The expectations, without those that a guard that is taken away cannot meet.
+    fn checks(&self, report: &DrillReport, without: Option<&str>) -> impl Iterator<Item = Check> {
+        let is_possible = move |expectation: &&Expectation| match (expectation, without) {
+            (Expectation::PageFrom(guard), Some(without)) => guard != without,
+            _ => true,
+        };
+        let possible = self.expectations.iter().filter(is_possible);
+        possible.map(|expectation| expectation.check(report))
+    }
+
+    /// Whether the drill fails without this guard.
+    fn prove(&self, guard: &str, length: Duration) -> Result<Check, Error> {
+        let report = self.run((self.production)()?.without(guard), length)?;
+        let failed: Vec<_> = self
+            .checks(&report, Some(guard))
+            .filter(|check| check.outcome != DrillOutcome::Passed)
+            .collect();
+        let is_asked = self.checks(&report, Some(guard)).next().is_some();
+        let (outcome, seen) = match failed.first() {
+            Some(check) if check.outcome == DrillOutcome::Blind => {
+                (DrillOutcome::Blind, check.seen.clone())
+            }
+            Some(check) => (DrillOutcome::Passed, format!("it fails: {}", check.seen)),
+            None if is_asked => (DrillOutcome::Failed, "it passes without it".to_owned()),
+            None => (
+                DrillOutcome::Blind,
+                "nothing is expected that another guard could meet".to_owned(),
+            ),
+        };
+        Ok(Check {
+            expected: format!("it fails without `{guard}`"),
+            outcome,
+            seen,
+        })
+    }
+
+    fn check_input(&self, length: Duration) -> Result<(), Error> {
         if self.traffic.is_empty() {
             return Err(Error::invalid(
                 "drill traffic",
@@ -93,69 +204,52 @@ impl Drill {
                 "at least one document type; add it with `.traffic(..)`",
             ));
         }
-        if let Some((after, _)) = self.faults.iter().find(|(after, _)| *after >= length) {
-            let allowed = format!(
-                "less than the length of the drill, {}",
-                humantime::format_duration(length)
-            );
-            return Err(Error::invalid(
-                "drill fault",
-                humantime::format_duration(*after),
-                allowed,
-            ));
+        for (after, fault) in &self.faults {
+            fault.check()?;
+            if *after >= length {
+                let allowed = format!(
+                    "less than the length of the drill, {}",
+                    humantime::format_duration(length)
+                );
+                return Err(Error::invalid(
+                    "drill fault",
+                    humantime::format_duration(*after),
+                    allowed,
+                ));
+            }
         }
-        let broken_at = self.faults.iter().map(|(after, _)| BEGIN + *after).min();
-        let events = simulation::run(self.production, self.traffic, self.faults, length)?;
-        Ok(DrillReport { broken_at, events })
-    }
-}
-
-/// The result of a drill.
-#[derive(Clone, Debug, Serialize)]
-pub struct DrillReport {
-    broken_at: Option<Timestamp>,
-    events: Vec<(Timestamp, Event)>,
-}
-
-impl DrillReport {
-    /// The time from the first fault to the first page at the sink; `None` without a page or a
-    /// fault.
-    pub fn time_to_page(&self) -> Option<Duration> {
-        let broken_at = self.broken_at?;
-        let page = self.pages().find(|(at, _)| *at >= broken_at)?;
-        Some(page.0.since(broken_at))
+        let needs_fault =
+            |expectation: &&Expectation| matches!(expectation, Expectation::Detected(_));
+        if self.faults.is_empty() {
+            if let Some(expectation) = self.expectations.iter().find(needs_fault) {
+                return Err(Error::invalid(
+                    "drill expectation",
+                    expectation,
+                    "a fault to detect; add it with `.fault(..)`",
+                ));
+            }
+        }
+        Ok(())
     }
 
-    /// Whether a page came within 30 minutes of the first fault.
-    pub fn is_known_in_time(&self) -> bool {
-        self.time_to_page().is_some_and(|time| time <= minutes(30))
-    }
-
-    /// The first page after the first fault.
-    pub fn page(&self) -> Option<&Event> {
-        let broken_at = self.broken_at?;
-        self.pages()
-            .find(|(at, _)| *at >= broken_at)
-            .map(|(_, event)| event)
-    }
-
-    /// Pages before the first fault: false alarms.
-    pub fn false_pages(&self) -> Vec<&Event> {
-        let before = |at: Timestamp| self.broken_at.is_none_or(|broken_at| at < broken_at);
-        self.pages()
-            .filter(|(at, _)| before(*at))
-            .map(|(_, event)| event)
-            .collect()
-    }
-
-    /// Every event that reached the sink, in order.
-    pub fn events(&self) -> impl Iterator<Item = &Event> {
-        self.events.iter().map(|(_, event)| event)
-    }
-
-    fn pages(&self) -> impl Iterator<Item = &(Timestamp, Event)> {
-        self.events
+    /// Refuses guards that the pipeline does not have: a drill of a misspelt guard would prove
+    /// nothing.
+    fn check_names(&self, builder: &Builder) -> Result<(), Error> {
+        let names = builder.guard_names();
+        let is_known = |guard: &str| names.contains(&guard);
+        let paging = self
+            .expectations
             .iter()
-            .filter(|(_, event)| event.severity == Severity::Page)
+            .filter_map(|expectation| match expectation {
+                Expectation::PageFrom(guard) if guard != "pipeline" => Some(guard),
+                _ => None,
+            });
+        for guard in paging.chain(&self.proven) {
+            if !is_known(guard) {
+                let allowed = format!("a guard of the pipeline: {}", quoted(names));
+                return Err(Error::invalid("drill guard", guard, allowed));
+            }
+        }
+        Ok(())
     }
 }

@@ -1,70 +1,208 @@
 //! The faults that a drill injects.
 
+use std::time::Duration;
+
 use crate::call::LineUp;
 use crate::confidence::Confidence;
+use crate::error::Error;
 use crate::failure::FailureKind;
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
 
 /// A fault that a [`Drill`](crate::Drill) injects.
+///
+/// It concerns all documents until the end of the drill, unless it is narrowed:
+///
+/// ```
+/// use std::time::Duration;
+/// use fusebox::drill::Fault;
+/// use fusebox::{DocumentType, FailureKind, Ratio, VersionId};
+///
+/// let outage = Fault::fail(FailureKind::Overloaded)
+///     .share(Ratio::percent(20))
+///     .of_type(DocumentType::new("invoice")?)
+///     .of_version(VersionId::new("v7")?)
+///     .lasting(Duration::from_secs(1_800));
+/// # Ok::<(), fusebox::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// Reviewers correct a share of a version's answers.
-    Corrections {
-        /// Which version.
-        version: VersionId,
-        /// Which share of its answers.
-        share: Ratio,
-    },
-    /// Other versions are deployed, such as a version with a longer prompt.
+#[must_use = "a fault breaks nothing before a drill has it"]
+pub struct Fault {
+    pub(super) what: What,
+    pub(super) share: Ratio,
+    version: Option<VersionId>,
+    document_type: Option<DocumentType>,
+    pub(super) lasts: Option<Duration>,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum What {
+    AddTokens(u64),
+    Correct,
     Deploy(LineUp),
-    /// A share of the calls fails, for one version and one document type or for all.
-    Fail {
-        /// How they fail.
-        kind: FailureKind,
-        /// Which share of the calls.
-        share: Ratio,
-        /// Only calls to this version; `None` for all.
-        version: Option<VersionId>,
-        /// Only documents of this type; `None` for all.
-        document_type: Option<DocumentType>,
-    },
-    /// A share of the calls never ends.
-    Hang {
-        /// Which share of the calls.
-        share: Ratio,
-    },
-    /// The confidence of every field falls.
-    LowerConfidence {
-        /// By how much.
-        by: Confidence,
-    },
-    /// Documents of a type stop arriving.
-    Stop {
-        /// Which type.
-        document_type: DocumentType,
-    },
+    Fail(FailureKind),
+    Hang,
+    JumpClock { by: Duration, is_back: bool },
+    LowerConfidence(Confidence),
+    Silence,
+    SpreadConfidence(Confidence),
+    StopFeedback,
+}
+
+/// When a fault meets a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meets {
+    /// As it arrives: no version is known yet.
+    Arrival,
+    /// As its call ends.
+    End,
+    /// As its answer is reviewed.
+    Review,
 }
 
 impl Fault {
-    /// A share of all calls fails with this kind of failure.
-    pub fn fail(kind: FailureKind, share: Ratio) -> Self {
-        Self::Fail {
-            kind,
-            share,
+    fn new(what: What) -> Self {
+        Self {
+            what,
+            share: Ratio::ONE,
             version: None,
             document_type: None,
+            lasts: None,
         }
     }
 
-    /// A share of the calls for one document type fails with this kind of failure.
-    pub fn fail_type(document_type: DocumentType, kind: FailureKind, share: Ratio) -> Self {
-        Self::Fail {
-            kind,
-            share,
-            version: None,
-            document_type: Some(document_type),
+    /// Prompts grow by so many tokens, as when a template or a document type grows without a
+    /// deployment.
+    pub fn add_tokens(tokens: u64) -> Self {
+        Self::new(What::AddTokens(tokens))
+    }
+
+    /// Reviewers correct at least this share of the answers.
+    pub fn correct(share: Ratio) -> Self {
+        Self::new(What::Correct).share(share)
+    }
+
+    /// Other versions are deployed, such as a version with a longer prompt. A deployment meets all
+    /// documents, and no end undoes it: inject another one.
+    pub fn deploy(line_up: LineUp) -> Self {
+        Self::new(What::Deploy(line_up))
+    }
+
+    /// Calls fail with this kind of failure: an outage (`ServerError`), throttling (`Throttled`),
+    /// an overload (`Overloaded`), answers that end early (`Truncated`), that cannot be read
+    /// (`MalformedOutput`) or that are empty (`EmptyOutput`).
+    pub fn fail(kind: FailureKind) -> Self {
+        Self::new(What::Fail(kind))
+    }
+
+    /// Calls never end: the client hangs, or the application forgets the permit.
+    pub fn hang() -> Self {
+        Self::new(What::Hang)
+    }
+
+    /// The pipeline's clock jumps forward by this time, and back by it when the fault ends. The
+    /// times of the report are by the drill's clock, which does not jump.
+    pub fn jump_clock_forward(by: Duration) -> Self {
+        Self::new(What::JumpClock { by, is_back: false })
+    }
+
+    /// The pipeline's clock jumps back by this time, and forward by it when the fault ends. The
+    /// times of the report are by the drill's clock, which does not jump.
+    pub fn jump_clock_back(by: Duration) -> Self {
+        Self::new(What::JumpClock { by, is_back: true })
+    }
+
+    /// The confidence of every field falls by so much, at the lowest to 0.
+    pub fn lower_confidence(by: Confidence) -> Self {
+        Self::new(What::LowerConfidence(by))
+    }
+
+    /// Documents stop arriving.
+    pub fn silence() -> Self {
+        Self::new(What::Silence)
+    }
+
+    /// Confidences spread at the same mean: half of them rise by so much and half of them fall by
+    /// so much, both by less where the usual confidence is closer to 0 or 1.
+    pub fn spread_confidence(by: Confidence) -> Self {
+        Self::new(What::SpreadConfidence(by))
+    }
+
+    /// Corrections stop arriving, as when a review queue is no longer worked on.
+    pub fn stop_feedback() -> Self {
+        Self::new(What::StopFeedback)
+    }
+
+    /// It meets only this share of the documents that it concerns, spread evenly.
+    pub fn share(mut self, share: Ratio) -> Self {
+        self.share = share;
+        self
+    }
+
+    /// It concerns only calls that this version serves.
+    pub fn of_version(mut self, version: VersionId) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// It concerns only documents of this type.
+    pub fn of_type(mut self, document_type: DocumentType) -> Self {
+        self.document_type = Some(document_type);
+        self
+    }
+
+    /// It is over after this time.
+    pub fn lasting(mut self, time: Duration) -> Self {
+        self.lasts = Some(time);
+        self
+    }
+
+    pub(super) fn meets(&self) -> Meets {
+        match self.what {
+            What::AddTokens(_) | What::Deploy(_) | What::JumpClock { .. } | What::Silence => {
+                Meets::Arrival
+            }
+            What::Fail(_) | What::Hang | What::LowerConfidence(_) | What::SpreadConfidence(_) => {
+                Meets::End
+            }
+            What::Correct | What::StopFeedback => Meets::Review,
+        }
+    }
+
+    /// Whether it concerns a document of this type, served by this version.
+    pub(super) fn concerns(
+        &self,
+        document_type: &DocumentType,
+        version: Option<&VersionId>,
+    ) -> bool {
+        let is_of_type = self
+            .document_type
+            .as_ref()
+            .is_none_or(|of| of == document_type);
+        is_of_type && (self.version.is_none() || self.version.as_ref() == version)
+    }
+
+    /// An error if it is narrowed in a way in which it cannot be.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let refuse = |what, allowed| Err(Error::invalid("drill fault", what, allowed));
+        let is_whole = self.share == Ratio::ONE && self.document_type.is_none();
+        match self.what {
+            What::Deploy(_) if self.lasts.is_some() => {
+                refuse("a deployment with an end", "another deployment to undo it")
+            }
+            What::Deploy(_) | What::JumpClock { .. } if !is_whole || self.version.is_some() => {
+                refuse(
+                    "a part of the documents",
+                    "all documents: a deployment and a clock concern all of them",
+                )
+            }
+            _ if self.meets() == Meets::Arrival && self.version.is_some() => refuse(
+                "a version",
+                "no version: the fault comes before a version is chosen",
+            ),
+            _ if self.lasts == Some(Duration::ZERO) => refuse("no time", "more than no time"),
+            _ => Ok(()),
         }
     }
 }

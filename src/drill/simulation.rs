@@ -5,43 +5,83 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use serde::Serialize;
 
-use super::{BEGIN, Fault, TICK_EVERY, Traffic};
+use super::fault::{Fault, Meets, What};
+use super::traffic::Traffic;
 use crate::call::{Call, Feedback, Report, Ticket};
+use crate::confidence::Confidence;
 use crate::error::Error;
-use crate::event::Event;
-use crate::failure::FailureKind;
-use crate::name::DocumentId;
+use crate::event::{Event, Severity};
+use crate::name::{DocumentId, DocumentType, VersionId};
 use crate::pipeline::clock::{Clock, MockClock};
 use crate::pipeline::{Builder, Permit, Pipeline, Settlement};
 use crate::ratio::Ratio;
 use crate::sink;
 use crate::time::Timestamp;
 
-type Delivered = Arc<Mutex<Vec<(Timestamp, Event)>>>;
+/// How often a drill calls `tick`.
+const TICK_EVERY: Duration = Duration::from_secs(5);
+/// Every drill begins at Monday 2026-01-05, 08:00 UTC.
+pub(super) const BEGIN: Timestamp = Timestamp::from_millis(1_767_600_000_000);
+
+/// What was seen in a simulation.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Seen {
+    /// The events that reached the sink, with the time by the drill's clock.
+    pub(super) events: Vec<(Timestamp, Event)>,
+    /// How many documents arrived.
+    pub(super) documents: u64,
+    /// How many documents each fault met.
+    pub(super) met: Vec<u64>,
+    /// How many were met before the first page after the first fault.
+    pub(super) met_before_page: u64,
+    /// The version of the last document that was admitted.
+    pub(super) last_version: Option<VersionId>,
+}
+
+/// What reached the sink, and whether a page was among it since the first fault.
+#[derive(Default)]
+struct Delivered {
+    events: Vec<(Timestamp, Event)>,
+    is_broken: bool,
+    is_paged: bool,
+}
 
 pub(super) fn run(
     production: Builder,
-    traffic: Vec<Traffic>,
-    faults: Vec<(Duration, Fault)>,
+    traffic: &[Traffic],
+    faults: &[(Duration, Fault)],
     length: Duration,
-) -> Result<Vec<(Timestamp, Event)>, Error> {
-    let clock = MockClock::at(BEGIN);
-    let delivered = Delivered::default();
+) -> Result<Seen, Error> {
+    let (time, clock) = (MockClock::at(BEGIN), MockClock::at(BEGIN));
+    let delivered = Arc::new(Mutex::new(Delivered::default()));
     let recorder = {
-        let (delivered, clock) = (Arc::clone(&delivered), clock.clone());
-        sink::from_fn(move |event| delivered.lock().push((clock.now(), event.clone())))
+        let (delivered, time) = (Arc::clone(&delivered), time.clone());
+        sink::from_fn(move |event| {
+            let mut delivered = delivered.lock();
+            delivered.is_paged |= delivered.is_broken && event.severity == Severity::Page;
+            delivered.events.push((time.now(), event.clone()));
+        })
     };
     let mut simulation = Simulation {
         pipeline: production.rehearse(clock.clone(), recorder).build()?,
+        time,
         clock,
-        broken: Vec::new(),
+        delivered: Arc::clone(&delivered),
+        faults: faults.iter().map(|(_, fault)| (fault, false)).collect(),
         queue: BTreeMap::new(),
         planned: 0,
-        documents: 0,
+        seen: Seen {
+            met: vec![0; faults.len()],
+            ..Seen::default()
+        },
     };
-    for (after, fault) in faults {
-        simulation.plan(BEGIN + after, Action::Break(fault));
+    for (number, (after, fault)) in faults.iter().enumerate() {
+        simulation.plan(BEGIN + *after, Action::Break(number));
+        if let Some(lasts) = fault.lasts {
+            simulation.plan(BEGIN + *after + lasts, Action::Mend(number));
+        }
     }
     for traffic in traffic {
         simulation.plan(BEGIN, Action::Arrive(traffic));
@@ -49,25 +89,33 @@ pub(super) fn run(
     simulation.plan(BEGIN, Action::Tick);
     simulation.go_on_until(BEGIN + length)?;
     // Dropping the simulation abandons its open calls, which is no part of the drill.
-    let events = std::mem::take(&mut *delivered.lock());
-    Ok(events)
+    let events = std::mem::take(&mut delivered.lock().events);
+    Ok(Seen {
+        events,
+        ..simulation.seen
+    })
 }
 
-struct Simulation {
+struct Simulation<'a> {
     pipeline: Pipeline,
+    /// The drill's clock, and the pipeline's, which may have jumped.
+    time: MockClock,
     clock: MockClock,
-    broken: Vec<Fault>,
+    delivered: Arc<Mutex<Delivered>>,
+    /// The faults, and which of them are at work.
+    faults: Vec<(&'a Fault, bool)>,
     /// The actions to come; the number keeps the order of actions at one time.
-    queue: BTreeMap<(Timestamp, u64), Action>,
+    queue: BTreeMap<(Timestamp, u64), Action<'a>>,
     planned: u64,
-    documents: u64,
+    seen: Seen,
 }
 
-enum Action {
-    Arrive(Traffic),
-    Break(Fault),
-    Complete(Permit, Traffic, Document),
-    Correct(Ticket, Traffic),
+enum Action<'a> {
+    Arrive(&'a Traffic),
+    Break(usize),
+    Complete(Permit, &'a Traffic, Document),
+    Correct(Ticket, &'a Traffic),
+    Mend(usize),
     Tick,
 }
 
@@ -84,10 +132,29 @@ impl Document {
         let point = self.0.wrapping_mul(GOLDEN_RATIO);
         share.contains_hash(point)
     }
+
+    /// A confidence of it, after a fault.
+    fn distorted(self, score: Confidence, what: &What) -> Confidence {
+        let millionths = score.as_millionths();
+        let distorted = match what {
+            What::LowerConfidence(by) => millionths.saturating_sub(by.as_millionths()),
+            What::SpreadConfidence(by) => {
+                let room = millionths.min(1_000_000 - millionths);
+                let by = by.as_millionths().min(room);
+                if self.is_among(Ratio::percent(50)) {
+                    millionths + by
+                } else {
+                    millionths - by
+                }
+            }
+            _ => millionths,
+        };
+        Confidence::try_from(distorted).unwrap_or(score)
+    }
 }
 
-impl Simulation {
-    fn plan(&mut self, at: Timestamp, action: Action) {
+impl<'a> Simulation<'a> {
+    fn plan(&mut self, at: Timestamp, action: Action<'a>) {
         self.planned += 1;
         self.queue.insert((at, self.planned), action);
     }
@@ -98,24 +165,41 @@ impl Simulation {
                 self.plan(at, action);
                 break;
             }
-            self.clock.set(at);
+            self.time.set(at);
+            self.clock.set(self.by_pipeline(at));
             self.take(at, action)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, now: Timestamp, action: Action) -> Result<(), Error> {
+    /// What the pipeline's clock shows at a time.
+    fn by_pipeline(&self, at: Timestamp) -> Timestamp {
+        let working = self.faults.iter().filter(|(_, is_working)| *is_working);
+        let (forward, back) = working.fold(
+            (Duration::ZERO, Duration::ZERO),
+            |(forward, back), (fault, _)| match fault.what {
+                What::JumpClock { by, is_back: false } => (forward.saturating_add(by), back),
+                What::JumpClock { by, is_back: true } => (forward, back.saturating_add(by)),
+                _ => (forward, back),
+            },
+        );
+        let ahead = at + forward;
+        let millis = u64::try_from(back.as_millis()).unwrap_or(u64::MAX);
+        Timestamp::from_millis(ahead.as_millis().saturating_sub(millis))
+    }
+
+    fn take(&mut self, now: Timestamp, action: Action<'a>) -> Result<(), Error> {
         match action {
             Action::Arrive(traffic) => self.arrive(now, traffic)?,
-            Action::Break(Fault::Deploy(line_up)) => self.pipeline.deploy(line_up)?,
-            Action::Break(fault) => self.broken.push(fault),
+            Action::Break(number) => self.start(number)?,
             Action::Complete(permit, traffic, document) => {
                 self.complete(now, permit, traffic, document);
             }
             Action::Correct(ticket, traffic) => {
                 self.pipeline
-                    .observe(&ticket, Feedback::corrected(traffic.field));
+                    .observe(&ticket, Feedback::corrected(traffic.field.clone()));
             }
+            Action::Mend(number) => self.set_working(number, false),
             Action::Tick => {
                 self.pipeline.tick();
                 self.plan(now + TICK_EVERY, Action::Tick);
@@ -124,86 +208,112 @@ impl Simulation {
         Ok(())
     }
 
-    fn arrive(&mut self, now: Timestamp, traffic: Traffic) -> Result<(), Error> {
-        let stopped = |fault: &Fault| matches!(fault, Fault::Stop { document_type } if *document_type == traffic.document_type);
-        if self.broken.iter().any(stopped) {
+    fn start(&mut self, number: usize) -> Result<(), Error> {
+        self.set_working(number, true);
+        self.delivered.lock().is_broken = true;
+        match self.faults.get(number) {
+            Some((
+                Fault {
+                    what: What::Deploy(line_up),
+                    ..
+                },
+                _,
+            )) => self.pipeline.deploy(line_up.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn set_working(&mut self, number: usize, works: bool) {
+        if let Some((_, is_working)) = self.faults.get_mut(number) {
+            *is_working = works;
+        }
+    }
+
+    /// What the faults at work do to this document now; counts that they met it.
+    fn meet(
+        &mut self,
+        when: Meets,
+        document: Document,
+        document_type: &DocumentType,
+        version: Option<&VersionId>,
+    ) -> Vec<&'a What> {
+        let is_paged = self.delivered.lock().is_paged;
+        let mut met = Vec::new();
+        for ((fault, is_working), count) in self.faults.iter().zip(&mut self.seen.met) {
+            let meets = *is_working
+                && fault.meets() == when
+                && fault.concerns(document_type, version)
+                && document.is_among(fault.share);
+            if meets {
+                *count += 1;
+                self.seen.met_before_page += u64::from(!is_paged);
+                met.push(&fault.what);
+            }
+        }
+        met
+    }
+
+    fn arrive(&mut self, now: Timestamp, traffic: &'a Traffic) -> Result<(), Error> {
+        self.seen.documents += 1;
+        let document = Document(self.seen.documents);
+        let met = self.meet(Meets::Arrival, document, &traffic.document_type, None);
+        self.plan(now + traffic.gap, Action::Arrive(traffic));
+        if met.iter().any(|what| matches!(what, What::Silence)) {
             return Ok(());
         }
-        self.documents += 1;
-        let document = Document(self.documents);
-        let id = DocumentId::new(format!("{}-{}", traffic.document_type, self.documents))?;
-        let call = Call::of(id, traffic.document_type.clone()).with_document_tokens(traffic.tokens);
+        let added = met.iter().map(|what| match what {
+            What::AddTokens(tokens) => *tokens,
+            _ => 0,
+        });
+        let tokens = added.fold(traffic.tokens, u64::saturating_add);
+        let id = DocumentId::new(format!("{}-{}", traffic.document_type, document.0))?;
+        let call = Call::of(id, traffic.document_type.clone()).with_document_tokens(tokens);
         if let Some(permit) = self.pipeline.admit(&call).permit() {
-            self.plan(
-                now + traffic.latency,
-                Action::Complete(permit, traffic.clone(), document),
-            );
+            self.seen.last_version = Some(permit.ticket().version().clone());
+            let complete = Action::Complete(permit, traffic, document);
+            self.plan(now + traffic.latency, complete);
         }
-        self.plan(now + traffic.gap, Action::Arrive(traffic));
         Ok(())
     }
 
-    fn complete(&mut self, now: Timestamp, permit: Permit, traffic: Traffic, document: Document) {
+    fn complete(
+        &mut self,
+        now: Timestamp,
+        permit: Permit,
+        traffic: &'a Traffic,
+        document: Document,
+    ) {
         let ticket = permit.ticket().clone();
-        if self.hangs(document) {
+        let version = Some(ticket.version());
+        let met = self.meet(Meets::End, document, &traffic.document_type, version);
+        if met.iter().any(|what| matches!(what, What::Hang)) {
             const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
             self.plan(NEVER, Action::Complete(permit, traffic, document));
             return;
         }
-        if let Some(kind) = self.failure(&ticket, document) {
+        let failure = met.iter().find_map(|what| match what {
+            What::Fail(kind) => Some(*kind),
+            _ => None,
+        });
+        if let Some(kind) = failure {
             permit.fail(kind);
             return;
         }
-        let lost: u32 = self.broken.iter().map(lowered).sum();
-        let confidence = f64::from(traffic.confidence.as_millionths().saturating_sub(lost)) / 1e6;
-        let settlement = permit.answer(Report::new().confidence(&traffic.field, confidence));
-        let corrected = self.is_corrected(&ticket, document, traffic.corrections);
-        if corrected && !matches!(settlement, Settlement::Failed { .. }) {
-            self.plan(
-                now + traffic.correction_delay,
-                Action::Correct(ticket, traffic),
-            );
-        }
-    }
-
-    fn hangs(&self, document: Document) -> bool {
-        let hangs =
-            |fault: &Fault| matches!(fault, Fault::Hang { share } if document.is_among(*share));
-        self.broken.iter().any(hangs)
-    }
-
-    fn failure(&self, ticket: &Ticket, document: Document) -> Option<FailureKind> {
-        self.broken.iter().find_map(|fault| match fault {
-            Fault::Fail {
-                kind,
-                share,
-                version,
-                document_type,
-            } => {
-                let concerned = version
-                    .as_ref()
-                    .is_none_or(|version| version == ticket.version())
-                    && document_type
-                        .as_ref()
-                        .is_none_or(|document_type| document_type == ticket.document_type());
-                (concerned && document.is_among(*share)).then_some(*kind)
-            }
-            _ => None,
-        })
-    }
-
-    fn is_corrected(&self, ticket: &Ticket, document: Document, usual: Ratio) -> bool {
-        let share = self.broken.iter().find_map(|fault| match fault {
-            Fault::Corrections { version, share } if version == ticket.version() => Some(*share),
-            _ => None,
+        let score = met.iter().fold(traffic.confidence, |score, what| {
+            document.distorted(score, what)
         });
-        document.is_among(share.unwrap_or(usual))
-    }
-}
-
-fn lowered(fault: &Fault) -> u32 {
-    match fault {
-        Fault::LowerConfidence { by } => by.as_millionths(),
-        _ => 0,
+        let confidence = f64::from(score.as_millionths()) / 1e6;
+        let settlement = permit.answer(Report::new().confidence(&traffic.field, confidence));
+        if matches!(settlement, Settlement::Failed { .. }) {
+            return;
+        }
+        let met = self.meet(Meets::Review, document, &traffic.document_type, version);
+        let is_corrected = document.is_among(traffic.corrections)
+            || met.iter().any(|what| matches!(what, What::Correct));
+        let comes = !met.iter().any(|what| matches!(what, What::StopFeedback));
+        if is_corrected && comes {
+            let correct = Action::Correct(ticket, traffic);
+            self.plan(now + traffic.correction_delay, correct);
+        }
     }
 }

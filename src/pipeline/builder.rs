@@ -11,7 +11,7 @@ use super::Pipeline;
 use super::clock::{Clock, MockClock, SystemClock};
 use super::delivery::Delivery;
 use super::losses::Losses;
-use super::member::Member;
+use super::member::{Member, name_of};
 use super::step::{OWN_NAME, Shared};
 use super::ticks::Ticks;
 use super::timeline::Timeline;
@@ -85,6 +85,17 @@ impl Builder {
     pub(crate) fn rehearse(mut self, clock: MockClock, sink: impl Sink + 'static) -> Self {
         self.sinks.clear();
         self.clock(clock).sink(sink).instance(0)
+    }
+
+    /// The names of its guards.
+    pub(crate) fn guard_names(&self) -> Vec<&str> {
+        self.guards.iter().map(name_of).collect()
+    }
+
+    /// The same pipeline without the guard of this name.
+    pub(crate) fn without(mut self, guard: &str) -> Self {
+        self.guards.retain(|mounted| name_of(mounted) != guard);
+        self
     }
 
     /// Builds the pipeline.

@@ -23,11 +23,15 @@ pub(super) struct Member {
     is_attached: bool,
 }
 
+/// The name under which a pipeline holds a guard.
+pub(super) fn name_of(held: &Mounted<Box<dyn Guard>>) -> &str {
+    held.name.as_deref().unwrap_or_else(|| held.guard.name())
+}
+
 impl Member {
     pub(super) fn new(held: Mounted<Box<dyn Guard>>) -> Self {
-        let name = held.name.as_deref().unwrap_or_else(|| held.guard.name());
         Self {
-            name: name.into(),
+            name: name_of(&held).into(),
             incidents: Incidents::new(),
             is_attached: false,
             held,

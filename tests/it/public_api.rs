@@ -32,7 +32,7 @@ fn public_types_are_send_and_sync() {
     check::<Builder>();
     check::<Call<'_>>();
     check::<ChannelSink>();
-    check::<Drill>();
+    check::<Drill<fn() -> Result<Builder, fusebox::Error>>>();
     check::<DrillReport>();
     check::<Event>();
     check::<Fanout>();

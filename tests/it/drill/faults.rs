@@ -18,8 +18,8 @@ fn step_faults_are_seen_in_the_time_that_arithmetic_says() {
     // passed. Documents come every 6 s and calls take 20 s, which adds up to 35 s.
     for (percent, minutes_to_page) in [(100, 0.75), (50, 1.5), (20, 3.75), (10, 7.5)] {
         let report = drill(
-            production(),
-            Fault::fail(FailureKind::ServerError, Ratio::percent(percent)),
+            production,
+            Fault::fail(FailureKind::ServerError).share(Ratio::percent(percent)),
         );
         let time = report
             .time_to_page()
@@ -38,12 +38,12 @@ fn step_faults_are_seen_in_the_time_that_arithmetic_says() {
 #[test]
 fn six_percent_are_seen() {
     for (per_hour, late) in [(600, 100), (6_000, 10)] {
-        let report = Drill::new(production())
+        let report = Drill::new(production)
             .traffic(Traffic::of("invoice", per_hour).unwrap())
             .traffic(Traffic::of("statement", 12).unwrap())
             .fault(
                 HEALTHY,
-                Fault::fail(FailureKind::ServerError, Ratio::percent(6)),
+                Fault::fail(FailureKind::ServerError).share(Ratio::percent(6)),
             )
             .run_for(minutes(180))
             .unwrap();
@@ -62,17 +62,13 @@ fn six_percent_are_seen() {
 fn a_type_that_fails_alone_is_known_by_its_fifth_failure() {
     let statement = DocumentType::new("statement").unwrap();
     let by_type = ErrorRateBreaker::builder().by_document_type(true);
-    let production = Pipeline::builder(line_up()).guard(by_type.build().unwrap());
+    let production = || Ok(Pipeline::builder(line_up()).guard(by_type.clone().build()?));
     let report = Drill::new(production)
         .traffic(Traffic::of("invoice", 600).unwrap())
         .traffic(Traffic::of("statement", 12).unwrap())
         .fault(
             HEALTHY,
-            Fault::fail_type(
-                statement.clone(),
-                FailureKind::ContextLengthExceeded,
-                Ratio::ONE,
-            ),
+            Fault::fail(FailureKind::ContextLengthExceeded).of_type(statement.clone()),
         )
         .run_for(minutes(180))
         .unwrap();
@@ -88,16 +84,17 @@ fn the_longer_prompt_of_the_outage_is_known_in_minutes() {
             .with_system_prompt_tokens(tokens)
             .with_reserved_answer_tokens(500)
     };
-    let before = LineUp::new(prompt("v6", 1_000));
     let after = LineUp::new(prompt("v7", 1_200)).with_previous(prompt("v6", 1_000));
-    let production = Pipeline::builder(before)
-        .guard(TokenBudget::builder().build().unwrap())
-        .guard(ErrorRateBreaker::default())
-        .guard(RouteLedger::default());
+    let production = || {
+        Ok(Pipeline::builder(LineUp::new(prompt("v6", 1_000)))
+            .guard(TokenBudget::builder().build()?)
+            .guard(ErrorRateBreaker::default())
+            .guard(RouteLedger::default()))
+    };
     let report = Drill::new(production)
         .traffic(Traffic::of("invoice", 600).unwrap())
         .traffic(Traffic::of("long_invoice", 30).unwrap().tokens(5_800))
-        .fault(HEALTHY, Fault::Deploy(after))
+        .fault(HEALTHY, Fault::deploy(after))
         .run_for(minutes(180))
         .unwrap();
     let page = report.page().unwrap();
@@ -115,12 +112,7 @@ fn the_longer_prompt_of_the_outage_is_known_in_minutes() {
 
 #[test]
 fn calls_that_hang_are_known() {
-    let report = drill(
-        production(),
-        Fault::Hang {
-            share: Ratio::percent(50),
-        },
-    );
+    let report = drill(production, Fault::hang().share(Ratio::percent(50)));
     assert!(matches!(
         report.page().unwrap().kind,
         EventKind::Ledger(LedgerEvent::Overdue { .. })
@@ -131,10 +123,8 @@ fn calls_that_hang_are_known() {
 #[test]
 fn a_type_that_stops_arriving_is_known() {
     let report = drill(
-        production(),
-        Fault::Stop {
-            document_type: DocumentType::new("statement").unwrap(),
-        },
+        production,
+        Fault::silence().of_type(DocumentType::new("statement").unwrap()),
     );
     assert!(matches!(
         report.page().unwrap().kind,
@@ -145,8 +135,8 @@ fn a_type_that_stops_arriving_is_known() {
 
 #[test]
 fn one_type_that_fails_alone_is_known_by_its_empty_queue() {
-    let fault = Fault::fail(FailureKind::ContextLengthExceeded, Ratio::ONE);
-    let report = Drill::new(Pipeline::builder(line_up()).guard(RouteLedger::default()))
+    let fault = Fault::fail(FailureKind::ContextLengthExceeded);
+    let report = Drill::new(|| Ok(Pipeline::builder(line_up()).guard(RouteLedger::default())))
         .traffic(Traffic::of("statement", 12).unwrap())
         .fault(HEALTHY, fault)
         .run_for(minutes(180))
@@ -159,11 +149,11 @@ fn one_type_that_fails_alone_is_known_by_its_empty_queue() {
 }
 
 /// Five healthy hours with 600 documents each, and three after the confidence fell.
-fn confidence_falls(monitor: ConfidenceDriftMonitor, drop: u32) -> DrillReport {
+fn confidence_falls(monitor: fn() -> ConfidenceDriftMonitor, drop: u32) -> DrillReport {
     let by = Confidence::percent(drop);
-    let report = Drill::new(Pipeline::builder(line_up()).guard(monitor))
+    let report = Drill::new(|| Ok(Pipeline::builder(line_up()).guard(monitor())))
         .traffic(Traffic::of("invoice", 600).unwrap())
-        .fault(minutes(5 * 60), Fault::LowerConfidence { by })
+        .fault(minutes(5 * 60), Fault::lower_confidence(by))
         .run_for(minutes(8 * 60))
         .unwrap();
     assert!(matches!(
@@ -179,7 +169,7 @@ fn confidence_falls(monitor: ConfidenceDriftMonitor, drop: u32) -> DrillReport {
 #[test]
 fn confidence_that_falls_is_known_as_soon_as_a_mean_over_four_hours_can_tell() {
     for (drop, in_time) in [(45, true), (15, false)] {
-        let report = confidence_falls(ConfidenceDriftMonitor::with_plain_mean(), drop);
+        let report = confidence_falls(ConfidenceDriftMonitor::with_plain_mean, drop);
         let expected = minutes(240 * 5 / u64::from(drop));
         let time = report.time_to_page().unwrap();
         assert!(
@@ -193,19 +183,16 @@ fn confidence_that_falls_is_known_as_soon_as_a_mean_over_four_hours_can_tell() {
 #[test]
 fn confidence_that_falls_is_known_within_minutes_by_the_sequential_test() {
     for drop in [45, 15, 5] {
-        let report = confidence_falls(ConfidenceDriftMonitor::default(), drop);
+        let report = confidence_falls(ConfidenceDriftMonitor::default, drop);
         assert!(report.is_known_in_time(), "{drop}: {report:?}");
     }
 }
 
 #[test]
 fn a_candidate_that_is_corrected_more_often_is_known_when_the_corrections_come() {
-    let worse = Fault::Corrections {
-        version: VersionId::new("v8").unwrap(),
-        share: Ratio::percent(30),
-    };
+    let worse = Fault::correct(Ratio::percent(30)).of_version(VersionId::new("v8").unwrap());
     let line_up = || line_up().with_candidate(version("v8"));
-    let report = Drill::new(Pipeline::builder(line_up()).guard(CanaryPolicy::default()))
+    let report = Drill::new(|| Ok(Pipeline::builder(line_up()).guard(CanaryPolicy::default())))
         .traffic(
             Traffic::of("invoice", 6_000)
                 .unwrap()
@@ -224,19 +211,16 @@ fn a_candidate_that_is_corrected_more_often_is_known_when_the_corrections_come()
 
 #[test]
 fn wrong_credentials_are_known_at_once() {
-    let report = drill(production(), Fault::fail(FailureKind::Auth, Ratio::ONE));
+    let report = drill(production, Fault::fail(FailureKind::Auth));
     assert!(report.time_to_page().unwrap() <= seconds(30));
 }
 
 #[test]
 fn a_fault_of_one_version_ends_with_the_version_before() {
-    let fault = Fault::Fail {
-        kind: FailureKind::MalformedOutput,
-        share: Ratio::percent(20),
-        version: Some(v7()),
-        document_type: None,
-    };
-    let report = drill(production(), fault);
+    let fault = Fault::fail(FailureKind::MalformedOutput)
+        .share(Ratio::percent(20))
+        .of_version(v7());
+    let report = drill(production, fault);
     let pages = report
         .events()
         .filter(|event| event.severity == fusebox::Severity::Page)

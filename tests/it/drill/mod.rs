@@ -5,26 +5,26 @@ use std::time::Duration;
 
 use fusebox::drill::{DrillReport, Fault, Traffic};
 use fusebox::pipeline::Builder;
-use fusebox::{DocumentType, Drill, ErrorRateBreaker, Pipeline, RouteLedger, TokenBudget};
+use fusebox::{DocumentType, Drill, Error, ErrorRateBreaker, Pipeline, RouteLedger, TokenBudget};
 
 use crate::support::{line_up, minutes};
 
+mod expectations;
 mod faults;
 mod runs;
 
 /// What a service builds, without its sinks.
-fn production() -> Builder {
-    let expected =
-        RouteLedger::builder().expect(DocumentType::new("statement").unwrap(), minutes(20));
-    Pipeline::builder(line_up())
-        .guard(TokenBudget::builder().build().unwrap())
+fn production() -> Result<Builder, Error> {
+    let expected = RouteLedger::builder().expect(DocumentType::new("statement")?, minutes(20));
+    Ok(Pipeline::builder(line_up())
+        .guard(TokenBudget::builder().build()?)
         .guard(ErrorRateBreaker::default())
-        .guard(expected.build().unwrap())
+        .guard(expected.build()?))
 }
 
 const HEALTHY: Duration = minutes(60);
 
-fn drill(production: Builder, fault: Fault) -> DrillReport {
+fn drill(production: impl Fn() -> Result<Builder, Error>, fault: Fault) -> DrillReport {
     Drill::new(production)
         .traffic(Traffic::of("invoice", 600).unwrap())
         .traffic(Traffic::of("statement", 12).unwrap())

@@ -10,7 +10,7 @@ use crate::support::{line_up, minutes, refused, version};
 
 #[test]
 fn healthy_traffic_pages_nobody() {
-    let report = Drill::new(production())
+    let report = Drill::new(production)
         .traffic(Traffic::of("invoice", 600).unwrap())
         .traffic(Traffic::of("statement", 12).unwrap())
         .run_for(minutes(24 * 60))
@@ -26,23 +26,18 @@ fn healthy_traffic_pages_nobody() {
 
 #[test]
 fn a_drill_fails_without_its_guard() {
-    let production = Pipeline::builder(LineUp::new(version("v7")))
-        .guard(TokenBudget::builder().build().unwrap());
-    let report = drill(
-        production,
-        Fault::fail(FailureKind::ServerError, Ratio::ONE),
-    );
+    let production =
+        || Ok(Pipeline::builder(LineUp::new(version("v7"))).guard(TokenBudget::builder().build()?));
+    let report = drill(production, Fault::fail(FailureKind::ServerError));
     assert_eq!(report.time_to_page(), None);
     assert!(!report.is_known_in_time());
 }
 
 #[test]
 fn a_guard_that_only_watches_does_not_page() {
-    let production = Pipeline::builder(line_up()).guard(ErrorRateBreaker::default().dry_run());
-    let report = drill(
-        production,
-        Fault::fail(FailureKind::ServerError, Ratio::ONE),
-    );
+    let production =
+        || Ok(Pipeline::builder(line_up()).guard(ErrorRateBreaker::default().dry_run()));
+    let report = drill(production, Fault::fail(FailureKind::ServerError));
     assert_eq!(report.time_to_page(), None);
     assert!(report.events().any(|event| event.dry_run));
 }
@@ -51,8 +46,8 @@ fn a_guard_that_only_watches_does_not_page() {
 fn the_same_drill_gives_the_same_result() {
     let run = || {
         drill(
-            production(),
-            Fault::fail(FailureKind::ServerError, Ratio::percent(10)),
+            production,
+            Fault::fail(FailureKind::ServerError).share(Ratio::percent(10)),
         )
     };
     let lines = |report: &DrillReport| report.events().map(ToString::to_string).collect::<Vec<_>>();
@@ -61,7 +56,7 @@ fn the_same_drill_gives_the_same_result() {
 
 #[test]
 fn a_drill_says_what_it_needs() {
-    let drill = || Drill::new(Pipeline::builder(line_up()).guard(RouteLedger::default()));
+    let drill = || Drill::new(|| Ok(Pipeline::builder(line_up()).guard(RouteLedger::default())));
     refused(
         drill().run_for(minutes(1)),
         "drill traffic: got `none`, expected at least one document type; add it with `.traffic(..)`",
@@ -72,7 +67,7 @@ fn a_drill_says_what_it_needs() {
     );
     let late = drill()
         .traffic(Traffic::of("invoice", 60).unwrap())
-        .fault(minutes(60), Fault::fail(FailureKind::Timeout, Ratio::ONE));
+        .fault(minutes(60), Fault::fail(FailureKind::Timeout));
     refused(
         late.run_for(minutes(60)),
         "drill fault: got `1h`, expected less than the length of the drill, 1h",

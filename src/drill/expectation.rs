@@ -1,0 +1,115 @@
+//! What a drill expects, and whether it was so.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use super::check::{Check, DrillOutcome};
+use super::report::DrillReport;
+use crate::event::{IncidentChange, Severity};
+use crate::name::VersionId;
+
+/// What a drill expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Expectation {
+    Detected(Duration),
+    NoPage,
+    PageFrom(String),
+    Resolved,
+    ServedFrom(VersionId),
+}
+
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Detected(within) => {
+                write!(f, "a page within {}", humantime::format_duration(*within))
+            }
+            Self::NoPage => f.write_str("no page"),
+            Self::PageFrom(guard) => write!(f, "a page from `{guard}`"),
+            Self::Resolved => f.write_str("every page's incident ends"),
+            Self::ServedFrom(version) => write!(f, "version {version} serves at the end"),
+        }
+    }
+}
+
+impl Expectation {
+    /// What became of it in this drill.
+    pub(super) fn check(&self, report: &DrillReport) -> Check {
+        let (outcome, seen) = match report.blind() {
+            Some(why) => (DrillOutcome::Blind, why),
+            None => self.judge(report),
+        };
+        Check {
+            expected: self.to_string(),
+            outcome,
+            seen,
+        }
+    }
+
+    fn judge(&self, report: &DrillReport) -> (DrillOutcome, String) {
+        let (is_met, seen) = match self {
+            Self::Detected(within) => match report.time_to_page() {
+                Some(time) => (time <= *within, page_after(time)),
+                None => (false, NO_PAGE.to_owned()),
+            },
+            Self::NoPage => match report.pages().next() {
+                Some((_, page)) => (false, page.to_string()),
+                None => (true, NO_PAGE.to_owned()),
+            },
+            Self::PageFrom(guard) => {
+                let from: BTreeSet<_> = report.paged_by().collect();
+                let seen = if from.is_empty() {
+                    NO_PAGE.to_owned()
+                } else {
+                    format!("pages came from {}", quoted(from.iter().copied()))
+                };
+                (from.contains(guard.as_str()), seen)
+            }
+            Self::Resolved => match still_open(report) {
+                None => (false, NO_PAGE.to_owned()),
+                Some(open) if open.is_empty() => (true, "none is open".to_owned()),
+                Some(open) => (false, format!("still open: {}", quoted(open))),
+            },
+            Self::ServedFrom(version) => match report.last_version() {
+                Some(last) => (last == version, format!("version {last} serves")),
+                None => (false, "no document was admitted".to_owned()),
+            },
+        };
+        let outcome = if is_met {
+            DrillOutcome::Passed
+        } else {
+            DrillOutcome::Failed
+        };
+        (outcome, seen)
+    }
+}
+
+const NO_PAGE: &str = "no page came";
+
+fn page_after(time: Duration) -> String {
+    format!("a page came after {}", humantime::format_duration(time))
+}
+
+pub(super) fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let quoted: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+/// The incidents that were paged for and have not ended; `None` without a page.
+fn still_open(report: &DrillReport) -> Option<BTreeSet<&str>> {
+    let mut open = BTreeSet::new();
+    let mut is_paged = false;
+    for event in report.events() {
+        let Some(incident) = &event.incident else {
+            continue;
+        };
+        if incident.change == IncidentChange::Ended {
+            open.remove(incident.key.as_str());
+        } else if event.severity == Severity::Page {
+            is_paged = true;
+            open.insert(incident.key.as_str());
+        }
+    }
+    is_paged.then_some(open)
+}

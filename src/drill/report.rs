@@ -1,0 +1,144 @@
+//! What a drill measured.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::check::{Check, DrillOutcome};
+use super::simulation::Seen;
+use crate::event::{Event, Severity};
+use crate::name::VersionId;
+use crate::time::{Timestamp, minutes};
+
+/// The result of a drill. Printed as a line for each expectation, and one for the numbers.
+#[derive(Clone, Debug, Serialize)]
+#[must_use = "a drill that failed says so only here"]
+pub struct DrillReport {
+    broken_at: Option<Timestamp>,
+    #[serde(flatten)]
+    seen: Seen,
+    checks: Vec<Check>,
+}
+
+impl DrillReport {
+    pub(super) fn new(broken_at: Option<Timestamp>, seen: Seen) -> Self {
+        Self {
+            broken_at,
+            seen,
+            checks: Vec::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, check: Check) {
+        self.checks.push(check);
+    }
+
+    /// What became of the drill: the worst outcome of its expectations, and
+    /// [`Blind`](DrillOutcome::Blind) without any.
+    pub fn outcome(&self) -> DrillOutcome {
+        let outcomes = self.checks.iter().map(|check| check.outcome);
+        outcomes.max().unwrap_or(DrillOutcome::Blind)
+    }
+
+    /// The expectations, and what became of each, in their order.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// The time from the first fault to the first page at the sink; `None` without a page or a
+    /// fault.
+    pub fn time_to_page(&self) -> Option<Duration> {
+        let broken_at = self.broken_at?;
+        let page = self.pages().find(|(at, _)| *at >= broken_at)?;
+        Some(page.0.since(broken_at))
+    }
+
+    /// Whether a page came within 30 minutes of the first fault.
+    pub fn is_known_in_time(&self) -> bool {
+        self.time_to_page().is_some_and(|time| time <= minutes(30))
+    }
+
+    /// The first page after the first fault.
+    pub fn page(&self) -> Option<&Event> {
+        let broken_at = self.broken_at?;
+        self.pages()
+            .find(|(at, _)| *at >= broken_at)
+            .map(|(_, event)| event)
+    }
+
+    /// Pages before the first fault: false alarms.
+    pub fn false_pages(&self) -> Vec<&Event> {
+        let before = |at: Timestamp| self.broken_at.is_none_or(|broken_at| at < broken_at);
+        self.pages()
+            .filter(|(at, _)| before(*at))
+            .map(|(_, event)| event)
+            .collect()
+    }
+
+    /// Every event that reached the sink, in order.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.seen.events.iter().map(|(_, event)| event)
+    }
+
+    /// How many documents arrived.
+    pub fn documents(&self) -> u64 {
+        self.seen.documents
+    }
+
+    /// How many documents the faults met. A document that two faults met counts twice.
+    pub fn documents_met(&self) -> u64 {
+        self.seen.met.iter().sum()
+    }
+
+    /// How many of them were met before the first page after the first fault.
+    pub fn documents_met_before_page(&self) -> u64 {
+        self.seen.met_before_page
+    }
+
+    /// The version that served the last document that was admitted.
+    pub(super) fn last_version(&self) -> Option<&VersionId> {
+        self.seen.last_version.as_ref()
+    }
+
+    /// The guards whose pages came after the first fault.
+    pub(super) fn paged_by(&self) -> impl Iterator<Item = &str> {
+        self.pages()
+            .filter(|(at, _)| self.broken_at.is_none_or(|broken_at| *at >= broken_at))
+            .map(|(_, event)| event.guard.as_str())
+    }
+
+    pub(super) fn pages(&self) -> impl Iterator<Item = &(Timestamp, Event)> {
+        self.seen
+            .events
+            .iter()
+            .filter(|(_, event)| event.severity == Severity::Page)
+    }
+
+    /// Why nothing can be said; `None` if something can.
+    pub(super) fn blind(&self) -> Option<String> {
+        if self.seen.documents == 0 {
+            return Some("no document arrived".to_owned());
+        }
+        let unmet = self.seen.met.iter().position(|met| *met == 0)?;
+        Some(format!("fault {} met no document", unmet + 1))
+    }
+}
+
+impl fmt::Display for DrillReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for check in &self.checks {
+            writeln!(f, "{check}")?;
+        }
+        if self.checks.is_empty() {
+            writeln!(f, "blind: nothing was expected")?;
+        }
+        write!(f, "{} documents", self.documents())?;
+        if self.broken_at.is_some() {
+            let met = self.documents_met();
+            let before = self.documents_met_before_page();
+            write!(f, ", {met} met by faults, {before} of them before a page")?;
+        }
+        writeln!(f, ", {} false pages", self.false_pages().len())
+    }
+}
