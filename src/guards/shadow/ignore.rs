@@ -62,7 +62,8 @@ pub struct IgnoreRule {
 
 impl IgnoreRule {
     /// How long a rule of an accepted difference lasts by default: 30 days.
-    pub const LASTING: Duration = hours(30 * 24);
+    pub const LASTING: Duration = hours(Self::LASTING_DAYS * 24);
+    pub(crate) const LASTING_DAYS: u64 = 30;
 
     /// A rule without a note. An error if `by` is blank, has more than 1,000 bytes or holds control
     /// characters.

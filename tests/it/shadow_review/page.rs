@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use fusebox::call::{Difference, DifferenceKind, ShadowEnd};
 use fusebox::report::{BaselineNoise, DivergenceRate, ReviewVerdict, VerdictTone};
+use fusebox::shadow::IgnoreRule;
 use fusebox::{DocumentType, FailureKind, Field, Ratio};
 use sha2::{Digest, Sha256};
 
@@ -43,7 +44,8 @@ fn two_sentences_before_all_else_say_what_a_mark_means() {
         task.starts_with("Accept means that the difference is fine"),
         "{task}"
     );
-    assert!(task.contains("30 days"), "{task}");
+    let days = IgnoreRule::LASTING.as_secs() / (24 * 60 * 60);
+    assert!(task.contains(&format!(" {days} days")), "{task}");
     assert!(
         task.contains(". Reject means that the candidate is wrong"),
         "{task}"

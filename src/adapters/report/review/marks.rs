@@ -157,7 +157,7 @@ impl Marks {
         &self.all
     }
 
-    /// Rules by which what was accepted does not count for 30 days, as
+    /// Rules by which what was accepted does not count for [`IgnoreRule::LASTING`], as
     /// [`ignore_rules_for`](Self::ignore_rules_for) makes them.
     pub fn ignore_rules(&self, now: Timestamp) -> Result<IgnoreRules, Error> {
         self.ignore_rules_for(IgnoreRule::LASTING, now)

@@ -15,6 +15,7 @@ use super::summary::Summary;
 use super::visible::{escaped_json, isolated, plain};
 use crate::adapters::report::ticks::minute;
 use crate::name::VersionId;
+use crate::shadow::IgnoreRule;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -86,7 +87,8 @@ fn header(summary: &Summary, entries: &PageEntries<'_>) -> Markup {
             }
             p.task {
                 strong { "Accept" } " means that the difference is fine: differences of this kind in this field and "
-                "document type do not count for 30 days, unless another of them is rejected. "
+                "document type do not count for " (IgnoreRule::LASTING_DAYS) " days, unless another "
+                "of them is rejected. "
                 strong { "Reject" } " means that the candidate is wrong: it is evidence against deploying "
                 (isolated(summary.candidate.as_str())) ", and changes nothing by itself."
             }
