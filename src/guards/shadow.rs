@@ -162,10 +162,26 @@ impl ShadowComparator {
     /// After [`Selection::Run`], report how the candidate's call ended with [`Feedback::compared`].
     /// If nothing is reported in time, the document counts as timed out.
     pub fn select(&self, ticket: &Ticket, now: Timestamp) -> Selection {
-        if !self.settings.samples(ticket) {
-            self.not_sampled.fetch_add(1, Ordering::Relaxed);
-            return Selection::NotSampled;
+        if self.samples(ticket) {
+            self.select_sampled(ticket, now)
+        } else {
+            Selection::NotSampled
         }
+    }
+
+    /// The first half of [`select`](Self::select), which needs no time and no lock: whether the
+    /// document is in the share. It is counted if it is not.
+    #[inline]
+    pub(crate) fn samples(&self, ticket: &Ticket) -> bool {
+        let samples = self.settings.samples(ticket);
+        if !samples {
+            self.not_sampled.fetch_add(1, Ordering::Relaxed);
+        }
+        samples
+    }
+
+    /// The second half, for a document in the share.
+    pub(crate) fn select_sampled(&self, ticket: &Ticket, now: Timestamp) -> Selection {
         self.core.lock().select(&self.settings, ticket, now)
     }
 

@@ -173,9 +173,13 @@ impl Member {
         result.unwrap_or_else(|| Err(Error::panicked(&self.name, "read its state")))
     }
 
-    pub(super) fn concerns(&self, document_type: &DocumentType) -> bool {
-        let only = self.held.only_for.as_ref();
-        only.is_none_or(|only| only == document_type)
+    /// The one type of documents that the guard is mounted for; `None` if it is for all.
+    pub(super) fn only_for(&self) -> Option<&DocumentType> {
+        self.held.only_for.as_ref()
+    }
+
+    fn concerns(&self, document_type: &DocumentType) -> bool {
+        self.only_for().is_none_or(|only| only == document_type)
     }
 
     /// Runs one step of the guard; `None` after a panic, which it reports.

@@ -306,7 +306,7 @@ impl Pipeline {
         self.serve(call, deadline, classify, call_model).await
     }
 
-    async fn serve<T, E, C, F, Fut>(
+    pub(super) async fn serve<T, E, C, F, Fut>(
         &self,
         call: &Call<'_>,
         deadline: impl Future<Output = ()>,

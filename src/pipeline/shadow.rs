@@ -14,14 +14,14 @@ use futures_util::FutureExt;
 
 use super::Pipeline;
 use super::effects::LiveEffects;
-use super::run::{Reply, Served};
+use super::run::{Reply, Served, classified};
 use crate::call::{Call, Ticket};
 use crate::error::Error;
 use crate::failure::Classify;
 use crate::guard::Guard;
 use crate::guards::shadow::compare::Compare;
 use crate::guards::shadow::{RunId, Selection, ShadowComparator};
-use crate::name::Field;
+use crate::name::{DocumentType, Field};
 use judge::Comparing;
 use redact::Redactor;
 use task::{Answer, Beside, Side};
@@ -83,6 +83,8 @@ pub use spawn::{Spawn, Task};
 pub struct ShadowRunner<T> {
     pipeline: Pipeline,
     shadow: Arc<ShadowComparator>,
+    /// The one type of documents that the pipeline asks the comparator about.
+    only_for: Option<DocumentType>,
     spawner: Arc<dyn Spawn>,
     comparing: Comparing<T>,
     redactor: Option<Redactor>,
@@ -125,12 +127,14 @@ impl<T: Clone + Send + Sync + 'static> ShadowRunner<T> {
         spawner: impl Spawn + 'static,
         comparing: Comparing<T>,
     ) -> Result<Self, Error> {
-        if !shadow.attached().is_some_and(|mark| pipeline.0.holds(mark)) {
+        let holder = shadow.attached().and_then(|mark| pipeline.0.holder(mark));
+        let Some(holder) = holder else {
             let candidate = shadow.candidate();
             let allowed = "a comparator that the pipeline holds as a guard";
             return Err(Error::invalid("shadow comparator", candidate, allowed));
-        }
+        };
         Ok(Self {
+            only_for: holder.only_for().cloned(),
             pipeline: pipeline.clone(),
             shadow: Arc::clone(shadow),
             spawner: Arc::new(spawner),
@@ -173,7 +177,7 @@ impl<T: Clone + Send + Sync + 'static> ShadowRunner<T> {
         CF: Future<Output = Result<Reply<T>, CE>> + Send + 'static,
         CE: Classify + Send + 'static,
     {
-        self.run_until(call, pending(), production, candidate).await
+        self.serve(call, pending(), production, candidate).await
     }
 
     /// [`run`](Self::run) with a deadline for production, as in [`Pipeline::run_until`].
@@ -196,9 +200,29 @@ impl<T: Clone + Send + Sync + 'static> ShadowRunner<T> {
         CF: Future<Output = Result<Reply<T>, CE>> + Send + 'static,
         CE: Classify + Send + 'static,
     {
+        self.serve(call, deadline, production, candidate).await
+    }
+
+    async fn serve<E, P, PF, C, CF, CE>(
+        &self,
+        call: &Call<'_>,
+        deadline: impl Future<Output = ()>,
+        production: P,
+        candidate: C,
+    ) -> Served<T, E>
+    where
+        E: Classify,
+        P: FnOnce(Ticket, LiveEffects<'static>) -> PF,
+        PF: Future<Output = Result<Reply<T>, E>>,
+        C: FnOnce(ShadowCall) -> CF + Clone + Send + 'static,
+        CF: Future<Output = Result<Reply<T>, CE>> + Send + 'static,
+        CE: Classify + Send + 'static,
+    {
         let mut side = None;
-        let served = self.pipeline.run_until(call, deadline, |ticket| {
-            side = self.begin(&ticket, candidate);
+        let served = self.pipeline.serve(call, deadline, classified, |ticket| {
+            if self.samples(&ticket) {
+                side = self.begin(&ticket, candidate);
+            }
             production(ticket, LiveEffects::new())
         });
         let served = served.await;
@@ -208,19 +232,21 @@ impl<T: Clone + Send + Sync + 'static> ShadowRunner<T> {
         served
     }
 
-    /// Starts the candidate beside a call, if its document is selected.
+    /// Whether the document is in the share; if the comparator is asked about it, it counts.
+    fn samples(&self, ticket: &Ticket) -> bool {
+        let only_for = self.only_for.as_ref();
+        only_for.is_none_or(|only| only == ticket.document_type()) && self.shadow.samples(ticket)
+    }
+
+    /// Starts the candidate beside a call whose document is in the share, if it is selected.
     fn begin<C, CF, CE>(&self, ticket: &Ticket, candidate: C) -> Option<Side<T>>
     where
         C: FnOnce(ShadowCall) -> CF + Clone + Send + 'static,
         CF: Future<Output = Result<Reply<T>, CE>> + Send + 'static,
         CE: Classify + Send + 'static,
     {
-        let mark = self.shadow.attached()?;
-        if !self.pipeline.0.concerns(mark, ticket.document_type()) {
-            return None;
-        }
         let now = self.pipeline.now();
-        if self.shadow.select(ticket, now) != Selection::Run {
+        if self.shadow.select_sampled(ticket, now) != Selection::Run {
             return None;
         }
         let (side, answer) = oneshot::channel();

@@ -18,7 +18,6 @@ use crate::call::{
 use crate::error::Error;
 use crate::event::{EventKind, PipelineEvent, Severity};
 use crate::guard::{Acceptance, Attached, Cx, Divert, Incidents, Marks, Route, Verdict};
-use crate::name::DocumentType;
 use crate::time::Timestamp;
 use crate::tokens::{Measurement, Model};
 
@@ -41,15 +40,9 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Whether it holds the guard with this mark.
-    pub(super) fn holds(&self, mark: &Attached) -> bool {
-        self.guards.iter().any(|member| member.holds(mark))
-    }
-
-    /// Whether that guard is mounted for documents of this type.
-    pub(super) fn concerns(&self, mark: &Attached, document_type: &DocumentType) -> bool {
-        let mut members = self.guards.iter();
-        members.any(|member| member.holds(mark) && member.concerns(document_type))
+    /// What holds the guard with this mark: at most one, because only one can take the mark.
+    pub(super) fn holder(&self, mark: &Attached) -> Option<&Member> {
+        self.guards.iter().find(|member| member.holds(mark))
     }
 
     /// Does one step with the live versions, then delivers as many events as it left.
