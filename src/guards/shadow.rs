@@ -258,6 +258,7 @@ impl ShadowComparator {
     fn end_overdue(&self, cx: &Cx<'_>) {
         let mut core = self.core.lock();
         core.report_acknowledgements(&self.settings, cx);
+        core.report_types(cx);
         core.advance(&self.settings, cx);
         let stops = core.end_overdue(&self.settings, cx);
         drop(core);

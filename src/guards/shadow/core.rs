@@ -55,6 +55,8 @@ pub(super) struct Core {
     pub(super) production: Option<VersionId>,
     pub(super) total: ShadowCounts,
     pub(super) types: BoundedMap<DocumentType, ShadowCounts>,
+    /// The first type above the limit, until an event has named it.
+    pub(super) untold_type: Option<DocumentType>,
     pub(super) divergences: Divergences,
     pub(super) baseline: Baseline,
     /// If people's corrections judge the candidate.
@@ -80,6 +82,7 @@ impl Core {
             production: None,
             total: ShadowCounts::default(),
             types: BoundedMap::new(TYPES),
+            untold_type: None,
             divergences: Divergences::default(),
             baseline: Baseline::default(),
             corrections,
@@ -253,12 +256,8 @@ impl Core {
         } else {
             Bucket::of(end)
         };
-        if self.count(ticket, bucket) == Place::FirstOverflow {
-            let limit = self.types.limit();
-            let first = ticket.document_type().to_string();
-            let kind = PipelineEvent::KeysExhausted { limit, first };
-            cx.emit(Severity::Warning, EventKind::Pipeline(kind));
-        }
+        self.count(ticket, bucket);
+        self.report_types(cx);
         if bucket.is_diverging() {
             self.divergences.add(ticket, end, cx.now());
         }
@@ -322,8 +321,9 @@ impl Core {
         }
     }
 
-    /// Counts a document that ended.
-    pub(super) fn count(&mut self, ticket: &Ticket, bucket: Bucket) -> Place {
+    /// Counts a document that ended. Not every caller has a context for events: what there is to
+    /// tell of its type waits for [`report_types`](Self::report_types).
+    pub(super) fn count(&mut self, ticket: &Ticket, bucket: Bucket) {
         // The length of the run limits how many tickets are in the rate, but not how many are
         // outside it. Of these, ids above the limit are not kept: a repeated one counts again.
         let is_compared = bucket.is_compared();
@@ -339,7 +339,18 @@ impl Core {
         let types = &mut self.types;
         let (counts, place) = types.entry(ticket.document_type(), ShadowCounts::default);
         counts.add(bucket);
-        place
+        if place == Place::FirstOverflow {
+            self.untold_type = Some(ticket.document_type().clone());
+        }
+    }
+
+    /// Reports that there are too many types, unless it was reported.
+    pub(super) fn report_types(&mut self, cx: &Cx<'_>) {
+        if let Some(first) = self.untold_type.take() {
+            let (limit, first) = (self.types.limit(), first.to_string());
+            let kind = PipelineEvent::KeysExhausted { limit, first };
+            cx.emit(Severity::Warning, EventKind::Pipeline(kind));
+        }
     }
 
     fn evaluate(

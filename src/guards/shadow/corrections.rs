@@ -31,7 +31,7 @@ impl Corrections {
         }
     }
 
-    /// Takes in a comparison. Too many document types are reported where all documents are counted.
+    /// Takes in a comparison.
     pub(super) fn compared(&mut self, ticket: &Ticket, comparison: &Comparison, now: Timestamp) {
         self.judged.compared(ticket, comparison, now);
     }

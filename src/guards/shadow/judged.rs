@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::format::Format;
 use crate::name::{BatchKey, DocumentType, Field};
 use crate::ratio::Ratio;
-use crate::stats::{BoundedMap, Place};
+use crate::stats::BoundedMap;
 use crate::time::Timestamp;
 
 pub(crate) use self::digest::{DigestKey, Settled};
@@ -119,21 +119,14 @@ impl Judged {
     }
 
     /// Takes in the comparison of a document. The first one of a ticket counts.
-    ///
-    /// Returns whether the document's type is the first above the limit of types.
-    pub(crate) fn compared(
-        &mut self,
-        ticket: &Ticket,
-        comparison: &Comparison,
-        now: Timestamp,
-    ) -> bool {
+    pub(crate) fn compared(&mut self, ticket: &Ticket, comparison: &Comparison, now: Timestamp) {
         self.advance(now);
         let id = ticket.id();
         let Some(differing) = Differing::of(comparison, &self.key, self.settings.kept_bytes) else {
-            return false;
+            return;
         };
         if self.documents.contains_key(&id) {
-            return false;
+            return;
         }
         let document = Document {
             of_type: ticket.document_type().clone(),
@@ -145,7 +138,7 @@ impl Judged {
             in_verdict: false,
             counted: Standing::default(),
         };
-        let (counts, place) = self.types.entry(&document.of_type, JudgedCounts::default);
+        let (counts, _) = self.types.entry(&document.of_type, JudgedCounts::default);
         counts.add(Standing::default());
         self.total.add(Standing::default());
         if let Some(batch) = &document.batch {
@@ -157,7 +150,6 @@ impl Judged {
         self.order.push_back(id);
         self.revise(id);
         self.advance(now);
-        place == Place::FirstOverflow
     }
 
     /// The candidate's value, where it is kept because it has no form that all equal values share.

@@ -35,6 +35,8 @@ pub(super) struct StoredRun {
     total: ShadowCounts,
     types: Vec<(DocumentType, ShadowCounts)>,
     other: Option<ShadowCounts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    untold_type: Option<DocumentType>,
     divergences: Divergences,
     baseline: Baseline,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,6 +74,7 @@ impl StoredRun {
             total: core.total,
             types,
             other: core.types.other().copied(),
+            untold_type: core.untold_type.clone(),
             divergences: core.divergences.clone(),
             baseline: core.baseline.clone(),
             corrections: core.corrections.as_ref().map(Corrections::stored),
@@ -115,6 +118,7 @@ impl StoredRun {
             production: self.production,
             total: self.total,
             types,
+            untold_type: self.untold_type,
             divergences: self.divergences,
             baseline: self.baseline,
             corrections,

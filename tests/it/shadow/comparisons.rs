@@ -6,10 +6,10 @@ use fusebox::call::{Comparison, Difference, ShadowEnd};
 use fusebox::event::Outbox;
 use fusebox::event::{PipelineEvent, ShadowEvent};
 use fusebox::guard::{Acceptance, Cx, Route, Verdict};
-use fusebox::shadow::{Blindness, Sealed, Selection, ShadowVerdict};
+use fusebox::shadow::{Blindness, Sealed, Selection, ShadowComparatorBuilder, ShadowVerdict};
 use fusebox::{
-    Call, DocumentType, Event, EventKind, FailureKind, Field, Guard, LineUp, Ratio, Report,
-    Settlement, Severity, ShadowComparator, Timestamp, VersionId,
+    Call, DocumentType, EventKind, FailureKind, Field, Guard, LineUp, Ratio, Report, Settlement,
+    Severity, ShadowComparator, Timestamp, VersionId,
 };
 
 use super::{Bench, builder, diverged, not_comparable, version};
@@ -207,13 +207,53 @@ fn memory_is_bounded_whatever_comes() {
     let report = bench.shadow.report();
     assert_eq!(report.types.len(), 1_000);
     assert_eq!(report.other.unwrap().matched, 501);
-    let exhausted = |event: &&Event| {
-        matches!(
-            event.kind,
-            EventKind::Pipeline(PipelineEvent::KeysExhausted { .. })
-        )
+    assert_eq!(exhausted(&bench), ["type-999"]);
+}
+
+/// The first type above the limit, of each event that names one.
+fn exhausted(bench: &Bench) -> Vec<String> {
+    let events = bench.sink.events().into_iter();
+    let firsts = events.filter_map(|event| match event.kind {
+        EventKind::Pipeline(PipelineEvent::KeysExhausted { first, .. }) => Some(first),
+        _ => None,
+    });
+    firsts.collect()
+}
+
+#[test]
+fn too_many_types_are_told_however_the_first_of_them_ends() {
+    let full = |builder: ShadowComparatorBuilder| {
+        let bench = Bench::new(builder.documents(1, 2_000));
+        for n in 0..1_000 {
+            let ticket = bench.ticket("document", &format!("type-{n}"));
+            bench.report(&ticket, Comparison::Match);
+        }
+        bench
     };
-    assert_eq!(bench.sink.events().iter().filter(exhausted).count(), 1);
+    let offer = |bench: &Bench, document_type: &str| {
+        let ticket = bench.ticket("document", document_type);
+        bench.shadow.select(&ticket, bench.pipeline.now())
+    };
+    let shed = full(builder().in_flight(1));
+    assert_eq!(offer(&shed, "type-0"), Selection::Run);
+    assert_eq!(offer(&shed, "shed"), Selection::Shed);
+    let withheld = full(builder().max_calls(0));
+    assert_eq!(offer(&withheld, "withheld"), Selection::Withheld);
+    let served = full(builder());
+    let promoted = LineUp::new(version("v8"));
+    served.pipeline.deploy(promoted).unwrap();
+    assert_eq!(offer(&served, "served"), Selection::NotComparable);
+
+    for (bench, first) in [(shed, "shed"), (withheld, "withheld"), (served, "served")] {
+        let _ = offer(&bench, "one more");
+        let after = bench.restarted(builder().documents(1, 2_000));
+        for bench in [&bench, &after] {
+            assert_eq!(exhausted(bench), [""; 0], "no step has told it yet");
+            bench.pipeline.tick();
+            bench.pipeline.tick();
+            assert_eq!(exhausted(bench), [first]);
+        }
+    }
 }
 
 #[test]

@@ -457,14 +457,13 @@ fn a_document_is_let_go_after_thirty_days_and_not_before() {
 }
 
 #[test]
-fn types_above_the_limit_share_one_entry_and_are_reported_once() {
+fn types_above_the_limit_share_one_entry() {
     let mut bench = Bench::new();
     for n in 0..1_002 {
         let ticket = of_type(n, &format!("type-{n}"));
-        let is_first = bench
+        bench
             .judged
             .compared(&ticket, &Comparison::Match, bench.now);
-        assert_eq!(is_first, n == 1_000, "{n}");
         bench.review(&ticket);
     }
     bench.wait(minutes(10));
