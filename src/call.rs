@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::name::{BatchKey, DocumentId, DocumentType};
 use crate::tokens::{Conversation, Image, TokenCount};
 
+pub(crate) use comparison::Comparable;
 pub use comparison::{Comparison, Difference, DifferenceKind, ShadowEnd, ShadowResult};
 pub use feedback::{Correction, Feedback, SettledValue};
 pub use line_up::{LineUp, Role};

@@ -48,14 +48,19 @@ pub struct Difference {
     /// The candidate's value as text; `None` if it has none, or if it was not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate: Option<String>,
-    /// The candidate's value in the form that all equal values share, where there is one. It is
-    /// never written.
+    /// What of the candidate's value can be compared with a value that people settle on. It is never
+    /// written.
     #[serde(skip)]
-    pub(crate) normalised: Option<String>,
-    /// The candidate's value itself, where there is no such form and it is neither an object nor an
-    /// array. It is never written.
-    #[serde(skip)]
-    pub(crate) value: Option<Value>,
+    pub(crate) comparable: Option<Comparable>,
+}
+
+/// A candidate's value, for a comparison with another one later.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Comparable {
+    /// The form that all equal values share.
+    Form(String),
+    /// The value itself, where there is no such form and it is neither an object nor an array.
+    Value(Value),
 }
 
 /// In which way a field differs.
@@ -87,8 +92,7 @@ impl Difference {
             critical: true,
             production: None,
             candidate: None,
-            normalised: None,
-            value: None,
+            comparable: None,
         }
     }
 

@@ -77,8 +77,7 @@ fn bounded(end: &ShadowEnd) -> ShadowEnd {
         Difference {
             production: difference.production.clone().filter(|_| fits),
             candidate: difference.candidate.clone().filter(|_| fits),
-            normalised: None,
-            value: None,
+            comparable: None,
             field: difference.field.clone(),
             ..*difference
         }

@@ -275,6 +275,7 @@ mod tests {
 
     use super::super::NormalisedText;
     use super::*;
+    use crate::call::Comparable;
 
     fn field(text: &str) -> Field {
         Field::new(text).unwrap()
@@ -386,17 +387,18 @@ mod tests {
         };
         let found: Vec<_> = found
             .iter()
-            .map(|found| (found.field.as_str(), found.normalised.as_deref()))
+            .map(|found| (found.field.as_str(), found.comparable.as_ref()))
             .collect();
+        let form = |text: &str| Some(Comparable::Form(text.to_owned()));
         assert_eq!(
             found,
             [
                 ("/gone", None),
-                ("/n", None),
-                ("/t", Some("\"b c\"")),
-                ("/u", Some("\"1\"")),
-                ("/v", Some("{\"a\":[],\"z\":1,}")),
-                ("/w/0", Some("25e-1")),
+                ("/n", Some(&Comparable::Value(json!(5)))),
+                ("/t", form("\"b c\"").as_ref()),
+                ("/u", form("\"1\"").as_ref()),
+                ("/v", form("{\"a\":[],\"z\":1,}").as_ref()),
+                ("/w/0", form("25e-1").as_ref()),
             ]
         );
         assert_eq!(

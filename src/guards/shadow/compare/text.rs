@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::Compare;
 use super::excerpt::answers_differ;
-use crate::call::Comparison;
+use crate::call::{Comparable, Comparison};
 
 /// Texts agree if they are equal apart from case, white space and Unicode form.
 ///
@@ -137,7 +137,7 @@ impl Compare<str> for NormalisedText {
             return Comparison::Match;
         }
         let mut difference = answers_differ(production, candidate);
-        difference.normalised = Some(self.normalise(candidate));
+        difference.comparable = Some(Comparable::Form(self.normalise(candidate)));
         Comparison::Diverged(vec![difference])
     }
 }

@@ -1,12 +1,11 @@
 //! One compared document: in which fields the answers differ, and which of the two was right.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::digest::{Digest, DigestKey};
 use super::report::{Pair, Standing};
 use super::told::Told;
-use crate::call::{Comparison, Difference, DifferenceKind};
+use crate::call::{Comparable, Comparison, Difference, DifferenceKind};
 use crate::name::{BatchKey, DocumentType, Field};
 use crate::time::Timestamp;
 
@@ -77,15 +76,19 @@ impl Differing {
 
     fn add(&mut self, difference: &Difference, key: &DigestKey, kept_bytes: usize) {
         let field = &difference.field;
-        let value = difference.value.as_ref().filter(|_| kept_bytes > 0);
-        let kept = value
-            .map(Value::to_string)
-            .filter(|text| text.len() <= kept_bytes);
-        let digest = match &kept {
-            Some(text) => Some(key.kept(field, text)),
-            None => digest(difference, key),
+        let digest = match (difference.kind, &difference.comparable) {
+            (DifferenceKind::Missing, _) => Some(key.absent(field)),
+            (_, Some(Comparable::Form(form))) => Some(key.value(field, form)),
+            (_, Some(Comparable::Value(value))) if kept_bytes > 0 => {
+                let text = value.to_string();
+                (text.len() <= kept_bytes).then(|| {
+                    let digest = key.kept(field, &text);
+                    self.kept.push((field.clone(), text));
+                    digest
+                })
+            }
+            (_, Some(Comparable::Value(_)) | None) => None,
         };
-        self.kept.extend(kept.map(|text| (field.clone(), text)));
         self.fields.push((field.clone(), digest));
     }
 
@@ -161,16 +164,6 @@ impl Document {
             Standing::Unreviewed
         }
     }
-}
-
-/// The digest of the candidate's value; `None` where it has no form that all equal values share.
-fn digest(difference: &Difference, key: &DigestKey) -> Option<Digest> {
-    let field = &difference.field;
-    if difference.kind == DifferenceKind::Missing {
-        return Some(key.absent(field));
-    }
-    let normalised = difference.normalised.as_deref();
-    normalised.map(|value| key.value(field, value))
 }
 
 /// Whether one field lies inside the other, as JSON pointers: `/lines/0/amount` in `/lines`.

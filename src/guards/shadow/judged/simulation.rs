@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::call::{Call, Difference, Version};
+use crate::call::{Call, Comparable, Difference, Version};
 use crate::name::Field;
 use crate::time::hours;
 
@@ -92,7 +92,7 @@ fn run(world: World, seed: u64) -> Times {
     let version = Version::new("v7", "gpt-4o").unwrap();
     let differs = |value: &str| {
         let mut difference = Difference::changed(total.clone());
-        difference.normalised = Some(value.to_owned());
+        difference.comparable = Some(Comparable::Form(value.to_owned()));
         Comparison::Diverged(vec![difference])
     };
     let both = RATE * world.in_common.min(world.ratio);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::report::Pair;
 use super::*;
-use crate::call::{Call, Difference, DifferenceKind, Version};
+use crate::call::{Call, Comparable, Difference, DifferenceKind, Version};
 use crate::name::Field;
 use crate::time::{hours, minutes};
 
@@ -153,7 +153,7 @@ fn correction(name: &str) -> Correction {
 fn differs(values: &[(&str, &str)]) -> Comparison {
     let differences = values.iter().map(|(name, value)| {
         let mut difference = Difference::changed(field(name));
-        difference.normalised = Some((*value).to_owned());
+        difference.comparable = Some(Comparable::Form((*value).to_owned()));
         difference
     });
     Comparison::Diverged(differences.collect())

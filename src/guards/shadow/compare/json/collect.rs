@@ -7,7 +7,7 @@ use super::compact::{compact, readable};
 use super::pointer::pointer;
 use super::rules::Scope;
 use super::walk::{Found, LEVELS, Sink, Stop};
-use crate::call::{Comparison, Difference, DifferenceKind};
+use crate::call::{Comparable, Comparison, Difference, DifferenceKind};
 use crate::name::Field;
 
 /// Keeps the first differences of a walk, critical ones before others, up to a number.
@@ -96,17 +96,14 @@ impl Kept<'_> {
             DifferenceKind::TypeChanged => compact(value, chars),
             _ => readable(value, chars),
         };
-        let canonical = |value| canonical(value, &self.scope, LEVELS);
-        let normalised = self.candidate.and_then(canonical);
-        let has_form = normalised.is_some();
+        let comparable = |value: &Value| match canonical(value, &self.scope, LEVELS) {
+            Some(form) => Some(Comparable::Form(form)),
+            None => is_scalar(value).then(|| Comparable::Value(value.clone())),
+        };
         Difference {
             production: self.production.map(shown),
             candidate: self.candidate.map(shown),
-            value: self
-                .candidate
-                .filter(|value| !has_form && is_scalar(value))
-                .cloned(),
-            normalised,
+            comparable: self.candidate.and_then(comparable),
             field: Field::new(&self.pointer).unwrap_or_else(|_| Field::whole_answer()),
             kind: self.kind,
             critical,
