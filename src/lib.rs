@@ -129,8 +129,8 @@ pub mod tokio {
 #[cfg(feature = "report")]
 pub mod report {
     pub use crate::adapters::report::{
-        Acknowledgement, BaselineNoise, DivergenceRate, DriftTimeline, Mark, MarkVerdict, Marks,
-        ReviewItem, ReviewReport, ReviewReportBuilder, ReviewVerdict, VerdictTone,
+        DivergenceRate, DriftTimeline, Mark, MarkVerdict, Marks, ReviewItem, ReviewReport,
+        ReviewReportBuilder, ReviewVerdict, VerdictTone,
     };
 }
 

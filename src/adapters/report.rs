@@ -23,8 +23,8 @@ use chart::Frame;
 use course::Course;
 
 pub use review::{
-    Acknowledgement, BaselineNoise, DivergenceRate, Mark, MarkVerdict, Marks, ReviewItem,
-    ReviewReport, ReviewReportBuilder, ReviewVerdict, VerdictTone,
+    DivergenceRate, Mark, MarkVerdict, Marks, ReviewItem, ReviewReport, ReviewReportBuilder,
+    ReviewVerdict, VerdictTone,
 };
 
 /// The last days of one field of one document type as a picture: the window mean, the baseline with

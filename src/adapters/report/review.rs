@@ -25,7 +25,7 @@ use visible::escaped_json;
 pub use builder::ReviewReportBuilder;
 pub use item::ReviewItem;
 pub use marks::{Mark, MarkVerdict, Marks};
-pub use summary::{Acknowledgement, BaselineNoise, DivergenceRate, ReviewVerdict, VerdictTone};
+pub use summary::{DivergenceRate, ReviewVerdict, VerdictTone};
 
 /// The findings of a shadow run for people: the verdicts, the numbers, and every document that
 /// diverged, with both texts side by side.

@@ -22,7 +22,19 @@ pub struct Acknowledgement {
 }
 
 impl Acknowledgement {
-    pub(super) fn new(order: Order, diverged: u64, compared: u64) -> Self {
+    /// Somebody took note of it at this time, for this reason: for a report of your own. A run's has
+    /// its counts too.
+    pub fn new(who: impl Into<String>, at: Timestamp, why: impl Into<String>) -> Self {
+        Self {
+            who: who.into(),
+            why: why.into(),
+            diverged: 0,
+            compared: 0,
+            at: Some(at),
+        }
+    }
+
+    pub(super) fn of_order(order: Order, diverged: u64, compared: u64) -> Self {
         let Order { who, why } = order;
         Self {
             who,

@@ -36,6 +36,35 @@ pub struct BaselineNoise {
 }
 
 impl BaselineNoise {
+    /// The noise on documents on which both the candidate and the second run were compared: how many
+    /// of them differ from production's first answer in the candidate alone, in the second run
+    /// alone, in both, and in neither.
+    pub fn of_pairs(only_candidate: u64, only_baseline: u64, both: u64, neither: u64) -> Self {
+        let pairs = Self {
+            only_candidate,
+            only_baseline,
+            both,
+            neither,
+            ..Self::default()
+        };
+        Self {
+            compared: pairs.paired(),
+            diverging: pairs.baseline_diverging(),
+            ..pairs
+        }
+    }
+
+    /// Of the [paired](Self::paired) documents, those on which the candidate differs from
+    /// production's first answer.
+    pub fn candidate_diverging(&self) -> u64 {
+        self.only_candidate.saturating_add(self.both)
+    }
+
+    /// Of the [paired](Self::paired) documents, those on which production's second answer does.
+    pub fn baseline_diverging(&self) -> u64 {
+        self.only_baseline.saturating_add(self.both)
+    }
+
     /// The documents on which the candidate and the second run were both compared.
     pub fn paired(&self) -> u64 {
         [

@@ -424,7 +424,7 @@ impl Core {
             return Err(Error::invalid("shadow review", value, allowed));
         }
         let (diverged, compared) = (self.total.diverging(), self.total.compared());
-        let acknowledgement = Acknowledgement::new(order, diverged, compared);
+        let acknowledgement = Acknowledgement::of_order(order, diverged, compared);
         self.acknowledged.push(acknowledgement);
         Ok(())
     }

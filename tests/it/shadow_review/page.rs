@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use fusebox::call::{Difference, DifferenceKind, ShadowEnd};
-use fusebox::report::{BaselineNoise, DivergenceRate, ReviewVerdict, VerdictTone};
-use fusebox::shadow::IgnoreRule;
+use fusebox::report::{DivergenceRate, ReviewVerdict, VerdictTone};
+use fusebox::shadow::{BaselineNoise, IgnoreRule};
 use fusebox::{DocumentType, FailureKind, Field, Ratio};
 use sha2::{Digest, Sha256};
 
@@ -76,33 +76,45 @@ fn noise_that_was_not_measured_is_never_shown_as_a_rate() {
     );
 }
 
+/// From scipy 1.17.1, `binomtest(13, 15, alternative="greater")` and so on: 0.00369, 0.2266, 1 and
+/// 0.00012.
 #[test]
 fn measured_noise_has_both_rates_their_excess_and_what_chance_explains() {
-    for (is_distinguishable, says) in [
-        (true, "more than chance explains"),
-        (false, "which chance may explain"),
+    for (pairs, own, raw, excess) in [
+        (
+            (13, 2, 4, 181),
+            "from itself on 3.0 % (6 of 200 documents; 95 % interval 1.4 % to 6.4 %)",
+            "diverges on 8.5 % (17 of 200 documents; 95 % interval 5.4 % to 13.2 %)",
+            "5.5 percentage points, more than chance explains (exact McNemar, one-sided p = 0.004).",
+        ),
+        (
+            (5, 2, 4, 189),
+            "from itself on 3.0 % (6 of 200",
+            "diverges on 4.5 % (9 of 200",
+            "1.5 percentage points, which chance may explain (exact McNemar, one-sided p = 0.227).",
+        ),
+        (
+            (0, 5, 1, 194),
+            "from itself on 3.0 % (6 of 200",
+            "diverges on 0.5 % (1 of 200",
+            "-2.5 percentage points, which chance may explain (exact McNemar, one-sided p = 1.000).",
+        ),
+        (
+            (13, 0, 0, 187),
+            "from itself on 0.0 % (0 of 200",
+            "diverges on 6.5 % (13 of 200",
+            "6.5 percentage points, more than chance explains (exact McNemar, one-sided p < 0.001).",
+        ),
     ] {
-        let noise =
-            BaselineNoise::new(rate(17, 200), rate(6, 200)).tested(is_distinguishable, "p = 0.006");
+        let (only_candidate, only_baseline, both, neither) = pairs;
+        let noise = BaselineNoise::of_pairs(only_candidate, only_baseline, both, neither);
         let page = Page::of(&builder(0).noise(noise).build().unwrap());
         let verdict = page.text(".verdict");
-        let expected = format!("The excess is 5.5 percentage points, {says} (p = 0.006).");
-        assert!(verdict.contains(&expected), "{verdict}");
-        assert!(
-            verdict.contains("from itself on 3.0 % (6 of 200"),
-            "{verdict}"
-        );
-        assert!(
-            verdict.contains("diverges on 8.5 % (17 of 200"),
-            "{verdict}"
-        );
+        let excess = format!("The excess is {excess}");
+        for expected in [own, raw, &excess] {
+            assert!(verdict.contains(expected), "{verdict}");
+        }
     }
-    let less = BaselineNoise::new(rate(1, 200), rate(6, 200));
-    let page = Page::of(&builder(0).noise(less).build().unwrap());
-    assert!(
-        page.text(".verdict")
-            .contains("The excess is -2.5 percentage points")
-    );
 }
 
 #[test]

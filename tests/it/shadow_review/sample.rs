@@ -2,9 +2,9 @@
 
 use fusebox::call::{Comparison, Difference, DifferenceKind, ShadowEnd};
 use fusebox::report::{
-    Acknowledgement, BaselineNoise, DivergenceRate, ReviewItem, ReviewReport, ReviewReportBuilder,
-    ReviewVerdict, VerdictTone,
+    DivergenceRate, ReviewItem, ReviewReport, ReviewReportBuilder, ReviewVerdict, VerdictTone,
 };
+use fusebox::shadow::{Acknowledgement, BaselineNoise};
 use fusebox::{
     Call, DocumentType, FailureKind, Field, ModelName, Ratio, Ticket, Timestamp, Version, VersionId,
 };
@@ -100,10 +100,7 @@ pub(crate) fn realistic() -> ReviewReport {
             ("both wrong", 8),
         ],
     )
-    .noise(
-        BaselineNoise::new(rate(17, 200, 537, 1_320), rate(6, 200, 138, 639))
-            .tested(true, "exact McNemar, one-sided p = 0.006"),
-    )
+    .noise(BaselineNoise::of_pairs(13, 2, 4, 181))
     .funnel(
         1_284,
         [
@@ -316,7 +313,7 @@ pub(crate) fn hostile() -> ReviewReport {
     )
     .name(HOSTILE.concat())
     .corrections(verdict(3), HOSTILE.map(|text| (text, 1)))
-    .noise(BaselineNoise::new(rate(1, 2), rate(0, 2)).tested(false, HOSTILE.concat()))
+    .noise(BaselineNoise::of_pairs(1, 0, 0, 1))
     .funnel(all, HOSTILE.map(|text| (text, 1)))
     .not_covered(HOSTILE.map(|text| DocumentType::new(text).unwrap()))
     .items(items);

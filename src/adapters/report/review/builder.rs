@@ -5,13 +5,11 @@ use twox_hash::XxHash3_64;
 
 use super::ReviewReport;
 use super::item::ReviewItem;
-use super::summary::{
-    Acknowledgement, BaselineNoise, Corrections, Count, DivergenceRate, ReviewVerdict, Summary,
-    TypeRate,
-};
+use super::summary::{Corrections, Count, DivergenceRate, ReviewVerdict, Summary, TypeRate};
 use crate::error::Error;
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
+use crate::shadow::{Acknowledgement, BaselineNoise};
 use crate::time::Timestamp;
 
 impl ReviewReport {

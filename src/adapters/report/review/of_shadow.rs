@@ -3,12 +3,10 @@
 use super::ReviewReport;
 use super::builder::ReviewReportBuilder;
 use super::item::ReviewItem;
-use super::summary::{Acknowledgement, BaselineNoise, DivergenceRate, ReviewVerdict, VerdictTone};
+use super::summary::{DivergenceRate, ReviewVerdict, VerdictTone};
 use crate::error::Error;
 use crate::name::VersionId;
-use crate::shadow::{
-    Bucket, IntervalMethod, JudgedReport, JudgedVerdict, ShadowCounts, ShadowReport, ShadowVerdict,
-};
+use crate::shadow::{Bucket, JudgedReport, JudgedVerdict, ShadowReport, ShadowVerdict};
 
 impl TryFrom<&ShadowReport> for ReviewReportBuilder {
     type Error = Error;
@@ -34,29 +32,18 @@ impl TryFrom<&ShadowReport> for ReviewReportBuilder {
                 .funnel(report.offered(), ended.into_iter().chain([in_flight]));
         for (document_type, counts) in &report.types {
             if counts.compared() > 0 {
-                builder = builder.type_rate(document_type.clone(), of_counts(counts)?);
+                let rate = DivergenceRate::of_part(counts.diverging(), counts.compared())?;
+                builder = builder.type_rate(document_type.clone(), rate);
             }
         }
-        if let Some(noise) = &report.baseline {
-            let raw = noise.only_candidate.saturating_add(noise.both);
-            let own = noise.only_baseline.saturating_add(noise.both);
-            let paired = noise.paired();
-            let test = match noise.p_value() {
-                p if p < 0.001 => "exact McNemar, one-sided p < 0.001".to_owned(),
-                p => format!("exact McNemar, one-sided p = {p:.3}"),
-            };
-            let noise = BaselineNoise::new(of_part(raw, paired)?, of_part(own, paired)?)
-                .tested(noise.is_distinguishable(), test);
+        if let Some(noise) = report.baseline {
             builder = builder.noise(noise);
         }
         if let Some(judged) = &report.judged {
             builder = builder.corrections(of_corrections(judged), pairs(judged));
         }
-        for acknowledged in &report.acknowledged {
-            if let Some(at) = acknowledged.at {
-                let (who, why) = (&acknowledged.who, &acknowledged.why);
-                builder = builder.acknowledged(Acknowledgement::new(who, at, why));
-            }
+        for acknowledgement in &report.acknowledged {
+            builder = builder.acknowledged(acknowledgement.clone());
         }
         let kept = report.divergences.iter();
         let times = kept.clone().map(|divergence| divergence.at);
@@ -68,15 +55,6 @@ impl TryFrom<&ShadowReport> for ReviewReportBuilder {
             ReviewItem::new(&divergence.ticket, candidate.clone(), end)
         })))
     }
-}
-
-fn of_counts(counts: &ShadowCounts) -> Result<DivergenceRate, Error> {
-    of_part(counts.diverging(), counts.compared())
-}
-
-fn of_part(part: u64, whole: u64) -> Result<DivergenceRate, Error> {
-    let interval = IntervalMethod::Wilson.interval(part, whole);
-    DivergenceRate::new(part, whole, interval)
 }
 
 fn of_divergence(report: &ShadowReport) -> ReviewVerdict {

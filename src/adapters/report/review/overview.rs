@@ -5,9 +5,10 @@ use maud::{Markup, html};
 use super::bars;
 use super::entries::PageEntries;
 use super::numbers::{count, percent, ratio};
-use super::summary::{BaselineNoise, Count, DivergenceRate, ReviewVerdict, Summary, VerdictTone};
+use super::summary::{Count, DivergenceRate, ReviewVerdict, Summary, VerdictTone};
 use super::visible::isolated;
 use crate::adapters::report::ticks::minute;
+use crate::shadow::BaselineNoise;
 
 pub(super) fn overview(summary: &Summary, entries: &PageEntries<'_>, documents: usize) -> Markup {
     html! {
@@ -79,13 +80,12 @@ fn noise(noise: Option<&BaselineNoise>) -> Markup {
         @if let Some(noise) = noise {
             p {
                 strong { "Noise: " }
-                "production diverges from itself on " (of(noise.baseline))
-                "; the candidate diverges on " (of(noise.raw)) " of the same documents. The excess is "
-                (excess(noise))
-                @if noise.is_distinguishable { ", more than chance explains" }
+                "production diverges from itself on " (of_same(noise.baseline_diverging(), noise))
+                "; the candidate diverges on " (of_same(noise.candidate_diverging(), noise))
+                " of the same documents. The excess is " (excess(noise))
+                @if noise.is_distinguishable() { ", more than chance explains" }
                 @else { ", which chance may explain" }
-                @if !noise.significance.is_empty() { " (" (isolated(&noise.significance)) ")" }
-                "."
+                " (exact McNemar, one-sided p " (p_value(noise)) ")."
             }
         } @else {
             p {
@@ -97,12 +97,25 @@ fn noise(noise: Option<&BaselineNoise>) -> Markup {
     }
 }
 
+/// A rate on the documents on which production's version ran twice.
+fn of_same(diverging: u64, noise: &BaselineNoise) -> Markup {
+    let rate = DivergenceRate::of_part(diverging, noise.paired());
+    html! { @if let Ok(rate) = rate { (of(rate)) } }
+}
+
+fn p_value(noise: &BaselineNoise) -> String {
+    match noise.p_value() {
+        p if p < 0.001 => "< 0.001".to_owned(),
+        p => format!("= {p:.3}"),
+    }
+}
+
 /// The difference of both rates in percentage points.
 fn excess(noise: &BaselineNoise) -> String {
-    let rate = |rate: DivergenceRate| {
-        i64::try_from(super::numbers::thousandths(rate.diverging, rate.compared)).unwrap_or(0)
+    let tenths = |diverging: u64| {
+        i64::try_from(super::numbers::thousandths(diverging, noise.paired())).unwrap_or(0)
     };
-    let tenths = rate(noise.raw) - rate(noise.baseline);
+    let tenths = tenths(noise.candidate_diverging()) - tenths(noise.baseline_diverging());
     let sign = if tenths < 0 { "-" } else { "" };
     let tenths = tenths.unsigned_abs();
     format!("{sign}{}.{} percentage points", tenths / 10, tenths % 10)
@@ -128,7 +141,8 @@ fn acknowledgements(summary: &Summary) -> Markup {
                 ul {
                     @for acknowledgement in &summary.acknowledgements {
                         li {
-                            (minute(acknowledgement.at)) " UTC, " strong { (isolated(&acknowledgement.by)) }
+                            @if let Some(at) = acknowledgement.at { (minute(at)) " UTC, " }
+                            strong { (isolated(&acknowledgement.who)) }
                             ": " (isolated(&acknowledgement.why))
                         }
                     }

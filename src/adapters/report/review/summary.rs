@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
+use crate::shadow::{Acknowledgement, BaselineNoise, IntervalMethod};
 use crate::time::Timestamp;
 
 /// A verdict as a page shows it: the words, what they mean, and what to do next.
@@ -103,61 +104,11 @@ impl DivergenceRate {
             high,
         })
     }
-}
 
-/// How often production's own version diverges from itself, on the documents on which it ran twice.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct BaselineNoise {
-    /// How often the candidate diverges from production on these documents.
-    pub raw: DivergenceRate,
-    /// How often production diverges from itself.
-    pub baseline: DivergenceRate,
-    /// Whether the excess is more than chance explains.
-    pub is_distinguishable: bool,
-    /// The test, and what it says: `exact McNemar, p = 0.004`.
-    pub significance: String,
-}
-
-impl BaselineNoise {
-    /// The candidate's rate and production's own, whose difference chance may explain.
-    pub fn new(raw: DivergenceRate, baseline: DivergenceRate) -> Self {
-        Self {
-            raw,
-            baseline,
-            is_distinguishable: false,
-            significance: String::new(),
-        }
-    }
-
-    /// The same with what a test says: whether the excess is more than chance explains.
-    pub fn tested(mut self, is_distinguishable: bool, significance: impl Into<String>) -> Self {
-        self.is_distinguishable = is_distinguishable;
-        self.significance = significance.into();
-        self
-    }
-}
-
-/// Who acknowledged that a shadow run needs review, when, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[non_exhaustive]
-pub struct Acknowledgement {
-    /// Who.
-    pub by: String,
-    /// When.
-    pub at: Timestamp,
-    /// Why.
-    pub why: String,
-}
-
-impl Acknowledgement {
-    /// Somebody acknowledged it at this time, for this reason.
-    pub fn new(by: impl Into<String>, at: Timestamp, why: impl Into<String>) -> Self {
-        Self {
-            by: by.into(),
-            at,
-            why: why.into(),
-        }
+    /// The rate of a part with Wilson's interval.
+    pub(super) fn of_part(diverging: u64, compared: u64) -> Result<Self, Error> {
+        let interval = IntervalMethod::Wilson.interval(diverging, compared);
+        Self::new(diverging, compared, interval)
     }
 }
 
