@@ -33,6 +33,7 @@ use crate::ratio::Ratio;
 use crate::time::Timestamp;
 
 use self::core::Core;
+use compare::JsonFields;
 use judged::Judged;
 use settings::Settings;
 use stored::StoredRun;
@@ -234,6 +235,18 @@ impl ShadowComparator {
     pub fn acknowledge(&self, who: impl AsRef<str>, why: impl AsRef<str>) -> Result<(), Error> {
         let order = Order::new(who, why)?;
         self.core.lock().acknowledge(order)
+    }
+
+    /// An error if a runner compares by other rules than those by which corrections are judged.
+    pub(crate) fn check_fields(&self, compared: Option<&JsonFields>) -> Result<(), Error> {
+        let Settings { key, fields, .. } = &self.settings;
+        match compared {
+            Some(compared) if key.is_some() && !compared.has_rules_of(fields) => {
+                let allowed = "the `fields` of the comparator, by which corrections are judged";
+                Err(Error::invalid("shadow runner's rules", "others", allowed))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What stops the call of a run that is overdue.

@@ -19,7 +19,7 @@ use crate::call::{Call, Ticket};
 use crate::error::Error;
 use crate::failure::Classify;
 use crate::guard::Guard;
-use crate::guards::shadow::compare::Compare;
+use crate::guards::shadow::compare::{Compare, JsonFields};
 use crate::guards::shadow::{RunId, Selection, ShadowComparator};
 use crate::name::{DocumentType, Field};
 use judge::Comparing;
@@ -93,7 +93,9 @@ pub struct ShadowRunner<T> {
 
 impl<T: Clone + Send + Sync + 'static> ShadowRunner<T> {
     /// A runner for this pipeline and one of its comparators. An error if the pipeline does not hold
-    /// the comparator.
+    /// the comparator, or if corrections judge the candidate by other
+    /// [rules](crate::shadow::ShadowComparatorBuilder::fields) than those of a [`JsonFields`] that is
+    /// the `comparator`. It does not see what a comparator of your own is made of.
     ///
     /// Production's answer is cloned for the comparison; an `Arc` makes that cheap.
     pub fn new(
@@ -102,6 +104,7 @@ impl<T: Clone + Send + Sync + 'static> ShadowRunner<T> {
         spawner: impl Spawn + 'static,
         comparator: impl Compare<T> + 'static,
     ) -> Result<Self, Error> {
+        shadow.check_fields(JsonFields::of_comparator(&comparator))?;
         let comparing = Comparing::AtOnce(Arc::new(comparator));
         Self::comparing(pipeline, shadow, spawner, comparing)
     }

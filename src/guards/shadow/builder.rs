@@ -188,9 +188,10 @@ impl ShadowComparatorBuilder {
         self
     }
 
-    /// The rules by which JSON answers are compared (exactly, by default). Give the same ones to the
-    /// [`ShadowRunner`](crate::ShadowRunner): here they say which corrections are of critical fields,
-    /// and whether the value that a reviewer settled on is the candidate's.
+    /// The rules by which JSON answers are compared (exactly, by default): here they say which
+    /// corrections are of critical fields, and whether the value that a reviewer settled on is the
+    /// candidate's. Give the same ones to the [`ShadowRunner`](crate::ShadowRunner), which refuses
+    /// others if corrections judge the candidate.
     pub fn fields(mut self, fields: JsonFields) -> Self {
         self.fields = fields;
         self

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fusebox::call::{Comparison, Difference, ShadowResult};
 use fusebox::clock::MockClock;
 use fusebox::pipeline::{CallFailure, Judge, LiveEffects, ShadowCall, Task};
-use fusebox::shadow::compare::{Compare, Exact};
+use fusebox::shadow::compare::{Compare, Exact, JsonFields};
 use fusebox::shadow::{Bucket, ShadowComparatorBuilder, ShadowReport, ShadowVerdict};
 use fusebox::{
     Call, Classify, ErrorKind, ErrorRateBreaker, FailureKind, Feedback, Field, Guard, LineUp,
@@ -579,6 +579,40 @@ fn a_runner_needs_a_comparator_that_its_pipeline_holds() {
         error.to_string(),
         "shadow comparator: got `v8`, expected a comparator that the pipeline holds as a guard"
     );
+}
+
+#[test]
+fn a_runner_compares_by_the_rules_by_which_corrections_are_judged() {
+    #[derive(Clone, serde::Serialize)]
+    struct Invoice;
+    let rules = |path| JsonFields::builder().critical([path]).build().unwrap();
+    let longer = JsonFields::builder().critical(["/total"]).longest_value(9);
+    let longer = longer.build().unwrap();
+    let judged = builder()
+        .fields(rules("/total"))
+        .judged_by_corrections([7; 16]);
+    let refused = |builder: &ShadowComparatorBuilder, fields: JsonFields| {
+        let shadow = Arc::new(builder.clone().build().unwrap());
+        let pipeline = Pipeline::builder(LineUp::new(version("v7"))).guard(Arc::clone(&shadow));
+        let pipeline = pipeline.build().unwrap();
+        let of_texts = ShadowRunner::<String>::new(&pipeline, &shadow, spawn, fields.clone());
+        let values = Arc::new(fields.clone());
+        let of_values = ShadowRunner::<serde_json::Value>::new(&pipeline, &shadow, spawn, values);
+        let types = fields.serialised();
+        let of_types = ShadowRunner::<Invoice>::new(&pipeline, &shadow, spawn, types);
+        let errors = [of_texts.err(), of_values.err(), of_types.err()];
+        errors.map(|error| error.map(|error| error.to_string()))
+    };
+    let error = "shadow runner's rules: got `others`, expected the `fields` of the comparator, by \
+                 which corrections are judged";
+    assert_eq!(
+        refused(&judged, rules("/net")),
+        [(); 3].map(|()| Some(error.to_owned()))
+    );
+    assert_eq!(refused(&judged, rules("/total")), [None, None, None]);
+    assert_eq!(refused(&judged, longer), [None, None, None]);
+    let unjudged = builder().fields(rules("/total"));
+    assert_eq!(refused(&unjudged, rules("/net")), [None, None, None]);
 }
 
 #[tokio::test]

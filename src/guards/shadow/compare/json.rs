@@ -11,7 +11,9 @@ mod pointer;
 mod rules;
 mod walk;
 
+use std::any::Any;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -186,6 +188,23 @@ impl JsonFields {
     /// Whether a difference of this field can make a document diverge.
     pub(crate) fn is_critical(&self, field: &Field) -> bool {
         Scope::of_field(&self.rules, field).is_critical_somewhere()
+    }
+
+    /// The rules of a comparator that is one by field.
+    pub(crate) fn of_comparator(comparator: &dyn Any) -> Option<&Self> {
+        let shared = || comparator.downcast_ref().map(Arc::<Self>::as_ref);
+        let serialised = || {
+            comparator
+                .downcast_ref()
+                .map(|SerialisedFields(fields)| fields)
+        };
+        let own = comparator.downcast_ref();
+        own.or_else(shared).or_else(serialised)
+    }
+
+    /// Whether both decide by the same rules, however much of a difference they keep.
+    pub(crate) fn has_rules_of(&self, other: &Self) -> bool {
+        self.rules == other.rules
     }
 
     /// Whether two values of a field agree in everything. A relative tolerance is relative to `one`.

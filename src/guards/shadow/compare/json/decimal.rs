@@ -10,7 +10,7 @@ use serde_json::Number;
 const LARGEST: usize = 400;
 
 /// How far apart two numbers may be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tolerance {
     bound: BigDecimal,
     is_relative: bool,

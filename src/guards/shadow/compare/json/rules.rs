@@ -15,7 +15,7 @@ const ANY: &str = "*";
 
 /// The settings of all paths, as a tree of their segments. The nodes lie in one list, so that a
 /// long path does not become a deep structure.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Rules {
     nodes: Vec<Node>,
     names_critical: bool,
@@ -31,7 +31,7 @@ pub(super) enum Mark {
     Unordered,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Node {
     keys: BTreeMap<String, usize>,
     any: Option<usize>,
