@@ -479,6 +479,51 @@ fn a_check_that_panics_clears_nobody_and_may_clear_later() {
     assert_eq!(canary.status().state, RolloutState::Running);
 }
 
+/// Takes the candidate out of service while it is asked, and then says yes.
+#[test]
+fn an_answer_that_comes_after_an_abort_starts_nothing() {
+    #[derive(Debug, Default)]
+    struct Aborts(OnceLock<Arc<CanaryPolicy>>);
+    impl Clearance for Aborts {
+        fn clears(&self, _: &VersionId) -> Result<(), String> {
+            let canary = self.0.get().ok_or("no rollout")?;
+            abort(canary).map_err(|error| error.to_string())
+        }
+    }
+    let aborts = Arc::new(Aborts::default());
+    let canary = Arc::new(canary().after_shadow(Arc::clone(&aborts)).build().unwrap());
+    aborts.0.set(Arc::clone(&canary)).unwrap();
+    let guard = Arc::clone(&canary);
+    let bench = Bench::with(with_candidate(), |builder| builder.guard(guard));
+    bench.pipeline.tick();
+    assert_eq!(canary.status().state, RolloutState::Aborted);
+    assert_eq!(bench.serving(), "v7");
+    assert_eq!(names(&bench.events()), ["rollout_commanded", "rolled_back"]);
+}
+
+#[test]
+fn a_reason_is_at_most_400_characters_and_never_blank() {
+    #[derive(Debug)]
+    struct Because(String);
+    impl Clearance for Because {
+        fn clears(&self, _: &VersionId) -> Result<(), String> {
+            Err(self.0.clone())
+        }
+    }
+    for (given, shown) in [
+        ("ü".repeat(400), "ü".repeat(400)),
+        ("ü".repeat(401), "ü".repeat(400)),
+        (" \n".to_owned(), "no reason given".to_owned()),
+    ] {
+        let canary = canary().after_shadow(Because(given)).build().unwrap();
+        let canary = Arc::new(canary);
+        let guard = Arc::clone(&canary);
+        let bench = Bench::with(with_candidate(), |builder| builder.guard(guard));
+        bench.pipeline.tick();
+        assert_eq!(canary.status().not_cleared, Some(shown));
+    }
+}
+
 /// The lock of a rollout is not held while it asks: this would wait for ever.
 #[test]
 fn the_check_may_look_at_the_rollout_itself() {
