@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use fusebox::call::{Difference, DifferenceKind, ShadowEnd};
 use fusebox::report::{DivergenceRate, ReviewVerdict, VerdictTone};
-use fusebox::shadow::{BaselineNoise, IgnoreRule};
+use fusebox::shadow::{Acknowledgement, BaselineNoise, IgnoreRule};
 use fusebox::{DocumentType, FailureKind, Field, Ratio};
 use sha2::{Digest, Sha256};
 
@@ -114,6 +114,21 @@ fn measured_noise_has_both_rates_their_excess_and_what_chance_explains() {
         for expected in [own, raw, &excess] {
             assert!(verdict.contains(expected), "{verdict}");
         }
+    }
+}
+
+#[test]
+fn an_acknowledgement_that_was_not_told_yet_has_no_time() {
+    let told = Acknowledgement::new("ada", minute(5), "all of one supplier");
+    let mut untold = told.clone();
+    untold.at = None;
+    for (acknowledgement, says) in [
+        (told, "2026-03-10 00:05 UTC, ada: all of one supplier"),
+        (untold, "ada: all of one supplier"),
+    ] {
+        let report = builder(0).acknowledged(acknowledgement).build().unwrap();
+        let page = Page::of(&report);
+        assert_eq!(page.texts("[aria-labelledby=acknowledged] li"), [says]);
     }
 }
 
