@@ -40,7 +40,7 @@ pub struct Fault {
 pub(super) enum What {
     AddTokens(u64),
     Correct,
-    Deploy(LineUp),
+    Deploy(Box<LineUp>),
     Fail(FailureKind),
     Hang,
     JumpClock { by: Duration, is_back: bool },
@@ -86,7 +86,7 @@ impl Fault {
     /// Other versions are deployed, such as a version with a longer prompt. A deployment meets all
     /// documents, and no end undoes it: inject another one.
     pub fn deploy(line_up: LineUp) -> Self {
-        Self::new(What::Deploy(line_up))
+        Self::new(What::Deploy(Box::new(line_up)))
     }
 
     /// Calls fail with this kind of failure: an outage (`ServerError`), throttling (`Throttled`),

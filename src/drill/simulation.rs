@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::fault::{Fault, Meets, What};
 use super::traffic::Traffic;
-use crate::call::{Call, Feedback, Report, Ticket};
+use crate::call::{Call, Feedback, LineUp, Report, Ticket};
 use crate::confidence::Confidence;
 use crate::error::Error;
 use crate::event::{Event, Severity};
@@ -218,7 +218,7 @@ impl<'a> Simulation<'a> {
                     ..
                 },
                 _,
-            )) => self.pipeline.deploy(line_up.clone()),
+            )) => self.pipeline.deploy(LineUp::clone(line_up)),
             _ => Ok(()),
         }
     }
