@@ -29,6 +29,12 @@ pub mod benchmarks {}
 #[doc = include_str!("../docs/drift.md")]
 pub mod drift {}
 
+/// Which fault is known after which time, by which guard.
+///
+/// [drift.md]: drift
+#[doc = include_str!("../docs/detection.md")]
+pub mod detection {}
+
 /// How rollouts end, simulated beside other rules.
 #[doc = include_str!("../docs/rollouts.md")]
 pub mod rollouts {}
@@ -99,6 +105,7 @@ pub mod security {}
 /// [docs/benchmarks.md]: benchmarks
 /// [rollout benchmarks]: benchmarks#rollouts
 /// [docs/design.md]: design
+/// [docs/detection.md]: detection
 /// [docs/drift.md]: drift
 /// [docs/glossary.md]: glossary
 /// [docs/runbooks]: runbooks

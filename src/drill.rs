@@ -3,7 +3,10 @@
 mod check;
 mod expectation;
 mod fault;
+mod matrix;
 mod report;
+mod scenario;
+mod set;
 mod simulation;
 mod traffic;
 
@@ -13,11 +16,13 @@ use crate::error::Error;
 use crate::name::VersionId;
 use crate::pipeline::Builder;
 use expectation::{Expectation, quoted};
-use simulation::BEGIN;
+use scenario::Scenario;
 
 pub use check::{Check, DrillOutcome};
 pub use fault::Fault;
+pub use matrix::{Detection, DetectionMatrix, DetectionRow};
 pub use report::DrillReport;
+pub use set::DrillSet;
 pub use traffic::Traffic;
 
 /// Runs a production pipeline on a virtual clock, injects faults, and proves that the page comes in
@@ -141,7 +146,7 @@ impl<P: Fn() -> Result<Builder, Error>> Drill<P> {
         self.check_input(length)?;
         let builder = (self.production)()?;
         self.check_names(&builder)?;
-        let mut report = self.run(builder, length)?;
+        let mut report = self.scenario(length).run(builder)?;
         let checks: Vec<_> = self.checks(&report, None).collect();
         let proofs = self
             .proven
@@ -152,12 +157,6 @@ impl<P: Fn() -> Result<Builder, Error>> Drill<P> {
             report.add(check);
         }
         Ok(report)
-    }
-
-    fn run(&self, builder: Builder, length: Duration) -> Result<DrillReport, Error> {
-        let broken_at = self.faults.iter().map(|(after, _)| BEGIN + *after).min();
-        let seen = simulation::run(builder, &self.traffic, &self.faults, length)?;
-        Ok(DrillReport::new(broken_at, seen))
     }
 
     /// The expectations, without those that a guard that is taken away cannot meet.
@@ -172,7 +171,9 @@ impl<P: Fn() -> Result<Builder, Error>> Drill<P> {
 
     /// Whether the drill fails without this guard.
     fn prove(&self, guard: &str, length: Duration) -> Result<Check, Error> {
-        let report = self.run((self.production)()?.without(guard), length)?;
+        let report = self
+            .scenario(length)
+            .run((self.production)()?.with_guards(|name| name != guard))?;
         let failed: Vec<_> = self
             .checks(&report, Some(guard))
             .filter(|check| check.outcome != DrillOutcome::Passed)
@@ -197,39 +198,25 @@ impl<P: Fn() -> Result<Builder, Error>> Drill<P> {
     }
 
     fn check_input(&self, length: Duration) -> Result<(), Error> {
-        if self.traffic.is_empty() {
-            return Err(Error::invalid(
-                "drill traffic",
-                "none",
-                "at least one document type; add it with `.traffic(..)`",
-            ));
-        }
-        for (after, fault) in &self.faults {
-            fault.check()?;
-            if *after >= length {
-                let allowed = format!(
-                    "less than the length of the drill, {}",
-                    humantime::format_duration(length)
-                );
-                return Err(Error::invalid(
-                    "drill fault",
-                    humantime::format_duration(*after),
-                    allowed,
-                ));
-            }
-        }
+        self.scenario(length).check()?;
         let needs_fault =
             |expectation: &&Expectation| matches!(expectation, Expectation::Detected(_));
-        if self.faults.is_empty() {
-            if let Some(expectation) = self.expectations.iter().find(needs_fault) {
-                return Err(Error::invalid(
-                    "drill expectation",
-                    expectation,
-                    "a fault to detect; add it with `.fault(..)`",
-                ));
-            }
+        match self.expectations.iter().find(needs_fault) {
+            Some(expectation) if self.faults.is_empty() => Err(Error::invalid(
+                "drill expectation",
+                expectation,
+                "a fault to detect; add it with `.fault(..)`",
+            )),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    fn scenario(&self, length: Duration) -> Scenario<'_> {
+        Scenario {
+            traffic: &self.traffic,
+            faults: &self.faults,
+            length,
+        }
     }
 
     /// Refuses guards that the pipeline does not have: a drill of a misspelt guard would prove

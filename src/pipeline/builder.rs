@@ -92,9 +92,9 @@ impl Builder {
         self.guards.iter().map(name_of).collect()
     }
 
-    /// The same pipeline without the guard of this name.
-    pub(crate) fn without(mut self, guard: &str) -> Self {
-        self.guards.retain(|mounted| name_of(mounted) != guard);
+    /// The same pipeline with those of its guards whose names are chosen.
+    pub(crate) fn with_guards(mut self, is_chosen: impl Fn(&str) -> bool) -> Self {
+        self.guards.retain(|mounted| is_chosen(name_of(mounted)));
         self
     }
 

@@ -12,6 +12,7 @@ use crate::support::{line_up, minutes};
 mod expectations;
 mod faults;
 mod runs;
+mod sets;
 
 /// What a service builds, without its sinks.
 fn production() -> Result<Builder, Error> {

@@ -1,0 +1,164 @@
+//! Which guard sees which fault, and when.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::report::DrillReport;
+use crate::time::millis;
+
+/// What was seen of a fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Detection {
+    /// The time from the fault to the first page; `None` if none came.
+    #[serde(rename = "time_to_page_ms", serialize_with = "optional_millis")]
+    pub time_to_page: Option<Duration>,
+    /// The guard that paged first.
+    pub paged_by: Option<String>,
+    /// How many documents the fault met before the page, or in all if none came.
+    pub documents_before_page: u64,
+    /// Why nothing can be said, such as that the fault met no document.
+    pub blind: Option<String>,
+}
+
+impl Detection {
+    pub(super) fn of(report: &DrillReport) -> Self {
+        Self {
+            time_to_page: report.time_to_page(),
+            paged_by: report.page().map(|event| event.guard.clone()),
+            documents_before_page: report.documents_met_before_page(),
+            blind: report.blind(),
+        }
+    }
+
+    fn is_seen_within(&self, time: Duration) -> bool {
+        self.blind.is_none() && self.time_to_page.is_some_and(|seen| seen <= time)
+    }
+
+    fn time(&self) -> String {
+        match (&self.blind, self.time_to_page) {
+            (Some(_), _) => "blind".to_owned(),
+            (None, Some(time)) => humantime::format_duration(time).to_string(),
+            (None, None) => "-".to_owned(),
+        }
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it with a reference")]
+fn optional_millis<S: Serializer>(
+    time: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    time.map(millis).serialize(serializer)
+}
+
+/// A fault, and what was seen of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct DetectionRow {
+    /// The name of the fault.
+    pub fault: String,
+    /// What all guards together saw.
+    pub together: Detection,
+    /// What each guard saw alone, in the order of [`DetectionMatrix::guards`].
+    pub alone: Vec<Detection>,
+}
+
+/// Which guard sees which fault and when, and how often healthy traffic pages; made by
+/// [`DrillSet::run`](super::DrillSet::run).
+///
+/// Printed as a table in Markdown: a line for each fault, with the time to the page of all guards
+/// together, who paged, how many documents the fault met before it, and the time of each guard
+/// alone. "-" is a fault that was not seen, "blind" one that met no document.
+#[derive(Clone, Debug, Serialize)]
+#[must_use = "a fault that nobody sees is told only here"]
+pub struct DetectionMatrix {
+    guards: Vec<String>,
+    rows: Vec<DetectionRow>,
+    #[serde(rename = "healthy_ms", with = "crate::time::as_millis")]
+    healthy: Duration,
+    false_pages: u64,
+}
+
+impl DetectionMatrix {
+    pub(super) fn new(
+        guards: Vec<String>,
+        rows: Vec<DetectionRow>,
+        healthy: Duration,
+        calm: &DrillReport,
+    ) -> Self {
+        Self {
+            guards,
+            rows,
+            healthy,
+            false_pages: calm.false_pages().len() as u64,
+        }
+    }
+
+    /// The names of the guards.
+    pub fn guards(&self) -> &[String] {
+        &self.guards
+    }
+
+    /// The faults, in the order in which they were given.
+    pub fn rows(&self) -> &[DetectionRow] {
+        &self.rows
+    }
+
+    /// The names of the faults of which no page came within this time, and of those that met no
+    /// document.
+    pub fn unseen_within(&self, time: Duration) -> Vec<&str> {
+        let unseen = |row: &&DetectionRow| !row.together.is_seen_within(time);
+        let unseen = self.rows.iter().filter(unseen);
+        unseen.map(|row| row.fault.as_str()).collect()
+    }
+
+    /// How many pages came in the healthy time.
+    pub fn false_pages(&self) -> u64 {
+        self.false_pages
+    }
+
+    /// How many pages come in a week of healthy traffic, by those of the healthy time.
+    pub fn false_pages_a_week(&self) -> f64 {
+        const WEEK: f64 = 7.0 * 24.0 * 3_600.0;
+        #[expect(clippy::cast_precision_loss, reason = "nobody counts 2^53 pages")]
+        let pages = self.false_pages as f64;
+        pages * WEEK / self.healthy.as_secs_f64()
+    }
+}
+
+impl fmt::Display for DetectionMatrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cell = |text: &str| text.replace('|', "\\|");
+        write!(f, "| fault | page after | from | documents before it |")?;
+        for guard in &self.guards {
+            write!(f, " {} alone |", cell(guard))?;
+        }
+        write!(f, "\n|---|---|---|---|")?;
+        writeln!(f, "{}", "---|".repeat(self.guards.len()))?;
+        for row in &self.rows {
+            let together = &row.together;
+            write!(
+                f,
+                "| {} | {} | {} | {} |",
+                cell(&row.fault),
+                together.time(),
+                cell(together.paged_by.as_deref().unwrap_or("-")),
+                together.documents_before_page
+            )?;
+            for alone in &row.alone {
+                write!(f, " {} |", alone.time())?;
+            }
+            writeln!(f)?;
+        }
+        writeln!(
+            f,
+            "\n{} pages in {} of healthy traffic, {:.2} a week.",
+            self.false_pages,
+            humantime::format_duration(self.healthy),
+            self.false_pages_a_week()
+        )
+    }
+}

@@ -1,0 +1,171 @@
+//! Sets of drills: which guard sees which fault.
+
+use std::time::Duration;
+
+use fusebox::drill::{DetectionMatrix, DrillSet, Fault, Traffic};
+use fusebox::pipeline::Builder;
+use fusebox::{DocumentType, Error, ErrorRateBreaker, FailureKind, Pipeline, Ratio, RouteLedger};
+use serde_json::{Value, json};
+
+use super::production;
+use crate::support::{line_up, minutes, refused};
+
+fn set<P: Fn() -> Result<Builder, Error>>(production: P) -> DrillSet<P> {
+    DrillSet::new(production)
+        .traffic(Traffic::of("invoice", 600).unwrap())
+        .traffic(Traffic::of("statement", 12).unwrap())
+        .settling(minutes(60))
+        .watching(minutes(60))
+}
+
+fn outage() -> Fault {
+    Fault::fail(FailureKind::ServerError).share(Ratio::percent(20))
+}
+
+fn statements() -> DocumentType {
+    DocumentType::new("statement").unwrap()
+}
+
+fn matrix() -> DetectionMatrix {
+    set(production)
+        .healthy(minutes(120))
+        .fault("a fifth fails", outage())
+        .fault("statements stop", Fault::silence().of_type(statements()))
+        .fault("corrections stop", Fault::stop_feedback())
+        .fault(
+            "a type that nobody sends",
+            outage().of_type(DocumentType::new("contract").unwrap()),
+        )
+        .run()
+        .unwrap()
+}
+
+#[test]
+fn each_fault_is_seen_by_the_guard_that_is_there_for_it() {
+    let matrix = matrix();
+    assert_eq!(matrix.guards(), ["token-budget", "error-rate", "ledger"]);
+    let [outage, silent, ..] = matrix.rows() else {
+        panic!("{matrix}");
+    };
+    assert_eq!(outage.together.paged_by.as_deref(), Some("error-rate"));
+    assert_eq!(silent.together.paged_by.as_deref(), Some("ledger"));
+    // Statements come every five minutes and are expected every twenty: the last one came as the
+    // hour began or up to five minutes before, and a tick comes every five seconds.
+    let silence = silent.together.time_to_page.unwrap();
+    assert!(silence >= minutes(15) && silence <= minutes(20) + Duration::from_secs(5));
+    let seen_alone = |row: usize| -> Vec<bool> {
+        let alone = matrix.rows()[row].alone.iter();
+        alone.map(|seen| seen.time_to_page.is_some()).collect()
+    };
+    assert_eq!(seen_alone(0), [false, true, false], "{matrix}");
+    assert_eq!(seen_alone(1), [false, false, true], "{matrix}");
+}
+
+#[test]
+fn a_fault_that_nobody_sees_and_one_that_met_nothing_are_named() {
+    let matrix = matrix();
+    assert_eq!(
+        matrix.unseen_within(minutes(30)),
+        ["corrections stop", "a type that nobody sends"]
+    );
+    assert_eq!(
+        matrix.unseen_within(minutes(1)).len(),
+        4,
+        "none is seen within a minute"
+    );
+    let [.., nobody] = matrix.rows() else {
+        panic!("{matrix}");
+    };
+    assert_eq!(
+        nobody.together.blind.as_deref(),
+        Some("fault 1 met no document")
+    );
+}
+
+#[test]
+fn the_matrix_is_a_table_and_json() {
+    let matrix = matrix();
+    let text = matrix.to_string();
+    let mut lines = text.lines();
+    assert_eq!(
+        lines.next(),
+        Some(
+            "| fault | page after | from | documents before it | token-budget alone | error-rate alone | ledger alone |"
+        )
+    );
+    assert_eq!(lines.next(), Some("|---|---|---|---|---|---|---|"));
+    let unseen = "| corrections stop | - | - |";
+    assert!(text.contains(unseen), "{text}");
+    assert!(text.contains("| blind | blind | blind |\n"), "{text}");
+    assert!(text.ends_with("0 pages in 2h of healthy traffic, 0.00 a week.\n"));
+    let written = serde_json::to_value(&matrix).unwrap();
+    assert_eq!(written["healthy_ms"], json!(7_200_000));
+    let millis = written["rows"][0]["together"]["time_to_page_ms"].as_u64();
+    let time = matrix.rows()[0].together.time_to_page.unwrap();
+    assert_eq!(millis.map(Duration::from_millis), Some(time));
+    assert_eq!(
+        written["rows"][2]["together"]["time_to_page_ms"],
+        Value::Null
+    );
+}
+
+/// A ledger that expects a document every minute pages for statements that come every five: each
+/// page is counted, and two hours are 1/84 of a week.
+#[test]
+fn pages_of_healthy_traffic_are_counted() {
+    let nervous = || {
+        let ledger = RouteLedger::builder().expect(statements(), minutes(1));
+        Ok(Pipeline::builder(line_up())
+            .guard(ErrorRateBreaker::default())
+            .guard(ledger.build()?))
+    };
+    let matrix = set(nervous)
+        .healthy(minutes(120))
+        .fault("a fifth fails", outage())
+        .run()
+        .unwrap();
+    assert!(matrix.false_pages() > 0, "{matrix}");
+    #[allow(clippy::cast_precision_loss, reason = "a few pages")]
+    let a_week = matrix.false_pages() as f64 * 84.0;
+    assert!((matrix.false_pages_a_week() - a_week).abs() < 1e-9);
+}
+
+#[test]
+fn a_set_says_what_it_needs() {
+    let named = || set(production).fault("outage", outage());
+    refused(
+        named().run(),
+        "healthy time of a drill set: got `none`, expected more than no time; set it with `.healthy(..)`",
+    );
+    let healthy = || set(production).healthy(minutes(60));
+    refused(
+        healthy().run(),
+        "faults of a drill set: got `none`, expected at least one fault; add it with `.fault(..)`",
+    );
+    refused(
+        healthy()
+            .fault("outage", outage())
+            .fault("outage", Fault::hang())
+            .run(),
+        "fault of a drill set: got `outage`, expected a name that no other fault has, and that is not blank",
+    );
+    refused(
+        healthy()
+            .fault("outage", outage())
+            .watching(Duration::ZERO)
+            .run(),
+        "time that a drill watches a fault: got `none`, expected more than no time",
+    );
+    let lasting = Fault::deploy(line_up()).lasting(minutes(1));
+    refused(
+        healthy().fault("deployment", lasting).run(),
+        "drill fault: got `a deployment with an end`, expected another deployment to undo it",
+    );
+    refused(
+        DrillSet::new(production)
+            .healthy(minutes(60))
+            .fault("outage", outage())
+            .run(),
+        "drill traffic: got `none`, expected at least one document type; add it with `.traffic(..)`",
+    );
+}
