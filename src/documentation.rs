@@ -113,6 +113,7 @@ pub mod security {}
 /// [docs/shadow.md]: shadow
 /// [docs/traces.md]: traces
 /// [`canary_plan`]: files#examples
+/// [`detection_matrix`]: files#examples
 /// [`drift_delays`]: files#examples
 /// [`drift_week`]: files#examples
 /// [`headroom`]: files#examples

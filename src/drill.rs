@@ -71,7 +71,10 @@ pub struct Drill<P> {
     proven: Vec<String>,
 }
 
-impl<P: Fn() -> Result<Builder, Error>> Drill<P> {
+impl<P> Drill<P>
+where
+    P: Fn() -> Result<Builder, Error>,
+{
     /// A drill of the pipelines that this function builds, with another clock and another sink.
     /// Each needs guards of its own: a drill builds one pipeline, and one more for each
     /// [`must_fail_without`](Self::must_fail_without).

@@ -48,7 +48,10 @@ pub struct DrillSet<P> {
     watching: Duration,
 }
 
-impl<P: Fn() -> Result<Builder, Error>> DrillSet<P> {
+impl<P> DrillSet<P>
+where
+    P: Fn() -> Result<Builder, Error>,
+{
     /// Drills of the pipelines that this function builds, as in [`Drill::new`](crate::Drill::new).
     ///
     /// Each fault begins after six healthy hours, which fill the windows of four, and is watched
