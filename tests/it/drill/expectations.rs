@@ -219,6 +219,15 @@ fn confidences_that_spread_at_the_same_mean_are_reported() {
     assert!(!is_reported(ConfidenceDriftMonitor::with_plain_mean));
 }
 
+/// An hour in which nothing came: the ledger pages for it at once.
+#[test]
+fn a_clock_that_jumps_forward_is_a_time_without_documents() {
+    let drill = invoices(production).fault(HEALTHY, Fault::jump_clock_forward(minutes(60)));
+    let drill = drill.detects_within(seconds(5)).expect_page_from("ledger");
+    let report = drill.run_for(minutes(120)).unwrap();
+    assert_eq!(report.outcome(), DrillOutcome::Passed, "{report}");
+}
+
 /// An hour forward and back again: nobody is paged for the jump of a quarter of an hour, and what
 /// breaks later is known.
 #[test]

@@ -130,6 +130,23 @@ fn pages_of_healthy_traffic_are_counted() {
     assert!((matrix.false_pages_a_week() - a_week).abs() < 1e-9);
 }
 
+/// Statements stop, and the ledger pages; that says nothing of contracts, which never came.
+#[test]
+fn a_page_for_something_else_is_not_that_a_fault_was_seen() {
+    let contracts = DocumentType::new("contract").unwrap();
+    let nervous = || {
+        let ledger = RouteLedger::builder().expect(statements(), minutes(1));
+        Ok(Pipeline::builder(line_up()).guard(ledger.build()?))
+    };
+    let matrix = set(nervous)
+        .healthy(minutes(10))
+        .fault("contracts fail", outage().of_type(contracts))
+        .run()
+        .unwrap();
+    assert!(matrix.rows()[0].together.time_to_page.is_some(), "{matrix}");
+    assert_eq!(matrix.unseen_within(minutes(60)), ["contracts fail"]);
+}
+
 #[test]
 fn a_set_says_what_it_needs() {
     let named = || set(production).fault("outage", outage());

@@ -80,6 +80,13 @@ impl Traffic {
         })
     }
 
+    /// The calls of a quarter of an hour that are failures or successes: those that are throttled
+    /// or abandoned are neither, and the breaker judges no version by fewer than 100.
+    fn judged_in_a_window(&self) -> u64 {
+        let other = u64::from(self.throttled + self.abandoned).min(1_000);
+        900 / self.gap * (1_000 - other) / 1_000
+    }
+
     fn call(&self, bench: &Bench, n: u64) {
         let kind = if n % 7 == 0 { "contract" } else { "invoice" };
         let Some(permit) = bench.admit(kind).permit() else {
@@ -119,7 +126,7 @@ proptest! {
                 }
             }
             let is_hour = second + traffic.gap > 3_600 && second <= 3_600;
-            let is_busy = 900 / traffic.gap > 110;
+            let is_busy = traffic.judged_in_a_window() > 110;
             let counts = traffic.kind != FailureKind::Auth;
             if is_hour && is_busy && counts && traffic.failed >= 120 && traffic.abandoned < 500 {
                 let is_told = |key: &String| key.starts_with("error-rate/");
