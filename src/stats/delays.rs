@@ -38,7 +38,7 @@ const EDGES: [u64; BINS] = {
 /// The number of bins whose delays are all shorter than this.
 fn bins_below(delay: Duration) -> usize {
     let delay = millis(delay);
-    EDGES.iter().take_while(|edge| **edge < delay).count()
+    EDGES.partition_point(|edge| *edge < delay)
 }
 
 fn edge(bin: usize) -> Duration {

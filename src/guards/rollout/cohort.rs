@@ -66,17 +66,14 @@ impl Cohort {
         (answered, *looked_at.of(role))
     }
 
-    /// The share of a version's corrections that has usually come by now; zero without answers.
-    pub(super) fn usual(
-        &self,
-        role: Role,
-        delays: &Delays,
-        since: Timestamp,
-        now: Timestamp,
-    ) -> f64 {
-        let (mut all, mut come) = (0.0, 0.0);
-        let mut answered = self.answered;
-        for (number, answered) in (0_u32..).zip(answered.of(role)) {
+    /// The share of each version's corrections that has usually come by now; zero without answers.
+    pub(super) fn usual(&self, delays: &Delays, since: Timestamp, now: Timestamp) -> Pair<f64> {
+        let (mut all, mut come) = (Pair::<f64>::default(), Pair::<f64>::default());
+        let Pair { candidate, stable } = &self.answered;
+        for (number, (candidate, stable)) in (0_u32..).zip(candidate.iter().zip(stable)) {
+            if (*candidate, *stable) == (0, 0) {
+                continue;
+            }
             let end = since + self.slice.saturating_mul(number + 1);
             let end = if number + 1 == u32::from(SLICES) {
                 end.max(self.until.unwrap_or(now))
@@ -84,10 +81,16 @@ impl Cohort {
                 end
             };
             let age = (now + self.slice / 2).since(end);
-            all += f64::from(*answered);
-            come += f64::from(*answered) * delays.share_within(age);
+            let share = delays.share_within(age);
+            for (role, answered) in [(Role::Candidate, *candidate), (Role::Stable, *stable)] {
+                *all.of(role) += f64::from(answered);
+                *come.of(role) += f64::from(answered) * share;
+            }
         }
-        come / all.max(1.0)
+        Pair {
+            candidate: come.candidate / all.candidate.max(1.0),
+            stable: come.stable / all.stable.max(1.0),
+        }
     }
 }
 
@@ -105,7 +108,8 @@ mod tests {
         let begin = Timestamp::EPOCH;
         let mut cohort = Cohort::default();
         let usual = |cohort: &Cohort, minute| {
-            cohort.usual(Role::Candidate, &delays, begin, begin + minutes(minute))
+            let usual = cohort.usual(&delays, begin, begin + minutes(minute));
+            usual.candidate
         };
         assert!(usual(&cohort, 120).abs() < 1e-12, "no answers");
         for minute in 0..120 {
@@ -134,7 +138,7 @@ mod tests {
         cohort.close(Timestamp::EPOCH + hours(6));
         for (minute, share) in [(6 * 60, 0.5), (6 * 60 + 60, 1.0)] {
             let now = Timestamp::EPOCH + minutes(minute);
-            let found = cohort.usual(Role::Stable, &delays, Timestamp::EPOCH, now);
+            let found = cohort.usual(&delays, Timestamp::EPOCH, now).stable;
             assert!((found - share).abs() < 1e-12, "{minute}: {found}");
         }
     }

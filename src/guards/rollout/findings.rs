@@ -42,27 +42,25 @@ impl Trial {
             let (answered, looked_at) = self.cohort.counts(role);
             sums.of(role).add_reviewed(answered, looked_at);
         }
+        let all_delays = view.review_delays.of_all(view.now);
+        let of_all = all_delays.map_or(Usual::default(), |delays| self.usual(view, delays));
         for (name, counts) in compared_types(&self.by_type, &self.excluded) {
-            let delays = view.review_delays.of(&name, view.now);
-            let usual = |of: &dyn Fn(&Delays) -> f64| delays.map_or(0.0, of);
-            let since = view.now.since(self.since);
-            let of_earlier = usual(&|delays| delays.share_within(since));
-            let of_stage =
-                |role| usual(&|delays| self.cohort.usual(role, delays, self.since, view.now));
-            let of_stage = [of_stage(Role::Candidate), of_stage(Role::Stable)];
+            let own_delays = view.review_delays.own(&name, view.now);
+            let usual = own_delays.map_or(of_all, |delays| self.usual(view, delays));
             for (stage, arms) in counts.stages.iter().enumerate() {
                 let is_earlier = stage < usize::from(self.stage);
-                for ((sums, arm), of_stage) in [
-                    (&mut sums.candidate, arms.candidate),
-                    (&mut sums.stable, arms.stable),
-                ]
-                .into_iter()
-                .zip(of_stage)
-                {
+                let usual = if is_earlier {
+                    usual.of_earlier
+                } else {
+                    usual.of_stage
+                };
+                for (sums, arm, usual) in [
+                    (&mut sums.candidate, arms.candidate, usual.candidate),
+                    (&mut sums.stable, arms.stable, usual.stable),
+                ] {
                     if is_earlier {
                         sums.add_reviewed(arm.answered, arm.looked_at);
                     }
-                    let usual = if is_earlier { of_earlier } else { of_stage };
                     sums.add_usual(arm.answered, usual);
                 }
             }
@@ -74,6 +72,17 @@ impl Trial {
             sums.candidate.share()
         };
         Maturity::new(of_candidate, sums.stable.share())
+    }
+
+    fn usual(&self, view: &View<'_>, delays: &Delays) -> Usual {
+        let of_earlier = delays.share_within(view.now.since(self.since));
+        Usual {
+            of_earlier: Pair {
+                candidate: of_earlier,
+                stable: of_earlier,
+            },
+            of_stage: self.cohort.usual(delays, self.since, view.now),
+        }
     }
 
     /// The expected types that the candidate has not answered often enough.
@@ -143,6 +152,14 @@ impl Trial {
             .map(|measure| self.evidence(view, measure))
             .collect()
     }
+}
+
+/// The shares of the corrections that have usually come by now: of earlier stages' documents, and
+/// of the stage's own.
+#[derive(Clone, Copy, Debug, Default)]
+struct Usual {
+    of_earlier: Pair<f64>,
+    of_stage: Pair<f64>,
 }
 
 /// How many of one version's corrections have come.

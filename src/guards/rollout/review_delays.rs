@@ -127,13 +127,19 @@ impl ReviewDelays {
     /// The delays of a document type, or of all types while it has too few; `None` while both are
     /// unknown.
     pub(super) fn of(&self, document_type: &DocumentType, now: Timestamp) -> Option<&Delays> {
-        let own = self.types.get::<DocumentType>(document_type);
-        let both = || own.map(|own| &**own).into_iter().chain([&self.all]);
-        both()
-            .map(|delayed| &delayed.before)
-            .chain(both().map(|delayed| &delayed.since))
-            .find(|known| known.is_known(now))
-            .map(|known| &known.delays)
+        self.own(document_type, now).or_else(|| self.of_all(now))
+    }
+
+    /// The delays of a document type where they are known better than those of all types.
+    pub(super) fn own(&self, document_type: &DocumentType, now: Timestamp) -> Option<&Delays> {
+        let own = self.types.get::<DocumentType>(document_type)?;
+        let known = if own.before.is_known(now) {
+            Some(&own.before)
+        } else {
+            let is_better = own.since.is_known(now) && !self.all.before.is_known(now);
+            is_better.then_some(&own.since)
+        };
+        known.map(|known| &known.delays)
     }
 
     /// The delays of all types together, once they are known.
