@@ -7,6 +7,8 @@
 //! over the ratios above one is an e-value against "no higher", which exceeds 20 with a probability
 //! of at most 5 %, however often it is evaluated.
 
+use std::iter::Sum;
+
 use statrs::distribution::{Continuous, Normal};
 
 /// The number of ratios in the grid.
@@ -78,13 +80,8 @@ impl Counts {
     reason = "counts of documents are far below 2^53"
 )]
 impl Weighted {
-    pub(crate) fn of(strata: impl IntoIterator<Item = Stratum>) -> Self {
-        let mut sum = Self::default();
-        strata.into_iter().for_each(|stratum| sum.count(stratum));
-        sum
-    }
-
-    fn count(&mut self, Stratum { first, second }: Stratum) {
+    /// Adds a stratum.
+    pub(crate) fn count(&mut self, Stratum { first, second }: Stratum) {
         if first.documents > 0 && second.documents > 0 {
             let (n, m) = (first.documents as f64, second.documents as f64);
             self.first += first.events as f64 * m / (n + m);
@@ -92,9 +89,22 @@ impl Weighted {
         }
     }
 
+    fn add(&mut self, other: Self) {
+        self.first += other.first;
+        self.second += other.second;
+    }
+
     /// The ratio of the rates; `None` if the second version had no event.
     pub(crate) fn ratio(self) -> Option<f64> {
         (self.second > 0.0).then(|| self.first / self.second)
+    }
+}
+
+impl Sum for Weighted {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        let mut sum = Self::default();
+        parts.for_each(|part| sum.add(part));
+        sum
     }
 }
 
@@ -110,12 +120,17 @@ impl Default for Likelihood {
 }
 
 impl Likelihood {
+    /// Adds documents without an event, which say nothing about the ratio.
+    pub(crate) fn add_documents(&mut self, Stratum { first, second }: Stratum) {
+        self.first.add(first);
+        self.second.add(second);
+    }
+
     /// Adds the likelihood of other strata.
     pub(crate) fn add(&mut self, other: &Self) {
         self.first.add(other.first);
         self.second.add(other.second);
-        self.weighted.first += other.weighted.first;
-        self.weighted.second += other.weighted.second;
+        self.weighted.add(other.weighted);
         for (ln, more) in self.ln.iter_mut().zip(other.ln) {
             *ln += more;
         }
@@ -147,9 +162,8 @@ impl RatioTest {
     pub(crate) fn add_up(&self, strata: impl IntoIterator<Item = Stratum>) -> Likelihood {
         let mut sum = Likelihood::default();
         for stratum in strata {
+            sum.add_documents(stratum);
             let Stratum { first, second } = stratum;
-            sum.first.add(first);
-            sum.second.add(second);
             let events = first.events.saturating_add(second.events);
             if first.documents == 0 || second.documents == 0 || events == 0 {
                 continue;
@@ -157,9 +171,8 @@ impl RatioTest {
             sum.weighted.count(stratum);
             let (n, m) = (first.documents as f64, second.documents as f64);
             let (share, events) = (n / (n + m), events as f64);
-            let ratios = self.ratios.iter().zip(self.ln_ratios);
-            for (ln, (ratio, ln_ratio)) in sum.ln.iter_mut().zip(ratios) {
-                let cost = (share * ratio + 1.0 - share).ln();
+            let costs = self.ratios.map(|ratio| (share * ratio + 1.0 - share).ln());
+            for (ln, (cost, ln_ratio)) in sum.ln.iter_mut().zip(costs.iter().zip(self.ln_ratios)) {
                 *ln += first.events as f64 * ln_ratio - events * cost;
             }
         }
@@ -179,7 +192,7 @@ impl RatioTest {
     /// Natural logarithm of the e-value against "no higher".
     pub(crate) fn ln_e(&self, likelihood: &Likelihood) -> f64 {
         let higher = likelihood.ln.get(self.first_higher..).unwrap_or_default();
-        let largest = higher.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let largest = largest(higher);
         let sum: f64 = higher.iter().map(|ln| (ln - largest).exp()).sum();
         (sum / higher.len() as f64).ln() + largest
     }
@@ -187,15 +200,29 @@ impl RatioTest {
     /// The probability that the ratio is above the tolerated one, with a prior that is normal in the
     /// logarithm of the ratio.
     pub(crate) fn p_exceeds(&self, likelihood: &Likelihood) -> f64 {
-        let largest = likelihood.ln.iter().copied();
-        let largest = largest.fold(f64::NEG_INFINITY, f64::max);
-        let mut weights = self.prior;
-        for (weight, ln) in weights.iter_mut().zip(likelihood.ln) {
-            *weight *= (ln - largest).exp();
+        let largest = largest(&likelihood.ln);
+        let (mut all, mut above) = (0.0, 0.0);
+        for (point, (ln, prior)) in likelihood.ln.iter().zip(self.prior).enumerate() {
+            let weight = prior * (ln - largest).exp();
+            all += weight;
+            if point >= self.first_above {
+                above += weight;
+            }
         }
-        let above = weights.get(self.first_above..).unwrap_or_default();
-        above.iter().sum::<f64>() / weights.iter().sum::<f64>()
+        above / all
     }
+}
+
+/// The largest value, with four comparisons at a time.
+fn largest(values: &[f64]) -> f64 {
+    let larger = |one, other| if other > one { other } else { one };
+    let mut lanes = [f64::NEG_INFINITY; 4];
+    for chunk in values.chunks(lanes.len()) {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, *value);
+        }
+    }
+    lanes.into_iter().fold(f64::NEG_INFINITY, larger)
 }
 
 #[cfg(test)]

@@ -86,7 +86,8 @@ impl Rollout {
         let is_on = trial.is_some();
         let mut none = Trial::none();
         let trial = trial.unwrap_or(&mut none);
-        let (decision, mut findings) = trial.decide(&view);
+        let corrections = trial.evidence(&view, Measure::Corrections);
+        let (decision, mut findings) = trial.decide_by(&view, corrections);
         if trial.state == RolloutState::Promoted {
             let until = trial.watched_until();
             findings.next_evaluation = (until > view.now).then_some(until);
@@ -104,7 +105,7 @@ impl Rollout {
             paused: trial.paused_at.is_some(),
             not_cleared: trial.waits_for().map(str::to_owned),
             decision: (is_on && trial.state.has_decision()).then_some(decision),
-            evidence: trial.evidence(&view, Measure::Corrections),
+            evidence: corrections,
             findings,
             types: trial.types(&view),
             at_once: trial.at_once(&view),

@@ -9,10 +9,17 @@ use crate::event::{Evidence, Measure, Tally};
 use crate::failure::FailureKind;
 use crate::stats::{Counts, Likelihood, RatioTest, Stratum, Weighted};
 
-/// Every measure; the first is known only when reviewers have answered, the others as soon as a call
-/// ends.
+/// Every measure: corrections, which are known when reviewers have answered, and the outcomes.
 pub(super) const MEASURES: [Measure; 5] = [
     Measure::Corrections,
+    Measure::Abandonments,
+    Measure::Diversions,
+    Measure::Failures,
+    Measure::Truncations,
+];
+
+/// The measures that are known as soon as a call ends.
+pub(super) const OUTCOMES: [Measure; 4] = [
     Measure::Abandonments,
     Measure::Diversions,
     Measure::Failures,
@@ -63,6 +70,19 @@ impl<T> Pair<T> {
     }
 }
 
+impl Pair<Arm> {
+    fn has_events(&self, measure: Measure) -> bool {
+        self.candidate.events(measure) > 0 || self.stable.events(measure) > 0
+    }
+
+    fn stratum(&self, measure: Measure, divide_by: Denominator) -> Stratum {
+        Stratum {
+            first: self.candidate.counts(measure, divide_by),
+            second: self.stable.counts(measure, divide_by),
+        }
+    }
+}
+
 /// The measure of which an outcome is an event, if it is one of the bad ends.
 pub(super) fn measure_of(outcome: &Outcome) -> Option<Measure> {
     match outcome {
@@ -91,7 +111,17 @@ pub(super) struct Arm {
 }
 
 impl Arm {
-    pub(super) fn events(&mut self, measure: Measure) -> &mut u32 {
+    fn events(&self, measure: Measure) -> u32 {
+        match measure {
+            Measure::Abandonments => self.abandoned,
+            Measure::Corrections => self.corrected,
+            Measure::Diversions => self.diverted,
+            Measure::Failures => self.failed,
+            Measure::Truncations => self.truncated,
+        }
+    }
+
+    fn events_mut(&mut self, measure: Measure) -> &mut u32 {
         match measure {
             Measure::Abandonments => &mut self.abandoned,
             Measure::Corrections => &mut self.corrected,
@@ -106,7 +136,7 @@ impl Arm {
         self.processed = self.processed.saturating_add(u32::from(added.document));
         self.answered = self.answered.saturating_add(u32::from(added.answer));
         if let Some(measure) = measure.filter(|_| added.event) {
-            let events = self.events(measure);
+            let events = self.events_mut(measure);
             *events = events.saturating_add(1);
         }
     }
@@ -118,14 +148,14 @@ impl Arm {
         self.failed = self.failed.saturating_sub(1);
     }
 
-    fn counts(mut self, measure: Measure, divide_by: Denominator) -> Counts {
+    fn counts(&self, measure: Measure, divide_by: Denominator) -> Counts {
         let documents = match (measure, divide_by) {
             (Measure::Corrections, Denominator::Reviewable) => self.answered,
             (Measure::Corrections, Denominator::Reviewed) => self.looked_at,
             _ => self.processed,
         };
         Counts {
-            events: u64::from((*self.events(measure)).min(documents)),
+            events: u64::from(self.events(measure).min(documents)),
             documents: u64::from(documents),
         }
     }
@@ -159,6 +189,12 @@ struct Corrections {
     evidence: Option<Evidence>,
 }
 
+impl Corrections {
+    fn is_of(&self, measure: Measure, divide_by: Denominator) -> bool {
+        measure == Measure::Corrections && self.divide_by == divide_by
+    }
+}
+
 impl TypeCounts {
     /// The counts of a stage and version, to be changed.
     pub(super) fn arm(&mut self, (stage, role): (usize, Role)) -> &mut Arm {
@@ -172,36 +208,55 @@ impl TypeCounts {
     }
 
     /// The strata of a measure: one for each stage.
-    pub(super) fn strata(
-        &self,
+    fn strata(&self, measure: Measure, divide_by: Denominator) -> impl Iterator<Item = Stratum> {
+        let stages = self.stages.iter();
+        stages.map(move |stage| stage.stratum(measure, divide_by))
+    }
+
+    /// The weighted events of a measure; those of corrections are kept until they change.
+    pub(super) fn weighted(&self, measure: Measure, divide_by: Denominator) -> Weighted {
+        let known = self.corrections.as_deref();
+        if let Some(known) = known.filter(|known| known.is_of(measure, divide_by)) {
+            return known.likelihood.weighted;
+        }
+        let mut sum = Weighted::default();
+        for stage in &self.stages {
+            if stage.has_events(measure) {
+                sum.count(stage.stratum(measure, divide_by));
+            }
+        }
+        sum
+    }
+
+    /// Adds what the counts of a measure say.
+    pub(super) fn add_to(
+        &mut self,
+        sum: &mut Likelihood,
+        ratio_test: &RatioTest,
         measure: Measure,
         divide_by: Denominator,
-    ) -> impl Iterator<Item = Stratum> {
-        self.stages.iter().map(move |stage| Stratum {
-            first: stage.candidate.counts(measure, divide_by),
-            second: stage.stable.counts(measure, divide_by),
-        })
+    ) {
+        if !self.stages.iter().any(|stage| stage.has_events(measure)) {
+            let strata = self.strata(measure, divide_by);
+            strata.for_each(|stratum| sum.add_documents(stratum));
+        } else if measure == Measure::Corrections {
+            sum.add(&self.corrections(ratio_test, divide_by).likelihood);
+        } else {
+            sum.add(&ratio_test.add_up(self.strata(measure, divide_by)));
+        }
     }
 
-    pub(super) fn weighted(&self, measure: Measure, divide_by: Denominator) -> Weighted {
-        Weighted::of(self.strata(measure, divide_by))
-    }
-
-    /// What the counts of a measure say; that of corrections is kept until they change.
-    pub(super) fn likelihood(
+    /// The evidence of a measure; that of corrections is kept until they change.
+    pub(super) fn evidence(
         &mut self,
         ratio_test: &RatioTest,
         measure: Measure,
         divide_by: Denominator,
-    ) -> Likelihood {
-        match measure {
-            Measure::Corrections => self.corrections(ratio_test, divide_by).likelihood.clone(),
-            _ => ratio_test.add_up(self.strata(measure, divide_by)),
+    ) -> Evidence {
+        if measure != Measure::Corrections {
+            let likelihood = ratio_test.add_up(self.strata(measure, divide_by));
+            return evidence(ratio_test, measure, &likelihood);
         }
-    }
-
-    /// The evidence of the corrections, kept until they change.
-    pub(super) fn evidence(&mut self, ratio_test: &RatioTest, divide_by: Denominator) -> Evidence {
         let known = self.corrections(ratio_test, divide_by);
         let likelihood = &known.likelihood;
         *known

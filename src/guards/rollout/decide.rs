@@ -1,9 +1,10 @@
 //! From counts to a decision. Rolling back comes first: no other condition can mask it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::counts::{MEASURES, TypeCounts, evidence};
+use super::counts::{MEASURES, OUTCOMES, TypeCounts, evidence};
 use super::plan::{DecisionRule, Denominator, Plan, Stage, UnjudgedType, WorseType};
 use super::review_delays::ReviewDelays;
 use super::status::RolloutState;
@@ -32,16 +33,24 @@ pub(super) type Deciding = (Option<DocumentType>, Evidence);
 impl Trial {
     /// The decision at this time, and the findings behind it.
     pub(super) fn decide(&mut self, view: &View<'_>) -> (Decision, Findings) {
+        let corrections = self.evidence(view, Measure::Corrections);
+        self.decide_by(view, corrections)
+    }
+
+    /// The same, once the corrections of all types together are known.
+    pub(super) fn decide_by(
+        &mut self,
+        view: &View<'_>,
+        corrections: Evidence,
+    ) -> (Decision, Findings) {
         if self.state == RolloutState::Waiting {
-            let all = self.evidence(view, Measure::Corrections);
-            let findings = self.findings(view, (None, all));
+            let findings = self.findings(view, (None, corrections));
             return (Decision::Hold(HoldReason::NotCleared), findings);
         }
-        if let Some(worse) = self.worse(view) {
+        if let Some(worse) = self.worse(view, corrections) {
             return (Decision::RollBack, self.findings(view, worse));
         }
-        let all = self.evidence(view, Measure::Corrections);
-        let mut findings = self.findings(view, (None, all));
+        let mut findings = self.findings(view, (None, corrections));
         let stage = view.plan.stage(self.stage);
         let decision = match stage.filter(|_| self.state.is_under_way()) {
             None => Decision::Promote,
@@ -95,7 +104,7 @@ impl Trial {
             HoldReason::Coverage
         } else if findings.evidence.p_exceeds > bar.risk {
             HoldReason::Unclear
-        } else if let Some((document_type, evidence)) = self.doubtful(view) {
+        } else if let Some((document_type, evidence)) = self.doubtful(view, findings.evidence) {
             (findings.document_type, findings.evidence) = (document_type, evidence);
             HoldReason::Unclear
         } else if self.needs_approval(plan) {
@@ -182,32 +191,37 @@ impl Trial {
     }
 
     /// Evidence against the candidate that is strong enough to act at once.
-    fn worse(&mut self, view: &View<'_>) -> Option<Deciding> {
+    fn worse(&mut self, view: &View<'_>, corrections: Evidence) -> Option<Deciding> {
         match view.plan.rule {
             DecisionRule::PlainRatio => None,
             DecisionRule::Evidence if view.plan.worse_type == WorseType::Exclude => {
                 self.worse_alone(view).or_else(|| {
-                    let (_, evidence) = self.worse_together(view, &MEASURES)?;
+                    let evidence = self.worse_together(view, corrections)?;
                     let excluded = self.type_to_exclude(view, evidence.measure);
                     Some(excluded.unwrap_or((None, evidence)))
                 })
             }
             DecisionRule::Evidence => self
-                .worse_together(view, &MEASURES)
+                .worse_together(view, corrections)
+                .map(|evidence| (None, evidence))
                 .or_else(|| self.worse_alone(view)),
         }
     }
 
-    /// The first of these measures by which the candidate is worse over all types.
-    fn worse_together(&mut self, view: &View<'_>, measures: &[Measure]) -> Option<Deciding> {
-        measures.iter().find_map(|measure| {
-            if !view.ratio_test.exceeds(self.weighted(view, *measure)) {
-                return None;
-            }
-            let likelihood = self.likelihood(view, *measure);
-            let evidence = view.worse(*measure, &likelihood, 1)?;
-            Some((None, evidence))
-        })
+    /// The first measure by which the candidate is worse over all types.
+    fn worse_together(&mut self, view: &View<'_>, corrections: Evidence) -> Option<Evidence> {
+        let corrections = Some(corrections).filter(|evidence| is_worse(evidence, 1));
+        let mut outcomes = OUTCOMES.into_iter();
+        corrections.or_else(|| outcomes.find_map(|measure| self.worse_by(view, measure)))
+    }
+
+    /// The evidence of a measure over all types, if the candidate is worse by it.
+    fn worse_by(&mut self, view: &View<'_>, measure: Measure) -> Option<Evidence> {
+        if !view.ratio_test.exceeds(self.weighted(view, measure)) {
+            return None;
+        }
+        let evidence = self.evidence(view, measure);
+        is_worse(&evidence, 1).then_some(evidence)
     }
 
     /// The first type, by name, for which the candidate is worse.
@@ -220,7 +234,7 @@ impl Trial {
             Some((name, evidence))
         });
         let first = worse.min_by(|(one, _), (other, _)| one.cmp(other));
-        first.map(|(name, evidence)| (Some(name), evidence))
+        first.map(|(name, evidence)| (Some(name.into_owned()), evidence))
     }
 
     /// The type with the strongest evidence, if the others together do not exceed the tolerated
@@ -228,17 +242,17 @@ impl Trial {
     fn type_to_exclude(&mut self, view: &View<'_>, measure: Measure) -> Option<Deciding> {
         let divide_by = self.divide_by(view.plan);
         let types = self.compared_types().map(|(name, counts)| {
-            let likelihood = counts.likelihood(view.ratio_test, measure, divide_by);
-            (view.ratio_test.ln_e(&likelihood), name, likelihood)
+            let evidence = counts.evidence(view.ratio_test, measure, divide_by);
+            (name, evidence)
         });
-        let strongest = types.max_by(|(one, ..), (other, ..)| one.total_cmp(other));
-        let (_, name, likelihood) = strongest?;
-        let others = self.compared_types().filter(|(other, _)| *other != name);
-        let strata: Vec<_> = others
-            .flat_map(|(_, counts)| counts.strata(measure, divide_by).collect::<Vec<_>>())
-            .collect();
-        let evidence = view.evidence(measure, &likelihood);
-        (!view.ratio_test.exceeds(Weighted::of(strata))).then_some((Some(name), evidence))
+        let strongest = types.max_by(|(_, one), (_, other)| one.ln_e.total_cmp(&other.ln_e));
+        let (name, evidence) = strongest?;
+        let name = name.into_owned();
+        let others = compared_types(&self.by_type, &self.excluded);
+        let others = others.filter(|(other, _)| **other != name);
+        let others = others.map(|(_, counts)| counts.weighted(measure, divide_by));
+        let others = others.sum();
+        (!view.ratio_test.exceeds(others)).then_some((Some(name), evidence))
     }
 
     /// Whether an event of the candidate makes it worse: for the event's own type, or for all.
@@ -254,38 +268,39 @@ impl Trial {
         let (types, divide_by) = (self.compared(), self.divide_by(view.plan));
         let (counts, _) = self.by_type.entry(document_type, Box::default);
         view.worse_type(counts, measure, divide_by, types).is_some()
-            || self.worse_together(view, &[measure]).is_some()
+            || self.worse_by(view, measure).is_some()
     }
 
     /// A measure or a type that has enough events to be evaluated, and by which the candidate is more
     /// likely too bad than before anything was counted.
-    fn doubtful(&mut self, view: &View<'_>) -> Option<Deciding> {
+    fn doubtful(&mut self, view: &View<'_>, corrections: Evidence) -> Option<Deciding> {
         let no_data = view.ratio_test.p_exceeds(&Likelihood::default());
         let is_judged = |weighted| view.ratio_test.information(weighted) >= JUDGED;
-        let doubtful = |measure, likelihood: Likelihood| {
-            let is_doubtful = view.ratio_test.p_exceeds(&likelihood) > no_data;
-            is_doubtful.then(|| view.evidence(measure, &likelihood))
-        };
-        let together = MEASURES.into_iter().find_map(|measure| {
-            is_judged(self.weighted(view, measure)).then_some(())?;
-            let evidence = doubtful(measure, self.likelihood(view, measure))?;
-            Some((None, evidence))
+        let is_doubtful =
+            |evidence: &Evidence| evidence.information >= JUDGED && evidence.p_exceeds > no_data;
+        let corrections = Some(corrections).filter(is_doubtful);
+        let together = corrections.or_else(|| {
+            OUTCOMES.into_iter().find_map(|measure| {
+                let is_judged = is_judged(self.weighted(view, measure));
+                let evidence = is_judged.then(|| self.evidence(view, measure));
+                evidence.filter(is_doubtful)
+            })
         });
-        if together.is_some() {
-            return together;
+        if let Some(evidence) = together {
+            return Some((None, evidence));
         }
         let divide_by = self.divide_by(view.plan);
         let types = self.compared_types().filter_map(|(name, counts)| {
             let evidence = MEASURES.into_iter().find_map(|measure| {
-                is_judged(counts.weighted(measure, divide_by)).then_some(())?;
-                doubtful(
-                    measure,
-                    counts.likelihood(view.ratio_test, measure, divide_by),
-                )
+                let is_judged = is_judged(counts.weighted(measure, divide_by));
+                let evidence =
+                    is_judged.then(|| counts.evidence(view.ratio_test, measure, divide_by));
+                evidence.filter(is_doubtful)
             })?;
-            Some((Some(name), evidence))
+            Some((name, evidence))
         });
-        types.min_by(|(one, _), (other, _)| one.cmp(other))
+        let first = types.min_by(|(one, _), (other, _)| one.cmp(other));
+        first.map(|(name, evidence)| (Some(name.into_owned()), evidence))
     }
 
     /// Whether a type has too few corrections to be evaluated by itself.
@@ -311,46 +326,34 @@ impl Trial {
 
     /// A measure over all types that are compared.
     pub(super) fn evidence(&mut self, view: &View<'_>, measure: Measure) -> Evidence {
-        let likelihood = self.likelihood(view, measure);
-        view.evidence(measure, &likelihood)
-    }
-
-    fn likelihood(&mut self, view: &View<'_>, measure: Measure) -> Likelihood {
         let divide_by = self.divide_by(view.plan);
         let mut all = Likelihood::default();
         for (_, counts) in self.compared_types() {
-            all.add(&counts.likelihood(view.ratio_test, measure, divide_by));
+            counts.add_to(&mut all, view.ratio_test, measure, divide_by);
         }
-        all
+        evidence(view.ratio_test, measure, &all)
     }
 
-    fn weighted(&mut self, view: &View<'_>, measure: Measure) -> Weighted {
+    fn weighted(&self, view: &View<'_>, measure: Measure) -> Weighted {
         let divide_by = self.divide_by(view.plan);
         let types = compared_types(&self.by_type, &self.excluded);
-        Weighted::of(types.flat_map(|(_, counts)| counts.strata(measure, divide_by)))
+        types
+            .map(|(_, counts)| counts.weighted(measure, divide_by))
+            .sum()
     }
 
     /// The types that are not excluded; the overflow types appear under their common name.
     pub(super) fn compared_types(
         &mut self,
-    ) -> impl Iterator<Item = (DocumentType, &mut TypeCounts)> {
+    ) -> impl Iterator<Item = (Cow<'_, DocumentType>, &mut TypeCounts)> {
         let (excluded, (own, other)) = (&self.excluded, self.by_type.all_mut());
         own.filter(|(name, _)| !excluded.contains(*name))
-            .map(|(name, counts)| (name.clone(), &mut **counts))
-            .chain(other.map(|counts| (DocumentType::other(), &mut **counts)))
+            .map(|(name, counts)| (Cow::Borrowed(name), &mut **counts))
+            .chain(other.map(|counts| (Cow::Owned(DocumentType::other()), &mut **counts)))
     }
 }
 
 impl View<'_> {
-    pub(super) fn evidence(&self, measure: Measure, likelihood: &Likelihood) -> Evidence {
-        evidence(self.ratio_test, measure, likelihood)
-    }
-
-    fn worse(&self, measure: Measure, likelihood: &Likelihood, types: usize) -> Option<Evidence> {
-        let evidence = self.evidence(measure, likelihood);
-        is_worse(&evidence, types).then_some(evidence)
-    }
-
     fn worse_type(
         &self,
         counts: &mut TypeCounts,
@@ -361,8 +364,8 @@ impl View<'_> {
         if !self.ratio_test.exceeds(counts.weighted(measure, divide_by)) {
             return None;
         }
-        let likelihood = counts.likelihood(self.ratio_test, measure, divide_by);
-        self.worse(measure, &likelihood, types)
+        let evidence = counts.evidence(self.ratio_test, measure, divide_by);
+        is_worse(&evidence, types).then_some(evidence)
     }
 }
 
@@ -370,14 +373,14 @@ impl View<'_> {
 pub(super) fn compared_types<'a>(
     by_type: &'a BoundedMap<DocumentType, Box<TypeCounts>>,
     excluded: &'a BTreeSet<DocumentType>,
-) -> impl Iterator<Item = (DocumentType, &'a TypeCounts)> {
+) -> impl Iterator<Item = (Cow<'a, DocumentType>, &'a TypeCounts)> {
     by_type
         .iter()
         .filter(|(name, _)| !excluded.contains(*name))
-        .map(|(name, counts)| (name.clone(), &**counts))
+        .map(|(name, counts)| (Cow::Borrowed(name), &**counts))
         .chain(
             by_type
                 .other()
-                .map(|counts| (DocumentType::other(), &**counts)),
+                .map(|counts| (Cow::Owned(DocumentType::other()), &**counts)),
         )
 }

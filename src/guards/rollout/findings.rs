@@ -1,6 +1,6 @@
 //! The findings behind a decision, and the status of each type.
 
-use super::counts::{MEASURES, Pair};
+use super::counts::{OUTCOMES, Pair};
 use super::coverage::REMEMBERED;
 use super::decide::{Deciding, View, compared_types};
 use super::plan::Denominator;
@@ -8,7 +8,7 @@ use super::status::{TypeStatus, TypeVerdict};
 use super::thresholds::is_worse;
 use super::trial::Trial;
 use crate::call::Role;
-use crate::event::{Evidence, Findings, Maturity};
+use crate::event::{Evidence, Findings, Maturity, Measure};
 use crate::name::DocumentType;
 use crate::stats::Delays;
 use crate::time::Timestamp;
@@ -106,7 +106,7 @@ impl Trial {
     fn unjudged(&self, view: &View<'_>) -> Vec<DocumentType> {
         let types = compared_types(&self.by_type, &self.excluded);
         let unjudged = types.filter(|(_, counts)| self.is_unjudged(view, counts));
-        let mut unjudged: Vec<_> = unjudged.map(|(name, _)| name).collect();
+        let mut unjudged: Vec<_> = unjudged.map(|(name, _)| name.into_owned()).collect();
         unjudged.sort();
         unjudged
     }
@@ -115,14 +115,15 @@ impl Trial {
     pub(super) fn types(&mut self, view: &View<'_>) -> Vec<TypeStatus> {
         let (types, divide_by) = (self.compared(), self.divide_by(view.plan));
         let risk = view.plan.last_bar().risk;
-        let excluded = self.excluded.clone();
+        let excluded = &self.excluded;
         let (own, other) = self.by_type.all_mut();
-        let all = own
-            .map(|(name, counts)| (name.clone(), &mut **counts))
-            .chain(other.map(|counts| (DocumentType::other(), &mut **counts)));
-        let mut all: Vec<_> = all
+        let own = own.map(|(name, counts)| (name.clone(), &mut **counts));
+        let other = other.map(|counts| (DocumentType::other(), &mut **counts));
+        let mut all: Vec<_> = own.chain(other).collect();
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        all.into_iter()
             .map(|(document_type, counts)| {
-                let evidence = counts.evidence(view.ratio_test, divide_by);
+                let evidence = counts.evidence(view.ratio_test, Measure::Corrections, divide_by);
                 let verdict = if excluded.contains(&document_type) {
                     TypeVerdict::Excluded
                 } else if is_worse(&evidence, types) {
@@ -140,14 +141,12 @@ impl Trial {
                     evidence,
                 }
             })
-            .collect();
-        all.sort_by(|one, other| one.document_type.cmp(&other.document_type));
-        all
+            .collect()
     }
 
     /// The outcome measures, over all types.
     pub(super) fn at_once(&mut self, view: &View<'_>) -> Vec<Evidence> {
-        let outcomes = MEASURES.into_iter().skip(1);
+        let outcomes = OUTCOMES.into_iter();
         outcomes
             .map(|measure| self.evidence(view, measure))
             .collect()
