@@ -189,6 +189,12 @@ impl RatioTest {
         self.max_ratio * weighted.second
     }
 
+    /// An upper bound of the e-value of so many events of the first version: at no ratio of the grid
+    /// is one of them likelier than at no difference by more than that ratio.
+    pub(crate) fn largest_e_value(events: u32) -> f64 {
+        LARGEST.powi(i32::try_from(events).unwrap_or(i32::MAX))
+    }
+
     /// Natural logarithm of the e-value against "no higher".
     pub(crate) fn ln_e(&self, likelihood: &Likelihood) -> f64 {
         let higher = likelihood.ln.get(self.first_higher..).unwrap_or_default();
@@ -423,6 +429,13 @@ mod tests {
             prop_assert!(!evidence(&strata).exceeds);
             strata[0].first.events += 1;
             prop_assert!(evidence(&strata).exceeds);
+        }
+
+        #[test]
+        fn no_e_value_is_above_the_largest(strata in any_strata()) {
+            let events: u64 = strata.iter().map(|stratum| stratum.first.events).sum();
+            let largest = RatioTest::largest_e_value(u32::try_from(events).unwrap());
+            prop_assert!(evidence(&strata).ln_e <= largest.ln() + 1e-9);
         }
 
         #[test]

@@ -213,6 +213,14 @@ impl TypeCounts {
         stages.map(move |stage| stage.stratum(measure, divide_by))
     }
 
+    pub(super) fn events_of_candidate(&self, measure: Measure) -> u32 {
+        let events = self
+            .stages
+            .iter()
+            .map(|stage| stage.candidate.events(measure));
+        events.fold(0, u32::saturating_add)
+    }
+
     /// The weighted events of a measure; those of corrections are kept until they change.
     pub(super) fn weighted(&self, measure: Measure, divide_by: Denominator) -> Weighted {
         let known = self.corrections.as_deref();

@@ -8,7 +8,9 @@ use super::counts::{MEASURES, OUTCOMES, TypeCounts, evidence};
 use super::plan::{DecisionRule, Denominator, Plan, Stage, UnjudgedType, WorseType};
 use super::review_delays::ReviewDelays;
 use super::status::RolloutState;
-use super::thresholds::{AMPLE, JUDGED, MIN_MATURITY, MIN_MATURITY_OF_SLOW, is_worse};
+use super::thresholds::{
+    AMPLE, JUDGED, MIN_MATURITY, MIN_MATURITY_OF_SLOW, can_be_worse, is_worse,
+};
 use super::trial::Trial;
 use crate::call::Role;
 use crate::event::{Decision, Evidence, Findings, HoldReason, Measure};
@@ -361,7 +363,9 @@ impl View<'_> {
         divide_by: Denominator,
         types: usize,
     ) -> Option<Evidence> {
-        if !self.ratio_test.exceeds(counts.weighted(measure, divide_by)) {
+        if !can_be_worse(counts.events_of_candidate(measure), measure, types)
+            || !self.ratio_test.exceeds(counts.weighted(measure, divide_by))
+        {
             return None;
         }
         let evidence = counts.evidence(self.ratio_test, measure, divide_by);

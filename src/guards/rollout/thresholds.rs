@@ -1,6 +1,7 @@
 //! How much evidence a decision needs.
 
 use crate::event::{Evidence, Measure};
+use crate::stats::RatioTest;
 
 /// The e-value against "no worse" that rolls back: at most 5 % of equal or better candidates reach
 /// it, however often it is evaluated.
@@ -43,12 +44,16 @@ impl Bar {
 pub(super) fn is_worse(evidence: &Evidence, types: usize) -> bool {
     evidence.exceeds
         && evidence.p_exceeds >= CERTAIN
-        && evidence.ln_e >= ln_bar(evidence.measure, types)
+        && evidence.ln_e >= required_e_value(evidence.measure, types).ln()
 }
 
-/// The required natural logarithm of the e-value, corrected for the number of measures and of types
-/// that are evaluated.
-fn ln_bar(measure: Measure, types: usize) -> f64 {
+/// Whether so many events of the candidate can be strong enough, in whatever share of the documents.
+pub(super) fn can_be_worse(events: u32, measure: Measure, types: usize) -> bool {
+    RatioTest::largest_e_value(events) >= required_e_value(measure, types)
+}
+
+/// The required e-value, corrected for the number of measures and of types that are evaluated.
+fn required_e_value(measure: Measure, types: usize) -> f64 {
     let types = u32::try_from(types)
         .map_or(f64::INFINITY, f64::from)
         .max(1.0);
@@ -57,5 +62,5 @@ fn ln_bar(measure: Measure, types: usize) -> f64 {
     } else {
         OUTCOME_FACTOR
     };
-    (E_VALUE * kinds * types).ln()
+    E_VALUE * kinds * types
 }
