@@ -180,7 +180,7 @@ impl<T: Clone + Send + Sync + 'static> ShadowRunner<T> {
         CF: Future<Output = Result<Reply<T>, CE>> + Send + 'static,
         CE: Classify + Send + 'static,
     {
-        self.serve(call, pending(), production, candidate).await
+        self.run_until(call, pending(), production, candidate).await
     }
 
     /// [`run`](Self::run) with a deadline for production, as in [`Pipeline::run_until`].
@@ -197,24 +197,6 @@ impl<T: Clone + Send + Sync + 'static> ShadowRunner<T> {
     where
         E: Classify,
         D: Future<Output = ()>,
-        P: FnOnce(Ticket, LiveEffects<'static>) -> PF,
-        PF: Future<Output = Result<Reply<T>, E>>,
-        C: FnOnce(ShadowCall) -> CF + Clone + Send + 'static,
-        CF: Future<Output = Result<Reply<T>, CE>> + Send + 'static,
-        CE: Classify + Send + 'static,
-    {
-        self.serve(call, deadline, production, candidate).await
-    }
-
-    async fn serve<E, P, PF, C, CF, CE>(
-        &self,
-        call: &Call<'_>,
-        deadline: impl Future<Output = ()>,
-        production: P,
-        candidate: C,
-    ) -> Served<T, E>
-    where
-        E: Classify,
         P: FnOnce(Ticket, LiveEffects<'static>) -> PF,
         PF: Future<Output = Result<Reply<T>, E>>,
         C: FnOnce(ShadowCall) -> CF + Clone + Send + 'static,
