@@ -144,7 +144,7 @@ where
     ///
     /// An error when the pipeline cannot be built, when there is no traffic, when a fault does not
     /// come before the end or cannot be narrowed as it is, or when an expectation is about a guard
-    /// or a version that the pipeline does not have.
+    /// that the pipeline does not have.
     pub fn run_for(self, length: Duration) -> Result<DrillReport, Error> {
         self.check_input(length)?;
         let builder = (self.production)()?;
@@ -177,21 +177,20 @@ where
         let report = self
             .scenario(length)
             .run((self.production)()?.with_guards(|name| name != guard))?;
-        let failed: Vec<_> = self
-            .checks(&report, Some(guard))
-            .filter(|check| check.outcome != DrillOutcome::Passed)
-            .collect();
-        let is_asked = self.checks(&report, Some(guard)).next().is_some();
-        let (outcome, seen) = match failed.first() {
+        let checks: Vec<_> = self.checks(&report, Some(guard)).collect();
+        let unmet = checks
+            .iter()
+            .find(|check| check.outcome != DrillOutcome::Passed);
+        let (outcome, seen) = match unmet {
             Some(check) if check.outcome == DrillOutcome::Blind => {
                 (DrillOutcome::Blind, check.seen.clone())
             }
             Some(check) => (DrillOutcome::Passed, format!("it fails: {}", check.seen)),
-            None if is_asked => (DrillOutcome::Failed, "it passes without it".to_owned()),
-            None => (
+            None if checks.is_empty() => (
                 DrillOutcome::Blind,
                 "nothing is expected that another guard could meet".to_owned(),
             ),
+            None => (DrillOutcome::Failed, "it passes without it".to_owned()),
         };
         Ok(Check {
             expected: format!("it fails without `{guard}`"),

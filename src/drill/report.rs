@@ -49,9 +49,8 @@ impl DrillReport {
     /// The time from the first fault to the first page at the sink; `None` without a page or a
     /// fault.
     pub fn time_to_page(&self) -> Option<Duration> {
-        let broken_at = self.broken_at?;
-        let page = self.pages().find(|(at, _)| *at >= broken_at)?;
-        Some(page.0.since(broken_at))
+        let (at, _) = self.pages_since_fault().next()?;
+        Some(at.since(self.broken_at?))
     }
 
     /// Whether a page came within 30 minutes of the first fault.
@@ -61,10 +60,9 @@ impl DrillReport {
 
     /// The first page after the first fault.
     pub fn page(&self) -> Option<&Event> {
-        let broken_at = self.broken_at?;
-        self.pages()
-            .find(|(at, _)| *at >= broken_at)
-            .map(|(_, event)| event)
+        self.broken_at?;
+        let (_, event) = self.pages_since_fault().next()?;
+        Some(event)
     }
 
     /// Pages before the first fault: false alarms.
@@ -101,11 +99,15 @@ impl DrillReport {
         self.seen.last_version.as_ref()
     }
 
-    /// The guards whose pages came after the first fault.
+    /// The guards whose pages came after the first fault; without a fault, of all pages.
     pub(super) fn paged_by(&self) -> impl Iterator<Item = &str> {
-        self.pages()
-            .filter(|(at, _)| self.broken_at.is_none_or(|broken_at| *at >= broken_at))
+        self.pages_since_fault()
             .map(|(_, event)| event.guard.as_str())
+    }
+
+    fn pages_since_fault(&self) -> impl Iterator<Item = &(Timestamp, Event)> {
+        let since = self.broken_at.unwrap_or(Timestamp::EPOCH);
+        self.pages().filter(move |(at, _)| *at >= since)
     }
 
     pub(super) fn pages(&self) -> impl Iterator<Item = &(Timestamp, Event)> {

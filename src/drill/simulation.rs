@@ -18,7 +18,7 @@ use crate::pipeline::clock::{Clock, MockClock};
 use crate::pipeline::{Builder, Permit, Pipeline, Settlement};
 use crate::ratio::Ratio;
 use crate::sink;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, millis};
 
 /// How often a drill calls `tick`.
 const TICK_EVERY: Duration = Duration::from_secs(5);
@@ -135,21 +135,19 @@ impl Document {
 
     /// A confidence of it, after a fault.
     fn distorted(self, score: Confidence, what: &What) -> Confidence {
-        let millionths = score.as_millionths();
-        let distorted = match what {
-            What::LowerConfidence(by) => millionths.saturating_sub(by.as_millionths()),
+        match what {
+            What::LowerConfidence(by) => score.lowered_by(*by),
             What::SpreadConfidence(by) => {
-                let room = millionths.min(1_000_000 - millionths);
-                let by = by.as_millionths().min(room);
+                let room = score.min(Confidence::CERTAIN.lowered_by(score));
+                let by = room.min(*by);
                 if self.is_among(Ratio::percent(50)) {
-                    millionths + by
+                    score.raised_by(by, Confidence::CERTAIN)
                 } else {
-                    millionths - by
+                    score.lowered_by(by)
                 }
             }
-            _ => millionths,
-        };
-        Confidence::try_from(distorted).unwrap_or(score)
+            _ => score,
+        }
     }
 }
 
@@ -184,8 +182,7 @@ impl<'a> Simulation<'a> {
             },
         );
         let ahead = at + forward;
-        let millis = u64::try_from(back.as_millis()).unwrap_or(u64::MAX);
-        Timestamp::from_millis(ahead.as_millis().saturating_sub(millis))
+        Timestamp::from_millis(ahead.as_millis().saturating_sub(millis(back)))
     }
 
     fn take(&mut self, now: Timestamp, action: Action<'a>) -> Result<(), Error> {
@@ -302,8 +299,8 @@ impl<'a> Simulation<'a> {
         let score = met.iter().fold(traffic.confidence, |score, what| {
             document.distorted(score, what)
         });
-        let confidence = f64::from(score.as_millionths()) / 1e6;
-        let settlement = permit.answer(Report::new().confidence(&traffic.field, confidence));
+        let report = Report::new().confidence(&traffic.field, score.as_f64());
+        let settlement = permit.answer(report);
         if matches!(settlement, Settlement::Failed { .. }) {
             return;
         }
