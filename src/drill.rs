@@ -1,11 +1,16 @@
 //! P8: proof that a page comes, and how long it takes.
 
 mod check;
+mod distribution;
+mod document;
 mod expectation;
 mod fault;
 mod matrix;
+mod proof;
+mod rates;
+mod recorder;
 mod report;
-mod scenario;
+mod script;
 mod set;
 mod simulation;
 mod traffic;
@@ -15,10 +20,13 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::name::VersionId;
 use crate::pipeline::Builder;
-use expectation::{Expectation, quoted};
-use scenario::Scenario;
+use crate::time::Timestamp;
+use expectation::Expectation;
+use proof::Proof;
+use script::Script;
 
 pub use check::{Check, DrillOutcome};
+pub use distribution::{ConfidenceDistribution, DelayDistribution};
 pub use fault::Fault;
 pub use matrix::{Detection, DetectionMatrix, DetectionRow};
 pub use report::DrillReport;
@@ -65,10 +73,8 @@ pub use traffic::Traffic;
 #[must_use = "a drill does nothing before `run_for`"]
 pub struct Drill<P> {
     production: P,
-    traffic: Vec<Traffic>,
-    faults: Vec<(Duration, Fault)>,
-    expectations: Vec<Expectation>,
-    proven: Vec<String>,
+    script: Script,
+    proof: Proof,
 }
 
 impl<P> Drill<P>
@@ -81,22 +87,34 @@ where
     pub fn new(production: P) -> Self {
         Self {
             production,
-            traffic: Vec::new(),
-            faults: Vec::new(),
-            expectations: Vec::new(),
-            proven: Vec::new(),
+            script: Script::default(),
+            proof: Proof::default(),
         }
     }
 
     /// Adds documents that arrive.
     pub fn traffic(mut self, traffic: Traffic) -> Self {
-        self.traffic.push(traffic);
+        self.script.traffic.push(traffic);
         self
     }
 
     /// Injects a fault at this time after the beginning.
     pub fn fault(mut self, after: Duration, fault: Fault) -> Self {
-        self.faults.push((after, fault));
+        self.script.faults.push((after, fault));
+        self
+    }
+
+    /// When it begins: Monday 2026-01-05, 08:00 UTC by default. It matters for traffic that differs
+    /// by the hour, the day or the month.
+    pub fn beginning_at(mut self, begin: Timestamp) -> Self {
+        self.script.begin = begin;
+        self
+    }
+
+    /// What the draws of arrivals, delays and confidences are made from; 1 by default. The same seed
+    /// draws the same.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.script.seed = seed;
         self
     }
 
@@ -105,16 +123,24 @@ where
         self.expect(Expectation::Detected(time))
     }
 
+    /// Expects that every document that arrived ends - it is answered, fails or is diverted - or
+    /// that an event names it as abandoned or overdue. Let the drill go on for longer than the
+    /// ledger waits for a call.
+    pub fn loses_nothing(self) -> Self {
+        self.expect(Expectation::LosesNothing)
+    }
+
     /// Expects that nobody is paged in the whole drill: with no faults, that healthy traffic is no
     /// alarm.
     pub fn expect_no_page(self) -> Self {
         self.expect(Expectation::NoPage)
     }
 
-    /// Expects a page from this guard after the first fault began; `pipeline` is the pipeline
-    /// itself.
-    pub fn expect_page_from(self, guard: impl Into<String>) -> Self {
-        self.expect(Expectation::PageFrom(guard.into()))
+    /// Expects a page of this incident after the first fault began: its key, or the first parts of
+    /// it, such as `error-rate`, `error-rate/failing` or `error-rate/failing/v7`. The first part is
+    /// the guard; `pipeline` is the pipeline itself.
+    pub fn expect_page(self, incident: impl Into<String>) -> Self {
+        self.expect(Expectation::Page(incident.into()))
     }
 
     /// Expects that somebody is paged, and that the incident of each page has ended at the end of
@@ -129,116 +155,24 @@ where
     }
 
     /// Runs the drill once more without this guard, and expects that it fails then: so the guard is
-    /// what the drill proves. A page that is expected from the guard itself does not count.
+    /// what the drill proves. A page that is expected of the guard itself does not count.
     pub fn must_fail_without(mut self, guard: impl Into<String>) -> Self {
-        self.proven.push(guard.into());
+        self.proof.guards.push(guard.into());
         self
     }
 
     fn expect(mut self, expectation: Expectation) -> Self {
-        self.expectations.push(expectation);
+        self.proof.expectations.push(expectation);
         self
     }
 
     /// Runs for this time on the virtual clock.
     ///
-    /// An error when the pipeline cannot be built, when there is no traffic, when a fault does not
-    /// come before the end or cannot be narrowed as it is, or when an expectation is about a guard
-    /// that the pipeline does not have.
-    pub fn run_for(self, length: Duration) -> Result<DrillReport, Error> {
-        self.check_input(length)?;
-        let builder = (self.production)()?;
-        self.check_names(&builder)?;
-        let mut report = self.scenario(length).run(builder)?;
-        let checks: Vec<_> = self.checks(&report, None).collect();
-        let proofs = self
-            .proven
-            .iter()
-            .map(|guard| self.prove(guard, length))
-            .collect::<Result<Vec<_>, _>>()?;
-        for check in checks.into_iter().chain(proofs) {
-            report.add(check);
-        }
-        Ok(report)
-    }
-
-    /// The expectations, without those that a guard that is taken away cannot meet.
-    fn checks(&self, report: &DrillReport, without: Option<&str>) -> impl Iterator<Item = Check> {
-        let is_possible = move |expectation: &&Expectation| match (expectation, without) {
-            (Expectation::PageFrom(guard), Some(without)) => guard != without,
-            _ => true,
-        };
-        let possible = self.expectations.iter().filter(is_possible);
-        possible.map(|expectation| expectation.check(report))
-    }
-
-    /// Whether the drill fails without this guard.
-    fn prove(&self, guard: &str, length: Duration) -> Result<Check, Error> {
-        let report = self
-            .scenario(length)
-            .run((self.production)()?.with_guards(|name| name != guard))?;
-        let checks: Vec<_> = self.checks(&report, Some(guard)).collect();
-        let unmet = checks
-            .iter()
-            .find(|check| check.outcome != DrillOutcome::Passed);
-        let (outcome, seen) = match unmet {
-            Some(check) if check.outcome == DrillOutcome::Blind => {
-                (DrillOutcome::Blind, check.seen.clone())
-            }
-            Some(check) => (DrillOutcome::Passed, format!("it fails: {}", check.seen)),
-            None if checks.is_empty() => (
-                DrillOutcome::Blind,
-                "nothing is expected that another guard could meet".to_owned(),
-            ),
-            None => (DrillOutcome::Failed, "it passes without it".to_owned()),
-        };
-        Ok(Check {
-            expected: format!("it fails without `{guard}`"),
-            outcome,
-            seen,
-        })
-    }
-
-    fn check_input(&self, length: Duration) -> Result<(), Error> {
-        self.scenario(length).check()?;
-        let needs_fault =
-            |expectation: &&Expectation| matches!(expectation, Expectation::Detected(_));
-        match self.expectations.iter().find(needs_fault) {
-            Some(expectation) if self.faults.is_empty() => Err(Error::invalid(
-                "drill expectation",
-                expectation,
-                "a fault to detect; add it with `.fault(..)`",
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    fn scenario(&self, length: Duration) -> Scenario<'_> {
-        Scenario {
-            traffic: &self.traffic,
-            faults: &self.faults,
-            length,
-        }
-    }
-
-    /// Refuses guards that the pipeline does not have: a drill of a misspelt guard would prove
-    /// nothing.
-    fn check_names(&self, builder: &Builder) -> Result<(), Error> {
-        let names = builder.guard_names();
-        let is_known = |guard: &str| names.contains(&guard);
-        let paging = self
-            .expectations
-            .iter()
-            .filter_map(|expectation| match expectation {
-                Expectation::PageFrom(guard) if guard != "pipeline" => Some(guard),
-                _ => None,
-            });
-        for guard in paging.chain(&self.proven) {
-            if !is_known(guard) {
-                let allowed = format!("a guard of the pipeline: {}", quoted(names));
-                return Err(Error::invalid("drill guard", guard, allowed));
-            }
-        }
-        Ok(())
+    /// An error when the pipeline cannot be built, when there is no traffic or some that never
+    /// comes, when a fault does not come before the end or cannot be narrowed as it is, or when an
+    /// expectation is about a guard that the pipeline does not have.
+    pub fn run_for(mut self, length: Duration) -> Result<DrillReport, Error> {
+        self.script.length = length;
+        self.proof.of(&self.script, &self.production)
     }
 }

@@ -26,6 +26,7 @@ pub(crate) use interval::{clopper_pearson, wilson, wilson_at_least};
 pub(crate) use lattice::{Lattice, LatticeCounts};
 pub(crate) use lattice_window::LatticeWindow;
 pub(crate) use moments::{MOST_DOCUMENTS, Moments, float};
+pub(crate) use quantile::NORMAL_95_ONE_SIDED;
 pub(crate) use ratio_test::{Counts, Likelihood, RatioTest, Stratum, Weighted};
 pub(crate) use shared_map::{Entries, SharedMap};
 pub(crate) use split::{Split, is_off_share};

@@ -13,8 +13,10 @@ use crate::name::VersionId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Expectation {
     Detected(Duration),
+    LosesNothing,
     NoPage,
-    PageFrom(String),
+    /// The beginning of an incident's key, in whole parts.
+    Page(String),
     Resolved,
     ServedFrom(VersionId),
 }
@@ -25,8 +27,9 @@ impl fmt::Display for Expectation {
             Self::Detected(within) => {
                 write!(f, "a page within {}", humantime::format_duration(*within))
             }
+            Self::LosesNothing => f.write_str("no document is lost"),
             Self::NoPage => f.write_str("no page"),
-            Self::PageFrom(guard) => write!(f, "a page from `{guard}`"),
+            Self::Page(incident) => write!(f, "a page of `{incident}`"),
             Self::Resolved => f.write_str("every page's incident ends"),
             Self::ServedFrom(version) => write!(f, "version {version} serves at the end"),
         }
@@ -34,6 +37,14 @@ impl fmt::Display for Expectation {
 }
 
 impl Expectation {
+    /// The guard that it is about; `None` if it is about no guard in particular.
+    pub(super) fn guard(&self) -> Option<&str> {
+        match self {
+            Self::Page(incident) => incident.split('/').next(),
+            _ => None,
+        }
+    }
+
     /// What became of it in this drill.
     pub(super) fn check(&self, report: &DrillReport) -> Check {
         let (outcome, seen) = match report.blind() {
@@ -57,14 +68,26 @@ impl Expectation {
                 Some((_, page)) => (false, page.to_string()),
                 None => (true, NO_PAGE.to_owned()),
             },
-            Self::PageFrom(guard) => {
-                let from: BTreeSet<_> = report.paged_by().collect();
-                let seen = if from.is_empty() {
+            Self::LosesNothing => {
+                let untold = report.lost_untold();
+                let seen = match untold.first() {
+                    Some(document) => format!(
+                        "{} documents did not end and no event names them, such as {document}",
+                        untold.len()
+                    ),
+                    None => "every document ended, or an event names it".to_owned(),
+                };
+                (untold.is_empty(), seen)
+            }
+            Self::Page(incident) => {
+                let paged: BTreeSet<_> = report.paged_incidents().collect();
+                let seen = if paged.is_empty() {
                     NO_PAGE.to_owned()
                 } else {
-                    format!("pages came from {}", quoted(from.iter().copied()))
+                    format!("pages came of {}", quoted(paged.iter().copied()))
                 };
-                (from.contains(guard.as_str()), seen)
+                let is_met = paged.iter().any(|key| begins_with(key, incident));
+                (is_met, seen)
             }
             Self::Resolved => match still_open(report) {
                 None => (false, NO_PAGE.to_owned()),
@@ -83,6 +106,12 @@ impl Expectation {
         };
         (outcome, seen)
     }
+}
+
+/// Whether an incident's key begins with these parts.
+fn begins_with(key: &str, parts: &str) -> bool {
+    key.strip_prefix(parts)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 const NO_PAGE: &str = "no page came";

@@ -38,14 +38,17 @@ pub struct Fault {
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum What {
+    Abandon,
     AddTokens(u64),
     Correct,
     Deploy(Box<LineUp>),
+    Diverge,
     Fail(FailureKind),
     Hang,
     JumpClock { by: Duration, is_back: bool },
     LowerConfidence(Confidence),
     Silence,
+    SinkDown,
     SpreadConfidence(Confidence),
     StopFeedback,
 }
@@ -57,6 +60,8 @@ pub(super) enum Meets {
     Arrival,
     /// As its call ends.
     End,
+    /// As a shadow run compares its answer.
+    Comparison,
     /// As its answer is reviewed.
     Review,
 }
@@ -70,6 +75,11 @@ impl Fault {
             document_type: None,
             lasts: None,
         }
+    }
+
+    /// The application drops the permits of calls, as when it loses a document on the way.
+    pub fn abandon() -> Self {
+        Self::new(What::Abandon)
     }
 
     /// Prompts grow by so many tokens, as when a template or a document type grows without a
@@ -87,6 +97,14 @@ impl Fault {
     /// documents, and no end undoes it: inject another one.
     pub fn deploy(line_up: LineUp) -> Self {
         Self::new(What::Deploy(Box::new(line_up)))
+    }
+
+    /// Of the answers that a shadow run compares ([`Traffic::compared_with`]), this share differs in
+    /// the field of the traffic.
+    ///
+    /// [`Traffic::compared_with`]: super::Traffic::compared_with
+    pub fn diverge(share: Ratio) -> Self {
+        Self::new(What::Diverge).share(share)
     }
 
     /// Calls fail with this kind of failure: an outage (`ServerError`), throttling (`Throttled`),
@@ -121,6 +139,11 @@ impl Fault {
     /// Documents stop arriving.
     pub fn silence() -> Self {
         Self::new(What::Silence)
+    }
+
+    /// The sink takes no event, as when the pager itself is out: what is told meanwhile is lost.
+    pub fn sink_down() -> Self {
+        Self::new(What::SinkDown)
     }
 
     /// Confidences spread at the same mean: half of them rise by so much and half of them fall by
@@ -160,12 +183,17 @@ impl Fault {
 
     pub(super) fn meets(&self) -> Meets {
         match self.what {
-            What::AddTokens(_) | What::Deploy(_) | What::JumpClock { .. } | What::Silence => {
-                Meets::Arrival
-            }
-            What::Fail(_) | What::Hang | What::LowerConfidence(_) | What::SpreadConfidence(_) => {
-                Meets::End
-            }
+            What::AddTokens(_)
+            | What::Deploy(_)
+            | What::JumpClock { .. }
+            | What::Silence
+            | What::SinkDown => Meets::Arrival,
+            What::Abandon
+            | What::Fail(_)
+            | What::Hang
+            | What::LowerConfidence(_)
+            | What::SpreadConfidence(_) => Meets::End,
+            What::Diverge => Meets::Comparison,
             What::Correct | What::StopFeedback => Meets::Review,
         }
     }
@@ -191,10 +219,12 @@ impl Fault {
             What::Deploy(_) if self.lasts.is_some() => {
                 refuse("a deployment with an end", "another deployment to undo it")
             }
-            What::Deploy(_) | What::JumpClock { .. } if !is_whole || self.version.is_some() => {
+            What::Deploy(_) | What::JumpClock { .. } | What::SinkDown
+                if !is_whole || self.version.is_some() =>
+            {
                 refuse(
                     "a part of the documents",
-                    "all documents: a deployment and a clock concern all of them",
+                    "all documents: a deployment, a clock and a sink concern all of them",
                 )
             }
             _ if self.meets() == Meets::Arrival && self.version.is_some() => refuse(

@@ -1,5 +1,6 @@
 //! What a drill measured.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use serde::Serialize;
 
 use super::check::{Check, DrillOutcome};
 use super::simulation::Seen;
-use crate::event::{Event, Severity};
-use crate::name::VersionId;
+use crate::event::{Event, EventKind, LedgerEvent, Severity};
+use crate::name::{DocumentId, VersionId};
 use crate::time::{Timestamp, minutes};
 
 /// The result of a drill. Printed as a line for each expectation, and one for the numbers.
@@ -99,10 +100,17 @@ impl DrillReport {
         self.seen.last_version.as_ref()
     }
 
-    /// The guards whose pages came after the first fault; without a fault, of all pages.
-    pub(super) fn paged_by(&self) -> impl Iterator<Item = &str> {
-        self.pages_since_fault()
-            .map(|(_, event)| event.guard.as_str())
+    /// The keys of the incidents whose pages came after the first fault; without a fault, of all.
+    pub(super) fn paged_incidents(&self) -> impl Iterator<Item = &str> {
+        let pages = self.pages_since_fault();
+        pages.filter_map(|(_, event)| Some(event.incident.as_ref()?.key.as_str()))
+    }
+
+    /// The documents that did not end and that no event names.
+    pub(super) fn lost_untold(&self) -> Vec<&DocumentId> {
+        let told: BTreeSet<_> = self.events().filter_map(told_of).collect();
+        let lost = self.seen.lost.iter();
+        lost.filter(|document| !told.contains(document)).collect()
     }
 
     fn pages_since_fault(&self) -> impl Iterator<Item = &(Timestamp, Event)> {
@@ -124,6 +132,19 @@ impl DrillReport {
         }
         let unmet = self.seen.met.iter().position(|met| *met == 0)?;
         Some(format!("fault {} met no document", unmet + 1))
+    }
+}
+
+/// The document that an event says did not end.
+fn told_of(event: &Event) -> Option<&DocumentId> {
+    match &event.kind {
+        EventKind::Ledger(
+            LedgerEvent::Abandoned { document, .. }
+            | LedgerEvent::LostInRestart { document, .. }
+            | LedgerEvent::Overdue { document, .. }
+            | LedgerEvent::WrittenOff { document, .. },
+        ) => Some(document),
+        _ => None,
     }
 }
 

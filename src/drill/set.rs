@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use super::matrix::{Detection, DetectionMatrix, DetectionRow};
-use super::scenario::Scenario;
+use super::script::Script;
 use super::traffic::Traffic;
 use crate::error::Error;
 use crate::pipeline::Builder;
-use crate::time::hours;
+use crate::time::{Timestamp, hours};
 
 /// Runs one fault after the other against the same pipeline, with all of its guards and with each
 /// alone, and healthy traffic beside them.
@@ -41,7 +41,8 @@ use crate::time::hours;
 #[must_use = "a set of drills does nothing before `run`"]
 pub struct DrillSet<P> {
     production: P,
-    traffic: Vec<Traffic>,
+    /// The traffic of every drill.
+    script: Script,
     faults: Vec<(String, Fault)>,
     healthy: Option<Duration>,
     settling: Duration,
@@ -59,7 +60,7 @@ where
     pub fn new(production: P) -> Self {
         Self {
             production,
-            traffic: Vec::new(),
+            script: Script::default(),
             faults: Vec::new(),
             healthy: None,
             settling: hours(6),
@@ -69,7 +70,7 @@ where
 
     /// Adds documents that arrive in each drill.
     pub fn traffic(mut self, traffic: Traffic) -> Self {
-        self.traffic.push(traffic);
+        self.script.traffic.push(traffic);
         self
     }
 
@@ -77,6 +78,18 @@ where
     /// always pages sees every fault.
     pub fn healthy(mut self, length: Duration) -> Self {
         self.healthy = Some(length);
+        self
+    }
+
+    /// When each drill begins; see [`Drill::beginning_at`](crate::Drill::beginning_at).
+    pub fn beginning_at(mut self, begin: Timestamp) -> Self {
+        self.script.begin = begin;
+        self
+    }
+
+    /// What is drawn in each drill; see [`Drill::seed`](crate::Drill::seed).
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.script.seed = seed;
         self
     }
 
@@ -111,42 +124,36 @@ where
             .map(str::to_owned)
             .collect();
         drop(builder);
-        let length = self.settling.saturating_add(self.watching);
         let mut rows = Vec::new();
         for (name, fault) in &self.faults {
-            let faults = [(self.settling, fault.clone())];
+            let script = self.script_of(fault);
             rows.push(DetectionRow {
                 fault: name.clone(),
-                together: self.detect(&faults, length, None)?,
+                together: self.detect(&script, None)?,
                 alone: guards
                     .iter()
-                    .map(|guard| self.detect(&faults, length, Some(guard)))
+                    .map(|guard| self.detect(&script, Some(guard)))
                     .collect::<Result<_, _>>()?,
             });
         }
-        let calm = self.scenario(&[], healthy).run((self.production)()?)?;
+        let calm = self
+            .script
+            .with(Vec::new(), healthy)
+            .run((self.production)()?)?;
         Ok(DetectionMatrix::new(guards, rows, healthy, &calm))
     }
 
     /// What is seen of faults by one guard, or by all together.
-    fn detect(
-        &self,
-        faults: &[(Duration, Fault)],
-        length: Duration,
-        only: Option<&str>,
-    ) -> Result<Detection, Error> {
+    fn detect(&self, script: &Script, only: Option<&str>) -> Result<Detection, Error> {
         let is_chosen = |name: &str| only.is_none_or(|only| only == name);
         let builder = (self.production)()?.with_guards(is_chosen);
-        let report = self.scenario(faults, length).run(builder)?;
-        Ok(Detection::of(&report))
+        Ok(Detection::of(&script.run(builder)?))
     }
 
-    fn scenario<'a>(&'a self, faults: &'a [(Duration, Fault)], length: Duration) -> Scenario<'a> {
-        Scenario {
-            traffic: &self.traffic,
-            faults,
-            length,
-        }
+    fn script_of(&self, fault: &Fault) -> Script {
+        let length = self.settling.saturating_add(self.watching);
+        let faults = vec![(self.settling, fault.clone())];
+        self.script.with(faults, length)
     }
 
     /// Returns the healthy time.
@@ -177,9 +184,7 @@ where
                 let allowed = "a name that no other fault has, and that is not blank";
                 return Err(Error::invalid("fault of a drill set", name, allowed));
             }
-            let faults = [(self.settling, fault.clone())];
-            let length = self.settling.saturating_add(self.watching);
-            self.scenario(&faults, length).check()?;
+            self.script_of(fault).check()?;
         }
         Ok(healthy)
     }

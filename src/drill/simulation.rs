@@ -1,29 +1,27 @@
 //! Hours of a pipeline in milliseconds: a queue of actions on a virtual clock.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use serde::Serialize;
 
+use super::document::{Document, Drawn, Share};
 use super::fault::{Fault, Meets, What};
+use super::recorder::Recorder;
+use super::script::Script;
 use super::traffic::Traffic;
-use crate::call::{Call, Feedback, LineUp, Report, Ticket};
+use crate::call::{Call, Comparison, Difference, Feedback, LineUp, Report, Ticket};
 use crate::confidence::Confidence;
 use crate::error::Error;
-use crate::event::{Event, Severity};
+use crate::event::Event;
 use crate::name::{DocumentId, DocumentType, VersionId};
-use crate::pipeline::clock::{Clock, MockClock};
+use crate::pipeline::clock::MockClock;
 use crate::pipeline::{Builder, Permit, Pipeline, Settlement};
 use crate::ratio::Ratio;
-use crate::sink;
 use crate::time::{Timestamp, millis};
 
 /// How often a drill calls `tick`.
 const TICK_EVERY: Duration = Duration::from_secs(5);
-/// Every drill begins at Monday 2026-01-05, 08:00 UTC.
-pub(super) const BEGIN: Timestamp = Timestamp::from_millis(1_767_600_000_000);
 
 /// What was seen in a simulation.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -38,58 +36,48 @@ pub(super) struct Seen {
     pub(super) met_before_page: u64,
     /// The version of the last document that was admitted.
     pub(super) last_version: Option<VersionId>,
+    /// The documents that got no answer, no failure and no diversion.
+    pub(super) lost: BTreeSet<DocumentId>,
 }
 
-/// What reached the sink, and whether a page was among it since the first fault.
-#[derive(Default)]
-struct Delivered {
-    events: Vec<(Timestamp, Event)>,
-    is_broken: bool,
-    is_paged: bool,
-}
-
-pub(super) fn run(
-    production: Builder,
-    traffic: &[Traffic],
-    faults: &[(Duration, Fault)],
-    length: Duration,
-) -> Result<Seen, Error> {
-    let (time, clock) = (MockClock::at(BEGIN), MockClock::at(BEGIN));
-    let delivered = Arc::new(Mutex::new(Delivered::default()));
-    let recorder = {
-        let (delivered, time) = (Arc::clone(&delivered), time.clone());
-        sink::from_fn(move |event| {
-            let mut delivered = delivered.lock();
-            delivered.is_paged |= delivered.is_broken && event.severity == Severity::Page;
-            delivered.events.push((time.now(), event.clone()));
-        })
-    };
+pub(super) fn run(production: Builder, script: &Script) -> Result<Seen, Error> {
+    let (time, clock) = (MockClock::at(script.begin), MockClock::at(script.begin));
+    let recorder = Recorder::new(time.clone());
+    let pipeline = production
+        .rehearse(clock.clone(), recorder.clone())
+        .build()?;
     let mut simulation = Simulation {
-        pipeline: production.rehearse(clock.clone(), recorder).build()?,
+        pipeline,
+        script,
         time,
         clock,
-        delivered: Arc::clone(&delivered),
-        faults: faults.iter().map(|(_, fault)| (fault, false)).collect(),
+        jumps: (Duration::ZERO, Duration::ZERO),
+        recorder: recorder.clone(),
+        is_working: vec![false; script.faults.len()],
+        arrivals: vec![Duration::ZERO; script.traffic.len()],
         queue: BTreeMap::new(),
         planned: 0,
         seen: Seen {
-            met: vec![0; faults.len()],
+            met: vec![0; script.faults.len()],
             ..Seen::default()
         },
     };
-    for (number, (after, fault)) in faults.iter().enumerate() {
-        simulation.plan(BEGIN + *after, Action::Break(number));
+    for (number, (after, fault)) in script.faults.iter().enumerate() {
+        simulation.plan(script.begin + *after, Action::Break(number));
         if let Some(lasts) = fault.lasts {
-            simulation.plan(BEGIN + *after + lasts, Action::Mend(number));
+            simulation.plan(script.begin + *after + lasts, Action::Mend(number));
         }
     }
-    for traffic in traffic {
-        simulation.plan(BEGIN, Action::Arrive(traffic));
+    for (number, traffic) in script.traffic.iter().enumerate() {
+        let first = traffic.rates.as_ref().map_or(Duration::ZERO, |rates| {
+            rates.next(Duration::ZERO, Duration::ZERO, script.begin)
+        });
+        simulation.plan_arrival(number, first);
     }
-    simulation.plan(BEGIN, Action::Tick);
-    simulation.go_on_until(BEGIN + length)?;
+    simulation.plan(script.begin, Action::Tick);
+    simulation.go_on_until(script.begin + script.length)?;
     // Dropping the simulation abandons its open calls, which is no part of the drill.
-    let events = std::mem::take(&mut delivered.lock().events);
+    let events = recorder.take();
     Ok(Seen {
         events,
         ..simulation.seen
@@ -98,12 +86,17 @@ pub(super) fn run(
 
 struct Simulation<'a> {
     pipeline: Pipeline,
+    script: &'a Script,
     /// The drill's clock, and the pipeline's, which may have jumped.
     time: MockClock,
     clock: MockClock,
-    delivered: Arc<Mutex<Delivered>>,
-    /// The faults, and which of them are at work.
-    faults: Vec<(&'a Fault, bool)>,
+    /// How far the pipeline's clock has jumped forward, and back.
+    jumps: (Duration, Duration),
+    recorder: Recorder,
+    /// Which faults are at work.
+    is_working: Vec<bool>,
+    /// When the next document of each traffic comes, since the beginning.
+    arrivals: Vec<Duration>,
     /// The actions to come; the number keeps the order of actions at one time.
     queue: BTreeMap<(Timestamp, u64), Action<'a>>,
     planned: u64,
@@ -111,7 +104,7 @@ struct Simulation<'a> {
 }
 
 enum Action<'a> {
-    Arrive(&'a Traffic),
+    Arrive(usize),
     Break(usize),
     Complete(Permit, &'a Traffic, Document),
     Correct(Ticket, &'a Traffic),
@@ -119,35 +112,20 @@ enum Action<'a> {
     Tick,
 }
 
-/// The number of a document; it decides which shares the document is in.
-#[derive(Clone, Copy)]
-struct Document(u64);
-
-impl Document {
-    /// Whether it is in a share of all documents, spread evenly: the multiples of the golden ratio
-    /// leave no gaps and no clusters (Knuth, The Art of Computer Programming, volume 3, section
-    /// 6.4).
-    fn is_among(self, share: Ratio) -> bool {
-        const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
-        let point = self.0.wrapping_mul(GOLDEN_RATIO);
-        share.contains_hash(point)
-    }
-
-    /// A confidence of it, after a fault.
-    fn distorted(self, score: Confidence, what: &What) -> Confidence {
-        match what {
-            What::LowerConfidence(by) => score.lowered_by(*by),
-            What::SpreadConfidence(by) => {
-                let room = score.min(Confidence::CERTAIN.lowered_by(score));
-                let by = room.min(*by);
-                if self.is_among(Ratio::percent(50)) {
-                    score.raised_by(by, Confidence::CERTAIN)
-                } else {
-                    score.lowered_by(by)
-                }
+/// A confidence of a document, after a fault.
+fn distorted(document: Document, score: Confidence, what: &What) -> Confidence {
+    match what {
+        What::LowerConfidence(by) => score.lowered_by(*by),
+        What::SpreadConfidence(by) => {
+            let room = score.min(Confidence::CERTAIN.lowered_by(score));
+            let by = room.min(*by);
+            if document.is_among(Ratio::percent(50), Share::Rise) {
+                score.raised_by(by, Confidence::CERTAIN)
+            } else {
+                score.lowered_by(by)
             }
-            _ => score,
         }
+        _ => score,
     }
 }
 
@@ -157,6 +135,13 @@ impl<'a> Simulation<'a> {
         self.queue.insert((at, self.planned), action);
     }
 
+    fn plan_arrival(&mut self, number: usize, after: Duration) {
+        if let Some(arrival) = self.arrivals.get_mut(number) {
+            *arrival = after;
+        }
+        self.plan(self.script.begin + after, Action::Arrive(number));
+    }
+
     fn go_on_until(&mut self, end: Timestamp) -> Result<(), Error> {
         while let Some(((at, _), action)) = self.queue.pop_first() {
             if at > end {
@@ -164,31 +149,26 @@ impl<'a> Simulation<'a> {
                 break;
             }
             self.time.set(at);
-            self.clock.set(self.by_pipeline(at));
+            let (forward, back) = self.jumps;
+            let ahead = (at + forward).as_millis();
+            self.clock
+                .set(Timestamp::from_millis(ahead.saturating_sub(millis(back))));
             self.take(at, action)?;
         }
         Ok(())
     }
 
-    /// What the pipeline's clock shows at a time.
-    fn by_pipeline(&self, at: Timestamp) -> Timestamp {
-        let working = self.faults.iter().filter(|(_, is_working)| *is_working);
-        let (forward, back) = working.fold(
-            (Duration::ZERO, Duration::ZERO),
-            |(forward, back), (fault, _)| match fault.what {
-                What::JumpClock { by, is_back: false } => (forward.saturating_add(by), back),
-                What::JumpClock { by, is_back: true } => (forward, back.saturating_add(by)),
-                _ => (forward, back),
-            },
-        );
-        let ahead = at + forward;
-        Timestamp::from_millis(ahead.as_millis().saturating_sub(millis(back)))
-    }
-
     fn take(&mut self, now: Timestamp, action: Action<'a>) -> Result<(), Error> {
         match action {
-            Action::Arrive(traffic) => self.arrive(now, traffic)?,
-            Action::Break(number) => self.start(number)?,
+            Action::Arrive(number) => self.arrive(now, number)?,
+            Action::Break(number) => {
+                self.recorder.fault_began();
+                self.set_working(number, true);
+                let what = self.script.faults.get(number).map(|(_, fault)| &fault.what);
+                if let Some(What::Deploy(line_up)) = what {
+                    self.pipeline.deploy(LineUp::clone(line_up))?;
+                }
+            }
             Action::Complete(permit, traffic, document) => {
                 self.complete(now, permit, traffic, document);
             }
@@ -205,25 +185,28 @@ impl<'a> Simulation<'a> {
         Ok(())
     }
 
-    fn start(&mut self, number: usize) -> Result<(), Error> {
-        self.set_working(number, true);
-        self.delivered.lock().is_broken = true;
-        match self.faults.get(number) {
-            Some((
-                Fault {
-                    what: What::Deploy(line_up),
-                    ..
-                },
-                _,
-            )) => self.pipeline.deploy(LineUp::clone(line_up)),
-            _ => Ok(()),
-        }
-    }
-
     fn set_working(&mut self, number: usize, works: bool) {
-        if let Some((_, is_working)) = self.faults.get_mut(number) {
+        if let Some(is_working) = self.is_working.get_mut(number) {
             *is_working = works;
         }
+        let mut jumps = (Duration::ZERO, Duration::ZERO);
+        let mut is_down = false;
+        for fault in self.working() {
+            match fault.what {
+                What::JumpClock { by, is_back: false } => jumps.0 = jumps.0.saturating_add(by),
+                What::JumpClock { by, is_back: true } => jumps.1 = jumps.1.saturating_add(by),
+                What::SinkDown => is_down = true,
+                _ => {}
+            }
+        }
+        self.jumps = jumps;
+        self.recorder.set_down(is_down);
+    }
+
+    /// The faults at work.
+    fn working(&self) -> impl Iterator<Item = &'a Fault> {
+        let faults = self.script.faults.iter().zip(&self.is_working);
+        faults.filter_map(|((_, fault), is_working)| is_working.then_some(fault))
     }
 
     /// What the faults at work do to this document now; counts that they met it.
@@ -234,27 +217,31 @@ impl<'a> Simulation<'a> {
         document_type: &DocumentType,
         version: Option<&VersionId>,
     ) -> Vec<&'a What> {
-        let is_paged = self.delivered.lock().is_paged;
         let mut met = Vec::new();
-        for ((fault, is_working), count) in self.faults.iter().zip(&mut self.seen.met) {
-            let meets = *is_working
+        for (number, (_, fault)) in self.script.faults.iter().enumerate() {
+            let meets = self.is_working.get(number) == Some(&true)
                 && fault.meets() == when
                 && fault.concerns(document_type, version)
-                && document.is_among(fault.share);
+                && document.is_among(fault.share, Share::Fault(number));
             if meets {
-                *count += 1;
-                self.seen.met_before_page += u64::from(!is_paged);
+                if let Some(count) = self.seen.met.get_mut(number) {
+                    *count += 1;
+                }
+                self.seen.met_before_page += u64::from(!self.recorder.is_paged());
                 met.push(&fault.what);
             }
         }
         met
     }
 
-    fn arrive(&mut self, now: Timestamp, traffic: &'a Traffic) -> Result<(), Error> {
+    fn arrive(&mut self, now: Timestamp, number: usize) -> Result<(), Error> {
+        let Some(traffic) = self.script.traffic.get(number) else {
+            return Ok(());
+        };
         self.seen.documents += 1;
         let document = Document(self.seen.documents);
+        self.plan_next_after(document, traffic, number);
         let met = self.meet(Meets::Arrival, document, &traffic.document_type, None);
-        self.plan(now + traffic.gap, Action::Arrive(traffic));
         if met.iter().any(|what| matches!(what, What::Silence)) {
             return Ok(());
         }
@@ -266,11 +253,32 @@ impl<'a> Simulation<'a> {
         let id = DocumentId::new(format!("{}-{}", traffic.document_type, document.0))?;
         let call = Call::of(id, traffic.document_type.clone()).with_document_tokens(tokens);
         if let Some(permit) = self.pipeline.admit(&call).permit() {
-            self.seen.last_version = Some(permit.ticket().version().clone());
-            let complete = Action::Complete(permit, traffic, document);
-            self.plan(now + traffic.latency, complete);
+            if self.seen.last_version.as_ref() != Some(permit.ticket().version()) {
+                self.seen.last_version = Some(permit.ticket().version().clone());
+            }
+            let latency = traffic
+                .latency
+                .at(document.draw(Drawn::Latency, self.script.seed));
+            self.plan(now + latency, Action::Complete(permit, traffic, document));
         }
         Ok(())
+    }
+
+    /// Plans the arrival of the next document of this traffic.
+    fn plan_next_after(&mut self, document: Document, traffic: &Traffic, number: usize) {
+        let Script { begin, seed, .. } = *self.script;
+        let gap = traffic
+            .gaps
+            .as_ref()
+            .map_or(traffic.gap, |gaps| gaps.at(document.draw(Drawn::Gap, seed)));
+        let last = self.arrivals.get(number).copied().unwrap_or_default();
+        let next = traffic
+            .rates
+            .as_ref()
+            .map_or(last.saturating_add(gap), |rates| {
+                rates.next(last, gap, begin)
+            });
+        self.plan_arrival(number, next);
     }
 
     fn complete(
@@ -280,37 +288,90 @@ impl<'a> Simulation<'a> {
         traffic: &'a Traffic,
         document: Document,
     ) {
-        let ticket = permit.ticket().clone();
-        let version = Some(ticket.version());
-        let met = self.meet(Meets::End, document, &traffic.document_type, version);
+        let version = Some(permit.ticket().version().clone());
+        let met = self.meet(
+            Meets::End,
+            document,
+            &traffic.document_type,
+            version.as_ref(),
+        );
         if met.iter().any(|what| matches!(what, What::Hang)) {
             const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
+            self.seen.lost.insert(permit.ticket().document().clone());
             self.plan(NEVER, Action::Complete(permit, traffic, document));
             return;
         }
-        let failure = met.iter().find_map(|what| match what {
+        if met.iter().any(|what| matches!(what, What::Abandon)) {
+            self.seen.lost.insert(permit.ticket().document().clone());
+            drop(permit);
+            return;
+        }
+        let usual = traffic
+            .failing
+            .filter(|(_, share)| document.is_among(*share, Share::Failure))
+            .map(|(kind, _)| kind);
+        let by_fault = met.iter().find_map(|what| match what {
             What::Fail(kind) => Some(*kind),
             _ => None,
         });
-        if let Some(kind) = failure {
+        if let Some(kind) = by_fault.or(usual) {
             permit.fail(kind);
             return;
         }
-        let score = met.iter().fold(traffic.confidence, |score, what| {
-            document.distorted(score, what)
-        });
+        let usual = traffic
+            .confidence
+            .at(document.draw(Drawn::Confidence, self.script.seed));
+        let score = met
+            .iter()
+            .fold(usual, |score, what| distorted(document, score, what));
+        let ticket = permit.ticket().clone();
         let report = Report::new().confidence(&traffic.field, score.as_f64());
         let settlement = permit.answer(report);
-        if matches!(settlement, Settlement::Failed { .. }) {
+        if !matches!(settlement, Settlement::Failed { .. }) {
+            self.compare(&ticket, traffic, document);
+            self.review(now, ticket, traffic, document);
+        }
+    }
+
+    /// Reports what a shadow run saw, if it compares this answer.
+    fn compare(&mut self, ticket: &Ticket, traffic: &Traffic, document: Document) {
+        let Some((candidate, share)) = &traffic.compared else {
+            return;
+        };
+        if !document.is_among(*share, Share::Comparison) {
             return;
         }
-        let met = self.meet(Meets::Review, document, &traffic.document_type, version);
-        let is_corrected = document.is_among(traffic.corrections)
+        let met = self.meet(
+            Meets::Comparison,
+            document,
+            &traffic.document_type,
+            Some(ticket.version()),
+        );
+        let comparison = if met.is_empty() {
+            Comparison::Match
+        } else {
+            Comparison::Diverged(vec![Difference::changed(traffic.field.clone())])
+        };
+        self.pipeline
+            .observe(ticket, Feedback::compared(candidate.clone(), comparison));
+    }
+
+    /// Plans the correction of an answer, if reviewers correct it.
+    fn review(&mut self, now: Timestamp, ticket: Ticket, traffic: &'a Traffic, document: Document) {
+        let met = self.meet(
+            Meets::Review,
+            document,
+            &traffic.document_type,
+            Some(ticket.version()),
+        );
+        let is_corrected = document.is_among(traffic.corrections, Share::Correction)
             || met.iter().any(|what| matches!(what, What::Correct));
         let comes = !met.iter().any(|what| matches!(what, What::StopFeedback));
         if is_corrected && comes {
-            let correct = Action::Correct(ticket, traffic);
-            self.plan(now + traffic.correction_delay, correct);
+            let delay = traffic
+                .correction_delay
+                .at(document.draw(Drawn::CorrectionDelay, self.script.seed));
+            self.plan(now + delay, Action::Correct(ticket, traffic));
         }
     }
 }
@@ -326,7 +387,7 @@ mod tests {
     fn confidences_spread_at_the_same_mean_and_not_beyond_one() {
         let spread = What::SpreadConfidence(Confidence::percent(20));
         let mean = |usual: Confidence| {
-            let scores = (1..=1_000).map(|n| Document(n).distorted(usual, &spread));
+            let scores = (1..=1_000).map(|n| distorted(Document(n), usual, &spread));
             scores
                 .map(|score| f64::from(score.as_millionths()))
                 .sum::<f64>()
@@ -335,9 +396,11 @@ mod tests {
         assert!((mean(Confidence::percent(70)) - 0.70).abs() < 0.0084);
         let near_one = Confidence::percent(95);
         assert!((mean(near_one) - 0.95).abs() < 0.0021);
-        let highest = Document(1)
-            .distorted(near_one, &spread)
-            .max(Document(2).distorted(near_one, &spread));
+        let highest = distorted(Document(1), near_one, &spread).max(distorted(
+            Document(2),
+            near_one,
+            &spread,
+        ));
         assert!(highest <= Confidence::percent(100));
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use fusebox::drill::{DrillReport, Fault, Traffic};
-use fusebox::event::{BudgetEvent, DriftEvent, LedgerEvent, RolloutEvent};
+use fusebox::drill::{DrillOutcome, DrillReport, Fault, Traffic};
+use fusebox::event::{BudgetEvent, DriftEvent, LedgerEvent, RolloutEvent, ShadowEvent};
 use fusebox::{
     CanaryPolicy, Confidence, ConfidenceDriftMonitor, DocumentType, Drill, ErrorRateBreaker,
-    EventKind, FailureKind, LineUp, Pipeline, Ratio, RouteLedger, TokenBudget, Version, VersionId,
+    EventKind, FailureKind, LineUp, Pipeline, Ratio, RouteLedger, ShadowComparator, TokenBudget,
+    Version, VersionId,
 };
 
 use super::{HEALTHY, drill, production};
@@ -229,4 +230,58 @@ fn a_fault_of_one_version_ends_with_the_version_before() {
         pages, 1,
         "the previous version serves, and nothing else happens"
     );
+}
+
+/// One compared answer in ten differs: the shadow run says so, and asks nobody out of bed.
+#[test]
+fn a_candidate_that_diverges_is_told() {
+    let candidate = VersionId::new("v8").unwrap();
+    let production = || {
+        let shadow = ShadowComparator::builder(VersionId::new("v8")?).documents(200, 500);
+        Ok(Pipeline::builder(line_up()).guard(shadow.build()?))
+    };
+    let run = |fault: Option<Fault>| {
+        let traffic = Traffic::of("invoice", 600).unwrap();
+        let traffic = traffic.compared_with(candidate.clone(), Ratio::percent(50));
+        let drill = Drill::new(production).traffic(traffic);
+        let drill = fault
+            .into_iter()
+            .fold(drill, |drill, fault| drill.fault(minutes(0), fault));
+        drill.run_for(minutes(180)).unwrap()
+    };
+    let differs = |report: &DrillReport| {
+        report.events().any(|event| {
+            matches!(
+                event.kind,
+                EventKind::Shadow(ShadowEvent::ReviewRequested { .. })
+            )
+        })
+    };
+    let diverging = run(Some(Fault::diverge(Ratio::percent(20))));
+    assert!(
+        differs(&diverging),
+        "{:?}",
+        diverging.events().collect::<Vec<_>>()
+    );
+    assert!(!differs(&run(None)));
+}
+
+/// A page that is told while the pager is out is lost; the drill shows it.
+#[test]
+fn what_is_told_while_the_sink_is_down_is_lost() {
+    let run = |down: Duration| {
+        Drill::new(production)
+            .traffic(Traffic::of("invoice", 600).unwrap())
+            .traffic(Traffic::of("statement", 12).unwrap())
+            .fault(HEALTHY, Fault::sink_down().lasting(down))
+            .fault(
+                HEALTHY,
+                Fault::fail(FailureKind::ServerError).lasting(minutes(20)),
+            )
+            .expect_page("error-rate")
+            .run_for(minutes(85))
+            .unwrap()
+    };
+    assert_eq!(run(seconds(10)).outcome(), DrillOutcome::Passed);
+    assert_eq!(run(minutes(20)).outcome(), DrillOutcome::Failed);
 }

@@ -13,6 +13,7 @@ mod expectations;
 mod faults;
 mod runs;
 mod sets;
+mod traffic;
 
 /// What a service builds, without its sinks.
 fn production() -> Result<Builder, Error> {

@@ -21,7 +21,8 @@ fn healthy_traffic_pages_nobody() {
         report.false_pages()
     );
     assert_eq!(report.time_to_page(), None);
-    assert_eq!(report.events().count(), 1, "the deployment");
+    let events: Vec<_> = report.events().map(ToString::to_string).collect();
+    assert_eq!(events.len(), 1, "the deployment: {events:?}");
 }
 
 #[test]

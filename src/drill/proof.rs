@@ -1,0 +1,102 @@
+//! What a drill must show: expectations, and the guards without which they must not be met.
+
+use super::check::{Check, DrillOutcome};
+use super::expectation::{Expectation, quoted};
+use super::report::DrillReport;
+use super::script::Script;
+use crate::error::Error;
+use crate::pipeline::Builder;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Proof {
+    pub(super) expectations: Vec<Expectation>,
+    /// The guards without which the drill must fail.
+    pub(super) guards: Vec<String>,
+}
+
+impl Proof {
+    /// Runs the script against a pipeline, and against one without each of the guards.
+    pub(super) fn of(
+        &self,
+        script: &Script,
+        production: impl Fn() -> Result<Builder, Error>,
+    ) -> Result<DrillReport, Error> {
+        script.check()?;
+        self.check_faults(script)?;
+        let builder = production()?;
+        self.check_names(&builder)?;
+        let mut report = script.run(builder)?;
+        let checks: Vec<_> = self.checks(&report, None).collect();
+        let mut proofs = Vec::new();
+        for guard in &self.guards {
+            let without = production()?.with_guards(|name| name != guard);
+            proofs.push(self.prove(guard, &script.run(without)?));
+        }
+        for check in checks.into_iter().chain(proofs) {
+            report.add(check);
+        }
+        Ok(report)
+    }
+
+    /// The expectations, without those that a guard that is taken away cannot meet.
+    fn checks(&self, report: &DrillReport, without: Option<&str>) -> impl Iterator<Item = Check> {
+        let possible = self
+            .expectations
+            .iter()
+            .filter(move |expectation| without.is_none() || expectation.guard() != without);
+        possible.map(|expectation| expectation.check(report))
+    }
+
+    /// Whether the drill failed without this guard.
+    fn prove(&self, guard: &str, report: &DrillReport) -> Check {
+        let checks: Vec<_> = self.checks(report, Some(guard)).collect();
+        let unmet = checks
+            .iter()
+            .find(|check| check.outcome != DrillOutcome::Passed);
+        let (outcome, seen) = match unmet {
+            Some(check) if check.outcome == DrillOutcome::Blind => {
+                (DrillOutcome::Blind, check.seen.clone())
+            }
+            Some(check) => (DrillOutcome::Passed, format!("it fails: {}", check.seen)),
+            None if checks.is_empty() => (
+                DrillOutcome::Blind,
+                "nothing is expected that another guard could meet".to_owned(),
+            ),
+            None => (DrillOutcome::Failed, "it passes without it".to_owned()),
+        };
+        Check {
+            expected: format!("it fails without `{guard}`"),
+            outcome,
+            seen,
+        }
+    }
+
+    /// Refuses an expectation of a fault if there is none.
+    fn check_faults(&self, script: &Script) -> Result<(), Error> {
+        let needs_fault =
+            |expectation: &&Expectation| matches!(expectation, Expectation::Detected(_));
+        match self.expectations.iter().find(needs_fault) {
+            Some(expectation) if script.faults.is_empty() => Err(Error::invalid(
+                "drill expectation",
+                expectation,
+                "a fault to detect; add it with `.fault(..)`",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses guards that the pipeline does not have: a drill of a misspelt guard would prove
+    /// nothing.
+    fn check_names(&self, builder: &Builder) -> Result<(), Error> {
+        let names = builder.guard_names();
+        let paging = self.expectations.iter().filter_map(Expectation::guard);
+        let paging = paging.filter(|guard| *guard != "pipeline");
+        for guard in paging.chain(self.guards.iter().map(String::as_str)) {
+            if !names.contains(&guard) {
+                let allowed = format!("a guard of the pipeline: {}", quoted(names));
+                return Err(Error::invalid("drill guard", guard, allowed));
+            }
+        }
+        Ok(())
+    }
+}

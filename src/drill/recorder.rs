@@ -1,0 +1,72 @@
+//! The sink of a drill: what was told, when, and whether a page was among it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::event::{Event, Severity};
+use crate::pipeline::clock::{Clock, MockClock};
+use crate::sink::Sink;
+use crate::time::Timestamp;
+
+/// Keeps the events of a drill, with the time by the drill's clock; clones share them.
+#[derive(Clone, Debug)]
+pub(super) struct Recorder {
+    time: MockClock,
+    recorded: Arc<Recorded>,
+}
+
+#[derive(Debug, Default)]
+struct Recorded {
+    events: Mutex<Vec<(Timestamp, Event)>>,
+    is_down: AtomicBool,
+    is_broken: AtomicBool,
+    is_paged: AtomicBool,
+}
+
+impl Recorder {
+    pub(super) fn new(time: MockClock) -> Self {
+        Self {
+            time,
+            recorded: Arc::default(),
+        }
+    }
+
+    /// From now on pages are those of a fault.
+    pub(super) fn fault_began(&self) {
+        self.recorded.is_broken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a page came since the first fault.
+    pub(super) fn is_paged(&self) -> bool {
+        self.recorded.is_paged.load(Ordering::Relaxed)
+    }
+
+    /// Whether what is told is lost.
+    pub(super) fn set_down(&self, is_down: bool) {
+        self.recorded.is_down.store(is_down, Ordering::Relaxed);
+    }
+
+    pub(super) fn take(&self) -> Vec<(Timestamp, Event)> {
+        std::mem::take(&mut self.recorded.events.lock())
+    }
+}
+
+impl Sink for Recorder {
+    fn emit(&self, event: &Event) {
+        let Recorded {
+            events,
+            is_down,
+            is_broken,
+            is_paged,
+        } = &*self.recorded;
+        if is_down.load(Ordering::Relaxed) {
+            return;
+        }
+        if event.severity == Severity::Page && is_broken.load(Ordering::Relaxed) {
+            is_paged.store(true, Ordering::Relaxed);
+        }
+        events.lock().push((self.time.now(), event.clone()));
+    }
+}

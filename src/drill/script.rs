@@ -1,0 +1,84 @@
+//! What is run in a drill: documents, faults, from when, and for how long.
+
+use std::time::Duration;
+
+use super::fault::Fault;
+use super::report::DrillReport;
+use super::simulation;
+use super::traffic::Traffic;
+use crate::error::Error;
+use crate::pipeline::Builder;
+use crate::time::Timestamp;
+
+/// Monday 2026-01-05, 08:00 UTC.
+const MONDAY_MORNING: Timestamp = Timestamp::from_millis(1_767_600_000_000);
+
+#[derive(Clone, Debug)]
+pub(super) struct Script {
+    pub(super) traffic: Vec<Traffic>,
+    /// Each with the time after which it begins.
+    pub(super) faults: Vec<(Duration, Fault)>,
+    pub(super) length: Duration,
+    pub(super) begin: Timestamp,
+    pub(super) seed: u64,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            traffic: Vec::new(),
+            faults: Vec::new(),
+            length: Duration::ZERO,
+            begin: MONDAY_MORNING,
+            seed: 1,
+        }
+    }
+}
+
+impl Script {
+    /// The same traffic, with other faults and another length.
+    pub(super) fn with(&self, faults: Vec<(Duration, Fault)>, length: Duration) -> Self {
+        Self {
+            faults,
+            length,
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.traffic.is_empty() {
+            return Err(Error::invalid(
+                "drill traffic",
+                "none",
+                "at least one document type; add it with `.traffic(..)`",
+            ));
+        }
+        for traffic in &self.traffic {
+            traffic.check()?;
+        }
+        for (after, fault) in &self.faults {
+            fault.check()?;
+            if *after >= self.length {
+                let allowed = format!(
+                    "less than the length of the drill, {}",
+                    humantime::format_duration(self.length)
+                );
+                return Err(Error::invalid(
+                    "drill fault",
+                    humantime::format_duration(*after),
+                    allowed,
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn run(&self, builder: Builder) -> Result<DrillReport, Error> {
+        let first = self.faults.iter().map(|(after, _)| *after).min();
+        let seen = simulation::run(builder, self)?;
+        Ok(DrillReport::new(
+            first.map(|after| self.begin + after),
+            seen,
+        ))
+    }
+}
