@@ -106,10 +106,17 @@ struct Simulation<'a> {
 enum Action<'a> {
     Arrive(usize),
     Break(usize),
-    Complete(Permit, &'a Traffic, Document),
-    Correct(Ticket, &'a Traffic),
+    Complete(Box<OpenCall<'a>>),
+    Correct(Box<Ticket>, &'a Traffic),
     Mend(usize),
     Tick,
+}
+
+/// A call whose end is to come. It is boxed, as the queue moves its actions often.
+struct OpenCall<'a> {
+    permit: Permit,
+    traffic: &'a Traffic,
+    document: Document,
 }
 
 /// A confidence of a document, after a fault.
@@ -169,9 +176,7 @@ impl<'a> Simulation<'a> {
                     self.pipeline.deploy(LineUp::clone(line_up))?;
                 }
             }
-            Action::Complete(permit, traffic, document) => {
-                self.complete(now, permit, traffic, document);
-            }
+            Action::Complete(call) => self.complete(now, *call),
             Action::Correct(ticket, traffic) => {
                 self.pipeline
                     .observe(&ticket, Feedback::corrected(traffic.field.clone()));
@@ -259,7 +264,12 @@ impl<'a> Simulation<'a> {
             let latency = traffic
                 .latency
                 .at(document.draw(Drawn::Latency, self.script.seed));
-            self.plan(now + latency, Action::Complete(permit, traffic, document));
+            let call = OpenCall {
+                permit,
+                traffic,
+                document,
+            };
+            self.plan(now + latency, Action::Complete(Box::new(call)));
         }
         Ok(())
     }
@@ -281,13 +291,12 @@ impl<'a> Simulation<'a> {
         self.plan_arrival(number, next);
     }
 
-    fn complete(
-        &mut self,
-        now: Timestamp,
-        permit: Permit,
-        traffic: &'a Traffic,
-        document: Document,
-    ) {
+    fn complete(&mut self, now: Timestamp, call: OpenCall<'a>) {
+        let OpenCall {
+            permit,
+            traffic,
+            document,
+        } = call;
         let version = Some(permit.ticket().version().clone());
         let met = self.meet(
             Meets::End,
@@ -298,7 +307,12 @@ impl<'a> Simulation<'a> {
         if met.iter().any(|what| matches!(what, What::Hang)) {
             const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
             self.seen.lost.insert(permit.ticket().document().clone());
-            self.plan(NEVER, Action::Complete(permit, traffic, document));
+            let call = OpenCall {
+                permit,
+                traffic,
+                document,
+            };
+            self.plan(NEVER, Action::Complete(Box::new(call)));
             return;
         }
         if met.iter().any(|what| matches!(what, What::Abandon)) {
@@ -371,7 +385,7 @@ impl<'a> Simulation<'a> {
             let delay = traffic
                 .correction_delay
                 .at(document.draw(Drawn::CorrectionDelay, self.script.seed));
-            self.plan(now + delay, Action::Correct(ticket, traffic));
+            self.plan(now + delay, Action::Correct(Box::new(ticket), traffic));
         }
     }
 }
