@@ -10,6 +10,8 @@ mod proof;
 mod rates;
 mod recorder;
 mod report;
+#[cfg(feature = "toml")]
+mod scenario;
 mod script;
 mod set;
 mod simulation;
@@ -30,6 +32,8 @@ pub use distribution::{ConfidenceDistribution, DelayDistribution};
 pub use fault::Fault;
 pub use matrix::{Detection, DetectionMatrix, DetectionRow};
 pub use report::DrillReport;
+#[cfg(feature = "toml")]
+pub use scenario::{Scenario, ScenarioSet};
 pub use set::DrillSet;
 pub use traffic::Traffic;
 
@@ -141,6 +145,14 @@ where
     /// the guard; `pipeline` is the pipeline itself.
     pub fn expect_page(self, incident: impl Into<String>) -> Self {
         self.expect(Expectation::Page(incident.into()))
+    }
+
+    /// Expects an event with this name ([`EventKind::name`]) after the first fault began, of any
+    /// severity: for what nobody is paged for.
+    ///
+    /// [`EventKind::name`]: crate::EventKind::name
+    pub fn expect_event(self, name: impl Into<String>) -> Self {
+        self.expect(Expectation::Told(name.into()))
     }
 
     /// Expects that somebody is paged, and that the incident of each page has ended at the end of

@@ -32,6 +32,8 @@ pub struct Error(Box<Repr>);
 pub enum ErrorKind {
     /// A token counter could not count a text.
     Count,
+    /// A file cannot be read, or its content is not allowed.
+    File,
     /// A value or a configuration is not allowed.
     Invalid,
     /// A command was meant for an earlier [`Revision`](crate::Revision): look at the status again.
@@ -48,6 +50,8 @@ enum Repr {
         value: String,
         allowed: Cow<'static, str>,
     },
+    #[error("{place}: {reason}")]
+    File { place: String, reason: String },
     #[error("{command}: meant for revision {meant_for}, but it is {revision} now: {now}")]
     Outdated {
         command: String,
@@ -121,6 +125,16 @@ impl Error {
         }))
     }
 
+    /// An error for a file that cannot be read or is not allowed: where, such as `a.toml, line 3`,
+    /// and the reason.
+    #[cfg(feature = "toml")]
+    pub(crate) fn file(place: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self(Box::new(Repr::File {
+            place: place.to_string(),
+            reason: escaped(reason.to_string().chars()).collect(),
+        }))
+    }
+
     /// An error for a stored state that its owner cannot restore, and the reason.
     pub fn state(owner: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self(Box::new(Repr::State {
@@ -150,6 +164,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match *self.0 {
             Repr::Count { .. } => ErrorKind::Count,
+            Repr::File { .. } => ErrorKind::File,
             Repr::Invalid { .. } => ErrorKind::Invalid,
             Repr::Outdated { .. } => ErrorKind::Outdated,
             Repr::State { .. } => ErrorKind::State,
@@ -161,17 +176,17 @@ const EXCERPT_CHARS: usize = 120;
 const LONGEST_LINE: usize = 1_000;
 
 fn excerpt(text: &str) -> String {
-    let mut shown: String = text
-        .chars()
-        .take(EXCERPT_CHARS)
-        .flat_map(|c| {
-            let escaped = c.is_control().then(|| c.escape_default());
-            let plain = escaped.is_none().then_some(c);
-            escaped.into_iter().flatten().chain(plain)
-        })
-        .collect();
+    let mut shown: String = escaped(text.chars().take(EXCERPT_CHARS)).collect();
     if text.chars().nth(EXCERPT_CHARS).is_some() {
         shown.push('…');
     }
     shown
+}
+
+fn escaped(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
+    text.flat_map(|c| {
+        let escaped = c.is_control().then(|| c.escape_default());
+        let plain = escaped.is_none().then_some(c);
+        escaped.into_iter().flatten().chain(plain)
+    })
 }

@@ -19,6 +19,8 @@ pub(super) enum Expectation {
     Page(String),
     Resolved,
     ServedFrom(VersionId),
+    /// The name of an event.
+    Told(String),
 }
 
 impl fmt::Display for Expectation {
@@ -32,6 +34,7 @@ impl fmt::Display for Expectation {
             Self::Page(incident) => write!(f, "a page of `{incident}`"),
             Self::Resolved => f.write_str("every page's incident ends"),
             Self::ServedFrom(version) => write!(f, "version {version} serves at the end"),
+            Self::Told(name) => write!(f, "an event `{name}`"),
         }
     }
 }
@@ -98,6 +101,18 @@ impl Expectation {
                 Some(last) => (last == version, format!("version {last} serves")),
                 None => (false, "no document was admitted".to_owned()),
             },
+            Self::Told(name) => {
+                let told: BTreeSet<_> = report.told().collect();
+                let is_met = told.contains(name.as_str());
+                let seen = if is_met {
+                    "it came".to_owned()
+                } else if told.is_empty() {
+                    "no event came".to_owned()
+                } else {
+                    format!("events came with other names: {}", quoted(told))
+                };
+                (is_met, seen)
+            }
         };
         let outcome = if is_met {
             DrillOutcome::Passed

@@ -72,7 +72,7 @@ impl Proof {
     }
 
     /// Refuses an expectation of a fault if there is none.
-    fn check_faults(&self, script: &Script) -> Result<(), Error> {
+    pub(super) fn check_faults(&self, script: &Script) -> Result<(), Error> {
         let needs_fault =
             |expectation: &&Expectation| matches!(expectation, Expectation::Detected(_));
         match self.expectations.iter().find(needs_fault) {

@@ -106,6 +106,14 @@ impl DrillReport {
         pages.filter_map(|(_, event)| Some(event.incident.as_ref()?.key.as_str()))
     }
 
+    /// The names of the events after the first fault; without a fault, of all.
+    pub(super) fn told(&self) -> impl Iterator<Item = &'static str> {
+        let since = self.broken_at.unwrap_or(Timestamp::EPOCH);
+        let events = self.seen.events.iter();
+        let events = events.filter(move |(at, _)| *at >= since);
+        events.map(|(_, event)| event.kind.name())
+    }
+
     /// The documents that did not end and that no event names.
     pub(super) fn lost_untold(&self) -> Vec<&DocumentId> {
         let told: BTreeSet<_> = self.events().filter_map(told_of).collect();

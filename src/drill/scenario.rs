@@ -1,0 +1,181 @@
+//! Drills as files, for those who write no Rust.
+
+mod file;
+mod set;
+mod values;
+
+use std::path::Path;
+
+use self::file::ScenarioTable;
+use super::expectation::Expectation;
+use super::proof::Proof;
+use super::report::DrillReport;
+use super::script::Script;
+use crate::error::Error;
+use crate::pipeline::Builder;
+
+pub use set::ScenarioSet;
+
+/// A drill that stands in a TOML file: what arrives, what breaks, and what is expected.
+///
+/// ```
+/// use fusebox::drill::{DrillOutcome, Scenario};
+/// use fusebox::{ErrorRateBreaker, LineUp, Pipeline, Version};
+///
+/// let scenario = Scenario::from_toml(r#"
+///     name = "a fifth of the calls fails"
+///     length = "2h"
+///
+///     [[traffic]]
+///     of = "invoice"
+///     per_hour = 600
+///
+///     [[fault]]
+///     after = "1h"
+///     fail = "server_error"
+///     share = "20 %"
+///
+///     [expect]
+///     detects_within = "30m"
+///     pages = ["error-rate/failing"]
+///     must_fail_without = ["error-rate"]
+/// "#)?;
+/// let production = || {
+///     let line_up = LineUp::new(Version::new("v7", "gpt-4o")?);
+///     Ok(Pipeline::builder(line_up).guard(ErrorRateBreaker::default()))
+/// };
+/// let report = scenario.run(production)?;
+/// assert_eq!(report.outcome(), DrillOutcome::Passed, "{report}");
+/// # Ok::<(), fusebox::Error>(())
+/// ```
+///
+/// # What stands in it
+///
+/// A time is a text such as `"90s"` or `"1h 30m"`, a share one such as `"2.5 %"`, a confidence a
+/// number from 0 to 1. A key that is not in this list is an error; so is a fault that cannot be, in
+/// the words of the method of the same name in [`Drill`](crate::Drill),
+/// [`Traffic`](super::Traffic) and [`Fault`](super::Fault).
+///
+/// | key | what it is |
+/// |---|---|
+/// | `name` | what the scenario is called; the name of the file by default |
+/// | `length` | for how long it runs |
+/// | `beginning_at` | when it begins, such as `"2026-01-30T00:00:00Z"` |
+/// | `seed` | what is drawn |
+/// | `[[traffic]]` | at least one |
+/// | `of`, `per_hour` | the document type, and how many documents come in an hour |
+/// | `at_random` | `true` if they do not come at even intervals |
+/// | `by_hour` | 24 percentages of `per_hour`, from midnight in UTC |
+/// | `on_weekends`, `at_month_end` | a share; how many times as many |
+/// | `tokens` | the tokens of a document |
+/// | `latency` | a time, `{ exponential = "20s" }`, or `{ median = "10s", p95 = "60s" }` |
+/// | `failing` | `{ kind = "truncated", share = "1 %" }` |
+/// | `field` | the field that has the confidence and is corrected |
+/// | `confidence` | a number, or `{ mean = 0.95, deviation = 0.03 }` |
+/// | `corrections` | `{ share = "3 %", after = "1h" }`; `after` can be as `latency` |
+/// | `compared_with` | `{ candidate = "v8", share = "50 %" }` |
+/// | `[[fault]]` | none or more |
+/// | `after`, `lasting` | when it begins, and for how long it lasts |
+/// | `share`, `of_type`, `of_version` | which documents it meets |
+/// | one of `abandon`, `hang`, `silence`, `sink_down`, `stop_feedback` | `true` |
+/// | or one of `correct`, `diverge` | a share |
+/// | or `fail` | a [`FailureKind`](crate::FailureKind), such as `"server_error"` |
+/// | or `add_tokens` | a number |
+/// | or one of `lower_confidence`, `spread_confidence` | a number |
+/// | or one of `jump_clock_back`, `jump_clock_forward` | a time |
+/// | or `deploy` | `{ stable = { id = "v8", model = "gpt-4o", system_prompt_tokens = 1200, reserved_answer_tokens = 500 } }`, with `previous` and `candidate` alike |
+/// | `[expect]` | at least one of the following |
+/// | `detects_within` | a time |
+/// | `pages`, `events` | lists of incidents and of names of events |
+/// | `no_page`, `resolve`, `loses_nothing` | `true` |
+/// | `serves_from` | the id of a version |
+/// | `must_fail_without` | a list of guards |
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    name: String,
+    script: Script,
+    proof: Proof,
+}
+
+impl Scenario {
+    /// Reads a file. The error names the file, the line and what is allowed.
+    pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let text =
+            std::fs::read_to_string(path).map_err(|error| Error::file(path.display(), error))?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        Self::parse(&text, &name, &path.display().to_string())
+    }
+
+    /// Reads the text of a file. The error names the line and what is allowed.
+    pub fn from_toml(text: &str) -> Result<Self, Error> {
+        Self::parse(text, "scenario", "scenario")
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether nothing breaks in it, and nobody must be paged.
+    pub fn is_healthy(&self) -> bool {
+        self.script.faults.is_empty() && self.proof.expectations.contains(&Expectation::NoPage)
+    }
+
+    /// Runs it against the pipelines that this function builds; see
+    /// [`Drill::new`](crate::Drill::new) and [`Drill::run_for`](crate::Drill::run_for).
+    pub fn run(
+        &self,
+        production: impl Fn() -> Result<Builder, Error>,
+    ) -> Result<DrillReport, Error> {
+        self.proof.of(&self.script, production)
+    }
+
+    fn parse(text: &str, name: &str, place: &str) -> Result<Self, Error> {
+        let table: ScenarioTable = toml::from_str(text).map_err(|error| {
+            let line = error.span().map(|span| line_at(text, span.start));
+            let place = line.map_or(place.to_owned(), |line| format!("{place}, line {line}"));
+            Error::file(place, error.message())
+        })?;
+        let defaults = Script::default();
+        let scenario = Self {
+            proof: Proof {
+                expectations: table.expect.expectations(),
+                guards: table.expect.must_fail_without,
+            },
+            script: Script {
+                traffic: table.traffic.into_iter().map(|entry| entry.0).collect(),
+                faults: table
+                    .fault
+                    .into_iter()
+                    .map(|entry| (entry.after.0, entry.fault))
+                    .collect(),
+                length: table.length.0,
+                begin: table.beginning_at.map_or(defaults.begin, |begin| begin.0),
+                seed: table.seed.unwrap_or(defaults.seed),
+            },
+            name: table.name.unwrap_or_else(|| name.to_owned()),
+        };
+        let allowed = scenario.check();
+        allowed.map_err(|error| Error::file(place, error))?;
+        Ok(scenario)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.proof.expectations.is_empty() {
+            return Err(Error::invalid(
+                "[expect]",
+                "nothing",
+                "something without which the drill fails, such as `detects_within`",
+            ));
+        }
+        self.proof.check_faults(&self.script)?;
+        self.script.check()
+    }
+}
+
+/// The number of the line that a byte stands in.
+fn line_at(text: &str, byte: usize) -> usize {
+    let before = text.bytes().take(byte);
+    before.filter(|byte| *byte == b'\n').count() + 1
+}
