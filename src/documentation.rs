@@ -114,6 +114,7 @@ pub mod security {}
 /// [docs/traces.md]: traces
 /// [`canary_plan`]: files#examples
 /// [`detection_matrix`]: files#examples
+/// [drill example]: files#examples
 /// [`drift_delays`]: files#examples
 /// [`drift_week`]: files#examples
 /// [`headroom`]: files#examples

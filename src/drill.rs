@@ -12,6 +12,8 @@ mod recorder;
 mod report;
 #[cfg(feature = "toml")]
 mod scenario;
+#[cfg(feature = "toml")]
+mod scenario_set;
 mod script;
 mod set;
 mod simulation;
@@ -33,7 +35,9 @@ pub use fault::Fault;
 pub use matrix::{Detection, DetectionMatrix, DetectionRow};
 pub use report::DrillReport;
 #[cfg(feature = "toml")]
-pub use scenario::{Scenario, ScenarioSet};
+pub use scenario::Scenario;
+#[cfg(feature = "toml")]
+pub use scenario_set::ScenarioSet;
 pub use set::DrillSet;
 pub use traffic::Traffic;
 

@@ -50,18 +50,19 @@ impl Expectation {
 
     /// What became of it in this drill.
     pub(super) fn check(&self, report: &DrillReport) -> Check {
-        let (outcome, seen) = match report.blind() {
-            Some(why) => (DrillOutcome::Blind, why),
-            None => self.judge(report),
-        };
-        Check {
-            expected: self.to_string(),
-            outcome,
-            seen,
+        let check = self.judge(report);
+        match report.blind() {
+            Some(why) => Check {
+                outcome: DrillOutcome::Blind,
+                seen: why,
+                ..check
+            },
+            None => check,
         }
     }
 
-    fn judge(&self, report: &DrillReport) -> (DrillOutcome, String) {
+    /// What became of it, if the drill is not blind.
+    pub(super) fn judge(&self, report: &DrillReport) -> Check {
         let (is_met, seen) = match self {
             Self::Detected(within) => match report.time_to_page() {
                 Some(time) => (time <= *within, page_after(time)),
@@ -119,7 +120,11 @@ impl Expectation {
         } else {
             DrillOutcome::Failed
         };
-        (outcome, seen)
+        Check {
+            expected: self.to_string(),
+            outcome,
+            seen,
+        }
     }
 }
 

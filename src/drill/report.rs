@@ -7,9 +7,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::check::{Check, DrillOutcome};
-use super::simulation::Seen;
+use super::script::Script;
+use super::simulation::{self, Seen};
+use crate::error::Error;
 use crate::event::{Event, EventKind, LedgerEvent, Severity};
 use crate::name::{DocumentId, VersionId};
+use crate::pipeline::Builder;
 use crate::time::{Timestamp, minutes};
 
 /// The result of a drill. Printed as a line for each expectation, and one for the numbers.
@@ -23,12 +26,13 @@ pub struct DrillReport {
 }
 
 impl DrillReport {
-    pub(super) fn new(broken_at: Option<Timestamp>, seen: Seen) -> Self {
-        Self {
-            broken_at,
-            seen,
+    /// What this pipeline shows when the script is run against it.
+    pub(super) fn of(script: &Script, pipeline: Builder) -> Result<Self, Error> {
+        Ok(Self {
+            broken_at: script.broken_at(),
+            seen: simulation::run(pipeline, script)?,
             checks: Vec::new(),
-        }
+        })
     }
 
     pub(super) fn add(&mut self, check: Check) {

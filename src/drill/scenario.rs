@@ -1,7 +1,6 @@
 //! Drills as files, for those who write no Rust.
 
 mod file;
-mod set;
 mod values;
 
 use std::path::Path;
@@ -13,8 +12,6 @@ use super::report::DrillReport;
 use super::script::Script;
 use crate::error::Error;
 use crate::pipeline::Builder;
-
-pub use set::ScenarioSet;
 
 /// A drill that stands in a TOML file: what arrives, what breaks, and what is expected.
 ///

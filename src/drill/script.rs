@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use super::fault::Fault;
-use super::report::DrillReport;
-use super::simulation;
 use super::traffic::Traffic;
 use crate::error::Error;
-use crate::pipeline::Builder;
 use crate::time::Timestamp;
 
 /// Monday 2026-01-05, 08:00 UTC.
@@ -73,12 +70,9 @@ impl Script {
         Ok(())
     }
 
-    pub(super) fn run(&self, builder: Builder) -> Result<DrillReport, Error> {
+    /// When the first fault begins.
+    pub(super) fn broken_at(&self) -> Option<Timestamp> {
         let first = self.faults.iter().map(|(after, _)| *after).min();
-        let seen = simulation::run(builder, self)?;
-        Ok(DrillReport::new(
-            first.map(|after| self.begin + after),
-            seen,
-        ))
+        first.map(|after| self.begin + after)
     }
 }

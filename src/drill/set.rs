@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use super::matrix::{Detection, DetectionMatrix, DetectionRow};
+use super::report::DrillReport;
 use super::script::Script;
 use super::traffic::Traffic;
 use crate::error::Error;
@@ -136,10 +137,8 @@ where
                     .collect::<Result<_, _>>()?,
             });
         }
-        let calm = self
-            .script
-            .with(Vec::new(), healthy)
-            .run((self.production)()?)?;
+        let calm = self.script.with(Vec::new(), healthy);
+        let calm = DrillReport::of(&calm, (self.production)()?)?;
         Ok(DetectionMatrix::new(guards, rows, healthy, &calm))
     }
 
@@ -147,7 +146,7 @@ where
     fn detect(&self, script: &Script, only: Option<&str>) -> Result<Detection, Error> {
         let is_chosen = |name: &str| only.is_none_or(|only| only == name);
         let builder = (self.production)()?.with_guards(is_chosen);
-        Ok(Detection::of(&script.run(builder)?))
+        Ok(Detection::of(&DrillReport::of(script, builder)?))
     }
 
     fn script_of(&self, fault: &Fault) -> Script {

@@ -120,6 +120,10 @@ pub(super) struct FaultEntry {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of the file, and one of them is given"
+)]
 struct FaultTable {
     after: Time,
     lasting: Option<Time>,

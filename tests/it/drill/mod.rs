@@ -12,6 +12,8 @@ use crate::support::{line_up, minutes};
 mod expectations;
 mod faults;
 mod runs;
+#[cfg(feature = "toml")]
+mod scenarios;
 mod sets;
 mod traffic;
 

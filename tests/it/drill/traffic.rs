@@ -20,7 +20,7 @@ fn documents(traffic: Traffic, length: u64) -> u64 {
     let drill = Drill::new(production).traffic(traffic);
     let report = drill
         .beginning_at(FRIDAY)
-        .run_for(minutes(length) - seconds(1));
+        .run_for(minutes(length).saturating_sub(seconds(1)));
     report.unwrap().documents()
 }
 

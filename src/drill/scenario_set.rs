@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::Scenario;
+use super::scenario::Scenario;
 use crate::error::Error;
 
 /// The scenarios of a folder, one file each: a set of drills for those who write no Rust.

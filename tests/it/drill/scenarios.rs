@@ -1,0 +1,201 @@
+//! Drills as files: the starter set, and what is said of a file that is not one.
+
+use std::path::{Path, PathBuf};
+
+use fusebox::drill::{DrillOutcome, Scenario, ScenarioSet};
+use fusebox::pipeline::Builder;
+use fusebox::{
+    CanaryPolicy, ConfidenceDriftMonitor, DocumentType, Error, ErrorKind, ErrorRateBreaker, LineUp,
+    Pipeline, RouteLedger, ShadowComparator, TokenBudget, Version, VersionId,
+};
+
+use crate::support::minutes;
+
+fn starter_set() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/drill/scenarios")
+}
+
+/// The pipeline of `examples/drill/pipeline.toml`.
+fn production() -> Result<Builder, Error> {
+    let version = |id| {
+        let version = Version::new(id, "gpt-4")?.with_system_prompt_tokens(1_000);
+        Ok::<_, Error>(version.with_reserved_answer_tokens(500))
+    };
+    let line_up = LineUp::new(version("v7")?).with_previous(version("v6")?);
+    let ledger = RouteLedger::builder().expect(DocumentType::new("statement")?, minutes(20));
+    Ok(Pipeline::builder(line_up)
+        .guard(TokenBudget::builder().build()?)
+        .guard(ErrorRateBreaker::default())
+        .guard(ConfidenceDriftMonitor::default())
+        .guard(ledger.build()?)
+        .guard(CanaryPolicy::default())
+        .guard(ShadowComparator::builder(VersionId::new("v8")?).build()?))
+}
+
+#[test]
+fn each_scenario_of_the_starter_set_passes_and_fails_without_its_guard() {
+    let set = ScenarioSet::from_folder(starter_set()).unwrap();
+    for scenario in set.scenarios() {
+        let report = scenario.run(production).unwrap();
+        let name = scenario.name();
+        assert_eq!(report.outcome(), DrillOutcome::Passed, "{name}: {report}");
+        let is_proven = report
+            .checks()
+            .iter()
+            .any(|check| check.expected.starts_with("it fails without"));
+        assert_eq!(is_proven, !scenario.is_healthy(), "{name}");
+    }
+    assert_eq!(set.scenarios().len(), 20);
+}
+
+const OUTAGE: &str = r#"
+name = "outage"
+length = "2h"
+
+[[traffic]]
+of = "invoice"
+per_hour = 600
+
+[[fault]]
+after = "1h"
+fail = "server_error"
+share = "20 %"
+
+[expect]
+detects_within = "30m"
+"#;
+
+#[test]
+fn a_scenario_is_a_drill() {
+    let report = Scenario::from_toml(OUTAGE).unwrap().run(production);
+    let report = report.unwrap();
+    assert_eq!(report.outcome(), DrillOutcome::Passed, "{report}");
+    // Twenty percent exceed 5 % in 15 minutes after 3 min 45 s, and a call takes 20 s.
+    assert!(report.time_to_page().unwrap() <= minutes(4), "{report}");
+}
+
+/// One thing in the file is wrong; the error names its line and what is allowed.
+#[test]
+fn a_file_that_is_wrong_is_refused_with_its_line() {
+    let cases = [
+        (
+            "share = \"20 %\"",
+            "shar = \"20 %\"",
+            "scenario, line 12: unknown field `shar`, expected one of `after`, `lasting`, `share`, \
+             `of_type`, `of_version`, `abandon`, `add_tokens`, `correct`, `deploy`, `diverge`, \
+             `fail`, `hang`, `jump_clock_back`, `jump_clock_forward`, `lower_confidence`, \
+             `silence`, `sink_down`, `spread_confidence`, `stop_feedback`",
+        ),
+        (
+            "share = \"20 %\"",
+            "share = \"120 %\"",
+            "scenario, line 12: share: got `120 %`, expected 0 % to 100 %, with at most two decimal \
+             places",
+        ),
+        (
+            "after = \"1h\"",
+            "after = \"soon\"",
+            "scenario, line 10: time: got `soon`, expected a time such as `90s`, `30m` or `1h 30m`",
+        ),
+        (
+            "per_hour = 600",
+            "per_hour = 0",
+            "scenario, line 5: drill traffic per hour: got `0`, expected 1 to 3600000 documents",
+        ),
+        (
+            "fail = \"server_error\"",
+            "hang = true\nfail = \"server_error\"",
+            "scenario, line 9: what goes wrong: got `none or several`, expected one of abandon, \
+             add_tokens, correct, deploy, diverge, fail, hang, jump_clock_back, \
+             jump_clock_forward, lower_confidence, silence, sink_down, spread_confidence, \
+             stop_feedback",
+        ),
+        (
+            "after = \"1h\"",
+            "after = \"2h\"",
+            "scenario: drill fault: got `2h`, expected less than the length of the drill, 2h",
+        ),
+        (
+            "detects_within = \"30m\"",
+            "",
+            "scenario: [expect]: got `nothing`, expected something without which the drill fails, \
+             such as `detects_within`",
+        ),
+        (
+            "per_hour = 600",
+            "per_hour = 600\nconfidence = 1.5",
+            "scenario, line 8: confidence: got `1.5`, expected a number from 0 to 1",
+        ),
+        (
+            "per_hour = 600",
+            "per_hour = 600\nlatency = { median = \"10s\" }",
+            "scenario, line 8: expected a time, `{ exponential = \"4h\" }`, or `{ median = \"10s\", \
+             p95 = \"60s\" }`",
+        ),
+        ("length", "length = ", "scenario, line 3: "),
+    ];
+    for (right, wrong, expected) in cases {
+        let error = Scenario::from_toml(&OUTAGE.replacen(right, wrong, 1)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::File, "{error}");
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
+    let one_kind = OUTAGE.replace("server_error", "sever_error");
+    let error = Scenario::from_toml(&one_kind).unwrap_err().to_string();
+    assert!(error.starts_with("scenario, line 11: unknown variant `sever_error`"));
+    assert!(error.contains("`server_error`"), "{error}");
+}
+
+#[test]
+fn a_guard_that_is_misspelt_is_refused_when_it_runs() {
+    let misspelt = format!("{OUTAGE}must_fail_without = [\"error-rat\"]\n");
+    let error = Scenario::from_toml(&misspelt).unwrap().run(production);
+    let error = error.unwrap_err().to_string();
+    assert!(error.starts_with("drill guard: got `error-rat`, expected a guard of the pipeline"));
+}
+
+/// A folder of its own for one test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn of(name: &str, files: &[(&str, &str)]) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("scenarios-{name}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        for (file, text) in files {
+            std::fs::write(folder.join(file), text).unwrap();
+        }
+        Self(folder)
+    }
+
+    fn refused(&self) -> String {
+        let error = ScenarioSet::from_folder(&self.0).unwrap_err().to_string();
+        error.replace(&format!("{}", self.0.display()), "FOLDER")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_set_without_a_healthy_scenario_is_refused() {
+    const WHY: &str = "FOLDER: no scenario without a fault expects `no_page = true`: guards that \
+                       always page would pass";
+    let only_outage = Folder::of("outage", &[("a.toml", OUTAGE), ("notes.txt", "not one")]);
+    assert_eq!(only_outage.refused(), WHY);
+    assert_eq!(Folder::of("empty", &[]).refused(), WHY);
+}
+
+#[test]
+fn a_set_names_the_file_that_is_wrong() {
+    let wrong = Folder::of("wrong", &[("a.toml", OUTAGE), ("b.toml", "length = 3")]);
+    assert!(wrong.refused().starts_with("FOLDER/b.toml, line 1: "));
+    let twice = Folder::of("twice", &[("a.toml", OUTAGE), ("b.toml", OUTAGE)]);
+    assert_eq!(
+        twice.refused(),
+        "FOLDER: two scenarios have the name `outage`"
+    );
+    let missing = ScenarioSet::from_folder("no-such-folder").unwrap_err();
+    assert!(missing.to_string().starts_with("no-such-folder: "));
+}
