@@ -64,6 +64,13 @@ pub enum PipelineEvent {
         pinned_to: VersionId,
         version: VersionId,
     },
+    /// A person began a rollout although its [`Readiness`](crate::drill::Readiness) had these gaps.
+    RolloutForced {
+        candidate: VersionId,
+        who: String,
+        why: String,
+        gaps: Vec<String>,
+    },
     /// A sink panicked, so events did not reach it. `panics` counts from the start of the pipeline.
     SinkBroken { panics: u64 },
     /// A guard in a dry run would have sent a document to another version or model (`route`),
@@ -90,6 +97,7 @@ impl PipelineEvent {
             Self::LargerModel { .. } => "larger_model",
             Self::NoTick { .. } => "no_tick",
             Self::PinLost { .. } => "pin_lost",
+            Self::RolloutForced { .. } => "rollout_forced",
             Self::SinkBroken { .. } => "sink_broken",
             Self::WouldAct { .. } => "would_act",
             Self::WouldRefuse { .. } => "would_refuse",
@@ -174,6 +182,18 @@ impl fmt::Display for PipelineEvent {
                 f,
                 "{document} is pinned to {pinned_to}, and {version} serves it"
             ),
+            Self::RolloutForced {
+                candidate,
+                who,
+                why,
+                gaps,
+            } => {
+                let gaps = gaps.join("; ");
+                write!(
+                    f,
+                    "{who} began the rollout of {candidate}, which is not ready: {gaps} ({why})"
+                )
+            }
             Self::SinkBroken { panics } => {
                 let noun = one_or_more(*panics, "panic", "panics");
                 write!(
