@@ -2,8 +2,10 @@
 
 mod check;
 mod expectation;
+mod failure_mode;
 mod fault;
 mod matrix;
+mod readiness;
 mod report;
 mod scenario;
 mod set;
@@ -19,8 +21,10 @@ use expectation::{Expectation, quoted};
 use scenario::Scenario;
 
 pub use check::{Check, DrillOutcome};
+pub use failure_mode::FailureMode;
 pub use fault::Fault;
 pub use matrix::{Detection, DetectionMatrix, DetectionRow};
+pub use readiness::{Gap, Readiness, ReadinessBuilder};
 pub use report::DrillReport;
 pub use set::DrillSet;
 pub use traffic::Traffic;

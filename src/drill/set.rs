@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::failure_mode::FailureMode;
 use super::fault::Fault;
 use super::matrix::{Detection, DetectionMatrix, DetectionRow};
 use super::scenario::Scenario;
@@ -110,6 +111,7 @@ where
             .into_iter()
             .map(str::to_owned)
             .collect();
+        let settings = builder.settings_hash();
         drop(builder);
         let length = self.settling.saturating_add(self.watching);
         let mut rows = Vec::new();
@@ -117,6 +119,7 @@ where
             let faults = [(self.settling, fault.clone())];
             rows.push(DetectionRow {
                 fault: name.clone(),
+                mode: FailureMode::of(fault),
                 together: self.detect(&faults, length, None)?,
                 alone: guards
                     .iter()
@@ -125,7 +128,7 @@ where
             });
         }
         let calm = self.scenario(&[], healthy).run((self.production)()?)?;
-        Ok(DetectionMatrix::new(guards, rows, healthy, &calm))
+        Ok(DetectionMatrix::new(settings, guards, rows, healthy, &calm))
     }
 
     /// What is seen of faults by one guard, or by all together.

@@ -30,9 +30,7 @@ use super::{Guard, Mounted};
 pub struct SettingsHash(u64);
 
 impl SettingsHash {
-    pub(crate) fn of<'a>(
-        guards: impl IntoIterator<Item = &'a Mounted<Box<dyn Guard>>>,
-    ) -> Self {
+    pub(crate) fn of<'a>(guards: impl IntoIterator<Item = &'a Mounted<Box<dyn Guard>>>) -> Self {
         let mut texts: Vec<_> = guards.into_iter().map(text).collect();
         texts.sort_unstable();
         Self(XxHash3_64::oneshot(texts.concat().as_bytes()))
