@@ -50,18 +50,18 @@ impl Detection {
 }
 
 /// An optional duration as whole milliseconds, for serde.
-mod optional_millis {
+pub(super) mod optional_millis {
     use super::{Deserialize, Deserializer, Duration, Serialize, Serializer, millis};
 
     #[expect(clippy::ref_option, reason = "serde calls it with a reference")]
-    pub(super) fn serialize<S: Serializer>(
+    pub(in crate::drill) fn serialize<S: Serializer>(
         time: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         time.map(millis).serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(in crate::drill) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
         let time = Option::<u64>::deserialize(deserializer)?;

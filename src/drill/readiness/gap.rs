@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::drill::failure_mode::FailureMode;
+use crate::drill::matrix::optional_millis;
 use crate::guard::SettingsHash;
 use crate::name::VersionId;
-use crate::time::{as_millis, millis};
+use crate::time::as_millis;
 
 /// Something that a rollout is not ready without. Printed as one line: what is missing, and what to
 /// do about it. [docs/readiness.md](crate::documentation::readiness) explains each.
@@ -28,7 +29,7 @@ pub enum Gap {
     DrillFailed {
         mode: FailureMode,
         fault: String,
-        #[serde(rename = "seen_ms", serialize_with = "optional_millis")]
+        #[serde(rename = "seen_ms", with = "optional_millis")]
         seen: Option<Duration>,
         #[serde(rename = "within_ms", with = "as_millis")]
         within: Duration,
@@ -64,14 +65,6 @@ pub enum Gap {
     NoShadowRun { candidate: VersionId, why: String },
     /// The shadow run does not clear the candidate: it is not over, or nobody has reviewed it.
     NotCleared { candidate: VersionId, why: String },
-}
-
-#[expect(clippy::ref_option, reason = "serde calls it with a reference")]
-fn optional_millis<S: Serializer>(
-    time: &Option<Duration>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    time.map(millis).serialize(serializer)
 }
 
 impl fmt::Display for Gap {
