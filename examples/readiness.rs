@@ -38,12 +38,14 @@ struct Args {
 fn production(line_up: LineUp, without: Option<&str>) -> Result<Builder, Error> {
     let has = |guard: &str| without != Some(guard);
     let budget = has("token-budget").then(|| TokenBudget::builder().build());
+    let ledger = RouteLedger::builder().expect(DocumentType::new("invoice")?, HOUR / 3);
+    let ledger = has("ledger").then(|| ledger.build());
     let pager = sink::pager(sink::from_fn(|event| eprintln!("page: {event}")));
     Ok(Pipeline::builder(line_up)
         .guard(budget.transpose()?)
         .guard(has("error-rate").then(ErrorRateBreaker::default))
         .guard(has("confidence-drift").then(ConfidenceDriftMonitor::default))
-        .guard(has("ledger").then(RouteLedger::default))
+        .guard(ledger.transpose()?)
         .guard(has("canary").then(CanaryPolicy::default))
         .sink(Filter::at_least(Severity::Page, pager)))
 }
@@ -100,7 +102,7 @@ fn readiness(without: Option<&str>) -> Result<Readiness, Error> {
         .drilled(&drilled(without)?)
         .rollout(
             &CanaryPolicy::default(),
-            &traffic.reviewed_after(Duration::from_secs(20 * 60)),
+            &traffic.reviewed_after(Duration::from_secs(15 * 60)),
         )
         .accept(
             FailureMode::ConfidenceSpreads,

@@ -44,7 +44,7 @@ pub trait Sink: fmt::Debug + Send + Sync {
 
     /// Whether a page that it takes reaches the operator on call. False by default: of a file or a
     /// queue nobody knows who reads it. Mark a sink that does with [`pager`].
-    fn pages(&self) -> bool {
+    fn reaches_operator(&self) -> bool {
         false
     }
 }
@@ -58,8 +58,8 @@ impl<S: Sink + ?Sized> Sink for Arc<S> {
         (**self).flush();
     }
 
-    fn pages(&self) -> bool {
-        (**self).pages()
+    fn reaches_operator(&self) -> bool {
+        (**self).reaches_operator()
     }
 }
 
@@ -72,8 +72,8 @@ impl<S: Sink + ?Sized> Sink for Box<S> {
         (**self).flush();
     }
 
-    fn pages(&self) -> bool {
-        (**self).pages()
+    fn reaches_operator(&self) -> bool {
+        (**self).reaches_operator()
     }
 }
 
@@ -143,8 +143,8 @@ impl Sink for Fanout {
         self.each(|sink| sink.flush());
     }
 
-    fn pages(&self) -> bool {
-        self.0.iter().any(Sink::pages)
+    fn reaches_operator(&self) -> bool {
+        self.0.iter().any(Sink::reaches_operator)
     }
 }
 
@@ -179,8 +179,8 @@ impl<S: Sink> Sink for Filter<S> {
         self.sink.flush();
     }
 
-    fn pages(&self) -> bool {
-        self.sink.pages()
+    fn reaches_operator(&self) -> bool {
+        self.sink.reaches_operator()
     }
 }
 
@@ -195,7 +195,7 @@ impl<S: Sink> Sink for Filter<S> {
 /// let to_pager = sink::from_fn(|event| { /* .. post it to the pager's API .. */ # let _ = event;
 /// });
 /// let pager = Filter::at_least(Severity::Page, sink::pager(to_pager));
-/// assert!(pager.pages());
+/// assert!(pager.reaches_operator());
 /// ```
 pub fn pager<S: Sink>(sink: S) -> Pager<S> {
     Pager(sink)
@@ -214,7 +214,7 @@ impl<S: Sink> Sink for Pager<S> {
         self.0.flush();
     }
 
-    fn pages(&self) -> bool {
+    fn reaches_operator(&self) -> bool {
         true
     }
 }

@@ -36,7 +36,7 @@ struct Output {
 
 /// Whether a page reaches the operator by one of these sinks.
 pub(super) fn has_pager(sinks: &[Box<dyn Sink>]) -> bool {
-    sinks.iter().any(Sink::pages)
+    sinks.iter().any(Sink::reaches_operator)
 }
 
 impl Delivery {

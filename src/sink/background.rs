@@ -63,7 +63,7 @@ pub fn background(
         let allowed = "a name without the NUL character";
         return Err(Error::invalid("name of a sink", name, allowed));
     }
-    let pages = sink.pages();
+    let reaches_operator = sink.reaches_operator();
     let (sender, events) = channel(capacity);
     let (running, ended) = mpsc::channel::<()>();
     let panics = Arc::new(AtomicU64::new(0));
@@ -83,7 +83,7 @@ pub fn background(
         thread: thread.thread().id(),
         ended: Mutex::new(ended),
         panics,
-        pages,
+        reaches_operator,
         wait_on_drop: WAIT_ON_DROP,
     })
 }
@@ -113,7 +113,7 @@ pub struct Background {
     /// Disconnected when the thread has ended.
     ended: Mutex<Receiver<()>>,
     panics: Arc<AtomicU64>,
-    pages: bool,
+    reaches_operator: bool,
     wait_on_drop: Duration,
 }
 
@@ -145,8 +145,8 @@ impl Sink for Background {
         }
     }
 
-    fn pages(&self) -> bool {
-        self.pages
+    fn reaches_operator(&self) -> bool {
+        self.reaches_operator
     }
 }
 
