@@ -1,6 +1,7 @@
 //! The gate before a rollout: each gap appears when it should, and goes when it is closed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use fusebox::drill::{
@@ -71,12 +72,16 @@ fn gaps<P: Fn() -> Result<Builder, Error>>(asked: ReadinessBuilder<P>) -> Vec<Ga
     asked.check().unwrap().gaps().to_vec()
 }
 
+/// Asked once, as the forecast simulates hundreds of rollouts.
 fn ready() -> Readiness {
-    only(FailureMode::CallsFail, breaker_and_canary)
-        .drilled(&drilled(breaker_and_canary, outage()))
-        .rollout(&CanaryPolicy::default(), &enough_traffic())
-        .check()
-        .unwrap()
+    static READY: LazyLock<Readiness> = LazyLock::new(|| {
+        only(FailureMode::CallsFail, breaker_and_canary)
+            .drilled(&drilled(breaker_and_canary, outage()))
+            .rollout(&CanaryPolicy::default(), &enough_traffic())
+            .check()
+            .unwrap()
+    });
+    READY.clone()
 }
 
 #[test]
