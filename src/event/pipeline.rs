@@ -112,16 +112,7 @@ impl fmt::Display for PipelineEvent {
                 stable,
                 previous,
                 candidate,
-            } => {
-                write!(f, "deployed: production {stable}")?;
-                if let Some(previous) = previous {
-                    write!(f, ", previous version {previous}")?;
-                }
-                if let Some(candidate) = candidate {
-                    write!(f, ", candidate {candidate}")?;
-                }
-                Ok(())
-            }
+            } => write_deployed(f, stable, previous.as_ref(), candidate.as_ref()),
             Self::Diverted {
                 document,
                 destination,
@@ -206,18 +197,43 @@ impl fmt::Display for PipelineEvent {
                 route,
                 reasons,
                 ..
-            } => match route {
-                Some(route) => write!(f, "{document} would have gone to {route}"),
-                None => write!(
-                    f,
-                    "{document} would have been diverted or sent to review: {}",
-                    Listed(reasons)
-                ),
-            },
+            } => write_would_act(f, document, route.as_deref(), reasons),
             Self::WouldRefuse { reason } => {
                 write!(f, "would have refused the deployment: {reason}")
             }
         }
+    }
+}
+
+fn write_deployed(
+    f: &mut fmt::Formatter<'_>,
+    stable: &VersionId,
+    previous: Option<&VersionId>,
+    candidate: Option<&VersionId>,
+) -> fmt::Result {
+    write!(f, "deployed: production {stable}")?;
+    if let Some(previous) = previous {
+        write!(f, ", previous version {previous}")?;
+    }
+    if let Some(candidate) = candidate {
+        write!(f, ", candidate {candidate}")?;
+    }
+    Ok(())
+}
+
+fn write_would_act(
+    f: &mut fmt::Formatter<'_>,
+    document: &DocumentId,
+    route: Option<&str>,
+    reasons: &BTreeSet<Reason>,
+) -> fmt::Result {
+    match route {
+        Some(route) => write!(f, "{document} would have gone to {route}"),
+        None => write!(
+            f,
+            "{document} would have been diverted or sent to review: {}",
+            Listed(reasons)
+        ),
     }
 }
 

@@ -27,7 +27,7 @@ fn pager() -> sink::Pager<MemorySink> {
 
 fn breaker_and_canary() -> Result<Builder, Error> {
     Ok(Pipeline::builder(line_up())
-        .guard(ErrorRateBreaker::default())
+        .guard(ErrorRateBreaker::builder().build()?)
         .guard(CanaryPolicy::default())
         .sink(pager()))
 }
@@ -143,7 +143,7 @@ fn a_drill_that_saw_nothing_came_late_or_met_nothing_is_a_gap() {
     let mode = FailureMode::CallsFail;
     let outage_seen = drilled(breaker_and_canary, outage());
     let seen = outage_seen.rows()[0].together.time_to_page;
-    let within = seen.unwrap() - Duration::from_millis(1);
+    let within = seen.unwrap().saturating_sub(Duration::from_millis(1));
     let asked = |within| {
         let asked = only(mode, breaker_and_canary).drilled(&outage_seen);
         gaps(asked.known_within(mode, within))
