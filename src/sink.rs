@@ -192,8 +192,7 @@ impl<S: Sink> Sink for Filter<S> {
 /// ```
 /// use fusebox::{Severity, sink::{self, Filter, Sink}};
 ///
-/// let to_pager = sink::from_fn(|event| { /* .. post it to the pager's API .. */ # let _ = event;
-/// });
+/// let to_pager = sink::from_fn(|event| println!("{event}")); // post it to the pager's API instead
 /// let pager = Filter::at_least(Severity::Page, sink::pager(to_pager));
 /// assert!(pager.reaches_operator());
 /// ```
