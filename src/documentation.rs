@@ -35,6 +35,13 @@ pub mod drift {}
 #[doc = include_str!("../docs/detection.md")]
 pub mod detection {}
 
+/// What a rollout needs before it begins: the failure modes, the guard for each, and how to close a
+/// gap.
+///
+/// [detection.md]: detection
+#[doc = include_str!("../docs/readiness.md")]
+pub mod readiness {}
+
 /// How rollouts end, simulated beside other rules.
 #[doc = include_str!("../docs/rollouts.md")]
 pub mod rollouts {}

@@ -4,10 +4,12 @@ mod check;
 mod distribution;
 mod document;
 mod expectation;
+mod failure_mode;
 mod fault;
 mod matrix;
 mod proof;
 mod rates;
+mod readiness;
 mod recorder;
 mod report;
 #[cfg(feature = "toml")]
@@ -31,8 +33,10 @@ use script::Script;
 
 pub use check::{Check, DrillOutcome};
 pub use distribution::{ConfidenceDistribution, DelayDistribution};
+pub use failure_mode::FailureMode;
 pub use fault::Fault;
 pub use matrix::{Detection, DetectionMatrix, DetectionRow};
+pub use readiness::{Gap, Readiness, ReadinessBuilder};
 pub use report::DrillReport;
 #[cfg(feature = "toml")]
 pub use scenario::Scenario;

@@ -36,6 +36,8 @@ pub enum ErrorKind {
     File,
     /// A value or a configuration is not allowed.
     Invalid,
+    /// A rollout is not [ready](crate::drill::Readiness).
+    NotReady,
     /// A command was meant for an earlier [`Revision`](crate::Revision): look at the status again.
     Outdated,
     /// A stored state cannot be read, or belongs to something else.
@@ -59,6 +61,8 @@ enum Repr {
         revision: Revision,
         now: String,
     },
+    #[error("rollout of {candidate} is not ready: {gaps}")]
+    NotReady { candidate: String, gaps: String },
     #[error("token counter `{counter}`: {reason}")]
     Count { counter: String, reason: String },
     #[error("state of `{owner}`: {reason}")]
@@ -117,6 +121,14 @@ impl Error {
         }))
     }
 
+    /// An error for a rollout that may not begin, and why, in one line.
+    pub(crate) fn not_ready(candidate: impl fmt::Display, gaps: &[String]) -> Self {
+        Self(Box::new(Repr::NotReady {
+            candidate: candidate.to_string(),
+            gaps: gaps.join("; "),
+        }))
+    }
+
     /// An error for a text that a token counter could not count, and the reason.
     pub fn count(counter: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self(Box::new(Repr::Count {
@@ -166,6 +178,7 @@ impl Error {
             Repr::Count { .. } => ErrorKind::Count,
             Repr::File { .. } => ErrorKind::File,
             Repr::Invalid { .. } => ErrorKind::Invalid,
+            Repr::NotReady { .. } => ErrorKind::NotReady,
             Repr::Outdated { .. } => ErrorKind::Outdated,
             Repr::State { .. } => ErrorKind::State,
         }

@@ -45,6 +45,7 @@ mod context;
 mod incident;
 mod incidents;
 mod mounted;
+mod settings_hash;
 mod state;
 mod trouble;
 mod vote;
@@ -62,6 +63,7 @@ pub(crate) use context::Marks;
 pub use incidents::Incidents;
 pub(crate) use incidents::Register;
 pub use mounted::Mounted;
+pub use settings_hash::SettingsHash;
 pub use state::State;
 pub use trouble::Trouble;
 pub use vote::{Acceptance, Divert, Route, Verdict};
@@ -108,6 +110,16 @@ pub trait Guard: fmt::Debug + Send + Sync {
     /// only one pipeline can hold at a time; `None` for a guard without such state.
     fn attached(&self) -> Option<&Attached> {
         None
+    }
+
+    /// The settings that decide what the guard reports, as one text: the same for two guards that
+    /// were built alike, on every machine. Empty by default, as for a guard without settings. The
+    /// versions of a rollout are no settings.
+    ///
+    /// **When:** drills and a [`Readiness`](crate::drill::Readiness) ask whether the guards have
+    /// changed since ([`SettingsHash`]).
+    fn settings(&self) -> String {
+        String::new()
     }
 
     /// **When:** once per call, before the call. Votes on the version that serves it; must not
@@ -188,6 +200,10 @@ macro_rules! forward_to_inner {
 
             fn attached(&self) -> Option<&Attached> {
                 (**self).attached()
+            }
+
+            fn settings(&self) -> String {
+                (**self).settings()
             }
 
             fn route(&self, call: &Call<'_>, cx: &Cx<'_>) -> Route {

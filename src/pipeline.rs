@@ -22,8 +22,8 @@ use std::sync::Arc;
 
 use crate::call::{Call, Feedback, LineUp, Outcome, Report, Ticket};
 use crate::error::Error;
-use crate::event::OpenIncident;
-use crate::guard::{Acceptance, Divert};
+use crate::event::{EventKind, OpenIncident, PipelineEvent, Severity};
+use crate::guard::{Acceptance, Divert, SettingsHash};
 use crate::time::Timestamp;
 use member::Member;
 use step::{OWN_NAME, Shared};
@@ -164,6 +164,22 @@ impl Pipeline {
             step.announce(&line_up);
             Ok(())
         })
+    }
+
+    /// A hash of its guards and their settings, as they are now.
+    pub fn settings_hash(&self) -> SettingsHash {
+        SettingsHash::of(self.0.guards.iter().map(Member::held))
+    }
+
+    /// Whether a page reaches the operator by one of its sinks.
+    pub(crate) fn has_pager(&self) -> bool {
+        self.0.delivery.has_pager
+    }
+
+    /// Leaves an event about what a person has done.
+    pub(crate) fn record(&self, event: PipelineEvent) {
+        self.0
+            .step(|step| step.emit(Severity::Warning, EventKind::Pipeline(event)));
     }
 
     /// What a restart would lose: the state of every guard, and the fingerprint of each version

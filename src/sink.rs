@@ -41,6 +41,12 @@ pub trait Sink: fmt::Debug + Send + Sync {
     ///
     /// The pipeline calls it after events, when it ticks and when its last clone is dropped.
     fn flush(&self) {}
+
+    /// Whether a page that it takes reaches the operator on call. False by default: of a file or a
+    /// queue nobody knows who reads it. Mark a sink that does with [`pager`].
+    fn reaches_operator(&self) -> bool {
+        false
+    }
 }
 
 impl<S: Sink + ?Sized> Sink for Arc<S> {
@@ -51,6 +57,10 @@ impl<S: Sink + ?Sized> Sink for Arc<S> {
     fn flush(&self) {
         (**self).flush();
     }
+
+    fn reaches_operator(&self) -> bool {
+        (**self).reaches_operator()
+    }
 }
 
 impl<S: Sink + ?Sized> Sink for Box<S> {
@@ -60,6 +70,10 @@ impl<S: Sink + ?Sized> Sink for Box<S> {
 
     fn flush(&self) {
         (**self).flush();
+    }
+
+    fn reaches_operator(&self) -> bool {
+        (**self).reaches_operator()
     }
 }
 
@@ -128,6 +142,10 @@ impl Sink for Fanout {
     fn flush(&self) {
         self.each(|sink| sink.flush());
     }
+
+    fn reaches_operator(&self) -> bool {
+        self.0.iter().any(Sink::reaches_operator)
+    }
 }
 
 /// Forwards only events of at least one severity.
@@ -159,5 +177,43 @@ impl<S: Sink> Sink for Filter<S> {
 
     fn flush(&self) {
         self.sink.flush();
+    }
+
+    fn reaches_operator(&self) -> bool {
+        self.sink.reaches_operator()
+    }
+}
+
+/// A sink of which you say that its pages reach the operator on call.
+///
+/// A [`Readiness`](crate::drill::Readiness) asks for one. fusebox cannot see where a closure or a
+/// channel leads, so that is yours to say, and to try: let a drill of yours page somebody.
+///
+/// ```
+/// use fusebox::{Severity, sink::{self, Filter, Sink}};
+///
+/// let to_pager = sink::from_fn(|event| println!("{event}")); // post it to the pager's API instead
+/// let pager = Filter::at_least(Severity::Page, sink::pager(to_pager));
+/// assert!(pager.reaches_operator());
+/// ```
+pub fn pager<S: Sink>(sink: S) -> Pager<S> {
+    Pager(sink)
+}
+
+/// A sink whose pages reach the operator on call; made by [`pager`].
+#[derive(Debug)]
+pub struct Pager<S>(S);
+
+impl<S: Sink> Sink for Pager<S> {
+    fn emit(&self, event: &Event) {
+        self.0.emit(event);
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+
+    fn reaches_operator(&self) -> bool {
+        true
     }
 }

@@ -3,17 +3,20 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::failure_mode::FailureMode;
 use super::report::DrillReport;
+use crate::format::Format;
+use crate::guard::SettingsHash;
 use crate::time::millis;
 
 /// What was seen of a fault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Detection {
     /// The time from the fault to the first page; `None` if none came.
-    #[serde(rename = "time_to_page_ms", serialize_with = "optional_millis")]
+    #[serde(rename = "time_to_page_ms", with = "optional_millis")]
     pub time_to_page: Option<Duration>,
     /// The guard that paged first.
     pub paged_by: Option<String>,
@@ -33,7 +36,7 @@ impl Detection {
         }
     }
 
-    fn is_seen_within(&self, time: Duration) -> bool {
+    pub(super) fn is_seen_within(&self, time: Duration) -> bool {
         self.blind.is_none() && self.time_to_page.is_some_and(|seen| seen <= time)
     }
 
@@ -46,20 +49,34 @@ impl Detection {
     }
 }
 
-#[expect(clippy::ref_option, reason = "serde calls it with a reference")]
-fn optional_millis<S: Serializer>(
-    time: &Option<Duration>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    time.map(millis).serialize(serializer)
+/// An optional duration as whole milliseconds, for serde.
+pub(super) mod optional_millis {
+    use super::{Deserialize, Deserializer, Duration, Serialize, Serializer, millis};
+
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference")]
+    pub(in crate::drill) fn serialize<S: Serializer>(
+        time: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        time.map(millis).serialize(serializer)
+    }
+
+    pub(in crate::drill) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        let time = Option::<u64>::deserialize(deserializer)?;
+        Ok(time.map(Duration::from_millis))
+    }
 }
 
 /// A fault, and what was seen of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DetectionRow {
     /// The name of the fault.
     pub fault: String,
+    /// The failure mode that it stands for, if it stands for one.
+    pub mode: Option<FailureMode>,
     /// What all guards together saw.
     pub together: Detection,
     /// What each guard saw alone, in the order of [`DetectionMatrix::guards`].
@@ -72,9 +89,14 @@ pub struct DetectionRow {
 /// Printed as a table in Markdown: a line for each fault, with the time to the page of all guards
 /// together, who paged, how many documents the fault met before it, and the time of each guard
 /// alone. "-" is a fault that was not seen, "blind" one that met no document.
-#[derive(Clone, Debug, Serialize)]
+///
+/// Its JSON can be read again, in another process too, as the evidence of a
+/// [`Readiness`](super::Readiness).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use = "a fault that nobody sees is told only here"]
 pub struct DetectionMatrix {
+    format: Format<1>,
+    settings: SettingsHash,
     guards: Vec<String>,
     rows: Vec<DetectionRow>,
     #[serde(rename = "healthy_ms", with = "crate::time::as_millis")]
@@ -84,17 +106,25 @@ pub struct DetectionMatrix {
 
 impl DetectionMatrix {
     pub(super) fn new(
+        settings: SettingsHash,
         guards: Vec<String>,
         rows: Vec<DetectionRow>,
         healthy: Duration,
         calm: &DrillReport,
     ) -> Self {
         Self {
+            format: Format,
+            settings,
             guards,
             rows,
             healthy,
             false_pages: calm.false_pages().len() as u64,
         }
+    }
+
+    /// The guards and settings that were drilled.
+    pub fn settings(&self) -> SettingsHash {
+        self.settings
     }
 
     /// The names of the guards.
@@ -113,6 +143,11 @@ impl DetectionMatrix {
         let unseen = |row: &&DetectionRow| !row.together.is_seen_within(time);
         let unseen = self.rows.iter().filter(unseen);
         unseen.map(|row| row.fault.as_str()).collect()
+    }
+
+    /// For how long healthy traffic ran.
+    pub fn healthy(&self) -> Duration {
+        self.healthy
     }
 
     /// How many pages came in the healthy time.

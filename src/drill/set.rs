@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::failure_mode::FailureMode;
 use super::fault::Fault;
 use super::matrix::{Detection, DetectionMatrix, DetectionRow};
 use super::report::DrillReport;
@@ -124,12 +125,14 @@ where
             .into_iter()
             .map(str::to_owned)
             .collect();
+        let settings = builder.settings_hash();
         drop(builder);
         let mut rows = Vec::new();
         for (name, fault) in &self.faults {
             let script = self.script_of(fault);
             rows.push(DetectionRow {
                 fault: name.clone(),
+                mode: FailureMode::of(fault),
                 together: self.detect(&script, None)?,
                 alone: guards
                     .iter()
@@ -139,7 +142,7 @@ where
         }
         let calm = self.script.with(Vec::new(), healthy);
         let calm = DrillReport::of(&calm, (self.production)()?)?;
-        Ok(DetectionMatrix::new(guards, rows, healthy, &calm))
+        Ok(DetectionMatrix::new(settings, guards, rows, healthy, &calm))
     }
 
     /// What is seen of faults by one guard, or by all together.

@@ -64,6 +64,13 @@ pub enum PipelineEvent {
         pinned_to: VersionId,
         version: VersionId,
     },
+    /// A person began a rollout although its [`Readiness`](crate::drill::Readiness) had these gaps.
+    RolloutForced {
+        candidate: VersionId,
+        who: String,
+        why: String,
+        gaps: Vec<String>,
+    },
     /// A sink panicked, so events did not reach it. `panics` counts from the start of the pipeline.
     SinkBroken { panics: u64 },
     /// A guard in a dry run would have sent a document to another version or model (`route`),
@@ -90,6 +97,7 @@ impl PipelineEvent {
             Self::LargerModel { .. } => "larger_model",
             Self::NoTick { .. } => "no_tick",
             Self::PinLost { .. } => "pin_lost",
+            Self::RolloutForced { .. } => "rollout_forced",
             Self::SinkBroken { .. } => "sink_broken",
             Self::WouldAct { .. } => "would_act",
             Self::WouldRefuse { .. } => "would_refuse",
@@ -104,16 +112,7 @@ impl fmt::Display for PipelineEvent {
                 stable,
                 previous,
                 candidate,
-            } => {
-                write!(f, "deployed: production {stable}")?;
-                if let Some(previous) = previous {
-                    write!(f, ", previous version {previous}")?;
-                }
-                if let Some(candidate) = candidate {
-                    write!(f, ", candidate {candidate}")?;
-                }
-                Ok(())
-            }
+            } => write_deployed(f, stable, previous.as_ref(), candidate.as_ref()),
             Self::Diverted {
                 document,
                 destination,
@@ -174,6 +173,18 @@ impl fmt::Display for PipelineEvent {
                 f,
                 "{document} is pinned to {pinned_to}, and {version} serves it"
             ),
+            Self::RolloutForced {
+                candidate,
+                who,
+                why,
+                gaps,
+            } => {
+                let gaps = gaps.join("; ");
+                write!(
+                    f,
+                    "{who} began the rollout of {candidate}, which is not ready: {gaps} ({why})"
+                )
+            }
             Self::SinkBroken { panics } => {
                 let noun = one_or_more(*panics, "panic", "panics");
                 write!(
@@ -186,18 +197,43 @@ impl fmt::Display for PipelineEvent {
                 route,
                 reasons,
                 ..
-            } => match route {
-                Some(route) => write!(f, "{document} would have gone to {route}"),
-                None => write!(
-                    f,
-                    "{document} would have been diverted or sent to review: {}",
-                    Listed(reasons)
-                ),
-            },
+            } => write_would_act(f, document, route.as_deref(), reasons),
             Self::WouldRefuse { reason } => {
                 write!(f, "would have refused the deployment: {reason}")
             }
         }
+    }
+}
+
+fn write_deployed(
+    f: &mut fmt::Formatter<'_>,
+    stable: &VersionId,
+    previous: Option<&VersionId>,
+    candidate: Option<&VersionId>,
+) -> fmt::Result {
+    write!(f, "deployed: production {stable}")?;
+    if let Some(previous) = previous {
+        write!(f, ", previous version {previous}")?;
+    }
+    if let Some(candidate) = candidate {
+        write!(f, ", candidate {candidate}")?;
+    }
+    Ok(())
+}
+
+fn write_would_act(
+    f: &mut fmt::Formatter<'_>,
+    document: &DocumentId,
+    route: Option<&str>,
+    reasons: &BTreeSet<Reason>,
+) -> fmt::Result {
+    match route {
+        Some(route) => write!(f, "{document} would have gone to {route}"),
+        None => write!(
+            f,
+            "{document} would have been diverted or sent to review: {}",
+            Listed(reasons)
+        ),
     }
 }
 

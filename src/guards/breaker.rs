@@ -335,6 +335,10 @@ impl Guard for ErrorRateBreaker {
         Some(&self.attached)
     }
 
+    fn settings(&self) -> String {
+        self.core.lock().settings()
+    }
+
     fn route(&self, call: &Call<'_>, cx: &Cx<'_>) -> Route {
         if !self.attention.load(Ordering::Acquire) {
             return Route::Abstain;

@@ -428,6 +428,10 @@ impl Guard for ConfidenceDriftMonitor {
         Some(&self.attached)
     }
 
+    fn settings(&self) -> String {
+        format!("{:?}", self.settings)
+    }
+
     fn review(&self, ticket: &Ticket, report: &Report, cx: &Cx<'_>) -> Acceptance {
         let mut core = self.core.lock();
         core.catch_up(&self.settings, cx);

@@ -332,6 +332,10 @@ impl Guard for RouteLedger {
         Some(&self.attached)
     }
 
+    fn settings(&self) -> String {
+        format!("{:?}", self.settings)
+    }
+
     fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
         let mut core = self.core.lock();
         Self::begin_step(&mut core, cx);

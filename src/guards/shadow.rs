@@ -290,6 +290,10 @@ impl Guard for ShadowComparator {
         Some(&self.attached)
     }
 
+    fn settings(&self) -> String {
+        self.settings.as_text()
+    }
+
     fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
         match signal {
             Signal::Feedback(Feedback::Compared(result)) => {

@@ -432,6 +432,18 @@ impl Guard for TokenBudget {
         Some(&self.attached)
     }
 
+    fn settings(&self) -> String {
+        let Self {
+            models,
+            otherwise,
+            larger_model_alarm,
+            measure_all,
+            ..
+        } = self;
+        let models = models.settings();
+        format!("{models} {otherwise:?} {larger_model_alarm} {measure_all}")
+    }
+
     fn check(&self, call: &Call<'_>, version: &Version, cx: &Cx<'_>) -> Verdict {
         let Ok(estimators) = self.models.estimators(version) else {
             self.record_over_budget(call, version, None, 0, Severity::Page, cx);

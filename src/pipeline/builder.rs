@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::Pipeline;
 use super::clock::{Clock, MockClock, SystemClock};
-use super::delivery::Delivery;
+use super::delivery::{Delivery, has_pager};
 use super::losses::Losses;
 use super::member::{Member, name_of};
 use super::step::{OWN_NAME, Shared};
@@ -18,7 +18,7 @@ use super::timeline::Timeline;
 use super::versions::KnownVersions;
 use crate::call::LineUp;
 use crate::error::Error;
-use crate::guard::{Guard, Incidents, Mount, Mounted};
+use crate::guard::{Guard, Incidents, Mount, Mounted, SettingsHash};
 use crate::sink::Sink;
 
 impl Pipeline {
@@ -90,6 +90,21 @@ impl Builder {
     /// The names of its guards.
     pub(crate) fn guard_names(&self) -> Vec<&str> {
         self.guards.iter().map(name_of).collect()
+    }
+
+    /// Its guards, as they are mounted.
+    pub(crate) fn mounted(&self) -> &[Mounted<Box<dyn Guard>>] {
+        &self.guards
+    }
+
+    /// Whether a page reaches the operator by one of its sinks.
+    pub(crate) fn has_pager(&self) -> bool {
+        has_pager(&self.sinks)
+    }
+
+    /// A hash of its guards and their settings.
+    pub fn settings_hash(&self) -> SettingsHash {
+        SettingsHash::of(&self.guards)
     }
 
     /// The same pipeline with those of its guards whose names are chosen.

@@ -17,6 +17,8 @@ pub(super) struct Delivery {
     sink_panics: AtomicU64,
     /// How many sinks panicked at the last event that they got.
     broken_sinks: AtomicUsize,
+    /// Whether a page reaches the operator by one of the sinks.
+    pub(super) has_pager: bool,
 }
 
 #[derive(Debug)]
@@ -32,9 +34,15 @@ struct Output {
     is_broken: bool,
 }
 
+/// Whether a page reaches the operator by one of these sinks.
+pub(super) fn has_pager(sinks: &[Box<dyn Sink>]) -> bool {
+    sinks.iter().any(Sink::reaches_operator)
+}
+
 impl Delivery {
     pub(super) fn new(sinks: Vec<Box<dyn Sink>>) -> Self {
         Self {
+            has_pager: has_pager(&sinks),
             outbox: Outbox::of_pipeline(),
             sinks: Mutex::new(Sinks {
                 all: sinks.into_iter().map(Output::new).collect(),

@@ -38,6 +38,10 @@ impl Member {
         }
     }
 
+    pub(super) fn held(&self) -> &Mounted<Box<dyn Guard>> {
+        &self.held
+    }
+
     /// Takes the guard for this pipeline; an error if another has it.
     pub(super) fn attach(&mut self) -> Result<(), Error> {
         if let Some(mark) = self.held.guard.attached() {

@@ -269,7 +269,7 @@ impl Step<'_> {
         }
     }
 
-    fn emit(&self, severity: Severity, kind: EventKind) {
+    pub(super) fn emit(&self, severity: Severity, kind: EventKind) {
         self.own_cx().emit(severity, kind);
     }
 

@@ -63,6 +63,7 @@ pub fn background(
         let allowed = "a name without the NUL character";
         return Err(Error::invalid("name of a sink", name, allowed));
     }
+    let reaches_operator = sink.reaches_operator();
     let (sender, events) = channel(capacity);
     let (running, ended) = mpsc::channel::<()>();
     let panics = Arc::new(AtomicU64::new(0));
@@ -82,6 +83,7 @@ pub fn background(
         thread: thread.thread().id(),
         ended: Mutex::new(ended),
         panics,
+        reaches_operator,
         wait_on_drop: WAIT_ON_DROP,
     })
 }
@@ -111,6 +113,7 @@ pub struct Background {
     /// Disconnected when the thread has ended.
     ended: Mutex<Receiver<()>>,
     panics: Arc<AtomicU64>,
+    reaches_operator: bool,
     wait_on_drop: Duration,
 }
 
@@ -140,6 +143,10 @@ impl Sink for Background {
         if let Some(sender) = &self.sender {
             sender.emit(event);
         }
+    }
+
+    fn reaches_operator(&self) -> bool {
+        self.reaches_operator
     }
 }
 

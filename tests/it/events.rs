@@ -432,6 +432,10 @@ fn pipeline() -> Vec<Value> {
             "event": "pin_lost", "document": "inv-1", "document_type": "invoice",
             "pinned_to": "v7", "version": "v8",
         }),
+        by_ada(json!({
+            "event": "rollout_forced", "candidate": "v8",
+            "gaps": ["calls hang: no drill", "no sink reaches the operator"],
+        })),
         json!({ "event": "sink_broken", "panics": 2 }),
         would_act(json!("the previous version"), json!([])),
         would_act(

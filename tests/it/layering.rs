@@ -345,8 +345,8 @@ const SPREAD: [(&str, &[&str], &str); 8] = [
     ),
     (
         "Pipeline",
-        &["pipeline", "pipeline/run"],
-        "the asynchronous form stands on the synchronous one",
+        &["pipeline", "pipeline/run", "drill/readiness/gate"],
+        "the asynchronous form and the gate before a rollout stand on the synchronous one",
     ),
     (
         "Plan",

@@ -82,6 +82,11 @@ impl Core {
         }
     }
 
+    /// A switched or reconfigured breaker is not the one that was drilled.
+    pub(super) fn settings(&self) -> String {
+        format!("{:?} {:?}", self.shared.mode, self.rule)
+    }
+
     pub(super) fn mode(&self) -> BreakerMode {
         self.shared.mode
     }

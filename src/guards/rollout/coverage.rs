@@ -137,6 +137,15 @@ pub(super) struct Coverage {
 }
 
 impl Coverage {
+    pub(super) fn settings(&self) -> String {
+        let named = self.expected.iter().map(|(document_type, cadences)| {
+            let cadences: Vec<_> = cadences.iter().map(Cadence::to_string).collect();
+            (document_type, cadences)
+        });
+        let expected: BTreeMap<_, _> = named.collect();
+        format!("{expected:?} {}", self.min_documents)
+    }
+
     pub(super) fn cadences(&self, document_type: &DocumentType) -> &[Cadence] {
         match self.expected.get(document_type) {
             Some(cadences) => cadences,

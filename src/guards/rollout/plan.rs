@@ -114,6 +114,30 @@ impl Plan {
         }
     }
 
+    /// Of a clearance and of times of one's own, which are code, only that they are there.
+    pub(super) fn settings(&self) -> String {
+        let Self {
+            name,
+            stages,
+            max_ratio,
+            rule,
+            max_hold,
+            longest,
+            coverage,
+            denominator,
+            worse_type,
+            unjudged_type,
+            traffic,
+            clearance,
+        } = self;
+        let coverage = coverage.as_ref().map(Coverage::settings);
+        let has_clearance = clearance.is_some();
+        format!(
+            "{name} {stages:?} {max_ratio:?} {rule:?} {max_hold} {longest:?} {coverage:?} \
+             {denominator:?} {worse_type:?} {unjudged_type:?} {traffic:?} {has_clearance}"
+        )
+    }
+
     pub(super) fn validate(&self) -> Result<(), Error> {
         let name = self.name;
         if self.stages.is_empty() {

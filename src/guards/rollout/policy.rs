@@ -161,6 +161,10 @@ impl<K> Guard for RolloutPolicy<K> {
         Some(&self.attached)
     }
 
+    fn settings(&self) -> String {
+        self.rollout.plan.settings()
+    }
+
     fn route(&self, call: &Call<'_>, cx: &Cx<'_>) -> Route {
         self.rollout.route(call, cx)
     }

@@ -48,6 +48,36 @@ impl Settings {
         Ok(judged.map(|judged| Corrections::new(judged, self.fields.clone())))
     }
 
+    /// Without the candidate and what follows from its name: each rollout has another.
+    pub(super) fn as_text(&self) -> String {
+        let Self {
+            candidate: _,
+            experiment: _,
+            split: _,
+            baseline_split: _,
+            share,
+            baseline_share,
+            checkpoints,
+            threshold,
+            interval,
+            timeout,
+            in_flight,
+            max_calls,
+            max_tokens,
+            key,
+            judging,
+            fields,
+            judged_documents,
+            expected,
+        } = self;
+        let is_judged = key.is_some();
+        format!(
+            "{share:?} {baseline_share:?} {checkpoints:?} {threshold:?} {interval:?} {timeout:?} \
+             {in_flight} {max_calls:?} {max_tokens:?} {is_judged} {judging:?} {fields:?} \
+             {judged_documents} {expected:?}"
+        )
+    }
+
     /// The number of compared documents at the first evaluation.
     pub(super) fn min(&self) -> u64 {
         self.checkpoints.first().copied().unwrap_or(u64::MAX)

@@ -69,6 +69,19 @@ impl Models {
         })
     }
 
+    pub(super) fn settings(&self) -> String {
+        let Self {
+            limit,
+            catalogue,
+            declared,
+            fallbacks,
+            counters,
+            estimators: _,
+        } = self;
+        let counters: Vec<_> = counters.keys().collect();
+        format!("{limit:?} {declared:?} {fallbacks:?} {counters:?} {catalogue:?}")
+    }
+
     /// The estimators of a version, created at first use. Returns an error if its model is unknown,
     /// its prompt not counted, or its reserved answer too large.
     pub(super) fn estimators(&self, version: &Version) -> Result<Arc<Estimators>, Error> {

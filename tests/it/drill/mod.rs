@@ -11,6 +11,7 @@ use crate::support::{line_up, minutes};
 
 mod expectations;
 mod faults;
+mod readiness;
 mod runs;
 #[cfg(feature = "toml")]
 mod scenarios;
