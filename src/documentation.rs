@@ -35,6 +35,10 @@ pub mod drift {}
 #[doc = include_str!("../docs/detection.md")]
 pub mod detection {}
 
+/// Recorded history through a configuration: the format, and what the numbers mean.
+#[doc = include_str!("../docs/replay.md")]
+pub mod replay {}
+
 /// How rollouts end, simulated beside other rules.
 #[doc = include_str!("../docs/rollouts.md")]
 pub mod rollouts {}

@@ -4,6 +4,7 @@ mod check;
 mod expectation;
 mod fault;
 mod matrix;
+mod replay;
 mod report;
 mod scenario;
 mod set;
@@ -21,6 +22,12 @@ use scenario::Scenario;
 pub use check::{Check, DrillOutcome};
 pub use fault::Fault;
 pub use matrix::{Detection, DetectionMatrix, DetectionRow};
+pub use replay::{
+    CorrectionCounts, Diversions, OtherVersion, Recording, RecordingCounts, RejectedRow, Replay,
+    ReplayCounts, ReplayReport, Reviews, SideBySide,
+};
+#[cfg(feature = "csv")]
+pub use replay::{CsvColumns, CsvTime};
 pub use report::DrillReport;
 pub use set::DrillSet;
 pub use traffic::Traffic;
