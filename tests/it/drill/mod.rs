@@ -11,6 +11,7 @@ use crate::support::{line_up, minutes};
 
 mod expectations;
 mod faults;
+mod replay;
 mod runs;
 mod sets;
 
