@@ -163,6 +163,41 @@ fn the_report_is_the_same_to_the_byte_whatever_the_order_of_the_rows() {
     assert!(shuffled.recording().late > 10_000, "{shuffled}");
 }
 
+/// Two calls of one moment are overdue at one time: by document, whichever row is first.
+#[test]
+fn calls_of_one_moment_are_in_the_order_of_their_documents() {
+    let lines = |documents: [&str; 2]| {
+        let mut lines = String::new();
+        for document in documents {
+            call(&mut lines, 0, document, "");
+        }
+        call(&mut lines, 700_000, "last", ANSWERED);
+        lines
+    };
+    let report = run(production, &lines(["a", "b"]));
+    assert_eq!(json(&report), json(&run(production, &lines(["b", "a"]))));
+    assert_eq!(report.event_counts()["ledger"]["overdue"], 2);
+}
+
+/// 300 reported tokens for the 1,900 of v7 are a prompt that was cut; of v6 they say nothing of v7.
+#[test]
+fn the_usage_of_another_version_is_left_out() {
+    let counts = |version: &str| {
+        let row = format!(
+            r#"{{"at":{MORNING},"document":"a","document_type":"invoice","document_tokens":900,"version":"{version}","latency_ms":9,"input_tokens":300}}"#
+        );
+        run(production, &row).counts()
+    };
+    assert_eq!(
+        (counts("v7").needs_review, counts("v7").by_another_version),
+        (1, 0)
+    );
+    assert_eq!(
+        (counts("v6").needs_review, counts("v6").by_another_version),
+        (0, 1)
+    );
+}
+
 /// v7 fails and v6 serves: what v6 would have answered is not recorded.
 #[test]
 fn calls_that_another_version_would_have_answered_are_counted() {
