@@ -87,7 +87,7 @@ fn replay(criterion: &mut Criterion) {
     };
     group.bench_function("all/fusebox", |bencher| bencher.iter(|| run(&|_| true)));
     group.bench_function("no guard/fusebox", |bencher| {
-        bencher.iter(|| run(&|_| false))
+        bencher.iter(|| run(&|_| false));
     });
     for guard in ["token-budget", "error-rate", "confidence-drift", "ledger"] {
         group.bench_function(format!("{guard} alone/fusebox"), |bencher| {
