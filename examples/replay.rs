@@ -5,7 +5,6 @@
 //! minutes. Without a file it replays a day that it makes itself, always the same. `--json` prints
 //! the reports as JSON.
 
-use std::fmt::Write;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
@@ -54,7 +53,7 @@ fn replay(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
                 File::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
             Recording::from_json_lines(BufReader::new(opened))?
         }
-        None => Recording::from_json_lines(day()?.as_bytes())?,
+        None => Recording::from_json_lines(day().as_bytes())?,
     };
     let as_it_is = run(&recording, "as it is", None)?;
     let name = format!("{} minutes", args.window);
@@ -101,43 +100,41 @@ fn production(window: Option<u64>) -> Result<Builder, Error> {
         .guard(RouteLedger::default()))
 }
 
-/// A day of 100 calls a minute. From hour 12 on, for half an hour, every tenth fails; one call is
-/// never answered, one document is too long, and one row is misspelt.
-fn day() -> Result<String, std::fmt::Error> {
+/// A day of 100 calls a minute. From hour 12 on, for half an hour, every tenth fails; later one call
+/// is never answered, one document is too long, and one row is misspelt.
+fn day() -> String {
     const BEGIN: u64 = 1_767_571_200_000;
-    let mut lines = String::new();
+    let mut rows = Vec::new();
     for n in 0..144_000_u64 {
         let after = n * 600;
         let at = BEGIN + after;
         let is_outage = (12 * HOUR..12 * HOUR + HOUR / 2).contains(&after);
         let end = match n {
-            50_000 => String::new(),
+            100_000 => String::new(),
             _ if is_outage && n % 10 == 0 => r#","latency_ms":900,"failure":"server_error""#.into(),
             _ => {
                 let score = 90 + n * 7 % 10;
                 format!(r#","latency_ms":20000,"confidences":{{"total":0.{score}}}"#)
             }
         };
-        let tokens = if n == 60_000 {
+        let tokens = if n == 110_000 {
             150_000
         } else {
             500 + n * 37 % 3_000
         };
-        writeln!(
-            lines,
+        let call = format!(
             r#"{{"at":{at},"document":"inv-{n}","document_type":"invoice","document_tokens":{tokens},"version":"v7"{end}}}"#
-        )?;
+        );
+        rows.push((at, call));
         if n % 33 == 1 && after < 20 * HOUR {
             let at = at + HOUR;
-            writeln!(
-                lines,
-                r#"{{"at":{at},"document":"inv-{n}","corrected":["total"]}}"#
-            )?;
+            let row = format!(r#"{{"at":{at},"document":"inv-{n}","corrected":["total"]}}"#);
+            rows.push((at, row));
         }
     }
-    writeln!(
-        lines,
-        r#"{{"at":{BEGIN},"document":"inv-x","documnet_type":"invoice"}}"#
-    )?;
-    Ok(lines)
+    let misspelt = format!(r#"{{"at":{BEGIN},"document":"inv-x","documnet_type":"invoice"}}"#);
+    rows.push((BEGIN + 20 * HOUR, misspelt));
+    rows.sort();
+    let lines: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
+    lines.join("\n")
 }
