@@ -42,6 +42,10 @@ pub mod detection {}
 #[doc = include_str!("../docs/readiness.md")]
 pub mod readiness {}
 
+/// Recorded history through a configuration: the format, and what the numbers mean.
+#[doc = include_str!("../docs/replay.md")]
+pub mod replay {}
+
 /// How rollouts end, simulated beside other rules.
 #[doc = include_str!("../docs/rollouts.md")]
 pub mod rollouts {}

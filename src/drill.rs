@@ -11,6 +11,7 @@ mod proof;
 mod rates;
 mod readiness;
 mod recorder;
+mod replay;
 mod report;
 #[cfg(feature = "toml")]
 mod scenario;
@@ -37,6 +38,12 @@ pub use failure_mode::FailureMode;
 pub use fault::Fault;
 pub use matrix::{Detection, DetectionMatrix, DetectionRow};
 pub use readiness::{Gap, Readiness, ReadinessBuilder};
+pub use replay::{
+    CorrectionCounts, Diversions, OtherVersion, Recording, RecordingCounts, RejectedRow, Replay,
+    ReplayCounts, ReplayReport, Reviews, SideBySide,
+};
+#[cfg(feature = "csv")]
+pub use replay::{CsvColumns, CsvTime};
 pub use report::DrillReport;
 #[cfg(feature = "toml")]
 pub use scenario::Scenario;

@@ -71,7 +71,7 @@
 //! - [`tokens`]: token counts, counters, the parts of a prompt, the catalogue of models;
 //! - [`failure`]: kinds of failure, and what an API's error means;
 //! - [`event`] and [`sink`]: what guards report, and where it goes;
-//! - [`drill`]: fire drills; [`clock`]: sources of time; [`name`]: ids and names;
+//! - [`drill`]: fire drills, and replays of recorded history; [`clock`]: sources of time; [`name`]: ids and names;
 //! - [`documentation`]: architecture, design, glossary, traces, changelog.
 //!
 //! # What it does not do
@@ -84,6 +84,7 @@
 //!
 //! - `tiktoken` (default): exact token counts with OpenAI's encodings, [`tokens::Tiktoken`].
 //! - `bpe`: the same counts, faster and of longer texts, for `cl100k_base` and `o200k_base`.
+//! - `csv`: recordings from CSV for a [`drill::Replay`], `drill::CsvColumns`.
 //! - `async-openai`: [`Classify`] for the errors of that crate.
 //! - `report`: the course of a field's confidence as an SVG picture or an HTML page,
 //!   `report::DriftTimeline`, and the page of a shadow run's review, `report::ReviewReport`.

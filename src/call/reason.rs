@@ -95,6 +95,25 @@ pub enum Reason {
     Unmeasured,
 }
 
+impl Reason {
+    /// The reason's name, the same as in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::DeadlinePassed => "deadline_passed",
+            Self::GuardFailed { .. } => "guard_failed",
+            Self::InvalidConfidence { .. } => "invalid_confidence",
+            Self::LowConfidence { .. } => "low_confidence",
+            Self::NoVersionLeft => "no_version_left",
+            Self::Other(_) => "other",
+            Self::OverBudget { .. } => "over_budget",
+            Self::PinLost { .. } => "pin_lost",
+            Self::PromptCut { .. } => "prompt_cut",
+            Self::UnclearFinish { .. } => "unclear_finish",
+            Self::Unmeasured => "unmeasured",
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -51,10 +51,16 @@ impl Report {
     ///
     /// A score outside this range is kept as invalid, and a confidence drift monitor sends the
     /// answer to human review. A score for a field without a name is ignored.
-    pub fn confidence(mut self, field: impl AsRef<str>, score: f64) -> Self {
-        if let Ok(field) = Field::new(field) {
-            self.confidences.push((field, Confidence::new(score).ok()));
+    pub fn confidence(self, field: impl AsRef<str>, score: f64) -> Self {
+        match Field::new(field) {
+            Ok(field) => self.confidence_in(field, score),
+            Err(_) => self,
         }
+    }
+
+    /// The same for a name that is already checked; it copies no text.
+    pub(crate) fn confidence_in(mut self, field: Field, score: f64) -> Self {
+        self.confidences.push((field, Confidence::new(score).ok()));
         self
     }
 

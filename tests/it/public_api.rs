@@ -34,6 +34,8 @@ fn public_types_are_send_and_sync() {
     check::<ChannelSink>();
     check::<Drill<fn() -> Result<Builder, fusebox::Error>>>();
     check::<DrillReport>();
+    check::<fusebox::drill::Recording>();
+    check::<fusebox::drill::ReplayReport>();
     check::<Event>();
     check::<Fanout>();
     check::<Filter<MemorySink>>();
@@ -146,6 +148,36 @@ fn feedback_reasons_and_snapshots_are_read_again() {
 }
 
 #[test]
+fn a_reason_has_the_name_of_its_json() {
+    let field = fusebox::Field::new("total").unwrap();
+    let version = fusebox::VersionId::new("v7").unwrap();
+    let confidence = fusebox::Confidence::percent(50);
+    for reason in [
+        Reason::DeadlinePassed,
+        Reason::GuardFailed {
+            guard: "own".into(),
+        },
+        Reason::InvalidConfidence {
+            field: field.clone(),
+        },
+        Reason::LowConfidence {
+            field,
+            confidence,
+            threshold: confidence,
+        },
+        Reason::NoVersionLeft,
+        Reason::Other("why".into()),
+        Reason::PinLost { version },
+        Reason::Unmeasured,
+    ] {
+        let written = serde_json::to_value(&reason).unwrap();
+        let keys = written.as_object().and_then(|object| object.keys().next());
+        let name = keys.map(String::as_str).or_else(|| written.as_str());
+        assert_eq!(name, Some(reason.name()));
+    }
+}
+
+#[test]
 fn a_timestamp_prints_whatever_it_is() {
     assert_eq!(Timestamp::EPOCH.to_string(), "1970-01-01T00:00:00.000Z");
     assert_eq!(
@@ -165,6 +197,7 @@ fn reports_are_serialisable_and_states_are_printable() {
     report::<fusebox::budget::WhatIf>();
     report::<fusebox::drift::ConfidenceMeans>();
     report::<DrillReport>();
+    report::<fusebox::drill::ReplayReport>();
     report::<fusebox::ledger::LedgerReport>();
     report::<fusebox::rollout::Feasibility>();
     report::<fusebox::rollout::RolloutStatus>();

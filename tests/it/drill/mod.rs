@@ -12,6 +12,7 @@ use crate::support::{line_up, minutes};
 mod expectations;
 mod faults;
 mod readiness;
+mod replay;
 mod runs;
 #[cfg(feature = "toml")]
 mod scenarios;

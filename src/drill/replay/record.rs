@@ -1,0 +1,193 @@
+//! What one row of a recording says, checked.
+
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::time::Duration;
+
+use crate::call::Report;
+use crate::error::Error;
+use crate::failure::FailureKind;
+use crate::name::{DocumentId, DocumentType, Field, VersionId};
+use crate::time::Timestamp;
+
+/// A row of a recording.
+#[derive(Debug)]
+pub(super) enum Record {
+    Call(RecordedCall),
+    Correction(RecordedCorrection),
+}
+
+/// A call that was made.
+#[derive(Debug)]
+pub(super) struct RecordedCall {
+    pub(super) at: Timestamp,
+    pub(super) document: DocumentId,
+    pub(super) document_type: DocumentType,
+    pub(super) tokens: Option<u64>,
+    pub(super) version: Option<VersionId>,
+    /// `None` if it was never answered.
+    pub(super) end: Option<RecordedEnd>,
+}
+
+#[derive(Debug)]
+pub(super) struct RecordedEnd {
+    pub(super) latency: Duration,
+    /// Input and output tokens, which are true of the recorded version only.
+    pub(super) usage: Option<(u64, u64)>,
+    pub(super) failure: Option<FailureKind>,
+    pub(super) report: Report,
+}
+
+#[derive(Debug)]
+pub(super) struct RecordedCorrection {
+    pub(super) at: Timestamp,
+    pub(super) document: DocumentId,
+    pub(super) fields: Vec<Field>,
+}
+
+/// A row as it is written, not yet checked.
+#[derive(Debug)]
+pub(super) struct RecordedRow {
+    pub(super) at: Timestamp,
+    pub(super) document: String,
+    pub(super) document_type: Option<String>,
+    pub(super) document_tokens: Option<u64>,
+    pub(super) version: Option<String>,
+    pub(super) latency_ms: Option<u64>,
+    pub(super) confidences: Vec<(String, f64)>,
+    pub(super) failure: Option<FailureKind>,
+    pub(super) finish_reason: Option<String>,
+    pub(super) input_tokens: Option<u64>,
+    pub(super) output_tokens: Option<u64>,
+    pub(super) corrected: Option<Vec<String>>,
+}
+
+/// The names that most rows share, each kept once.
+#[derive(Debug, Default)]
+pub(super) struct KnownNames {
+    document_types: HashSet<DocumentType>,
+    versions: HashSet<VersionId>,
+    fields: HashSet<Field>,
+}
+
+impl RecordedRow {
+    pub(super) fn check(self, names: &mut KnownNames) -> Result<Record, Error> {
+        let document = DocumentId::new(&self.document)?;
+        match &self.corrected {
+            Some(fields) => {
+                self.check_is_correction(fields)?;
+                let fields = fields
+                    .iter()
+                    .map(|field| known(&mut names.fields, field, Field::new))
+                    .collect::<Result<_, _>>()?;
+                Ok(Record::Correction(RecordedCorrection {
+                    at: self.at,
+                    document,
+                    fields,
+                }))
+            }
+            None => self.call(document, names).map(Record::Call),
+        }
+    }
+
+    fn check_is_correction(&self, fields: &[String]) -> Result<(), Error> {
+        if fields.is_empty() {
+            return Err(Error::invalid("corrected", "[]", "at least one field"));
+        }
+        let has_call = self.document_tokens.is_some()
+            || self.version.is_some()
+            || self.first_of_an_end().is_some()
+            || self.latency_ms.is_some();
+        if has_call {
+            return Err(Error::invalid(
+                "corrected",
+                fields.join(", "),
+                "no call in the same row; a correction is a row of its own",
+            ));
+        }
+        Ok(())
+    }
+
+    fn call(self, document: DocumentId, names: &mut KnownNames) -> Result<RecordedCall, Error> {
+        let Some(document_type) = &self.document_type else {
+            return Err(Error::invalid(
+                "document_type",
+                "none",
+                "the type of the document, or `corrected` if this is a correction",
+            ));
+        };
+        Ok(RecordedCall {
+            at: self.at,
+            document,
+            document_type: known(&mut names.document_types, document_type, DocumentType::new)?,
+            tokens: self.document_tokens,
+            version: match &self.version {
+                Some(version) => Some(known(&mut names.versions, version, VersionId::new)?),
+                None => None,
+            },
+            end: self.end(names)?,
+        })
+    }
+
+    fn end(&self, names: &mut KnownNames) -> Result<Option<RecordedEnd>, Error> {
+        let Some(latency) = self.latency_ms else {
+            return match self.first_of_an_end() {
+                None => Ok(None),
+                Some(key) => Err(Error::invalid(
+                    "latency_ms",
+                    "none",
+                    format!("the milliseconds until the end that `{key}` is about; 0 if unknown"),
+                )),
+            };
+        };
+        let mut report = Report::new();
+        for (field, score) in &self.confidences {
+            report = report.confidence_in(known(&mut names.fields, field, Field::new)?, *score);
+        }
+        if let Some(word) = &self.finish_reason {
+            report = report.finish_reason(word.as_str());
+        }
+        let usage = match (self.input_tokens, self.output_tokens) {
+            (None, None) => None,
+            (input, output) => Some((input.unwrap_or(0), output.unwrap_or(0))),
+        };
+        Ok(Some(RecordedEnd {
+            latency: Duration::from_millis(latency),
+            usage,
+            failure: self.failure,
+            // A copy has no room that it does not need.
+            report: report.clone(),
+        }))
+    }
+
+    /// The first key that only a call has which ended.
+    fn first_of_an_end(&self) -> Option<&'static str> {
+        let keys = [
+            ("failure", self.failure.is_some()),
+            ("confidences", !self.confidences.is_empty()),
+            ("finish_reason", self.finish_reason.is_some()),
+            ("input_tokens", self.input_tokens.is_some()),
+            ("output_tokens", self.output_tokens.is_some()),
+        ];
+        keys.into_iter()
+            .find_map(|(key, is_there)| is_there.then_some(key))
+    }
+}
+
+/// The name with this text, made once.
+fn known<'t, N>(
+    names: &mut HashSet<N>,
+    text: &'t str,
+    new: impl FnOnce(&'t str) -> Result<N, Error>,
+) -> Result<N, Error>
+where
+    N: Borrow<str> + Clone + Eq + Hash,
+{
+    if let Some(name) = names.get(text) {
+        return Ok(name.clone());
+    }
+    let name = new(text)?;
+    names.insert(name.clone());
+    Ok(name)
+}
