@@ -118,6 +118,8 @@ pub mod security {}
 /// [docs/design.md]: design
 /// [docs/detection.md]: detection
 /// [docs/drift.md]: drift
+/// [docs/readiness.md]: readiness
+/// [docs/replay.md]: replay
 /// [docs/glossary.md]: glossary
 /// [docs/runbooks]: runbooks
 /// [docs/rollouts.md]: rollouts
@@ -126,6 +128,8 @@ pub mod security {}
 /// [`canary_plan`]: files#examples
 /// [`detection_matrix`]: files#examples
 /// [drill example]: files#examples
+/// [readiness example]: files#examples
+/// [replay example]: files#examples
 /// [`drift_delays`]: files#examples
 /// [`drift_week`]: files#examples
 /// [`headroom`]: files#examples

@@ -71,7 +71,7 @@ pub use traffic::Traffic;
 /// use fusebox::drill::{DrillOutcome, Fault, Traffic};
 /// use fusebox::pipeline::Builder;
 ///
-/// // What your service calls too, before it adds its own sinks.
+/// // What your service calls too; the drill replaces its clock and its sinks.
 /// fn production() -> Result<Builder, fusebox::Error> {
 ///     let line_up = LineUp::new(Version::new("v7", "gpt-4o")?).with_previous(Version::new("v6", "gpt-4o")?);
 ///     Ok(Pipeline::builder(line_up).guard(ErrorRateBreaker::default()))

@@ -47,10 +47,12 @@ mod incidents;
 mod mounted;
 mod settings_hash;
 mod state;
+mod symptom;
 mod trouble;
 mod vote;
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::call::{Call, LineUp, Report, Signal, Ticket, Version};
 use crate::error::Error;
@@ -65,6 +67,8 @@ pub(crate) use incidents::Register;
 pub use mounted::Mounted;
 pub use settings_hash::SettingsHash;
 pub use state::State;
+pub use symptom::Symptom;
+pub(crate) use symptom::{time_to_exceed, time_to_exceed_share};
 pub use trouble::Trouble;
 pub use vote::{Acceptance, Divert, Route, Verdict};
 
@@ -120,6 +124,14 @@ pub trait Guard: fmt::Debug + Send + Sync {
     /// changed since ([`SettingsHash`]).
     fn settings(&self) -> String {
         String::new()
+    }
+
+    /// **When:** a drill set ([`DrillSet`](crate::drill::DrillSet)) puts it beside the time that it
+    /// measured. The time after which a fault with this symptom exceeds the guard's threshold over
+    /// its window, by arithmetic: from a window full of healthy calls on, without the time that a
+    /// call takes, and without rules that see it sooner. `None` if it never does, and by default.
+    fn time_to_exceed(&self, _symptom: &Symptom) -> Option<Duration> {
+        None
     }
 
     /// **When:** once per call, before the call. Votes on the version that serves it; must not
@@ -204,6 +216,10 @@ macro_rules! forward_to_inner {
 
             fn settings(&self) -> String {
                 (**self).settings()
+            }
+
+            fn time_to_exceed(&self, symptom: &Symptom) -> Option<Duration> {
+                (**self).time_to_exceed(symptom)
             }
 
             fn route(&self, call: &Call<'_>, cx: &Cx<'_>) -> Route {

@@ -6,6 +6,7 @@ use crate::call::LineUp;
 use crate::confidence::Confidence;
 use crate::error::Error;
 use crate::failure::FailureKind;
+use crate::guard::Symptom;
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
 
@@ -195,6 +196,20 @@ impl Fault {
             | What::SpreadConfidence(_) => Meets::End,
             What::Diverge => Meets::Comparison,
             What::Correct | What::StopFeedback => Meets::Review,
+        }
+    }
+
+    /// What a guard sees of it; `None` if that depends on the traffic.
+    pub(super) fn symptom(&self) -> Option<Symptom> {
+        if self.document_type.is_some() || self.version.is_some() {
+            return None;
+        }
+        let share = self.share;
+        match self.what {
+            What::Fail(kind) => Some(Symptom::Failures { kind, share }),
+            What::Hang => Some(Symptom::Hang),
+            What::LowerConfidence(by) if share == Ratio::ONE => Some(Symptom::LowerConfidence(by)),
+            _ => None,
         }
     }
 

@@ -77,6 +77,12 @@ pub struct DetectionRow {
     pub fault: String,
     /// The failure mode that it stands for, if it stands for one.
     pub mode: Option<FailureMode>,
+    /// When a window exceeds its threshold by arithmetic alone ([`Guard::time_to_exceed`]), the
+    /// first of all guards; `None` if none ever does, or if that depends on the traffic.
+    ///
+    /// [`Guard::time_to_exceed`]: crate::Guard::time_to_exceed
+    #[serde(rename = "by_window_ms", default, with = "optional_millis")]
+    pub by_window: Option<Duration>,
     /// What all guards together saw.
     pub together: Detection,
     /// What each guard saw alone, in the order of [`DetectionMatrix::guards`].
@@ -87,8 +93,9 @@ pub struct DetectionRow {
 /// [`DrillSet::run`](super::DrillSet::run).
 ///
 /// Printed as a table in Markdown: a line for each fault, with the time to the page of all guards
-/// together, who paged, how many documents the fault met before it, and the time of each guard
-/// alone. "-" is a fault that was not seen, "blind" one that met no document.
+/// together, the time after which a window exceeds its threshold by arithmetic, who paged, how many
+/// documents the fault met before it, and the time of each guard alone. "-" is a fault that was not
+/// seen, or that no window sees by arithmetic; "blind" is one that met no document.
 ///
 /// Its JSON can be read again, in another process too, as the evidence of a
 /// [`Readiness`](super::Readiness).
@@ -164,22 +171,30 @@ impl DetectionMatrix {
     }
 }
 
+fn shown(time: Duration) -> String {
+    humantime::format_duration(time).to_string()
+}
+
 impl fmt::Display for DetectionMatrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cell = |text: &str| text.replace('|', "\\|");
-        write!(f, "| fault | page after | from | documents before it |")?;
+        write!(
+            f,
+            "| fault | page after | by a window | from | documents before it |"
+        )?;
         for guard in &self.guards {
             write!(f, " {} alone |", cell(guard))?;
         }
-        write!(f, "\n|---|---|---|---|")?;
+        write!(f, "\n|---|---|---|---|---|")?;
         writeln!(f, "{}", "---|".repeat(self.guards.len()))?;
         for row in &self.rows {
             let together = &row.together;
             write!(
                 f,
-                "| {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} |",
                 cell(&row.fault),
                 together.time(),
+                row.by_window.map_or("-".to_owned(), shown),
                 cell(together.paged_by.as_deref().unwrap_or("-")),
                 together.documents_before_page
             )?;

@@ -126,13 +126,20 @@ where
             .map(str::to_owned)
             .collect();
         let settings = builder.settings_hash();
+        let by_window = |fault: &Fault| builder.time_to_exceed(&fault.symptom()?);
+        let by_window: Vec<_> = self
+            .faults
+            .iter()
+            .map(|(_, fault)| by_window(fault))
+            .collect();
         drop(builder);
         let mut rows = Vec::new();
-        for (name, fault) in &self.faults {
+        for ((name, fault), by_window) in self.faults.iter().zip(by_window) {
             let script = self.script_of(fault);
             rows.push(DetectionRow {
                 fault: name.clone(),
                 mode: FailureMode::of(fault),
+                by_window,
                 together: self.detect(&script, None)?,
                 alone: guards
                     .iter()

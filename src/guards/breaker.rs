@@ -22,12 +22,13 @@ mod status;
 mod trips;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::call::{Call, Signal, Ticket, Version};
 use crate::error::Error;
-use crate::guard::{Attached, Cx, Guard, Route, State, Verdict};
+use crate::guard::{Attached, Cx, Guard, Route, State, Symptom, Verdict};
 use crate::name::VersionId;
 use crate::order::Order;
 use crate::revision::Revision;
@@ -337,6 +338,10 @@ impl Guard for ErrorRateBreaker {
 
     fn settings(&self) -> String {
         self.core.lock().settings()
+    }
+
+    fn time_to_exceed(&self, symptom: &Symptom) -> Option<Duration> {
+        self.core.lock().time_to_exceed(symptom)
     }
 
     fn route(&self, call: &Call<'_>, cx: &Cx<'_>) -> Route {

@@ -35,7 +35,7 @@ use crate::call::{Outcome, Reason, Report, Signal, Ticket};
 use crate::confidence::Confidence;
 use crate::error::Error;
 use crate::event::{DriftEvent, EventKind, Severity};
-use crate::guard::{Acceptance, Attached, Cx, Guard, State};
+use crate::guard::{Acceptance, Attached, Cx, Guard, State, Symptom, time_to_exceed};
 use crate::name::{DocumentType, Field, VersionId};
 use crate::order::{Order, check_revision};
 use crate::revision::Revision;
@@ -430,6 +430,15 @@ impl Guard for ConfidenceDriftMonitor {
 
     fn settings(&self) -> String {
         format!("{:?}", self.settings)
+    }
+
+    fn time_to_exceed(&self, symptom: &Symptom) -> Option<Duration> {
+        let Symptom::LowerConfidence(by) = *symptom else {
+            return None;
+        };
+        let window = self.settings.span.length();
+        let (most, drop) = (self.settings.max_drop, by);
+        time_to_exceed(window, most.as_millionths(), drop.as_millionths())
     }
 
     fn review(&self, ticket: &Ticket, report: &Report, cx: &Cx<'_>) -> Acceptance {

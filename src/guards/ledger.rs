@@ -20,7 +20,7 @@ use crate::call::{Outcome, Signal, Ticket, TicketId};
 use crate::error::Error;
 use crate::event::{EventKind, LedgerEvent, PipelineEvent, Severity};
 use crate::format::Format;
-use crate::guard::{Attached, Cx, Guard, State};
+use crate::guard::{Attached, Cx, Guard, State, Symptom};
 use crate::name::{DocumentId, DocumentType};
 use crate::order::Order;
 use crate::stats::Place;
@@ -334,6 +334,10 @@ impl Guard for RouteLedger {
 
     fn settings(&self) -> String {
         format!("{:?}", self.settings)
+    }
+
+    fn time_to_exceed(&self, symptom: &Symptom) -> Option<Duration> {
+        matches!(symptom, Symptom::Hang).then_some(self.settings.max_open)
     }
 
     fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {

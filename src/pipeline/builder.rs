@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -18,7 +19,7 @@ use super::timeline::Timeline;
 use super::versions::KnownVersions;
 use crate::call::LineUp;
 use crate::error::Error;
-use crate::guard::{Guard, Incidents, Mount, Mounted, SettingsHash};
+use crate::guard::{Guard, Incidents, Mount, Mounted, SettingsHash, Symptom};
 use crate::sink::Sink;
 
 impl Pipeline {
@@ -105,6 +106,15 @@ impl Builder {
     /// A hash of its guards and their settings.
     pub fn settings_hash(&self) -> SettingsHash {
         SettingsHash::of(&self.guards)
+    }
+
+    /// The shortest of the times after which a guard that pages exceeds its threshold
+    /// ([`Guard::time_to_exceed`]).
+    pub(crate) fn time_to_exceed(&self, symptom: &Symptom) -> Option<Duration> {
+        let paging = self.guards.iter().filter(|mounted| !mounted.dry_run);
+        paging
+            .filter_map(|mounted| mounted.guard.time_to_exceed(symptom))
+            .min()
     }
 
     /// The same pipeline with those of its guards whose names are chosen.

@@ -10,7 +10,7 @@ use crate::call::{Call, Destination, Outcome, Role, Ticket, Version};
 use crate::error::Error;
 use crate::event::{BreakerEvent, BreakerMode, EventKind, PipelineEvent, Severity};
 use crate::format::Format;
-use crate::guard::{Cx, Route, Verdict};
+use crate::guard::{Cx, Route, Symptom, Verdict};
 use crate::name::{DocumentType, VersionId};
 use crate::order::check_revision;
 use crate::revision::Revision;
@@ -85,6 +85,13 @@ impl Core {
     /// A switched or reconfigured breaker is not the one that was drilled.
     pub(super) fn settings(&self) -> String {
         format!("{:?} {:?}", self.shared.mode, self.rule)
+    }
+
+    pub(super) fn time_to_exceed(&self, symptom: &Symptom) -> Option<Duration> {
+        match *symptom {
+            Symptom::Failures { kind, share } => self.rule.time_to_exceed(kind, share),
+            _ => None,
+        }
     }
 
     pub(super) fn mode(&self) -> BreakerMode {

@@ -8,6 +8,7 @@ use super::recovery::Recovery;
 use crate::call::{Destination, Outcome};
 use crate::event::TripReason;
 use crate::failure::{Cause, FailureKind};
+use crate::guard::time_to_exceed_share;
 use crate::ratio::Ratio;
 use crate::stats::{Span, wilson_at_least};
 
@@ -141,6 +142,16 @@ impl Rule {
                 },
             },
             Outcome::Diverted(_) | Outcome::Released => Effect::default(),
+        }
+    }
+
+    /// When the rate of the calls that fail in this way exceeds its threshold, if this share of all
+    /// calls does.
+    pub(super) fn time_to_exceed(&self, kind: FailureKind, share: Ratio) -> Option<Duration> {
+        let window = self.span.length();
+        match self.effect_of(&Outcome::Failed(kind)).counts_as? {
+            CountsAs::Throttled => time_to_exceed_share(window, self.throttled_threshold?, share),
+            _ => time_to_exceed_share(window, self.threshold, share),
         }
     }
 

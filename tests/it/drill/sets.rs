@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use fusebox::drill::{DetectionMatrix, DrillSet, Fault, Traffic};
 use fusebox::pipeline::Builder;
-use fusebox::{DocumentType, Error, ErrorRateBreaker, FailureKind, Pipeline, Ratio, RouteLedger};
+use fusebox::{
+    Confidence, ConfidenceDriftMonitor, DocumentType, Error, ErrorRateBreaker, FailureKind, Guard,
+    Pipeline, Ratio, RouteLedger,
+};
 use serde_json::{Value, json};
 
 use super::production;
-use crate::support::{line_up, minutes, refused};
+use crate::support::{line_up, minutes, refused, seconds};
 
 fn set<P: Fn() -> Result<Builder, Error>>(production: P) -> DrillSet<P> {
     DrillSet::new(production)
@@ -90,10 +93,10 @@ fn the_matrix_is_a_table_and_json() {
     assert_eq!(
         lines.next(),
         Some(
-            "| fault | page after | from | documents before it | token-budget alone | error-rate alone | ledger alone |"
+            "| fault | page after | by a window | from | documents before it | token-budget alone | error-rate alone | ledger alone |"
         )
     );
-    assert_eq!(lines.next(), Some("|---|---|---|---|---|---|---|"));
+    assert_eq!(lines.next(), Some("|---|---|---|---|---|---|---|---|"));
     let unseen = "| corrections stop | - | - |";
     assert!(text.contains(unseen), "{text}");
     assert!(text.contains("| blind | blind | blind |\n"), "{text}");
@@ -186,4 +189,40 @@ fn a_set_says_what_it_needs() {
             .run(),
         "drill traffic: got `none`, expected at least one document type; add it with `.traffic(..)`",
     );
+}
+
+/// By hand: 15 minutes * 5 % / 20 % are 3 min 45 s; 15 minutes * 20 % / 50 % are 6 minutes; four
+/// hours * 0.05 / 0.1 are two hours; a call may be open for ten minutes. A guard in a dry run pages
+/// at no time, and what a fault of one type adds up to depends on the traffic.
+#[test]
+fn the_matrix_says_what_a_window_sees_by_arithmetic() {
+    let production = || {
+        Ok(Pipeline::builder(line_up())
+            .guard(ErrorRateBreaker::default())
+            .guard(ConfidenceDriftMonitor::default())
+            .guard(RouteLedger::default()))
+    };
+    let throttled = |percent| Fault::fail(FailureKind::Throttled).share(Ratio::percent(percent));
+    let matrix = set(production)
+        .healthy(minutes(10))
+        .fault("a fifth fails", outage())
+        .fault("half is throttled", throttled(50))
+        .fault("a twentieth is throttled", throttled(5))
+        .fault("lower", Fault::lower_confidence(Confidence::percent(10)))
+        .fault("hang", Fault::hang())
+        .fault("statements fail", outage().of_type(statements()))
+        .run()
+        .unwrap();
+    let by_window: Vec<_> = matrix.rows().iter().map(|row| row.by_window).collect();
+    let expected = [225, 360, 0, 7_200, 600, 0].map(|secs| (secs > 0).then(|| seconds(secs)));
+    assert_eq!(by_window, expected);
+    let measured = matrix.rows()[0].together.time_to_page.unwrap();
+    assert!(measured.abs_diff(seconds(225)) < seconds(35), "{matrix}");
+
+    let only_watched =
+        || Ok(Pipeline::builder(line_up()).guard(ErrorRateBreaker::default().dry_run()));
+    let matrix = set(only_watched)
+        .healthy(minutes(10))
+        .fault("a fifth fails", outage());
+    assert_eq!(matrix.run().unwrap().rows()[0].by_window, None);
 }
