@@ -142,9 +142,10 @@ where
         self.expect(Expectation::Detected(time))
     }
 
-    /// Expects that every document that arrived ends - it is answered, fails or is diverted - or
-    /// that an event names it as abandoned or overdue. Let the drill go on for longer than the
-    /// ledger waits for a call.
+    /// Expects that every document ends - it is answered, fails or is diverted - or that an event
+    /// names it as abandoned or overdue. Calls that are still to end when the drill does are not
+    /// lost, but one must have ended. Let the drill go on for longer than the ledger waits for a
+    /// call.
     pub fn loses_nothing(self) -> Self {
         self.expect(Expectation::LosesNothing)
     }
@@ -170,19 +171,22 @@ where
         self.expect(Expectation::Told(name.into()))
     }
 
-    /// Expects that somebody is paged, and that the incident of each page has ended at the end of
+    /// Expects that somebody is paged after the first fault began, and that the incident of each page has ended at the end of
     /// the drill.
     pub fn expect_resolve(self) -> Self {
         self.expect(Expectation::Resolved)
     }
 
-    /// Expects that this version served the last document that was admitted.
+    /// Expects that this version alone served the documents of the last ten minutes in which any was
+    /// admitted, and that one was admitted since the last fault began.
     pub fn serves_from(self, version: VersionId) -> Self {
         self.expect(Expectation::ServedFrom(version))
     }
 
     /// Runs the drill once more without this guard, and expects that it fails then: so the guard is
-    /// what the drill proves. A page that is expected of the guard itself does not count.
+    /// what the drill proves. A page that is expected of the guard itself does not count. A fault
+    /// that met no document without the guard counts, and the check says so: the guard may be what
+    /// led documents to it, as a canary does.
     pub fn must_fail_without(mut self, guard: impl Into<String>) -> Self {
         self.proof.guards.push(guard.into());
         self

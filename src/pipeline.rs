@@ -154,10 +154,20 @@ impl Pipeline {
     /// other tools or another model, or when a guard refuses the line-up (an unknown model, an
     /// uncounted prompt). The live versions then stay live.
     pub fn deploy(&self, line_up: LineUp) -> Result<(), Error> {
+        self.deploy_if(line_up, |_| Ok(()))
+    }
+
+    /// The same, if what is live allows it: nothing else is deployed between its look and this.
+    pub(crate) fn deploy_if(
+        &self,
+        line_up: LineUp,
+        allows: impl FnOnce(&LineUp) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         self.0.step(|step| {
             step.check(&line_up)?;
             let line_up = Arc::new(line_up);
             let mut live = self.0.line_up.write();
+            allows(&live)?;
             self.0.versions.lock().learn(&line_up)?;
             *live = Arc::clone(&line_up);
             // Still under the lock: the last event of all deployments names what is live.

@@ -45,23 +45,24 @@ pub struct ConfidenceDistribution(Vec<Confidence>);
 impl ConfidenceDistribution {
     /// A beta distribution with this mean and this standard deviation, as 1,024 values.
     ///
-    /// An error unless the mean is above 0 and below 1, and the deviation is above 0 and below
+    /// An error unless the mean is 0.001 to 0.999, and the deviation is at least 0.001 and below
     /// `sqrt(mean * (1 - mean))`, beyond which no scores from 0 to 1 scatter.
     pub fn beta(mean: Confidence, deviation: f64) -> Result<Self, Error> {
+        const LEAST: f64 = 0.001;
         let mean = f64::from(mean.as_millionths()) / 1e6;
         let widest = (mean * (1.0 - mean)).sqrt();
-        if mean <= 0.0 || mean >= 1.0 {
+        if !(0.001..=0.999).contains(&mean) {
             return Err(Error::invalid(
                 "mean of confidences that scatter",
                 mean,
-                "above 0 and below 1",
+                "0.001 to 0.999",
             ));
         }
         let refuse = || {
-            let allowed = format!("above 0 and below {widest:.4} at a mean of {mean}");
+            let allowed = format!("at least {LEAST} and below {widest:.4} at a mean of {mean}");
             Error::invalid("standard deviation of confidences", deviation, allowed)
         };
-        if !(deviation > 0.0 && deviation < widest) {
+        if !(LEAST..widest).contains(&deviation) {
             return Err(refuse());
         }
         // The moments of a beta distribution, solved for its shapes.

@@ -70,6 +70,10 @@ impl Expectation {
             },
             Self::NoPage => match report.pages().next() {
                 Some((_, page)) => (false, page.to_string()),
+                None if report.pages_lost() > 0 => {
+                    let seen = format!("{} came while the sink was down", report.pages_lost());
+                    (false, seen)
+                }
                 None => (true, NO_PAGE.to_owned()),
             },
             Self::LosesNothing => {
@@ -81,7 +85,11 @@ impl Expectation {
                     ),
                     None => "every document ended, or an event names it".to_owned(),
                 };
-                (untold.is_empty(), seen)
+                if untold.is_empty() && report.ended() == 0 {
+                    (false, "no document has ended yet".to_owned())
+                } else {
+                    (untold.is_empty(), seen)
+                }
             }
             Self::Page(incident) => {
                 let paged: BTreeSet<_> = report.paged_incidents().collect();
@@ -98,10 +106,16 @@ impl Expectation {
                 Some(open) if open.is_empty() => (true, "none is open".to_owned()),
                 Some(open) => (false, format!("still open: {}", quoted(open))),
             },
-            Self::ServedFrom(version) => match report.last_version() {
-                Some(last) => (last == version, format!("version {last} serves")),
-                None => (false, "no document was admitted".to_owned()),
-            },
+            Self::ServedFrom(version) => {
+                let last = report.last_versions();
+                let is_met = last.iter().eq([version.as_str()].iter());
+                let seen = if last.is_empty() {
+                    "no document was admitted since the last fault".to_owned()
+                } else {
+                    format!("served at the end: {}", quoted(last))
+                };
+                (is_met, seen)
+            }
             Self::Told(name) => {
                 let told: BTreeSet<_> = report.told().collect();
                 let is_met = told.contains(name.as_str());
@@ -149,7 +163,7 @@ pub(super) fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 fn still_open(report: &DrillReport) -> Option<BTreeSet<&str>> {
     let mut open = BTreeSet::new();
     let mut is_paged = false;
-    for event in report.events() {
+    for event in report.events_since_fault() {
         let Some(incident) = &event.incident else {
             continue;
         };

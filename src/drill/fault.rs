@@ -158,7 +158,8 @@ impl Fault {
         Self::new(What::StopFeedback)
     }
 
-    /// It meets only this share of the documents that it concerns, spread evenly.
+    /// It meets only this share of the documents that it concerns, spread evenly. It replaces the
+    /// share that [`correct`](Self::correct) and [`diverge`](Self::diverge) were given.
     pub fn share(mut self, share: Ratio) -> Self {
         self.share = share;
         self

@@ -1,5 +1,6 @@
 //! Which guard sees which fault, and when.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -27,10 +28,14 @@ pub struct Detection {
 }
 
 impl Detection {
-    pub(super) fn of(report: &DrillReport) -> Self {
+    /// What a drill shows of a fault. Pages of incidents that healthy traffic pages for as well say
+    /// nothing of it.
+    pub(super) fn of(report: &DrillReport, calm: &DrillReport) -> Self {
+        let usual: BTreeSet<_> = calm.paged_incidents().collect();
+        let page = report.first_page_but(&usual);
         Self {
-            time_to_page: report.time_to_page(),
-            paged_by: report.page().map(|event| event.guard.clone()),
+            time_to_page: page.map(|(time, _)| time),
+            paged_by: page.map(|(_, event)| event.guard.clone()),
             documents_before_page: report.documents_met_before_page(),
             blind: report.blind(),
         }

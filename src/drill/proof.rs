@@ -55,7 +55,12 @@ impl Proof {
             .iter()
             .find(|check| check.outcome != DrillOutcome::Passed);
         let (outcome, seen) = match unmet {
-            Some(check) => (DrillOutcome::Passed, format!("it fails: {}", check.seen)),
+            Some(check) => {
+                let blind = report.blind();
+                let blind = blind.map_or(String::new(), |why| format!("; {why} then"));
+                let seen = format!("it fails: {}{blind}", check.seen);
+                (DrillOutcome::Passed, seen)
+            }
             None if checks.is_empty() => (
                 DrillOutcome::Blind,
                 "nothing is expected that another guard could meet".to_owned(),

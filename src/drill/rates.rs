@@ -33,7 +33,7 @@ impl Default for Rates {
 
 impl Rates {
     /// An error if no document ever comes, or more than can be meant.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self, gap: Duration) -> Result<(), Error> {
         const MOST_PERCENT: u32 = 10_000;
         const MOST_TIMES: u32 = 1_000;
         let highest = self.by_hour.into_iter().max().unwrap_or(0);
@@ -44,11 +44,26 @@ impl Rates {
                 format!("1 to {MOST_PERCENT}"),
             ));
         }
+        if self.weekend > Ratio::ONE {
+            return Err(Error::invalid(
+                "documents on weekends",
+                self.weekend,
+                "at most 100 % of the usual number",
+            ));
+        }
         if self.month_end == 0 || self.month_end > MOST_TIMES {
             return Err(Error::invalid(
                 "documents at the end of a month",
                 self.month_end,
                 format!("1 to {MOST_TIMES} times as many"),
+            ));
+        }
+        let highest_gap = gap.as_nanos() * WHOLE / u128::from(highest * self.month_end);
+        if highest_gap < Duration::from_millis(1).as_nanos() {
+            return Err(Error::invalid(
+                "highest number of documents",
+                format!("one in {highest_gap} ns"),
+                "at most 3600000 an hour, at the busiest time",
             ));
         }
         Ok(())

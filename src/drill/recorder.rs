@@ -1,7 +1,7 @@
 //! The sink of a drill: what was told, when, and whether a page was among it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -21,6 +21,7 @@ pub(super) struct Recorder {
 struct Recorded {
     events: Mutex<Vec<(Timestamp, Event)>>,
     is_down: AtomicBool,
+    pages_lost: AtomicU64,
     is_broken: AtomicBool,
     is_paged: AtomicBool,
 }
@@ -48,6 +49,11 @@ impl Recorder {
         self.recorded.is_down.store(is_down, Ordering::Relaxed);
     }
 
+    /// How many pages came while what is told was lost.
+    pub(super) fn pages_lost(&self) -> u64 {
+        self.recorded.pages_lost.load(Ordering::Relaxed)
+    }
+
     pub(super) fn take(&self) -> Vec<(Timestamp, Event)> {
         std::mem::take(&mut self.recorded.events.lock())
     }
@@ -58,13 +64,16 @@ impl Sink for Recorder {
         let Recorded {
             events,
             is_down,
+            pages_lost,
             is_broken,
             is_paged,
         } = &*self.recorded;
+        let is_page = event.severity == Severity::Page;
         if is_down.load(Ordering::Relaxed) {
+            pages_lost.fetch_add(u64::from(is_page), Ordering::Relaxed);
             return;
         }
-        if event.severity == Severity::Page && is_broken.load(Ordering::Relaxed) {
+        if is_page && is_broken.load(Ordering::Relaxed) {
             is_paged.store(true, Ordering::Relaxed);
         }
         events.lock().push((self.time.now(), event.clone()));

@@ -11,7 +11,7 @@ use super::script::Script;
 use super::simulation::{self, Seen};
 use crate::error::Error;
 use crate::event::{Event, EventKind, LedgerEvent, Severity};
-use crate::name::{DocumentId, VersionId};
+use crate::name::DocumentId;
 use crate::pipeline::Builder;
 use crate::time::{Timestamp, minutes};
 
@@ -70,6 +70,18 @@ impl DrillReport {
         Some(event)
     }
 
+    /// The first page after the first fault of an incident that is none of these, and how long after
+    /// it.
+    pub(super) fn first_page_but(&self, known: &BTreeSet<&str>) -> Option<(Duration, &Event)> {
+        let broken_at = self.broken_at?;
+        let is_new = |event: &Event| {
+            let incident = event.incident.as_ref();
+            incident.is_none_or(|incident| !known.contains(incident.key.as_str()))
+        };
+        let (at, event) = self.pages_since_fault().find(|(_, event)| is_new(event))?;
+        Some((at.since(broken_at), event))
+    }
+
     /// Pages before the first fault: false alarms.
     pub fn false_pages(&self) -> Vec<&Event> {
         let before = |at: Timestamp| self.broken_at.is_none_or(|broken_at| at < broken_at);
@@ -99,9 +111,24 @@ impl DrillReport {
         self.seen.met_before_page
     }
 
-    /// The version that served the last document that was admitted.
-    pub(super) fn last_version(&self) -> Option<&VersionId> {
-        self.seen.last_version.as_ref()
+    /// The versions that served a document in the last ten minutes in which any was admitted, since
+    /// the last fault began.
+    pub(super) fn last_versions(&self) -> BTreeSet<&str> {
+        let last = self.seen.served.values().max().copied();
+        let is_recent = |at: Timestamp| last.is_some_and(|last| last.since(at) < minutes(10));
+        let served = self.seen.served.iter();
+        let recent = served.filter(|(_, at)| is_recent(**at));
+        recent.map(|(version, _)| version.as_str()).collect()
+    }
+
+    /// How many pages came while the sink was down.
+    pub(super) fn pages_lost(&self) -> u64 {
+        self.seen.pages_lost
+    }
+
+    /// How many documents ended.
+    pub(super) fn ended(&self) -> u64 {
+        self.seen.ended
     }
 
     /// The keys of the incidents whose pages came after the first fault; without a fault, of all.
@@ -112,10 +139,15 @@ impl DrillReport {
 
     /// The names of the events after the first fault; without a fault, of all.
     pub(super) fn told(&self) -> impl Iterator<Item = &'static str> {
+        self.events_since_fault().map(|event| event.kind.name())
+    }
+
+    /// The events after the first fault; without a fault, all.
+    pub(super) fn events_since_fault(&self) -> impl Iterator<Item = &Event> {
         let since = self.broken_at.unwrap_or(Timestamp::EPOCH);
         let events = self.seen.events.iter();
         let events = events.filter(move |(at, _)| *at >= since);
-        events.map(|(_, event)| event.kind.name())
+        events.map(|(_, event)| event)
     }
 
     /// The documents that did not end and that no event names.

@@ -4,6 +4,7 @@ mod file;
 mod values;
 
 use std::path::Path;
+use std::time::Duration;
 
 use self::file::ScenarioTable;
 use super::expectation::Expectation;
@@ -95,7 +96,8 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Reads a file. The error names the file, the line and what is allowed.
+    /// Reads a file. The error names the file, the line where there is one to name, and what is
+    /// allowed.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let text =
@@ -104,7 +106,8 @@ impl Scenario {
         Self::parse(&text, &name, &path.display().to_string())
     }
 
-    /// Reads the text of a file. The error names the line and what is allowed.
+    /// Reads the text of a file. The error names the line where there is one to name, and what is
+    /// allowed.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
         Self::parse(text, "scenario", "scenario")
     }
@@ -112,6 +115,10 @@ impl Scenario {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(super) fn length(&self) -> Duration {
+        self.script.length
     }
 
     /// Whether nothing breaks in it, and nobody must be paged.

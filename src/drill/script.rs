@@ -5,10 +5,14 @@ use std::time::Duration;
 use super::fault::Fault;
 use super::traffic::Traffic;
 use crate::error::Error;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, hours};
 
 /// Monday 2026-01-05, 08:00 UTC.
 const MONDAY_MORNING: Timestamp = Timestamp::from_millis(1_767_600_000_000);
+
+const LONGEST: Duration = hours(24 * 3_660);
+/// 9000-01-01.
+const LATEST: Timestamp = Timestamp::from_millis(221_845_392_000_000);
 
 #[derive(Clone, Debug)]
 pub(super) struct Script {
@@ -49,6 +53,16 @@ impl Script {
                 "none",
                 "at least one document type; add it with `.traffic(..)`",
             ));
+        }
+        if self.length.is_zero() || self.length > LONGEST || self.begin > LATEST {
+            let value = format!(
+                "{} from {}",
+                humantime::format_duration(self.length),
+                self.begin
+            );
+            let allowed =
+                "more than no time, at most ten years, and from a time before the year 9000";
+            return Err(Error::invalid("length of a drill", value, allowed));
         }
         for traffic in &self.traffic {
             traffic.check()?;

@@ -76,8 +76,9 @@ where
         self
     }
 
-    /// For how long traffic runs without a fault, to count false pages. A set needs it: a guard that
-    /// always pages sees every fault.
+    /// For how long traffic runs without a fault, to count false pages; at least as long as a drill of
+    /// a fault. A set needs it: a guard that always pages sees every fault. A page of an incident
+    /// that healthy traffic pages for as well counts for no fault.
     pub fn healthy(mut self, length: Duration) -> Self {
         self.healthy = Some(length);
         self
@@ -116,7 +117,8 @@ where
     /// Runs all drills.
     ///
     /// An error when a pipeline cannot be built, when there is no traffic, no fault or no healthy
-    /// time, when two faults have one name, or when a fault cannot be narrowed as it is.
+    /// time, when no document comes in the healthy time, when two faults have one name, or when a fault
+    /// cannot be narrowed as it is.
     pub fn run(self) -> Result<DetectionMatrix, Error> {
         let healthy = self.check()?;
         let builder = (self.production)()?;
@@ -133,6 +135,15 @@ where
             .map(|(_, fault)| by_window(fault))
             .collect();
         drop(builder);
+        let calm = self.script.with(Vec::new(), healthy);
+        let calm = DrillReport::of(&calm, (self.production)()?)?;
+        if calm.documents() == 0 {
+            return Err(Error::invalid(
+                "documents in the healthy time of a drill set",
+                0,
+                "at least one: let it be longer, or begin at another time",
+            ));
+        }
         let mut rows = Vec::new();
         for ((name, fault), by_window) in self.faults.iter().zip(by_window) {
             let script = self.script_of(fault);
@@ -140,29 +151,36 @@ where
                 fault: name.clone(),
                 mode: FailureMode::of(fault),
                 by_window,
-                together: self.detect(&script, None)?,
+                together: self.detect(&script, &calm, None)?,
                 alone: guards
                     .iter()
-                    .map(|guard| self.detect(&script, Some(guard)))
+                    .map(|guard| self.detect(&script, &calm, Some(guard)))
                     .collect::<Result<_, _>>()?,
             });
         }
-        let calm = self.script.with(Vec::new(), healthy);
-        let calm = DrillReport::of(&calm, (self.production)()?)?;
         Ok(DetectionMatrix::new(settings, guards, rows, healthy, &calm))
     }
 
     /// What is seen of faults by one guard, or by all together.
-    fn detect(&self, script: &Script, only: Option<&str>) -> Result<Detection, Error> {
+    fn detect(
+        &self,
+        script: &Script,
+        calm: &DrillReport,
+        only: Option<&str>,
+    ) -> Result<Detection, Error> {
         let is_chosen = |name: &str| only.is_none_or(|only| only == name);
         let builder = (self.production)()?.with_guards(is_chosen);
-        Ok(Detection::of(&DrillReport::of(script, builder)?))
+        Ok(Detection::of(&DrillReport::of(script, builder)?, calm))
+    }
+
+    /// How long each drill of a fault takes.
+    fn length(&self) -> Duration {
+        self.settling.saturating_add(self.watching)
     }
 
     fn script_of(&self, fault: &Fault) -> Script {
-        let length = self.settling.saturating_add(self.watching);
         let faults = vec![(self.settling, fault.clone())];
-        self.script.with(faults, length)
+        self.script.with(faults, self.length())
     }
 
     /// Returns the healthy time.
@@ -195,6 +213,6 @@ where
             }
             self.script_of(fault).check()?;
         }
-        Ok(healthy)
+        Ok(healthy.max(self.length()))
     }
 }

@@ -34,8 +34,12 @@ pub(super) struct Seen {
     pub(super) met: Vec<u64>,
     /// How many were met before the first page after the first fault.
     pub(super) met_before_page: u64,
-    /// The version of the last document that was admitted.
-    pub(super) last_version: Option<VersionId>,
+    /// When each version served a document last, since the last fault began.
+    pub(super) served: BTreeMap<VersionId, Timestamp>,
+    /// How many documents ended: with an answer, a failure or a diversion.
+    pub(super) ended: u64,
+    /// How many pages came while the sink was down.
+    pub(super) pages_lost: u64,
     /// The documents that got no answer, no failure and no diversion.
     pub(super) lost: BTreeSet<DocumentId>,
 }
@@ -80,6 +84,7 @@ pub(super) fn run(production: Builder, script: &Script) -> Result<Seen, Error> {
     let events = recorder.take();
     Ok(Seen {
         events,
+        pages_lost: recorder.pages_lost(),
         ..simulation.seen
     })
 }
@@ -170,6 +175,7 @@ impl<'a> Simulation<'a> {
             Action::Arrive(number) => self.arrive(now, number)?,
             Action::Break(number) => {
                 self.recorder.fault_began();
+                self.seen.served.clear();
                 self.set_working(number, true);
                 let what = self.script.faults.get(number).map(|(_, fault)| &fault.what);
                 if let Some(What::Deploy(line_up)) = what {
@@ -258,8 +264,11 @@ impl<'a> Simulation<'a> {
         let id = DocumentId::new(format!("{}-{}", traffic.document_type, document.0))?;
         let call = Call::of(id, traffic.document_type.clone()).with_document_tokens(tokens);
         if let Some(permit) = self.pipeline.admit(&call).permit() {
-            if self.seen.last_version.as_ref() != Some(permit.ticket().version()) {
-                self.seen.last_version = Some(permit.ticket().version().clone());
+            let version = permit.ticket().version();
+            if let Some(last) = self.seen.served.get_mut(version) {
+                *last = now;
+            } else {
+                self.seen.served.insert(version.clone(), now);
             }
             let latency = traffic
                 .latency
@@ -270,6 +279,8 @@ impl<'a> Simulation<'a> {
                 document,
             };
             self.plan(now + latency, Action::Complete(Box::new(call)));
+        } else {
+            self.seen.ended += 1;
         }
         Ok(())
     }
@@ -320,6 +331,7 @@ impl<'a> Simulation<'a> {
             drop(permit);
             return;
         }
+        self.seen.ended += 1;
         let usual = traffic
             .failing
             .filter(|(_, share)| document.is_among(*share, Share::Failure))

@@ -152,7 +152,9 @@ impl Traffic {
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
-        self.rates.as_ref().map_or(Ok(()), Rates::check)
+        self.rates
+            .as_ref()
+            .map_or(Ok(()), |rates| rates.check(self.gap))
     }
 
     fn rates_mut(&mut self) -> &mut Rates {

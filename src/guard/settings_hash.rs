@@ -11,7 +11,7 @@ use super::{Guard, Mounted};
 /// whether it is in a dry run, and its [settings](Guard::settings). The order of guards does not
 /// matter, nor do versions, sinks and clocks.
 ///
-/// It is the same on every machine, for one release of fusebox. Printed and serialised as 16
+/// It is the same on every machine, and differs from one release of fusebox to the next. Printed and serialised as 16
 /// hexadecimal digits.
 ///
 /// ```
@@ -33,6 +33,7 @@ impl SettingsHash {
     pub(crate) fn of<'a>(guards: impl IntoIterator<Item = &'a Mounted<Box<dyn Guard>>>) -> Self {
         let mut texts: Vec<_> = guards.into_iter().map(text).collect();
         texts.sort_unstable();
+        texts.push(env!("CARGO_PKG_VERSION").to_owned());
         Self(XxHash3_64::oneshot(texts.concat().as_bytes()))
     }
 }

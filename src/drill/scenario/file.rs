@@ -157,6 +157,10 @@ impl TryFrom<FaultTable> for FaultEntry {
     fn try_from(table: FaultTable) -> Result<Self, Error> {
         let after = table.after;
         let line_up = table.deploy.map(LineUpTable::line_up).transpose()?;
+        if table.share.is_some() && (table.correct.is_some() || table.diverge.is_some()) {
+            let allowed = "no share: that of `correct` or `diverge` is the share";
+            return Err(Error::invalid("share of a fault", "one more", allowed));
+        }
         let faults = [
             table.abandon.then(Fault::abandon),
             table.add_tokens.map(Fault::add_tokens),

@@ -209,11 +209,11 @@ fn the_version_that_serves_at_the_end_is_seen() {
     };
     assert_seen(
         &run("v6"),
-        "passed: version v6 serves at the end: version v6 serves",
+        "passed: version v6 serves at the end: served at the end: `v6`",
     );
     assert_seen(
         &run("v7"),
-        "failed: version v7 serves at the end: version v6 serves",
+        "failed: version v7 serves at the end: served at the end: `v6`",
     );
 }
 
@@ -334,4 +334,36 @@ fn guards_that_only_watch_or_are_named_otherwise_are_known_by_their_names() {
     let drill = drill.detects_within(minutes(30));
     let report = drill.must_fail_without("contracts").run_for(minutes(120));
     assert_eq!(report.unwrap().outcome(), DrillOutcome::Passed);
+}
+
+/// All documents are diverted after the fault: that v7 served before it says nothing.
+#[test]
+fn a_version_that_served_only_before_the_fault_does_not_serve() {
+    let huge = Fault::add_tokens(1_000_000_000);
+    let drill = invoices(production).fault(HEALTHY, huge);
+    let report = drill.serves_from(v7()).run_for(minutes(120)).unwrap();
+    assert_seen(
+        &report,
+        "failed: version v7 serves at the end: no document was admitted since the last fault",
+    );
+}
+
+#[test]
+fn a_page_that_is_lost_with_the_sink_is_a_page() {
+    let drill = invoices(production).fault(minutes(1), Fault::sink_down());
+    let drill = drill
+        .fault(HEALTHY, outage().of_version(v7()))
+        .expect_no_page();
+    let report = drill.run_for(minutes(120)).unwrap();
+    assert_seen(&report, "failed: no page: 1 came while the sink was down");
+}
+
+#[test]
+fn a_drill_in_which_no_document_ends_loses_all_of_them() {
+    let slow = Traffic::of("invoice", 600).unwrap().latency(minutes(120));
+    let report = Drill::new(production).traffic(slow).loses_nothing();
+    assert_seen(
+        &report.run_for(minutes(60)).unwrap(),
+        "failed: no document is lost: no document has ended yet",
+    );
 }

@@ -244,7 +244,8 @@ fn healthy_traffic_that_pages_is_a_gap() {
             .sink(pager()))
     };
     let found = gaps(only(FailureMode::CallsFail, nervous).drilled(&drilled(nervous, outage())));
-    let healthy = HOUR;
+    // As long as a drill of a fault, though one hour was asked for.
+    let healthy = 2 * HOUR;
     assert_eq!(
         found,
         [Gap::HealthyPages { pages: 1, healthy }, Gap::NoRolloutGuard]
@@ -486,8 +487,23 @@ fn a_readiness_opens_no_other_pipeline() {
     moved.deploy(LineUp::new(version("v9"))).unwrap();
     refused(
         moved.begin_rollout(&readiness),
-        "production version of a readiness: got `v7`, expected the version in production, v9; check again",
+        "production version of a readiness: got `v7`, expected v9, as it is live; check again",
     );
+    let falls_back_to = |previous| LineUp::new(version("v7")).with_previous(version(previous));
+    let moved = breaker_and_canary().unwrap().build().unwrap();
+    moved.deploy(falls_back_to("v5")).unwrap();
+    refused(
+        moved.begin_rollout(&readiness),
+        "previous version of a readiness: got `v6`, expected v5, as it is live; check again",
+    );
+    let under_way = breaker_and_canary().unwrap().build().unwrap();
+    let other = line_up().with_candidate(version("v9"));
+    under_way.deploy(other).unwrap();
+    refused(
+        under_way.begin_rollout(&readiness),
+        "candidate of a readiness: got `v8`, expected v9, as it is live; check again",
+    );
+    assert_eq!(under_way.line_up().candidate().unwrap().id().as_str(), "v9");
 }
 
 fn readiness_settings(production: impl Fn() -> Result<Builder, Error>) -> String {

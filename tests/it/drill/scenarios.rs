@@ -116,6 +116,18 @@ fn a_file_that_is_wrong_is_refused_with_its_line() {
             "scenario: drill fault: got `2h`, expected less than the length of the drill, 2h",
         ),
         (
+            "fail = \"server_error\"",
+            "correct = \"3 %\"",
+            "scenario, line 9: share of a fault: got `one more`, expected no share: that of \
+             `correct` or `diverge` is the share",
+        ),
+        (
+            "length = \"2h\"",
+            "length = \"100years\"",
+            "scenario: length of a drill: got `100years from 2026-01-05T08:00:00.000Z`, expected \
+             more than no time, at most ten years, and from a time before the year 9000",
+        ),
+        (
             "detects_within = \"30m\"",
             "",
             "scenario: [expect]: got `nothing`, expected something without which the drill fails, \
@@ -180,11 +192,23 @@ impl Drop for Folder {
 
 #[test]
 fn a_set_without_a_healthy_scenario_is_refused() {
-    const WHY: &str = "FOLDER: no scenario without a fault expects `no_page = true`: guards that \
-                       always page would pass";
+    const WHY: &str = "FOLDER: no scenario as long as the longest has no fault and expects \
+                       `no_page = true`: guards that always page would pass";
     let only_outage = Folder::of("outage", &[("a.toml", OUTAGE), ("notes.txt", "not one")]);
     assert_eq!(only_outage.refused(), WHY);
     assert_eq!(Folder::of("empty", &[]).refused(), WHY);
+    let (_, fault_and_more) = OUTAGE.split_once("[[fault]]").unwrap();
+    let calm = OUTAGE
+        .replace(fault_and_more, "")
+        .replace("[[fault]]", "[expect]\nno_page = true");
+    let calm = calm.replace("outage", "calm");
+    let short = Folder::of(
+        "short",
+        &[("a.toml", OUTAGE), ("b.toml", &calm.replace("2h", "1h"))],
+    );
+    assert_eq!(short.refused(), WHY);
+    let enough = Folder::of("enough", &[("a.toml", OUTAGE), ("b.toml", &calm)]);
+    assert!(ScenarioSet::from_folder(&enough.0).is_ok());
 }
 
 #[test]

@@ -111,12 +111,21 @@ fn traffic_that_cannot_be_is_refused() {
         "documents at the end of a month: got `0`, expected 1 to 1000 times as many",
     );
     refused(
+        drill(hourly(60).on_weekends(Ratio::percent(101))),
+        "documents on weekends: got `101 %`, expected at most 100 % of the usual number",
+    );
+    refused(
+        drill(hourly(3_600_000).at_month_end(2)),
+        "highest number of documents: got `one in 500000 ns`, expected at most 3600000 an hour, at \
+         the busiest time",
+    );
+    refused(
         ConfidenceDistribution::beta(Confidence::percent(90), 0.4),
-        "standard deviation of confidences: got `0.4`, expected above 0 and below 0.3000 at a mean of 0.9",
+        "standard deviation of confidences: got `0.4`, expected at least 0.001 and below 0.3000 at a mean of 0.9",
     );
     refused(
         ConfidenceDistribution::beta(Confidence::percent(100), 0.1),
-        "mean of confidences that scatter: got `1`, expected above 0 and below 1",
+        "mean of confidences that scatter: got `1`, expected 0.001 to 0.999",
     );
     refused(
         ConfidenceDistribution::recorded([]),
@@ -134,4 +143,19 @@ fn traffic_that_cannot_be_is_refused() {
         DelayDistribution::recorded([]),
         "recorded delays: got `none`, expected at least one",
     );
+}
+
+/// The narrowest and the widest scores that are allowed can be drawn.
+#[test]
+fn scores_at_the_limits_can_be_drawn() {
+    for (mean, deviation) in [
+        (0.001, 0.001),
+        (0.999, 0.001),
+        (0.999, 0.031),
+        (0.5, 0.001),
+        (0.5, 0.499),
+    ] {
+        let mean = Confidence::new(mean).unwrap();
+        ConfidenceDistribution::beta(mean, deviation).unwrap();
+    }
 }
