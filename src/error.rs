@@ -32,7 +32,7 @@ pub struct Error(Box<Repr>);
 pub enum ErrorKind {
     /// A token counter could not count a text.
     Count,
-    /// A file cannot be read, or its content is not allowed.
+    /// A file cannot be read, or its content is not allowed (feature `toml`).
     File,
     /// A value or a configuration is not allowed.
     Invalid,
@@ -52,6 +52,7 @@ enum Repr {
         value: String,
         allowed: Cow<'static, str>,
     },
+    #[cfg(feature = "toml")]
     #[error("{place}: {reason}")]
     File { place: String, reason: String },
     #[error("{command}: meant for revision {meant_for}, but it is {revision} now: {now}")]
@@ -176,6 +177,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match *self.0 {
             Repr::Count { .. } => ErrorKind::Count,
+            #[cfg(feature = "toml")]
             Repr::File { .. } => ErrorKind::File,
             Repr::Invalid { .. } => ErrorKind::Invalid,
             Repr::NotReady { .. } => ErrorKind::NotReady,

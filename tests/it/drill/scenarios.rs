@@ -45,7 +45,7 @@ fn each_scenario_of_the_starter_set_passes_and_fails_without_its_guard() {
             .any(|check| check.expected.starts_with("it fails without"));
         assert_eq!(is_proven, !scenario.is_healthy(), "{name}");
     }
-    assert_eq!(set.scenarios().len(), 20);
+    assert_eq!(set.scenarios().len(), 28);
 }
 
 const OUTAGE: &str = r#"
