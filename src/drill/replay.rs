@@ -102,7 +102,8 @@ where
 
     /// Runs the recording.
     ///
-    /// An error when it has no call, or when the pipeline cannot be built.
+    /// An error when it has no call, when it spans more than ten years, as it does when one time has a
+    /// digit too many, or when the pipeline cannot be built.
     pub fn run(&self, recording: &Recording) -> Result<ReplayReport, Error> {
         self.run_telling(recording, |_, _| {})
     }

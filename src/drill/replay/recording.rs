@@ -12,7 +12,7 @@ use super::json_line;
 use super::record::{KnownNames, Record, RecordedCall, RecordedCorrection, RecordedRow};
 use super::timetable::Timetable;
 use crate::error::Error;
-use crate::time::{Timestamp, minutes};
+use crate::time::{Timestamp, hours, minutes};
 
 /// A row that comes later than this after a row of a later time is late.
 const LATE_AFTER: Duration = minutes(10);
@@ -131,10 +131,16 @@ impl Recording {
         &self.timetable
     }
 
-    /// An error if it has no call.
+    /// An error if it has no call, or if it is so long that a time in it must be wrong.
     pub(super) fn check(&self) -> Result<(), Error> {
-        if self.counts.calls > 0 {
-            return Ok(());
+        const LONGEST: Duration = hours(24 * 3_660);
+        if let Some((begins, ends)) = self.timetable.span().filter(|_| self.counts.calls > 0) {
+            if ends.since(begins) <= LONGEST {
+                return Ok(());
+            }
+            let span = format!("{begins} to {ends}");
+            let allowed = "at most ten years from the first row to the end of the last";
+            return Err(Error::invalid("span of a recording", span, allowed));
         }
         let allowed = match self.rejected.first() {
             None => "at least one call".to_owned(),

@@ -409,6 +409,20 @@ fn a_recording_without_a_call_is_an_error() {
     );
 }
 
+/// One row has a digit too many: its time is in the year 2530.
+#[test]
+fn a_recording_with_a_time_that_must_be_wrong_is_refused() {
+    let mut lines = String::new();
+    call(&mut lines, 0, "a", ANSWERED);
+    let wrong = lines.replace(&MORNING.to_string(), &(MORNING * 10).to_string());
+    lines.push_str(&wrong);
+    refused(
+        Replay::new(production).run(&read(&lines)),
+        "span of a recording: got `2026-01-05T08:00:00.000Z to 2530-02-17T08:00:02.000Z`, expected \
+         at most ten years from the first row to the end of the last",
+    );
+}
+
 #[test]
 fn a_recording_of_one_moment_says_nothing_of_a_week() {
     let mut lines = String::new();
