@@ -21,6 +21,7 @@ mod script;
 mod set;
 mod simulation;
 mod traffic;
+mod virtual_time;
 
 use std::time::Duration;
 
@@ -171,8 +172,8 @@ where
         self.expect(Expectation::Told(name.into()))
     }
 
-    /// Expects that somebody is paged after the first fault began, and that the incident of each page has ended at the end of
-    /// the drill.
+    /// Expects that somebody is paged after the first fault began, and that the incident of each
+    /// page has ended at the end of the drill.
     pub fn expect_resolve(self) -> Self {
         self.expect(Expectation::Resolved)
     }

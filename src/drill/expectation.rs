@@ -78,17 +78,19 @@ impl Expectation {
             },
             Self::LosesNothing => {
                 let untold = report.lost_untold();
-                let seen = match untold.first() {
-                    Some(document) => format!(
-                        "{} documents did not end and no event names them, such as {document}",
-                        untold.len()
+                match untold.first() {
+                    Some(document) => {
+                        let seen = format!(
+                            "{} documents did not end and no event names them, such as {document}",
+                            untold.len()
+                        );
+                        (false, seen)
+                    }
+                    None if report.ended() == 0 => (false, "no document has ended yet".to_owned()),
+                    None => (
+                        true,
+                        "every document ended, or an event names it".to_owned(),
                     ),
-                    None => "every document ended, or an event names it".to_owned(),
-                };
-                if untold.is_empty() && report.ended() == 0 {
-                    (false, "no document has ended yet".to_owned())
-                } else {
-                    (untold.is_empty(), seen)
                 }
             }
             Self::Page(incident) => {

@@ -4,20 +4,19 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::failure_mode::FailureMode;
 use super::report::DrillReport;
 use crate::format::Format;
 use crate::guard::SettingsHash;
-use crate::time::millis;
 
 /// What was seen of a fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Detection {
     /// The time from the fault to the first page; `None` if none came.
-    #[serde(rename = "time_to_page_ms", with = "optional_millis")]
+    #[serde(rename = "time_to_page_ms", with = "crate::time::as_optional_millis")]
     pub time_to_page: Option<Duration>,
     /// The guard that paged first.
     pub paged_by: Option<String>,
@@ -28,11 +27,10 @@ pub struct Detection {
 }
 
 impl Detection {
-    /// What a drill shows of a fault. Pages of incidents that healthy traffic pages for as well say
-    /// nothing of it.
-    pub(super) fn of(report: &DrillReport, calm: &DrillReport) -> Self {
-        let usual: BTreeSet<_> = calm.paged_incidents().collect();
-        let page = report.first_page_but(&usual);
+    /// What a drill shows of a fault. Pages of the `usual` incidents, for which healthy traffic pages
+    /// as well, say nothing of it.
+    pub(super) fn of(report: &DrillReport, usual: &BTreeSet<&str>) -> Self {
+        let page = report.first_page_but(usual);
         Self {
             time_to_page: page.map(|(time, _)| time),
             paged_by: page.map(|(_, event)| event.guard.clone()),
@@ -54,26 +52,6 @@ impl Detection {
     }
 }
 
-/// An optional duration as whole milliseconds, for serde.
-pub(super) mod optional_millis {
-    use super::{Deserialize, Deserializer, Duration, Serialize, Serializer, millis};
-
-    #[expect(clippy::ref_option, reason = "serde calls it with a reference")]
-    pub(in crate::drill) fn serialize<S: Serializer>(
-        time: &Option<Duration>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        time.map(millis).serialize(serializer)
-    }
-
-    pub(in crate::drill) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        let time = Option::<u64>::deserialize(deserializer)?;
-        Ok(time.map(Duration::from_millis))
-    }
-}
-
 /// A fault, and what was seen of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -86,7 +64,11 @@ pub struct DetectionRow {
     /// first of all guards; `None` if none ever does, or if that depends on the traffic.
     ///
     /// [`Guard::time_to_exceed`]: crate::Guard::time_to_exceed
-    #[serde(rename = "by_window_ms", default, with = "optional_millis")]
+    #[serde(
+        rename = "by_window_ms",
+        default,
+        with = "crate::time::as_optional_millis"
+    )]
     pub by_window: Option<Duration>,
     /// What all guards together saw.
     pub together: Detection,

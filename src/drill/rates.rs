@@ -6,7 +6,6 @@ use crate::error::Error;
 use crate::ratio::Ratio;
 use crate::time::{Timestamp, hours};
 
-const HOUR: Duration = hours(1);
 const HOUR_MILLIS: u64 = 3_600_000;
 const WHOLE: u128 = 100;
 
@@ -76,7 +75,7 @@ impl Rates {
             let at = begin + now;
             let rest = HOUR_MILLIS - at.as_millis() % HOUR_MILLIS;
             let hour_end = (at + Duration::from_millis(rest)).since(begin);
-            let room = hour_end.saturating_sub(now).min(HOUR);
+            let room = hour_end.saturating_sub(now);
             let share = self.share_at(at);
             let weighed = room.as_nanos() * share / (WHOLE * WHOLE);
             if gap.as_nanos() < weighed {

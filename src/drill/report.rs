@@ -54,8 +54,8 @@ impl DrillReport {
     /// The time from the first fault to the first page at the sink; `None` without a page or a
     /// fault.
     pub fn time_to_page(&self) -> Option<Duration> {
-        let (at, _) = self.pages_since_fault().next()?;
-        Some(at.since(self.broken_at?))
+        let (time, _) = self.first_page_but(&BTreeSet::new())?;
+        Some(time)
     }
 
     /// Whether a page came within 30 minutes of the first fault.
@@ -65,8 +65,7 @@ impl DrillReport {
 
     /// The first page after the first fault.
     pub fn page(&self) -> Option<&Event> {
-        self.broken_at?;
-        let (_, event) = self.pages_since_fault().next()?;
+        let (_, event) = self.first_page_but(&BTreeSet::new())?;
         Some(event)
     }
 
@@ -144,10 +143,7 @@ impl DrillReport {
 
     /// The events after the first fault; without a fault, all.
     pub(super) fn events_since_fault(&self) -> impl Iterator<Item = &Event> {
-        let since = self.broken_at.unwrap_or(Timestamp::EPOCH);
-        let events = self.seen.events.iter();
-        let events = events.filter(move |(at, _)| *at >= since);
-        events.map(|(_, event)| event)
+        self.since_fault().map(|(_, event)| event)
     }
 
     /// The documents that did not end and that no event names.
@@ -157,16 +153,18 @@ impl DrillReport {
         lost.filter(|document| !told.contains(document)).collect()
     }
 
-    fn pages_since_fault(&self) -> impl Iterator<Item = &(Timestamp, Event)> {
+    fn since_fault(&self) -> impl Iterator<Item = &(Timestamp, Event)> {
         let since = self.broken_at.unwrap_or(Timestamp::EPOCH);
-        self.pages().filter(move |(at, _)| *at >= since)
+        self.seen.events.iter().filter(move |(at, _)| *at >= since)
+    }
+
+    fn pages_since_fault(&self) -> impl Iterator<Item = &(Timestamp, Event)> {
+        self.since_fault().filter(|(_, event)| is_page(event))
     }
 
     pub(super) fn pages(&self) -> impl Iterator<Item = &(Timestamp, Event)> {
-        self.seen
-            .events
-            .iter()
-            .filter(|(_, event)| event.severity == Severity::Page)
+        let events = self.seen.events.iter();
+        events.filter(|(_, event)| is_page(event))
     }
 
     /// Why nothing can be said; `None` if something can.
@@ -177,6 +175,10 @@ impl DrillReport {
         let unmet = self.seen.met.iter().position(|met| *met == 0)?;
         Some(format!("fault {} met no document", unmet + 1))
     }
+}
+
+fn is_page(event: &Event) -> bool {
+    event.severity == Severity::Page
 }
 
 /// The document that an event says did not end.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use super::traffic::Traffic;
+use super::virtual_time::LONGEST;
 use crate::error::Error;
-use crate::time::{Timestamp, hours};
+use crate::time::Timestamp;
 
 /// Monday 2026-01-05, 08:00 UTC.
 const MONDAY_MORNING: Timestamp = Timestamp::from_millis(1_767_600_000_000);
 
-const LONGEST: Duration = hours(24 * 3_660);
 /// 9000-01-01.
 const LATEST: Timestamp = Timestamp::from_millis(221_845_392_000_000);
 

@@ -1,5 +1,6 @@
 //! Many faults against one pipeline: what each guard sees of them, and when.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::failure_mode::FailureMode;
@@ -144,6 +145,7 @@ where
                 "at least one: let it be longer, or begin at another time",
             ));
         }
+        let usual = calm.paged_incidents().collect();
         let mut rows = Vec::new();
         for ((name, fault), by_window) in self.faults.iter().zip(by_window) {
             let script = self.script_of(fault);
@@ -151,10 +153,10 @@ where
                 fault: name.clone(),
                 mode: FailureMode::of(fault),
                 by_window,
-                together: self.detect(&script, &calm, None)?,
+                together: self.detect(&script, &usual, None)?,
                 alone: guards
                     .iter()
-                    .map(|guard| self.detect(&script, &calm, Some(guard)))
+                    .map(|guard| self.detect(&script, &usual, Some(guard)))
                     .collect::<Result<_, _>>()?,
             });
         }
@@ -165,12 +167,12 @@ where
     fn detect(
         &self,
         script: &Script,
-        calm: &DrillReport,
+        usual: &BTreeSet<&str>,
         only: Option<&str>,
     ) -> Result<Detection, Error> {
         let is_chosen = |name: &str| only.is_none_or(|only| only == name);
         let builder = (self.production)()?.with_guards(is_chosen);
-        Ok(Detection::of(&DrillReport::of(script, builder)?, calm))
+        Ok(Detection::of(&DrillReport::of(script, builder)?, usual))
     }
 
     /// How long each drill of a fault takes.

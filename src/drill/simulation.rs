@@ -10,6 +10,7 @@ use super::fault::{Fault, Meets, What};
 use super::recorder::Recorder;
 use super::script::Script;
 use super::traffic::Traffic;
+use super::virtual_time::TICK_EVERY;
 use crate::call::{Call, Comparison, Difference, Feedback, LineUp, Report, Ticket};
 use crate::confidence::Confidence;
 use crate::error::Error;
@@ -19,9 +20,6 @@ use crate::pipeline::clock::MockClock;
 use crate::pipeline::{Builder, Permit, Pipeline, Settlement};
 use crate::ratio::Ratio;
 use crate::time::{Timestamp, millis};
-
-/// How often a drill calls `tick`.
-const TICK_EVERY: Duration = Duration::from_secs(5);
 
 /// What was seen in a simulation.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -11,8 +11,8 @@ use super::{Guard, Mounted};
 /// whether it is in a dry run, and its [settings](Guard::settings). The order of guards does not
 /// matter, nor do versions, sinks and clocks.
 ///
-/// It is the same on every machine, and differs from one release of fusebox to the next. Printed and serialised as 16
-/// hexadecimal digits.
+/// It is the same on every machine, and differs from one release of fusebox to the next. Printed and
+/// serialised as 16 hexadecimal digits.
 ///
 /// ```
 /// use fusebox::{ErrorRateBreaker, LineUp, Pipeline, Ratio, Version};

@@ -16,9 +16,6 @@ use crate::guards::rollout::{Feasibility, RolloutPolicy, Traffic};
 use crate::name::VersionId;
 use crate::pipeline::Builder;
 
-/// The guards that give a candidate a share and compare it.
-const ROLLOUT_GUARDS: [&str; 2] = ["canary", "blue-green"];
-
 impl Readiness {
     /// Asks whether this line-up may go live, with the pipelines that this function builds: the
     /// whole function of your service, with its sinks. It is called once, and nothing is built and
@@ -168,7 +165,7 @@ where
 }
 
 fn of_rollout(guards: &[Mounted<Box<dyn Guard>>], forecast: Option<&PlanForecast>) -> Vec<Gap> {
-    if !acts(guards, &ROLLOUT_GUARDS) {
+    if !acts(guards, FailureMode::CorrectionsRise.guards()) {
         return vec![Gap::NoRolloutGuard];
     }
     let Some(forecast) = forecast else {

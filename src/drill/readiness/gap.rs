@@ -6,10 +6,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::drill::failure_mode::FailureMode;
-use crate::drill::matrix::optional_millis;
 use crate::guard::SettingsHash;
 use crate::name::VersionId;
-use crate::time::as_millis;
+use crate::time::{as_millis, as_optional_millis};
 
 /// Something that a rollout is not ready without. Printed as one line: what is missing, and what to
 /// do about it. [docs/readiness.md](crate::documentation::readiness) explains each.
@@ -29,7 +28,7 @@ pub enum Gap {
     DrillFailed {
         mode: FailureMode,
         fault: String,
-        #[serde(rename = "seen_ms", with = "optional_millis")]
+        #[serde(rename = "seen_ms", with = "as_optional_millis")]
         seen: Option<Duration>,
         #[serde(rename = "within_ms", with = "as_millis")]
         within: Duration,

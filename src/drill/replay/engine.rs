@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -10,14 +9,13 @@ use super::record::{RecordedCall, RecordedEnd};
 use super::seen::{EventLog, Seen};
 use super::timetable::{Step, Timetable};
 use crate::call::{Call, Feedback, Ticket};
+use crate::drill::virtual_time::TICK_EVERY;
 use crate::error::Error;
 use crate::name::VersionId;
 use crate::pipeline::clock::MockClock;
 use crate::pipeline::{Admission, Builder, Permit, Pipeline, Settlement};
 use crate::sink;
 
-/// How often a replay calls `tick`.
-const TICK_EVERY: Duration = Duration::from_secs(5);
 /// How often it tells how far it is, in steps.
 const TOLD_EVERY: usize = 4_096;
 

@@ -11,8 +11,9 @@ use super::columns::{CsvColumns, CsvRows};
 use super::json_line;
 use super::record::{KnownNames, Record, RecordedCall, RecordedCorrection, RecordedRow};
 use super::timetable::Timetable;
+use crate::drill::virtual_time::LONGEST;
 use crate::error::Error;
-use crate::time::{Timestamp, hours, minutes};
+use crate::time::{Timestamp, minutes};
 
 /// A row that comes later than this after a row of a later time is late.
 const LATE_AFTER: Duration = minutes(10);
@@ -133,7 +134,6 @@ impl Recording {
 
     /// An error if it has no call, or if it is so long that a time in it must be wrong.
     pub(super) fn check(&self) -> Result<(), Error> {
-        const LONGEST: Duration = hours(24 * 3_660);
         if let Some((begins, ends)) = self.timetable.span().filter(|_| self.counts.calls > 0) {
             if ends.since(begins) <= LONGEST {
                 return Ok(());
