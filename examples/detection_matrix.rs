@@ -1,10 +1,11 @@
 //! Which fault is known after which time, by which guard: the table of `docs/detection.md`.
 //!
 //! `cargo run --release --example detection_matrix` prints it in a few seconds, `-- --json` as JSON.
+//! With `--features report`, `-- --html FILE` writes it as a page with a timeline of each fault.
 //! `-- --check FILE` prints nothing and exits with 1 if the file does not have the table. It also
 //! exits with 1 if healthy traffic pages.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -45,6 +46,9 @@ struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Write a page with a timeline of each fault (needs `--features report`)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "check"])]
+    html: Option<PathBuf>,
     /// Only say whether this file has the table
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     check: Option<PathBuf>,
@@ -78,6 +82,8 @@ fn show(
             let file = file.display();
             return Ok(Some(format!("{file} does not have the table as it is now")));
         }
+    } else if let Some(file) = &args.html {
+        write_page(matrix, file)?;
     } else if args.json {
         println!("{}", serde_json::to_string_pretty(matrix)?);
     } else {
@@ -85,6 +91,22 @@ fn show(
     }
     let pages = matrix.false_pages();
     Ok((pages > 0).then(|| format!("healthy traffic paged {pages} times")))
+}
+
+#[cfg(feature = "report")]
+fn write_page(matrix: &DetectionMatrix, file: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let report = fusebox::report::DetectionReport::of(matrix.clone());
+    std::fs::write(
+        file,
+        report.named("the guards as they are by default").html(),
+    )?;
+    println!("written: {}", file.display());
+    Ok(())
+}
+
+#[cfg(not(feature = "report"))]
+fn write_page(_: &DetectionMatrix, _: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    Err("a page needs the feature: `cargo run --features report --example detection_matrix`".into())
 }
 
 fn measure() -> Result<DetectionMatrix, Error> {

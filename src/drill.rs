@@ -6,6 +6,7 @@ mod document;
 mod expectation;
 mod failure_mode;
 mod fault;
+mod incident_moment;
 mod matrix;
 mod proof;
 mod rates;
@@ -37,6 +38,7 @@ pub use check::{Check, DrillOutcome};
 pub use distribution::{ConfidenceDistribution, DelayDistribution};
 pub use failure_mode::FailureMode;
 pub use fault::Fault;
+pub use incident_moment::IncidentMoment;
 pub use matrix::{Detection, DetectionMatrix, DetectionRow};
 pub use readiness::{Gap, Readiness, ReadinessBuilder};
 pub use replay::{

@@ -87,7 +87,8 @@
 //! - `csv`: recordings from CSV for a [`drill::Replay`], `drill::CsvColumns`.
 //! - `async-openai`: [`Classify`] for the errors of that crate.
 //! - `report`: the course of a field's confidence as an SVG picture or an HTML page,
-//!   `report::DriftTimeline`, and the page of a shadow run's review, `report::ReviewReport`.
+//!   `report::DriftTimeline`; the page of a shadow run's review, `report::ReviewReport`; and the page
+//!   of which fault is known after which time, `report::DetectionReport`.
 //! - `tokio`: [`Pipeline::run`] counts texts of more than 64 KB on tokio's blocking pool.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -125,13 +126,13 @@ pub mod tokio {
     pub use crate::adapters::tokio::TokioSpawner;
 }
 
-/// The course of a field's confidence as a picture, and the review of a shadow run as a page, with
-/// the feature `report`.
+/// The course of a field's confidence as a picture, and the review of a shadow run and what drills
+/// detect as pages, with the feature `report`.
 #[cfg(feature = "report")]
 pub mod report {
     pub use crate::adapters::report::{
-        DivergenceRate, DriftTimeline, Mark, MarkVerdict, Marks, ReviewItem, ReviewReport,
-        ReviewReportBuilder, ReviewVerdict, VerdictTone,
+        DetectionReport, DivergenceRate, DriftTimeline, Mark, MarkVerdict, Marks, ReviewItem,
+        ReviewReport, ReviewReportBuilder, ReviewVerdict, VerdictTone,
     };
 }
 

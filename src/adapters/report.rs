@@ -2,10 +2,14 @@
 
 mod chart;
 mod course;
+mod detection;
+mod head;
+mod numbers;
 mod page;
 mod palette;
 mod review;
 mod ticks;
+mod visible;
 
 use std::sync::Arc;
 
@@ -22,6 +26,7 @@ use crate::time::Timestamp;
 use chart::Frame;
 use course::Course;
 
+pub use detection::DetectionReport;
 pub use review::{
     DivergenceRate, Mark, MarkVerdict, Marks, ReviewItem, ReviewReport, ReviewReportBuilder,
     ReviewVerdict, VerdictTone,

@@ -200,6 +200,41 @@ impl Fault {
         }
     }
 
+    /// How large it is, in words.
+    pub(super) fn size(&self) -> String {
+        let by = match &self.what {
+            What::AddTokens(tokens) => Some(format!("by {tokens} tokens")),
+            What::Deploy(line_up) => Some(format!("of {}", line_up.stable().id())),
+            What::JumpClock { by, .. } => Some(format!("by {}", humantime::format_duration(*by))),
+            What::LowerConfidence(by) | What::SpreadConfidence(by) => Some(format!("by {by}")),
+            What::Abandon
+            | What::Correct
+            | What::Diverge
+            | What::Fail(_)
+            | What::Hang
+            | What::Silence
+            | What::SinkDown
+            | What::StopFeedback => None,
+        };
+        let concerned = match (&self.document_type, &self.version) {
+            (None, None) => "documents".to_owned(),
+            (Some(of_type), None) => format!("documents of type {of_type}"),
+            (None, Some(version)) => format!("documents of version {version}"),
+            (Some(of_type), Some(version)) => {
+                format!("documents of type {of_type} and version {version}")
+            }
+        };
+        let share = if self.share == Ratio::ONE {
+            format!("all {concerned}")
+        } else {
+            format!("{} of all {concerned}", self.share)
+        };
+        match by {
+            Some(by) => format!("{by}, {share}"),
+            None => share,
+        }
+    }
+
     /// What a guard sees of it; `None` if that depends on the traffic.
     pub(super) fn symptom(&self) -> Option<Symptom> {
         if self.document_type.is_some() || self.version.is_some() {

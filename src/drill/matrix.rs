@@ -7,9 +7,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::failure_mode::FailureMode;
+use super::incident_moment::IncidentMoment;
 use super::report::DrillReport;
 use crate::format::Format;
 use crate::guard::SettingsHash;
+
+/// The most moments of one drill that a matrix keeps.
+const MOST_MOMENTS: usize = 100;
 
 /// What was seen of a fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +28,10 @@ pub struct Detection {
     pub documents_before_page: u64,
     /// Why nothing can be said, such as that the fault met no document.
     pub blind: Option<String>,
+    /// What the incidents did after the fault, in order: the first 100 moments. Empty in JSON that
+    /// was written without them.
+    #[serde(default)]
+    pub moments: Vec<IncidentMoment>,
 }
 
 impl Detection {
@@ -36,6 +44,7 @@ impl Detection {
             paged_by: page.map(|(_, event)| event.guard.clone()),
             documents_before_page: report.documents_met_before_page(),
             blind: report.blind(),
+            moments: report.moments_but(usual).take(MOST_MOMENTS).collect(),
         }
     }
 
@@ -60,6 +69,12 @@ pub struct DetectionRow {
     pub fault: String,
     /// The failure mode that it stands for, if it stands for one.
     pub mode: Option<FailureMode>,
+    /// How large it is, in words: the share of the documents, or by how much something changes.
+    #[serde(default)]
+    pub size: String,
+    /// For how long it is at work; `None` until the end of the drill.
+    #[serde(rename = "lasts_ms", default, with = "crate::time::as_optional_millis")]
+    pub lasts: Option<Duration>,
     /// When a window exceeds its threshold by arithmetic alone ([`Guard::time_to_exceed`]), the
     /// first of all guards; `None` if none ever does, or if that depends on the traffic.
     ///
@@ -95,6 +110,12 @@ pub struct DetectionMatrix {
     rows: Vec<DetectionRow>,
     #[serde(rename = "healthy_ms", with = "crate::time::as_millis")]
     healthy: Duration,
+    #[serde(
+        rename = "watched_ms",
+        default,
+        with = "crate::time::as_optional_millis"
+    )]
+    watched: Option<Duration>,
     false_pages: u64,
 }
 
@@ -104,6 +125,7 @@ impl DetectionMatrix {
         guards: Vec<String>,
         rows: Vec<DetectionRow>,
         healthy: Duration,
+        watched: Duration,
         calm: &DrillReport,
     ) -> Self {
         Self {
@@ -112,6 +134,7 @@ impl DetectionMatrix {
             guards,
             rows,
             healthy,
+            watched: Some(watched),
             false_pages: calm.false_pages().len() as u64,
         }
     }
@@ -142,6 +165,11 @@ impl DetectionMatrix {
     /// For how long healthy traffic ran.
     pub fn healthy(&self) -> Duration {
         self.healthy
+    }
+
+    /// For how long each fault was watched; `None` in JSON that was written without it.
+    pub fn watched(&self) -> Option<Duration> {
+        self.watched
     }
 
     /// How many pages came in the healthy time.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::check::{Check, DrillOutcome};
+use super::incident_moment::IncidentMoment;
 use super::script::Script;
 use super::simulation::{self, Seen};
 use crate::error::Error;
@@ -73,12 +74,21 @@ impl DrillReport {
     /// it.
     pub(super) fn first_page_but(&self, known: &BTreeSet<&str>) -> Option<(Duration, &Event)> {
         let broken_at = self.broken_at?;
-        let is_new = |event: &Event| {
-            let incident = event.incident.as_ref();
-            incident.is_none_or(|incident| !known.contains(incident.key.as_str()))
-        };
-        let (at, event) = self.pages_since_fault().find(|(_, event)| is_new(event))?;
+        let mut pages = self.pages_since_fault();
+        let (at, event) = pages.find(|(_, event)| is_new(event, known))?;
         Some((at.since(broken_at), event))
+    }
+
+    /// What incidents that are none of these did after the first fault.
+    pub(super) fn moments_but(
+        &self,
+        known: &BTreeSet<&str>,
+    ) -> impl Iterator<Item = IncidentMoment> {
+        let broken_at = self.broken_at.unwrap_or(Timestamp::EPOCH);
+        let new = self
+            .since_fault()
+            .filter(move |(_, event)| is_new(event, known));
+        new.filter_map(move |(at, event)| IncidentMoment::of(at.since(broken_at), event))
     }
 
     /// Pages before the first fault: false alarms.
@@ -175,6 +185,12 @@ impl DrillReport {
         let unmet = self.seen.met.iter().position(|met| *met == 0)?;
         Some(format!("fault {} met no document", unmet + 1))
     }
+}
+
+/// Whether it is about none of these incidents.
+fn is_new(event: &Event, known: &BTreeSet<&str>) -> bool {
+    let incident = event.incident.as_ref();
+    incident.is_none_or(|incident| !known.contains(incident.key.as_str()))
 }
 
 fn is_page(event: &Event) -> bool {

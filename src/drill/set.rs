@@ -152,6 +152,8 @@ where
             rows.push(DetectionRow {
                 fault: name.clone(),
                 mode: FailureMode::of(fault),
+                size: fault.size(),
+                lasts: fault.lasts,
                 by_window,
                 together: self.detect(&script, &usual, None)?,
                 alone: guards
@@ -160,7 +162,14 @@ where
                     .collect::<Result<_, _>>()?,
             });
         }
-        Ok(DetectionMatrix::new(settings, guards, rows, healthy, &calm))
+        Ok(DetectionMatrix::new(
+            settings,
+            guards,
+            rows,
+            healthy,
+            self.watching,
+            &calm,
+        ))
     }
 
     /// What is seen of faults by one guard, or by all together.

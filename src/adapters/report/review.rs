@@ -7,24 +7,24 @@ mod entries;
 mod item;
 mod list;
 mod marks;
-mod numbers;
+
 mod of_shadow;
 mod overview;
 mod page;
 mod summary;
-mod visible;
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::visible::escaped_json;
 use crate::format::Format;
 use summary::Summary;
-use visible::escaped_json;
 
 pub use builder::ReviewReportBuilder;
 pub use item::ReviewItem;
 pub use marks::{Mark, MarkVerdict, Marks};
+pub(super) use overview::verdict;
 pub use summary::{DivergenceRate, ReviewVerdict, VerdictTone};
 
 /// The findings of a shadow run for people: the verdicts, the numbers, and every document that

@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::numbers::{count, percent, ratio, thousandths};
 use super::summary::DivergenceRate;
-use super::visible::isolated;
+use crate::adapters::report::numbers::{count, percent, ratio, thousandths};
+use crate::adapters::report::visible::isolated;
 use crate::ratio::Ratio;
 
 /// The length of the longest bar in a picture's own units.

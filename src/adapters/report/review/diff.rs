@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 use similar::{ChangeTag, DiffableStr, TextDiff};
 
-use super::numbers::count;
-use super::visible::marked;
+use crate::adapters::report::numbers::count;
+use crate::adapters::report::visible::marked;
 
 /// Longer texts are compared by word.
 const LONGEST_BY_CHARACTER: usize = 120;

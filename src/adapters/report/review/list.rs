@@ -6,9 +6,9 @@ use maud::{Markup, html};
 
 use super::diff::{self, Side};
 use super::entries::{Entry, OfField, PageEntries};
-use super::numbers::count;
-use super::visible::{isolated, plain};
+use crate::adapters::report::numbers::count;
 use crate::adapters::report::ticks::minute;
+use crate::adapters::report::visible::{isolated, plain};
 use crate::call::{Comparison, Difference, ShadowEnd};
 
 /// The characters of all values of a page together.

@@ -4,10 +4,10 @@ use maud::{Markup, html};
 
 use super::bars;
 use super::entries::PageEntries;
-use super::numbers::{count, percent, ratio};
 use super::summary::{Count, DivergenceRate, ReviewVerdict, Summary, VerdictTone};
-use super::visible::isolated;
+use crate::adapters::report::numbers::{count, percent, ratio, thousandths};
 use crate::adapters::report::ticks::minute;
+use crate::adapters::report::visible::isolated;
 use crate::shadow::BaselineNoise;
 
 pub(super) fn overview(summary: &Summary, entries: &PageEntries<'_>, documents: usize) -> Markup {
@@ -33,7 +33,12 @@ pub(super) fn overview(summary: &Summary, entries: &PageEntries<'_>, documents: 
     }
 }
 
-fn verdict(heading: &str, verdict: &ReviewVerdict, more: &Markup) -> Markup {
+/// A verdict with its tone, below a heading.
+pub(in crate::adapters::report) fn verdict(
+    heading: &str,
+    verdict: &ReviewVerdict,
+    more: &Markup,
+) -> Markup {
     let (class, tone) = match verdict.tone {
         VerdictTone::Alarm => ("alarm", "Problem"),
         VerdictTone::Calm => ("calm", "Good"),
@@ -112,9 +117,8 @@ fn p_value(noise: &BaselineNoise) -> String {
 
 /// The difference of both rates in percentage points.
 fn excess(noise: &BaselineNoise) -> String {
-    let tenths = |diverging: u64| {
-        i64::try_from(super::numbers::thousandths(diverging, noise.paired())).unwrap_or(0)
-    };
+    let tenths =
+        |diverging: u64| i64::try_from(thousandths(diverging, noise.paired())).unwrap_or(0);
     let tenths = tenths(noise.candidate_diverging()) - tenths(noise.baseline_diverging());
     let sign = if tenths < 0 { "-" } else { "" };
     let tenths = tenths.unsigned_abs();

@@ -1,23 +1,21 @@
 //! The page as a whole.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::entries::{PageEntries, Subject};
 use super::item::ReviewItem;
 use super::list::list;
-use super::numbers::count;
 use super::overview::overview;
 use super::summary::Summary;
-use super::visible::{escaped_json, isolated, plain};
+use crate::adapters::report::head::head;
+use crate::adapters::report::numbers::count;
 use crate::adapters::report::ticks::minute;
+use crate::adapters::report::visible::{escaped_json, isolated, plain};
 use crate::name::VersionId;
 use crate::shadow::IgnoreRule;
 
-const STYLE: &str = include_str!("page.css");
+const STYLE: &str = concat!(include_str!("../base.css"), include_str!("page.css"));
 const SCRIPT: &str = include_str!("page.js");
 
 /// What the page's script gets.
@@ -40,19 +38,14 @@ pub(super) fn html(summary: &Summary, items: &[ReviewItem], id: &str) -> String 
     // Names and numbers always have a JSON form.
     let data = escaped_json(&serde_json::to_string(&data).unwrap_or_default());
     let (production, candidate) = (summary.production.as_str(), summary.candidate.as_str());
-    let title = format!("Review: {} beside {}", plain(candidate), plain(production));
+    let mut title = format!("Review: {} beside {}", plain(candidate), plain(production));
+    if !summary.name.is_empty() {
+        title = format!("{title}, {}", plain(&summary.name));
+    }
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(policy());
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="referrer" content="no-referrer";
-                meta name="robots" content="noindex";
-                title { (title) @if !summary.name.is_empty() { ", " (plain(&summary.name)) } }
-                style { (PreEscaped(STYLE)) }
-            }
+            (head(&title, STYLE, Some(SCRIPT)))
             body {
                 a.skip href="#divergences" { "Skip to the divergences" }
                 (header(summary, &entries))
@@ -99,15 +92,4 @@ fn header(summary: &Summary, entries: &PageEntries<'_>) -> Markup {
             }
         }
     }
-}
-
-/// Nothing but the page's own style and script, which stand in it unchanged.
-fn policy() -> String {
-    let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
-    format!(
-        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; \
-         form-action 'none'; require-trusted-types-for 'script'",
-        hash(STYLE),
-        hash(SCRIPT)
-    )
 }
