@@ -11,7 +11,7 @@ use super::incident_moment::IncidentMoment;
 use super::script::Script;
 use super::simulation::{self, Seen};
 use crate::error::Error;
-use crate::event::{Event, EventKind, LedgerEvent, Severity};
+use crate::event::{Event, EventKind, IncidentChange, LedgerEvent, Severity};
 use crate::name::DocumentId;
 use crate::pipeline::Builder;
 use crate::time::{Timestamp, minutes};
@@ -79,7 +79,8 @@ impl DrillReport {
         Some((at.since(broken_at), event))
     }
 
-    /// What incidents that are none of these did after the first fault.
+    /// What incidents that are none of these did after the first fault. One that is open as the fault
+    /// begins, and that nobody was paged for, says nothing of it before it pages.
     pub(super) fn moments_but(
         &self,
         known: &BTreeSet<&str>,
@@ -88,7 +89,15 @@ impl DrillReport {
         let new = self
             .since_fault()
             .filter(move |(_, event)| is_new(event, known));
-        new.filter_map(move |(at, event)| IncidentMoment::of(at.since(broken_at), event))
+        let moments =
+            new.filter_map(move |(at, event)| IncidentMoment::of(at.since(broken_at), event));
+        let mut begun = BTreeSet::new();
+        moments.filter(move |moment| {
+            if moment.change == IncidentChange::Opened || moment.severity == Severity::Page {
+                begun.insert(moment.incident.clone());
+            }
+            begun.contains(&moment.incident)
+        })
     }
 
     /// Pages before the first fault: false alarms.

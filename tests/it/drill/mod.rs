@@ -11,6 +11,10 @@ use crate::support::{line_up, minutes};
 
 mod expectations;
 mod faults;
+#[cfg(feature = "report")]
+mod page;
+#[cfg(feature = "report")]
+mod page_sample;
 mod readiness;
 mod replay;
 mod runs;

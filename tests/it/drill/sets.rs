@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use fusebox::drill::{DetectionMatrix, DrillSet, Fault, Traffic};
+use fusebox::event::IncidentChange;
 use fusebox::pipeline::Builder;
 use fusebox::{
     Confidence, ConfidenceDriftMonitor, DocumentType, Error, ErrorRateBreaker, FailureKind, Guard,
-    Pipeline, Ratio, RouteLedger,
+    Pipeline, Ratio, RouteLedger, Severity,
 };
 use serde_json::{Value, json};
 
@@ -62,6 +63,47 @@ fn each_fault_is_seen_by_the_guard_that_is_there_for_it() {
     };
     assert_eq!(seen_alone(0), [false, true, false], "{matrix}");
     assert_eq!(seen_alone(1), [false, false, true], "{matrix}");
+}
+
+#[test]
+fn a_matrix_keeps_what_incidents_did_after_the_fault() {
+    let matrix = set(production)
+        .watching(minutes(240))
+        .healthy(minutes(300))
+        .fault("a fifth fails for a while", outage().lasting(minutes(10)))
+        .run()
+        .unwrap();
+    let row = &matrix.rows()[0];
+    assert_eq!(row.size, "20 % of all documents");
+    assert_eq!(row.lasts, Some(minutes(10)));
+    let [opened, .., ended] = &row.together.moments[..] else {
+        panic!("{row:?}");
+    };
+    assert_eq!(Some(opened.after), row.together.time_to_page);
+    assert_eq!(opened.guard, "error-rate");
+    assert_eq!(opened.severity, Severity::Page);
+    assert_eq!(
+        (opened.change, ended.change),
+        (IncidentChange::Opened, IncidentChange::Ended)
+    );
+    assert_eq!(opened.incident, ended.incident);
+    assert!(
+        opened.text.starts_with("circuit of v7 opened"),
+        "{}",
+        opened.text
+    );
+    let changes = row.together.moments.iter().map(|moment| moment.change);
+    assert!(
+        changes
+            .into_iter()
+            .all(|change| change != IncidentChange::Continues)
+    );
+    let alone: Vec<_> = row
+        .alone
+        .iter()
+        .map(|seen| seen.moments.is_empty())
+        .collect();
+    assert_eq!(alone, [true, false, true]);
 }
 
 #[test]

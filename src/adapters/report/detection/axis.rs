@@ -54,6 +54,10 @@ impl TimeAxis {
         self.place_of(self.limit)
     }
 
+    pub(super) fn limit_time(&self) -> Duration {
+        Duration::from_secs(self.limit)
+    }
+
     /// Where the compressed part begins, if there is one.
     pub(super) fn fold(&self) -> Option<u64> {
         (self.even < self.end).then_some(EVEN)

@@ -127,11 +127,13 @@ pub(super) fn scale(axis: &TimeAxis) -> Markup {
     html! {
         div.strip.scale {
             span.who { "after the fault" }
-            svg aria-hidden="true" focusable="false" {
-                @for (place, time) in axis.ticks() {
-                    (label(place, "", &words(time)))
+            span.room {
+                svg.plot aria-hidden="true" focusable="false" {
+                    @for (place, time) in axis.ticks() {
+                        (label(place, "", &words(time)))
+                    }
+                    (label(axis.limit(), "limit", &format!("limit {}", words(axis.limit_time()))))
                 }
-                (label(axis.limit(), "limit", "limit"))
             }
         }
     }
@@ -145,14 +147,16 @@ fn strip(name: &Markup, axis: &TimeAxis, content: &Markup) -> Markup {
 
 fn picture(axis: &TimeAxis, content: &Markup) -> Markup {
     html! {
-        svg aria-hidden="true" focusable="false" {
-            @if let Some(fold) = axis.fold() {
-                rect.later x=(percent(fold)) y="0" width=(percent(1_000 - fold)) height="100%" {}
+        span.room {
+            svg.plot aria-hidden="true" focusable="false" {
+                @if let Some(fold) = axis.fold() {
+                    rect.later x=(percent(fold)) y="0" width=(percent(1_000 - fold)) height="100%" {}
+                }
+                line.rule x1="0" x2="100%" y1="50%" y2="50%" {}
+                @for (place, _) in axis.ticks() { (upright(place, "tick")) }
+                (upright(axis.limit(), "limit"))
+                (content)
             }
-            line.rule x1="0" x2="100%" y1="50%" y2="50%" {}
-            @for (place, _) in axis.ticks() { (upright(place, "tick")) }
-            (upright(axis.limit(), "limit"))
-            (content)
         }
     }
 }

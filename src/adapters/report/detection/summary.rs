@@ -113,9 +113,10 @@ pub(super) fn key(limit: Duration) -> Markup {
 
 pub(super) fn glance(matrix: &DetectionMatrix, limit: Duration, axis: &TimeAxis) -> Markup {
     html! {
-        section aria-labelledby="glance" {
+        section.glance aria-labelledby="glance" {
             h2 #glance { "At a glance" }
-            ol.glance {
+            (scale(axis))
+            ol {
                 @for (number, row) in (1..).zip(matrix.rows()) {
                     li class={ "strip " (Known::of(row, limit).class()) } {
                         span.who { a href={ "#f" (number) } { (isolated(&row.fault)) } }
@@ -123,7 +124,6 @@ pub(super) fn glance(matrix: &DetectionMatrix, limit: Duration, axis: &TimeAxis)
                     }
                 }
             }
-            (scale(axis))
         }
     }
 }
