@@ -83,7 +83,7 @@ pub(super) fn timeline(row: &DetectionRow, guards: &[String], axis: &TimeAxis) -
             format!("for {}", words(lasts))
         });
     let fault = html! {
-        rect.span x="0" y="30%" width=(percent(lasts)) height="40%" {}
+        rect.span x="0" y="12%" width=(percent(lasts)) height="76%" {}
         (note(0, 8, "on-span", &until))
     };
     html! {
@@ -93,12 +93,12 @@ pub(super) fn timeline(row: &DetectionRow, guards: &[String], axis: &TimeAxis) -
                 @let place = axis.place(time);
                 (strip(&html! { "by arithmetic" }, axis, &html! {
                     (mark(place, Shape::ByWindow))
-                    (beside(place, "", &words(time)))
+                    (beside(place, &words(time)))
                 }))
             }
-            (strip(&html! { strong { "all guards" } }, axis, &marks(&row.together, axis, true)))
+            (strip(&html! { strong { "all guards" } }, axis, &marks(&row.together, axis)))
             @for (guard, alone) in guards.iter().zip(&row.alone) {
-                (strip(&html! { (isolated(guard)) " alone" }, axis, &marks(alone, axis, false)))
+                (strip(&html! { (isolated(guard)) " alone" }, axis, &marks(alone, axis)))
             }
             (scale(axis))
         }
@@ -114,7 +114,7 @@ pub(super) fn first_page(row: &DetectionRow, axis: &TimeAxis) -> Markup {
             @match (seen.time_to_page, &seen.blind) {
                 (Some(time), None) => {
                     (mark(axis.place(time), Shape::Page))
-                    (beside(axis.place(time), "", &first(seen, time, true)))
+                    (beside(axis.place(time), &by(seen, time)))
                 },
                 _ => (nothing(seen)),
             }
@@ -162,31 +162,60 @@ fn picture(axis: &TimeAxis, content: &Markup) -> Markup {
 }
 
 /// What was told in one run, and the time of the first page.
-fn marks(seen: &Detection, axis: &TimeAxis, with_guard: bool) -> Markup {
+fn marks(seen: &Detection, axis: &TimeAxis) -> Markup {
     if seen.blind.is_some() {
         return nothing(seen);
     }
-    let has_page = seen
+    let mut marks: Vec<_> = seen
         .moments
         .iter()
-        .any(|moment| Shape::of(moment) == Shape::Page);
+        .map(|moment| (axis.place(moment.after), Shape::of(moment)))
+        .collect();
+    let page = seen.time_to_page.map(|time| (axis.place(time), time));
+    if let Some((place, _)) = page.filter(|_| !marks.iter().any(|mark| mark.1 == Shape::Page)) {
+        marks.push((place, Shape::Page));
+    }
     html! {
-        @if seen.time_to_page.is_none() { (nothing(seen)) }
+        @match page {
+            Some((place, time)) => (first(&marks, place, &words(time))),
+            None => (nothing(seen)),
+        }
         // What was told last is drawn first: the first page lies above all.
-        @for moment in seen.moments.iter().rev() {
-            (mark(axis.place(moment.after), Shape::of(moment)))
-        }
-        @if let Some(time) = seen.time_to_page {
-            @if !has_page { (mark(axis.place(time), Shape::Page)) }
-            (beside(axis.place(time), "", &first(seen, time, with_guard)))
-        }
+        @for (place, shape) in marks.iter().rev() { (mark(*place, *shape)) }
     }
 }
 
-fn first(seen: &Detection, time: Duration, with_guard: bool) -> String {
+/// The time of the first page, where no other mark lies: beside its own, or past those that follow.
+fn first(marks: &[(u64, Shape)], place: u64, time: &str) -> Markup {
+    const ROOM: u64 = 250;
+    let mut others: Vec<_> = marks
+        .iter()
+        .map(|mark| mark.0)
+        .filter(|at| *at != place)
+        .collect();
+    others.sort_unstable();
+    let is_free = |from: u64, to: u64| !others.iter().any(|at| (from..=to).contains(at));
+    if place + ROOM <= 1_000 && is_free(place, place + ROOM) {
+        note(place, 13, "", time)
+    } else if place >= ROOM && is_free(place - ROOM, place) {
+        before(place, time)
+    } else {
+        let past = others.iter().fold(place, |past, at| {
+            if *at > past && *at - past <= ROOM {
+                *at
+            } else {
+                past
+            }
+        });
+        beside(past, &format!("first {time}"))
+    }
+}
+
+/// The time, and the guard that paged.
+fn by(seen: &Detection, time: Duration) -> String {
     match &seen.paged_by {
-        Some(guard) if with_guard => format!("{} {}", words(time), plain(guard)),
-        _ => words(time),
+        Some(guard) => format!("{} {}", words(time), plain(guard)),
+        None => words(time),
     }
 }
 
@@ -205,11 +234,17 @@ fn mark(place: u64, shape: Shape) -> Markup {
 }
 
 /// A text beside a mark, on the side that has more room.
-fn beside(place: u64, class: &str, text: &str) -> Markup {
+fn beside(place: u64, text: &str) -> Markup {
     if place > 650 {
-        html! { text class=(class) x=(percent(place)) dx="-13" y="50%" dy="4" text-anchor="end" { (text) } }
+        before(place, text)
     } else {
-        note(place, 13, class, text)
+        note(place, 13, "", text)
+    }
+}
+
+fn before(place: u64, text: &str) -> Markup {
+    html! {
+        text x=(percent(place)) dx="-13" y="50%" dy="4" text-anchor="end" { (text) }
     }
 }
 
