@@ -68,20 +68,27 @@ fn each_fault_has_its_numbers() {
     let time = humantime(outage.together.time_to_page.unwrap());
     let documents = outage.together.documents_before_page;
     assert_eq!(
-        texts(&page, "#f1 dl div"),
+        texts(&page, "#f1 dt"),
         [
-            format!("paged after {time}"),
-            "by error-rate".to_owned(),
-            "by arithmetic 3m 45s".to_owned(),
-            format!("documents before the page {documents}"),
+            "paged after",
+            "by",
+            "by arithmetic",
+            "documents before the page"
         ]
     );
+    let numbers = [
+        time,
+        "error-rate".to_owned(),
+        "3m 45s".to_owned(),
+        documents.to_string(),
+    ];
+    assert_eq!(texts(&page, "#f1 dd"), numbers);
     assert_eq!(texts(&page, "#f1 .facts"), ["Size: 20 % of all documents"]);
     assert_eq!(
         texts(&page, "#f3 .facts"),
         ["Size: all documents of type statement"]
     );
-    assert_eq!(texts(&page, "#f4 dl div")[0], "paged after never");
+    assert_eq!(texts(&page, "#f4 dd")[0], "never");
     assert!(
         texts(&page, "#f5 p").contains(&"It proves nothing: fault 1 met no document.".to_owned())
     );

@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 pub(crate) fn drilled() -> DetectionMatrix {
     let hour = Duration::from_secs(3_600);
     let production = || {
-        let version = |id: &str| Version::new(id, "gpt-4o");
+        let version = |id: &str| {
+            Version::new(id, "gpt-4o").map(|version| version.with_system_prompt_tokens(1_000))
+        };
         let line_up = LineUp::new(version("v7")?).with_previous(version("v6")?);
         let expected = DocumentType::new("statement")?;
         let ledger = RouteLedger::builder().expect(expected, hour / 3);
