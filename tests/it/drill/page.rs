@@ -162,7 +162,10 @@ fn a_page_at_the_limit_is_in_time_and_a_moment_later_it_is_late() {
         texts(&Html::parse_document(&report.html()), "#f1 .tone").concat()
     };
     assert_eq!(tone(time), "in time");
-    assert_eq!(tone(time - Duration::from_millis(1)), "too late");
+    assert_eq!(
+        tone(time.saturating_sub(Duration::from_millis(1))),
+        "too late"
+    );
 }
 
 #[test]
