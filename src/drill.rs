@@ -1,5 +1,6 @@
 //! P8: proof that a page comes, and how long it takes.
 
+mod arrival;
 mod check;
 mod distribution;
 mod document;
@@ -7,10 +8,12 @@ mod expectation;
 mod failure_mode;
 mod fault;
 mod incident_moment;
+mod made_up;
 mod matrix;
 mod proof;
 mod rates;
 mod readiness;
+mod recorded;
 mod recorder;
 mod replay;
 mod report;
@@ -202,8 +205,8 @@ where
 
     /// Runs for this time on the virtual clock.
     ///
-    /// An error when the pipeline cannot be built, when there is no traffic or some that never
-    /// comes, when a fault does not come before the end or cannot be narrowed as it is, or when an
+    /// An error when the pipeline cannot be built, when there is no traffic, some that never comes
+    /// or a recording that is over before, when a fault does not come before the end or cannot be narrowed as it is, or when an
     /// expectation is about a guard that the pipeline does not have.
     pub fn run_for(mut self, length: Duration) -> Result<DrillReport, Error> {
         self.script.length = length;

@@ -64,6 +64,17 @@ impl Report {
         self
     }
 
+    /// The same with other confidences; what is invalid stays so.
+    pub(crate) fn with_confidences(
+        mut self,
+        other: impl Fn(&Field, Confidence) -> Confidence,
+    ) -> Self {
+        for (field, score) in &mut self.confidences {
+            *score = score.map(|score| other(field, score));
+        }
+        self
+    }
+
     /// The input and output tokens that the API reports.
     ///
     /// Input includes cached tokens: where an API reports them separately, as Anthropic's does, add

@@ -7,7 +7,7 @@ use crate::confidence::Confidence;
 use crate::error::Error;
 use crate::failure::FailureKind;
 use crate::guard::Symptom;
-use crate::name::{DocumentType, VersionId};
+use crate::name::{DocumentType, Field, VersionId};
 use crate::ratio::Ratio;
 
 /// A fault that a [`Drill`](crate::Drill) injects.
@@ -33,6 +33,7 @@ pub struct Fault {
     pub(super) share: Ratio,
     version: Option<VersionId>,
     document_type: Option<DocumentType>,
+    pub(super) field: Option<Field>,
     pub(super) lasts: Option<Duration>,
 }
 
@@ -74,6 +75,7 @@ impl Fault {
             share: Ratio::ONE,
             version: None,
             document_type: None,
+            field: None,
             lasts: None,
         }
     }
@@ -89,7 +91,7 @@ impl Fault {
         Self::new(What::AddTokens(tokens))
     }
 
-    /// Reviewers correct at least this share of the answers.
+    /// Reviewers correct at least this share of the answers, each in one of its fields.
     pub fn correct(share: Ratio) -> Self {
         Self::new(What::Correct).share(share)
     }
@@ -100,8 +102,8 @@ impl Fault {
         Self::new(What::Deploy(Box::new(line_up)))
     }
 
-    /// Of the answers that a shadow run compares ([`Traffic::compared_with`]), this share differs in
-    /// the field of the traffic.
+    /// Of the answers that a shadow run compares ([`Traffic::compared_with`]), this share differs,
+    /// each in one of its fields.
     ///
     /// [`Traffic::compared_with`]: super::Traffic::compared_with
     pub fn diverge(share: Ratio) -> Self {
@@ -132,7 +134,8 @@ impl Fault {
         Self::new(What::JumpClock { by, is_back: true })
     }
 
-    /// The confidence of every field falls by so much, at the lowest to 0.
+    /// The confidence of every field falls by so much, at the lowest to 0; that of one field with
+    /// [`of_field`](Self::of_field).
     pub fn lower_confidence(by: Confidence) -> Self {
         Self::new(What::LowerConfidence(by))
     }
@@ -148,7 +151,8 @@ impl Fault {
     }
 
     /// Confidences spread at the same mean: half of them rise by so much and half of them fall by
-    /// so much, both by less where the usual confidence is closer to 0 or 1.
+    /// so much, both by less where the usual confidence is closer to 0 or 1. It is every field, or
+    /// one with [`of_field`](Self::of_field).
     pub fn spread_confidence(by: Confidence) -> Self {
         Self::new(What::SpreadConfidence(by))
     }
@@ -174,6 +178,21 @@ impl Fault {
     /// It concerns only documents of this type.
     pub fn of_type(mut self, document_type: DocumentType) -> Self {
         self.document_type = Some(document_type);
+        self
+    }
+
+    /// It concerns only this field, and only documents that have it: for confidences that fall or
+    /// spread, for corrections and for answers that differ.
+    ///
+    /// ```
+    /// use fusebox::drill::Fault;
+    /// use fusebox::{Confidence, Field};
+    ///
+    /// let worse = Fault::lower_confidence(Confidence::percent(20)).of_field(Field::new("vat_id")?);
+    /// # Ok::<(), fusebox::Error>(())
+    /// ```
+    pub fn of_field(mut self, field: Field) -> Self {
+        self.field = Some(field);
         self
     }
 
@@ -249,17 +268,28 @@ impl Fault {
         }
     }
 
-    /// Whether it concerns a document of this type, served by this version.
-    pub(super) fn concerns(
-        &self,
-        document_type: &DocumentType,
-        version: Option<&VersionId>,
-    ) -> bool {
-        let is_of_type = self
-            .document_type
+    /// Whether it concerns documents of this type.
+    pub(super) fn is_of_type(&self, document_type: &DocumentType) -> bool {
+        self.document_type
             .as_ref()
-            .is_none_or(|of| of == document_type);
-        is_of_type && (self.version.is_none() || self.version.as_ref() == version)
+            .is_none_or(|of| of == document_type)
+    }
+
+    /// Whether it concerns calls that this version serves; `None` where none is chosen yet.
+    pub(super) fn is_of_version(&self, version: Option<&VersionId>) -> bool {
+        self.version.is_none() || self.version.as_ref() == version
+    }
+
+    /// Whether it concerns this field.
+    pub(super) fn is_of_field(&self, field: &Field) -> bool {
+        self.field.as_ref().is_none_or(|of| of == field)
+    }
+
+    fn is_about_fields(&self) -> bool {
+        matches!(
+            self.what,
+            What::Correct | What::Diverge | What::LowerConfidence(_) | What::SpreadConfidence(_)
+        )
     }
 
     /// An error if it is narrowed in a way in which it cannot be.
@@ -281,6 +311,10 @@ impl Fault {
             _ if self.meets() == Meets::Arrival && self.version.is_some() => refuse(
                 "a version",
                 "no version: the fault comes before a version is chosen",
+            ),
+            _ if self.field.is_some() && !self.is_about_fields() => refuse(
+                "a field",
+                "no field: only confidences, corrections and differences have one",
             ),
             _ if self.lasts == Some(Duration::ZERO) => refuse("no time", "more than no time"),
             _ => Ok(()),

@@ -16,10 +16,12 @@ use crate::pipeline::Builder;
 
 #[cfg(feature = "csv")]
 pub use columns::{CsvColumns, CsvTime};
+pub(super) use record::{RecordedCall, RecordedEnd};
 pub use recording::{Recording, RecordingCounts, RejectedRow};
 pub use report::{Diversions, OtherVersion, ReplayReport, Reviews};
 pub use seen::{CorrectionCounts, ReplayCounts};
 pub use side_by_side::SideBySide;
+pub(super) use timetable::Timetable;
 
 /// Runs recorded history through a production pipeline on a virtual clock: who would have been paged
 /// and when, how often a week, and which documents would have gone elsewhere.

@@ -6,7 +6,7 @@ mod values;
 use std::path::Path;
 use std::time::Duration;
 
-use self::file::ScenarioTable;
+use self::file::{ScenarioTable, TrafficEntry};
 use super::expectation::Expectation;
 use super::proof::Proof;
 use super::report::DrillReport;
@@ -61,20 +61,22 @@ use crate::pipeline::Builder;
 /// | `beginning_at` | when it begins, such as `"2026-01-30T00:00:00Z"` |
 /// | `seed` | what is drawn |
 /// | `[[traffic]]` | at least one |
-/// | `of`, `per_hour` | the document type, and how many documents come in an hour |
+/// | `recording` | a file of recorded documents, as JSON Lines ([`Recording`](super::Recording)), in the folder of the scenario; beside it only `repeating` and `compared_with` |
+/// | `repeating` | `true` if the recording begins again where it ends |
+/// | or `of`, `per_hour` | the document type, and how many documents come in an hour, with what follows |
 /// | `at_random` | `true` if they do not come at even intervals |
 /// | `by_hour` | 24 percentages of `per_hour`, from midnight in UTC |
 /// | `on_weekends`, `at_month_end` | a share; how many times as many |
 /// | `tokens` | the tokens of a document |
 /// | `latency` | a time, `{ exponential = "20s" }`, or `{ median = "10s", p95 = "60s" }` |
 /// | `failing` | `{ kind = "truncated", share = "1 %" }` |
-/// | `field` | the field that has the confidence and is corrected |
-/// | `confidence` | a number, or `{ mean = 0.95, deviation = 0.03 }` |
+/// | `field`, `confidence` | the field of each answer; a number, or `{ mean = 0.95, deviation = 0.03 }` |
+/// | or `confidences` | those of several fields: `{ total = 0.95, vat_id = { mean = 0.9, deviation = 0.03 } }` |
 /// | `corrections` | `{ share = "3 %", after = "1h" }`; `after` can be as `latency` |
 /// | `compared_with` | `{ candidate = "v8", share = "50 %" }` |
 /// | `[[fault]]` | none or more |
 /// | `after`, `lasting` | when it begins, and for how long it lasts |
-/// | `share`, `of_type`, `of_version` | which documents it meets |
+/// | `share`, `of_type`, `of_version`, `of_field` | which documents it meets, and which field |
 /// | one of `abandon`, `hang`, `silence`, `sink_down`, `stop_feedback` | `true` |
 /// | or one of `correct`, `diverge` | a share |
 /// | or `fail` | a [`FailureKind`](crate::FailureKind), such as `"server_error"` |
@@ -103,13 +105,14 @@ impl Scenario {
         let text =
             std::fs::read_to_string(path).map_err(|error| Error::file(path.display(), error))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        Self::parse(&text, &name, &path.display().to_string())
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, &name, &path.display().to_string(), folder)
     }
 
     /// Reads the text of a file. The error names the line where there is one to name, and what is
-    /// allowed.
+    /// allowed. A recording is read from the folder that the program runs in.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        Self::parse(text, "scenario", "scenario")
+        Self::parse(text, "scenario", "scenario", Path::new(""))
     }
 
     /// Its name.
@@ -135,12 +138,21 @@ impl Scenario {
         self.proof.of(&self.script, production)
     }
 
-    fn parse(text: &str, name: &str, place: &str) -> Result<Self, Error> {
+    fn parse(text: &str, name: &str, place: &str, folder: &Path) -> Result<Self, Error> {
+        let in_line = |byte| format!("{place}, line {}", line_at(text, byte));
         let table: ScenarioTable = toml::from_str(text).map_err(|error| {
-            let line = error.span().map(|span| line_at(text, span.start));
-            let place = line.map_or(place.to_owned(), |line| format!("{place}, line {line}"));
+            let span = error.span();
+            let place = span.map_or(place.to_owned(), |span| in_line(span.start));
             Error::file(place, error.message())
         })?;
+        let traffic = table.traffic.into_iter().map(|entry| match entry {
+            TrafficEntry::MadeUp(traffic) => Ok(traffic),
+            TrafficEntry::Recorded(entry) => {
+                let traffic = entry.read(folder);
+                traffic.map_err(|error| Error::file(in_line(entry.file.span().start), error))
+            }
+        });
+        let traffic = traffic.collect::<Result<_, _>>()?;
         let defaults = Script::default();
         let scenario = Self {
             proof: Proof {
@@ -148,7 +160,7 @@ impl Scenario {
                 guards: table.expect.must_fail_without,
             },
             script: Script {
-                traffic: table.traffic.into_iter().map(|entry| entry.0).collect(),
+                traffic,
                 faults: table
                     .fault
                     .into_iter()

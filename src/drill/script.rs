@@ -65,7 +65,7 @@ impl Script {
             return Err(Error::invalid("length of a drill", value, allowed));
         }
         for traffic in &self.traffic {
-            traffic.check()?;
+            traffic.check(self.length)?;
         }
         for (after, fault) in &self.faults {
             fault.check()?;

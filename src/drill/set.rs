@@ -118,7 +118,8 @@ where
     /// Runs all drills.
     ///
     /// An error when a pipeline cannot be built, when there is no traffic, no fault or no healthy
-    /// time, when no document comes in the healthy time, when two faults have one name, or when a fault
+    /// time, when a recording is over before the healthy time or a drill is, when no document comes
+    /// in the healthy time, when two faults have one name, or when a fault
     /// cannot be narrowed as it is.
     pub fn run(self) -> Result<DetectionMatrix, Error> {
         let healthy = self.check()?;
@@ -224,6 +225,8 @@ where
             }
             self.script_of(fault).check()?;
         }
-        Ok(healthy.max(self.length()))
+        let healthy = healthy.max(self.length());
+        self.script.with(Vec::new(), healthy).check()?;
+        Ok(healthy)
     }
 }

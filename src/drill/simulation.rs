@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::document::{Document, Drawn, Share};
+use super::arrival::{self, Arrival};
+use super::document::{Document, Sequence, Share};
 use super::fault::{Fault, Meets, What};
 use super::recorder::Recorder;
 use super::script::Script;
-use super::traffic::Traffic;
+use super::traffic::Source;
 use super::virtual_time::TICK_EVERY;
-use crate::call::{Call, Comparison, Difference, Feedback, LineUp, Report, Ticket};
+use crate::call::{Call, Comparison, Difference, Feedback, LineUp, Ticket};
 use crate::confidence::Confidence;
 use crate::error::Error;
 use crate::event::Event;
-use crate::name::{DocumentId, DocumentType, VersionId};
+use crate::name::{DocumentId, Field, VersionId};
 use crate::pipeline::clock::MockClock;
 use crate::pipeline::{Builder, Permit, Pipeline, Settlement};
 use crate::ratio::Ratio;
@@ -55,8 +56,15 @@ pub(super) fn run(production: Builder, script: &Script) -> Result<Seen, Error> {
         clock,
         jumps: (Duration::ZERO, Duration::ZERO),
         recorder: recorder.clone(),
-        is_working: vec![false; script.faults.len()],
-        arrivals: vec![Duration::ZERO; script.traffic.len()],
+        faults: Sequence::of_faults()
+            .zip(&script.faults)
+            .map(|(sequence, (_, fault))| InjectedFault {
+                fault,
+                sequence,
+                is_working: false,
+            })
+            .collect(),
+        arrivals: vec![Arrivals::default(); script.traffic.len()],
         queue: BTreeMap::new(),
         planned: 0,
         seen: Seen {
@@ -71,10 +79,7 @@ pub(super) fn run(production: Builder, script: &Script) -> Result<Seen, Error> {
         }
     }
     for (number, traffic) in script.traffic.iter().enumerate() {
-        let first = traffic.rates.as_ref().map_or(Duration::ZERO, |rates| {
-            rates.next(Duration::ZERO, Duration::ZERO, script.begin)
-        });
-        simulation.plan_arrival(number, first);
+        simulation.plan_arrival(number, arrival::first(traffic, script.begin));
     }
     simulation.plan(script.begin, Action::Tick);
     simulation.go_on_until(script.begin + script.length)?;
@@ -96,21 +101,35 @@ struct Simulation<'a> {
     /// How far the pipeline's clock has jumped forward, and back.
     jumps: (Duration, Duration),
     recorder: Recorder,
-    /// Which faults are at work.
-    is_working: Vec<bool>,
-    /// When the next document of each traffic comes, since the beginning.
-    arrivals: Vec<Duration>,
+    faults: Vec<InjectedFault<'a>>,
+    /// Of each traffic.
+    arrivals: Vec<Arrivals>,
     /// The actions to come; the number keeps the order of actions at one time.
     queue: BTreeMap<(Timestamp, u64), Action<'a>>,
     planned: u64,
     seen: Seen,
 }
 
+struct InjectedFault<'a> {
+    fault: &'a Fault,
+    sequence: Sequence,
+    is_working: bool,
+}
+
+/// The documents of one traffic.
+#[derive(Clone, Copy, Debug, Default)]
+struct Arrivals {
+    /// How many have arrived.
+    count: u64,
+    /// When the next one comes, or the last one came, since the beginning.
+    next: Duration,
+}
+
 enum Action<'a> {
     Arrive(usize),
     Break(usize),
     Complete(Box<OpenCall<'a>>),
-    Correct(Box<Ticket>, &'a Traffic),
+    Correct(Box<Ticket>, Vec<Field>),
     Mend(usize),
     Tick,
 }
@@ -118,13 +137,20 @@ enum Action<'a> {
 /// A call whose end is to come. It is boxed, as the queue moves its actions often.
 struct OpenCall<'a> {
     permit: Permit,
-    traffic: &'a Traffic,
-    document: Document,
+    arrival: Arrival<'a>,
+    /// The tokens that a fault added to its document.
+    added: u64,
 }
 
-/// A confidence of a document, after a fault.
-fn distorted(document: Document, score: Confidence, what: &What) -> Confidence {
-    match what {
+/// What faults make of the confidence of a field.
+fn distorted(
+    document: Document,
+    field: &Field,
+    usual: Confidence,
+    faults: &[&Fault],
+) -> Confidence {
+    let faults = faults.iter().filter(|fault| fault.is_of_field(field));
+    faults.fold(usual, |score, fault| match &fault.what {
         What::LowerConfidence(by) => score.lowered_by(*by),
         What::SpreadConfidence(by) => {
             let room = score.min(Confidence::CERTAIN.lowered_by(score));
@@ -136,7 +162,7 @@ fn distorted(document: Document, score: Confidence, what: &What) -> Confidence {
             }
         }
         _ => score,
-    }
+    })
 }
 
 impl<'a> Simulation<'a> {
@@ -146,8 +172,8 @@ impl<'a> Simulation<'a> {
     }
 
     fn plan_arrival(&mut self, number: usize, after: Duration) {
-        if let Some(arrival) = self.arrivals.get_mut(number) {
-            *arrival = after;
+        if let Some(arrivals) = self.arrivals.get_mut(number) {
+            arrivals.next = after;
         }
         self.plan(self.script.begin + after, Action::Arrive(number));
     }
@@ -181,9 +207,10 @@ impl<'a> Simulation<'a> {
                 }
             }
             Action::Complete(call) => self.complete(now, *call),
-            Action::Correct(ticket, traffic) => {
-                self.pipeline
-                    .observe(&ticket, Feedback::corrected(traffic.field.clone()));
+            Action::Correct(ticket, fields) => {
+                for field in fields {
+                    self.pipeline.observe(&ticket, Feedback::corrected(field));
+                }
             }
             Action::Mend(number) => self.set_working(number, false),
             Action::Tick => {
@@ -195,13 +222,13 @@ impl<'a> Simulation<'a> {
     }
 
     fn set_working(&mut self, number: usize, works: bool) {
-        if let Some(is_working) = self.is_working.get_mut(number) {
-            *is_working = works;
+        if let Some(injected) = self.faults.get_mut(number) {
+            injected.is_working = works;
         }
         let mut jumps = (Duration::ZERO, Duration::ZERO);
         let mut is_down = false;
-        for fault in self.working() {
-            match fault.what {
+        for injected in self.faults.iter().filter(|injected| injected.is_working) {
+            match injected.fault.what {
                 What::JumpClock { by, is_back: false } => jumps.0 = jumps.0.saturating_add(by),
                 What::JumpClock { by, is_back: true } => jumps.1 = jumps.1.saturating_add(by),
                 What::SinkDown => is_down = true,
@@ -212,190 +239,191 @@ impl<'a> Simulation<'a> {
         self.recorder.set_down(is_down);
     }
 
-    /// The faults at work.
-    fn working(&self) -> impl Iterator<Item = &'a Fault> {
-        let faults = self.script.faults.iter().zip(&self.is_working);
-        faults.filter_map(|((_, fault), is_working)| is_working.then_some(fault))
-    }
-
-    /// What the faults at work do to this document now; counts that they met it.
+    /// The faults at work that meet this document now; counts that they do.
     fn meet(
         &mut self,
         when: Meets,
-        document: Document,
-        document_type: &DocumentType,
+        arrival: &Arrival<'a>,
         version: Option<&VersionId>,
-    ) -> Vec<&'a What> {
+    ) -> Vec<&'a Fault> {
         let mut met = Vec::new();
-        for (number, (_, fault)) in self.script.faults.iter().enumerate() {
-            let meets = self.is_working.get(number) == Some(&true)
+        for (injected, count) in self.faults.iter().zip(&mut self.seen.met) {
+            let InjectedFault {
+                fault, sequence, ..
+            } = injected;
+            let meets = injected.is_working
                 && fault.meets() == when
-                && fault.concerns(document_type, version)
-                && document.is_among(fault.share, Share::Fault(number));
+                && fault.is_of_type(arrival.document_type())
+                && fault.is_of_version(version)
+                && fault
+                    .field
+                    .as_ref()
+                    .is_none_or(|field| arrival.has_field(field))
+                && arrival
+                    .document
+                    .is_among(fault.share, Share::Fault(*sequence));
             if meets {
-                if let Some(count) = self.seen.met.get_mut(number) {
-                    *count += 1;
-                }
+                *count += 1;
                 self.seen.met_before_page += u64::from(!self.recorder.is_paged());
-                met.push(&fault.what);
+                met.push(*fault);
             }
         }
         met
     }
 
     fn arrive(&mut self, now: Timestamp, number: usize) -> Result<(), Error> {
-        let Some(traffic) = self.script.traffic.get(number) else {
+        let Some(arrival) = self.next_arrival(number) else {
             return Ok(());
         };
-        self.seen.documents += 1;
-        let document = Document(self.seen.documents);
-        self.plan_next_after(document, traffic, number);
-        let met = self.meet(Meets::Arrival, document, &traffic.document_type, None);
-        if met.iter().any(|what| matches!(what, What::Silence)) {
+        let met = self.meet(Meets::Arrival, &arrival, None);
+        if met.iter().any(|fault| fault.what == What::Silence) {
             return Ok(());
         }
-        let added = met.iter().map(|what| match what {
-            What::AddTokens(tokens) => *tokens,
+        let added = met.iter().map(|fault| match fault.what {
+            What::AddTokens(tokens) => tokens,
             _ => 0,
         });
-        let tokens = added.fold(traffic.tokens, u64::saturating_add);
-        let id = DocumentId::new(format!("{}-{}", traffic.document_type, document.0))?;
-        let call = Call::of(id, traffic.document_type.clone()).with_document_tokens(tokens);
-        if let Some(permit) = self.pipeline.admit(&call).permit() {
-            let version = permit.ticket().version();
-            if let Some(last) = self.seen.served.get_mut(version) {
-                *last = now;
-            } else {
-                self.seen.served.insert(version.clone(), now);
-            }
-            let latency = traffic
-                .latency
-                .at(document.draw(Drawn::Latency, self.script.seed));
-            let call = OpenCall {
-                permit,
-                traffic,
-                document,
-            };
-            self.plan(now + latency, Action::Complete(Box::new(call)));
-        } else {
+        let added = added.fold(0, u64::saturating_add);
+        let call = Call::of(self.id(&arrival, number)?, arrival.document_type().clone());
+        let call = match arrival.tokens() {
+            Some(tokens) => call.with_document_tokens(tokens.saturating_add(added)),
+            None => call,
+        };
+        let Some(permit) = self.pipeline.admit(&call).permit() else {
             self.seen.ended += 1;
+            return Ok(());
+        };
+        let version = permit.ticket().version();
+        if let Some(last) = self.seen.served.get_mut(version) {
+            *last = now;
+        } else {
+            self.seen.served.insert(version.clone(), now);
+        }
+        let call = OpenCall {
+            permit,
+            arrival,
+            added,
+        };
+        match arrival.latency() {
+            Some(latency) => self.plan(now + latency, Action::Complete(Box::new(call))),
+            None => self.hang(call),
         }
         Ok(())
     }
 
-    /// Plans the arrival of the next document of this traffic.
-    fn plan_next_after(&mut self, document: Document, traffic: &Traffic, number: usize) {
+    /// The next document of this traffic, which arrives now; plans the arrival of the one after it.
+    fn next_arrival(&mut self, number: usize) -> Option<Arrival<'a>> {
         let Script { begin, seed, .. } = *self.script;
-        let gap = traffic
-            .gaps
-            .as_ref()
-            .map_or(traffic.gap, |gaps| gaps.at(document.draw(Drawn::Gap, seed)));
-        let last = self.arrivals.get(number).copied().unwrap_or_default();
-        let next = traffic
-            .rates
-            .as_ref()
-            .map_or(last.saturating_add(gap), |rates| {
-                rates.next(last, gap, begin)
-            });
-        self.plan_arrival(number, next);
+        let traffic = self.script.traffic.get(number)?;
+        let arrivals = self.arrivals.get_mut(number)?;
+        let document = Document(self.seen.documents + 1);
+        let arrival = Arrival::of(traffic, arrivals.count, document, seed)?;
+        self.seen.documents += 1;
+        arrivals.count += 1;
+        let Arrivals { count, next } = *arrivals;
+        if let Some(next) = arrival.next(count, next, begin) {
+            self.plan_arrival(number, next);
+        }
+        Some(arrival)
+    }
+
+    fn id(&self, arrival: &Arrival<'a>, number: usize) -> Result<DocumentId, Error> {
+        let is_recorded = self.script.traffic.iter();
+        let is_recorded = is_recorded.map(|traffic| matches!(traffic.source, Source::Recorded(_)));
+        let count = |up_to: usize| {
+            let recordings = is_recorded.clone().take(up_to);
+            recordings.map(u64::from).sum()
+        };
+        arrival.id(count(number), count(usize::MAX))
+    }
+
+    /// Keeps a call open that never ends.
+    fn hang(&mut self, call: OpenCall<'a>) {
+        const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
+        self.seen
+            .lost
+            .insert(call.permit.ticket().document().clone());
+        self.plan(NEVER, Action::Complete(Box::new(call)));
     }
 
     fn complete(&mut self, now: Timestamp, call: OpenCall<'a>) {
+        let version = call.permit.ticket().version().clone();
+        let met = self.meet(Meets::End, &call.arrival, Some(&version));
+        if met.iter().any(|fault| fault.what == What::Hang) {
+            return self.hang(call);
+        }
         let OpenCall {
             permit,
-            traffic,
-            document,
+            arrival,
+            added,
         } = call;
-        let version = Some(permit.ticket().version().clone());
-        let met = self.meet(
-            Meets::End,
-            document,
-            &traffic.document_type,
-            version.as_ref(),
-        );
-        if met.iter().any(|what| matches!(what, What::Hang)) {
-            const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
-            self.seen.lost.insert(permit.ticket().document().clone());
-            let call = OpenCall {
-                permit,
-                traffic,
-                document,
-            };
-            self.plan(NEVER, Action::Complete(Box::new(call)));
-            return;
-        }
-        if met.iter().any(|what| matches!(what, What::Abandon)) {
+        if met.iter().any(|fault| fault.what == What::Abandon) {
             self.seen.lost.insert(permit.ticket().document().clone());
             drop(permit);
             return;
         }
         self.seen.ended += 1;
-        let usual = traffic
-            .failing
-            .filter(|(_, share)| document.is_among(*share, Share::Failure))
-            .map(|(kind, _)| kind);
-        let by_fault = met.iter().find_map(|what| match what {
-            What::Fail(kind) => Some(*kind),
+        let by_fault = met.iter().find_map(|fault| match fault.what {
+            What::Fail(kind) => Some(kind),
             _ => None,
         });
-        if let Some(kind) = by_fault.or(usual) {
+        if let Some(kind) = by_fault {
             permit.fail(kind);
             return;
         }
-        let usual = traffic
-            .confidence
-            .at(document.draw(Drawn::Confidence, self.script.seed));
-        let score = met
-            .iter()
-            .fold(usual, |score, what| distorted(document, score, what));
+        let report = arrival.report(&version, added, |field, score| {
+            distorted(arrival.document, field, score, &met)
+        });
+        if let Some(kind) = arrival.failure() {
+            permit.fail_with(kind, report);
+            return;
+        }
         let ticket = permit.ticket().clone();
-        let report = Report::new().confidence(&traffic.field, score.as_f64());
         let settlement = permit.answer(report);
         if !matches!(settlement, Settlement::Failed { .. }) {
-            self.compare(&ticket, traffic, document);
-            self.review(now, ticket, traffic, document);
+            self.compare(&ticket, &arrival);
+            self.review(now, &ticket, &arrival);
         }
     }
 
     /// Reports what a shadow run saw, if it compares this answer.
-    fn compare(&mut self, ticket: &Ticket, traffic: &Traffic, document: Document) {
-        let Some((candidate, share)) = &traffic.compared else {
+    fn compare(&mut self, ticket: &Ticket, arrival: &Arrival<'a>) {
+        let Some((candidate, share)) = &arrival.traffic.compared else {
             return;
         };
-        if !document.is_among(*share, Share::Comparison) {
+        if !arrival.document.is_among(*share, Share::Comparison) {
             return;
         }
-        let met = self.meet(
-            Meets::Comparison,
-            document,
-            &traffic.document_type,
-            Some(ticket.version()),
-        );
-        let comparison = if met.is_empty() {
+        let met = self.meet(Meets::Comparison, arrival, Some(ticket.version()));
+        let differs = met.iter().map(|fault| fault.field.clone());
+        let differs = differs.map(|field| field.unwrap_or_else(|| arrival.field()));
+        let fields: BTreeSet<_> = differs.collect();
+        let comparison = if fields.is_empty() {
             Comparison::Match
         } else {
-            Comparison::Diverged(vec![Difference::changed(traffic.field.clone())])
+            Comparison::Diverged(fields.into_iter().map(Difference::changed).collect())
         };
         self.pipeline
             .observe(ticket, Feedback::compared(candidate.clone(), comparison));
     }
 
-    /// Plans the correction of an answer, if reviewers correct it.
-    fn review(&mut self, now: Timestamp, ticket: Ticket, traffic: &'a Traffic, document: Document) {
-        let met = self.meet(
-            Meets::Review,
-            document,
-            &traffic.document_type,
-            Some(ticket.version()),
-        );
-        let is_corrected = document.is_among(traffic.corrections, Share::Correction)
-            || met.iter().any(|what| matches!(what, What::Correct));
-        let comes = !met.iter().any(|what| matches!(what, What::StopFeedback));
-        if is_corrected && comes {
-            let delay = traffic
-                .correction_delay
-                .at(document.draw(Drawn::CorrectionDelay, self.script.seed));
-            self.plan(now + delay, Action::Correct(Box::new(ticket), traffic));
+    /// Plans the corrections of an answer, if reviewers correct it.
+    fn review(&mut self, now: Timestamp, ticket: &Ticket, arrival: &Arrival<'a>) {
+        let met = self.meet(Meets::Review, arrival, Some(ticket.version()));
+        if met.iter().any(|fault| fault.what == What::StopFeedback) {
+            return;
+        }
+        let mut reviews = arrival.reviews();
+        for fault in met {
+            let mut corrected = reviews.iter().flat_map(|review| &review.fields);
+            if !corrected.any(|field| fault.is_of_field(field)) {
+                let field = fault.field.clone().unwrap_or_else(|| arrival.field());
+                reviews.push(arrival.review_of(field));
+            }
+        }
+        for review in reviews {
+            let correct = Action::Correct(Box::new(ticket.clone()), review.fields);
+            self.plan(now + review.after, correct);
         }
     }
 }
@@ -409,9 +437,13 @@ mod tests {
     /// theorem 3.4): .021 of 1,000, which moves the mean by at most .021 * 2 * 0.2.
     #[test]
     fn confidences_spread_at_the_same_mean_and_not_beyond_one() {
-        let spread = What::SpreadConfidence(Confidence::percent(20));
+        let (field, spread) = (
+            Field::new("total").unwrap(),
+            Fault::spread_confidence(Confidence::percent(20)),
+        );
+        let distorted = |n, usual| distorted(Document(n), &field, usual, &[&spread]);
         let mean = |usual: Confidence| {
-            let scores = (1..=1_000).map(|n| distorted(Document(n), usual, &spread));
+            let scores = (1..=1_000).map(|n| distorted(n, usual));
             scores
                 .map(|score| f64::from(score.as_millionths()))
                 .sum::<f64>()
@@ -420,11 +452,7 @@ mod tests {
         assert!((mean(Confidence::percent(70)) - 0.70).abs() < 0.0084);
         let near_one = Confidence::percent(95);
         assert!((mean(near_one) - 0.95).abs() < 0.0021);
-        let highest = distorted(Document(1), near_one, &spread).max(distorted(
-            Document(2),
-            near_one,
-            &spread,
-        ));
+        let highest = distorted(1, near_one).max(distorted(2, near_one));
         assert!(highest <= Confidence::percent(100));
     }
 }

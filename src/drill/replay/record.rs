@@ -20,30 +20,30 @@ pub(super) enum Record {
 
 /// A call that was made.
 #[derive(Debug)]
-pub(super) struct RecordedCall {
-    pub(super) at: Timestamp,
-    pub(super) document: DocumentId,
-    pub(super) document_type: DocumentType,
-    pub(super) tokens: Option<u64>,
-    pub(super) version: Option<VersionId>,
+pub(crate) struct RecordedCall {
+    pub(crate) at: Timestamp,
+    pub(crate) document: DocumentId,
+    pub(crate) document_type: DocumentType,
+    pub(crate) tokens: Option<u64>,
+    pub(crate) version: Option<VersionId>,
     /// `None` if it was never answered.
-    pub(super) end: Option<RecordedEnd>,
+    pub(crate) end: Option<RecordedEnd>,
 }
 
 #[derive(Debug)]
-pub(super) struct RecordedEnd {
-    pub(super) latency: Duration,
+pub(crate) struct RecordedEnd {
+    pub(crate) latency: Duration,
     /// Input and output tokens, which are true of the recorded version only.
-    pub(super) usage: Option<(u64, u64)>,
-    pub(super) failure: Option<FailureKind>,
-    pub(super) report: Report,
+    pub(crate) usage: Option<(u64, u64)>,
+    pub(crate) failure: Option<FailureKind>,
+    pub(crate) report: Report,
 }
 
 #[derive(Debug)]
-pub(super) struct RecordedCorrection {
-    pub(super) at: Timestamp,
-    pub(super) document: DocumentId,
-    pub(super) fields: Vec<Field>,
+pub(crate) struct RecordedCorrection {
+    pub(crate) at: Timestamp,
+    pub(crate) document: DocumentId,
+    pub(crate) fields: Vec<Field>,
 }
 
 /// A row as it is written, not yet checked.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::BufRead;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -45,7 +46,7 @@ const KEPT_REJECTED: usize = 1_000;
 /// ```
 #[derive(Debug, Default)]
 pub struct Recording {
-    timetable: Timetable,
+    timetable: Arc<Timetable>,
     counts: RecordingCounts,
     rejected: Vec<RejectedRow>,
 }
@@ -128,12 +129,12 @@ impl Recording {
         self.timetable.span()
     }
 
-    pub(super) fn timetable(&self) -> &Timetable {
+    pub(crate) fn timetable(&self) -> &Arc<Timetable> {
         &self.timetable
     }
 
     /// An error if it has no call, or if it is so long that a time in it must be wrong.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         if let Some((begins, ends)) = self.timetable.span().filter(|_| self.counts.calls > 0) {
             if ends.since(begins) <= LONGEST {
                 return Ok(());
@@ -207,7 +208,7 @@ impl Draft {
 
     fn in_order(self) -> Recording {
         Recording {
-            timetable: Timetable::new(self.calls, self.corrections),
+            timetable: Arc::new(Timetable::new(self.calls, self.corrections)),
             counts: self.counts,
             rejected: self.rejected,
         }

@@ -1,15 +1,16 @@
 //! What a replay does, in which order: worked out once, so that a run only walks along it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::record::{RecordedCall, RecordedCorrection};
 use crate::time::Timestamp;
 
 /// The calls and corrections of a recording, and when each begins, ends or comes.
 #[derive(Debug, Default)]
-pub(super) struct Timetable {
+pub(crate) struct Timetable {
     /// By time, then by document.
-    pub(super) calls: Vec<RecordedCall>,
+    pub(crate) calls: Vec<RecordedCall>,
     pub(super) corrections: Vec<RecordedCorrection>,
     pub(super) steps: Vec<(Timestamp, Step)>,
     /// The place of each call among those that are open at one time; `None` if it ends at once.
@@ -62,6 +63,22 @@ impl Timetable {
             corrected_calls,
             of_call,
         }
+    }
+
+    /// The corrections of each call that had ended, by the number of the call: how long after its
+    /// end each came.
+    pub(crate) fn by_call(&self) -> Vec<(usize, Duration, &RecordedCorrection)> {
+        let pairs = self.of_call.iter().zip(&self.corrections);
+        let mut by_call: Vec<_> = pairs
+            .filter_map(|(number, correction)| {
+                let number = (*number)?;
+                let call = self.calls.get(number)?;
+                let ended = call.at + call.end.as_ref()?.latency;
+                (correction.at >= ended).then(|| (number, correction.at.since(ended), correction))
+            })
+            .collect();
+        by_call.sort_by_key(|(number, after, _)| (*number, *after));
+        by_call
     }
 
     /// When it begins and ends.

@@ -1,11 +1,19 @@
 //! What stands in a scenario file.
 
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
 use serde::Deserialize;
+use toml::Spanned;
 
 use super::values::{Delay, Moment, Score, Scores, Share, Time};
 use crate::call::{LineUp, Version};
 use crate::drill::expectation::Expectation;
 use crate::drill::fault::Fault;
+use crate::drill::made_up::{USUAL_CONFIDENCE, USUAL_FIELD};
+use crate::drill::replay::{Recording, RejectedRow};
 use crate::drill::traffic::Traffic;
 use crate::error::Error;
 use crate::failure::FailureKind;
@@ -27,13 +35,26 @@ pub(super) struct ScenarioTable {
 
 #[derive(Deserialize)]
 #[serde(try_from = "TrafficTable")]
-pub(super) struct TrafficEntry(pub(super) Traffic);
+pub(super) enum TrafficEntry {
+    MadeUp(Traffic),
+    Recorded(RecordingEntry),
+}
+
+/// A recording, whose file is still to be read.
+pub(super) struct RecordingEntry {
+    pub(super) file: Spanned<String>,
+    repeating: bool,
+    compared_with: Option<ComparedTable>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TrafficTable {
-    of: String,
-    per_hour: u32,
+    of: Option<String>,
+    per_hour: Option<u32>,
+    recording: Option<Spanned<String>>,
+    #[serde(default)]
+    repeating: bool,
     #[serde(default)]
     at_random: bool,
     by_hour: Option<[u32; 24]>,
@@ -44,6 +65,7 @@ struct TrafficTable {
     failing: Option<FailingTable>,
     field: Option<Field>,
     confidence: Option<Scores>,
+    confidences: Option<BTreeMap<Field, Scores>>,
     corrections: Option<CorrectionsTable>,
     compared_with: Option<ComparedTable>,
 }
@@ -72,41 +94,130 @@ struct ComparedTable {
 impl TryFrom<TrafficTable> for TrafficEntry {
     type Error = Error;
 
-    fn try_from(table: TrafficTable) -> Result<Self, Error> {
-        let mut traffic = Traffic::of(table.of, table.per_hour)?;
-        if table.at_random {
+    fn try_from(mut table: TrafficTable) -> Result<Self, Error> {
+        match table.recording.take() {
+            None => table.made_up().map(Self::MadeUp),
+            Some(file) => table.recorded(file).map(Self::Recorded),
+        }
+    }
+}
+
+impl TrafficTable {
+    fn made_up(self) -> Result<Traffic, Error> {
+        let (Some(of), Some(per_hour)) = (self.of, self.per_hour) else {
+            let allowed = "`of` and `per_hour`, or a `recording`";
+            return Err(Error::invalid("[[traffic]]", "not both", allowed));
+        };
+        let mut traffic = Traffic::of(of, per_hour)?;
+        if self.repeating {
+            traffic = traffic.repeating();
+        }
+        if self.at_random {
             traffic = traffic.at_random();
         }
-        if let Some(percent) = table.by_hour {
+        if let Some(percent) = self.by_hour {
             traffic = traffic.by_hour(percent);
         }
-        if let Some(Share(share)) = table.on_weekends {
+        if let Some(Share(share)) = self.on_weekends {
             traffic = traffic.on_weekends(share);
         }
-        if let Some(times) = table.at_month_end {
+        if let Some(times) = self.at_month_end {
             traffic = traffic.at_month_end(times);
         }
-        if let Some(tokens) = table.tokens {
+        if let Some(tokens) = self.tokens {
             traffic = traffic.tokens(tokens);
         }
-        if let Some(Delay(latency)) = table.latency {
+        if let Some(Delay(latency)) = self.latency {
             traffic = traffic.latency(latency);
         }
-        if let Some(FailingTable { kind, share }) = table.failing {
+        if let Some(FailingTable { kind, share }) = self.failing {
             traffic = traffic.failing(kind, share.0);
         }
-        let field = table.field.unwrap_or_else(|| traffic.field.clone());
-        let scores = table.confidence.map(|scores| scores.0);
-        let scores = scores.unwrap_or_else(|| traffic.confidence.clone());
-        traffic = traffic.confidence(field, scores);
-        if let Some(CorrectionsTable { share, after }) = table.corrections {
+        for (field, scores) in confidences(self.field, self.confidence, self.confidences)? {
+            traffic = traffic.confidence(field, scores.0);
+        }
+        if let Some(CorrectionsTable { share, after }) = self.corrections {
             traffic = traffic.corrections(share.0, after.0);
         }
-        if let Some(ComparedTable { candidate, share }) = table.compared_with {
+        if let Some(ComparedTable { candidate, share }) = self.compared_with {
             traffic = traffic.compared_with(candidate, share.0);
         }
-        traffic.check()?;
-        Ok(Self(traffic))
+        traffic.check_settings()?;
+        Ok(traffic)
+    }
+
+    /// A recording has its documents, types and times.
+    fn recorded(self, file: Spanned<String>) -> Result<RecordingEntry, Error> {
+        let others = [
+            ("of", self.of.is_some()),
+            ("per_hour", self.per_hour.is_some()),
+            ("at_random", self.at_random),
+            ("by_hour", self.by_hour.is_some()),
+            ("on_weekends", self.on_weekends.is_some()),
+            ("at_month_end", self.at_month_end.is_some()),
+            ("tokens", self.tokens.is_some()),
+            ("latency", self.latency.is_some()),
+            ("failing", self.failing.is_some()),
+            ("field", self.field.is_some()),
+            ("confidence", self.confidence.is_some()),
+            ("confidences", self.confidences.is_some()),
+            ("corrections", self.corrections.is_some()),
+        ];
+        if let Some((key, _)) = others.iter().find(|(_, is_there)| *is_there) {
+            let allowed = "no key but `repeating` and `compared_with`";
+            return Err(Error::invalid("key beside `recording`", key, allowed));
+        }
+        Ok(RecordingEntry {
+            file,
+            repeating: self.repeating,
+            compared_with: self.compared_with,
+        })
+    }
+}
+
+/// The confidence of each field.
+fn confidences(
+    field: Option<Field>,
+    scores: Option<Scores>,
+    several: Option<BTreeMap<Field, Scores>>,
+) -> Result<BTreeMap<Field, Scores>, Error> {
+    let refuse = |got, allowed| Err(Error::invalid("confidences", got, allowed));
+    match (field, scores, several) {
+        (None, None, None) => Ok(BTreeMap::new()),
+        (None, None, Some(several)) if several.is_empty() => refuse("none", "at least one field"),
+        (None, None, Some(several)) => Ok(several),
+        (_, _, Some(_)) => refuse(
+            "beside one `field` or `confidence`",
+            "either these, or all fields in `confidences`",
+        ),
+        (field, scores, None) => {
+            let field = field.map_or_else(|| Field::new(USUAL_FIELD), Ok)?;
+            let scores = scores.unwrap_or_else(|| Scores(USUAL_CONFIDENCE.into()));
+            Ok(BTreeMap::from([(field, scores)]))
+        }
+    }
+}
+
+impl RecordingEntry {
+    /// Reads its file, which lies in this folder. In contrast to a [`Recording`] that a program
+    /// reads, it has no row that is rejected: nobody would look at them.
+    pub(super) fn read(&self, folder: &Path) -> Result<Traffic, Error> {
+        let path = folder.join(self.file.as_ref());
+        let file = File::open(&path).map_err(|error| Error::file(path.display(), error))?;
+        let recording = Recording::from_json_lines(BufReader::new(file));
+        let recording = recording.map_err(|error| Error::file(path.display(), error))?;
+        if let Some(RejectedRow { line, why }) = recording.rejected().first() {
+            return Err(Error::file(format!("{}, line {line}", path.display()), why));
+        }
+        let traffic = Traffic::recorded(&recording);
+        let mut traffic = traffic.map_err(|error| Error::file(path.display(), error))?;
+        if self.repeating {
+            traffic = traffic.repeating();
+        }
+        if let Some(ComparedTable { candidate, share }) = &self.compared_with {
+            traffic = traffic.compared_with(candidate.clone(), share.0);
+        }
+        Ok(traffic)
     }
 }
 
@@ -128,6 +239,7 @@ struct FaultTable {
     after: Time,
     lasting: Option<Time>,
     share: Option<Share>,
+    of_field: Option<Field>,
     of_type: Option<DocumentType>,
     of_version: Option<VersionId>,
     #[serde(default)]
@@ -194,6 +306,9 @@ impl TryFrom<FaultTable> for FaultEntry {
         };
         if let Some(Share(share)) = table.share {
             fault = fault.share(share);
+        }
+        if let Some(field) = table.of_field {
+            fault = fault.of_field(field);
         }
         if let Some(document_type) = table.of_type {
             fault = fault.of_type(document_type);

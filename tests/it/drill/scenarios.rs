@@ -82,7 +82,7 @@ fn a_file_that_is_wrong_is_refused_with_its_line() {
             "share = \"20 %\"",
             "shar = \"20 %\"",
             "scenario, line 12: unknown field `shar`, expected one of `after`, `lasting`, `share`, \
-             `of_type`, `of_version`, `abandon`, `add_tokens`, `correct`, `deploy`, `diverge`, \
+             `of_field`, `of_type`, `of_version`, `abandon`, `add_tokens`, `correct`, `deploy`, `diverge`, \
              `fail`, `hang`, `jump_clock_back`, `jump_clock_forward`, `lower_confidence`, \
              `silence`, `sink_down`, `spread_confidence`, `stop_feedback`",
         ),
