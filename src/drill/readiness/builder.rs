@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::evidence::{acts, of_drills, of_modes};
+use super::evidence::{Evidence, acts, of_drills};
 use super::gap::Gap;
 use super::{FailureMode, Readiness};
 use crate::call::LineUp;
@@ -124,7 +124,15 @@ where
         let settings = production.settings_hash();
         let accepted: BTreeMap<_, _> = self.accepted.into_iter().collect();
         let drilled = self.drilled.as_ref();
-        let mut gaps = of_modes(guards, drilled, &accepted, &self.times);
+        let forecast = self.forecast.as_ref();
+        let types = forecast.map_or(&[][..], |forecast| &forecast.feasibility.types);
+        let evidence = Evidence {
+            guards,
+            names: production.guard_names(),
+            drilled,
+            document_types: types.iter().map(|of| of.document_type.clone()).collect(),
+        };
+        let mut gaps = evidence.gaps(&accepted, &self.times);
         gaps.extend(
             drilled
                 .into_iter()
@@ -133,7 +141,7 @@ where
         if !production.has_pager() {
             gaps.push(Gap::NoPager);
         }
-        gaps.extend(of_rollout(guards, self.forecast.as_ref()));
+        gaps.extend(of_rollout(guards, forecast));
         let high_stakes = high_stakes(&self.line_up, self.is_high_stakes);
         gaps.extend(of_shadow(&candidate, self.shadow.as_deref(), high_stakes));
         Ok(Readiness {

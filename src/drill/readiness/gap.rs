@@ -1,13 +1,15 @@
 //! What is missing before a rollout, and what to do about it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::drill::expectation::quoted;
 use crate::drill::failure_mode::FailureMode;
 use crate::guard::SettingsHash;
-use crate::name::VersionId;
+use crate::name::{DocumentType, VersionId};
 use crate::time::{as_millis, as_optional_millis};
 
 /// Something that a rollout is not ready without. Printed as one line: what is missing, and what to
@@ -22,6 +24,14 @@ use crate::time::{as_millis, as_optional_millis};
 pub enum Gap {
     /// No guard that acts is made for this failure mode, and no drill has shown a page for it.
     NoSignal { mode: FailureMode },
+    /// The guards that page for this failure mode are mounted for the `covered` document types only.
+    /// `uncovered` are the other types of the traffic that is expected; it is empty if none was
+    /// stated, and then means every other type.
+    PartialSignal {
+        mode: FailureMode,
+        covered: BTreeSet<DocumentType>,
+        uncovered: BTreeSet<DocumentType>,
+    },
     /// No drill has injected this failure mode.
     NoDrill { mode: FailureMode },
     /// A drill of this fault was not known within the time; `seen` is when a page came, if one did.
@@ -74,6 +84,24 @@ impl fmt::Display for Gap {
                 write!(
                     f,
                     "{mode}: no guard pages for it; add `{guards}`, not in a dry run"
+                )
+            }
+            Self::PartialSignal {
+                mode,
+                covered,
+                uncovered,
+            } => {
+                let covered = quoted(covered.iter().map(DocumentType::as_str));
+                let uncovered = quoted(uncovered.iter().map(DocumentType::as_str));
+                let uncovered = if uncovered.is_empty() {
+                    "every other type"
+                } else {
+                    &uncovered
+                };
+                write!(
+                    f,
+                    "{mode}: guards page for it for {covered} only, and not for {uncovered}; mount \
+                     one for all types"
                 )
             }
             Self::NoDrill { mode } => write!(
