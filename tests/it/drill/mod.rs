@@ -16,6 +16,7 @@ mod page;
 #[cfg(feature = "report")]
 mod page_sample;
 mod readiness;
+mod recorded;
 mod replay;
 mod runs;
 #[cfg(feature = "toml")]
