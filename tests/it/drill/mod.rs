@@ -9,12 +9,14 @@ use fusebox::{DocumentType, Drill, Error, ErrorRateBreaker, Pipeline, RouteLedge
 
 use crate::support::{line_up, minutes};
 
+mod diary;
 mod expectations;
 mod faults;
 #[cfg(feature = "report")]
 mod page;
 #[cfg(feature = "report")]
 mod page_sample;
+mod fields;
 mod readiness;
 mod recorded;
 mod replay;

@@ -2,18 +2,13 @@
 //! them.
 
 use std::fmt::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fusebox::call::Signal;
 use fusebox::drill::{DrillSet, Fault, Recording, Replay, Traffic};
-use fusebox::guard::{Cx, Verdict};
 use fusebox::pipeline::Builder;
-use fusebox::{
-    Call, Confidence, Drill, Error, FailureKind, Field, Guard, Pipeline, Ratio, RouteLedger,
-    Ticket, Timestamp, Version,
-};
+use fusebox::{Confidence, Drill, Error, FailureKind, Field, Pipeline, Ratio, RouteLedger};
 
+use super::diary::Diary;
 use crate::support::{line_up, minutes, refused, seconds};
 
 mod faults;
@@ -22,48 +17,6 @@ mod faults;
 const MORNING: u64 = 1_767_600_000_000;
 /// A Friday evening, when the recordings begin.
 const EVENING: u64 = 1_773_435_600_000;
-
-/// Writes down all that a pipeline tells its guards, with the time since the first of it.
-#[derive(Clone, Debug, Default)]
-struct Diary(Arc<Mutex<Vec<(Timestamp, String)>>>);
-
-impl Diary {
-    fn write(&self, cx: &Cx<'_>, line: String) {
-        self.0.lock().unwrap().push((cx.now(), line));
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let lines = self.0.lock().unwrap();
-        let begins = lines.first().map_or(Timestamp::default(), |(at, _)| *at);
-        let after = |at: Timestamp| at.since(begins).as_millis();
-        lines
-            .iter()
-            .map(|(at, line)| format!("{} {line}", after(*at)))
-            .collect()
-    }
-}
-
-impl Guard for Diary {
-    fn name(&self) -> &'static str {
-        "diary"
-    }
-
-    fn check(&self, call: &Call<'_>, _: &Version, cx: &Cx<'_>) -> Verdict {
-        let tokens = call.document_tokens();
-        let tokens = tokens.map_or("no tokens".to_owned(), |count| count.to_string());
-        let (document, kind) = (call.document(), call.document_type());
-        self.write(cx, format!("{document} {kind} of {tokens}"));
-        Verdict::Proceed
-    }
-
-    fn observe(&self, ticket: &Ticket, signal: &Signal, cx: &Cx<'_>) {
-        if let Signal::Settled { outcome, report } = signal {
-            self.write(cx, format!("{} {outcome:?} {report:?}", ticket.document()));
-        } else if let Signal::Feedback(feedback) = signal {
-            self.write(cx, format!("{} {feedback:?}", ticket.document()));
-        }
-    }
-}
 
 /// A call at so many milliseconds after the evening, with what else is recorded of it.
 fn call(lines: &mut String, after: u64, document: &str, rest: &str) {
@@ -172,8 +125,7 @@ fn the_first_document_comes_as_the_drill_begins_and_each_later_one_as_long_after
     let drill = Drill::new(|| with(&diary)).traffic(recorded(&of_each_kind()));
     let report = drill.run_for(seconds(320)).unwrap();
     assert_eq!(report.documents(), 13);
-    let (first, _) = diary.0.lock().unwrap()[0].clone();
-    assert_eq!(first.as_millis(), MORNING);
+    assert_eq!(diary.begins().as_millis(), MORNING);
     assert!(
         diary
             .lines()

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use fusebox::drill::{DrillOutcome, Scenario, ScenarioSet};
+use fusebox::event::DriftEvent;
 use fusebox::pipeline::Builder;
 use fusebox::{
-    CanaryPolicy, ConfidenceDriftMonitor, DocumentType, Error, ErrorKind, ErrorRateBreaker, LineUp,
-    Pipeline, RouteLedger, ShadowComparator, TokenBudget, Version, VersionId,
+    CanaryPolicy, ConfidenceDriftMonitor, DocumentType, Error, ErrorKind, ErrorRateBreaker,
+    EventKind, LineUp, Pipeline, RouteLedger, ShadowComparator, TokenBudget, Version, VersionId,
 };
 
 use crate::support::minutes;
@@ -155,6 +156,161 @@ fn a_file_that_is_wrong_is_refused_with_its_line() {
     let error = Scenario::from_toml(&one_kind).unwrap_err().to_string();
     assert!(error.starts_with("scenario, line 11: unknown variant `sever_error`"));
     assert!(error.contains("`server_error`"), "{error}");
+}
+
+#[test]
+fn traffic_that_is_wrong_is_refused_with_its_line() {
+    let cases = [
+        (
+            "of = \"invoice\"\n",
+            "",
+            "scenario, line 5: [[traffic]]: got `not both`, expected `of` and `per_hour`, or a \
+             `recording`",
+        ),
+        (
+            "per_hour = 600",
+            "per_hour = 600\nrepeating = true",
+            "scenario, line 5: `repeating` of drill traffic: got `set`, expected a recording; \
+             made-up documents do not end",
+        ),
+        (
+            "per_hour = 600",
+            "per_hour = 600\nconfidences = { total = 0.9 }\nfield = \"total\"",
+            "scenario, line 5: confidences: got `beside one `field` or `confidence``, expected \
+             either these, or all fields in `confidences`",
+        ),
+        (
+            "per_hour = 600",
+            "per_hour = 600\nconfidences = {}",
+            "scenario, line 5: confidences: got `none`, expected at least one field",
+        ),
+        (
+            "per_hour = 600",
+            "per_hour = 600\nconfidences = { total = 0.9, vat_id = 1.9 }",
+            "scenario, line 8: confidence: got `1.9`, expected a number from 0 to 1",
+        ),
+        (
+            "per_hour = 600",
+            "recording = \"a.jsonl\"",
+            "scenario, line 5: key beside `recording`: got `of`, expected no key but `repeating` \
+             and `compared_with`",
+        ),
+        (
+            "of = \"invoice\"\nper_hour = 600",
+            "\nrecording = \"no-such.jsonl\"",
+            "scenario, line 7: no-such.jsonl: ",
+        ),
+        (
+            "share = \"20 %\"",
+            "of_field = \"total\"",
+            "scenario, line 9: drill fault: got `a field`, expected no field: only confidences, \
+             corrections and differences have one",
+        ),
+    ];
+    for (right, wrong, expected) in cases {
+        let error = Scenario::from_toml(&OUTAGE.replacen(right, wrong, 1)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::File, "{error}");
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
+}
+
+/// The outage without its traffic, in the traffic of a recording.
+fn of_recording(more: &str) -> String {
+    let recording = format!("recording = \"day.jsonl\"\n{more}");
+    OUTAGE.replace("of = \"invoice\"\nper_hour = 600", &recording)
+}
+
+/// A call each 6 s for two hours.
+fn recording() -> String {
+    let row = |n: u64| {
+        let at = 1_773_435_600_000 + n * 6_000;
+        format!(
+            "{{\"at\":{at},\"document\":\"inv-{n}\",\"document_type\":\"invoice\",\
+             \"document_tokens\":900,\"version\":\"v7\",\"latency_ms\":2000}}\n"
+        )
+    };
+    (0..1_200).map(row).collect()
+}
+
+#[test]
+fn a_recording_in_the_folder_of_a_scenario_is_its_traffic() {
+    let of_two_hours = of_recording("");
+    let files = [("a.toml", &*of_two_hours), ("day.jsonl", &recording())];
+    let folder = Folder::of("recording", &files);
+    let scenario = Scenario::from_path(folder.0.join("a.toml")).unwrap();
+    let report = scenario.run(production).unwrap();
+    assert_eq!(report.outcome(), DrillOutcome::Passed, "{report}");
+    assert_eq!(report.documents(), 1_201 - 1);
+    assert!(report.time_to_page().unwrap() <= minutes(4), "{report}");
+}
+
+#[test]
+fn a_recording_that_is_wrong_is_named_with_its_line_and_that_of_the_scenario() {
+    let why = |text: &str, recording: &str| {
+        let folder = Folder::of(
+            "wrong-recording",
+            &[("a.toml", text), ("day.jsonl", recording)],
+        );
+        folder.refused()
+    };
+    let (text, recording) = (of_recording(""), recording());
+    assert_eq!(
+        why(&text, ""),
+        "FOLDER/a.toml, line 6: FOLDER/day.jsonl: recording: got `no call`, expected at least one \
+         call"
+    );
+    let misspelt = recording.replacen("latency_ms", "latency", 2);
+    let second = misspelt.replacen("latency", "latency_ms", 1);
+    let unknown = why(&text, &second);
+    assert!(
+        unknown.starts_with(
+            "FOLDER/a.toml, line 6: FOLDER/day.jsonl, line 2: unknown field `latency`, expected"
+        ),
+        "{unknown}"
+    );
+    let long = of_recording("").replace("length = \"2h\"", "length = \"3h\"");
+    assert_eq!(
+        why(&long, &recording),
+        "FOLDER/a.toml: length of a drill: got `3h`, expected at most 2h, the length of the \
+         recording; or let it repeat (`repeating`)"
+    );
+    let repeated = of_recording("repeating = true").replace("length = \"2h\"", "length = \"3h\"");
+    let folder = Folder::of(
+        "repeated",
+        &[("a.toml", &*repeated), ("day.jsonl", &recording)],
+    );
+    let scenario = Scenario::from_path(folder.0.join("a.toml")).unwrap();
+    let report = scenario.run(production).unwrap();
+    // The last comes as it ends.
+    assert_eq!(report.documents(), 1_801);
+}
+
+/// The field that falls is one of two.
+#[test]
+fn a_scenario_has_several_fields_and_a_fault_of_one() {
+    let text = OUTAGE
+        .replace("2h", "8h")
+        .replace("after = \"1h\"", "after = \"6h\"")
+        .replace(
+            "per_hour = 600",
+            "per_hour = 600\nconfidences = { total = 0.9, vat_id = { mean = 0.9, deviation = 0.03 } }",
+        )
+        .replace(
+            "fail = \"server_error\"\nshare = \"20 %\"",
+            "lower_confidence = 0.2\nof_field = \"vat_id\"",
+        );
+    let fallen = |text: &str| {
+        let report = Scenario::from_toml(text).unwrap().run(production).unwrap();
+        assert_eq!(report.outcome(), DrillOutcome::Passed, "{report}");
+        let page = report.page().unwrap();
+        let EventKind::Drift(DriftEvent::DriftDetected { field, .. }) = &page.kind else {
+            panic!("{page}")
+        };
+        field.to_string()
+    };
+    assert_eq!(fallen(&text), "vat_id");
+    let other = text.replace("of_field = \"vat_id\"", "of_field = \"total\"");
+    assert_eq!(fallen(&other), "total");
 }
 
 #[test]
