@@ -206,8 +206,8 @@ where
     /// Runs for this time on the virtual clock.
     ///
     /// An error when the pipeline cannot be built, when there is no traffic, some that never comes
-    /// or a recording that is over before, when a fault does not come before the end or cannot be narrowed as it is, or when an
-    /// expectation is about a guard that the pipeline does not have.
+    /// or a recording that is over before, when a fault does not come before the end or cannot be
+    /// narrowed as it is, or when an expectation is about a guard that the pipeline does not have.
     pub fn run_for(mut self, length: Duration) -> Result<DrillReport, Error> {
         self.script.length = length;
         self.proof.of(&self.script, &self.production)

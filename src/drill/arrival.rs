@@ -215,7 +215,7 @@ impl<'a> Arrival<'a> {
 }
 
 /// The fields of which its call reported a confidence.
-fn reported<'a>(recorded: Recorded<'a>) -> impl Iterator<Item = &'a Field> {
+fn reported(recorded: Recorded<'_>) -> impl Iterator<Item = &Field> {
     let end = recorded.call.end.iter();
     let confidences = end.flat_map(|end| end.report.confidences());
     confidences.map(|(field, _)| field)

@@ -8,8 +8,8 @@ use crate::ratio::Ratio;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Document(pub(super) u64);
 
-/// What is decided by a share of the documents. Each thing has a sequence of its own, and so has each
-/// fault: a document that a fault meets is not for that reason one that reviewers correct.
+/// What is decided by a share of the documents. Each thing has a sequence of its own, and so has
+/// each fault: a document that a fault meets is not for that reason one that reviewers correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Share {
     /// The half of the confidences that rise as they spread.

@@ -25,8 +25,8 @@ pub use gap::Gap;
 ///
 /// It answers "how will we know within 30 minutes that this deployment is broken?" before the
 /// deployment. It asks that
-/// - each [`FailureMode`] has a guard that pages for it, and a drill that has shown so in time, with
-///   the guards and settings of now; and healthy traffic pages nobody;
+/// - each [`FailureMode`] has a guard that pages for it, for all document types, and a drill that
+///   has shown so in time, with the guards and settings of now; and healthy traffic pages nobody;
 /// - a sink reaches the operator on call ([`sink::pager`](crate::sink::pager));
 /// - a rollout guard compares the candidate, and can do so with the traffic that comes;
 /// - a change of high stakes was run in the shadow of production, and reviewed.

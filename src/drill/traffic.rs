@@ -14,9 +14,10 @@ use crate::ratio::Ratio;
 /// Documents that arrive, and how their calls go without a fault: made up ([`of`](Self::of)), or
 /// recorded by your own service ([`recorded`](Self::recorded)).
 ///
-/// By default made-up documents arrive at even intervals, a document has 1,000 tokens, its call takes
-/// 20 seconds and is answered, the confidence of its field `total` is 0.95, and reviewers correct 3 %
-/// of the answers one hour later. Times of the day, weekends and months are those of UTC.
+/// By default made-up documents arrive at even intervals, a document has 1,000 tokens, its call
+/// takes 20 seconds and is answered, the confidence of its field `total` is 0.95, and reviewers
+/// correct 3 % of the answers one hour later. Times of the day, weekends and months are those of
+/// UTC.
 ///
 /// ```
 /// use std::time::Duration;
@@ -64,11 +65,11 @@ impl Traffic {
 
     /// The calls of a recording, into which a drill injects its faults.
     ///
-    /// The first call comes as the drill begins, each other as long after it as it was recorded, with
-    /// its document, type and tokens. Without a fault it takes as long, fails or is answered as
-    /// recorded, with the recorded confidences, and is corrected as long after its answer. So
-    /// nothing is drawn; begin at the time of the first call
-    /// ([`Drill::beginning_at`](crate::Drill::beginning_at)) if the hour of the day matters.
+    /// The first call comes as the drill begins, each other as long after it as it was recorded,
+    /// with its document, type and tokens. Without a fault it takes as long, fails or is answered
+    /// as recorded, with the recorded confidences, and is corrected as long after its answer. Begin
+    /// at the time of the first call ([`Drill::beginning_at`](crate::Drill::beginning_at)) if the
+    /// hour of the day matters.
     ///
     /// - The pipeline chooses the version, and may divert a call, which then does not go on as
     ///   recorded. Where it chooses another version than the recorded one, the recorded usage is
@@ -82,8 +83,8 @@ impl Traffic {
     /// A drill is at most as long as the recording from its first call to its last, and the mean
     /// time between two; or else it is [repeated](Self::repeating).
     ///
-    /// An error when the recording has no call, or spans more than ten years. What is set for made-up
-    /// documents, such as [`tokens`](Self::tokens), is an error of the drill; only
+    /// An error when the recording has no call, or spans more than ten years. What is set for
+    /// made-up documents, such as [`tokens`](Self::tokens), is an error of the drill; only
     /// [`compared_with`](Self::compared_with) is for both.
     ///
     /// ```
@@ -175,8 +176,8 @@ impl Traffic {
     }
 
     /// A field that each answer has, and its confidence: a [`Confidence`](crate::Confidence), or a
-    /// distribution. Called with several fields, each answer has all of them, each with a confidence
-    /// of its own.
+    /// distribution. Called with several fields, each answer has all of them, each with a
+    /// confidence of its own.
     pub fn confidence(self, field: Field, confidence: impl Into<ConfidenceDistribution>) -> Self {
         self.set("confidence", |made_up| {
             made_up.set_confidence(field, confidence.into());

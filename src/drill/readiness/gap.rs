@@ -24,9 +24,9 @@ use crate::time::{as_millis, as_optional_millis};
 pub enum Gap {
     /// No guard that acts is made for this failure mode, and no drill has shown a page for it.
     NoSignal { mode: FailureMode },
-    /// The guards that page for this failure mode are mounted for the `covered` document types only.
-    /// `uncovered` are the other types of the traffic that is expected; it is empty if none was
-    /// stated, and then means every other type.
+    /// The guards that page for this failure mode are mounted for the `covered` document types
+    /// only. `uncovered` are the other types of the traffic that is expected; it is empty if none
+    /// was stated, and then means every other type.
     PartialSignal {
         mode: FailureMode,
         covered: BTreeSet<DocumentType>,

@@ -21,7 +21,8 @@ const LATE_AFTER: Duration = minutes(10);
 /// The number of rejected rows that are kept with what is wrong with them.
 const KEPT_REJECTED: usize = 1_000;
 
-/// Recorded history: calls with their ends, and corrections of their answers.
+/// Recorded history: calls with their ends, and corrections of their answers, for a
+/// [`Replay`](super::Replay) or as the [traffic](crate::drill::Traffic::recorded) of a drill.
 ///
 /// It is read from JSON Lines ([`from_json_lines`](Self::from_json_lines)), or from CSV with a
 /// mapping of its columns (`from_csv`, feature `csv`). Rows may be in any order: they are sorted by

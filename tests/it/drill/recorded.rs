@@ -1,5 +1,5 @@
-//! Recorded documents as the traffic of a drill: they come as they did, and faults are injected into
-//! them.
+//! Recorded documents as the traffic of a drill: they come as they did, and faults are injected
+//! into them.
 
 use std::fmt::Write;
 use std::time::Duration;

@@ -131,8 +131,8 @@ fn corrections_stop_or_come_for_all() {
     assert_eq!(both.len(), 2, "it was corrected anyway: {both:?}");
 }
 
-/// 100 calls a minute: 20 % of them exceed 5 % in 15 minutes after 3 min 45 s. A call takes 2 s, and
-/// a document comes each 600 ms.
+/// 100 calls a minute: 20 % of them exceed 5 % in 15 minutes after 3 min 45 s. A call takes 2 s,
+/// and a document comes each 600 ms.
 #[test]
 fn an_outage_in_recorded_traffic_is_known_when_arithmetic_says() {
     let mut lines = String::new();
