@@ -12,11 +12,11 @@ use crate::support::{line_up, minutes};
 mod diary;
 mod expectations;
 mod faults;
+mod fields;
 #[cfg(feature = "report")]
 mod page;
 #[cfg(feature = "report")]
 mod page_sample;
-mod fields;
 mod readiness;
 mod recorded;
 mod replay;

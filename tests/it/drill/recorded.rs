@@ -59,14 +59,15 @@ fn recorded(recording: &Recording) -> Traffic {
     Traffic::recorded(recording).unwrap()
 }
 
-fn with(diary: &Diary) -> Result<Builder, Error> {
-    Ok(Pipeline::builder(line_up()).guard(diary.clone()))
+fn with(diary: &Diary) -> impl Fn() -> Result<Builder, Error> {
+    let diary = diary.clone();
+    move || Ok(Pipeline::builder(line_up()).guard(diary.clone()))
 }
 
 /// What guards are told in a drill of a recording, from its first call to its last.
 fn told(recording: &Recording, length: Duration, faults: &[Fault]) -> Vec<String> {
     let diary = Diary::default();
-    let drill = Drill::new(|| with(&diary)).traffic(recorded(recording));
+    let drill = Drill::new(with(&diary)).traffic(recorded(recording));
     let broken = faults.iter().fold(drill, |drill, fault| {
         drill.fault(Duration::ZERO, fault.clone())
     });
@@ -109,7 +110,7 @@ fn of_each_kind() -> Recording {
 fn without_a_fault_guards_are_told_what_a_replay_tells_them() {
     let recording = of_each_kind();
     let replayed = Diary::default();
-    let replay = Replay::new(|| with(&replayed));
+    let replay = Replay::new(with(&replayed));
     let _ = replay.run(&recording).unwrap();
     let told = told(&recording, seconds(310), &[]);
     assert_eq!(told, replayed.lines());
@@ -122,7 +123,7 @@ fn without_a_fault_guards_are_told_what_a_replay_tells_them() {
 #[test]
 fn the_first_document_comes_as_the_drill_begins_and_each_later_one_as_long_after_it() {
     let diary = Diary::default();
-    let drill = Drill::new(|| with(&diary)).traffic(recorded(&of_each_kind()));
+    let drill = Drill::new(with(&diary)).traffic(recorded(&of_each_kind()));
     let report = drill.run_for(seconds(320)).unwrap();
     assert_eq!(report.documents(), 13);
     assert_eq!(diary.begins().as_millis(), MORNING);
@@ -147,7 +148,7 @@ fn three() -> Recording {
 fn arrivals(drill: impl FnOnce(Traffic) -> Vec<Traffic>, length: u64) -> Vec<String> {
     let diary = Diary::default();
     let traffic = drill(recorded(&three()));
-    let drill = Drill::new(|| with(&diary));
+    let drill = Drill::new(with(&diary));
     let drill = traffic.into_iter().fold(drill, Drill::traffic);
     let _ = drill.run_for(Duration::from_millis(length)).unwrap();
     let lines = diary.lines();
@@ -198,7 +199,7 @@ fn a_recording_that_cannot_be_drilled_is_refused() {
     );
     let diary = Diary::default();
     let drill = |traffic, length| {
-        let drill = Drill::new(|| with(&diary)).traffic(traffic);
+        let drill = Drill::new(with(&diary)).traffic(traffic);
         drill.run_for(Duration::from_millis(length))
     };
     assert!(drill(recorded(&three()), 4_500).is_ok());
@@ -245,6 +246,8 @@ fn a_set_is_refused_if_its_healthy_time_is_longer_than_the_recording() {
     );
 }
 
+type Set = Box<dyn Fn(Traffic) -> Traffic>;
+
 #[test]
 fn what_is_set_for_made_up_documents_is_refused_for_recorded_ones() {
     let why = |setting: &str| {
@@ -255,7 +258,6 @@ fn what_is_set_for_made_up_documents_is_refused_for_recorded_ones() {
     };
     let total = || Field::new("total").unwrap();
     let half = Ratio::percent(50);
-    type Set = Box<dyn Fn(Traffic) -> Traffic>;
     let settings: [(&str, Set); 9] = [
         ("at_random", Box::new(Traffic::at_random)),
         ("by_hour", Box::new(|traffic| traffic.by_hour([100; 24]))),
@@ -280,7 +282,7 @@ fn what_is_set_for_made_up_documents_is_refused_for_recorded_ones() {
         ),
     ];
     let run = |traffic| {
-        let drill = Drill::new(|| with(&Diary::default())).traffic(traffic);
+        let drill = Drill::new(with(&Diary::default())).traffic(traffic);
         drill.run_for(seconds(1))
     };
     for (name, set) in settings {

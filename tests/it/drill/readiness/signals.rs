@@ -93,20 +93,20 @@ fn a_guard_of_ones_own_counts_once_a_drill_shows_its_page() {
     );
 }
 
+type Production = fn() -> Result<Builder, Error>;
+
 fn types<const N: usize>(names: [&str; N]) -> BTreeSet<DocumentType> {
     names.map(|name| DocumentType::new(name).unwrap()).into()
 }
 
-fn breaker_for(name: &str) -> Mounted<ErrorRateBreaker> {
-    let only = DocumentType::new(name).unwrap();
-    ErrorRateBreaker::default()
-        .only_for(only)
-        .named(format!("{name}s"))
+fn breaker_for(name: &str) -> Result<Mounted<ErrorRateBreaker>, Error> {
+    let breaker = ErrorRateBreaker::default().only_for(DocumentType::new(name)?);
+    Ok(breaker.named(format!("{name}s")))
 }
 
 fn contracts_only() -> Result<Builder, Error> {
     Ok(Pipeline::builder(line_up())
-        .guard(breaker_for("contract"))
+        .guard(breaker_for("contract")?)
         .guard(CanaryPolicy::default())
         .sink(pager()))
 }
@@ -168,7 +168,7 @@ fn a_guard_for_one_type_is_no_signal_for_the_others() {
 
 #[test]
 fn guards_for_one_type_each_are_a_signal_for_all_types_that_are_expected() {
-    let two = || Ok(contracts_only()?.guard(breaker_for("invoice")));
+    let two = || Ok(contracts_only()?.guard(breaker_for("invoice")?));
     assert_eq!(partial(two, ["contract", "invoice"]), None);
     let (covered, uncovered) = (types(["contract", "invoice"]), types([]));
     assert_eq!(partial(two, []), Some((covered, uncovered)));
@@ -179,21 +179,22 @@ fn guards_for_one_type_each_are_a_signal_for_all_types_that_are_expected() {
     assert!(partial(watched, []).is_some());
 }
 
+fn invoices(guard: PagesForFailures) -> Mounted<PagesForFailures> {
+    guard.only_for(DocumentType::new("invoice").unwrap())
+}
+
+fn with(guard: Mounted<PagesForFailures>) -> Builder {
+    let builder = Pipeline::builder(line_up()).guard(guard);
+    builder.guard(CanaryPolicy::default()).sink(pager())
+}
+
 /// A page of a guard for invoices says that failing invoices are known.
 #[test]
 fn a_page_in_a_drill_is_a_signal_for_the_types_of_the_guard_that_paged() {
-    type Production = fn() -> Result<Builder, Error>;
     let first = |production: Production| {
         let shown = drilled(production, outage());
         gaps(only(MODE, production).drilled(&shown)).remove(0)
     };
-    fn invoices(guard: PagesForFailures) -> Mounted<PagesForFailures> {
-        guard.only_for(DocumentType::new("invoice").unwrap())
-    }
-    fn with(guard: Mounted<PagesForFailures>) -> Builder {
-        let builder = Pipeline::builder(line_up()).guard(guard);
-        builder.guard(CanaryPolicy::default()).sink(pager())
-    }
     let partial = |covered| Gap::PartialSignal {
         mode: MODE,
         covered: types(covered),
