@@ -107,6 +107,7 @@ pub mod guard;
 mod guards;
 pub mod name;
 mod order;
+pub mod pager;
 pub mod pipeline;
 mod ratio;
 mod revision;

@@ -168,8 +168,16 @@ name! {
     ModelName, "model"
 }
 name! {
+    /// The name of a pipeline, where several keep their state in one store or page one operator.
+    PipelineName, "pipeline"
+}
+name! {
     /// A queue outside the pipeline that documents can be diverted to.
     QueueName, "queue"
+}
+name! {
+    /// A way to tell people of an incident.
+    RouteName, "route"
 }
 name! {
     /// The id of a prompt version.

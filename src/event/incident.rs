@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::name::{VersionId, shortened};
+use crate::name::{PipelineName, VersionId, shortened};
 use crate::time::Timestamp;
 
 /// The longest key, in bytes: what pagers take as a dedup key.
@@ -38,7 +38,6 @@ pub struct IncidentKey(String);
 
 impl IncidentKey {
     pub(crate) fn new(guard: &str, what: &str, version: Option<&VersionId>, number: u64) -> Self {
-        let part = |text: &str| text.replace('%', "%25").replace('/', "%2F");
         let version = version.map_or("-", VersionId::as_str);
         let key = format!("{}/{}/{}/{number}", part(guard), part(what), part(version));
         Self(shortened(&key, LONGEST, KEPT).into_owned())
@@ -48,6 +47,22 @@ impl IncidentKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What is wrong: its second part.
+    pub(crate) fn what(&self) -> &str {
+        self.0.split('/').nth(1).unwrap_or_default()
+    }
+
+    /// The key among those of several pipelines; at most 255 bytes like the key itself.
+    pub(crate) fn in_pipeline(&self, pipeline: &PipelineName) -> String {
+        let key = format!("{}/{}", part(pipeline.as_str()), self.0);
+        shortened(&key, LONGEST, KEPT).into_owned()
+    }
+}
+
+/// A part of a key, in which no `/` stands.
+fn part(text: &str) -> String {
+    text.replace('%', "%25").replace('/', "%2F")
 }
 
 impl AsRef<str> for IncidentKey {
