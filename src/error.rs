@@ -42,6 +42,39 @@ pub enum ErrorKind {
     Outdated,
     /// A stored state cannot be read, or belongs to something else.
     State,
+    /// A [`Store`](crate::store::Store) could not read or write.
+    Store(StoreFault),
+}
+
+/// Why a store could not read or write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum StoreFault {
+    /// Another process holds it.
+    Busy,
+    /// Its content is damaged.
+    Corrupt,
+    /// There is no room.
+    Full,
+    /// It may only be read.
+    ReadOnly,
+    /// It does not answer, or for another reason.
+    Unavailable,
+    /// It was written by another version of fusebox.
+    UnknownFormat,
+}
+
+impl fmt::Display for StoreFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Busy => "busy",
+            Self::Corrupt => "corrupt",
+            Self::Full => "full",
+            Self::ReadOnly => "read-only",
+            Self::Unavailable => "unavailable",
+            Self::UnknownFormat => "of an unknown format",
+        })
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +99,12 @@ enum Repr {
     NotReady { candidate: String, gaps: String },
     #[error("token counter `{counter}`: {reason}")]
     Count { counter: String, reason: String },
+    #[error("store {store} is {fault}: {reason}")]
+    Store {
+        store: String,
+        fault: StoreFault,
+        reason: String,
+    },
     #[error("state of `{owner}`: {reason}")]
     State {
         owner: String,
@@ -157,6 +196,16 @@ impl Error {
         }))
     }
 
+    /// An error for a store that could not read or write: its name, which of the faults it is, and
+    /// the reason.
+    pub fn store(store: impl fmt::Display, fault: StoreFault, reason: impl fmt::Display) -> Self {
+        Self(Box::new(Repr::Store {
+            store: excerpt(&store.to_string()),
+            fault,
+            reason: excerpt(&reason.to_string()),
+        }))
+    }
+
     pub(crate) fn unreadable(owner: impl fmt::Display, source: serde_json::Error) -> Self {
         Self(Box::new(Repr::State {
             owner: owner.to_string(),
@@ -183,6 +232,7 @@ impl Error {
             Repr::NotReady { .. } => ErrorKind::NotReady,
             Repr::Outdated { .. } => ErrorKind::Outdated,
             Repr::State { .. } => ErrorKind::State,
+            Repr::Store { fault, .. } => ErrorKind::Store(fault),
         }
     }
 }

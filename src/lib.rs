@@ -113,6 +113,7 @@ mod ratio;
 mod revision;
 pub mod sink;
 mod stats;
+pub mod store;
 mod time;
 pub mod tokens;
 
@@ -142,7 +143,7 @@ pub use call::{
 };
 pub use confidence::Confidence;
 pub use drill::Drill;
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, StoreFault};
 pub use event::{Event, EventKind, Severity};
 pub use failure::{Classify, FailureKind};
 pub use guard::Guard;

@@ -69,7 +69,7 @@ pub(crate) type RowKey = (String, RouteName, Action);
 
 impl OutboxRow {
     /// A row that is due now.
-    pub(crate) fn due(route: RouteName, notification: Notification, now: Timestamp) -> Self {
+    pub fn due(route: RouteName, notification: Notification, now: Timestamp) -> Self {
         Self {
             format: Format,
             route,

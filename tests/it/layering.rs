@@ -7,16 +7,18 @@ use std::path::{Path, PathBuf};
 
 /// The folders of `src` from the top down. A file that lies in no folder is ground: all may use it,
 /// and it uses only ground.
-const FOLDERS: [&str; 11] = [
-    "stats", "tokens", "failure", "call", "event", "sink", "guard", "guards", "pipeline", "drill",
-    "adapters",
+const FOLDERS: [&str; 14] = [
+    "stats", "tokens", "failure", "call", "event", "sink", "guard", "guards", "pipeline", "pager",
+    "store", "keeper", "drill", "adapters",
 ];
 
 /// A permit ends a call of the pipeline that gave it: parent and child, in one folder.
 const ALLOWED: [(&str, &str); 1] = [("pipeline/permit", "pipeline")];
 
 /// Where `async` may stand.
-const ASYNC: [&str; 4] = ["tokens", "pipeline", "drill", "adapters"];
+const ASYNC: [&str; 7] = [
+    "tokens", "pipeline", "pager", "store", "keeper", "drill", "adapters",
+];
 
 /// The source, by module: `guards/breaker/rule` for `src/guards/breaker/rule.rs`.
 struct Source(BTreeMap<String, Module>);

@@ -1,0 +1,182 @@
+//! What every store must do, as a test.
+
+use serde_json::json;
+
+use super::batch::{Batch, Fact, Instance, Position, Register, Slot};
+use super::seam::Store;
+use crate::error::Error;
+use crate::event::{EventKind, IncidentKey, OpenIncident, Severity};
+use crate::name::{PipelineName, RouteName};
+use crate::pager::{Notification, OutboxRow, RowState};
+use crate::time::Timestamp;
+
+const NOON: Timestamp = Timestamp::from_millis(1_795_780_800_000);
+const ONE: Instance = Instance::new(1);
+const TWO: Instance = Instance::new(2);
+
+/// Checks that an empty store does what fusebox relies on. Call it in a test of a store of your own,
+/// for two names of pipelines that the store has not seen.
+///
+/// An error says which rule the store breaks, or is one that the store returned.
+///
+/// ```
+/// use fusebox::store::{MemoryStore, conformance};
+///
+/// # async fn test() -> Result<(), fusebox::Error> {
+/// conformance(&MemoryStore::new(), "invoices", "contracts").await?;
+/// # Ok(()) }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test()).unwrap();
+/// ```
+pub async fn conformance(
+    store: &dyn Store,
+    pipeline: impl AsRef<str>,
+    other: impl AsRef<str>,
+) -> Result<(), Error> {
+    let (pipeline, other) = (PipelineName::new(pipeline)?, PipelineName::new(other)?);
+    let is_new = store.load(&pipeline).await?.registers.is_empty();
+    rule(is_new, "an unknown pipeline has nothing")?;
+    registers(store, &pipeline).await?;
+    facts(store, &pipeline).await?;
+    slots(store, &pipeline).await?;
+    rows(store, &pipeline).await?;
+    let foreign = store.load(&other).await?;
+    let is_apart = foreign.registers.is_empty() && foreign.rows.is_empty();
+    rule(
+        is_apart,
+        "pipelines do not see each other's registers and rows",
+    )?;
+    let foreign = store.fact(&other, "feedback", "a").await?;
+    rule(foreign.is_none(), "pipelines do not see each other's facts")
+}
+
+fn rule(holds: bool, text: &'static str) -> Result<(), Error> {
+    if holds {
+        return Ok(());
+    }
+    Err(Error::invalid("store", "another answer", text))
+}
+
+fn batch(position: Position) -> Batch {
+    Batch {
+        position,
+        ..Batch::default()
+    }
+}
+
+async fn registers(store: &dyn Store, pipeline: &PipelineName) -> Result<(), Error> {
+    let register =
+        |owner, revision| Register::new(owner, "guard/a", revision, NOON, json!(revision));
+    for revision in [2, 1] {
+        let mut written = batch(Position::START);
+        written.registers.push(register(ONE, revision));
+        let answer = store.turn(pipeline, ONE, written).await?;
+        rule(
+            answer.registers.is_empty(),
+            "a process does not read its own registers",
+        )?;
+    }
+    let loaded = store.load(pipeline).await?;
+    let is_latest = loaded.registers == [register(ONE, 2)];
+    rule(
+        is_latest,
+        "of two registers the one with the greater revision counts",
+    )?;
+    let answer = store.turn(pipeline, TWO, batch(Position::START)).await?;
+    rule(
+        answer.registers == [register(ONE, 2)],
+        "a process reads the registers of others",
+    )?;
+    let answer = store.turn(pipeline, TWO, batch(answer.position)).await?;
+    rule(
+        answer.registers.is_empty(),
+        "what was read is not read again",
+    )
+}
+
+async fn facts(store: &dyn Store, pipeline: &PipelineName) -> Result<(), Error> {
+    let before = store.load(pipeline).await?.position;
+    let fact = |id: &str, value: u64| Fact::new("feedback", id, NOON, json!(value));
+    let facts = vec![fact("b", 1), fact("a", 2), fact("b", 3)];
+    let (new, after) = store.append(pipeline, facts, Vec::new()).await?;
+    rule(
+        new == [true, true, false],
+        "of two facts with one id the first is new",
+    )?;
+    let mut again = batch(before);
+    again.facts.push(fact("a", 4));
+    store.turn(pipeline, ONE, again).await?;
+    let known = store.fact(pipeline, "feedback", "a").await?;
+    rule(
+        known == Some(fact("a", 2)),
+        "of two facts with one id the first counts",
+    )?;
+    let other_kind = store.fact(pipeline, "command", "a").await?;
+    rule(
+        other_kind.is_none(),
+        "a fact is known by its kind and its id",
+    )?;
+    let in_order = store.facts_after(pipeline, "feedback", before).await?;
+    rule(
+        in_order == [fact("b", 1), fact("a", 2)],
+        "facts come in the order of writing",
+    )?;
+    let later = store.facts_after(pipeline, "feedback", after).await?;
+    rule(later.is_empty(), "no fact comes twice")
+}
+
+async fn slots(store: &dyn Store, pipeline: &PipelineName) -> Result<(), Error> {
+    let slot = |number, by| Slot::new("stage", number, NOON, by, json!(by));
+    let propose = |slot| Batch {
+        slots: vec![slot],
+        ..Batch::default()
+    };
+    let first = store.turn(pipeline, ONE, propose(slot(1, ONE))).await?;
+    rule(
+        first.slots == [slot(1, ONE)],
+        "the first writer of a number wins",
+    )?;
+    let second = store.turn(pipeline, TWO, propose(slot(1, TWO))).await?;
+    rule(
+        second.slots == [slot(1, ONE)],
+        "a later writer learns what was decided",
+    )?;
+    store.turn(pipeline, TWO, propose(slot(2, TWO))).await?;
+    let loaded = store.load(pipeline).await?.slots;
+    rule(
+        loaded == [slot(2, TWO)],
+        "the latest decision of a name is loaded",
+    )
+}
+
+async fn rows(store: &dyn Store, pipeline: &PipelineName) -> Result<(), Error> {
+    let incident = OpenIncident {
+        key: IncidentKey::new("guard", "broken", None, 1),
+        guard: "guard".to_owned(),
+        version: None,
+        since: NOON,
+        told_at: NOON,
+        severity: Severity::Page,
+        things: 1,
+        well_since: None,
+        summary: "it is broken".to_owned(),
+        evidence: EventKind::custom("broken", "it is broken"),
+        done_already: "nothing".to_owned(),
+        ends_when: "it is whole".to_owned(),
+        undo: "mend it".to_owned(),
+    };
+    let notification = Notification::triggered(pipeline, &incident);
+    let mut row = OutboxRow::due(RouteName::new("pager")?, notification, NOON);
+    store
+        .append(pipeline, Vec::new(), vec![row.clone()])
+        .await?;
+    row.state = RowState::Accepted;
+    row.accepted_at = Some(NOON);
+    let mut written = batch(Position::START);
+    written.rows.push(row.clone());
+    store.turn(pipeline, ONE, written).await?;
+    let loaded = store.load(pipeline).await?.rows;
+    rule(
+        loaded == [row],
+        "a row replaces the one with its incident, route and action",
+    )
+}

@@ -1,0 +1,219 @@
+//! A store in memory, for tests.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::batch::{Batch, Fact, Instance, Position, Register, Slot, Stored};
+use super::seam::Store;
+use crate::error::{Error, StoreFault};
+use crate::name::PipelineName;
+use crate::pager::{OutboxRow, RowKey};
+
+/// A store in memory: for tests, of one process or of several pipelines that share it. It survives
+/// nothing, and it keeps everything.
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<Contents>);
+
+#[derive(Debug, Default)]
+struct Contents {
+    pipelines: BTreeMap<PipelineName, Shelf>,
+    fault: Option<(StoreFault, String)>,
+}
+
+/// What is kept of one pipeline, each with the position at which it was written.
+#[derive(Debug, Default)]
+struct Shelf {
+    position: u64,
+    registers: BTreeMap<(Instance, String), (u64, Register)>,
+    facts: BTreeMap<(String, String), (u64, Fact)>,
+    slots: BTreeMap<(String, u64), (u64, Slot)>,
+    rows: BTreeMap<RowKey, OutboxRow>,
+    /// Who wrote the fact at a position.
+    writers: BTreeMap<u64, Instance>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From now on every exchange fails with this fault, until [`repair`](Self::repair): for tests
+    /// of what an outage of a store does.
+    pub fn fail(&self, fault: StoreFault, reason: impl Into<String>) {
+        self.0.lock().fault = Some((fault, reason.into()));
+    }
+
+    /// Ends such an outage.
+    pub fn repair(&self) {
+        self.0.lock().fault = None;
+    }
+
+    /// Every row of a pipeline's outbox.
+    pub fn rows(&self, pipeline: &PipelineName) -> Vec<OutboxRow> {
+        let contents = self.0.lock();
+        let shelf = contents.pipelines.get(pipeline);
+        shelf.map_or_else(Vec::new, |shelf| shelf.rows.values().cloned().collect())
+    }
+
+    fn with<T>(
+        &self,
+        pipeline: &PipelineName,
+        work: impl FnOnce(&mut Shelf) -> T,
+    ) -> Result<T, Error> {
+        let mut contents = self.0.lock();
+        if let Some((fault, reason)) = &contents.fault {
+            return Err(Error::store("memory", *fault, reason));
+        }
+        Ok(work(
+            contents.pipelines.entry(pipeline.clone()).or_default(),
+        ))
+    }
+}
+
+impl Shelf {
+    fn next(&mut self) -> u64 {
+        self.position += 1;
+        self.position
+    }
+
+    fn insert(&mut self, fact: Fact, by: Option<Instance>) -> bool {
+        let key = (fact.kind.clone(), fact.id.clone());
+        if self.facts.contains_key(&key) {
+            return false;
+        }
+        let position = self.next();
+        self.writers.extend(by.map(|by| (position, by)));
+        self.facts.insert(key, (position, fact));
+        true
+    }
+
+    fn write(&mut self, instance: Instance, batch: Batch) -> Batch {
+        for register in batch.registers {
+            let key = (register.owner, register.key.clone());
+            let known = self.registers.get(&key).map(|(_, known)| known.revision);
+            if known.is_none_or(|known| known < register.revision) {
+                let position = self.next();
+                self.registers.insert(key, (position, register));
+            }
+        }
+        for fact in batch.facts {
+            self.insert(fact, Some(instance));
+        }
+        let mut proposed = Vec::new();
+        for slot in batch.slots {
+            let key = (slot.name.clone(), slot.number);
+            if !self.slots.contains_key(&key) {
+                let position = self.next();
+                self.slots.insert(key.clone(), (position, slot));
+            }
+            proposed.push(key);
+        }
+        self.rows
+            .extend(batch.rows.into_iter().map(|row| (row.key(), row)));
+        self.read(instance, batch.position, &proposed)
+    }
+
+    /// What others wrote after a position, and how the proposals were decided.
+    fn read(&self, instance: Instance, after: Position, proposed: &[(String, u64)]) -> Batch {
+        let is_new = |position: u64| position > after.number();
+        let registers = self
+            .registers
+            .values()
+            .filter(|(position, register)| is_new(*position) && register.owner != instance);
+        let facts = self.facts.values().filter(|(position, _)| {
+            is_new(*position) && self.writers.get(position) != Some(&instance)
+        });
+        let slots = self.slots.iter().filter(|(key, (position, slot))| {
+            is_new(*position) && slot.by != instance || proposed.contains(key)
+        });
+        Batch {
+            registers: registers.map(|(_, register)| register.clone()).collect(),
+            facts: facts.map(|(_, fact)| fact.clone()).collect(),
+            slots: slots.map(|(_, (_, slot))| slot.clone()).collect(),
+            rows: Vec::new(),
+            position: Position::new(self.position),
+        }
+    }
+
+    fn all(&self) -> Stored {
+        let mut latest: BTreeMap<&str, &Slot> = BTreeMap::new();
+        for ((name, _), (_, slot)) in &self.slots {
+            latest.insert(name, slot);
+        }
+        Stored {
+            registers: self
+                .registers
+                .values()
+                .map(|(_, register)| register.clone())
+                .collect(),
+            slots: latest.into_values().cloned().collect(),
+            rows: self.rows.values().cloned().collect(),
+            position: Position::new(self.position),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn load(&self, pipeline: &PipelineName) -> Result<Stored, Error> {
+        self.with(pipeline, |shelf| shelf.all())
+    }
+
+    async fn turn(
+        &self,
+        pipeline: &PipelineName,
+        instance: Instance,
+        batch: Batch,
+    ) -> Result<Batch, Error> {
+        self.with(pipeline, |shelf| shelf.write(instance, batch))
+    }
+
+    async fn append(
+        &self,
+        pipeline: &PipelineName,
+        facts: Vec<Fact>,
+        rows: Vec<OutboxRow>,
+    ) -> Result<(Vec<bool>, Position), Error> {
+        self.with(pipeline, |shelf| {
+            let new = facts
+                .into_iter()
+                .map(|fact| shelf.insert(fact, None))
+                .collect();
+            shelf
+                .rows
+                .extend(rows.into_iter().map(|row| (row.key(), row)));
+            (new, Position::new(shelf.position))
+        })
+    }
+
+    async fn fact(
+        &self,
+        pipeline: &PipelineName,
+        kind: &str,
+        id: &str,
+    ) -> Result<Option<Fact>, Error> {
+        self.with(pipeline, |shelf| {
+            let key = (kind.to_owned(), id.to_owned());
+            shelf.facts.get(&key).map(|(_, fact)| fact.clone())
+        })
+    }
+
+    async fn facts_after(
+        &self,
+        pipeline: &PipelineName,
+        kind: &str,
+        position: Position,
+    ) -> Result<Vec<Fact>, Error> {
+        self.with(pipeline, |shelf| {
+            let of_kind = shelf.facts.values();
+            let mut found: Vec<_> = of_kind
+                .filter(|(at, fact)| fact.kind == kind && *at > position.number())
+                .collect();
+            found.sort_by_key(|(at, _)| *at);
+            found.into_iter().map(|(_, fact)| fact.clone()).collect()
+        })
+    }
+}

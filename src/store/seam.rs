@@ -1,0 +1,60 @@
+//! The trait that all stores implement.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use super::batch::{Batch, Fact, Instance, Position, Stored};
+use crate::error::Error;
+use crate::name::PipelineName;
+use crate::pager::OutboxRow;
+
+/// Keeps what pipelines must not forget. One store may serve several pipelines, told apart by their
+/// names, and several processes of one pipeline.
+///
+/// A store of your own must pass [`conformance`](super::conformance). Errors are of the kind
+/// [`ErrorKind::Store`](crate::ErrorKind::Store); after one, what was to be written is written
+/// again, so every write must be one that can be repeated.
+///
+/// A future of a store may be dropped at any time: then its write is done as a whole or not at all.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync {
+    /// Everything that a process needs when it starts.
+    async fn load(&self, pipeline: &PipelineName) -> Result<Stored, Error>;
+
+    /// One exchange: writes a batch as a whole, and returns what other processes have written since
+    /// the position of the batch, and how the slots that it proposes were decided.
+    async fn turn(
+        &self,
+        pipeline: &PipelineName,
+        instance: Instance,
+        batch: Batch,
+    ) -> Result<Batch, Error>;
+
+    /// Writes facts and rows of the outbox as a whole; they survive the process, and the machine
+    /// where the store can, when it returns. The answer says of each fact whether it is new, and the
+    /// position after it.
+    async fn append(
+        &self,
+        pipeline: &PipelineName,
+        facts: Vec<Fact>,
+        rows: Vec<OutboxRow>,
+    ) -> Result<(Vec<bool>, Position), Error>;
+
+    /// One fact.
+    async fn fact(
+        &self,
+        pipeline: &PipelineName,
+        kind: &str,
+        id: &str,
+    ) -> Result<Option<Fact>, Error>;
+
+    /// The facts of a kind that were written after a position, in the order in which they were
+    /// written.
+    async fn facts_after(
+        &self,
+        pipeline: &PipelineName,
+        kind: &str,
+        position: Position,
+    ) -> Result<Vec<Fact>, Error>;
+}
