@@ -105,6 +105,7 @@ pub mod failure;
 mod format;
 pub mod guard;
 mod guards;
+pub mod keeper;
 pub mod name;
 mod order;
 pub mod pager;

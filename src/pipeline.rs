@@ -19,11 +19,13 @@ mod versions;
 use std::cmp::Reverse;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::call::{Call, Feedback, LineUp, Outcome, Report, Ticket};
 use crate::error::Error;
 use crate::event::{EventKind, OpenIncident, PipelineEvent, Severity};
-use crate::guard::{Acceptance, Divert, SettingsHash};
+use crate::guard::{Acceptance, Divert, SettingsHash, Trouble};
+use crate::sink::Sink;
 use crate::time::Timestamp;
 use member::Member;
 use step::{OWN_NAME, Shared};
@@ -183,7 +185,24 @@ impl Pipeline {
 
     /// Whether a page reaches the operator by one of its sinks.
     pub(crate) fn has_pager(&self) -> bool {
-        self.0.delivery.has_pager
+        self.0.delivery.has_pager()
+    }
+
+    /// Gives every event to one more sink.
+    pub(crate) fn also_to(&self, sink: impl Sink + 'static) {
+        self.0.delivery.add(Box::new(sink));
+    }
+
+    /// Says that something is wrong around the pipeline, to be said again before each tick while it
+    /// goes on.
+    pub(crate) fn still(&self, trouble: &Trouble<'_>, event: PipelineEvent) {
+        self.0
+            .step(|step| step.own_cx().still(trouble, || EventKind::Pipeline(event)));
+    }
+
+    /// The number of its process.
+    pub(crate) fn instance(&self) -> u64 {
+        self.0.instance
     }
 
     /// Leaves an event about what a person has done.
@@ -238,6 +257,17 @@ impl Pipeline {
             self.0.versions.lock().learn_earlier(snapshot.versions());
             result.and(snapshot.versions().check(step.line_up))
         })
+    }
+
+    /// Admits no more calls, as the process is about to end: each is diverted to human review, with
+    /// the reason [`ShuttingDown`](crate::Reason::ShuttingDown). Open calls go on.
+    pub fn stop_admitting(&self) {
+        self.0.is_closing.store(true, Ordering::Relaxed);
+    }
+
+    /// How many admitted calls have not ended.
+    pub fn open_calls(&self) -> u64 {
+        self.0.open_calls.load(Ordering::Relaxed)
     }
 
     /// How often a sink has panicked.

@@ -86,6 +86,8 @@ pub enum Reason {
         #[serde(default)]
         alike: u64,
     },
+    /// The process is about to end and admits no more calls.
+    ShuttingDown,
     /// The finish reason does not say that the answer is complete.
     UnclearFinish {
         /// The finish reason that the API reports.
@@ -104,6 +106,7 @@ impl Reason {
             Self::InvalidConfidence { .. } => "invalid_confidence",
             Self::LowConfidence { .. } => "low_confidence",
             Self::NoVersionLeft => "no_version_left",
+            Self::ShuttingDown => "shutting_down",
             Self::Other(_) => "other",
             Self::OverBudget { .. } => "over_budget",
             Self::PinLost { .. } => "pin_lost",
@@ -131,6 +134,7 @@ impl fmt::Display for Reason {
                 "confidence {confidence} of {field} is below the threshold {threshold}"
             ),
             Self::NoVersionLeft => f.write_str("no version can serve"),
+            Self::ShuttingDown => f.write_str("the process is about to end"),
             Self::Other(reason) => f.write_str(reason),
             Self::OverBudget {
                 version,

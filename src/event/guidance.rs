@@ -271,6 +271,16 @@ impl Guidance {
                 "no sink has panicked for an hour",
                 "look for the panic in the log; `Pipeline::incidents` lists the pages that it missed",
             ),
+            PipelineEvent::PagesUndelivered { route, .. } => Self::new(
+                "each is tried again every two minutes, and backup routes have it",
+                format!("the pages on route {route} are taken"),
+                format!("check the address and the key of route {route}, and the way to it"),
+            ),
+            PipelineEvent::StoreDown { .. } => Self::new(
+                "calls, guards and pages go on from memory",
+                "the store is written again",
+                "make room, or mend what the reason names; do not restart the service before",
+            ),
             PipelineEvent::GuardPanicked { guard } => Self::new(
                 "where its vote was missing, documents went to human review",
                 "the guard has not panicked for an hour",

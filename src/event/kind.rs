@@ -56,6 +56,32 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Whether it is the command of a person: it says who gave it, and why.
+    pub fn is_command(&self) -> bool {
+        match self {
+            Self::Breaker(event) => matches!(
+                event,
+                BreakerEvent::BreakerReconfigured { .. }
+                    | BreakerEvent::BreakerReset { .. }
+                    | BreakerEvent::BreakerSwitched { .. }
+                    | BreakerEvent::Rearmed { .. }
+            ),
+            Self::Drift(event) => matches!(
+                event,
+                DriftEvent::BaselineRestarted { .. }
+                    | DriftEvent::BaselineRestored { .. }
+                    | DriftEvent::DriftAcknowledged { .. }
+                    | DriftEvent::DriftResolved { .. }
+            ),
+            Self::Incident(event) => matches!(event, IncidentEvent::IncidentAcknowledged { .. }),
+            Self::Ledger(event) => matches!(event, LedgerEvent::WrittenOff { .. }),
+            Self::Pipeline(event) => matches!(event, PipelineEvent::RolloutForced { .. }),
+            Self::Rollout(event) => matches!(event, RolloutEvent::RolloutCommanded { .. }),
+            Self::Shadow(event) => matches!(event, ShadowEvent::ReviewAcknowledged { .. }),
+            Self::Budget(_) | Self::Custom { .. } => false,
+        }
+    }
+
     /// An event of a guard of your own.
     pub fn custom(name: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Custom {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Destination, Reason};
-use crate::name::{DocumentId, DocumentType, ModelName, VersionId};
+use crate::name::{DocumentId, DocumentType, ModelName, RouteName, VersionId};
 
 /// The events of a [`Pipeline`](crate::Pipeline) itself, and those that several guards share. What
 /// its pages mean and what to do: [the runbook](crate::documentation::runbooks::pipeline).
@@ -57,6 +57,15 @@ pub enum PipelineEvent {
         #[serde(with = "crate::time::as_millis")]
         lasted: Duration,
     },
+    /// Pages were not delivered on a route for this time: `pages` of them wait, and `reason` is why
+    /// the last try failed.
+    PagesUndelivered {
+        route: RouteName,
+        pages: u64,
+        #[serde(with = "crate::time::as_millis")]
+        lasted: Duration,
+        reason: String,
+    },
     /// A call was pinned to a version, and another serves it.
     PinLost {
         document: DocumentId,
@@ -73,6 +82,12 @@ pub enum PipelineEvent {
     },
     /// A sink panicked, so events did not reach it. `panics` counts from the start of the pipeline.
     SinkBroken { panics: u64 },
+    /// The store could not be written for this time. A restart would lose what has changed since.
+    StoreDown {
+        #[serde(with = "crate::time::as_millis")]
+        lasted: Duration,
+        reason: String,
+    },
     /// A guard in a dry run would have sent a document to another version or model (`route`),
     /// diverted it, or sent its answer to human review (`reasons`).
     WouldAct {
@@ -96,9 +111,11 @@ impl PipelineEvent {
             Self::KeysExhausted { .. } => "keys_exhausted",
             Self::LargerModel { .. } => "larger_model",
             Self::NoTick { .. } => "no_tick",
+            Self::PagesUndelivered { .. } => "pages_undelivered",
             Self::PinLost { .. } => "pin_lost",
             Self::RolloutForced { .. } => "rollout_forced",
             Self::SinkBroken { .. } => "sink_broken",
+            Self::StoreDown { .. } => "store_down",
             Self::WouldAct { .. } => "would_act",
             Self::WouldRefuse { .. } => "would_refuse",
         }
@@ -125,25 +142,21 @@ impl fmt::Display for PipelineEvent {
                     Listed(reasons)
                 )
             }
-            Self::EventsLost { lost } => {
-                let events = one_or_more(*lost, "event was", "events were");
-                write!(
-                    f,
-                    "{lost} {events} lost: too many were waiting for a slow sink, or one step left \
-                     more than 1000"
-                )
-            }
+            Self::EventsLost { lost } => write!(
+                f,
+                "{lost} {} lost: too many were waiting for a slow sink, or one step left more than \
+                 1000",
+                one_or_more(*lost, "event was", "events were")
+            ),
             Self::GuardPanicked { guard } => write!(
                 f,
                 "guard {guard} panicked: documents without its vote go to human review"
             ),
-            Self::KeysExhausted { limit, first } => {
-                write!(
-                    f,
-                    "limit of {limit} keys reached: `{first}` and later new keys are not tracked \
-                     separately"
-                )
-            }
+            Self::KeysExhausted { limit, first } => write!(
+                f,
+                "limit of {limit} keys reached: `{first}` and later new keys are not tracked \
+                 separately"
+            ),
             Self::LargerModel {
                 document,
                 version,
@@ -156,14 +169,17 @@ impl fmt::Display for PipelineEvent {
                      {version}"
                 )
             }
-            Self::NoTick { lasted } => {
-                let lasted = humantime::format_duration(*lasted);
-                write!(
-                    f,
-                    "no tick for {lasted}: silent types, overdue calls and the end of stages go \
-                     unnoticed"
-                )
-            }
+            Self::NoTick { lasted } => write!(
+                f,
+                "no tick for {}: silent types, overdue calls and the end of stages go unnoticed",
+                humantime::format_duration(*lasted)
+            ),
+            Self::PagesUndelivered {
+                route,
+                pages,
+                lasted,
+                reason,
+            } => write_undelivered(f, route, *pages, *lasted, reason),
             Self::PinLost {
                 document,
                 pinned_to,
@@ -192,6 +208,12 @@ impl fmt::Display for PipelineEvent {
                     "a sink panicked ({panics} {noun} since the start): events did not reach it"
                 )
             }
+            Self::StoreDown { lasted, reason } => write!(
+                f,
+                "nothing was stored for {}: {}",
+                humantime::format_duration(*lasted),
+                reason.escape_debug()
+            ),
             Self::WouldAct {
                 document,
                 route,
@@ -219,6 +241,22 @@ fn write_deployed(
         write!(f, ", candidate {candidate}")?;
     }
     Ok(())
+}
+
+fn write_undelivered(
+    f: &mut fmt::Formatter<'_>,
+    route: &RouteName,
+    pages: u64,
+    lasted: Duration,
+    reason: &str,
+) -> fmt::Result {
+    let noun = one_or_more(pages, "page waits", "pages wait");
+    let lasted = humantime::format_duration(lasted);
+    let reason = reason.escape_debug();
+    write!(
+        f,
+        "{pages} {noun} on route {route}, the oldest for {lasted}: {reason}"
+    )
 }
 
 fn write_would_act(

@@ -63,6 +63,11 @@ impl Route {
         &*self.pager
     }
 
+    /// Whether it is told only of what other routes could not deliver.
+    pub fn is_backup(&self) -> bool {
+        self.backup_after.is_some()
+    }
+
     /// Whether it is told of incidents as urgent as this.
     pub(super) fn tells(&self, severity: Severity) -> bool {
         severity >= self.severity

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -168,6 +168,8 @@ impl Builder {
             delivery: Delivery::new(self.sinks),
             instance,
             sequence: AtomicU64::new(1),
+            open_calls: AtomicU64::new(0),
+            is_closing: AtomicBool::new(false),
         }));
         pipeline.0.step(|step| {
             step.check(step.line_up)?;

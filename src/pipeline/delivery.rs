@@ -1,7 +1,7 @@
 //! Delivers events to sinks: in order, one caller at a time, and no caller more than its own share.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -11,14 +11,13 @@ use crate::sink::Sink;
 #[derive(Debug)]
 pub(super) struct Delivery {
     pub(super) outbox: Outbox,
-    /// Only ever tried, so no caller waits for it: neither one whose sink is busy with the event of
+    /// Only ever tried by calls, so none waits for it: neither one whose sink is busy with the event of
     /// another, nor a sink that calls back into the pipeline.
     sinks: Mutex<Sinks>,
     sink_panics: AtomicU64,
     /// How many sinks panicked at the last event that they got.
     broken_sinks: AtomicUsize,
-    /// Whether a page reaches the operator by one of the sinks.
-    pub(super) has_pager: bool,
+    has_pager: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -42,7 +41,7 @@ pub(super) fn has_pager(sinks: &[Box<dyn Sink>]) -> bool {
 impl Delivery {
     pub(super) fn new(sinks: Vec<Box<dyn Sink>>) -> Self {
         Self {
-            has_pager: has_pager(&sinks),
+            has_pager: AtomicBool::new(has_pager(&sinks)),
             outbox: Outbox::of_pipeline(),
             sinks: Mutex::new(Sinks {
                 all: sinks.into_iter().map(Output::new).collect(),
@@ -51,6 +50,18 @@ impl Delivery {
             sink_panics: AtomicU64::new(0),
             broken_sinks: AtomicUsize::new(0),
         }
+    }
+
+    /// Adds a sink, for the events from now on.
+    pub(super) fn add(&self, sink: Box<dyn Sink>) {
+        self.has_pager
+            .fetch_or(sink.reaches_operator(), Ordering::Relaxed);
+        self.sinks.lock().all.push(Output::new(sink));
+    }
+
+    /// Whether a page reaches the operator by one of the sinks.
+    pub(super) fn has_pager(&self) -> bool {
+        self.has_pager.load(Ordering::Relaxed)
     }
 
     /// Ends a step: delivers as many of the oldest events as the step left, unless another caller

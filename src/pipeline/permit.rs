@@ -1,6 +1,7 @@
 //! The permission to make one call, which ends in exactly one way.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use super::Pipeline;
 use super::effects::LiveEffects;
@@ -23,6 +24,7 @@ pub struct Permit {
 
 impl Permit {
     pub(crate) fn new(pipeline: Pipeline, ticket: Ticket) -> Self {
+        pipeline.0.open_calls.fetch_add(1, Ordering::Relaxed);
         Self {
             pipeline,
             ticket: Some(ticket),
@@ -114,6 +116,7 @@ impl Drop for Permit {
         if self.ticket.is_some() {
             let _ = self.settle(Outcome::Abandoned, Report::new());
         }
+        self.pipeline.0.open_calls.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, to_value};
 
 use super::versions::KnownVersions;
 use crate::error::Error;
@@ -13,6 +14,11 @@ use crate::time::Timestamp;
 /// The end of the year 9999, the last time that can be printed. What is later was not written in
 /// milliseconds, or by no pipeline.
 const LAST: Timestamp = Timestamp::from_millis(253_402_300_799_999);
+
+/// The keys of its parts, where they are stored apart.
+const GUARD: &str = "guard/";
+const INCIDENTS: &str = "incidents/";
+const VERSIONS: &str = "versions";
 
 /// The state of every guard of a pipeline at one moment, the open incidents, and the fingerprint of
 /// each version deployed so far. Store it where it survives the process.
@@ -56,6 +62,42 @@ impl Snapshot {
 
     pub(super) fn versions(&self) -> &KnownVersions {
         &self.versions
+    }
+
+    /// Its parts, each under a key of its own: `guard/..` and `incidents/..` by guard, and
+    /// `versions`.
+    pub(crate) fn parts(&self) -> Result<Vec<(String, Value)>, Error> {
+        let part = |key: String, value: Result<Value, serde_json::Error>| match value {
+            Ok(value) => Ok((key, value)),
+            Err(error) => Err(Error::unreadable(key, error)),
+        };
+        let guards = self.guards.iter();
+        let guards = guards.map(|(name, state)| part(format!("{GUARD}{name}"), to_value(state)));
+        let incidents = self.incidents.iter();
+        let incidents =
+            incidents.map(|(name, open)| part(format!("{INCIDENTS}{name}"), to_value(open)));
+        let versions = part(VERSIONS.to_owned(), to_value(&self.versions));
+        guards.chain(incidents).chain([versions]).collect()
+    }
+
+    /// The snapshot of this time with these parts; a part with another key is ignored.
+    pub(crate) fn from_parts<'a>(
+        at: Timestamp,
+        parts: impl IntoIterator<Item = (&'a str, &'a Value)>,
+    ) -> Result<Self, Error> {
+        let mut snapshot = Self::new(at, KnownVersions::default());
+        for (key, value) in parts {
+            let unreadable = |error| Error::unreadable(key, error);
+            if let Some(name) = key.strip_prefix(GUARD) {
+                snapshot.insert(name, State::deserialize(value).map_err(unreadable)?);
+            } else if let Some(name) = key.strip_prefix(INCIDENTS) {
+                let open = Register::deserialize(value).map_err(unreadable)?;
+                snapshot.insert_incidents(name, open);
+            } else if key == VERSIONS {
+                snapshot.versions = KnownVersions::deserialize(value).map_err(unreadable)?;
+            }
+        }
+        Ok(snapshot)
     }
 
     /// When it was taken.

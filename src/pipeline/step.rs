@@ -1,7 +1,7 @@
 //! One step of a pipeline, at one time and with one line-up: the order in which it asks its guards.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -37,6 +37,10 @@ pub(super) struct Shared {
     pub(super) delivery: Delivery,
     pub(super) instance: u64,
     pub(super) sequence: AtomicU64,
+    /// Permits that have not ended.
+    pub(super) open_calls: AtomicU64,
+    /// Whether no more calls are admitted.
+    pub(super) is_closing: AtomicBool,
 }
 
 impl Shared {
@@ -122,6 +126,9 @@ impl Step<'_> {
                 measured = measured.max(Some((model, measurement)));
             }
             verdict = verdict.stricter(vote);
+        }
+        if self.shared.is_closing.load(Ordering::Relaxed) {
+            verdict = verdict.stricter(human_review(Reason::ShuttingDown));
         }
         let (model, divert) = match verdict {
             Verdict::Proceed => (version.model().clone(), None),

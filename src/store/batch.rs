@@ -199,6 +199,16 @@ pub struct Batch {
     pub position: Position,
 }
 
+impl Batch {
+    /// An empty batch of a process that has read up to here.
+    pub fn after(position: Position) -> Self {
+        Self {
+            position,
+            ..Self::default()
+        }
+    }
+}
+
 /// What a store has of a pipeline.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]

@@ -56,18 +56,11 @@ fn rule(holds: bool, text: &'static str) -> Result<(), Error> {
     Err(Error::invalid("store", "another answer", text))
 }
 
-fn batch(position: Position) -> Batch {
-    Batch {
-        position,
-        ..Batch::default()
-    }
-}
-
 async fn registers(store: &dyn Store, pipeline: &PipelineName) -> Result<(), Error> {
     let register =
         |owner, revision| Register::new(owner, "guard/a", revision, NOON, json!(revision));
     for revision in [2, 1] {
-        let mut written = batch(Position::START);
+        let mut written = Batch::after(Position::START);
         written.registers.push(register(ONE, revision));
         let answer = store.turn(pipeline, ONE, written).await?;
         rule(
@@ -81,12 +74,16 @@ async fn registers(store: &dyn Store, pipeline: &PipelineName) -> Result<(), Err
         is_latest,
         "of two registers the one with the greater revision counts",
     )?;
-    let answer = store.turn(pipeline, TWO, batch(Position::START)).await?;
+    let answer = store
+        .turn(pipeline, TWO, Batch::after(Position::START))
+        .await?;
     rule(
         answer.registers == [register(ONE, 2)],
         "a process reads the registers of others",
     )?;
-    let answer = store.turn(pipeline, TWO, batch(answer.position)).await?;
+    let answer = store
+        .turn(pipeline, TWO, Batch::after(answer.position))
+        .await?;
     rule(
         answer.registers.is_empty(),
         "what was read is not read again",
@@ -102,7 +99,7 @@ async fn facts(store: &dyn Store, pipeline: &PipelineName) -> Result<(), Error> 
         new == [true, true, false],
         "of two facts with one id the first is new",
     )?;
-    let mut again = batch(before);
+    let mut again = Batch::after(before);
     again.facts.push(fact("a", 4));
     store.turn(pipeline, ONE, again).await?;
     let known = store.fact(pipeline, "feedback", "a").await?;
@@ -171,7 +168,7 @@ async fn rows(store: &dyn Store, pipeline: &PipelineName) -> Result<(), Error> {
         .await?;
     row.state = RowState::Accepted;
     row.accepted_at = Some(NOON);
-    let mut written = batch(Position::START);
+    let mut written = Batch::after(Position::START);
     written.rows.push(row.clone());
     store.turn(pipeline, ONE, written).await?;
     let loaded = store.load(pipeline).await?.rows;

@@ -1,6 +1,7 @@
 //! The trait that all stores implement.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -57,4 +58,48 @@ pub trait Store: fmt::Debug + Send + Sync {
         kind: &str,
         position: Position,
     ) -> Result<Vec<Fact>, Error>;
+}
+
+/// One store for several pipelines, each with a keeper of its own.
+#[async_trait]
+impl<S: Store + ?Sized> Store for Arc<S> {
+    async fn load(&self, pipeline: &PipelineName) -> Result<Stored, Error> {
+        (**self).load(pipeline).await
+    }
+
+    async fn turn(
+        &self,
+        pipeline: &PipelineName,
+        instance: Instance,
+        batch: Batch,
+    ) -> Result<Batch, Error> {
+        (**self).turn(pipeline, instance, batch).await
+    }
+
+    async fn append(
+        &self,
+        pipeline: &PipelineName,
+        facts: Vec<Fact>,
+        rows: Vec<OutboxRow>,
+    ) -> Result<(Vec<bool>, Position), Error> {
+        (**self).append(pipeline, facts, rows).await
+    }
+
+    async fn fact(
+        &self,
+        pipeline: &PipelineName,
+        kind: &str,
+        id: &str,
+    ) -> Result<Option<Fact>, Error> {
+        (**self).fact(pipeline, kind, id).await
+    }
+
+    async fn facts_after(
+        &self,
+        pipeline: &PipelineName,
+        kind: &str,
+        position: Position,
+    ) -> Result<Vec<Fact>, Error> {
+        (**self).facts_after(pipeline, kind, position).await
+    }
 }

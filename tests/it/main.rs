@@ -14,6 +14,7 @@ mod drill;
 mod events;
 mod failure;
 mod incident;
+mod keeper;
 mod laws;
 mod layering;
 mod ledger;

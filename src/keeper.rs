@@ -1,0 +1,303 @@
+//! The keeper: it keeps a pipeline's state in a store, and tells people of what is wrong.
+
+mod builder;
+mod courier;
+mod feedback;
+mod journal;
+#[cfg(feature = "tokio")]
+mod run;
+mod written;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::lock::Mutex as AsyncMutex;
+use parking_lot::Mutex;
+
+use crate::call::{Feedback, Ticket};
+use crate::error::Error;
+use crate::event::PipelineEvent;
+use crate::guard::Trouble;
+use crate::name::{PipelineName, RouteName};
+use crate::pager::{Post, Route, reconcile};
+use crate::pipeline::Pipeline;
+use crate::store::{Batch, Instance, Store};
+use crate::time::{Timestamp, hours};
+use courier::Courier;
+use feedback::Waiting;
+use journal::Journal;
+use written::Written;
+
+pub use builder::KeeperBuilder;
+
+/// A store that fails for longer than this is an incident.
+const STORE_FAILS_FOR: Duration = Duration::from_secs(10);
+
+/// Keeps the state of one pipeline in a store, and delivers its pages. Cheap to clone; clones share
+/// one keeper.
+///
+/// A [`turn`](Self::turn) ticks the pipeline, writes what has changed, and sends what is due. A
+/// service spawns one loop ([`run`](Self::run), feature `tokio`) that does it several times a
+/// second.
+///
+/// After a crash, [`start`](KeeperBuilder::start) brings back the state of every guard as of the
+/// last five seconds, every incident, every command, every correction that was reported through
+/// [`feedback`](Self::feedback), and every page that was not delivered.
+///
+/// ```
+/// use fusebox::keeper::Keeper;
+/// use fusebox::store::MemoryStore;
+/// use fusebox::{ErrorRateBreaker, LineUp, Pipeline, Version};
+///
+/// # async fn service() -> Result<(), fusebox::Error> {
+/// let pipeline = Pipeline::builder(LineUp::new(Version::new("v7", "gpt-4o")?))
+///     .guard(ErrorRateBreaker::default())
+///     .build()?;
+/// let keeper = Keeper::builder("invoices", &pipeline)?
+///     .store(MemoryStore::new())
+///     .start()
+///     .await?;
+/// keeper.turn().await?;
+/// # Ok(()) }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(service()).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Keeper(Arc<Inner>);
+
+struct Inner {
+    name: PipelineName,
+    pipeline: Pipeline,
+    instance: Instance,
+    store: Box<dyn Store>,
+    routes: Vec<Route>,
+    post: Option<Box<dyn Post>>,
+    /// The commands of people, which are facts.
+    journal: Arc<Journal>,
+    /// Feedback that is not in the store yet.
+    waiting: Waiting,
+    courier: Courier,
+    /// What the store has. One exchange at a time.
+    written: AsyncMutex<Written>,
+    store_failure: Mutex<Option<StoreFailure>>,
+    #[cfg_attr(
+        not(feature = "tokio"),
+        allow(dead_code, reason = "closing waits by tokio's timer")
+    )]
+    wait_on_close: Duration,
+}
+
+struct StoreFailure {
+    since: Timestamp,
+    reason: String,
+}
+
+impl Keeper {
+    /// One turn: ticks the pipeline, writes what has changed to the store, sends what is due, and
+    /// writes how that went with the next turn.
+    ///
+    /// An error says why the store could not write. Nothing is lost then: calls and pages go on
+    /// from memory, and the next turn writes again.
+    pub async fn turn(&self) -> Result<(), Error> {
+        self.tick();
+        let kept = self.keep(false).await;
+        self.deliver().await;
+        kept
+    }
+
+    /// Reports feedback on an answer, and returns when it is in the store: answer the reviewer's
+    /// request after it. Feedback with the same ticket, field and id counts once, however often it
+    /// is reported.
+    ///
+    /// The value that a reviewer settled on ([`Correction::settled_on`](crate::Correction)) is
+    /// content of a document, and is not stored. An error says why the store could not write: the
+    /// feedback counts already, and is written as soon as the store can.
+    pub async fn feedback(&self, ticket: &Ticket, feedback: Feedback) -> Result<(), Error> {
+        self.0.waiting.push(ticket, feedback, self.now())?;
+        let mut written = self.0.written.lock().await;
+        let result = self.write_feedback(&mut written).await;
+        drop(written);
+        self.note(&result);
+        result
+    }
+
+    /// Gives a command to a guard, and returns when its effect and its record are in the store.
+    ///
+    /// ```
+    /// # use fusebox::keeper::Keeper;
+    /// # use fusebox::store::MemoryStore;
+    /// # use fusebox::{ErrorRateBreaker, LineUp, Pipeline, Version};
+    /// # use std::sync::Arc;
+    /// use fusebox::breaker::BreakerMode;
+    ///
+    /// # async fn service() -> Result<(), fusebox::Error> {
+    /// # let breaker = Arc::new(ErrorRateBreaker::default());
+    /// # let pipeline = Pipeline::builder(LineUp::new(Version::new("v7", "gpt-4o")?)).guard(Arc::clone(&breaker)).build()?;
+    /// # let keeper = Keeper::builder("invoices", &pipeline)?.store(MemoryStore::new()).start().await?;
+    /// let seen = breaker.status().revision;
+    /// keeper
+    ///     .command(|| breaker.switch(BreakerMode::ObserveOnly, seen, "ada", "the provider is down"))
+    ///     .await?;
+    /// # Ok(()) }
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(service()).unwrap();
+    /// ```
+    ///
+    /// An error of the command changes nothing; an error of the store says that the command has its
+    /// effect but is not stored yet.
+    pub async fn command<T>(&self, command: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let result = command()?;
+        // Its event may wait for a sink.
+        self.tick();
+        self.keep(true).await?;
+        Ok(result)
+    }
+
+    /// Opens and resolves an incident on each route, so that somebody sees that pages arrive: when a
+    /// service is deployed, and in a drill. The answer says of each route what it said.
+    pub async fn test_routes(&self) -> Vec<(RouteName, Result<(), String>)> {
+        let inner = &self.0;
+        let now = self.now();
+        Courier::test(&inner.name, &inner.routes, inner.post.as_deref(), now).await
+    }
+
+    /// How many things wait to be told.
+    pub fn undelivered(&self) -> usize {
+        self.0.courier.undelivered()
+    }
+
+    /// The pipeline.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.0.pipeline
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn wait_on_close(&self) -> Duration {
+        self.0.wait_on_close
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.pipeline.now()
+    }
+
+    /// Says what is wrong with store and routes, and ticks.
+    pub(super) fn tick(&self) {
+        let inner = &self.0;
+        let now = self.now();
+        if let Some(failure) = &*inner.store_failure.lock() {
+            let lasted = now.since(failure.since);
+            if lasted >= STORE_FAILS_FOR {
+                let reason = failure.reason.clone();
+                let wrong = PipelineEvent::StoreDown { lasted, reason };
+                inner.pipeline.still(&trouble("store-down"), wrong);
+            }
+        }
+        for stuck in inner.courier.stuck(now) {
+            let about = trouble("pages-undelivered").about(stuck.route.as_str());
+            let wrong = PipelineEvent::PagesUndelivered {
+                route: stuck.route.clone(),
+                pages: stuck.pages,
+                lasted: stuck.lasted,
+                reason: stuck.reason.clone(),
+            };
+            inner.pipeline.still(&about, wrong);
+        }
+        inner.pipeline.tick();
+    }
+
+    /// Writes what has changed.
+    pub(super) async fn keep(&self, is_urgent: bool) -> Result<(), Error> {
+        let mut written = self.0.written.lock().await;
+        let result = self.exchange(&mut written, is_urgent).await;
+        drop(written);
+        self.note(&result);
+        result
+    }
+
+    async fn exchange(&self, written: &mut Written, is_urgent: bool) -> Result<(), Error> {
+        self.write_feedback(written).await?;
+        let inner = &self.0;
+        let now = self.now();
+        // Before the state is copied: a row may be older than the state that it is stored with, and
+        // the next turn makes it anew. The other way round, a row could be of no incident.
+        let open = inner.pipeline.incidents();
+        let name = &inner.name;
+        let is_new = inner
+            .courier
+            .learn(|rows| reconcile(name, &open, rows, &inner.routes, now));
+        let commands = inner.journal.waiting();
+        let is_due = is_urgent || is_new || !commands.is_empty() || written.is_due(&open, now);
+        let registers = if is_due {
+            written.changed(inner.instance, &inner.pipeline.snapshot()?)?
+        } else {
+            Vec::new()
+        };
+        let rows = inner.courier.unwritten();
+        if registers.is_empty() && commands.is_empty() && rows.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::after(written.position);
+        batch.registers.clone_from(&registers);
+        batch
+            .facts
+            .extend(commands.iter().map(|command| command.fact.clone()));
+        batch.rows.clone_from(&rows);
+        let answer = inner.store.turn(name, inner.instance, batch).await?;
+        written.position = answer.position;
+        if is_due {
+            written.accept(registers, &open, now);
+        }
+        inner.journal.accept(&commands);
+        inner.courier.accept(&rows, now);
+        Ok(())
+    }
+
+    /// Writes the feedback that waits. Guards count it here and nowhere else, so the state that is
+    /// written after it has all of it and no more.
+    async fn write_feedback(&self, written: &mut Written) -> Result<(), Error> {
+        let inner = &self.0;
+        let Some(facts) = inner.waiting.begin() else {
+            return Ok(());
+        };
+        let begun = facts.len();
+        let result = inner.store.append(&inner.name, facts, Vec::new()).await;
+        let is_new = result.as_ref().ok().map(|(is_new, _)| is_new.as_slice());
+        inner.waiting.end(&inner.pipeline, begun, is_new);
+        let (_, position) = result?;
+        written.feedback = written.feedback.max(position);
+        Ok(())
+    }
+
+    /// Remembers since when the store fails.
+    fn note(&self, result: &Result<(), Error>) {
+        let now = self.now();
+        let mut failure = self.0.store_failure.lock();
+        *failure = result.as_ref().err().map(|error| StoreFailure {
+            since: failure.as_ref().map_or(now, |known| known.since),
+            reason: error.to_string(),
+        });
+    }
+
+    pub(super) async fn deliver(&self) {
+        let inner = &self.0;
+        if let Some(post) = inner.post.as_deref() {
+            inner
+                .courier
+                .deliver(&inner.routes, post, || self.now())
+                .await;
+        }
+    }
+}
+
+fn trouble(what: &'static str) -> Trouble<'static> {
+    Trouble::new(what).held_open_for(hours(1))
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper")
+            .field("name", &self.0.name)
+            .field("store", &self.0.store)
+            .field("routes", &self.0.routes)
+            .finish_non_exhaustive()
+    }
+}

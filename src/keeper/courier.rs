@@ -1,0 +1,373 @@
+//! Sends what is due, and keeps how far each row of the outbox is.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use serde_json::json;
+
+use crate::event::{EventKind, IncidentKey, OpenIncident, Severity};
+use crate::name::{PipelineName, RouteName};
+use crate::pager::{
+    Action, Form, NoAnswer, Notification, OutboxRow, PagerReply, Post, PostAnswer, PostRequest,
+    Route, RowKey, RowState, Secret,
+};
+use crate::time::{Timestamp, minutes};
+
+/// The most requests of one route ..
+const BUDGET: usize = 60;
+/// .. within this time.
+const BUDGET_TIME: Duration = minutes(1);
+/// The most requests at a time.
+const AT_A_TIME: usize = 16;
+/// A page that waits for longer than this is an incident.
+const STUCK_AFTER: Duration = minutes(2);
+/// How often the heartbeat goes out.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(30);
+/// For how long a row is kept in memory after its incident has ended and was told.
+const KEPT_FOR: Duration = minutes(60);
+
+/// The outbox, and what sends it.
+#[derive(Debug)]
+pub(super) struct Courier {
+    outbox: Mutex<Outgoing>,
+    heartbeat: Option<Secret>,
+}
+
+#[derive(Debug, Default)]
+struct Outgoing {
+    rows: BTreeMap<RowKey, OutboxRow>,
+    /// The rows that have changed since they were stored.
+    unwritten: BTreeSet<RowKey>,
+    in_flight: BTreeSet<RowKey>,
+    /// When requests of each route were sent, within the time of the budget.
+    sent: BTreeMap<RouteName, VecDeque<Timestamp>>,
+    beaten_at: Option<Timestamp>,
+}
+
+/// Pages that a route does not take.
+pub(super) struct Stuck {
+    pub(super) route: RouteName,
+    pub(super) pages: u64,
+    pub(super) lasted: Duration,
+    pub(super) reason: String,
+}
+
+/// A request on its way. Dropped before its answer, it may have arrived.
+struct InFlight<'a> {
+    courier: &'a Courier,
+    key: RowKey,
+    sent: Notification,
+    /// Whether an earlier try may have arrived.
+    may_have_arrived: bool,
+    request: Option<PostRequest>,
+    route: &'a Route,
+}
+
+impl Courier {
+    /// What an earlier process did not see accepted may have arrived.
+    pub(super) fn new(stored: Vec<OutboxRow>, heartbeat: Option<Secret>) -> Self {
+        let mut rows = Outgoing::default();
+        for mut row in stored {
+            row.after_crash();
+            rows.rows.insert(row.key(), row);
+        }
+        Self {
+            outbox: Mutex::new(rows),
+            heartbeat,
+        }
+    }
+
+    /// Changes rows; whether there were any to change.
+    pub(super) fn learn(
+        &self,
+        change: impl FnOnce(&mut dyn Iterator<Item = &OutboxRow>) -> Vec<OutboxRow>,
+    ) -> bool {
+        let mut outbox = self.outbox.lock();
+        let changed = change(&mut outbox.rows.values());
+        let has_changed = !changed.is_empty();
+        for row in changed {
+            outbox.put(row);
+        }
+        has_changed
+    }
+
+    /// The rows that the store does not have as they are.
+    pub(super) fn unwritten(&self) -> Vec<OutboxRow> {
+        let outbox = self.outbox.lock();
+        let unwritten = outbox.unwritten.iter();
+        unwritten
+            .filter_map(|key| outbox.rows.get(key).cloned())
+            .collect()
+    }
+
+    /// The store has these; of one that has changed meanwhile it has not.
+    pub(super) fn accept(&self, stored: &[OutboxRow], now: Timestamp) {
+        let mut outbox = self.outbox.lock();
+        for row in stored {
+            let key = row.key();
+            if outbox.rows.get(&key) == Some(row) {
+                outbox.unwritten.remove(&key);
+            }
+        }
+        outbox.forget(now);
+    }
+
+    /// How many rows are to be sent.
+    pub(super) fn undelivered(&self) -> usize {
+        let outbox = self.outbox.lock();
+        outbox
+            .rows
+            .values()
+            .filter(|row| row.state == RowState::Due)
+            .count()
+    }
+
+    /// The routes on which a page has waited for too long.
+    pub(super) fn stuck(&self, now: Timestamp) -> Vec<Stuck> {
+        let outbox = self.outbox.lock();
+        let mut by_route: BTreeMap<&RouteName, Stuck> = BTreeMap::new();
+        for row in outbox.rows.values() {
+            let is_page = row.notification.action == Action::Trigger;
+            let Some(lasted) = row.undelivered_for(now).filter(|_| is_page) else {
+                continue;
+            };
+            if lasted < STUCK_AFTER {
+                continue;
+            }
+            let stuck = by_route.entry(&row.route).or_insert_with(|| Stuck {
+                route: row.route.clone(),
+                pages: 0,
+                lasted: Duration::ZERO,
+                reason: String::new(),
+            });
+            stuck.pages += 1;
+            if lasted >= stuck.lasted {
+                stuck.lasted = lasted;
+                stuck.reason = row
+                    .last_error
+                    .clone()
+                    .unwrap_or_else(|| "not sent yet".to_owned());
+            }
+        }
+        by_route.into_values().collect()
+    }
+
+    /// Sends what is due, until nothing is or the budget of a route is spent.
+    pub(super) async fn deliver(
+        &self,
+        routes: &[Route],
+        post: &dyn Post,
+        now: impl Fn() -> Timestamp,
+    ) {
+        if let Some(address) = self.due_heartbeat(now()) {
+            let body = json!({ "at": now() });
+            // Who waits for it notices that it did not come.
+            let _ = post.post(PostRequest::json(address, &body)).await;
+        }
+        loop {
+            let claimed = self.claim(routes, now());
+            if claimed.is_empty() {
+                return;
+            }
+            join_all(claimed.into_iter().map(|claimed| claimed.send(post, &now))).await;
+        }
+    }
+
+    fn due_heartbeat(&self, now: Timestamp) -> Option<Secret> {
+        let address = self.heartbeat.clone()?;
+        if !self.stuck(now).is_empty() {
+            return None;
+        }
+        let mut outbox = self.outbox.lock();
+        let is_due = outbox
+            .beaten_at
+            .is_none_or(|at| now.since(at) >= HEARTBEAT_EVERY);
+        if !is_due {
+            return None;
+        }
+        outbox.beaten_at = Some(now);
+        Some(address)
+    }
+
+    /// Takes what is due, the most urgent first.
+    fn claim<'a>(&'a self, routes: &'a [Route], now: Timestamp) -> Vec<InFlight<'a>> {
+        let mut outbox = self.outbox.lock();
+        let mut due: Vec<RowKey> = outbox.sendable(now);
+        due.sort_by_key(|key| outbox.rows.get(key).map(OutboxRow::order));
+        let mut claimed = Vec::new();
+        for key in due {
+            if claimed.len() >= AT_A_TIME {
+                break;
+            }
+            let Some(route) = routes.iter().find(|route| *route.name() == key.1) else {
+                outbox.change(&key, |row| *row = row.dropped());
+                continue;
+            };
+            if !outbox.may_send(&key.1, now) {
+                continue;
+            }
+            let Some(row) = outbox.rows.get_mut(&key) else {
+                continue;
+            };
+            let may_have_arrived = row.may_have_arrived;
+            row.may_have_arrived = true;
+            let request = route.pager().request(&row.notification, row.form(), now);
+            let sent = row.notification.clone();
+            outbox.in_flight.insert(key.clone());
+            claimed.push(InFlight {
+                courier: self,
+                key,
+                sent,
+                may_have_arrived,
+                request,
+                route,
+            });
+        }
+        claimed
+    }
+
+    /// Opens and ends an incident on each route.
+    pub(super) async fn test(
+        pipeline: &PipelineName,
+        routes: &[Route],
+        post: Option<&dyn Post>,
+        now: Timestamp,
+    ) -> Vec<(RouteName, Result<(), String>)> {
+        let trigger = Notification::triggered(pipeline, &self_test(now));
+        let resolve = trigger.ended(Action::Resolve, now);
+        let mut results = Vec::new();
+        for route in routes {
+            let mut result = Ok(());
+            for notification in [&trigger, &resolve] {
+                let request = route.pager().request(notification, Form::Full, now);
+                let (Some(request), Some(post)) = (request, post) else {
+                    continue;
+                };
+                result = result.and(match post.post(request).await {
+                    Ok(answer) if route.pager().reply(&answer) == PagerReply::Accepted => Ok(()),
+                    Ok(answer) => Err(refused(&answer)),
+                    Err(no_answer) => Err(no_answer.to_string()),
+                });
+            }
+            results.push((route.name().clone(), result));
+        }
+        results
+    }
+}
+
+impl Outgoing {
+    fn put(&mut self, row: OutboxRow) {
+        let key = row.key();
+        self.unwritten.insert(key.clone());
+        self.rows.insert(key, row);
+    }
+
+    fn change(&mut self, key: &RowKey, change: impl FnOnce(&mut OutboxRow)) {
+        if let Some(row) = self.rows.get_mut(key) {
+            change(row);
+            self.unwritten.insert(key.clone());
+        }
+    }
+
+    /// What is due and may go: an end not before the answer to its beginning.
+    fn sendable(&self, now: Timestamp) -> Vec<RowKey> {
+        let due = self.rows.iter().filter(|(key, row)| {
+            let (incident, route, _) = key;
+            let beginning = (incident.clone(), route.clone(), Action::Trigger);
+            row.is_due(now) && !self.in_flight.contains(key) && !self.in_flight.contains(&beginning)
+        });
+        due.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Whether the budget of a route allows one more request, which it then takes.
+    fn may_send(&mut self, route: &RouteName, now: Timestamp) -> bool {
+        let sent = self.sent.entry(route.clone()).or_default();
+        while sent.front().is_some_and(|at| now.since(*at) >= BUDGET_TIME) {
+            sent.pop_front();
+        }
+        if sent.len() >= BUDGET {
+            return false;
+        }
+        sent.push_back(now);
+        true
+    }
+
+    /// Forgets what ended long ago and was told: the store has it.
+    fn forget(&mut self, now: Timestamp) {
+        let is_over = |row: &OutboxRow| {
+            let ended_at = row.notification.ended_at;
+            let is_old = ended_at.is_some_and(|at| now.since(at) >= KEPT_FOR);
+            is_old && row.state != RowState::Due
+        };
+        let over: Vec<RowKey> = self
+            .rows
+            .iter()
+            .filter(|(key, row)| is_over(row) && !self.unwritten.contains(*key))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for (incident, route, action) in over {
+            let beginning = (incident.clone(), route.clone(), Action::Trigger);
+            if !self.unwritten.contains(&beginning) && !self.in_flight.contains(&beginning) {
+                self.rows.remove(&beginning);
+                self.rows.remove(&(incident, route, action));
+            }
+        }
+    }
+}
+
+impl InFlight<'_> {
+    async fn send(mut self, post: &dyn Post, now: &impl Fn() -> Timestamp) {
+        let result = match self.request.take() {
+            Some(request) => post.post(request).await.map(Some),
+            None => Ok(None),
+        };
+        self.end(result, now());
+    }
+
+    fn end(&self, result: Result<Option<PostAnswer>, NoAnswer>, now: Timestamp) {
+        let mut outbox = self.courier.outbox.lock();
+        outbox.change(&self.key, |row| match result {
+            Ok(answer) => {
+                row.may_have_arrived = self.may_have_arrived;
+                let (reply, error) = match &answer {
+                    Some(answer) => (self.route.pager().reply(answer), refused(answer)),
+                    // There is nothing that this pager could be told.
+                    None => (PagerReply::Accepted, String::new()),
+                };
+                row.answered(&self.sent, reply, &error, now);
+            }
+            Err(no_answer) => row.unanswered(&no_answer.to_string(), now),
+        });
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.courier.outbox.lock().in_flight.remove(&self.key);
+    }
+}
+
+fn refused(answer: &PostAnswer) -> String {
+    format!("answered {}: {}", answer.status, answer.body)
+}
+
+fn self_test(now: Timestamp) -> OpenIncident {
+    let message = "a test of the way to you: nothing is wrong, and it ends by itself";
+    OpenIncident {
+        key: IncidentKey::new("pipeline", "self-test", None, 1),
+        guard: "pipeline".to_owned(),
+        version: None,
+        since: now,
+        told_at: now,
+        severity: Severity::Page,
+        things: 1,
+        well_since: None,
+        summary: message.to_owned(),
+        evidence: EventKind::custom("self_test", message),
+        done_already: "nothing".to_owned(),
+        ends_when: "its end arrives, at once".to_owned(),
+        undo: "nothing to do".to_owned(),
+    }
+}

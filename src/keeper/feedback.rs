@@ -1,0 +1,135 @@
+//! Feedback on its way to the store.
+
+use std::collections::VecDeque;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_64;
+
+use crate::call::{Feedback, Ticket};
+use crate::error::Error;
+use crate::pipeline::Pipeline;
+use crate::store::Fact;
+use crate::time::Timestamp;
+
+/// The kind of these facts.
+pub(super) const KIND: &str = "feedback";
+/// The most that waits while the store is down.
+const MOST: usize = 100_000;
+
+/// Feedback that is not in the store yet, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(Mutex<VecDeque<Waits>>);
+
+#[derive(Debug)]
+struct Waits {
+    fact: Fact,
+    ticket: Ticket,
+    feedback: Feedback,
+    /// Whether the guards have it.
+    is_counted: bool,
+    /// How often a write has begun; the answer to an earlier one may have been lost.
+    tries: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Reported {
+    ticket: Ticket,
+    feedback: Feedback,
+}
+
+impl Waiting {
+    pub(super) fn push(
+        &self,
+        ticket: &Ticket,
+        feedback: Feedback,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let reported = Reported {
+            ticket: ticket.clone(),
+            feedback: without_value(&feedback),
+        };
+        let unreadable = |error| Error::unreadable(KIND, error);
+        let as_json = serde_json::to_string(&reported.feedback).map_err(unreadable)?;
+        let id = id(ticket, &feedback, &as_json);
+        let value = serde_json::to_value(&reported).map_err(unreadable)?;
+        let mut waiting = self.0.lock();
+        if waiting.len() >= MOST {
+            let allowed = format!("at most {MOST} that wait for the store");
+            return Err(Error::invalid("feedback", waiting.len() + 1, allowed));
+        }
+        waiting.push_back(Waits {
+            fact: Fact::new(KIND, id, now, value),
+            ticket: reported.ticket,
+            feedback,
+            is_counted: false,
+            tries: 0,
+        });
+        Ok(())
+    }
+
+    /// Begins to write all that waits: the facts. Each is tried until a write of it
+    /// [ends](Self::end) well; only one at a time.
+    pub(super) fn begin(&self) -> Option<Vec<Fact>> {
+        let mut waiting = self.0.lock();
+        for one in waiting.iter_mut() {
+            one.tries = one.tries.saturating_add(1);
+        }
+        let facts: Vec<Fact> = waiting.iter().map(|one| one.fact.clone()).collect();
+        (!facts.is_empty()).then_some(facts)
+    }
+
+    /// The write of the oldest `begun` has ended: which of them were new to the store, or `None` if
+    /// it failed. The guards learn of each once, also of one that the store has not taken yet.
+    pub(super) fn end(&self, pipeline: &Pipeline, begun: usize, is_new: Option<&[bool]>) {
+        let mut counted = Vec::new();
+        let mut waiting = self.0.lock();
+        for (at, one) in waiting.iter_mut().take(begun).enumerate() {
+            // It may be known from a try whose answer was lost: then nobody has counted it.
+            let is_known = is_new.is_some_and(|new| new.get(at) == Some(&false)) && one.tries <= 1;
+            if !one.is_counted && !is_known {
+                counted.push((one.ticket.clone(), one.feedback.clone()));
+            }
+            one.is_counted = true;
+        }
+        if is_new.is_some() {
+            let begun = begun.min(waiting.len());
+            waiting.drain(..begun);
+        }
+        drop(waiting);
+        for (ticket, feedback) in counted {
+            pipeline.observe(&ticket, feedback);
+        }
+    }
+}
+
+/// Gives the guards feedback that they do not have, because the process ended before their state
+/// was written.
+pub(super) fn replay(pipeline: &Pipeline, fact: &Fact) -> Result<(), Error> {
+    let reported = Reported::deserialize(&fact.value);
+    let reported = reported.map_err(|error| Error::unreadable(KIND, error))?;
+    pipeline.observe(&reported.ticket, reported.feedback);
+    Ok(())
+}
+
+/// What feedback is known by: the ticket, what was reported, and of which field.
+fn id(ticket: &Ticket, feedback: &Feedback, as_json: &str) -> String {
+    let name = match feedback {
+        Feedback::Compared(_) => "compared",
+        Feedback::Corrected(_) => "corrected",
+        Feedback::PickedUp => "picked-up",
+        Feedback::Retracted(_) => "retracted",
+        Feedback::Reviewed => "reviewed",
+    };
+    let hash = XxHash3_64::oneshot(as_json.as_bytes());
+    format!("{} {name} {hash:016x}", ticket.id())
+}
+
+/// The feedback without the content of a document.
+fn without_value(feedback: &Feedback) -> Feedback {
+    match feedback {
+        Feedback::Corrected(correction) => Feedback::Corrected(correction.without_value()),
+        Feedback::Retracted(correction) => Feedback::Retracted(correction.without_value()),
+        other => other.clone(),
+    }
+}

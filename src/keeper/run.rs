@@ -1,0 +1,94 @@
+//! The loop of a service.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{join, select};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::Keeper;
+
+/// At most four writes a second, however much changes.
+const BEAT: Duration = Duration::from_millis(250);
+/// The pipeline is ticked with every such beat.
+const TICK_EACH: u32 = 4;
+
+impl Keeper {
+    /// The one line that a service spawns, on tokio with its timer: turns until `shutdown` is ready, then
+    /// [closes](Self::close). The answer is the number of calls that were still open then.
+    ///
+    /// What has changed is written within a quarter of a second where it is urgent (an incident, a
+    /// command, a page) and every five seconds otherwise. A pager that does not answer holds up no
+    /// tick, and a store that does not answer holds up no page.
+    ///
+    /// ```
+    /// # use fusebox::keeper::Keeper;
+    /// # use fusebox::store::MemoryStore;
+    /// # use fusebox::{ErrorRateBreaker, LineUp, Pipeline, Version};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let pipeline = Pipeline::builder(LineUp::new(Version::new("v7", "gpt-4o")?)).guard(ErrorRateBreaker::default()).build()?;
+    /// let keeper = Keeper::builder("invoices", &pipeline)?.store(MemoryStore::new()).start().await?;
+    /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    /// let keeping = tokio::spawn(keeper.run(async { stopped.await.unwrap_or_default() }));
+    /// // .. serve, until the process is told to end ..
+    /// drop(stop);
+    /// assert_eq!(keeping.await?, 0);
+    /// # Ok(()) }
+    /// ```
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> u64 {
+        let work = join(self.keep_up(), self.send_on());
+        select(pin!(shutdown), pin!(work)).await;
+        self.close().await
+    }
+
+    /// Admits no more calls, waits for those that are open up to the time of
+    /// [`wait_on_close`](super::KeeperBuilder::wait_on_close), and writes and sends what is left.
+    /// The answer is the number of calls that are still open; the ledger has their tickets, and the
+    /// next process tells of them.
+    pub async fn close(&self) -> u64 {
+        self.pipeline().stop_admitting();
+        let work = join(self.keep_up(), self.send_on());
+        let waited = timeout(self.wait_on_close(), self.all_ended());
+        select(pin!(waited), pin!(work)).await;
+        for _ in 0..2 {
+            // The second writes what became of the pages.
+            let _ = self.turn().await;
+        }
+        self.pipeline().open_calls()
+    }
+
+    async fn keep_up(&self) {
+        let mut beats = beats();
+        for beat in 0_u32.. {
+            beats.tick().await;
+            if beat % TICK_EACH == 0 {
+                self.tick();
+            }
+            // What goes wrong is an incident.
+            let _ = self.keep(false).await;
+        }
+    }
+
+    async fn send_on(&self) {
+        let mut beats = beats();
+        loop {
+            beats.tick().await;
+            self.deliver().await;
+        }
+    }
+
+    async fn all_ended(&self) {
+        let mut beats = beats();
+        while self.pipeline().open_calls() > 0 {
+            beats.tick().await;
+        }
+    }
+}
+
+fn beats() -> tokio::time::Interval {
+    let mut beats = interval(BEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beats
+}

@@ -1,0 +1,239 @@
+//! What reaches a person, when a pager does not answer, and when the process is killed.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::support::{minutes, seconds};
+
+const FAILING: &str = "trigger error-rate/failing/v7/1";
+
+fn two_routes(keeper: KeeperBuilder) -> KeeperBuilder {
+    let chat = Route::new("chat", Plain("chat")).unwrap();
+    let pager = Route::new("on call", Plain("pager")).unwrap();
+    keeper.route(pager).route(chat.backup())
+}
+
+#[test]
+fn a_pager_that_is_away_is_tried_again_until_it_takes_the_page() {
+    let world = World::new();
+    let process = world.process();
+    world.service.otherwise("pager", Ends::Answered(503));
+    process.fail();
+    process.turn();
+    for _ in 0..600 {
+        process.turn_after(seconds(1));
+    }
+    assert!(world.service.taken("pager").is_empty());
+    world.service.otherwise("pager", Ends::Answered(202));
+    for _ in 0..145 {
+        process.turn_after(seconds(1));
+    }
+    let taken = world.service.taken("pager");
+    assert!(taken.contains(&FAILING.to_owned()), "{taken:?}");
+}
+
+#[test]
+fn a_backup_is_told_after_a_minute_and_resolved_too() {
+    let world = World::new();
+    let process = world.process_with(two_routes);
+    world.service.otherwise("pager", Ends::Answered(503));
+    process.fail();
+    process.turn();
+    process.turn_after(seconds(59));
+    assert!(world.service.taken("chat").is_empty());
+    process.turn_after(seconds(1));
+    assert_eq!(world.service.taken("chat"), [FAILING]);
+    world.service.otherwise("pager", Ends::Answered(202));
+    process.turn_after(minutes(3));
+    let seen = process.breaker.status().revision;
+    process
+        .breaker
+        .rearm("v7", seen, "ada", "well again")
+        .unwrap();
+    process.turn_after(seconds(1));
+    let ended = "resolve error-rate/failing/v7/1";
+    assert!(world.service.taken("pager").contains(&ended.to_owned()));
+    assert!(world.service.taken("chat").contains(&ended.to_owned()));
+}
+
+#[test]
+fn what_a_pager_refuses_is_sent_in_the_least_form_and_then_to_the_backup_at_once() {
+    let world = World::new();
+    let process = world.process_with(two_routes);
+    world.service.next("pager", Ends::Answered(400));
+    process.fail();
+    process.turn();
+    assert_eq!(world.service.taken("pager"), [FAILING]);
+    let form = world.service.0.lock().unwrap().bodies[0]["form"].clone();
+    assert_eq!(form, "Minimal");
+
+    let world = World::new();
+    let process = world.process_with(two_routes);
+    world.service.otherwise("pager", Ends::Answered(400));
+    process.fail();
+    process.turn();
+    process.turn();
+    assert_eq!(world.service.taken("chat"), [FAILING]);
+}
+
+#[test]
+fn an_incident_that_came_and_went_while_the_pager_was_away_wakes_nobody() {
+    let world = World::new();
+    let process = world.process();
+    world.service.otherwise("pager", Ends::Answered(503));
+    process.fail();
+    process.turn();
+    let seen = process.breaker.status().revision;
+    process
+        .breaker
+        .rearm("v7", seen, "ada", "well again")
+        .unwrap();
+    process.turn_after(seconds(1));
+    world.service.otherwise("pager", Ends::Answered(202));
+    process.turn_after(minutes(10));
+    assert_eq!(
+        world.service.taken("pager"),
+        ["missed error-rate/failing/v7/1"]
+    );
+    assert_eq!(process.keeper.undelivered(), 0);
+}
+
+#[test]
+fn pages_that_wait_for_two_minutes_are_an_incident_of_their_own() {
+    let world = World::new();
+    let process = world.process_with(two_routes);
+    world
+        .service
+        .otherwise("pager", Ends::Unanswered { arrived: false });
+    process.fail();
+    for _ in 0..122 {
+        process.turn_after(seconds(1));
+    }
+    let undelivered = "pipeline/pages-undelivered/-/1".to_owned();
+    assert!(process.open().contains(&undelivered));
+    let incident = process.pipeline.incidents();
+    let incident = incident
+        .iter()
+        .find(|open| open.key.as_str() == undelivered)
+        .unwrap();
+    assert!(
+        incident.summary.contains("on route on call"),
+        "{}",
+        incident.summary
+    );
+    assert!(
+        incident.summary.contains("connection reset"),
+        "{}",
+        incident.summary
+    );
+}
+
+#[test]
+fn a_route_gets_at_most_sixty_requests_a_minute() {
+    let world = World::new();
+    let process = world.process();
+    world.service.otherwise("pager", Ends::Answered(400));
+    process.fail();
+    for _ in 0..1_000 {
+        process.turn();
+    }
+    // Refused twice at once, then on the schedule: the budget is for what comes beside.
+    assert_eq!(process.keeper.undelivered(), 1);
+}
+
+#[test]
+fn the_heart_beats_every_thirty_seconds_and_stops_when_pages_wait() {
+    let world = World::new();
+    let process = world.process_with(|keeper| two_routes(keeper).heartbeat("alive"));
+    let beats = || {
+        let inside = world.service.0.lock().unwrap();
+        let bodies = inside.bodies.iter();
+        bodies.filter(|body| body.get("incident").is_none()).count()
+    };
+    for _ in 0..61 {
+        process.turn_after(seconds(1));
+    }
+    assert_eq!(beats(), 3);
+    world.service.otherwise("pager", Ends::Answered(503));
+    process.fail();
+    for _ in 0..121 {
+        process.turn_after(seconds(1));
+    }
+    let before = beats();
+    for _ in 0..120 {
+        process.turn_after(seconds(1));
+    }
+    assert_eq!(beats(), before);
+}
+
+#[test]
+fn a_test_says_of_each_route_whether_it_works() {
+    let world = World::new();
+    let process = world.process_with(two_routes);
+    world.service.otherwise("chat", Ends::Answered(404));
+    let results = wait(process.keeper.test_routes());
+    assert_eq!(results[0].1, Ok(()));
+    assert_eq!(results[1].1, Err("answered 404: ".to_owned()));
+    assert!(world.service.open("pager").is_empty());
+    assert!(process.open().is_empty());
+}
+
+/// What can happen to a process and its pager.
+#[derive(Clone, Copy, Debug)]
+enum Happens {
+    Fails,
+    Rearmed,
+    Killed,
+    Turns,
+    Waits(u64),
+    Pager(Ends),
+}
+
+fn anything() -> impl Strategy<Value = Happens> {
+    prop_oneof![
+        2 => Just(Happens::Fails),
+        2 => Just(Happens::Rearmed),
+        2 => Just(Happens::Killed),
+        4 => Just(Happens::Turns),
+        2 => (1_u64..200).prop_map(Happens::Waits),
+        1 => Just(Happens::Pager(Ends::Answered(202))),
+        1 => Just(Happens::Pager(Ends::Answered(503))),
+        1 => Just(Happens::Pager(Ends::Answered(400))),
+        1 => any::<bool>().prop_map(|arrived| Happens::Pager(Ends::Unanswered { arrived })),
+    ]
+}
+
+proptest! {
+    /// Whatever happened, once all is well again the pager has open what we have open.
+    #[test]
+    fn in_the_end_the_pager_has_open_what_is_open(
+        steps in prop::collection::vec(anything(), 1..60),
+    ) {
+        let world = World::new();
+        let mut process = world.process();
+        for step in steps {
+            match step {
+                Happens::Fails => process.fail(),
+                Happens::Rearmed => {
+                    let seen = process.breaker.status().revision;
+                    let _ = process.breaker.rearm("v7", seen, "ada", "well again");
+                }
+                Happens::Killed => {
+                    drop(process);
+                    process = world.process();
+                }
+                Happens::Turns => process.turn_after(seconds(1)),
+                Happens::Waits(time) => world.clock.advance(seconds(time)),
+                Happens::Pager(ends) => world.service.otherwise("pager", ends),
+            }
+        }
+        world.service.otherwise("pager", Ends::Answered(202));
+        for _ in 0..10 {
+            process.turn_after(minutes(3));
+        }
+        prop_assert_eq!(process.keeper.undelivered(), 0);
+        let mut ours = process.open();
+        ours.sort();
+        prop_assert_eq!(world.service.open("pager"), ours);
+    }
+}

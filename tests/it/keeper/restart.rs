@@ -1,0 +1,220 @@
+//! A process that is killed, and the next one.
+
+use fusebox::breaker::BreakerMode;
+use fusebox::{CanaryPolicy, ErrorKind, Feedback, Field, StoreFault};
+
+use super::*;
+use crate::support::{minutes, seconds};
+
+#[test]
+fn a_version_that_was_out_of_service_stays_out_and_its_page_is_not_sent_again() {
+    let world = World::new();
+    let first = world.process();
+    first.fail();
+    first.turn();
+    assert_eq!(
+        world.service.taken("pager"),
+        ["trigger error-rate/failing/v7/1"]
+    );
+    // What became of the page is written with the next turn.
+    first.turn_after(seconds(1));
+    drop(first);
+
+    world.clock.advance(minutes(1));
+    let second = world.process();
+    assert_eq!(second.serving(), "v6");
+    assert_eq!(second.open(), ["error-rate/failing/v7/1"]);
+    second.turn();
+    assert_eq!(
+        world.service.taken("pager"),
+        ["trigger error-rate/failing/v7/1"]
+    );
+}
+
+#[test]
+fn a_page_that_was_not_sent_before_the_crash_goes_out_after_it() {
+    let world = World::new();
+    let first = world.process();
+    world
+        .service
+        .otherwise("pager", Ends::Unanswered { arrived: false });
+    first.fail();
+    first.turn();
+    drop(first);
+    world.service.otherwise("pager", Ends::Answered(202));
+    let second = world.process();
+    second.turn();
+    assert_eq!(
+        world.service.taken("pager"),
+        ["trigger error-rate/failing/v7/1"]
+    );
+}
+
+#[test]
+fn an_incident_that_ended_is_resolved_although_the_process_that_paged_is_gone() {
+    let world = World::new();
+    let first = world.process();
+    first.fail();
+    first.turn();
+    drop(first);
+    let second = world.process();
+    let seen = second.breaker.status().revision;
+    let rearm = || {
+        second
+            .breaker
+            .rearm("v7", seen, "ada", "the prompt was not at fault")
+    };
+    wait(second.keeper.command(rearm)).unwrap();
+    second.turn();
+    assert!(second.open().is_empty());
+    assert!(world.service.open("pager").is_empty());
+}
+
+#[test]
+fn a_command_and_its_reason_are_stored_when_it_returns() {
+    let world = World::new();
+    let first = world.process();
+    let seen = first.breaker.status().revision;
+    let switch = || {
+        let why = "the provider announced an outage";
+        first
+            .breaker
+            .switch(BreakerMode::ObserveOnly, seen, "ada", why)
+    };
+    wait(first.keeper.command(switch)).unwrap();
+    drop(first);
+
+    let second = world.process();
+    assert_eq!(second.breaker.status().mode, BreakerMode::ObserveOnly);
+    let commands = world.facts("command");
+    let values: Vec<_> = commands.iter().map(|fact| &fact.value).collect();
+    assert_eq!(values.len(), 1);
+    assert_eq!(values[0]["event"], "breaker_switched");
+    assert_eq!(values[0]["who"], "ada");
+    assert_eq!(values[0]["why"], "the provider announced an outage");
+}
+
+/// A pipeline with a canary, and the corrections that it has counted.
+fn canary(world: &World) -> (Pipeline, Arc<CanaryPolicy>, Keeper) {
+    let canary = Arc::new(CanaryPolicy::builder().build().unwrap());
+    let line_up = line_up().with_candidate(crate::support::version("v8"));
+    let pipeline = Pipeline::builder(line_up)
+        .guard(Arc::clone(&canary))
+        .clock(world.clock.clone())
+        .build()
+        .unwrap();
+    let builder = Keeper::builder("invoices", &pipeline).unwrap();
+    let keeper = wait(builder.store(world.store.clone()).start()).unwrap();
+    (pipeline, canary, keeper)
+}
+
+fn corrected(canary: &CanaryPolicy) -> u64 {
+    let status = serde_json::to_value(canary.status()).unwrap();
+    fn sum(value: &serde_json::Value) -> u64 {
+        match value {
+            serde_json::Value::Object(fields) => {
+                let own = fields.get("corrected").and_then(serde_json::Value::as_u64);
+                own.unwrap_or_else(|| fields.values().map(sum).sum())
+            }
+            serde_json::Value::Array(values) => values.iter().map(sum).sum(),
+            _ => 0,
+        }
+    }
+    sum(&status)
+}
+
+#[test]
+fn feedback_counts_once_whenever_the_process_is_killed() {
+    let world = World::new();
+    let (pipeline, policy, keeper) = canary(&world);
+    wait(keeper.turn()).unwrap();
+    let permit = |document: &str| {
+        let call = Call::new(document, "invoice").unwrap();
+        let permit = pipeline.admit(&call).permit().unwrap();
+        permit.answer(Report::new()).ticket().clone()
+    };
+    let (early, late) = (permit("early"), permit("late"));
+    let total = || Feedback::corrected(Field::new("total").unwrap());
+    wait(keeper.feedback(&early, total())).unwrap();
+    world.clock.advance(seconds(6));
+    wait(keeper.turn()).unwrap();
+    wait(keeper.feedback(&late, total())).unwrap();
+    wait(keeper.feedback(&late, total())).unwrap();
+    let counted = corrected(&policy);
+    assert!(counted > 0);
+    // The state that is stored has the first correction only.
+    drop((pipeline, policy, keeper));
+
+    let (pipeline, policy, keeper) = canary(&world);
+    assert_eq!(corrected(&policy), counted);
+    wait(keeper.feedback(&late, total())).unwrap();
+    world.clock.advance(seconds(6));
+    wait(keeper.turn()).unwrap();
+    drop((pipeline, policy, keeper));
+    let (_pipeline, policy, _keeper) = canary(&world);
+    assert_eq!(corrected(&policy), counted);
+}
+
+#[test]
+fn what_a_reviewer_settled_on_is_not_stored() {
+    let world = World::new();
+    let process = world.process();
+    let ticket = process.answer("inv-1");
+    let correction = fusebox::Correction::new(Field::new("/iban").unwrap());
+    let feedback = Feedback::corrected(correction.settled_on("DE02 1203 0000 0000 2020 51"));
+    wait(process.keeper.feedback(&ticket, feedback)).unwrap();
+    let facts = world.facts("feedback");
+    assert_eq!(facts.len(), 1);
+    assert!(!format!("{facts:?}").contains("DE02"));
+}
+
+#[test]
+fn a_store_that_fails_is_one_incident_and_nothing_is_lost() {
+    let world = World::new();
+    let process = world.process();
+    let ticket = process.answer("inv-1");
+    process.turn();
+    world.store.fail(StoreFault::Full, "no room on the disk");
+    let corrected = Feedback::corrected(Field::new("total").unwrap());
+    let error = wait(process.keeper.feedback(&ticket, corrected)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Store(StoreFault::Full));
+    assert_eq!(
+        error.to_string(),
+        "store memory is full: no room on the disk"
+    );
+    for _ in 0..30 {
+        process.turn_after(seconds(1));
+    }
+    process.fail();
+    process.turn();
+    let told = world.service.taken("pager");
+    assert_eq!(
+        told,
+        [
+            "trigger pipeline/store-down/-/1",
+            "trigger error-rate/failing/v7/1"
+        ]
+    );
+
+    world.store.repair();
+    process.turn_after(seconds(1));
+    assert_eq!(world.facts("feedback").len(), 1);
+    for _ in 0..70 {
+        process.turn_after(minutes(1));
+    }
+    assert_eq!(process.open(), ["error-rate/failing/v7/1"]);
+    assert_eq!(world.service.open("pager"), ["error-rate/failing/v7/1"]);
+}
+
+#[test]
+fn an_idle_pipeline_writes_nothing() {
+    let world = World::new();
+    let process = world.process();
+    process.turn();
+    let written = || wait(world.store.load(&World::name())).unwrap().position;
+    let before = written();
+    for _ in 0..60 {
+        process.turn_after(seconds(1));
+    }
+    assert_eq!(written(), before);
+}
