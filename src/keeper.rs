@@ -214,16 +214,17 @@ impl Keeper {
     }
 
     async fn exchange(&self, written: &mut Written, is_urgent: bool) -> Result<(), Error> {
-        self.write_feedback(written).await?;
         let inner = &self.0;
         let now = self.now();
-        // Before the state is copied: a row may be older than the state that it is stored with, and
+        // Before anything fails: no page waits for the store. And before the state is copied: a row
+        // may be older than the state that it is stored with, and
         // the next turn makes it anew. The other way round, a row could be of no incident.
         let open = inner.pipeline.incidents();
         let name = &inner.name;
         let is_new = inner
             .courier
             .learn(|rows| reconcile(name, &open, rows, &inner.routes, now));
+        self.write_feedback(written).await?;
         let commands = inner.journal.waiting();
         let is_due = is_urgent || is_new || !commands.is_empty() || written.is_due(&open, now);
         let registers = if is_due {

@@ -65,8 +65,8 @@ struct Inside {
     taken: Vec<(String, Action, String)>,
     bodies: Vec<serde_json::Value>,
     open: BTreeMap<String, BTreeMap<String, u32>>,
-    /// An end that came before its beginning.
-    early_ends: u32,
+    /// Beginnings that came after the end.
+    late: Vec<String>,
 }
 
 impl Service {
@@ -123,6 +123,13 @@ impl Post for Service {
                         open.remove(&key);
                     }
                     _ => {}
+                }
+                let to = &address;
+                let is_of = |taken: &&(String, Action, String)| taken.0 == *to && taken.2 == key;
+                let last = inside.taken.iter().rev().find(is_of);
+                let was_ended = last.is_some_and(|(_, last, _)| *last != Action::Trigger);
+                if was_ended && told.action == Action::Trigger {
+                    inside.late.push(key.clone());
                 }
                 inside.taken.push((address, told.action, key));
             }
@@ -213,8 +220,9 @@ impl Process {
     fn fail(&self) {
         for n in 0..5 {
             let call = Call::new(format!("failed-{n}"), "invoice").unwrap();
-            let permit = self.pipeline.admit(&call).permit().unwrap();
-            permit.fail(FailureKind::MalformedOutput);
+            if let Some(permit) = self.pipeline.admit(&call).permit() {
+                permit.fail(FailureKind::MalformedOutput);
+            }
         }
     }
 

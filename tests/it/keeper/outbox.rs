@@ -1,5 +1,9 @@
 //! What reaches a person, when a pager does not answer, and when the process is killed.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use fusebox::guard::{Cx, Trouble};
+use fusebox::{EventKind, Guard};
 use proptest::prelude::*;
 
 use super::*;
@@ -128,17 +132,49 @@ fn pages_that_wait_for_two_minutes_are_an_incident_of_their_own() {
     );
 }
 
+/// A guard with a new incident at each tick.
+#[derive(Debug, Default)]
+struct Unwell(AtomicU64);
+
+impl Guard for Unwell {
+    fn name(&self) -> &'static str {
+        "unwell"
+    }
+
+    fn tick(&self, cx: &Cx<'_>) {
+        let about = self.0.fetch_add(1, Ordering::Relaxed).to_string();
+        let trouble = Trouble::new("unwell").about(&about).until_acknowledged();
+        cx.page(&trouble, EventKind::custom("unwell", about.clone()));
+    }
+}
+
 #[test]
 fn a_route_gets_at_most_sixty_requests_a_minute() {
     let world = World::new();
-    let process = world.process();
-    world.service.otherwise("pager", Ends::Answered(400));
-    process.fail();
-    for _ in 0..1_000 {
-        process.turn();
+    let pipeline = Pipeline::builder(line_up())
+        .guard(Unwell::default())
+        .clock(world.clock.clone())
+        .build()
+        .unwrap();
+    let route = Route::new("on call", Plain("pager")).unwrap();
+    let builder = Keeper::builder("invoices", &pipeline).unwrap();
+    let builder = builder
+        .store(Arc::clone(&world.store))
+        .post(world.service.clone());
+    let keeper = wait(builder.route(route.with_warnings()).start()).unwrap();
+    for _ in 0..100 {
+        world.clock.advance(minutes(11));
+        pipeline.tick();
     }
-    // Refused twice at once, then on the schedule: the budget is for what comes beside.
-    assert_eq!(process.keeper.undelivered(), 1);
+    wait(keeper.turn()).unwrap();
+    assert!(pipeline.incidents().len() > 90);
+    assert_eq!(world.service.taken("pager").len(), 60);
+    world.clock.advance(seconds(59));
+    wait(keeper.turn()).unwrap();
+    assert_eq!(world.service.taken("pager").len(), 60);
+    world.clock.advance(seconds(1));
+    wait(keeper.turn()).unwrap();
+    assert!(world.service.taken("pager").len() > 90);
 }
 
 #[test]
@@ -232,6 +268,8 @@ proptest! {
             process.turn_after(minutes(3));
         }
         prop_assert_eq!(process.keeper.undelivered(), 0);
+        let late = world.service.0.lock().unwrap().late.clone();
+        prop_assert!(late.is_empty(), "after their end: {:?}", late);
         let mut ours = process.open();
         ours.sort();
         prop_assert_eq!(world.service.open("pager"), ours);

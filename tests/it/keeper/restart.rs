@@ -1,7 +1,11 @@
 //! A process that is killed, and the next one.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use fusebox::breaker::BreakerMode;
-use fusebox::{CanaryPolicy, ErrorKind, Feedback, Field, StoreFault};
+use fusebox::call::Signal;
+use fusebox::guard::{Cx, State};
+use fusebox::{Error, ErrorKind, Feedback, Field, Guard, StoreFault};
 
 use super::*;
 use crate::support::{minutes, seconds};
@@ -94,65 +98,83 @@ fn a_command_and_its_reason_are_stored_when_it_returns() {
     assert_eq!(values[0]["why"], "the provider announced an outage");
 }
 
-/// A pipeline with a canary, and the corrections that it has counted.
-fn canary(world: &World) -> (Pipeline, Arc<CanaryPolicy>, Keeper) {
-    let canary = Arc::new(CanaryPolicy::builder().build().unwrap());
-    let line_up = line_up().with_candidate(crate::support::version("v8"));
-    let pipeline = Pipeline::builder(line_up)
-        .guard(Arc::clone(&canary))
+/// A guard that counts feedback, and would count it twice if it were told twice.
+#[derive(Debug, Default)]
+struct Counts(AtomicU64);
+
+impl Guard for Counts {
+    fn name(&self) -> &'static str {
+        "counts"
+    }
+
+    fn observe(&self, _ticket: &Ticket, signal: &Signal, _cx: &Cx<'_>) {
+        if matches!(signal, Signal::Feedback(_)) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
+        State::write(&self.0.load(Ordering::Relaxed), cx).map(Some)
+    }
+
+    fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
+        self.0.store(state.read(cx)?, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// A process with that guard, and how often it has counted.
+fn counting(world: &World) -> (Keeper, Arc<Counts>) {
+    let counts = Arc::new(Counts::default());
+    let pipeline = Pipeline::builder(line_up())
+        .guard(Arc::clone(&counts))
         .clock(world.clock.clone())
         .build()
         .unwrap();
     let builder = Keeper::builder("invoices", &pipeline).unwrap();
-    let keeper = wait(builder.store(world.store.clone()).start()).unwrap();
-    (pipeline, canary, keeper)
-}
-
-fn corrected(canary: &CanaryPolicy) -> u64 {
-    let status = serde_json::to_value(canary.status()).unwrap();
-    fn sum(value: &serde_json::Value) -> u64 {
-        match value {
-            serde_json::Value::Object(fields) => {
-                let own = fields.get("corrected").and_then(serde_json::Value::as_u64);
-                own.unwrap_or_else(|| fields.values().map(sum).sum())
-            }
-            serde_json::Value::Array(values) => values.iter().map(sum).sum(),
-            _ => 0,
-        }
-    }
-    sum(&status)
+    let keeper = wait(builder.store(Arc::clone(&world.store)).start()).unwrap();
+    (keeper, counts)
 }
 
 #[test]
 fn feedback_counts_once_whenever_the_process_is_killed() {
     let world = World::new();
-    let (pipeline, policy, keeper) = canary(&world);
-    wait(keeper.turn()).unwrap();
-    let permit = |document: &str| {
+    let (keeper, counts) = counting(&world);
+    let counted = |counts: &Counts| counts.0.load(Ordering::Relaxed);
+    let ticket = |document: &str| {
         let call = Call::new(document, "invoice").unwrap();
-        let permit = pipeline.admit(&call).permit().unwrap();
+        let permit = keeper.pipeline().admit(&call).permit().unwrap();
         permit.answer(Report::new()).ticket().clone()
     };
-    let (early, late) = (permit("early"), permit("late"));
-    let total = || Feedback::corrected(Field::new("total").unwrap());
-    wait(keeper.feedback(&early, total())).unwrap();
-    world.clock.advance(seconds(6));
+    let (early, late) = (ticket("early"), ticket("late"));
+    let report = |keeper: &Keeper, ticket: &Ticket| {
+        let corrected = Feedback::corrected(Field::new("total").unwrap());
+        wait(keeper.feedback(ticket, corrected))
+    };
+    report(&keeper, &early).unwrap();
     wait(keeper.turn()).unwrap();
-    wait(keeper.feedback(&late, total())).unwrap();
-    wait(keeper.feedback(&late, total())).unwrap();
-    let counted = corrected(&policy);
-    assert!(counted > 0);
-    // The state that is stored has the first correction only.
-    drop((pipeline, policy, keeper));
+    report(&keeper, &late).unwrap();
+    report(&keeper, &late).unwrap();
+    assert_eq!(counted(&counts), 2);
+    // The state that is stored has the first only.
+    drop((keeper, counts));
 
-    let (pipeline, policy, keeper) = canary(&world);
-    assert_eq!(corrected(&policy), counted);
-    wait(keeper.feedback(&late, total())).unwrap();
-    world.clock.advance(seconds(6));
+    let (keeper, counts) = counting(&world);
+    assert_eq!(counted(&counts), 2);
+    report(&keeper, &late).unwrap();
+    assert_eq!(counted(&counts), 2);
+    // What the store does not take counts at once, and is stored later.
+    world
+        .store
+        .fail(StoreFault::Busy, "held by another process");
+    let third = Feedback::Reviewed;
+    wait(keeper.feedback(&late, third)).unwrap_err();
+    assert_eq!(counted(&counts), 3);
+    world.store.repair();
     wait(keeper.turn()).unwrap();
-    drop((pipeline, policy, keeper));
-    let (_pipeline, policy, _keeper) = canary(&world);
-    assert_eq!(corrected(&policy), counted);
+    assert_eq!(counted(&counts), 3);
+    drop((keeper, counts));
+    assert_eq!(counted(&counting(&world).1), 3);
 }
 
 #[test]
