@@ -10,8 +10,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use fusebox::report::{MarkVerdict, Marks};
-use headless_chrome::Tab;
-use headless_chrome::protocol::cdp::{Emulation, Page};
+use headless_chrome::protocol::cdp::Emulation;
 use open::{LEAST_CONTRAST, Open};
 use serde_json::Value;
 
