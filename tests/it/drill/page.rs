@@ -103,16 +103,20 @@ fn humantime(time: Duration) -> String {
 fn a_timeline_has_a_row_for_the_fault_and_for_each_guard_and_a_mark_where_it_paged() {
     let page = page(&DRILLED);
     assert_eq!(
-        texts(&page, "#f1 .timeline .who"),
+        texts(&page, "#f1 .timeline .name"),
         [
             "the fault",
             "by arithmetic",
             "all guards",
             "token-budget alone",
             "error-rate alone",
-            "ledger alone",
-            "after the fault"
+            "ledger alone"
         ]
+    );
+    let time = humantime(DRILLED.rows()[0].together.time_to_page.unwrap());
+    assert_eq!(
+        texts(&page, "#f1 .timeline .who strong"),
+        ["3m 45s", &time, &time]
     );
     let marks = |row: usize| {
         all(

@@ -86,19 +86,18 @@ pub(super) fn timeline(row: &DetectionRow, guards: &[String], axis: &TimeAxis) -
         rect.span x="0" y="12%" width=(percent(lasts)) height="76%" {}
         (note(0, 8, "on-span", &until))
     };
+    let seen = &row.together;
     html! {
         div.timeline {
-            (strip(&html! { "the fault" }, axis, &fault))
+            (strip(&html! { "the fault" }, None, axis, &fault))
             @if let Some(time) = row.by_window {
-                @let place = axis.place(time);
-                (strip(&html! { "by arithmetic" }, axis, &html! {
-                    (mark(place, Shape::ByWindow))
-                    (beside(place, &words(time)))
-                }))
+                @let bound = mark(axis.place(time), Shape::ByWindow);
+                (strip(&html! { "by arithmetic" }, Some(time), axis, &bound))
             }
-            (strip(&html! { strong { "all guards" } }, axis, &marks(&row.together, axis)))
+            (strip(&html! { "all guards" }, seen.time_to_page, axis, &marks(seen, axis)))
             @for (guard, alone) in guards.iter().zip(&row.alone) {
-                (strip(&html! { (isolated(guard)) " alone" }, axis, &marks(alone, axis)))
+                @let name = html! { (isolated(guard)) " alone" };
+                (strip(&name, alone.time_to_page, axis, &marks(alone, axis)))
             }
             (scale(axis))
         }
@@ -116,7 +115,8 @@ pub(super) fn first_page(row: &DetectionRow, axis: &TimeAxis) -> Markup {
                     (mark(axis.place(time), Shape::Page))
                     (beside(axis.place(time), &by(seen, time)))
                 },
-                _ => (nothing(seen)),
+                (_, Some(_)) => (note(0, 8, "none", "proves nothing")),
+                (None, None) => (note(0, 8, "none", "no page")),
             }
         },
     )
@@ -139,9 +139,16 @@ pub(super) fn scale(axis: &TimeAxis) -> Markup {
     }
 }
 
-fn strip(name: &Markup, axis: &TimeAxis, content: &Markup) -> Markup {
+/// A row: what it is of, when that came first, and the picture.
+fn strip(name: &Markup, time: Option<Duration>, axis: &TimeAxis, content: &Markup) -> Markup {
     html! {
-        div.strip { span.who { (name) } (picture(axis, content)) }
+        div.strip {
+            span.who {
+                span.name { (name) } " "
+                @if let Some(time) = time { strong { (words(time)) } }
+            }
+            (picture(axis, content))
+        }
     }
 }
 
@@ -161,53 +168,24 @@ fn picture(axis: &TimeAxis, content: &Markup) -> Markup {
     }
 }
 
-/// What was told in one run, and the time of the first page.
+/// What was told in one run.
 fn marks(seen: &Detection, axis: &TimeAxis) -> Markup {
-    if seen.blind.is_some() {
-        return nothing(seen);
-    }
-    let mut marks: Vec<_> = seen
-        .moments
-        .iter()
+    let told = seen.moments.iter();
+    let mut marks: Vec<_> = told
         .map(|moment| (axis.place(moment.after), Shape::of(moment)))
         .collect();
-    let page = seen.time_to_page.map(|time| (axis.place(time), time));
-    if let Some((place, _)) = page.filter(|_| !marks.iter().any(|mark| mark.1 == Shape::Page)) {
-        marks.push((place, Shape::Page));
+    if let Some(time) = seen.time_to_page {
+        if !marks.iter().any(|(_, shape)| *shape == Shape::Page) {
+            marks.push((axis.place(time), Shape::Page));
+        }
     }
     html! {
-        @match page {
-            Some((place, time)) => (first(&marks, place, &words(time))),
-            None => (nothing(seen)),
+        @if seen.blind.is_some() { (note(0, 8, "none", "proves nothing")) }
+        @else {
+            @if seen.time_to_page.is_none() { (note(0, 8, "none", "no page")) }
+            // What was told last is drawn first: the first page lies above all.
+            @for (place, shape) in marks.iter().rev() { (mark(*place, *shape)) }
         }
-        // What was told last is drawn first: the first page lies above all.
-        @for (place, shape) in marks.iter().rev() { (mark(*place, *shape)) }
-    }
-}
-
-/// The time of the first page, where no other mark lies: beside its own, or past those that follow.
-fn first(marks: &[(u64, Shape)], place: u64, time: &str) -> Markup {
-    const ROOM: u64 = 250;
-    let mut others: Vec<_> = marks
-        .iter()
-        .map(|mark| mark.0)
-        .filter(|at| *at != place)
-        .collect();
-    others.sort_unstable();
-    let is_free = |from: u64, to: u64| !others.iter().any(|at| (from..=to).contains(at));
-    if place + ROOM <= 1_000 && is_free(place, place + ROOM) {
-        note(place, 13, "", time)
-    } else if place >= ROOM && is_free(place - ROOM, place) {
-        before(place, time)
-    } else {
-        let past = others.iter().fold(place, |past, at| {
-            if *at > past && *at - past <= ROOM {
-                *at
-            } else {
-                past
-            }
-        });
-        beside(past, &format!("first {time}"))
     }
 }
 
@@ -219,14 +197,6 @@ fn by(seen: &Detection, time: Duration) -> String {
     }
 }
 
-fn nothing(seen: &Detection) -> Markup {
-    if seen.blind.is_some() {
-        note(0, 8, "none", "proves nothing")
-    } else {
-        note(0, 8, "none", "no page")
-    }
-}
-
 fn mark(place: u64, shape: Shape) -> Markup {
     html! {
         svg.at x=(percent(place)) y="50%" { path class=(shape.class()) d=(shape.path()) {} }
@@ -235,14 +205,9 @@ fn mark(place: u64, shape: Shape) -> Markup {
 
 /// A text beside a mark, on the side that has more room.
 fn beside(place: u64, text: &str) -> Markup {
-    if place > 650 {
-        before(place, text)
-    } else {
-        note(place, 13, "", text)
+    if place <= 650 {
+        return note(place, 13, "", text);
     }
-}
-
-fn before(place: u64, text: &str) -> Markup {
     html! {
         text x=(percent(place)) dx="-13" y="50%" dy="4" text-anchor="end" { (text) }
     }
