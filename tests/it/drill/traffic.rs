@@ -14,14 +14,18 @@ const DAY: u64 = 24 * 60;
 /// Friday 2026-01-30, 00:00 UTC.
 const FRIDAY: Timestamp = Timestamp::from_millis(1_769_731_200_000);
 
-/// How many documents come in a drill of so many minutes.
-fn documents(traffic: Traffic, length: u64) -> u64 {
+/// How many documents come in so many minutes from a time on.
+fn documents_from(begin: Timestamp, traffic: Traffic, length: u64) -> u64 {
     let production = || Ok(Pipeline::builder(line_up()).guard(RouteLedger::default()));
     let drill = Drill::new(production).traffic(traffic);
     let report = drill
-        .beginning_at(FRIDAY)
+        .beginning_at(begin)
         .run_for(minutes(length).saturating_sub(seconds(1)));
     report.unwrap().documents()
+}
+
+fn documents(traffic: Traffic, length: u64) -> u64 {
+    documents_from(FRIDAY, traffic, length)
 }
 
 fn hourly(per_hour: u32) -> Traffic {
@@ -34,13 +38,19 @@ fn documents_come_by_the_hour_the_day_and_the_month() {
     office_hours[8..18].fill(100);
     assert_eq!(documents(hourly(60), DAY), 1_440);
     assert_eq!(documents(hourly(60).by_hour(office_hours), DAY), 600);
-    // Saturday 31 January and Sunday 1 February at a tenth.
-    let weekend = hourly(60).on_weekends(Ratio::percent(10));
-    assert_eq!(documents(weekend, 3 * DAY), 1_440 + 144 + 144);
-    // 30 and 31 January are of the last three days, 1 February is not.
+    // From 8 to 12.
+    assert_eq!(documents(hourly(60).by_hour(office_hours), DAY / 2), 240);
+    // Saturday 31 January and Sunday 1 February at a tenth, Friday and Monday as usual.
+    let weekend = |days| documents(hourly(60).on_weekends(Ratio::percent(10)), days * DAY);
+    let after = (1..=4).map(weekend);
+    assert_eq!(after.collect::<Vec<_>>(), [1_440, 1_584, 1_728, 3_168]);
+    // 29, 30 and 31 January are the last three days, 28 January and 1 February are not.
+    let wednesday = Timestamp::from_millis(FRIDAY.as_millis() - 2 * DAY * 60_000);
+    let month_end = |days| documents_from(wednesday, hourly(60).at_month_end(3), days * DAY);
+    let after = (1..=5).map(month_end);
     assert_eq!(
-        documents(hourly(60).at_month_end(3), 3 * DAY),
-        3 * 1_440 * 2 + 1_440
+        after.collect::<Vec<_>>(),
+        [1_440, 5_760, 10_080, 14_400, 15_840]
     );
 }
 
