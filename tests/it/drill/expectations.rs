@@ -367,3 +367,18 @@ fn a_drill_in_which_no_document_ends_loses_all_of_them() {
         "failed: no document is lost: no document has ended yet",
     );
 }
+
+/// The ledger pages for receipts after 20 minutes, an hour before anything breaks: that is a false
+/// page, and not one of the fault.
+#[test]
+fn a_page_before_the_fault_is_not_one_of_it() {
+    let production = || {
+        let ledger = RouteLedger::builder().expect(DocumentType::new("receipt")?, minutes(20));
+        Ok(Pipeline::builder(line_up()).guard(ledger.build()?))
+    };
+    let drill = invoices(production).fault(minutes(80), Fault::stop_feedback());
+    let drill = drill.detects_within(minutes(30));
+    let report = drill.run_for(minutes(120)).unwrap();
+    assert_seen(&report, "failed: a page within 30m: no page came");
+    assert_eq!(report.false_pages().len(), 1);
+}
