@@ -61,6 +61,10 @@ pub struct Notification {
     pub told_at: Timestamp,
     /// When it ended, if it did.
     pub ended_at: Option<Timestamp>,
+    /// How many things are wrong in it: document types, fields, kinds of failure.
+    pub things: u64,
+    /// Since when nothing in it is wrong any more; `None` while something is.
+    pub well_since: Option<Timestamp>,
     /// One line of at most 200 characters: what happened.
     pub summary: String,
     /// What the guard has done already.
@@ -88,6 +92,8 @@ impl Notification {
             since: open.since,
             told_at: open.told_at,
             ended_at: None,
+            things: open.things,
+            well_since: open.well_since,
             summary: summary(pipeline, &open.summary),
             done_already: open.done_already.clone(),
             ends_when: open.ends_when.clone(),
