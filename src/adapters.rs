@@ -5,5 +5,7 @@
 mod async_openai;
 #[cfg(feature = "report")]
 pub(crate) mod report;
+#[cfg(feature = "reqwest")]
+pub(crate) mod reqwest;
 #[cfg(feature = "tokio")]
 pub(crate) mod tokio;

@@ -86,10 +86,12 @@
 //! - `bpe`: the same counts, faster and of longer texts, for `cl100k_base` and `o200k_base`.
 //! - `csv`: recordings from CSV for a [`drill::Replay`], `drill::CsvColumns`.
 //! - `async-openai`: [`Classify`] for the errors of that crate.
+//! - `reqwest`: pages go out over HTTP, `reqwest::ReqwestPost`.
 //! - `report`: the course of a field's confidence as an SVG picture or an HTML page,
 //!   `report::DriftTimeline`; the page of a shadow run's review, `report::ReviewReport`; and the page
 //!   of which fault is known after which time, `report::DetectionReport`.
 //! - `tokio`: [`Pipeline::run`] counts texts of more than 64 KB on tokio's blocking pool.
+//! - `webhook`: a pager that posts signed JSON to a program of your own, `pager::Webhook`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -121,6 +123,12 @@ pub mod tokens;
 /// Sources of time: the system's clock, and a mock clock for tests.
 pub mod clock {
     pub use crate::pipeline::clock::{Clock, MockClock, SystemClock};
+}
+
+/// Pages over HTTP with the crate `reqwest`, with the feature `reqwest`.
+#[cfg(feature = "reqwest")]
+pub mod reqwest {
+    pub use crate::adapters::reqwest::ReqwestPost;
 }
 
 /// Tasks on tokio, with the feature `tokio`.
