@@ -54,7 +54,11 @@ impl ReqwestPost {
             .build();
         client.map(Self::with_client).map_err(|error| {
             let error = chain(&error.without_url());
-            Error::invalid("HTTP client", error, "TLS with roots that the system trusts")
+            Error::invalid(
+                "HTTP client",
+                error,
+                "TLS with roots that the system trusts",
+            )
         })
     }
 

@@ -56,7 +56,7 @@ pub(super) fn link(text: &str) -> Option<String> {
     let is_link = matches!(scheme, "http" | "https")
         && host.starts_with(|c: char| c.is_ascii_alphanumeric())
         && host.chars().all(is_host);
-    if !is_link || text.len() > LONGEST_LINK {
+    if !is_link {
         return None;
     }
     let mut shown = String::with_capacity(text.len());
@@ -76,7 +76,7 @@ pub(super) fn link(text: &str) -> Option<String> {
             shown.push_str(&format!("%{byte:02X}"));
         }
     }
-    Some(shown)
+    (shown.len() <= LONGEST_LINK).then_some(shown)
 }
 
 #[cfg(test)]
@@ -133,5 +133,6 @@ mod tests {
         }
         assert_eq!(link(&format!("https://a/{}", "b".repeat(990))).len(), 1_000);
         assert_eq!(link(&format!("https://a/{}", "b".repeat(991))), "");
+        assert_eq!(link(&format!("https://a/{}", "ä".repeat(166))), "");
     }
 }

@@ -135,7 +135,7 @@ impl Alertmanager {
         labels.extend(version.map(|version| ("version", version.as_str().to_owned())));
         labels.push(("incident", notification.dedup_key()));
         labels.push(("severity", urgency(notification.severity).to_owned()));
-        let own = labels.into_iter();
+        let own = labels.into_iter().filter(|(_, text)| !text.is_empty());
         let own = own.map(|(name, text)| (name.to_owned(), text));
         Named(own.chain(self.labels.clone()).collect())
     }

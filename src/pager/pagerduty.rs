@@ -164,7 +164,9 @@ struct Payload<'a> {
     timestamp: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     component: Option<String>,
+    #[serde(skip_serializing_if = "str::is_empty")]
     group: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     class: &'a str,
     #[serde(skip_serializing_if = "Named::is_empty")]
     custom_details: Named,

@@ -143,7 +143,9 @@ fn lines(notification: &Notification) -> Named {
 
 fn still_wrong(notification: &Notification) -> String {
     match (notification.well_since, notification.things) {
-        (Some(since), _) => format!("not seen again since {since}"),
+        (Some(since), _) => {
+            format!("nothing new since {since}; it is held open, for it may come back")
+        }
         (None, 0 | 1) => "it goes on".to_owned(),
         (None, things) => {
             format!("it goes on: {things} document types, fields or kinds of failure")
@@ -237,7 +239,8 @@ impl FlatEvidence {
 fn list(items: &[Value]) -> Option<String> {
     if let [part, whole] = items {
         if let (Some(part), Some(whole)) = (part.as_u64(), whole.as_u64()) {
-            return Some(format!("{part} of {whole}"));
+            let word = if part <= whole { " of " } else { "/" };
+            return Some(format!("{part}{word}{whole}"));
         }
     }
     let shown = items.iter().take(LONGEST_LINE).map(|item| match item {
@@ -267,7 +270,7 @@ mod tests {
     fn evidence_is_flat_and_its_names_are_plain_and_different() {
         let told = evidence(&json!({
             "calls": 100, "none": null, "kinds": { "server_error": 6, "sérver_error": 1 },
-            "s_rver_error": 0, "threshold": [5, 100], "also": ["a.b", "c"],
+            "s_rver_error": 0, "threshold": [5, 100], "ratio": [3, 2], "also": ["a.b", "c"],
             "types": [{ "document_type": "memo" }], "probes_at": 1_773_435_600_000_u64,
             "is": true,
         }));
@@ -285,6 +288,7 @@ mod tests {
                 ("kinds_server_error", "6"),
                 ("kinds_s_rver_error", "1"),
                 ("probes_at", "2026-03-13T21:00:00.000Z"),
+                ("ratio", "3/2"),
                 ("s_rver_error", "0"),
                 ("threshold", "5 of 100"),
                 ("types_1_document_type", "memo"),

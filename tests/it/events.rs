@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fusebox::event::Outbox;
+use fusebox::event::{OpenIncident, Outbox};
 use fusebox::guard::{Cx, Incidents};
 use fusebox::{Event, EventKind, Severity};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ const GROUPS: [(&str, &str); 8] = [
 const ALL_GROUPS: &str = include_str!("../../src/event/kind.rs");
 
 /// The events that open an incident.
-const OF_INCIDENTS: [&str; 34] = [
+pub(crate) const OF_INCIDENTS: [&str; 34] = [
     "abandoned_rate_exceeded",
     "acknowledgement_expired",
     "approval_needed",
@@ -663,7 +663,7 @@ fn incident() -> Vec<Value> {
     ]
 }
 
-fn samples() -> Vec<Value> {
+pub(crate) fn samples() -> Vec<Value> {
     let custom = json!({ "event": "custom", "name": "expensive", "message": "inv-1 cost 2 EUR" });
     let groups = [
         breaker(),
@@ -681,7 +681,7 @@ fn samples() -> Vec<Value> {
     all
 }
 
-fn read(sample: &Value) -> EventKind {
+pub(crate) fn read(sample: &Value) -> EventKind {
     serde_json::from_value(sample.clone()).unwrap_or_else(|error| panic!("{sample}: {error}"))
 }
 
@@ -698,12 +698,17 @@ fn an_operator_reads_these_lines() {
     assert_eq!(lines.len(), GOLDEN.lines().count());
 }
 
-/// What was done, what ends it, and what to do.
-fn guidance(kind: EventKind) -> [String; 3] {
+/// The incident that an event opens.
+pub(crate) fn opened_by(kind: EventKind) -> OpenIncident {
     let (line_up, outbox, incidents) = (line_up(), Outbox::new(), Incidents::new());
     let cx = Cx::new(EVENING, &line_up, &outbox, "guard-1").with_incidents(&incidents);
     cx.emit(Severity::Page, kind);
-    let incident = incidents.open("guard-1").remove(0);
+    incidents.open("guard-1").remove(0)
+}
+
+/// What was done, what ends it, and what to do.
+fn guidance(kind: EventKind) -> [String; 3] {
+    let incident = opened_by(kind);
     [incident.done_already, incident.ends_when, incident.undo]
 }
 

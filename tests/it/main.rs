@@ -19,6 +19,7 @@ mod laws;
 mod layering;
 mod ledger;
 mod operator;
+mod pager;
 mod pipeline;
 mod public_api;
 mod rollout;
