@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::address;
+use super::line;
 use super::notification::{Action, Notification};
 use super::post::PostRequest;
 use super::seam::{Form, Pager};
@@ -41,6 +42,9 @@ const OWN_LABELS: [&str; 6] = [
 /// Alertmanager forgets: an alert fires until its `endsAt`, which is five minutes after it was sent,
 /// and is sent again every minute while the incident is open. Its end is sent once, with the start
 /// that it always had, for an alert that ends before it starts is refused.
+///
+/// The clocks of senders and server must agree within minutes: an `endsAt` that has passed, by the
+/// server's clock, ends the alert for all.
 ///
 /// When a warning grows to a page, the label `severity` changes: Alertmanager sees a new alert, as a
 /// route by severity needs, and the old one ends by itself within five minutes. An inhibition with
@@ -125,11 +129,11 @@ impl Alertmanager {
     }
 
     fn labels(&self, notification: &Notification) -> Named {
-        let what = notification.incident.what();
+        let what = line::name(notification.incident.what());
         let mut labels = vec![
-            ("alertname", format!("Fusebox{}", camel_case(what))),
+            ("alertname", format!("Fusebox{}", camel_case(&what))),
             ("pipeline", notification.pipeline.as_str().to_owned()),
-            ("guard", notification.guard.clone()),
+            ("guard", line::name(&notification.guard)),
         ];
         let version = notification.version.as_ref();
         labels.extend(version.map(|version| ("version", version.as_str().to_owned())));

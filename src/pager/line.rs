@@ -1,5 +1,13 @@
 //! Texts in one line, of at most a number of characters.
 
+/// The longest name of a guard, or of what is wrong, in characters.
+const LONGEST_NAME: usize = 256;
+
+/// A name that has no limit of its own, in one line.
+pub(super) fn name(text: &str) -> String {
+    one_line(text, LONGEST_NAME)
+}
+
 /// At most this many characters, in one line and without characters that change how text is shown.
 pub(super) fn one_line(text: &str, longest: usize) -> String {
     let is_space = |c: char| {

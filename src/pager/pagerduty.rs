@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::address;
+use super::line;
 use super::notification::{Action, Notification};
 use super::post::PostRequest;
 use super::seam::{Form, Pager};
@@ -164,24 +165,24 @@ struct Payload<'a> {
     timestamp: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     component: Option<String>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    group: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    class: &'a str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    group: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    class: String,
     #[serde(skip_serializing_if = "Named::is_empty")]
     custom_details: Named,
 }
 
 impl<'a> Payload<'a> {
-    fn of(notification: &'a Notification, text: &'a PageText) -> Self {
+    fn of(notification: &Notification, text: &'a PageText) -> Self {
         Self {
             summary: &text.headline,
             source: notification.pipeline.to_string(),
             severity: urgency(notification.severity),
             timestamp: notification.since.to_string(),
             component: notification.version.as_ref().map(ToString::to_string),
-            group: &notification.guard,
-            class: notification.incident.what(),
+            group: line::name(&notification.guard),
+            class: line::name(notification.incident.what()),
             custom_details: text.details(),
         }
     }

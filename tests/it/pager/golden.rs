@@ -53,25 +53,23 @@ fn pages_are_what_they_were() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pages");
     let now = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
     fs::create_dir_all(&now).unwrap();
-    for (name, pager) in pagers() {
-        let file = format!("{name}.json");
-        let pages = pages(name, &*pager);
+    let pages = pagers()
+        .into_iter()
+        .map(|(name, pager)| (format!("{name}.json"), pages(name, &*pager)));
+    let pages: Vec<_> = pages.collect();
+    for (file, pages) in &pages {
+        fs::write(now.join(file), pages).unwrap();
+    }
+    for (file, pages) in pages {
         let golden = fs::read_to_string(folder.join(&file)).unwrap_or_default();
-        fs::write(now.join(&file), &pages).unwrap();
-        let differs = pages
-            .lines()
-            .zip(golden.lines())
-            .find(|(page, golden)| page != golden);
+        let mut lines = pages.lines().zip(golden.lines());
+        let differs = lines.find(|(page, golden)| page != golden);
+        assert_eq!(differs, None, "{file}; all as they are: {}", now.display());
+        let counts = [&pages, &golden].map(|text| text.lines().count());
         assert_eq!(
-            differs,
-            None,
-            "{name}; all of them are in {}",
-            now.display()
-        );
-        assert_eq!(
-            pages.lines().count(),
-            golden.lines().count(),
-            "{name}: {}",
+            counts[0],
+            counts[1],
+            "{file}; all as they are: {}",
             now.display()
         );
     }

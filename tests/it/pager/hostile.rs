@@ -126,7 +126,7 @@ proptest! {
                 };
                 let wrong = rules::of(name, request.url.reveal(), &request.body);
                 prop_assert!(wrong.is_empty(), "{}: {:?}", name, wrong);
-                prop_assert!(form == Form::Full || request.body.len() < 4_000);
+                prop_assert!(form == Form::Full || request.body.len() < 8_000);
             }
         }
     }
