@@ -58,16 +58,16 @@ impl Pager for Slack {
         _now: Timestamp,
     ) -> Option<PostRequest> {
         let text = PageText::new(notification, form);
+        let headline = escaped(&text.headline);
+        // The headline of an end says that it is one.
         let title = match (notification.action, notification.severity) {
-            (Action::Trigger, Severity::Page) => "Page",
-            (Action::Trigger, Severity::Warning) => "Warning",
-            (Action::Trigger, Severity::Info) => "Info",
-            (Action::Resolve | Action::Missed, _) => "Over",
+            (Action::Trigger, Severity::Page) => Some("Page"),
+            (Action::Trigger, Severity::Warning) => Some("Warning"),
+            (Action::Trigger, Severity::Info) => Some("Info"),
+            (Action::Resolve | Action::Missed, _) => None,
         };
-        let mut sections = vec![Section::of([format!(
-            "*{title}* {}",
-            escaped(&text.headline)
-        )])];
+        let shown = title.map_or(headline.clone(), |title| format!("*{title}* {headline}"));
+        let mut sections = vec![Section::of([shown])];
         let lines = text.lines.0.iter();
         let lines = lines.map(|(name, text)| format!("*{}:* {}", words(name), escaped(text)));
         let runbook = text.runbook.iter();
@@ -77,7 +77,7 @@ impl Pager for Slack {
             sections.extend(Section::unless_empty(evidence(&text.evidence)));
         }
         let message = SlackMessage {
-            text: fitting(&format!("{title}: {}", escaped(&text.headline))),
+            text: fitting(&title.map_or(headline.clone(), |title| format!("{title}: {headline}"))),
             blocks: sections,
         };
         Some(PostRequest::of(self.webhook_url.clone(), &message))

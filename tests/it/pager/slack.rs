@@ -52,15 +52,13 @@ fn a_message_says_the_effect_first_and_then_what_to_do() {
 fn an_end_is_a_message_of_its_own_and_so_is_what_was_missed() {
     let (text, sections) = sent(&ended(Action::Resolve), Form::Full);
     assert!(
-        text.as_str()
-            .unwrap()
-            .starts_with("Over: resolved: invoices: "),
+        text.as_str().unwrap().starts_with("resolved: invoices: "),
         "{text}"
     );
     assert_eq!(sections.len(), 2);
     assert!(sections[1].contains("*lasted:* 10m"), "{}", sections[1]);
     let (text, _) = sent(&ended(Action::Missed), Form::Full);
-    let start = "Over: over before it could be told: invoices: ";
+    let start = "over before it could be told: invoices: ";
     assert!(text.as_str().unwrap().starts_with(start), "{text}");
 }
 
