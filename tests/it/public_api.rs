@@ -28,6 +28,13 @@ use crate::support::{Bench, EVENING};
 fn public_types_are_send_and_sync() {
     fn check<T: Send + Sync + 'static>() {}
     check::<Admission>();
+    check::<fusebox::pager::Alertmanager>();
+    check::<fusebox::pager::PagerDuty>();
+    check::<fusebox::pager::Slack>();
+    #[cfg(feature = "webhook")]
+    check::<fusebox::pager::Webhook>();
+    #[cfg(feature = "reqwest")]
+    check::<fusebox::reqwest::ReqwestPost>();
     check::<Background>();
     check::<Builder>();
     check::<Call<'_>>();
