@@ -14,10 +14,16 @@
 
 mod batch;
 mod conformance;
+mod cut;
 mod memory;
 mod seam;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 pub use batch::{Batch, Fact, Instance, Position, Register, Slot, Stored};
 pub use conformance::conformance;
+pub use cut::Cut;
 pub use memory::MemoryStore;
 pub use seam::Store;
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteStore, SqliteStoreBuilder};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::batch::{Batch, Fact, Instance, Position, Stored};
+use super::cut::Cut;
 use crate::error::Error;
 use crate::name::PipelineName;
 use crate::pager::OutboxRow;
@@ -58,6 +59,12 @@ pub trait Store: fmt::Debug + Send + Sync {
         kind: &str,
         position: Position,
     ) -> Result<Vec<Fact>, Error>;
+
+    /// What the store has dropped by itself since this was last asked: what expired, and facts that
+    /// had to go before their time. A store that keeps everything, or does not know, says nothing.
+    fn take_cut(&self) -> Option<Cut> {
+        None
+    }
 }
 
 /// One store for several pipelines, each with a keeper of its own.

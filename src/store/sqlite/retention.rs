@@ -1,0 +1,129 @@
+//! What goes, and when.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::settings::Settings;
+use crate::store::cut::Cut;
+use crate::time::{Timestamp, hours};
+
+/// How often it is looked whether something has expired.
+const EVERY: Duration = hours(1);
+/// The most rows of a table that go at once, so that no request waits long.
+const AT_ONCE: u16 = 10_000;
+
+/// What is kept, and for how long.
+#[derive(Debug)]
+pub(super) struct Retention {
+    facts: Duration,
+    ended_rows: Duration,
+    slots: u32,
+    max_pages: u64,
+    last: Option<Timestamp>,
+}
+
+impl Retention {
+    pub(super) fn new(settings: &Settings, max_pages: u64) -> Self {
+        Self {
+            facts: settings.facts,
+            ended_rows: settings.ended_rows,
+            slots: settings.slots,
+            max_pages,
+            last: None,
+        }
+    }
+
+    /// Drops what has expired, now and then.
+    pub(super) fn expire(
+        &mut self,
+        connection: &mut Connection,
+        now: Timestamp,
+    ) -> rusqlite::Result<Cut> {
+        if self
+            .last
+            .is_some_and(|last| now.since(last) < EVERY && now >= last)
+        {
+            return Ok(Cut::default());
+        }
+        let before = |kept: Duration| {
+            let kept = u64::try_from(kept.as_millis()).unwrap_or(u64::MAX);
+            i64::try_from(now.as_millis().saturating_sub(kept)).unwrap_or(i64::MAX)
+        };
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let facts = transaction.execute(
+            "DELETE FROM fact WHERE position IN (
+                SELECT position FROM fact WHERE at < ?1 ORDER BY at LIMIT ?2
+            )",
+            params![before(self.facts), AT_ONCE],
+        )?;
+        let rows = transaction.execute(
+            "DELETE FROM outbox WHERE rowid IN (
+                SELECT rowid FROM outbox WHERE state <> 'due' AND at < ?1 ORDER BY at LIMIT ?2
+            )",
+            params![before(self.ended_rows), AT_ONCE],
+        )?;
+        let slots = transaction.execute(
+            "DELETE FROM slot WHERE rowid IN (
+                SELECT rowid FROM (
+                    SELECT rowid, row_number() OVER (PARTITION BY pipeline, name ORDER BY number DESC) AS place
+                    FROM slot
+                ) WHERE place > ?1 LIMIT ?2
+            )",
+            params![self.slots, AT_ONCE],
+        )?;
+        let registers = transaction.execute(
+            "DELETE FROM register WHERE rowid IN (
+                SELECT rowid FROM (
+                    SELECT rowid, at, row_number() OVER (PARTITION BY pipeline, key ORDER BY at DESC) AS place
+                    FROM register
+                ) WHERE place > 2 AND at < ?1 LIMIT ?2
+            )",
+            params![before(self.facts), AT_ONCE],
+        )?;
+        transaction.commit()?;
+        let gone = [facts, rows, slots, registers];
+        let is_done = gone.iter().all(|gone| *gone < usize::from(AT_ONCE));
+        self.last = is_done.then_some(now);
+        Ok(Cut {
+            expired: gone.iter().sum::<usize>().try_into().unwrap_or(u64::MAX),
+            ..Cut::default()
+        })
+    }
+
+    /// Drops the oldest facts if the file is nearly full: above seven eighths of its pages, until
+    /// three quarters are left.
+    pub(super) fn make_room(&self, connection: &mut Connection) -> rusqlite::Result<Cut> {
+        let mut cut = Cut::default();
+        if used(connection)? <= self.max_pages / 8 * 7 {
+            return Ok(cut);
+        }
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        while used(&transaction)? > self.max_pages / 4 * 3 {
+            let (facts, until) = transaction.query_row(
+                "SELECT count(*), max(at) FROM (SELECT at FROM fact ORDER BY position LIMIT
+                    1 + (SELECT count(*) FROM fact) / 16)",
+                [],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)),
+            )?;
+            let Some(until) = until else { break };
+            transaction.execute(
+                "DELETE FROM fact WHERE position IN (SELECT position FROM fact ORDER BY position LIMIT ?1)",
+                [facts],
+            )?;
+            let until = Timestamp::from_millis(u64::try_from(until).unwrap_or(0));
+            cut.early += u64::try_from(facts).unwrap_or(0);
+            cut.until = cut.until.max(Some(until));
+        }
+        transaction.commit()?;
+        Ok(cut)
+    }
+}
+
+/// The pages that hold something.
+fn used(connection: &Connection) -> rusqlite::Result<u64> {
+    let pages = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, u32>(0));
+    Ok(u64::from(
+        pages("page_count")?.saturating_sub(pages("freelist_count")?),
+    ))
+}

@@ -1,0 +1,155 @@
+//! How values become columns, and columns become values.
+
+use rusqlite::{Connection, Params, Row};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::failure::Failure;
+use crate::error::{Error, StoreFault};
+use crate::pager::OutboxRow;
+use crate::store::batch::{Fact, Instance, Register, Slot};
+use crate::time::Timestamp;
+
+/// `serde_json` reads no deeper values than these.
+const DEEPEST: usize = 120;
+
+/// SQLite's integers are signed.
+pub(super) fn integer(field: &'static str, number: u64) -> Result<i64, Failure> {
+    i64::try_from(number).map_err(|_| {
+        let allowed = format!("at most {}", i64::MAX);
+        Failure::Refused(Error::invalid(field, number, allowed))
+    })
+}
+
+pub(super) fn millis(at: Timestamp) -> Result<i64, Failure> {
+    integer("time in a store", at.as_millis())
+}
+
+/// A value as it is stored; an error if it could not be read again.
+pub(super) fn json(value: &Value) -> Result<String, Failure> {
+    if is_deeper(value, DEEPEST) {
+        let refused = Error::invalid(
+            "value in a store",
+            "nested arrays and objects",
+            "at most 120 levels",
+        );
+        return Err(Failure::Refused(refused));
+    }
+    written(value)
+}
+
+fn written(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value)
+        .map_err(|error| Failure::Refused(Error::unreadable("store", error)))
+}
+
+pub(super) fn row_json(row: &OutboxRow) -> Result<String, Failure> {
+    let value = serde_json::to_value(row);
+    json(&value.map_err(|error| Failure::Refused(Error::unreadable("store", error)))?)
+}
+
+/// The word of a state, as it is in the row's JSON.
+pub(super) fn word(value: &impl Serialize) -> Result<String, Failure> {
+    Ok(written(value)?.trim_matches('"').to_owned())
+}
+
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let inner = |inner: &Value| levels == 0 || is_deeper(inner, levels - 1);
+    match value {
+        Value::Array(values) => values.iter().any(inner),
+        Value::Object(fields) => fields.values().any(inner),
+        _ => false,
+    }
+}
+
+/// Reads rows of one table, and says of which store and thing what cannot be read is.
+pub(super) struct Reader<'a> {
+    pub(super) store: &'a str,
+    pub(super) what: &'static str,
+}
+
+impl Reader<'_> {
+    /// Every row that is selected.
+    pub(super) fn all<T>(
+        &self,
+        connection: &Connection,
+        select: &str,
+        params: impl Params,
+        read: impl Fn(&Self, &Row<'_>) -> Result<T, Failure>,
+    ) -> Result<Vec<T>, Failure> {
+        let mut statement = connection.prepare(select)?;
+        let mut rows = statement.query(params)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(read(self, row)?);
+        }
+        Ok(found)
+    }
+
+    fn unreadable(&self, of: &str, reason: impl std::fmt::Display) -> Failure {
+        let reason = format!(
+            "{} `{of}` cannot be read, mend or delete its row: {reason}",
+            self.what
+        );
+        Failure::Refused(Error::store(self.store, StoreFault::Corrupt, reason))
+    }
+
+    fn number(&self, of: &str, row: &Row<'_>, column: &str) -> Result<u64, Failure> {
+        let number: i64 = row.get(column)?;
+        u64::try_from(number).map_err(|_| self.unreadable(of, format_args!("{column} {number}")))
+    }
+
+    fn at(&self, of: &str, row: &Row<'_>) -> Result<Timestamp, Failure> {
+        self.number(of, row, "at").map(Timestamp::from_millis)
+    }
+
+    fn instance(&self, of: &str, row: &Row<'_>, column: &str) -> Result<Instance, Failure> {
+        let text: String = row.get(column)?;
+        text.parse().map_err(|error| self.unreadable(of, error))
+    }
+
+    fn value<T: serde::de::DeserializeOwned>(&self, of: &str, row: &Row<'_>) -> Result<T, Failure> {
+        let text = row
+            .get_ref("json")?
+            .as_str()
+            .map_err(rusqlite::Error::from)?;
+        serde_json::from_str(text).map_err(|error| self.unreadable(of, error))
+    }
+
+    pub(super) fn register(&self, row: &Row<'_>) -> Result<Register, Failure> {
+        let key: String = row.get("key")?;
+        Ok(Register {
+            owner: self.instance(&key, row, "owner")?,
+            revision: self.number(&key, row, "revision")?,
+            at: self.at(&key, row)?,
+            value: self.value(&key, row)?,
+            key,
+        })
+    }
+
+    pub(super) fn fact(&self, row: &Row<'_>) -> Result<Fact, Failure> {
+        let id: String = row.get("id")?;
+        Ok(Fact {
+            kind: row.get("kind")?,
+            at: self.at(&id, row)?,
+            value: self.value(&id, row)?,
+            id,
+        })
+    }
+
+    pub(super) fn slot(&self, row: &Row<'_>) -> Result<Slot, Failure> {
+        let name: String = row.get("name")?;
+        Ok(Slot {
+            number: self.number(&name, row, "number")?,
+            at: self.at(&name, row)?,
+            by: self.instance(&name, row, "by")?,
+            value: self.value(&name, row)?,
+            name,
+        })
+    }
+
+    pub(super) fn outbox_row(&self, row: &Row<'_>) -> Result<OutboxRow, Failure> {
+        let incident: String = row.get("incident")?;
+        self.value(&incident, row)
+    }
+}

@@ -1,0 +1,275 @@
+//! What a request reads and writes of one pipeline, within a transaction.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+
+use super::failure::Failure;
+use super::rows::{Reader, integer, json, millis, row_json, word};
+use crate::name::PipelineName;
+use crate::pager::OutboxRow;
+use crate::store::batch::{Batch, Fact, Instance, Position, Register, Slot, Stored};
+use crate::time::Timestamp;
+
+const UPSERT_REGISTER: &str = "
+    INSERT INTO register (pipeline, owner, key, revision, at, position, json)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    ON CONFLICT (pipeline, owner, key) DO UPDATE SET
+        revision = excluded.revision, at = excluded.at, position = excluded.position, json = excluded.json
+    WHERE excluded.revision > revision";
+const INSERT_FACT: &str = "
+    INSERT INTO fact (pipeline, kind, id, at, writer, position, json)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    ON CONFLICT (pipeline, kind, id) DO NOTHING";
+const INSERT_SLOT: &str = "
+    INSERT INTO slot (pipeline, name, number, at, by, position, json)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    ON CONFLICT (pipeline, name, number) DO NOTHING";
+const UPSERT_ROW: &str = "
+    INSERT OR REPLACE INTO outbox
+        (pipeline, incident, route, action, state, due_at, attempts, last_error, at, json)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+
+/// The tables, as one request sees them.
+#[derive(Debug)]
+pub(super) struct Tables<'a> {
+    pub(super) connection: &'a Connection,
+    /// The name of the store.
+    pub(super) store: &'a str,
+    pub(super) pipeline: &'a PipelineName,
+    pub(super) now: Timestamp,
+}
+
+impl Tables<'_> {
+    pub(super) fn load(&self) -> Result<Stored, Failure> {
+        let pipeline = self.pipeline.as_str();
+        let registers = self.reader("register").all(
+            self.connection,
+            "SELECT * FROM register WHERE pipeline = ?1 ORDER BY owner, key",
+            [pipeline],
+            Reader::register,
+        )?;
+        let slots = self.reader("slot").all(
+            self.connection,
+            "SELECT * FROM slot AS latest WHERE pipeline = ?1 AND number = (
+                SELECT max(number) FROM slot WHERE pipeline = ?1 AND name = latest.name
+            ) ORDER BY name",
+            [pipeline],
+            Reader::slot,
+        )?;
+        let mut rows = self.reader("row of the outbox").all(
+            self.connection,
+            "SELECT * FROM outbox WHERE pipeline = ?1",
+            [pipeline],
+            Reader::outbox_row,
+        )?;
+        rows.sort_by_key(OutboxRow::key);
+        Ok(Stored {
+            registers,
+            slots,
+            rows,
+            position: Position::new(integer_back(self.position()?)),
+        })
+    }
+
+    pub(super) fn turn(&self, instance: Instance, batch: &Batch) -> Result<Batch, Failure> {
+        let mut next = self.position()?;
+        self.write_registers(&batch.registers, &mut next)?;
+        self.write_facts(&batch.facts, Some(instance), &mut next)?;
+        self.write_slots(&batch.slots, &mut next)?;
+        self.write_rows(&batch.rows)?;
+        self.set_position(next)?;
+        let mut answer = self.read(instance, batch)?;
+        answer.position = Position::new(integer_back(next));
+        Ok(answer)
+    }
+
+    pub(super) fn append(
+        &self,
+        facts: &[Fact],
+        rows: &[OutboxRow],
+    ) -> Result<(Vec<bool>, Position), Failure> {
+        let mut next = self.position()?;
+        let new = self.write_facts(facts, None, &mut next)?;
+        self.write_rows(rows)?;
+        self.set_position(next)?;
+        Ok((new, Position::new(integer_back(next))))
+    }
+
+    pub(super) fn fact(&self, kind: &str, id: &str) -> Result<Option<Fact>, Failure> {
+        let mut found = self.reader("fact").all(
+            self.connection,
+            "SELECT * FROM fact WHERE pipeline = ?1 AND kind = ?2 AND id = ?3",
+            [self.pipeline.as_str(), kind, id],
+            Reader::fact,
+        )?;
+        Ok(found.pop())
+    }
+
+    pub(super) fn facts_after(&self, kind: &str, after: Position) -> Result<Vec<Fact>, Failure> {
+        self.reader("fact").all(
+            self.connection,
+            "SELECT * FROM fact WHERE pipeline = ?1 AND kind = ?2 AND position > ?3 ORDER BY position",
+            params![self.pipeline.as_str(), kind, after_of(after)],
+            Reader::fact,
+        )
+    }
+
+    /// What others wrote after a position, and how the proposals were decided.
+    fn read(&self, instance: Instance, batch: &Batch) -> Result<Batch, Failure> {
+        let (pipeline, own) = (self.pipeline.as_str(), instance.to_string());
+        let after = after_of(batch.position);
+        let registers = self.reader("register").all(
+            self.connection,
+            "SELECT * FROM register WHERE pipeline = ?1 AND position > ?2 AND owner <> ?3
+            ORDER BY owner, key",
+            params![pipeline, after, own],
+            Reader::register,
+        )?;
+        let facts = self.reader("fact").all(
+            self.connection,
+            "SELECT * FROM fact WHERE position > ?2 AND pipeline = ?1 AND writer IS NOT ?3
+            ORDER BY kind, id",
+            params![pipeline, after, own],
+            Reader::fact,
+        )?;
+        let new = self.reader("slot").all(
+            self.connection,
+            "SELECT * FROM slot WHERE pipeline = ?1 AND position > ?2 AND by <> ?3",
+            params![pipeline, after, own],
+            Reader::slot,
+        )?;
+        let mut slots = BTreeMap::new();
+        for slot in new {
+            slots.insert((slot.name.clone(), slot.number), slot);
+        }
+        for proposed in &batch.slots {
+            let decided = self.reader("slot").all(
+                self.connection,
+                "SELECT * FROM slot WHERE pipeline = ?1 AND name = ?2 AND number = ?3",
+                params![
+                    pipeline,
+                    proposed.name,
+                    integer("slot number", proposed.number)?
+                ],
+                Reader::slot,
+            )?;
+            for slot in decided {
+                slots.insert((slot.name.clone(), slot.number), slot);
+            }
+        }
+        Ok(Batch {
+            registers,
+            facts,
+            slots: slots.into_values().collect(),
+            ..Batch::default()
+        })
+    }
+
+    fn write_registers(&self, registers: &[Register], next: &mut i64) -> Result<(), Failure> {
+        let mut statement = self.connection.prepare(UPSERT_REGISTER)?;
+        for register in registers {
+            let written = statement.execute(params![
+                self.pipeline.as_str(),
+                register.owner.to_string(),
+                register.key,
+                integer("register revision", register.revision)?,
+                millis(register.at)?,
+                *next + 1,
+                json(&register.value)?,
+            ])?;
+            *next += i64::from(written > 0);
+        }
+        Ok(())
+    }
+
+    /// Says of each whether it is new.
+    fn write_facts(
+        &self,
+        facts: &[Fact],
+        writer: Option<Instance>,
+        next: &mut i64,
+    ) -> Result<Vec<bool>, Failure> {
+        let mut statement = self.connection.prepare(INSERT_FACT)?;
+        let writer = writer.map(|writer| writer.to_string());
+        let mut new = Vec::with_capacity(facts.len());
+        for fact in facts {
+            let written = statement.execute(params![
+                self.pipeline.as_str(),
+                fact.kind,
+                fact.id,
+                millis(fact.at)?,
+                writer,
+                *next + 1,
+                json(&fact.value)?,
+            ])?;
+            *next += i64::from(written > 0);
+            new.push(written > 0);
+        }
+        Ok(new)
+    }
+
+    fn write_slots(&self, slots: &[Slot], next: &mut i64) -> Result<(), Failure> {
+        let mut statement = self.connection.prepare(INSERT_SLOT)?;
+        for slot in slots {
+            let written = statement.execute(params![
+                self.pipeline.as_str(),
+                slot.name,
+                integer("slot number", slot.number)?,
+                millis(slot.at)?,
+                slot.by.to_string(),
+                *next + 1,
+                json(&slot.value)?,
+            ])?;
+            *next += i64::from(written > 0);
+        }
+        Ok(())
+    }
+
+    fn write_rows(&self, rows: &[OutboxRow]) -> Result<(), Failure> {
+        let mut statement = self.connection.prepare(UPSERT_ROW)?;
+        for row in rows {
+            statement.execute(params![
+                self.pipeline.as_str(),
+                row.notification.incident.as_str(),
+                row.route.as_str(),
+                row.notification.action.name(),
+                word(&row.state)?,
+                millis(row.due_at)?,
+                row.attempts,
+                row.last_error,
+                millis(self.now)?,
+                row_json(row)?,
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// The number of the latest write.
+    fn position(&self) -> Result<i64, Failure> {
+        let read = "SELECT value FROM meta WHERE name = 'position'";
+        Ok(self.connection.query_row(read, [], |row| row.get(0))?)
+    }
+
+    fn set_position(&self, position: i64) -> Result<(), Failure> {
+        let write = "UPDATE meta SET value = ?1 WHERE name = 'position' AND value <> ?1";
+        self.connection.execute(write, [position])?;
+        Ok(())
+    }
+
+    fn reader(&self, what: &'static str) -> Reader<'_> {
+        Reader {
+            store: self.store,
+            what,
+        }
+    }
+}
+
+fn integer_back(position: i64) -> u64 {
+    u64::try_from(position).unwrap_or(0)
+}
+
+/// Nothing is written after a position that no store has given out.
+fn after_of(position: Position) -> i64 {
+    i64::try_from(position.number()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,155 @@
+//! The thread: it takes all requests that wait, and does them with one transaction.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use parking_lot::Mutex;
+use rusqlite::Connection;
+
+use super::failure::{Failure, Fault};
+use super::file::StoreFile;
+use super::job::{Job, answer_all};
+use super::retention::Retention;
+use super::settings::Settings;
+use super::tables::Tables;
+use crate::error::{Error, StoreFault};
+use crate::pipeline::clock::Clock;
+use crate::store::cut::Cut;
+use crate::time::Timestamp;
+
+/// The most requests of one transaction.
+const TOGETHER: usize = 256;
+
+/// What the thread of a store works with.
+#[derive(Debug)]
+pub(super) struct Writer {
+    file: StoreFile,
+    retention: Retention,
+    clock: Arc<dyn Clock>,
+    cut: Arc<Mutex<Cut>>,
+    /// What opening the file found out, to be told to the first request.
+    untold: Option<Fault>,
+}
+
+impl Writer {
+    pub(super) fn new(file: StoreFile, settings: Settings, cut: Arc<Mutex<Cut>>) -> Self {
+        Self {
+            retention: Retention::new(&settings, file.max_pages()),
+            file,
+            clock: settings.clock,
+            cut,
+            untold: None,
+        }
+    }
+
+    /// Opens the file; an error if that would fail again and again.
+    pub(super) fn open(&mut self) -> Result<(), Error> {
+        let Err(fault) = self.file.connect().map(|_| ()) else {
+            return Ok(());
+        };
+        match fault.fault {
+            StoreFault::Busy | StoreFault::Full => Ok(()),
+            StoreFault::Corrupt => {
+                self.untold = Some(fault);
+                Ok(())
+            }
+            _ => Err(fault.error(self.file.name())),
+        }
+    }
+
+    /// Serves requests until there are no handles and no requests left.
+    pub(super) fn serve(&mut self, waiting: &Receiver<Box<dyn Job>>) {
+        while let Ok(first) = waiting.recv() {
+            let mut jobs = vec![first];
+            jobs.extend(waiting.try_iter().take(TOGETHER - 1));
+            // Requests that are not answered say so when they are dropped.
+            let served = catch_unwind(AssertUnwindSafe(|| self.serve_all(jobs)));
+            if served.is_err() {
+                self.file.close();
+            }
+        }
+    }
+
+    fn serve_all(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        let now = self.clock.now();
+        let mut end = match self.untold.take() {
+            Some(fault) => Err(fault),
+            None => self.transact(&mut jobs, now),
+        };
+        if is_full(&end) && self.upkeep(now) {
+            end = self.transact(&mut jobs, now);
+        }
+        // One that finds no room must not spoil the others.
+        if is_full(&end) && jobs.len() > 1 {
+            for job in jobs {
+                let mut alone = vec![job];
+                let end = self.transact(&mut alone, now);
+                answer_all(alone, self.file.name(), end.as_ref().map(|()| ()));
+            }
+        } else {
+            answer_all(jobs, self.file.name(), end.as_ref().map(|()| ()));
+        }
+        self.upkeep(now);
+    }
+
+    /// Does all with one transaction.
+    fn transact(&mut self, jobs: &mut [Box<dyn Job>], now: Timestamp) -> Result<(), Fault> {
+        let store = self.file.name().to_owned();
+        let connection = self.file.connect()?;
+        let done = together(connection, jobs, &store, now);
+        if done.is_err() && !connection.is_autocommit() {
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+        done.map_err(|error| self.file.fault(&error))
+    }
+
+    /// Drops what must go; whether anything did. What fails here fails the next request too, or is
+    /// tried again after it.
+    fn upkeep(&mut self, now: Timestamp) -> bool {
+        let Ok(connection) = self.file.connect() else {
+            return false;
+        };
+        let room = self.retention.make_room(connection).unwrap_or_default();
+        let expired = self.retention.expire(connection, now).unwrap_or_default();
+        let mut cut = self.cut.lock();
+        cut.early += room.early;
+        cut.until = cut.until.max(room.until);
+        cut.expired += expired.expired;
+        room.early + expired.expired > 0
+    }
+}
+
+fn is_full(end: &Result<(), Fault>) -> bool {
+    matches!(end, Err(fault) if fault.fault == StoreFault::Full)
+}
+
+fn together(
+    connection: &Connection,
+    jobs: &mut [Box<dyn Job>],
+    store: &str,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let writes = jobs.iter().any(|job| job.writes());
+    connection.execute_batch(if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })?;
+    for job in jobs {
+        connection.execute_batch("SAVEPOINT request")?;
+        let pipeline = job.pipeline().clone();
+        let tables = Tables {
+            connection,
+            store,
+            pipeline: &pipeline,
+            now,
+        };
+        match job.run(&tables) {
+            Ok(()) => {}
+            Err(Failure::Refused(error)) => {
+                connection.execute_batch("ROLLBACK TO request")?;
+                job.fail(error);
+            }
+            Err(Failure::Sqlite(error)) => return Err(error),
+        }
+        connection.execute_batch("RELEASE request")?;
+    }
+    connection.execute_batch("COMMIT")
+}
