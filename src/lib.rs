@@ -77,7 +77,7 @@
 //! # What it does not do
 //!
 //! fusebox makes no calls, retries nothing, stores no documents, needs no runtime, and starts no
-//! threads but the one of a [`sink::background`]. It cannot tell whether an answer is right: it
+//! threads but the one of a [`sink::background`] and that of a `store::SqliteStore`. It cannot tell whether an answer is right: it
 //! relies on confidences, on comparisons, and on the corrections of reviewers.
 //!
 //! # Features
@@ -90,6 +90,7 @@
 //! - `report`: the course of a field's confidence as an SVG picture or an HTML page,
 //!   `report::DriftTimeline`; the page of a shadow run's review, `report::ReviewReport`; and the page
 //!   of which fault is known after which time, `report::DetectionReport`.
+//! - `sqlite`: a store in one file, `store::SqliteStore`; building it needs a C compiler.
 //! - `tokio`: [`Pipeline::run`] counts texts of more than 64 KB on tokio's blocking pool.
 //! - `webhook`: a pager that posts signed JSON to a program of your own, `pager::Webhook`.
 

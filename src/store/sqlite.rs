@@ -15,7 +15,7 @@ use crate::name::PipelineName;
 use crate::pager::OutboxRow;
 
 mod builder;
-mod failure;
+mod fault;
 mod file;
 mod job;
 mod retention;
@@ -26,10 +26,10 @@ mod writer;
 
 pub use builder::SqliteStoreBuilder;
 
-use failure::Failure;
+use fault::JobError;
 use file::StoreFile;
 use job::{Job, Task};
-use settings::Settings;
+use settings::FileSettings;
 use tables::Tables;
 use writer::Writer;
 
@@ -92,7 +92,7 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Starts the thread.
-    fn start(settings: Settings) -> Result<Self, Error> {
+    fn start(settings: FileSettings) -> Result<Self, Error> {
         let file = StoreFile::new(&settings)?;
         let name = file.name().to_owned();
         let cut = Arc::new(Mutex::new(Cut::default()));
@@ -125,7 +125,7 @@ impl SqliteStore {
         &self,
         pipeline: &PipelineName,
         writes: bool,
-        work: impl Fn(&Tables<'_>) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&Tables<'_>) -> Result<T, JobError> + Send + 'static,
     ) -> Result<T, Error> {
         let unavailable = |reason: &str| Error::store(&self.name, StoreFault::Unavailable, reason);
         let (task, answer) = Task::new(pipeline, writes, work);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::SqliteStore;
-use super::settings::Settings;
+use super::settings::FileSettings;
 use crate::error::Error;
 use crate::pipeline::clock::{Clock, SystemClock};
 use crate::time::hours;
@@ -40,11 +40,11 @@ impl SqliteStore {
 /// Configures a [`SqliteStore`].
 #[derive(Debug)]
 #[must_use = "no file is opened until `open` is called"]
-pub struct SqliteStoreBuilder(Settings);
+pub struct SqliteStoreBuilder(FileSettings);
 
 impl SqliteStoreBuilder {
     pub(super) fn new(path: &Path) -> Self {
-        Self(Settings {
+        Self(FileSettings {
             path: path.to_owned(),
             facts: FACTS,
             ended_rows: ENDED_ROWS,
@@ -98,7 +98,7 @@ impl SqliteStoreBuilder {
 
     /// Opens the file, as [`SqliteStore::open`] does; also an error when a setting is not allowed.
     pub fn open(self) -> Result<SqliteStore, Error> {
-        let Settings {
+        let FileSettings {
             facts,
             ended_rows,
             slots,

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, MAIN_DB, OpenFlags, TransactionBehavior};
 use twox_hash::XxHash3_64;
 
-use super::failure::{Fault, fault_of};
-use super::settings::Settings;
+use super::fault::{FileFault, fault_of};
+use super::settings::FileSettings;
 use crate::error::{Error, StoreFault};
 use crate::pipeline::clock::Clock;
 
@@ -26,6 +26,7 @@ const HEADER: usize = 100;
 /// A write-ahead log that grew because somebody read for long shrinks to this.
 const LOG_BYTES: i64 = 16 << 20;
 const PAGE_BYTES: u64 = 4_096;
+const MAKE_WRITABLE: &str = "make it and its folder writable for this process";
 
 /// A file that is opened when it is needed, and again when it was replaced.
 #[derive(Debug)]
@@ -35,11 +36,11 @@ pub(super) struct StoreFile {
     max_bytes: u64,
     busy: Duration,
     clock: Arc<dyn Clock>,
-    open: Option<Open>,
+    open: Option<OpenFile>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenFile {
     connection: Connection,
     identity: Identity,
 }
@@ -65,7 +66,7 @@ impl Identity {
 
 /// What the first bytes of a file say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum FileKind {
     /// There is no file, or it is empty.
     New,
     Store {
@@ -76,7 +77,7 @@ enum Kind {
 }
 
 impl StoreFile {
-    pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
+    pub(super) fn new(settings: &FileSettings) -> Result<Self, Error> {
         let given = &settings.path;
         let refused = || Error::invalid("store path", given.display(), "the path of a file");
         let name = given.file_name().ok_or_else(refused)?;
@@ -100,8 +101,8 @@ impl StoreFile {
     }
 
     /// The connection, to the file that the path leads to now.
-    pub(super) fn connect(&mut self) -> Result<&mut Connection, Fault> {
-        let is_same = |open: &Open| Identity::of(&self.path) == Some(open.identity);
+    pub(super) fn connect(&mut self) -> Result<&mut Connection, FileFault> {
+        let is_same = |open: &OpenFile| Identity::of(&self.path) == Some(open.identity);
         match self.open.take().filter(is_same) {
             Some(open) => Ok(&mut self.open.insert(open).connection),
             None => self.open_anew(),
@@ -114,7 +115,7 @@ impl StoreFile {
     }
 
     /// What an error of SQLite says, and what to do about it. The file is renamed if it is damaged.
-    pub(super) fn fault(&mut self, error: &rusqlite::Error) -> Fault {
+    pub(super) fn fault(&mut self, error: &rusqlite::Error) -> FileFault {
         let fault = fault_of(error);
         let reason = match fault {
             StoreFault::Corrupt => return self.set_aside(),
@@ -123,33 +124,36 @@ impl StoreFile {
                 humantime::format_duration(self.busy)
             ),
             StoreFault::Full => "there is no room for it; free some on its disk".to_owned(),
-            StoreFault::ReadOnly => "make it and its folder writable for this process".to_owned(),
+            StoreFault::ReadOnly => MAKE_WRITABLE.to_owned(),
             _ => format!("look at its folder and its disk: {error}"),
         };
         if !matches!(fault, StoreFault::Busy | StoreFault::Full) {
             self.close();
         }
-        Fault::new(fault, reason)
+        FileFault::new(fault, reason)
     }
 
-    fn open_anew(&mut self) -> Result<&mut Connection, Fault> {
+    fn open_anew(&mut self) -> Result<&mut Connection, FileFault> {
         let connection = match self.kind().and_then(|()| self.opened()) {
             Ok(connection) => connection,
             Err(Problem::Refused(reason)) => {
-                return Err(Fault::new(StoreFault::UnknownFormat, reason));
+                return Err(FileFault::new(StoreFault::UnknownFormat, reason));
             }
             Err(Problem::Damaged) => return Err(self.set_aside()),
+            Err(Problem::ReadOnly) => {
+                return Err(FileFault::new(StoreFault::ReadOnly, MAKE_WRITABLE));
+            }
             Err(Problem::Io(error)) => {
                 let reason = format!("it cannot be read: {error}");
-                return Err(Fault::new(StoreFault::Unavailable, reason));
+                return Err(FileFault::new(StoreFault::Unavailable, reason));
             }
             Err(Problem::Sqlite(error)) => return Err(self.fault(&error)),
         };
         let Some(identity) = Identity::of(&self.path) else {
             let reason = "it was removed while it was opened";
-            return Err(Fault::new(StoreFault::Unavailable, reason));
+            return Err(FileFault::new(StoreFault::Unavailable, reason));
         };
-        let open = Open {
+        let open = OpenFile {
             connection,
             identity,
         };
@@ -160,12 +164,12 @@ impl StoreFile {
     fn kind(&self) -> Result<(), Problem> {
         let begun = self.beside("-journal").exists();
         match kind(&self.path).map_err(Problem::Io)? {
-            Kind::Store { format } if format != FORMAT => Err(Problem::unknown(format)),
-            Kind::New | Kind::Store { .. } => Ok(()),
+            FileKind::Store { format } if format != FORMAT => Err(Problem::unknown(format)),
+            FileKind::New | FileKind::Store { .. } => Ok(()),
             // It was being made when the machine stopped: SQLite takes that back.
-            Kind::Foreign | Kind::Damaged if begun && self.is_unborn() => Ok(()),
-            Kind::Foreign => Err(Problem::foreign()),
-            Kind::Damaged => Err(Problem::Damaged),
+            FileKind::Foreign | FileKind::Damaged if begun && self.is_unborn() => Ok(()),
+            FileKind::Foreign => Err(Problem::foreign()),
+            FileKind::Damaged => Err(Problem::Damaged),
         }
     }
 
@@ -180,6 +184,10 @@ impl StoreFile {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(&self.path, flags)?;
+        // SQLite opens what it may not write to as well, and fails later for other reasons.
+        if connection.is_readonly(MAIN_DB)? {
+            return Err(Problem::ReadOnly);
+        }
         connection.busy_timeout(self.busy)?;
         connection.pragma_update(None, "trusted_schema", false)?;
         connection.pragma_update(None, "cell_size_check", true)?;
@@ -204,7 +212,7 @@ impl StoreFile {
     }
 
     /// Renames the damaged file; the next request begins a new one.
-    fn set_aside(&mut self) -> Fault {
+    fn set_aside(&mut self) -> FileFault {
         if let Some(open) = self.open.take() {
             // Nothing more is written to it.
             let _ = open
@@ -212,7 +220,7 @@ impl StoreFile {
                 .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
             if Identity::of(&self.path) != Some(open.identity) {
                 let reason = "it was replaced by another, which the next request opens";
-                return Fault::new(StoreFault::Corrupt, reason);
+                return FileFault::new(StoreFault::Corrupt, reason);
             }
         }
         let time = self.clock.now().to_string().replace([':', '.'], "-");
@@ -224,7 +232,7 @@ impl StoreFile {
         let suffix = suffixes.skip_while(taken).next().unwrap_or_default();
         if let Err(error) = fs::rename(&self.path, self.beside(&suffix)) {
             let reason = format!("move it away, it cannot be renamed: {error}");
-            return Fault::new(StoreFault::Corrupt, reason);
+            return FileFault::new(StoreFault::Corrupt, reason);
         }
         for part in ["-wal", "-shm", "-journal"] {
             let _ = fs::rename(self.beside(part), self.beside(&format!("{suffix}{part}")));
@@ -232,7 +240,7 @@ impl StoreFile {
         let reason = format!(
             "it is now `*{suffix}`, and a new one is begun; `.recover` of sqlite3 reads it"
         );
-        Fault::new(StoreFault::Corrupt, reason)
+        FileFault::new(StoreFault::Corrupt, reason)
     }
 
     fn beside(&self, suffix: &str) -> PathBuf {
@@ -247,6 +255,7 @@ impl StoreFile {
 enum Problem {
     Refused(String),
     Damaged,
+    ReadOnly,
     Io(io::Error),
     Sqlite(rusqlite::Error),
 }
@@ -280,18 +289,18 @@ fn header(path: &Path) -> io::Result<Vec<u8>> {
     Ok(header)
 }
 
-fn kind(path: &Path) -> io::Result<Kind> {
+fn kind(path: &Path) -> io::Result<FileKind> {
     let header = header(path)?;
     let number = |at: usize| {
         let bytes = header.get(at..at + 4)?;
         bytes.try_into().ok().map(i32::from_be_bytes)
     };
     Ok(match (number(60), number(68)) {
-        _ if header.is_empty() => Kind::New,
-        _ if !header.starts_with(MAGIC) => Kind::Damaged,
-        (Some(format), Some(APPLICATION)) => Kind::Store { format },
-        (Some(_), Some(_)) => Kind::Foreign,
-        _ => Kind::Damaged,
+        _ if header.is_empty() => FileKind::New,
+        _ if !header.starts_with(MAGIC) => FileKind::Damaged,
+        (Some(format), Some(APPLICATION)) => FileKind::Store { format },
+        (Some(_), Some(_)) => FileKind::Foreign,
+        _ => FileKind::Damaged,
     })
 }
 

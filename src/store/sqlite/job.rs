@@ -4,7 +4,7 @@ use std::fmt;
 
 use futures_channel::oneshot;
 
-use super::failure::{Failure, Fault};
+use super::fault::{FileFault, JobError};
 use super::tables::Tables;
 use crate::error::Error;
 use crate::name::PipelineName;
@@ -17,7 +17,7 @@ pub(super) trait Job: fmt::Debug + Send {
     fn pipeline(&self) -> &PipelineName;
 
     /// Does the work within a transaction. It may run again if the transaction was not committed.
-    fn run(&mut self, tables: &Tables<'_>) -> Result<(), Failure>;
+    fn run(&mut self, tables: &Tables<'_>) -> Result<(), JobError>;
 
     /// The request cannot be done, though others of its transaction can.
     fn fail(&mut self, error: Error);
@@ -38,7 +38,7 @@ pub(super) struct Task<T, F> {
 impl<T, F> Task<T, F>
 where
     T: Send + 'static,
-    F: Fn(&Tables<'_>) -> Result<T, Failure> + Send + 'static,
+    F: Fn(&Tables<'_>) -> Result<T, JobError> + Send + 'static,
 {
     #[allow(
         clippy::new_ret_no_self,
@@ -64,7 +64,7 @@ where
 impl<T, F> Job for Task<T, F>
 where
     T: Send,
-    F: Fn(&Tables<'_>) -> Result<T, Failure> + Send,
+    F: Fn(&Tables<'_>) -> Result<T, JobError> + Send,
 {
     fn writes(&self) -> bool {
         self.writes
@@ -74,7 +74,7 @@ where
         &self.pipeline
     }
 
-    fn run(&mut self, tables: &Tables<'_>) -> Result<(), Failure> {
+    fn run(&mut self, tables: &Tables<'_>) -> Result<(), JobError> {
         self.done = Some(Ok((self.work)(tables)?));
         Ok(())
     }
@@ -105,7 +105,7 @@ impl<T, F> fmt::Debug for Task<T, F> {
 }
 
 /// Tells all of a transaction how it ended.
-pub(super) fn answer_all(jobs: Vec<Box<dyn Job>>, store: &str, end: Result<(), &Fault>) {
+pub(super) fn answer_all(jobs: Vec<Box<dyn Job>>, store: &str, end: Result<(), &FileFault>) {
     for job in jobs {
         job.answer(end.map_err(|fault| fault.error(store)));
     }

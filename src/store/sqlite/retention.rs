@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::settings::Settings;
+use super::settings::FileSettings;
 use crate::store::cut::Cut;
 use crate::time::{Timestamp, hours};
 
@@ -24,7 +24,7 @@ pub(super) struct Retention {
 }
 
 impl Retention {
-    pub(super) fn new(settings: &Settings, max_pages: u64) -> Self {
+    pub(super) fn new(settings: &FileSettings, max_pages: u64) -> Self {
         Self {
             facts: settings.facts,
             ended_rows: settings.ended_rows,

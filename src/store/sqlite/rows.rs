@@ -4,7 +4,7 @@ use rusqlite::{Connection, Params, Row};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::failure::Failure;
+use super::fault::JobError;
 use crate::error::{Error, StoreFault};
 use crate::pager::OutboxRow;
 use crate::store::batch::{Fact, Instance, Register, Slot};
@@ -14,42 +14,42 @@ use crate::time::Timestamp;
 const DEEPEST: usize = 120;
 
 /// SQLite's integers are signed.
-pub(super) fn integer(field: &'static str, number: u64) -> Result<i64, Failure> {
+pub(super) fn integer(field: &'static str, number: u64) -> Result<i64, JobError> {
     i64::try_from(number).map_err(|_| {
         let allowed = format!("at most {}", i64::MAX);
-        Failure::Refused(Error::invalid(field, number, allowed))
+        JobError::Refused(Error::invalid(field, number, allowed))
     })
 }
 
-pub(super) fn millis(at: Timestamp) -> Result<i64, Failure> {
+pub(super) fn millis(at: Timestamp) -> Result<i64, JobError> {
     integer("time in a store", at.as_millis())
 }
 
 /// A value as it is stored; an error if it could not be read again.
-pub(super) fn json(value: &Value) -> Result<String, Failure> {
+pub(super) fn json(value: &Value) -> Result<String, JobError> {
     if is_deeper(value, DEEPEST) {
         let refused = Error::invalid(
             "value in a store",
             "nested arrays and objects",
             "at most 120 levels",
         );
-        return Err(Failure::Refused(refused));
+        return Err(JobError::Refused(refused));
     }
     written(value)
 }
 
-fn written(value: &impl Serialize) -> Result<String, Failure> {
+fn written(value: &impl Serialize) -> Result<String, JobError> {
     serde_json::to_string(value)
-        .map_err(|error| Failure::Refused(Error::unreadable("store", error)))
+        .map_err(|error| JobError::Refused(Error::unreadable("store", error)))
 }
 
-pub(super) fn row_json(row: &OutboxRow) -> Result<String, Failure> {
+pub(super) fn row_json(row: &OutboxRow) -> Result<String, JobError> {
     let value = serde_json::to_value(row);
-    json(&value.map_err(|error| Failure::Refused(Error::unreadable("store", error)))?)
+    json(&value.map_err(|error| JobError::Refused(Error::unreadable("store", error)))?)
 }
 
 /// The word of a state, as it is in the row's JSON.
-pub(super) fn word(value: &impl Serialize) -> Result<String, Failure> {
+pub(super) fn word(value: &impl Serialize) -> Result<String, JobError> {
     Ok(written(value)?.trim_matches('"').to_owned())
 }
 
@@ -75,8 +75,8 @@ impl Reader<'_> {
         connection: &Connection,
         select: &str,
         params: impl Params,
-        read: impl Fn(&Self, &Row<'_>) -> Result<T, Failure>,
-    ) -> Result<Vec<T>, Failure> {
+        read: impl Fn(&Self, &Row<'_>) -> Result<T, JobError>,
+    ) -> Result<Vec<T>, JobError> {
         let mut statement = connection.prepare(select)?;
         let mut rows = statement.query(params)?;
         let mut found = Vec::new();
@@ -86,29 +86,33 @@ impl Reader<'_> {
         Ok(found)
     }
 
-    fn unreadable(&self, of: &str, reason: impl std::fmt::Display) -> Failure {
+    fn unreadable(&self, of: &str, reason: impl std::fmt::Display) -> JobError {
         let reason = format!(
             "{} `{of}` cannot be read, mend or delete its row: {reason}",
             self.what
         );
-        Failure::Refused(Error::store(self.store, StoreFault::Corrupt, reason))
+        JobError::Refused(Error::store(self.store, StoreFault::Corrupt, reason))
     }
 
-    fn number(&self, of: &str, row: &Row<'_>, column: &str) -> Result<u64, Failure> {
+    fn number(&self, of: &str, row: &Row<'_>, column: &str) -> Result<u64, JobError> {
         let number: i64 = row.get(column)?;
         u64::try_from(number).map_err(|_| self.unreadable(of, format_args!("{column} {number}")))
     }
 
-    fn at(&self, of: &str, row: &Row<'_>) -> Result<Timestamp, Failure> {
+    fn at(&self, of: &str, row: &Row<'_>) -> Result<Timestamp, JobError> {
         self.number(of, row, "at").map(Timestamp::from_millis)
     }
 
-    fn instance(&self, of: &str, row: &Row<'_>, column: &str) -> Result<Instance, Failure> {
+    fn instance(&self, of: &str, row: &Row<'_>, column: &str) -> Result<Instance, JobError> {
         let text: String = row.get(column)?;
         text.parse().map_err(|error| self.unreadable(of, error))
     }
 
-    fn value<T: serde::de::DeserializeOwned>(&self, of: &str, row: &Row<'_>) -> Result<T, Failure> {
+    fn value<T: serde::de::DeserializeOwned>(
+        &self,
+        of: &str,
+        row: &Row<'_>,
+    ) -> Result<T, JobError> {
         let text = row
             .get_ref("json")?
             .as_str()
@@ -116,7 +120,7 @@ impl Reader<'_> {
         serde_json::from_str(text).map_err(|error| self.unreadable(of, error))
     }
 
-    pub(super) fn register(&self, row: &Row<'_>) -> Result<Register, Failure> {
+    pub(super) fn register(&self, row: &Row<'_>) -> Result<Register, JobError> {
         let key: String = row.get("key")?;
         Ok(Register {
             owner: self.instance(&key, row, "owner")?,
@@ -127,7 +131,7 @@ impl Reader<'_> {
         })
     }
 
-    pub(super) fn fact(&self, row: &Row<'_>) -> Result<Fact, Failure> {
+    pub(super) fn fact(&self, row: &Row<'_>) -> Result<Fact, JobError> {
         let id: String = row.get("id")?;
         Ok(Fact {
             kind: row.get("kind")?,
@@ -137,7 +141,7 @@ impl Reader<'_> {
         })
     }
 
-    pub(super) fn slot(&self, row: &Row<'_>) -> Result<Slot, Failure> {
+    pub(super) fn slot(&self, row: &Row<'_>) -> Result<Slot, JobError> {
         let name: String = row.get("name")?;
         Ok(Slot {
             number: self.number(&name, row, "number")?,
@@ -148,7 +152,7 @@ impl Reader<'_> {
         })
     }
 
-    pub(super) fn outbox_row(&self, row: &Row<'_>) -> Result<OutboxRow, Failure> {
+    pub(super) fn outbox_row(&self, row: &Row<'_>) -> Result<OutboxRow, JobError> {
         let incident: String = row.get("incident")?;
         self.value(&incident, row)
     }

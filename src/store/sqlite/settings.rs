@@ -8,7 +8,7 @@ use crate::pipeline::clock::Clock;
 
 /// What the parts of a store are told.
 #[derive(Debug)]
-pub(super) struct Settings {
+pub(super) struct FileSettings {
     pub(super) path: PathBuf,
     pub(super) facts: Duration,
     pub(super) ended_rows: Duration,

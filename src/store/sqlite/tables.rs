@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
-use super::failure::Failure;
+use super::fault::JobError;
 use super::rows::{Reader, integer, json, millis, row_json, word};
 use crate::name::PipelineName;
 use crate::pager::OutboxRow;
@@ -41,7 +41,7 @@ pub(super) struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    pub(super) fn load(&self) -> Result<Stored, Failure> {
+    pub(super) fn load(&self) -> Result<Stored, JobError> {
         let pipeline = self.pipeline.as_str();
         let registers = self.reader("register").all(
             self.connection,
@@ -72,7 +72,7 @@ impl Tables<'_> {
         })
     }
 
-    pub(super) fn turn(&self, instance: Instance, batch: &Batch) -> Result<Batch, Failure> {
+    pub(super) fn turn(&self, instance: Instance, batch: &Batch) -> Result<Batch, JobError> {
         let mut next = self.position()?;
         self.write_registers(&batch.registers, &mut next)?;
         self.write_facts(&batch.facts, Some(instance), &mut next)?;
@@ -88,7 +88,7 @@ impl Tables<'_> {
         &self,
         facts: &[Fact],
         rows: &[OutboxRow],
-    ) -> Result<(Vec<bool>, Position), Failure> {
+    ) -> Result<(Vec<bool>, Position), JobError> {
         let mut next = self.position()?;
         let new = self.write_facts(facts, None, &mut next)?;
         self.write_rows(rows)?;
@@ -96,7 +96,7 @@ impl Tables<'_> {
         Ok((new, Position::new(integer_back(next))))
     }
 
-    pub(super) fn fact(&self, kind: &str, id: &str) -> Result<Option<Fact>, Failure> {
+    pub(super) fn fact(&self, kind: &str, id: &str) -> Result<Option<Fact>, JobError> {
         let mut found = self.reader("fact").all(
             self.connection,
             "SELECT * FROM fact WHERE pipeline = ?1 AND kind = ?2 AND id = ?3",
@@ -106,7 +106,7 @@ impl Tables<'_> {
         Ok(found.pop())
     }
 
-    pub(super) fn facts_after(&self, kind: &str, after: Position) -> Result<Vec<Fact>, Failure> {
+    pub(super) fn facts_after(&self, kind: &str, after: Position) -> Result<Vec<Fact>, JobError> {
         self.reader("fact").all(
             self.connection,
             "SELECT * FROM fact WHERE pipeline = ?1 AND kind = ?2 AND position > ?3 ORDER BY position",
@@ -116,7 +116,7 @@ impl Tables<'_> {
     }
 
     /// What others wrote after a position, and how the proposals were decided.
-    fn read(&self, instance: Instance, batch: &Batch) -> Result<Batch, Failure> {
+    fn read(&self, instance: Instance, batch: &Batch) -> Result<Batch, JobError> {
         let (pipeline, own) = (self.pipeline.as_str(), instance.to_string());
         let after = after_of(batch.position);
         let registers = self.reader("register").all(
@@ -166,7 +166,7 @@ impl Tables<'_> {
         })
     }
 
-    fn write_registers(&self, registers: &[Register], next: &mut i64) -> Result<(), Failure> {
+    fn write_registers(&self, registers: &[Register], next: &mut i64) -> Result<(), JobError> {
         let mut statement = self.connection.prepare(UPSERT_REGISTER)?;
         for register in registers {
             let written = statement.execute(params![
@@ -189,7 +189,7 @@ impl Tables<'_> {
         facts: &[Fact],
         writer: Option<Instance>,
         next: &mut i64,
-    ) -> Result<Vec<bool>, Failure> {
+    ) -> Result<Vec<bool>, JobError> {
         let mut statement = self.connection.prepare(INSERT_FACT)?;
         let writer = writer.map(|writer| writer.to_string());
         let mut new = Vec::with_capacity(facts.len());
@@ -209,7 +209,7 @@ impl Tables<'_> {
         Ok(new)
     }
 
-    fn write_slots(&self, slots: &[Slot], next: &mut i64) -> Result<(), Failure> {
+    fn write_slots(&self, slots: &[Slot], next: &mut i64) -> Result<(), JobError> {
         let mut statement = self.connection.prepare(INSERT_SLOT)?;
         for slot in slots {
             let written = statement.execute(params![
@@ -226,7 +226,7 @@ impl Tables<'_> {
         Ok(())
     }
 
-    fn write_rows(&self, rows: &[OutboxRow]) -> Result<(), Failure> {
+    fn write_rows(&self, rows: &[OutboxRow]) -> Result<(), JobError> {
         let mut statement = self.connection.prepare(UPSERT_ROW)?;
         for row in rows {
             statement.execute(params![
@@ -246,12 +246,12 @@ impl Tables<'_> {
     }
 
     /// The number of the latest write.
-    fn position(&self) -> Result<i64, Failure> {
+    fn position(&self) -> Result<i64, JobError> {
         let read = "SELECT value FROM meta WHERE name = 'position'";
         Ok(self.connection.query_row(read, [], |row| row.get(0))?)
     }
 
-    fn set_position(&self, position: i64) -> Result<(), Failure> {
+    fn set_position(&self, position: i64) -> Result<(), JobError> {
         let write = "UPDATE meta SET value = ?1 WHERE name = 'position' AND value <> ?1";
         self.connection.execute(write, [position])?;
         Ok(())

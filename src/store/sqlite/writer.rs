@@ -7,11 +7,11 @@ use std::sync::mpsc::Receiver;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
-use super::failure::{Failure, Fault};
+use super::fault::{FileFault, JobError};
 use super::file::StoreFile;
 use super::job::{Job, answer_all};
 use super::retention::Retention;
-use super::settings::Settings;
+use super::settings::FileSettings;
 use super::tables::Tables;
 use crate::error::{Error, StoreFault};
 use crate::pipeline::clock::Clock;
@@ -29,11 +29,11 @@ pub(super) struct Writer {
     clock: Arc<dyn Clock>,
     cut: Arc<Mutex<Cut>>,
     /// What opening the file found out, to be told to the first request.
-    untold: Option<Fault>,
+    untold: Option<FileFault>,
 }
 
 impl Writer {
-    pub(super) fn new(file: StoreFile, settings: Settings, cut: Arc<Mutex<Cut>>) -> Self {
+    pub(super) fn new(file: StoreFile, settings: FileSettings, cut: Arc<Mutex<Cut>>) -> Self {
         Self {
             retention: Retention::new(&settings, file.max_pages()),
             file,
@@ -94,7 +94,7 @@ impl Writer {
     }
 
     /// Does all with one transaction.
-    fn transact(&mut self, jobs: &mut [Box<dyn Job>], now: Timestamp) -> Result<(), Fault> {
+    fn transact(&mut self, jobs: &mut [Box<dyn Job>], now: Timestamp) -> Result<(), FileFault> {
         let store = self.file.name().to_owned();
         let connection = self.file.connect()?;
         let done = together(connection, jobs, &store, now);
@@ -120,7 +120,7 @@ impl Writer {
     }
 }
 
-fn is_full(end: &Result<(), Fault>) -> bool {
+fn is_full(end: &Result<(), FileFault>) -> bool {
     matches!(end, Err(fault) if fault.fault == StoreFault::Full)
 }
 
@@ -143,11 +143,11 @@ fn together(
         };
         match job.run(&tables) {
             Ok(()) => {}
-            Err(Failure::Refused(error)) => {
+            Err(JobError::Refused(error)) => {
                 connection.execute_batch("ROLLBACK TO request")?;
                 job.fail(error);
             }
-            Err(Failure::Sqlite(error)) => return Err(error),
+            Err(JobError::Sqlite(error)) => return Err(error),
         }
         connection.execute_batch("RELEASE request")?;
     }

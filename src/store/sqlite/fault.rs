@@ -7,14 +7,14 @@ use crate::error::{Error, StoreFault};
 
 /// Why a request failed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum JobError {
     /// SQLite could not do it.
     Sqlite(rusqlite::Error),
     /// What is to be written cannot be kept, or what was read is not what was written.
     Refused(Error),
 }
 
-impl From<rusqlite::Error> for Failure {
+impl From<rusqlite::Error> for JobError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
@@ -22,12 +22,12 @@ impl From<rusqlite::Error> for Failure {
 
 /// What is wrong with the file, for each request that it concerns.
 #[derive(Clone, Debug)]
-pub(super) struct Fault {
+pub(super) struct FileFault {
     pub(super) fault: StoreFault,
     pub(super) reason: String,
 }
 
-impl Fault {
+impl FileFault {
     pub(super) fn new(fault: StoreFault, reason: impl Into<String>) -> Self {
         Self {
             fault,
