@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -35,6 +36,9 @@ use writer::Writer;
 
 /// The most requests that wait for the thread.
 const WAITING: usize = 1_024;
+/// Longer than another process may hold the file, and well within the 30 seconds that Kubernetes
+/// gives a process to end.
+const WAIT_ON_DROP: Duration = Duration::from_secs(10);
 
 /// A store in one file, which survives the process and, where the disk keeps what it has confirmed,
 /// the machine. Any tool that reads SQLite reads it (feature `sqlite`; needs a C compiler to build).
@@ -65,7 +69,8 @@ const WAITING: usize = 1_024;
 ///
 /// # Dropping
 ///
-/// Dropping the store waits until all that was requested is written.
+/// Dropping the store waits until all that was requested is written, but not longer than 10 seconds;
+/// after that the thread goes on until it is done or the process ends.
 ///
 /// ```
 /// use fusebox::store::{SqliteStore, Store, conformance};
@@ -202,7 +207,6 @@ impl Store for SqliteStore {
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.jobs = None;
-        // The thread ends when it has written all; it never holds a handle.
-        let _ = self.ended.get_mut().recv();
+        let _ = self.ended.get_mut().recv_timeout(WAIT_ON_DROP);
     }
 }

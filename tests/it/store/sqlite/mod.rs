@@ -2,12 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
+use fusebox::clock::MockClock;
 use fusebox::name::PipelineName;
-use fusebox::store::{Fact, SqliteStore, Store, conformance};
+use fusebox::store::{Batch, Fact, Instance, Position, Register, SqliteStore, Store, conformance};
 use fusebox::{Error, ErrorKind, StoreFault, Timestamp};
 use serde_json::json;
 
 use super::wait;
+
+mod bounds;
+mod faults;
+mod formats;
+mod same;
+mod sharing;
+mod views;
 
 /// A folder of one test, removed at its end.
 struct Folder(PathBuf);
@@ -23,6 +31,12 @@ impl Folder {
 
     fn file(&self) -> PathBuf {
         self.0.join("store.db")
+    }
+
+    /// A store at noon.
+    fn store(&self) -> SqliteStore {
+        let builder = SqliteStore::builder(self.file());
+        builder.clock(MockClock::at(NOON)).open().unwrap()
     }
 
     /// The names of all that is in it.
@@ -55,6 +69,13 @@ fn append(store: &dyn Store, facts: Vec<Fact>) -> Result<Vec<bool>, Error> {
     wait(store.append(&invoices(), facts, Vec::new())).map(|(new, _)| new)
 }
 
+/// Registers of one process in one turn.
+fn turn(store: &dyn Store, registers: Vec<Register>) -> Result<Batch, Error> {
+    let mut batch = Batch::default();
+    batch.registers = registers;
+    wait(store.turn(&invoices(), Instance::new(1), batch))
+}
+
 fn has(store: &dyn Store, id: &str) -> bool {
     wait(store.fact(&invoices(), "feedback", id))
         .unwrap()
@@ -73,10 +94,14 @@ fn opened(path: &Path) -> rusqlite::Connection {
     rusqlite::Connection::open(path).unwrap()
 }
 
+fn refused(store: Result<SqliteStore, Error>, message: &str) {
+    assert_eq!(store.unwrap_err().to_string(), message);
+}
+
 #[test]
 fn the_store_in_a_file_does_what_every_store_must() {
     let folder = Folder::new("conformance");
-    let store = SqliteStore::open(folder.file()).unwrap();
+    let store = folder.store();
     wait(conformance(&store, "invoices", "contracts")).unwrap();
     wait(conformance(&store, "offers", "letters")).unwrap();
 }
@@ -94,15 +119,15 @@ fn the_bundled_sqlite_is_one_without_the_bug_of_the_write_ahead_log() {
 #[test]
 fn all_is_there_after_a_restart() {
     let folder = Folder::new("restart");
-    let store = SqliteStore::open(folder.file()).unwrap();
+    let store = folder.store();
     wait(conformance(&store, "invoices", "contracts")).unwrap();
     let before = wait(store.load(&invoices())).unwrap();
-    let facts = wait(store.facts_after(&invoices(), "feedback", Default::default())).unwrap();
+    let facts = wait(store.facts_after(&invoices(), "feedback", Position::START)).unwrap();
     drop(store);
     assert_eq!(folder.names(), ["store.db"], "the log is in the file");
-    let store = SqliteStore::open(folder.file()).unwrap();
+    let store = folder.store();
     assert_eq!(wait(store.load(&invoices())).unwrap(), before);
-    let again = wait(store.facts_after(&invoices(), "feedback", Default::default())).unwrap();
+    let again = wait(store.facts_after(&invoices(), "feedback", Position::START)).unwrap();
     assert_eq!(again, facts);
     assert_eq!(append(&store, vec![facts[0].clone()]).unwrap(), [false]);
     let position = wait(store.load(&invoices())).unwrap().position;
