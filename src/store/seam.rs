@@ -109,4 +109,8 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     ) -> Result<Vec<Fact>, Error> {
         (**self).facts_after(pipeline, kind, position).await
     }
+
+    fn take_cut(&self) -> Option<Cut> {
+        (**self).take_cut()
+    }
 }

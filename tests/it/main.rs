@@ -27,6 +27,7 @@ mod shadow;
 mod shadow_compare;
 #[cfg(feature = "report")]
 mod shadow_review;
+#[cfg(feature = "sqlite")]
 mod store;
 mod support;
 mod tokens;

@@ -18,7 +18,7 @@ WITH open AS (
         incident.value ->> '$.key' AS key,
         incident.value AS json
     FROM v_registers AS registers, json_each(registers.json, '$.open') AS incident
-    WHERE registers.key GLOB 'incidents/*'
+    WHERE registers.key GLOB 'incidents/*' AND incident.type = 'object'
 )
 SELECT
     open.pipeline,
@@ -126,6 +126,7 @@ document AS (
         ledger.name AS ledger,
         ledger.written
     FROM ledger, json_each(ledger.json, '$.open') AS call
+    WHERE call.type = 'object'
     UNION ALL
     SELECT
         ledger.pipeline,
@@ -137,6 +138,7 @@ document AS (
         ledger.name,
         ledger.written
     FROM ledger, json_each(ledger.json, '$.review') AS waiting
+    WHERE waiting.type = 'array'
 )
 SELECT
     pipeline,

@@ -2,8 +2,7 @@
 
 use fusebox::store::{Batch, Instance, Position, Store};
 
-use super::{Folder, append, fact, has, invoices};
-use crate::store::wait;
+use super::{Folder, append, fact, has, invoices, wait};
 
 #[test]
 fn two_handles_see_each_other_and_lose_nothing() {

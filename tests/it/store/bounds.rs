@@ -9,8 +9,7 @@ use fusebox::store::{Batch, Fact, Instance, Position, Register, Slot, SqliteStor
 use fusebox::{ErrorRateBreaker, Timestamp};
 use serde_json::json;
 
-use super::{Folder, NOON, append, fact, has, invoices, opened, refused, turn};
-use crate::store::wait;
+use super::{Folder, NOON, append, fact, has, invoices, opened, refused, turn, wait};
 use crate::support::Bench;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);

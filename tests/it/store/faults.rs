@@ -10,8 +10,7 @@ use fusebox::store::{Fact, Position, Register, SqliteStore, Store};
 use fusebox::{ErrorKind, StoreFault, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Folder, NOON, append, fact, fault, has, invoices, opened, turn};
-use crate::store::wait;
+use super::{Folder, NOON, append, fact, fault, has, invoices, opened, turn, wait};
 
 /// A store with much in it, whose pages from the second on hold nothing that makes sense.
 fn damaged(test: &str) -> (Folder, Vec<u8>) {

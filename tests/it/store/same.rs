@@ -8,8 +8,7 @@ use fusebox::{ErrorRateBreaker, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Folder, NOON};
-use crate::store::wait;
+use super::{Folder, NOON, wait};
 use crate::support::Bench;
 
 const PIPELINES: [&str; 3] = ["invoices", "' OR 1=1 --", "invoices\0"];
