@@ -24,7 +24,7 @@ const GROUPS: [(&str, &str); 8] = [
 const ALL_GROUPS: &str = include_str!("../../src/event/kind.rs");
 
 /// The events that open an incident.
-pub(crate) const OF_INCIDENTS: [&str; 34] = [
+pub(crate) const OF_INCIDENTS: [&str; 36] = [
     "abandoned_rate_exceeded",
     "acknowledgement_expired",
     "approval_needed",
@@ -45,6 +45,7 @@ pub(crate) const OF_INCIDENTS: [&str; 34] = [
     "no_tick",
     "nothing_comes_out",
     "overdue",
+    "pages_undelivered",
     "probes_failed",
     "prompt_cut",
     "review_capacity_reached",
@@ -55,6 +56,7 @@ pub(crate) const OF_INCIDENTS: [&str; 34] = [
     "silent",
     "sink_broken",
     "slow_drift",
+    "store_down",
     "throttled_rate_exceeded",
     "type_excluded",
     "urgent_failure",
@@ -429,6 +431,10 @@ fn pipeline() -> Vec<Value> {
         }),
         json!({ "event": "no_tick", "lasted": 300_001 }),
         json!({
+            "event": "pages_undelivered", "route": "on call", "pages": 2, "lasted": 125_000,
+            "reason": "answered 503: no\nthanks",
+        }),
+        json!({
             "event": "pin_lost", "document": "inv-1", "document_type": "invoice",
             "pinned_to": "v7", "version": "v8",
         }),
@@ -437,6 +443,10 @@ fn pipeline() -> Vec<Value> {
             "gaps": ["calls hang: no drill", "no sink reaches the operator"],
         })),
         json!({ "event": "sink_broken", "panics": 2 }),
+        json!({
+            "event": "store_down", "lasted": 12_000,
+            "reason": "store fusebox.db is full: no room on the disk",
+        }),
         would_act(json!("the previous version"), json!([])),
         would_act(
             Value::Null,

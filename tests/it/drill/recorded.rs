@@ -59,7 +59,7 @@ fn recorded(recording: &Recording) -> Traffic {
     Traffic::recorded(recording).unwrap()
 }
 
-fn with(diary: &Diary) -> impl Fn() -> Result<Builder, Error> {
+fn with(diary: &Diary) -> impl Fn() -> Result<Builder, Error> + use<> {
     let diary = diary.clone();
     move || Ok(Pipeline::builder(line_up()).guard(diary.clone()))
 }
