@@ -94,10 +94,10 @@ pub(super) fn timeline(row: &DetectionRow, guards: &[String], axis: &TimeAxis) -
                 @let bound = mark(axis.place(time), Shape::ByWindow);
                 (strip(&html! { "by arithmetic" }, Some(time), axis, &bound))
             }
-            (strip(&html! { "all guards" }, seen.time_to_page, axis, &marks(seen, axis)))
+            (strip(&html! { "all guards" }, paged(seen), axis, &marks(seen, axis)))
             @for (guard, alone) in guards.iter().zip(&row.alone) {
                 @let name = html! { (isolated(guard)) " alone" };
-                (strip(&name, alone.time_to_page, axis, &marks(alone, axis)))
+                (strip(&name, paged(alone), axis, &marks(alone, axis)))
             }
             (scale(axis))
         }
@@ -187,6 +187,11 @@ fn marks(seen: &Detection, axis: &TimeAxis) -> Markup {
             @for (place, shape) in marks.iter().rev() { (mark(*place, *shape)) }
         }
     }
+}
+
+/// When the first page came; a drill that proves nothing has none that counts.
+fn paged(seen: &Detection) -> Option<Duration> {
+    seen.time_to_page.filter(|_| seen.blind.is_none())
 }
 
 /// The time, and the guard that paged.
