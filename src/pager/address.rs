@@ -1,5 +1,7 @@
 //! Addresses: those that a request goes to, and those that a page shows.
 
+use std::fmt::Write;
+
 use super::secret::Secret;
 use crate::error::Error;
 
@@ -73,7 +75,8 @@ pub(super) fn link(text: &str) -> Option<String> {
         if is_kept {
             shown.push(char::from(byte));
         } else {
-            shown.push_str(&format!("%{byte:02X}"));
+            // A text takes all that is written.
+            let _ = write!(shown, "%{byte:02X}");
         }
     }
     (shown.len() <= LONGEST_LINK).then_some(shown)
