@@ -9,7 +9,7 @@ use fusebox::pager::{
     Form, NoAnswer, Notification, Pager, Post, PostAnswer, PostRequest, Route, Secret,
 };
 use fusebox::store::{Fact, SqliteStore};
-use fusebox::{Call, CanaryPolicy, ErrorRateBreaker, LineUp, Pipeline, RouteLedger, TokenBudget};
+use fusebox::{Call, CanaryPolicy, ErrorRateBreaker, LineUp, RouteLedger, TokenBudget};
 use serde_json::json;
 
 use super::{Folder, append, opened, wait};
@@ -175,7 +175,7 @@ fn commands_are_shown_with_who_and_why() {
     let kept = Kept::new("invoices", bench, &folder, Vec::new());
     for (mode, why) in [
         (BreakerMode::ObserveOnly, "a test"),
-        (BreakerMode::Automatic, "it is over"),
+        (BreakerMode::Enforce, "it is over"),
     ] {
         kept.bench.clock.advance(minutes(1));
         let seen = breaker.status().revision;
@@ -230,7 +230,7 @@ fn rollouts_are_shown_with_what_holds_them() {
     };
     let first = row("running", "not due", "-", "2026-03-13T21:01:00Z");
     assert_eq!(shown(&folder, select), [first]);
-    let seen = policy.status().unwrap().revision;
+    let seen = policy.status().revision;
     wait(kept.keeper.command(|| policy.pause(seen, "ada", "lunch"))).unwrap();
     kept.turn_after(minutes(1));
     let paused = row(
