@@ -10,6 +10,8 @@ use crate::time::{Timestamp, hours};
 
 /// How often it is looked whether something has expired.
 const EVERY: Duration = hours(1);
+/// A process that has not written a register for so long does not need it where there is no room.
+const LEFT_BEHIND: Duration = hours(24);
 /// The most rows of a table that go at once, so that no request waits long.
 const AT_ONCE: u16 = 10_000;
 
@@ -46,22 +48,18 @@ impl Retention {
         {
             return Ok(Cut::default());
         }
-        let before = |kept: Duration| {
-            let kept = u64::try_from(kept.as_millis()).unwrap_or(u64::MAX);
-            i64::try_from(now.as_millis().saturating_sub(kept)).unwrap_or(i64::MAX)
-        };
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let facts = transaction.execute(
             "DELETE FROM fact WHERE position IN (
                 SELECT position FROM fact WHERE at < ?1 ORDER BY at LIMIT ?2
             )",
-            params![before(self.facts), AT_ONCE],
+            params![before(now, self.facts), AT_ONCE],
         )?;
         let rows = transaction.execute(
             "DELETE FROM outbox WHERE rowid IN (
                 SELECT rowid FROM outbox WHERE state <> 'due' AND at < ?1 ORDER BY at LIMIT ?2
             )",
-            params![before(self.ended_rows), AT_ONCE],
+            params![before(now, self.ended_rows), AT_ONCE],
         )?;
         let slots = transaction.execute(
             "DELETE FROM slot WHERE rowid IN (
@@ -72,33 +70,35 @@ impl Retention {
             )",
             params![self.slots, AT_ONCE],
         )?;
-        let registers = transaction.execute(
-            "DELETE FROM register WHERE rowid IN (
-                SELECT rowid FROM (
-                    SELECT rowid, at, row_number() OVER (PARTITION BY pipeline, key ORDER BY at DESC) AS place
-                    FROM register
-                ) WHERE place > 2 AND at < ?1 LIMIT ?2
-            )",
-            params![before(self.facts), AT_ONCE],
-        )?;
+        let registers = left_behind(&transaction, before(now, self.facts))?;
         transaction.commit()?;
-        let gone = [facts, rows, slots, registers];
-        let is_done = gone.iter().all(|gone| *gone < usize::from(AT_ONCE));
+        let gone = [counted(facts), counted(rows), counted(slots), registers];
+        let is_done = gone.iter().all(|gone| *gone < u64::from(AT_ONCE));
         self.last = is_done.then_some(now);
         Ok(Cut {
-            expired: gone.iter().sum::<usize>().try_into().unwrap_or(u64::MAX),
+            expired: gone.iter().sum(),
             ..Cut::default()
         })
     }
 
-    /// Drops the oldest facts if the file is nearly full: above seven eighths of its pages, until
-    /// three quarters are left.
-    pub(super) fn make_room(&self, connection: &mut Connection) -> rusqlite::Result<Cut> {
+    /// If a request found no room, or the file is nearly full, above seven eighths of its pages,
+    /// drops registers that processes left behind, and then the oldest facts, until three quarters
+    /// are left.
+    pub(super) fn make_room(
+        &self,
+        connection: &mut Connection,
+        now: Timestamp,
+        was_full: bool,
+    ) -> rusqlite::Result<Cut> {
         let mut cut = Cut::default();
-        if used(connection)? <= self.max_pages / 8 * 7 {
+        let used_pages = used(connection)?;
+        let is_nearly_full = used_pages > self.max_pages / 8 * 7;
+        if !is_nearly_full && !(was_full && used_pages > self.max_pages / 4 * 3) {
             return Ok(cut);
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // A service that is deployed often leaves more of them than all facts take.
+        cut.expired = left_behind(&transaction, before(now, LEFT_BEHIND))?;
         while used(&transaction)? > self.max_pages / 4 * 3 {
             let (facts, until) = transaction.query_row(
                 "SELECT count(*), max(at) FROM (SELECT at FROM fact ORDER BY position LIMIT
@@ -118,6 +118,30 @@ impl Retention {
         transaction.commit()?;
         Ok(cut)
     }
+}
+
+/// Drops registers that were written before a time, but for two of each key.
+fn left_behind(connection: &Connection, before: i64) -> rusqlite::Result<u64> {
+    let gone = connection.execute(
+        "DELETE FROM register WHERE rowid IN (
+            SELECT rowid FROM (
+                SELECT rowid, at, row_number() OVER (PARTITION BY pipeline, key ORDER BY at DESC) AS place
+                FROM register
+            ) WHERE place > 2 AND at < ?1 LIMIT ?2
+        )",
+        params![before, AT_ONCE],
+    )?;
+    Ok(counted(gone))
+}
+
+/// The moment before which something has been kept long enough.
+fn before(now: Timestamp, kept: Duration) -> i64 {
+    let kept = u64::try_from(kept.as_millis()).unwrap_or(u64::MAX);
+    i64::try_from(now.as_millis().saturating_sub(kept)).unwrap_or(i64::MAX)
+}
+
+fn counted(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
 }
 
 /// The pages that hold something.

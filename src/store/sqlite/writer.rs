@@ -77,7 +77,7 @@ impl Writer {
             Some(fault) => Err(fault),
             None => self.transact(&mut jobs, now),
         };
-        if is_full(&end) && self.upkeep(now) {
+        if is_full(&end) && self.upkeep(now, true) {
             end = self.transact(&mut jobs, now);
         }
         // One that finds no room must not spoil the others.
@@ -90,7 +90,9 @@ impl Writer {
         } else {
             answer_all(jobs, self.file.name(), end.as_ref().map(|()| ()));
         }
-        self.upkeep(now);
+        if end.is_ok() || is_full(&end) {
+            self.upkeep(now, false);
+        }
     }
 
     /// Does all with one transaction.
@@ -104,19 +106,29 @@ impl Writer {
         done.map_err(|error| self.file.fault(&error))
     }
 
-    /// Drops what must go; whether anything did. What fails here fails the next request too, or is
-    /// tried again after it.
-    fn upkeep(&mut self, now: Timestamp) -> bool {
-        let Ok(connection) = self.file.connect() else {
-            return false;
+    /// Drops what must go; whether anything did. What fails here is tried again after the next
+    /// request.
+    fn upkeep(&mut self, now: Timestamp, was_full: bool) -> bool {
+        let dropped = self.file.connect().map(|connection| {
+            let room = self.retention.make_room(connection, now, was_full);
+            room.and_then(|room| Ok((room, self.retention.expire(connection, now)?)))
+        });
+        let fault = match dropped {
+            Ok(Ok((room, expired))) => {
+                let mut cut = self.cut.lock();
+                cut.early += room.early;
+                cut.until = cut.until.max(room.until);
+                cut.expired += room.expired + expired.expired;
+                return room.early + room.expired + expired.expired > 0;
+            }
+            Ok(Err(error)) => self.file.fault(&error),
+            Err(fault) => fault,
         };
-        let room = self.retention.make_room(connection).unwrap_or_default();
-        let expired = self.retention.expire(connection, now).unwrap_or_default();
-        let mut cut = self.cut.lock();
-        cut.early += room.early;
-        cut.until = cut.until.max(room.until);
-        cut.expired += expired.expired;
-        room.early + expired.expired > 0
+        // The file was renamed, and nobody was told.
+        if fault.fault == StoreFault::Corrupt {
+            self.untold = Some(fault);
+        }
+        false
     }
 }
 

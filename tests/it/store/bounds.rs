@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fusebox::clock::MockClock;
+use fusebox::clock::{Clock, MockClock};
 use fusebox::name::RouteName;
 use fusebox::pager::{Notification, OutboxRow, RowState};
 use fusebox::store::{Batch, Fact, Instance, Position, Register, Slot, SqliteStore, Store};
@@ -158,6 +158,28 @@ fn a_full_file_drops_its_oldest_facts_and_says_so() {
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .unwrap();
     assert_eq!(check, "ok");
+}
+
+/// Each deployment leaves some: they go before anything that a person reported.
+#[test]
+fn a_full_file_drops_what_old_processes_left_before_any_fact() {
+    let folder = Folder::new("left-behind");
+    let clock = MockClock::at(NOON);
+    let builder = SqliteStore::builder(folder.file()).max_bytes(1 << 20);
+    let store = builder.clock(clock.clone()).open().unwrap();
+    append(&store, vec![fact("a")]).unwrap();
+    for owner in 1..=40 {
+        clock.advance(12 * Duration::from_secs(3_600));
+        let value = json!("x".repeat(80_000));
+        let register = Register::new(Instance::new(owner), "guard/a", 1, clock.now(), value);
+        turn(&store, vec![register]).unwrap();
+    }
+    assert!(has(&store, "a"));
+    let cut = store.take_cut().unwrap();
+    assert_eq!(cut.early, 0);
+    let left = wait(store.load(&invoices())).unwrap().registers;
+    assert_eq!(cut.expired + left.len() as u64, 40);
+    assert_eq!(left.last().unwrap().owner, Instance::new(40));
 }
 
 #[test]
