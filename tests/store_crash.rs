@@ -154,8 +154,9 @@ fn check(
 ) {
     let store = SqliteStore::open(file).unwrap();
     let (loaded, found) = run(async {
-        let found = store.facts_after(&invoices(), "feedback", Position::START);
-        (store.load(&invoices()).await.unwrap(), found.await.unwrap())
+        let pipeline = invoices();
+        let found = store.facts_after(&pipeline, "feedback", Position::START);
+        (store.load(&pipeline).await.unwrap(), found.await.unwrap())
     });
     drop(store);
     let connection = rusqlite::Connection::open(file).unwrap();

@@ -102,7 +102,10 @@ impl StoreFile {
 
     /// The connection, to the file that the path leads to now.
     pub(super) fn connect(&mut self) -> Result<&mut Connection, FileFault> {
-        let is_same = |open: &OpenFile| Identity::of(&self.path) == Some(open.identity);
+        let is_same = |open: &OpenFile| {
+            let format = pragma(&open.connection, "user_version");
+            Identity::of(&self.path) == Some(open.identity) && format == Ok(FORMAT)
+        };
         match self.open.take().filter(is_same) {
             Some(open) => Ok(&mut self.open.insert(open).connection),
             None => self.open_anew(),
@@ -304,13 +307,14 @@ fn kind(path: &Path) -> io::Result<FileKind> {
     })
 }
 
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i32> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
 /// Makes the tables of a new file. Before the write-ahead log is switched on, so that the file itself
 /// says from its first moment what it is.
 fn make(connection: &mut Connection) -> Result<(), Problem> {
-    let read = |connection: &Connection, pragma| {
-        connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0))
-    };
-    if read(connection, "application_id")? == 0 {
+    if pragma(connection, "application_id")? == 0 {
         let making = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
         let tables = making.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
         let tables: i64 = tables?;
@@ -321,10 +325,10 @@ fn make(connection: &mut Connection) -> Result<(), Problem> {
         }
         making.commit()?;
     }
-    if read(connection, "application_id")? != APPLICATION {
+    if pragma(connection, "application_id")? != APPLICATION {
         return Err(Problem::foreign());
     }
-    match read(connection, "user_version")? {
+    match pragma(connection, "user_version")? {
         FORMAT => Ok(()),
         format => Err(Problem::unknown(format)),
     }

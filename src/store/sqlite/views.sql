@@ -41,7 +41,7 @@ SELECT
             AND row.json ->> '$.accepted_at' IS NOT NULL
     ) AS told,
     (
-        SELECT group_concat(row.route || ' after ' || row.attempts || ' tries', ', ')
+        SELECT group_concat(row.route || ' (tries: ' || row.attempts || ')', ', ')
         FROM outbox AS row
         WHERE row.pipeline = open.pipeline AND row.incident = open.key AND row.action = 'trigger'
             AND row.json ->> '$.accepted_at' IS NULL

@@ -100,6 +100,8 @@ fn open_incidents_are_shown_with_who_was_told() {
     let select = "SELECT pipeline, since, severity, told, not_told, guard, version, incident FROM v_incidents";
     assert_eq!(shown(&folder, select), Vec::<Vec<String>>::new());
     kept.bench.fail(5);
+    // How a delivery went is written with the next turn.
+    kept.turn_after(minutes(1));
     kept.turn_after(minutes(1));
     kept.turn_after(minutes(1));
     let row = [
@@ -107,7 +109,7 @@ fn open_incidents_are_shown_with_who_was_told() {
         "2026-03-13T21:00:00Z",
         "page",
         "on call at 2026-03-13T21:01:00Z",
-        "chat after 2 tries",
+        "chat (tries: 2)",
         "error-rate",
         "v7",
         "error-rate/failing/v7/1",
@@ -138,13 +140,13 @@ fn open_incidents_are_shown_with_who_was_told() {
 fn what_an_earlier_process_left_is_not_shown() {
     let folder = Folder::new("v-earlier");
     let (bench, _) = with_breaker();
-    let kept = Kept::new("invoices", bench, &folder, Vec::new());
+    let kept = Kept::new("invoices", bench, &folder, vec!["on call", "chat"]);
     kept.bench.fail(5);
     kept.turn_after(minutes(1));
     drop(kept);
     let (bench, breaker) = with_breaker();
     bench.clock.advance(minutes(10));
-    let kept = Kept::new("invoices", bench, &folder, Vec::new());
+    let kept = Kept::new("invoices", bench, &folder, vec!["on call", "chat"]);
     kept.turn_after(minutes(1));
     let incident = "SELECT incident FROM v_incidents";
     assert_eq!(
