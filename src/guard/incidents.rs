@@ -38,7 +38,7 @@ const MOST_HISTORIES: usize = 1_000;
 /// only for what is new in it or worse; what it has paged for already comes as a warning, and ends
 /// only after 24 hours. So what comes and goes does not page each time.
 #[derive(Debug, Default)]
-pub struct Incidents(Mutex<Register>);
+pub struct Incidents(Mutex<IncidentRegister>);
 
 impl Incidents {
     /// No incident is open.
@@ -52,23 +52,23 @@ impl Incidents {
         register.open.iter().map(|open| open.shown(guard)).collect()
     }
 
-    pub(crate) fn stored(&self) -> Register {
+    pub(crate) fn stored(&self) -> IncidentRegister {
         self.0.lock().clone()
     }
 
-    pub(crate) fn restore(&self, register: Register) {
+    pub(crate) fn restore(&self, register: IncidentRegister) {
         *self.0.lock() = register;
     }
 
     /// Runs a step; what it tells is left before another thread's step begins.
-    pub(super) fn with<T>(&self, step: impl FnOnce(&mut Register) -> T) -> T {
+    pub(super) fn with<T>(&self, step: impl FnOnce(&mut IncidentRegister) -> T) -> T {
         step(&mut self.0.lock())
     }
 }
 
 /// The open incidents, and how often there were such.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Register {
+pub(crate) struct IncidentRegister {
     open: Vec<Incident>,
     histories: VecDeque<History>,
     /// When the guard last paged, oldest first, at most [`OFTEN`].
@@ -82,7 +82,7 @@ fn first_tick() -> u64 {
     1
 }
 
-impl Default for Register {
+impl Default for IncidentRegister {
     fn default() -> Self {
         Self {
             open: Vec::new(),
@@ -144,7 +144,7 @@ impl End {
     }
 }
 
-impl Register {
+impl IncidentRegister {
     /// Something happened.
     pub(super) fn happened(
         &mut self,

@@ -44,6 +44,8 @@ struct Outgoing {
     /// When requests of each route were sent, within the time of the budget.
     sent: BTreeMap<RouteName, VecDeque<Timestamp>>,
     beaten_at: Option<Timestamp>,
+    /// Whether this process has tried: that nobody tried while none ran says nothing of a route.
+    has_tried: bool,
 }
 
 /// Pages that a route does not take.
@@ -127,6 +129,9 @@ impl Courier {
     /// The routes on which a page has waited for too long.
     pub(super) fn stuck(&self, now: Timestamp) -> Vec<Stuck> {
         let outbox = self.outbox.lock();
+        if !outbox.has_tried {
+            return Vec::new();
+        }
         let mut by_route: BTreeMap<&RouteName, Stuck> = BTreeMap::new();
         for row in outbox.rows.values() {
             let is_page = row.notification.action == Action::Trigger;
@@ -169,6 +174,7 @@ impl Courier {
         loop {
             let claimed = self.claim(routes, now());
             if claimed.is_empty() {
+                self.outbox.lock().has_tried = true;
                 return;
             }
             join_all(claimed.into_iter().map(|claimed| claimed.send(post, &now))).await;

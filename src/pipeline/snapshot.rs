@@ -8,7 +8,7 @@ use serde_json::{Value, to_value};
 use super::versions::KnownVersions;
 use crate::error::Error;
 use crate::format::Format;
-use crate::guard::{Register, State};
+use crate::guard::{IncidentRegister, State};
 use crate::time::Timestamp;
 
 /// The end of the year 9999, the last time that can be printed. What is later was not written in
@@ -32,7 +32,7 @@ pub struct Snapshot {
     guards: BTreeMap<String, State>,
     /// By guard.
     #[serde(default)]
-    incidents: BTreeMap<String, Register>,
+    incidents: BTreeMap<String, IncidentRegister>,
     #[serde(default)]
     versions: KnownVersions,
 }
@@ -52,11 +52,11 @@ impl Snapshot {
         self.guards.insert(guard.to_owned(), state);
     }
 
-    pub(super) fn insert_incidents(&mut self, guard: &str, incidents: Register) {
+    pub(super) fn insert_incidents(&mut self, guard: &str, incidents: IncidentRegister) {
         self.incidents.insert(guard.to_owned(), incidents);
     }
 
-    pub(super) fn incidents(&self, guard: &str) -> Option<&Register> {
+    pub(super) fn incidents(&self, guard: &str) -> Option<&IncidentRegister> {
         self.incidents.get(guard)
     }
 
@@ -91,7 +91,7 @@ impl Snapshot {
             if let Some(name) = key.strip_prefix(GUARD) {
                 snapshot.insert(name, State::deserialize(value).map_err(unreadable)?);
             } else if let Some(name) = key.strip_prefix(INCIDENTS) {
-                let open = Register::deserialize(value).map_err(unreadable)?;
+                let open = IncidentRegister::deserialize(value).map_err(unreadable)?;
                 snapshot.insert_incidents(name, open);
             } else if key == VERSIONS {
                 snapshot.versions = KnownVersions::deserialize(value).map_err(unreadable)?;
