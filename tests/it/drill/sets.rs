@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use fusebox::drill::{DetectionMatrix, DrillSet, Fault, Traffic};
+use fusebox::drill::{DetectionMatrix, DrillSet, Fault, IncidentMoment, Traffic};
 use fusebox::event::IncidentChange;
 use fusebox::pipeline::Builder;
 use fusebox::{
-    Confidence, ConfidenceDriftMonitor, DocumentType, Error, ErrorRateBreaker, FailureKind, Guard,
-    Pipeline, Ratio, RouteLedger, Severity,
+    Confidence, ConfidenceDriftMonitor, DocumentType, Drill, Error, ErrorRateBreaker, FailureKind,
+    Guard, Pipeline, Ratio, RouteLedger, Severity,
 };
 use serde_json::{Value, json};
 
@@ -104,6 +104,43 @@ fn a_matrix_keeps_what_incidents_did_after_the_fault() {
         .map(|seen| seen.moments.is_empty())
         .collect();
     assert_eq!(alone, [true, false, true]);
+}
+
+/// Confidences that are all alike are a warning after 15 minutes, which ends when none came for four
+/// hours: the outage brings that about, and it tells nobody of the outage.
+#[test]
+fn what_was_wrong_before_the_fault_is_no_moment_of_it() {
+    let production = || {
+        Ok(Pipeline::builder(line_up())
+            .guard(ErrorRateBreaker::default())
+            .guard(ConfidenceDriftMonitor::default()))
+    };
+    let all_fail = Fault::fail(FailureKind::ServerError);
+    let matrix = set(production)
+        .watching(minutes(300))
+        .healthy(minutes(360))
+        .fault("all calls fail", all_fail.clone())
+        .run()
+        .unwrap();
+    let of_drift = |moment: &IncidentMoment| moment.guard == "confidence-drift";
+    let moments = &matrix.rows()[0].together.moments;
+    assert!(
+        !moments.is_empty() && !moments.iter().any(of_drift),
+        "{moments:?}"
+    );
+
+    let report = Drill::new(production)
+        .traffic(Traffic::of("invoice", 600).unwrap())
+        .fault(minutes(60), all_fail)
+        .run_for(minutes(360))
+        .unwrap();
+    let mut changes = report
+        .events()
+        .filter(|event| event.guard == "confidence-drift");
+    assert!(
+        changes.any(|event| event.kind.name() == "incident_resolved"),
+        "it did end"
+    );
 }
 
 #[test]
