@@ -131,7 +131,7 @@ impl Server {
         let mut told = told.expect("a notification").unwrap();
         let status = told["status"].as_str().unwrap().to_owned();
         let alerts = told["alerts"].as_array_mut().unwrap();
-        (status, alerts.drain(..).collect())
+        (status, std::mem::take(alerts))
     }
 
     fn sender(&self) -> Sender {

@@ -109,8 +109,8 @@ pub(super) fn of_pagerduty(path: &str, body: &[u8]) -> Wrong {
     }
     let event = read(body, &mut wrong);
     let any = regex::Regex::new("").unwrap();
-    let is_key = |key: &&str| key.len() == 32 && key.bytes().all(|b| b.is_ascii_alphanumeric());
-    if event["routing_key"].as_str().filter(is_key).is_none() {
+    let is_key = |key: &str| key.len() == 32 && key.bytes().all(|b| b.is_ascii_alphanumeric());
+    if !event["routing_key"].as_str().is_some_and(is_key) {
         wrong.push("routing_key has not 32 characters".to_owned());
     }
     match path {
