@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::event::PipelineEvent;
 use crate::guard::Trouble;
 use crate::name::{PipelineName, RouteName};
-use crate::pager::{Post, Route, reconcile};
+use crate::pager::{PagerRoute, Post, reconcile};
 use crate::pipeline::Pipeline;
 use crate::store::{Batch, Instance, Store};
 use crate::time::{Timestamp, hours};
@@ -70,7 +70,7 @@ struct Inner {
     pipeline: Pipeline,
     instance: Instance,
     store: Box<dyn Store>,
-    routes: Vec<Route>,
+    routes: Vec<PagerRoute>,
     post: Option<Box<dyn Post>>,
     /// The commands of people, which are facts.
     journal: Arc<Journal>,

@@ -30,7 +30,7 @@ pub use outbox_row::{OutboxRow, RowState};
 pub use pagerduty::PagerDuty;
 pub use post::{NoAnswer, Post, PostAnswer, PostRequest};
 pub use reconcile::reconcile;
-pub use route::Route;
+pub use route::PagerRoute;
 pub use seam::{Form, Pager, PagerReply};
 pub use secret::Secret;
 #[cfg(feature = "webhook")]

@@ -14,7 +14,7 @@ use super::written::Written;
 use super::{Inner, Keeper};
 use crate::error::Error;
 use crate::name::PipelineName;
-use crate::pager::{Post, Route, Secret};
+use crate::pager::{PagerRoute, Post, Secret};
 use crate::pipeline::Pipeline;
 use crate::store::{Instance, Store};
 
@@ -44,7 +44,7 @@ pub struct KeeperBuilder {
     name: PipelineName,
     pipeline: Pipeline,
     store: Option<Box<dyn Store>>,
-    routes: Vec<Route>,
+    routes: Vec<PagerRoute>,
     post: Option<Box<dyn Post>>,
     heartbeat: Option<Secret>,
     wait_on_close: Duration,
@@ -58,7 +58,7 @@ impl KeeperBuilder {
     }
 
     /// Adds a way to tell people.
-    pub fn route(mut self, route: Route) -> Self {
+    pub fn route(mut self, route: PagerRoute) -> Self {
         self.routes.push(route);
         self
     }
@@ -130,7 +130,7 @@ impl KeeperBuilder {
                 return Err(Error::invalid("route", route.name(), allowed));
             }
         }
-        if !self.routes.is_empty() && self.routes.iter().all(Route::is_backup) {
+        if !self.routes.is_empty() && self.routes.iter().all(PagerRoute::is_backup) {
             let allowed = "at least one route that is no backup";
             return Err(Error::invalid("routes", "backups only", allowed));
         }

@@ -10,8 +10,8 @@ use serde_json::json;
 use crate::event::{EventKind, IncidentKey, OpenIncident, Severity};
 use crate::name::{PipelineName, RouteName};
 use crate::pager::{
-    Action, Form, NoAnswer, Notification, OutboxRow, PagerReply, Post, PostAnswer, PostRequest,
-    Route, RowKey, RowState, Secret,
+    Action, Form, NoAnswer, Notification, OutboxRow, PagerReply, PagerRoute, Post, PostAnswer,
+    PostRequest, RowKey, RowState, Secret,
 };
 use crate::time::{Timestamp, minutes};
 
@@ -64,7 +64,7 @@ struct InFlight<'a> {
     /// Whether an earlier try may have arrived.
     may_have_arrived: bool,
     request: Option<PostRequest>,
-    route: &'a Route,
+    route: &'a PagerRoute,
 }
 
 impl Courier {
@@ -162,7 +162,7 @@ impl Courier {
     /// Sends what is due, until nothing is or the budget of a route is spent.
     pub(super) async fn deliver(
         &self,
-        routes: &[Route],
+        routes: &[PagerRoute],
         post: &dyn Post,
         now: impl Fn() -> Timestamp,
     ) {
@@ -198,7 +198,7 @@ impl Courier {
     }
 
     /// Takes what is due, the most urgent first.
-    fn claim<'a>(&'a self, routes: &'a [Route], now: Timestamp) -> Vec<InFlight<'a>> {
+    fn claim<'a>(&'a self, routes: &'a [PagerRoute], now: Timestamp) -> Vec<InFlight<'a>> {
         let mut outbox = self.outbox.lock();
         let mut due: Vec<RowKey> = outbox.sendable(now);
         due.sort_by_key(|key| outbox.rows.get(key).map(OutboxRow::order));
@@ -237,7 +237,7 @@ impl Courier {
     /// Opens and ends an incident on each route.
     pub(super) async fn test(
         pipeline: &PipelineName,
-        routes: &[Route],
+        routes: &[PagerRoute],
         post: Option<&dyn Post>,
         now: Timestamp,
     ) -> Vec<(RouteName, Result<(), String>)> {

@@ -63,10 +63,10 @@ const OWN_LABELS: [&str; 6] = [
 /// In a cluster, send to every member, each a route of its own: members do not pass alerts on.
 ///
 /// ```
-/// use fusebox::pager::{Alertmanager, Route};
+/// use fusebox::pager::{Alertmanager, PagerRoute};
 ///
 /// let alertmanager = Alertmanager::new("http://alertmanager:9093")?.with_label("team", "documents")?;
-/// let route = Route::new("alertmanager", alertmanager)?.with_warnings();
+/// let route = PagerRoute::new("alertmanager", alertmanager)?.with_warnings();
 /// # Ok::<(), fusebox::Error>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -43,10 +43,10 @@ const KEY_LENGTH: usize = 32;
 /// a service, end its alerts there by hand.
 ///
 /// ```
-/// use fusebox::pager::{PagerDuty, Route};
+/// use fusebox::pager::{PagerDuty, PagerRoute};
 ///
 /// let key = std::env::var("PAGERDUTY_ROUTING_KEY").unwrap_or("0".repeat(32));
-/// let route = Route::new("on-call", PagerDuty::new(key)?.in_eu())?.with_warnings();
+/// let route = PagerRoute::new("on-call", PagerDuty::new(key)?.in_eu())?.with_warnings();
 /// # Ok::<(), fusebox::Error>(())
 /// ```
 ///

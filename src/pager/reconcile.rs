@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::notification::{Action, Notification};
 use super::outbox_row::{OutboxRow, RowKey, RowState};
-use super::route::Route;
+use super::route::PagerRoute;
 use crate::event::OpenIncident;
 use crate::name::{PipelineName, RouteName};
 use crate::time::Timestamp;
@@ -23,7 +23,7 @@ pub fn reconcile<'a>(
     pipeline: &PipelineName,
     open: &[OpenIncident],
     rows: impl IntoIterator<Item = &'a OutboxRow>,
-    routes: &[Route],
+    routes: &[PagerRoute],
     now: Timestamp,
 ) -> Vec<OutboxRow> {
     let rows: BTreeMap<RowKey, &OutboxRow> = rows.into_iter().map(|row| (row.key(), row)).collect();
@@ -46,7 +46,7 @@ fn triggers(
     pipeline: &PipelineName,
     incident: &OpenIncident,
     rows: &BTreeMap<RowKey, &OutboxRow>,
-    routes: &[Route],
+    routes: &[PagerRoute],
     now: Timestamp,
 ) -> Vec<OutboxRow> {
     let told = routes.iter().filter(|route| route.tells(incident.severity));
@@ -87,7 +87,7 @@ fn triggers(
 }
 
 /// Whether its pager forgets an incident that it was told long ago.
-fn is_forgotten(row: &OutboxRow, route: &Route, now: Timestamp) -> bool {
+fn is_forgotten(row: &OutboxRow, route: &PagerRoute, now: Timestamp) -> bool {
     let every = route.pager().repeats_every();
     let accepted_at = row.accepted_at.filter(|_| row.state == RowState::Accepted);
     every

@@ -17,14 +17,14 @@ const BACKUP_AFTER: Duration = minutes(1);
 /// Each route is told of every page, unless it is a [backup](Self::backup). Its name stands in
 /// stored rows and errors, in place of addresses and keys.
 #[derive(Clone, Debug)]
-pub struct Route {
+pub struct PagerRoute {
     name: RouteName,
     pager: Arc<dyn Pager>,
     severity: Severity,
     backup_after: Option<Duration>,
 }
 
-impl Route {
+impl PagerRoute {
     /// A route that is told of every page. An error if the name is empty.
     pub fn new(name: impl AsRef<str>, pager: impl Pager + 'static) -> Result<Self, Error> {
         Ok(Self {

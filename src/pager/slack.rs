@@ -29,10 +29,10 @@ const LONGEST_SECTION: usize = 3_000;
 /// channel. Slack takes about one message a second and answers 429 with `Retry-After` to more.
 ///
 /// ```
-/// use fusebox::pager::{Route, Slack};
+/// use fusebox::pager::{PagerRoute, Slack};
 ///
 /// # let address = "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX";
-/// let route = Route::new("channel", Slack::new(address)?)?.with_warnings().backup();
+/// let route = PagerRoute::new("channel", Slack::new(address)?)?.with_warnings().backup();
 /// # Ok::<(), fusebox::Error>(())
 /// ```
 ///

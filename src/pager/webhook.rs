@@ -55,10 +55,10 @@ use crate::time::Timestamp;
 /// webhooks, so theirs are examples in other languages.
 ///
 /// ```
-/// use fusebox::pager::{Route, Webhook};
+/// use fusebox::pager::{PagerRoute, Webhook};
 ///
 /// let webhook = Webhook::new("https://alarms.example/fusebox", "a key of your own, long enough")?;
-/// let route = Route::new("alarms", webhook)?;
+/// let route = PagerRoute::new("alarms", webhook)?;
 /// # Ok::<(), fusebox::Error>(())
 /// ```
 #[derive(Clone, Debug)]

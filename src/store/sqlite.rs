@@ -153,7 +153,8 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn load(&self, pipeline: &PipelineName) -> Result<Stored, Error> {
-        self.ask(pipeline, false, |tables| tables.load()).await
+        let load = |tables: &Tables<'_>| tables.load();
+        self.ask(pipeline, false, load).await
     }
 
     async fn turn(

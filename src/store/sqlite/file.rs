@@ -227,12 +227,12 @@ impl StoreFile {
             }
         }
         let time = self.clock.now().to_string().replace([':', '.'], "-");
-        let taken = |suffix: &String| self.beside(suffix).exists();
-        let suffixes = (1..).map(|n| match n {
+        let is_free = |suffix: &String| !self.beside(suffix).exists();
+        let mut suffixes = (1..).map(|n| match n {
             1 => format!(".corrupt-{time}"),
             _ => format!(".corrupt-{time}-{n}"),
         });
-        let suffix = suffixes.skip_while(taken).next().unwrap_or_default();
+        let suffix = suffixes.find(is_free).unwrap_or_default();
         if let Err(error) = fs::rename(&self.path, self.beside(&suffix)) {
             let reason = format!("move it away, it cannot be renamed: {error}");
             return FileFault::new(StoreFault::Corrupt, reason);

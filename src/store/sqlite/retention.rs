@@ -93,7 +93,8 @@ impl Retention {
         let mut cut = Cut::default();
         let used_pages = used(connection)?;
         let is_nearly_full = used_pages > self.max_pages / 8 * 7;
-        if !is_nearly_full && !(was_full && used_pages > self.max_pages / 4 * 3) {
+        let is_short = was_full && used_pages > self.max_pages / 4 * 3;
+        if !is_nearly_full && !is_short {
             return Ok(cut);
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

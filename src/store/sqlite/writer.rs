@@ -85,10 +85,10 @@ impl Writer {
             for job in jobs {
                 let mut alone = vec![job];
                 let end = self.transact(&mut alone, now);
-                answer_all(alone, self.file.name(), end.as_ref().map(|()| ()));
+                answer_all(alone, self.file.name(), end.as_ref().copied());
             }
         } else {
-            answer_all(jobs, self.file.name(), end.as_ref().map(|()| ()));
+            answer_all(jobs, self.file.name(), end.as_ref().copied());
         }
         if end.is_ok() || is_full(&end) {
             self.upkeep(now, false);

@@ -10,7 +10,7 @@ use fusebox::clock::MockClock;
 use fusebox::keeper::{Keeper, KeeperBuilder};
 use fusebox::name::PipelineName;
 use fusebox::pager::{
-    Action, Form, NoAnswer, Notification, Pager, Post, PostAnswer, PostRequest, Route, Secret,
+    Action, Form, NoAnswer, Notification, Pager, PagerRoute, Post, PostAnswer, PostRequest, Secret,
 };
 use fusebox::store::{Fact, MemoryStore, Position, Store};
 use fusebox::{Call, ErrorRateBreaker, FailureKind, Pipeline, Report, Ticket, Timestamp};
@@ -169,7 +169,9 @@ impl World {
 
     /// A process with a breaker and one route.
     fn process(&self) -> Process {
-        self.process_with(|keeper| keeper.route(Route::new("on call", Plain("pager")).unwrap()))
+        self.process_with(|keeper| {
+            keeper.route(PagerRoute::new("on call", Plain("pager")).unwrap())
+        })
     }
 
     fn process_with(&self, routes: impl FnOnce(KeeperBuilder) -> KeeperBuilder) -> Process {

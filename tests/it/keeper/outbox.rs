@@ -12,8 +12,8 @@ use crate::support::{minutes, seconds};
 const FAILING: &str = "trigger error-rate/failing/v7/1";
 
 fn two_routes(keeper: KeeperBuilder) -> KeeperBuilder {
-    let chat = Route::new("chat", Plain("chat")).unwrap();
-    let pager = Route::new("on call", Plain("pager")).unwrap();
+    let chat = PagerRoute::new("chat", Plain("chat")).unwrap();
+    let pager = PagerRoute::new("on call", Plain("pager")).unwrap();
     keeper.route(pager).route(chat.backup())
 }
 
@@ -156,7 +156,7 @@ fn a_route_gets_at_most_sixty_requests_a_minute() {
         .clock(world.clock.clone())
         .build()
         .unwrap();
-    let route = Route::new("on call", Plain("pager")).unwrap();
+    let route = PagerRoute::new("on call", Plain("pager")).unwrap();
     let builder = Keeper::builder("invoices", &pipeline).unwrap();
     let builder = builder
         .store(Arc::clone(&world.store))

@@ -70,7 +70,7 @@ fn a_keeper_refuses_what_cannot_work() {
         let builder = Pipeline::builder(line_up()).clock(world.clock.clone());
         builder.guard(ErrorRateBreaker::default()).build().unwrap()
     };
-    let route = || Route::new("on call", Plain("pager")).unwrap();
+    let route = || PagerRoute::new("on call", Plain("pager")).unwrap();
     let refused = |builder: KeeperBuilder| wait(builder.start()).unwrap_err().to_string();
     let builder = || Keeper::builder("invoices", &pipeline()).unwrap();
     let kept = || builder().store(MemoryStore::new());

@@ -1,4 +1,4 @@
-use fusebox::pager::{NoAnswer, OutboxRow, Route, Secret, reconcile};
+use fusebox::pager::{NoAnswer, OutboxRow, PagerRoute, Secret, reconcile};
 
 use super::*;
 
@@ -33,16 +33,16 @@ fn neither_pagers_nor_requests_nor_routes_show_a_secret() {
     }
     shows_none(&format!(
         "{:?}",
-        Route::new("on-call", pagerduty()).unwrap()
+        PagerRoute::new("on-call", pagerduty()).unwrap()
     ));
 }
 
 #[test]
 fn rows_have_the_name_of_the_route_and_no_secret() {
     let routes = [
-        Route::new("on-call", pagerduty()).unwrap(),
-        Route::new("channel", slack()).unwrap(),
-        Route::new("alerts", alertmanager()).unwrap(),
+        PagerRoute::new("on-call", pagerduty()).unwrap(),
+        PagerRoute::new("channel", slack()).unwrap(),
+        PagerRoute::new("alerts", alertmanager()).unwrap(),
     ];
     let none: [&OutboxRow; 0] = [];
     let rows = reconcile(&invoices(), &[failing()], none, &routes, EVENING);

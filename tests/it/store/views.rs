@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use fusebox::breaker::BreakerMode;
 use fusebox::keeper::Keeper;
 use fusebox::pager::{
-    Form, NoAnswer, Notification, Pager, Post, PostAnswer, PostRequest, Route, Secret,
+    Form, NoAnswer, Notification, Pager, PagerRoute, Post, PostAnswer, PostRequest, Secret,
 };
 use fusebox::store::{Fact, SqliteStore};
 use fusebox::{Call, CanaryPolicy, ErrorRateBreaker, LineUp, RouteLedger, TokenBudget};
@@ -53,8 +53,8 @@ impl Kept {
             .unwrap()
             .store(Arc::clone(&store))
             .post(Network(Arc::new(Mutex::new(answer))))
-            .route(Route::new("on call", Plain("on call")).unwrap())
-            .route(Route::new("chat", Plain("chat")).unwrap());
+            .route(PagerRoute::new("on call", Plain("on call")).unwrap())
+            .route(PagerRoute::new("chat", Plain("chat")).unwrap());
         let keeper = wait(keeper.start()).unwrap();
         Self {
             bench,
@@ -157,7 +157,7 @@ fn what_an_earlier_process_left_is_not_shown() {
     let seen = breaker.status().revision;
     wait(
         kept.keeper
-            .command(|| breaker.rearm(&crate::support::v7(), seen, "ada", "mended")),
+            .command(|| breaker.rearm(crate::support::v7(), seen, "ada", "mended")),
     )
     .unwrap();
     kept.turn_after(minutes(1));
