@@ -8,6 +8,8 @@ use crate::adapters::report::ticks::ticks;
 const EVEN: u64 = 760;
 /// The whole width.
 const WIDTH: u64 = 1_000;
+/// The longest time that is shown, in seconds: some 300 years, which no drill takes.
+const LONGEST: u64 = 10_000_000_000;
 
 /// A scale from the fault to the last time that is shown. It is even up to a little after the limit;
 /// what comes later is compressed, so that minutes can be told apart in a drill of many hours.
@@ -21,9 +23,9 @@ pub(super) struct TimeAxis {
 
 impl TimeAxis {
     pub(super) fn new(limit: Duration, end: Duration) -> Self {
-        let limit = limit.as_secs();
-        let past_limit = limit.saturating_add(limit / 3).max(60);
-        let end = end.as_secs().max(past_limit);
+        let limit = limit.as_secs().min(LONGEST);
+        let past_limit = (limit + limit / 3).max(60);
+        let end = end.as_secs().min(LONGEST).max(past_limit);
         let is_folded = end / 2 > past_limit;
         let even = if is_folded { past_limit } else { end };
         Self { limit, even, end }
