@@ -71,14 +71,17 @@
 //! - [`tokens`]: token counts, counters, the parts of a prompt, the catalogue of models;
 //! - [`failure`]: kinds of failure, and what an API's error means;
 //! - [`event`] and [`sink`]: what guards report, and where it goes;
-//! - [`drill`]: fire drills, and replays of recorded history; [`clock`]: sources of time; [`name`]: ids and names;
+//! - [`keeper`], [`store`] and [`pager`]: state that survives the process, and pages that arrive;
+//! - [`drill`]: fire drills, and replays of recorded history; [`clock`]: sources of time; [`name`]:
+//!   ids and names;
 //! - [`documentation`]: architecture, design, glossary, traces, changelog.
 //!
 //! # What it does not do
 //!
-//! fusebox makes no calls, retries nothing, stores no documents, needs no runtime, and starts no
-//! threads but the one of a [`sink::background`] and that of a `store::SqliteStore`. It cannot tell whether an answer is right: it
-//! relies on confidences, on comparisons, and on the corrections of reviewers.
+//! fusebox makes no calls to models and retries none, stores no documents, needs no runtime, and
+//! starts no threads but the one of a [`sink::background`] and that of a `store::SqliteStore`. It
+//! cannot tell whether an answer is right: it relies on confidences, on comparisons, and on the
+//! corrections of reviewers.
 //!
 //! # Features
 //!
@@ -91,7 +94,8 @@
 //!   `report::DriftTimeline`; the page of a shadow run's review, `report::ReviewReport`; and the page
 //!   of which fault is known after which time, `report::DetectionReport`.
 //! - `sqlite`: a store in one file, `store::SqliteStore`; building it needs a C compiler.
-//! - `tokio`: [`Pipeline::run`] counts texts of more than 64 KB on tokio's blocking pool.
+//! - `tokio`: [`Pipeline::run`] counts texts of more than 64 KB on tokio's blocking pool, and
+//!   `Keeper::run` is the loop of a service.
 //! - `webhook`: a pager that posts signed JSON to a program of your own, `pager::Webhook`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -13,7 +13,7 @@ use fusebox::{Call, CanaryPolicy, ErrorRateBreaker, LineUp, RouteLedger, TokenBu
 use serde_json::json;
 
 use super::{Folder, append, opened, wait};
-use crate::support::{Bench, EVENING, line_up, minutes, version};
+use crate::support::{Bench, EVENING, line_up, minutes, seconds, version};
 
 #[derive(Debug)]
 struct Plain(&'static str);
@@ -102,8 +102,8 @@ fn open_incidents_are_shown_with_who_was_told() {
     kept.bench.fail(5);
     // How a delivery went is written with the next turn.
     kept.turn_after(minutes(1));
-    kept.turn_after(minutes(1));
-    kept.turn_after(minutes(1));
+    kept.turn_after(seconds(30));
+    kept.turn_after(seconds(1));
     let row = [
         "invoices",
         "2026-03-13T21:00:00Z",
