@@ -1,5 +1,7 @@
 //! Pages over HTTP, to a PagerDuty with its real rules and to servers that fail.
 
+use std::time::Duration;
+
 use fusebox::pager::{NoAnswer, Pager, PagerReply, Post, Secret};
 use fusebox::reqwest::ReqwestPost;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,7 +1,5 @@
 //! What pagers are told, and whether they take it.
 
-use std::time::Duration;
-
 use fusebox::event::OpenIncident;
 use fusebox::name::PipelineName;
 use fusebox::pager::{

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use fusebox::pager::{BadSignature, Pager, Secret, Webhook, verify_signature};
 
 use super::*;
