@@ -24,7 +24,7 @@ use crate::pager::{PagerRoute, Post, reconcile};
 use crate::pipeline::Pipeline;
 use crate::store::{Batch, Instance, Store};
 use crate::time::{Timestamp, hours};
-use courier::Courier;
+use courier::{Courier, Stuck};
 use feedback::Waiting;
 use journal::Journal;
 use written::Written;
@@ -87,6 +87,7 @@ struct Inner {
     wait_on_close: Duration,
 }
 
+#[derive(Clone)]
 struct StoreFailure {
     since: Timestamp,
     reason: String,
@@ -183,23 +184,30 @@ impl Keeper {
     pub(super) fn tick(&self) {
         let inner = &self.0;
         let now = self.now();
-        if let Some(failure) = &*inner.store_failure.lock() {
-            let lasted = now.since(failure.since);
+        // Not under its lock: a sink may report feedback, which takes it.
+        let failure = inner.store_failure.lock().clone();
+        if let Some(StoreFailure { since, reason }) = failure {
+            let lasted = now.since(since);
             if lasted >= STORE_FAILS_FOR {
-                let reason = failure.reason.clone();
                 let wrong = PipelineEvent::StoreDown { lasted, reason };
                 inner.pipeline.still(&trouble("store-down"), wrong);
             }
         }
         for stuck in inner.courier.stuck(now) {
-            let about = trouble("pages-undelivered").about(stuck.route.as_str());
+            let Stuck {
+                route,
+                pages,
+                lasted,
+                reason,
+            } = stuck;
             let wrong = PipelineEvent::PagesUndelivered {
-                route: stuck.route.clone(),
-                pages: stuck.pages,
-                lasted: stuck.lasted,
-                reason: stuck.reason.clone(),
+                route: route.clone(),
+                pages,
+                lasted,
+                reason,
             };
-            inner.pipeline.still(&about, wrong);
+            let trouble = trouble("pages-undelivered");
+            inner.pipeline.still(&trouble.about(route.as_str()), wrong);
         }
         inner.pipeline.tick();
     }
@@ -217,8 +225,8 @@ impl Keeper {
         let inner = &self.0;
         let now = self.now();
         // Before anything fails: no page waits for the store. And before the state is copied: a row
-        // may be older than the state that it is stored with, and
-        // the next turn makes it anew. The other way round, a row could be of no incident.
+        // may be older than the state that it is stored with, and the next turn makes it anew. The
+        // other way round, a row could be of no incident.
         let open = inner.pipeline.incidents();
         let name = &inner.name;
         let is_new = inner

@@ -15,8 +15,8 @@ const BEAT: Duration = Duration::from_millis(250);
 const TICK_EACH: u32 = 4;
 
 impl Keeper {
-    /// The one line that a service spawns, on tokio with its timer: turns until `shutdown` is ready, then
-    /// [closes](Self::close). The answer is the number of calls that were still open then.
+    /// The one line that a service spawns, on tokio with its timer: turns until `shutdown` is ready,
+    /// then [closes](Self::close). The answer is the number of calls that were still open then.
     ///
     /// What has changed is written within a quarter of a second where it is urgent (an incident, a
     /// command, a page) and every five seconds otherwise. A pager that does not answer holds up no

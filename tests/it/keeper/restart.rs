@@ -1,11 +1,13 @@
 //! A process that is killed, and the next one.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fusebox::breaker::BreakerMode;
 use fusebox::call::Signal;
 use fusebox::guard::{Cx, State};
 use fusebox::{Error, ErrorKind, Feedback, Field, Guard, StoreFault};
+use futures_util::FutureExt;
 
 use super::*;
 use crate::support::{minutes, seconds};
@@ -226,6 +228,45 @@ fn a_store_that_fails_is_one_incident_and_nothing_is_lost() {
     }
     assert_eq!(process.open(), ["error-rate/failing/v7/1"]);
     assert_eq!(world.service.open("pager"), ["error-rate/failing/v7/1"]);
+}
+
+/// In a tick the keeper says what is wrong with its store, and sinks may call back.
+#[test]
+fn a_sink_may_report_feedback_when_it_is_told_that_the_store_is_down() {
+    let world = World::new();
+    let keeper: Arc<OnceLock<(Keeper, Ticket)>> = Arc::default();
+    let reports = Arc::clone(&keeper);
+    let sink = fusebox::sink::from_fn(move |event| {
+        if let Some((keeper, ticket)) = reports.get() {
+            if event.kind.name() == "store_down" {
+                let reported = keeper.feedback(ticket, Feedback::Reviewed).now_or_never();
+                assert!(reported.unwrap().is_err());
+            }
+        }
+    });
+    let pipeline = Pipeline::builder(line_up())
+        .guard(ErrorRateBreaker::default())
+        .sink(sink)
+        .clock(world.clock.clone())
+        .build()
+        .unwrap();
+    let permit = pipeline.admit(&Call::new("inv-1", "invoice").unwrap());
+    let settlement = permit.permit().unwrap().answer(Report::new());
+    let builder = Keeper::builder("invoices", &pipeline).unwrap();
+    let started = wait(builder.store(Arc::clone(&world.store)).start()).unwrap();
+    let ticket = settlement.ticket().clone();
+    keeper.set((started.clone(), ticket)).unwrap();
+    world
+        .store
+        .fail(StoreFault::Busy, "held by another process");
+    for _ in 0..20 {
+        world.clock.advance(seconds(1));
+        let _ = wait(started.turn());
+    }
+    assert_eq!(pipeline.sink_panics(), 0);
+    world.store.repair();
+    wait(started.turn()).unwrap();
+    assert_eq!(world.facts("feedback").len(), 1);
 }
 
 #[test]
