@@ -251,7 +251,7 @@ impl Courier {
                 let (Some(request), Some(post)) = (request, post) else {
                     continue;
                 };
-                result = result.and(match post.post(request).await {
+                result = result.and(match posted(post, request).await {
                     Ok(answer) if route.pager().reply(&answer) == PagerReply::Accepted => Ok(()),
                     Ok(answer) => Err(refused(&answer)),
                     Err(no_answer) => Err(no_answer.to_string()),
@@ -326,7 +326,7 @@ impl Outgoing {
 impl InFlight<'_> {
     async fn send(mut self, post: &dyn Post, now: &impl Fn() -> Timestamp) {
         let result = match self.request.take() {
-            Some(request) => post.post(request).await.map(Some),
+            Some(request) => posted(post, request).await.map(Some),
             None => Ok(None),
         };
         self.end(result, now());
@@ -352,6 +352,18 @@ impl InFlight<'_> {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.courier.outbox.lock().in_flight.remove(&self.key);
+    }
+}
+
+/// Sends a request. What comes back is kept and shown, so without the request's secrets, even where
+/// a server repeats them.
+async fn posted(post: &dyn Post, request: PostRequest) -> Result<PostAnswer, NoAnswer> {
+    match post.post(request.clone()).await {
+        Ok(answer) => Ok(PostAnswer {
+            body: request.redact(&answer.body),
+            ..answer
+        }),
+        Err(no_answer) => Err(NoAnswer::new(request.redact(&no_answer.to_string()))),
     }
 }
 

@@ -214,6 +214,44 @@ fn a_test_says_of_each_route_whether_it_works() {
     assert!(process.open().is_empty());
 }
 
+/// A network whose servers and errors repeat the address, which is the secret of some pagers.
+#[derive(Debug)]
+struct Repeats {
+    answers: bool,
+}
+
+#[async_trait]
+impl Post for Repeats {
+    async fn post(&self, request: PostRequest) -> Result<PostAnswer, NoAnswer> {
+        let said = format!("cannot POST {}", request.url.reveal());
+        if self.answers {
+            return Ok(PostAnswer::new(404).with_body(said));
+        }
+        Err(NoAnswer::new(said))
+    }
+}
+
+#[test]
+fn what_is_kept_of_an_answer_has_no_secret_whoever_sends() {
+    const ADDRESS: &str = "https://hooks.example.com/T000/secret-of-the-channel";
+    for answers in [true, false] {
+        let world = World::new();
+        let process = world.process_with(|keeper| {
+            let route = PagerRoute::new("chat", Plain(ADDRESS)).unwrap();
+            keeper.post(Repeats { answers }).route(route)
+        });
+        let tested = format!("{:?}", wait(process.keeper.test_routes()));
+        process.fail();
+        process.turn();
+        process.turn_after(seconds(1));
+        let rows = serde_json::to_string(&world.store.rows(&World::name())).unwrap();
+        for kept in [tested, rows] {
+            assert!(kept.contains("cannot POST (secret)"), "{kept}");
+            assert!(!kept.contains("secret-of-the-channel"), "{kept}");
+        }
+    }
+}
+
 /// What can happen to a process and its pager.
 #[derive(Clone, Copy, Debug)]
 enum Happens {
