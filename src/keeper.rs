@@ -41,9 +41,10 @@ const STORE_FAILS_FOR: Duration = Duration::from_secs(10);
 /// service spawns one loop ([`run`](Self::run), feature `tokio`) that does it several times a
 /// second.
 ///
-/// After a crash, [`start`](KeeperBuilder::start) brings back the state of every guard as of the
-/// last five seconds, every incident, every command, every correction that was reported through
-/// [`feedback`](Self::feedback), and every page that was not delivered.
+/// After a crash, [`start`](KeeperBuilder::start) brings back what the last turn wrote: the state of
+/// every guard, at most five seconds old where turns come, the open incidents, and every page that
+/// was not delivered. What came through [`feedback`](Self::feedback) and [`command`](Self::command)
+/// was written before these returned, so all of it comes back.
 ///
 /// ```
 /// use fusebox::keeper::Keeper;

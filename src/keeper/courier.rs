@@ -7,7 +7,6 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use serde_json::json;
 
-use crate::event::{EventKind, IncidentKey, OpenIncident, Severity};
 use crate::name::{PipelineName, RouteName};
 use crate::pager::{
     Action, Form, NoAnswer, Notification, OutboxRow, PagerReply, PagerRoute, Post, PostAnswer,
@@ -241,7 +240,7 @@ impl Courier {
         post: Option<&dyn Post>,
         now: Timestamp,
     ) -> Vec<(RouteName, Result<(), String>)> {
-        let trigger = Notification::triggered(pipeline, &self_test(now));
+        let trigger = Notification::of_test(pipeline, now);
         let resolve = trigger.ended(Action::Resolve, now);
         let mut results = Vec::new();
         for route in routes {
@@ -280,9 +279,12 @@ impl Outgoing {
     /// What is due and may go: an end not before the answer to its beginning.
     fn sendable(&self, now: Timestamp) -> Vec<RowKey> {
         let due = self.rows.iter().filter(|(key, row)| {
-            let (incident, route, _) = key;
-            let beginning = (incident.clone(), route.clone(), Action::Trigger);
-            row.is_due(now) && !self.in_flight.contains(key) && !self.in_flight.contains(&beginning)
+            let is_free = || {
+                let (incident, route, _) = *key;
+                let beginning = (incident.clone(), route.clone(), Action::Trigger);
+                !self.in_flight.contains(*key) && !self.in_flight.contains(&beginning)
+            };
+            row.is_due(now) && is_free()
         });
         due.map(|(key, _)| key.clone()).collect()
     }
@@ -369,23 +371,4 @@ async fn posted(post: &dyn Post, request: PostRequest) -> Result<PostAnswer, NoA
 
 fn refused(answer: &PostAnswer) -> String {
     format!("answered {}: {}", answer.status, answer.body)
-}
-
-fn self_test(now: Timestamp) -> OpenIncident {
-    let message = "a test of the way to you: nothing is wrong, and it ends by itself";
-    OpenIncident {
-        key: IncidentKey::new("pipeline", "self-test", None, 1),
-        guard: "pipeline".to_owned(),
-        version: None,
-        since: now,
-        told_at: now,
-        severity: Severity::Page,
-        things: 1,
-        well_since: None,
-        summary: message.to_owned(),
-        evidence: EventKind::custom("self_test", message),
-        done_already: "nothing".to_owned(),
-        ends_when: "its end arrives, at once".to_owned(),
-        undo: "nothing to do".to_owned(),
-    }
 }

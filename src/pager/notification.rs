@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::line::cut;
 use crate::event::{EventKind, IncidentKey, OpenIncident, Severity};
 use crate::name::{PipelineName, VersionId};
 use crate::time::Timestamp;
@@ -103,6 +104,27 @@ impl Notification {
         }
     }
 
+    /// That nothing is wrong: an incident that is opened to see that it arrives.
+    pub(crate) fn of_test(pipeline: &PipelineName, at: Timestamp) -> Self {
+        let message = "a test of the way to you: nothing is wrong, and it ends by itself";
+        let open = OpenIncident {
+            key: IncidentKey::new("pipeline", "self-test", None, 1),
+            guard: "pipeline".to_owned(),
+            version: None,
+            since: at,
+            told_at: at,
+            severity: Severity::Page,
+            things: 1,
+            well_since: None,
+            summary: message.to_owned(),
+            evidence: EventKind::custom("self_test", message),
+            done_already: "nothing".to_owned(),
+            ends_when: "its end arrives, at once".to_owned(),
+            undo: "nothing to do".to_owned(),
+        };
+        Self::triggered(pipeline, &open)
+    }
+
     /// That the same incident is over.
     pub fn ended(&self, action: Action, at: Timestamp) -> Self {
         Self {
@@ -121,13 +143,7 @@ impl Notification {
 
 /// At most 200 characters, in one line.
 fn summary(pipeline: &PipelineName, text: &str) -> String {
-    let line = format!("{pipeline}: {text}");
-    let mut shown: String = line.chars().take(LONGEST_SUMMARY).collect();
-    if line.chars().nth(LONGEST_SUMMARY).is_some() {
-        shown.pop();
-        shown.push('…');
-    }
-    shown
+    cut(&format!("{pipeline}: {text}"), LONGEST_SUMMARY)
 }
 
 fn evidence(kind: &EventKind) -> Map<String, Value> {

@@ -177,7 +177,7 @@ impl OutboxRow {
             }
             PagerReply::Refused => {
                 self.is_minimal = true;
-                self.last_error = Some(error.chars().take(LONGEST_ERROR).collect());
+                self.note(error);
                 self.due_at = now;
             }
         }
@@ -196,9 +196,13 @@ impl OutboxRow {
         }
     }
 
+    fn note(&mut self, error: &str) {
+        self.last_error = Some(error.chars().take(LONGEST_ERROR).collect());
+    }
+
     fn try_later(&mut self, wait: Option<Duration>, error: &str, now: Timestamp) {
         self.attempts = self.attempts.saturating_add(1);
-        self.last_error = Some(error.chars().take(LONGEST_ERROR).collect());
+        self.note(error);
         self.due_at = now + schedule::wait(self.attempts, wait, &self.id());
         let is_end = self.notification.action != Action::Trigger;
         if self.state == RowState::Due && is_end && now.since(self.due_since) >= TRIED_FOR {

@@ -5,7 +5,6 @@ use serde_json::json;
 use super::batch::{Batch, Fact, Instance, Position, Register, Slot};
 use super::seam::Store;
 use crate::error::Error;
-use crate::event::{EventKind, IncidentKey, OpenIncident, Severity};
 use crate::name::{PipelineName, RouteName};
 use crate::pager::{Notification, OutboxRow, RowState};
 use crate::time::Timestamp;
@@ -146,22 +145,7 @@ async fn slots(store: &dyn Store, pipeline: &PipelineName) -> Result<(), Error> 
 }
 
 async fn rows(store: &dyn Store, pipeline: &PipelineName) -> Result<(), Error> {
-    let incident = OpenIncident {
-        key: IncidentKey::new("guard", "broken", None, 1),
-        guard: "guard".to_owned(),
-        version: None,
-        since: NOON,
-        told_at: NOON,
-        severity: Severity::Page,
-        things: 1,
-        well_since: None,
-        summary: "it is broken".to_owned(),
-        evidence: EventKind::custom("broken", "it is broken"),
-        done_already: "nothing".to_owned(),
-        ends_when: "it is whole".to_owned(),
-        undo: "mend it".to_owned(),
-    };
-    let notification = Notification::triggered(pipeline, &incident);
+    let notification = Notification::of_test(pipeline, NOON);
     let mut row = OutboxRow::due(RouteName::new("pager")?, notification, NOON);
     store
         .append(pipeline, Vec::new(), vec![row.clone()])

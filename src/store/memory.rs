@@ -27,11 +27,10 @@ struct Contents {
 struct Shelf {
     position: u64,
     registers: BTreeMap<(Instance, String), (u64, Register)>,
-    facts: BTreeMap<(String, String), (u64, Fact)>,
+    /// With the process that wrote it, where that is known.
+    facts: BTreeMap<(String, String), (u64, Option<Instance>, Fact)>,
     slots: BTreeMap<(String, u64), (u64, Slot)>,
     rows: BTreeMap<RowKey, OutboxRow>,
-    /// Who wrote the fact at a position.
-    writers: BTreeMap<u64, Instance>,
 }
 
 impl MemoryStore {
@@ -85,8 +84,7 @@ impl Shelf {
             return false;
         }
         let position = self.next();
-        self.writers.extend(by.map(|by| (position, by)));
-        self.facts.insert(key, (position, fact));
+        self.facts.insert(key, (position, by, fact));
         true
     }
 
@@ -123,15 +121,16 @@ impl Shelf {
             .registers
             .values()
             .filter(|(position, register)| is_new(*position) && register.owner != instance);
-        let facts = self.facts.values().filter(|(position, _)| {
-            is_new(*position) && self.writers.get(position) != Some(&instance)
-        });
+        let facts = self
+            .facts
+            .values()
+            .filter(|(position, by, _)| is_new(*position) && *by != Some(instance));
         let slots = self.slots.iter().filter(|(key, (position, slot))| {
             is_new(*position) && slot.by != instance || proposed.contains(key)
         });
         Batch {
             registers: registers.map(|(_, register)| register.clone()).collect(),
-            facts: facts.map(|(_, fact)| fact.clone()).collect(),
+            facts: facts.map(|(.., fact)| fact.clone()).collect(),
             slots: slots.map(|(_, (_, slot))| slot.clone()).collect(),
             rows: Vec::new(),
             position: Position::new(self.position),
@@ -197,7 +196,7 @@ impl Store for MemoryStore {
     ) -> Result<Option<Fact>, Error> {
         self.with(pipeline, |shelf| {
             let key = (kind.to_owned(), id.to_owned());
-            shelf.facts.get(&key).map(|(_, fact)| fact.clone())
+            shelf.facts.get(&key).map(|(.., fact)| fact.clone())
         })
     }
 
@@ -210,10 +209,10 @@ impl Store for MemoryStore {
         self.with(pipeline, |shelf| {
             let of_kind = shelf.facts.values();
             let mut found: Vec<_> = of_kind
-                .filter(|(at, fact)| fact.kind == kind && *at > position.number())
+                .filter(|(at, _, fact)| fact.kind == kind && *at > position.number())
                 .collect();
-            found.sort_by_key(|(at, _)| *at);
-            found.into_iter().map(|(_, fact)| fact.clone()).collect()
+            found.sort_by_key(|(at, ..)| *at);
+            found.into_iter().map(|(.., fact)| fact.clone()).collect()
         })
     }
 }
