@@ -109,13 +109,15 @@ fn a_row_that_somebody_spoilt_is_named_and_spoils_no_other() {
     let person = opened(&folder.file());
     let written = person.execute("UPDATE fact SET json = 'no json' WHERE id = 'a'", []);
     assert!(written.unwrap_err().to_string().contains("CHECK"));
+    turn(&store, vec![register("guard/a", 1, 1)]).unwrap();
     person
-        .execute("UPDATE fact SET at = -1 WHERE id = 'a'", [])
+        .execute("UPDATE register SET owner = 'nobody'", [])
         .unwrap();
-    let error = wait(store.fact(&invoices(), "feedback", "a")).unwrap_err();
+    let error = wait(store.load(&invoices())).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "store store.db is corrupt: fact `a` cannot be read, mend or delete its row: at -1"
+        "store store.db is corrupt: register `guard/a` cannot be read, mend or delete its row: \
+         instance: got `nobody`, expected 16 hexadecimal digits"
     );
     assert!(has(&store, "b"));
     assert_eq!(
