@@ -24,9 +24,9 @@ impl SqliteStore {
     /// Opens the file, and makes it if there is none; its folder must exist. Starts the thread.
     ///
     /// It waits for the disk. An error when the file was written by another version of fusebox or
-    /// another program, or cannot be opened or written. What passes or was mended, a file that is
-    /// busy or damaged or a disk that is full, is an error of the next request instead: a service
-    /// starts without its store.
+    /// another program, or cannot be opened or written. A file that is busy or a disk that is full is
+    /// an error of the next request instead, and a file that is damaged one of the next write: a
+    /// service starts without its store.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         Self::builder(path).open()
     }

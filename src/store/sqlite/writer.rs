@@ -28,7 +28,7 @@ pub(super) struct Writer {
     retention: Retention,
     clock: Arc<dyn Clock>,
     cut: Arc<Mutex<Cut>>,
-    /// What opening the file found out, to be told to the first request.
+    /// A file was renamed and nobody was told: the next write is.
     untold: Option<FileFault>,
 }
 
@@ -73,7 +73,9 @@ impl Writer {
 
     fn serve_all(&mut self, mut jobs: Vec<Box<dyn Job>>) {
         let now = self.clock.now();
-        let mut end = match self.untold.take() {
+        // A process that only reads starts with the new file, as it would without any.
+        let writes = jobs.iter().any(|job| job.writes());
+        let mut end = match self.untold.take_if(|_| writes) {
             Some(fault) => Err(fault),
             None => self.transact(&mut jobs, now),
         };

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fusebox::clock::{Clock, MockClock};
-use fusebox::store::{Fact, Position, Register, SqliteStore, Store};
+use fusebox::store::{Fact, Position, Register, SqliteStore, Store, Stored};
 use fusebox::{ErrorKind, StoreFault, Timestamp};
 use serde_json::{Value, json};
 
@@ -32,6 +32,7 @@ fn damaged(test: &str) -> (Folder, Vec<u8>) {
 fn a_damaged_file_is_set_aside_and_told_once() {
     let (folder, bytes) = damaged("damaged");
     let store = folder.store();
+    assert_eq!(wait(store.load(&invoices())).unwrap(), Stored::default());
     let error = append(&store, vec![fact("new")]).unwrap_err();
     assert_eq!(
         error.to_string(),
