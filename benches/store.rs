@@ -50,7 +50,7 @@ fn text(n: u64, bytes: usize) -> Value {
 fn registers(n: u64) -> Vec<Register> {
     let guards = (0..5).map(|guard| {
         let types = (0..500_u64).map(|of| {
-            let counts: Vec<u64> = (0..40)
+            let counts: Vec<u64> = (0..70)
                 .map(|bucket| n * 7 + of * 31 + bucket * 101 + guard)
                 .collect();
             (format!("type-{of}"), json!(counts))
