@@ -38,7 +38,6 @@ SELECT
         SELECT group_concat(row.route || ' at ' || strftime('%Y-%m-%dT%H:%M:%SZ', row.json ->> '$.accepted_at' / 1000, 'unixepoch'), ', ')
         FROM outbox AS row
         WHERE row.pipeline = open.pipeline AND row.incident = open.key AND row.action = 'trigger'
-            AND row.json ->> '$.accepted_at' IS NOT NULL
     ) AS told,
     (
         SELECT group_concat(row.route || ' (tries: ' || row.attempts || ')', ', ')

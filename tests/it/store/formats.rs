@@ -57,6 +57,26 @@ fn a_file_of_another_program_is_left_alone() {
     }
 }
 
+/// To open such a file with SQLite is to write its log into it.
+#[test]
+fn a_file_of_another_program_that_was_killed_is_left_alone() {
+    let (theirs, folder) = (Folder::new("killed"), Folder::new("killed-copy"));
+    let program = opened(&theirs.file());
+    program.pragma_update(None, "journal_mode", "wal").unwrap();
+    program.execute_batch("CREATE TABLE theirs (a)").unwrap();
+    let checkpoint = program.query_row("PRAGMA wal_checkpoint", [], |_| Ok(()));
+    checkpoint.unwrap();
+    program
+        .execute_batch("INSERT INTO theirs VALUES (1)")
+        .unwrap();
+    for name in ["store.db", "store.db-wal"] {
+        fs::copy(theirs.0.join(name), folder.0.join(name)).unwrap();
+    }
+    let message =
+        "store store.db is of an unknown format: another program wrote it; choose another path";
+    is_left_alone(&folder, message);
+}
+
 #[test]
 fn a_file_that_another_version_took_over_is_refused() {
     let folder = Folder::new("taken-over");

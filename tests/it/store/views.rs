@@ -338,6 +338,9 @@ fn states_of_other_guards_do_not_spoil_the_views() {
         json!(null),
         json!([[1]]),
         json!({ "open": 1, "trial": [] }),
+        json!({ "open": ["x", 1] }),
+        json!({ "open": { "a": "x" }, "review": ["x"], "watched_since": 1 }),
+        json!({ "trial": { "candidate": 1 } }),
     ];
     let registers = odd.iter().enumerate().flat_map(|(n, value)| {
         ["guard", "incidents"].map(|part| {
