@@ -58,6 +58,8 @@ pub enum StoreFault {
     Full,
     /// It may only be read.
     ReadOnly,
+    /// What it had is lost, and a new one takes its place: the next request writes to that.
+    Replaced,
     /// It does not answer, or for another reason.
     Unavailable,
     /// It was written by another version of fusebox.
@@ -71,6 +73,7 @@ impl fmt::Display for StoreFault {
             Self::Corrupt => "corrupt",
             Self::Full => "full",
             Self::ReadOnly => "read-only",
+            Self::Replaced => "replaced",
             Self::Unavailable => "unavailable",
             Self::UnknownFormat => "of an unknown format",
         })

@@ -16,8 +16,8 @@ use futures_util::lock::Mutex as AsyncMutex;
 use parking_lot::Mutex;
 
 use crate::call::{Feedback, Ticket};
-use crate::error::Error;
-use crate::event::PipelineEvent;
+use crate::error::{Error, ErrorKind, StoreFault};
+use crate::event::{PipelineEvent, Severity};
 use crate::guard::Trouble;
 use crate::name::{PipelineName, RouteName};
 use crate::pager::{PagerRoute, Post, reconcile};
@@ -80,7 +80,7 @@ struct Inner {
     courier: Courier,
     /// What the store has. One exchange at a time.
     written: AsyncMutex<Written>,
-    store_failure: Mutex<Option<StoreFailure>>,
+    store_trouble: Mutex<StoreTrouble>,
     #[cfg_attr(
         not(feature = "tokio"),
         allow(dead_code, reason = "closing waits by tokio's timer")
@@ -88,7 +88,15 @@ struct Inner {
     wait_on_close: Duration,
 }
 
-#[derive(Clone)]
+/// What is wrong with the store, to be said with the next tick.
+#[derive(Debug, Default)]
+struct StoreTrouble {
+    failure: Option<StoreFailure>,
+    /// Why what it had is lost.
+    replaced: Option<String>,
+}
+
+#[derive(Clone, Debug)]
 struct StoreFailure {
     since: Timestamp,
     reason: String,
@@ -118,8 +126,7 @@ impl Keeper {
         self.0.waiting.push(ticket, feedback, self.now())?;
         let mut written = self.0.written.lock().await;
         let result = self.write_feedback(&mut written).await;
-        drop(written);
-        self.note(&result);
+        self.note(&mut written, &result);
         result
     }
 
@@ -183,18 +190,9 @@ impl Keeper {
 
     /// Says what is wrong with store and routes, and ticks.
     pub(super) fn tick(&self) {
+        self.tell_of_store();
         let inner = &self.0;
-        let now = self.now();
-        // Not under its lock: a sink may report feedback, which takes it.
-        let failure = inner.store_failure.lock().clone();
-        if let Some(StoreFailure { since, reason }) = failure {
-            let lasted = now.since(since);
-            if lasted >= STORE_FAILS_FOR {
-                let wrong = PipelineEvent::StoreDown { lasted, reason };
-                inner.pipeline.still(&trouble("store-down"), wrong);
-            }
-        }
-        for stuck in inner.courier.stuck(now) {
+        for stuck in inner.courier.stuck(self.now()) {
             let Stuck {
                 route,
                 pages,
@@ -213,12 +211,48 @@ impl Keeper {
         inner.pipeline.tick();
     }
 
+    fn tell_of_store(&self) {
+        let inner = &self.0;
+        // Not under its lock: a sink may report feedback, which takes it.
+        let StoreTrouble { failure, replaced } = {
+            let mut trouble = inner.store_trouble.lock();
+            StoreTrouble {
+                failure: trouble.failure.clone(),
+                replaced: trouble.replaced.take(),
+            }
+        };
+        if let Some(StoreFailure { since, reason }) = failure {
+            let lasted = self.now().since(since);
+            if lasted >= STORE_FAILS_FOR {
+                let wrong = PipelineEvent::StoreDown { lasted, reason };
+                inner.pipeline.still(&trouble("store-down"), wrong);
+            }
+        }
+        if let Some(reason) = replaced {
+            let wrong = PipelineEvent::StoreReplaced { reason };
+            inner
+                .pipeline
+                .page(&trouble("store-replaced").seen(), wrong);
+        }
+        let cut = inner.store.take_cut().unwrap_or_default();
+        if cut.early > 0 {
+            let wrong = PipelineEvent::FactsDropped {
+                facts: cut.early,
+                until: cut.until,
+                reason: "the store has reached the most that it may hold".to_owned(),
+            };
+            let trouble = trouble("facts-dropped").seen();
+            inner
+                .pipeline
+                .page(&trouble.told_as(Severity::Warning), wrong);
+        }
+    }
+
     /// Writes what has changed.
     pub(super) async fn keep(&self, is_urgent: bool) -> Result<(), Error> {
         let mut written = self.0.written.lock().await;
         let result = self.exchange(&mut written, is_urgent).await;
-        drop(written);
-        self.note(&result);
+        self.note(&mut written, &result);
         result
     }
 
@@ -277,14 +311,22 @@ impl Keeper {
         Ok(())
     }
 
-    /// Remembers since when the store fails.
-    fn note(&self, result: &Result<(), Error>) {
-        let now = self.now();
-        let mut failure = self.0.store_failure.lock();
-        *failure = result.as_ref().err().map(|error| StoreFailure {
-            since: failure.as_ref().map_or(now, |known| known.since),
+    /// Remembers since when the store fails. What it has lost is written anew.
+    fn note(&self, written: &mut Written, result: &Result<(), Error>) {
+        let (inner, now) = (&self.0, self.now());
+        let error = result.as_ref().err();
+        let mut trouble = inner.store_trouble.lock();
+        let since = trouble.failure.as_ref().map_or(now, |known| known.since);
+        trouble.failure = error.map(|error| StoreFailure {
+            since,
             reason: error.to_string(),
         });
+        let is_lost = |error: &&Error| error.kind() == ErrorKind::Store(StoreFault::Replaced);
+        if let Some(error) = error.filter(is_lost) {
+            trouble.replaced = Some(error.to_string());
+            written.forget();
+            inner.courier.write_anew();
+        }
     }
 
     pub(super) async fn deliver(&self) {

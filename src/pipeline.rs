@@ -200,6 +200,12 @@ impl Pipeline {
             .step(|step| step.own_cx().still(trouble, || EventKind::Pipeline(event)));
     }
 
+    /// Says that something wrong has happened around the pipeline.
+    pub(crate) fn page(&self, trouble: &Trouble<'_>, event: PipelineEvent) {
+        self.0
+            .step(|step| step.own_cx().page(trouble, EventKind::Pipeline(event)));
+    }
+
     /// The number of its process.
     pub(crate) fn instance(&self) -> u64 {
         self.0.instance

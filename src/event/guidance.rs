@@ -281,6 +281,17 @@ impl Guidance {
                 "the store is written again",
                 "make room, or mend what the reason names; do not restart the service before",
             ),
+            PipelineEvent::FactsDropped { .. } => Self::new(
+                "the youngest are kept",
+                "none has been dropped for an hour",
+                "give the store more room, or keep facts for a shorter time",
+            ),
+            PipelineEvent::StoreReplaced { .. } => Self::new(
+                "the state of all guards and what is open was written to the new one",
+                "an hour has passed without another loss",
+                "keep the old file, and look at the disk; feedback and commands that only it had are \
+                 still in it",
+            ),
             PipelineEvent::GuardPanicked { guard } => Self::new(
                 "where its vote was missing, documents went to human review",
                 "the guard has not panicked for an hour",

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::{Destination, Reason};
 use crate::name::{DocumentId, DocumentType, ModelName, RouteName, VersionId};
+use crate::time::Timestamp;
 
 /// The events of a [`Pipeline`](crate::Pipeline) itself, and those that several guards share. What
 /// its pages mean and what to do: [the runbook](crate::documentation::runbooks::pipeline).
@@ -36,6 +37,13 @@ pub enum PipelineEvent {
     /// Events were lost: too many were waiting, or one step left too many. `lost` counts from the
     /// start of the pipeline.
     EventsLost { lost: u64 },
+    /// What had to be kept was dropped before its time: `facts` pieces of feedback, commands and
+    /// tickets, up to those of `until`, because of `reason`.
+    FactsDropped {
+        facts: u64,
+        until: Option<Timestamp>,
+        reason: String,
+    },
     /// A guard panicked. Where its vote is missing, the document goes to human review.
     GuardPanicked {
         // `guard` in the flat JSON is the guard that reports the event.
@@ -88,6 +96,8 @@ pub enum PipelineEvent {
         lasted: Duration,
         reason: String,
     },
+    /// What the store had is lost, for this reason, and a new one is written.
+    StoreReplaced { reason: String },
     /// A guard in a dry run would have sent a document to another version or model (`route`),
     /// diverted it, or sent its answer to human review (`reasons`).
     WouldAct {
@@ -107,6 +117,7 @@ impl PipelineEvent {
             Self::Deployed { .. } => "deployed",
             Self::Diverted { .. } => "diverted",
             Self::EventsLost { .. } => "events_lost",
+            Self::FactsDropped { .. } => "facts_dropped",
             Self::GuardPanicked { .. } => "guard_panicked",
             Self::KeysExhausted { .. } => "keys_exhausted",
             Self::LargerModel { .. } => "larger_model",
@@ -116,6 +127,7 @@ impl PipelineEvent {
             Self::RolloutForced { .. } => "rollout_forced",
             Self::SinkBroken { .. } => "sink_broken",
             Self::StoreDown { .. } => "store_down",
+            Self::StoreReplaced { .. } => "store_replaced",
             Self::WouldAct { .. } => "would_act",
             Self::WouldRefuse { .. } => "would_refuse",
         }
@@ -148,6 +160,11 @@ impl fmt::Display for PipelineEvent {
                  1000",
                 one_or_more(*lost, "event was", "events were")
             ),
+            Self::FactsDropped {
+                facts,
+                until,
+                reason,
+            } => write_dropped(f, *facts, *until, reason),
             Self::GuardPanicked { guard } => write!(
                 f,
                 "guard {guard} panicked: documents without its vote go to human review"
@@ -214,6 +231,9 @@ impl fmt::Display for PipelineEvent {
                 humantime::format_duration(*lasted),
                 reason.escape_debug()
             ),
+            Self::StoreReplaced { reason } => {
+                write!(f, "what was stored is lost: {}", reason.escape_debug())
+            }
             Self::WouldAct {
                 document,
                 route,
@@ -241,6 +261,20 @@ fn write_deployed(
         write!(f, ", candidate {candidate}")?;
     }
     Ok(())
+}
+
+fn write_dropped(
+    f: &mut fmt::Formatter<'_>,
+    facts: u64,
+    until: Option<Timestamp>,
+    reason: &str,
+) -> fmt::Result {
+    let noun = one_or_more(facts, "fact was", "facts were");
+    write!(f, "{facts} {noun} dropped before their time")?;
+    if let Some(until) = until {
+        write!(f, ", up to those of {until}")?;
+    }
+    write!(f, ": {}", reason.escape_debug())
 }
 
 fn write_undelivered(

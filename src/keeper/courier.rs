@@ -115,6 +115,12 @@ impl Courier {
         outbox.forget(now);
     }
 
+    /// The store has none of them any more.
+    pub(super) fn write_anew(&self) {
+        let mut outbox = self.outbox.lock();
+        outbox.unwritten = outbox.rows.keys().cloned().collect();
+    }
+
     /// How many rows are to be sent.
     pub(super) fn undelivered(&self) -> usize {
         let outbox = self.outbox.lock();

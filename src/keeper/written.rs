@@ -68,6 +68,14 @@ impl Written {
         Ok((written, Some(snapshot)))
     }
 
+    /// The store has nothing of this process any more.
+    pub(super) fn forget(&mut self) {
+        *self = Self {
+            revision: self.revision,
+            ..Self::default()
+        };
+    }
+
     /// The same, for guards that have the feedback up to here.
     pub(super) fn with_feedback_up_to(mut self, position: Position) -> Self {
         self.feedback = self.feedback.max(position);

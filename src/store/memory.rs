@@ -20,6 +20,7 @@ pub struct MemoryStore(Mutex<Contents>);
 struct Contents {
     pipelines: BTreeMap<PipelineName, Shelf>,
     fault: Option<(StoreFault, String)>,
+    is_lost: bool,
 }
 
 /// What is kept of one pipeline, each with the position at which it was written.
@@ -50,6 +51,15 @@ impl MemoryStore {
         self.0.lock().fault = None;
     }
 
+    /// Forgets everything, and says so to the next exchange, which fails: for tests of what the loss
+    /// of a store does.
+    pub fn lose(&self) {
+        *self.0.lock() = Contents {
+            is_lost: true,
+            ..Contents::default()
+        };
+    }
+
     /// Every row of a pipeline's outbox.
     pub fn rows(&self, pipeline: &PipelineName) -> Vec<OutboxRow> {
         let contents = self.0.lock();
@@ -65,6 +75,13 @@ impl MemoryStore {
         let mut contents = self.0.lock();
         if let Some((fault, reason)) = &contents.fault {
             return Err(Error::store("memory", *fault, reason));
+        }
+        if std::mem::take(&mut contents.is_lost) {
+            return Err(Error::store(
+                "memory",
+                StoreFault::Replaced,
+                "it forgot all",
+            ));
         }
         Ok(work(
             contents.pipelines.entry(pipeline.clone()).or_default(),

@@ -64,8 +64,9 @@ const WAIT_ON_DROP: Duration = Duration::from_secs(10);
 /// # Faults
 ///
 /// A request fails with a [`StoreFault`], and the next one tries again. A file that is damaged is
-/// renamed, and a new one is begun: one request fails, and says the new name. A file that another
-/// version of fusebox or another program wrote is refused and left as it is.
+/// renamed, and a new one is begun: one request fails as [`Replaced`](StoreFault::Replaced), and
+/// says the new name; so does one that finds the file removed. A file that another version of
+/// fusebox or another program wrote is refused and left as it is.
 ///
 /// # Dropping
 ///

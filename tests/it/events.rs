@@ -24,7 +24,7 @@ const GROUPS: [(&str, &str); 8] = [
 const ALL_GROUPS: &str = include_str!("../../src/event/kind.rs");
 
 /// The events that open an incident.
-pub(crate) const OF_INCIDENTS: [&str; 36] = [
+pub(crate) const OF_INCIDENTS: [&str; 38] = [
     "abandoned_rate_exceeded",
     "acknowledgement_expired",
     "approval_needed",
@@ -36,6 +36,7 @@ pub(crate) const OF_INCIDENTS: [&str; 36] = [
     "error_rate_exceeded",
     "events_lost",
     "exhausted",
+    "facts_dropped",
     "fallback_missing",
     "found_worse",
     "guard_panicked",
@@ -57,6 +58,7 @@ pub(crate) const OF_INCIDENTS: [&str; 36] = [
     "sink_broken",
     "slow_drift",
     "store_down",
+    "store_replaced",
     "throttled_rate_exceeded",
     "type_excluded",
     "urgent_failure",
@@ -423,6 +425,14 @@ fn pipeline() -> Vec<Value> {
         diverted(json!([{ "pin_lost": { "version": "v7" } }])),
         diverted(json!([{ "other": "supplier is blocked" }, "unmeasured"])),
         json!({ "event": "events_lost", "lost": 3 }),
+        json!({
+            "event": "facts_dropped", "facts": 1, "until": null,
+            "reason": "100000 waited for the store",
+        }),
+        json!({
+            "event": "facts_dropped", "facts": 1_200, "until": later(5),
+            "reason": "the store has reached the most that it may hold",
+        }),
         json!({ "event": "guard_panicked", "panicked_guard": "token-budget" }),
         json!({ "event": "keys_exhausted", "limit": 1_000, "first": "memo" }),
         json!({
@@ -446,6 +456,10 @@ fn pipeline() -> Vec<Value> {
         json!({
             "event": "store_down", "lasted": 12_000,
             "reason": "store fusebox.db is full: no room on the disk",
+        }),
+        json!({
+            "event": "store_replaced",
+            "reason": "store fusebox.db is replaced: it was damaged and is now `*.corrupt`",
         }),
         would_act(json!("the previous version"), json!([])),
         would_act(

@@ -100,16 +100,19 @@ impl StoreFile {
         self.max_bytes / PAGE_BYTES
     }
 
-    /// The connection, to the file that the path leads to now.
+    /// The connection, to the file that the path leads to now. An error, once, if that is another
+    /// than before.
     pub(super) fn connect(&mut self) -> Result<&mut Connection, FileFault> {
-        let is_same = |open: &OpenFile| {
-            let format = pragma(&open.connection, "user_version");
-            Identity::of(&self.path) == Some(open.identity) && format == Ok(FORMAT)
+        let Some(open) = self.open.take() else {
+            return self.open_anew();
         };
-        match self.open.take().filter(is_same) {
-            Some(open) => Ok(&mut self.open.insert(open).connection),
-            None => self.open_anew(),
+        if Identity::of(&self.path) != Some(open.identity) {
+            return Err(was_replaced());
         }
+        if pragma(&open.connection, "user_version") != Ok(FORMAT) {
+            return self.open_anew();
+        }
+        Ok(&mut self.open.insert(open).connection)
     }
 
     /// The next request opens the file again.
@@ -222,8 +225,7 @@ impl StoreFile {
                 .connection
                 .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
             if Identity::of(&self.path) != Some(open.identity) {
-                let reason = "it was replaced by another, which the next request opens";
-                return FileFault::new(StoreFault::Corrupt, reason);
+                return was_replaced();
             }
         }
         let time = self.clock.now().to_string().replace([':', '.'], "-");
@@ -241,9 +243,10 @@ impl StoreFile {
             let _ = fs::rename(self.beside(part), self.beside(&format!("{suffix}{part}")));
         }
         let reason = format!(
-            "it is now `*{suffix}`, and a new one is begun; `.recover` of sqlite3 reads it"
+            "it was damaged and is now `*{suffix}`, and a new one is begun; `.recover` of sqlite3 \
+             reads it"
         );
-        FileFault::new(StoreFault::Corrupt, reason)
+        FileFault::new(StoreFault::Replaced, reason)
     }
 
     fn beside(&self, suffix: &str) -> PathBuf {
@@ -279,6 +282,11 @@ impl From<rusqlite::Error> for Problem {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
+}
+
+fn was_replaced() -> FileFault {
+    let reason = "it was removed or replaced while it was open; what its path leads to now is used";
+    FileFault::new(StoreFault::Replaced, reason)
 }
 
 fn header(path: &Path) -> io::Result<Vec<u8>> {

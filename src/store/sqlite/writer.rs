@@ -50,7 +50,7 @@ impl Writer {
         };
         match fault.fault {
             StoreFault::Busy | StoreFault::Full => Ok(()),
-            StoreFault::Corrupt => {
+            StoreFault::Replaced => {
                 self.untold = Some(fault);
                 Ok(())
             }
@@ -127,7 +127,7 @@ impl Writer {
             Err(fault) => fault,
         };
         // The file was renamed, and nobody was told.
-        if fault.fault == StoreFault::Corrupt {
+        if fault.fault == StoreFault::Replaced {
             self.untold = Some(fault);
         }
         false

@@ -12,11 +12,12 @@ use fusebox::name::PipelineName;
 use fusebox::pager::{
     Action, Form, NoAnswer, Notification, Pager, PagerRoute, Post, PostAnswer, PostRequest, Secret,
 };
-use fusebox::store::{Fact, MemoryStore, Position, Store};
+use fusebox::store::{Fact, MemoryStore, Position, Store, Stored};
 use fusebox::{Call, ErrorRateBreaker, FailureKind, Pipeline, Report, Ticket, Timestamp};
 
 use crate::support::{EVENING, line_up};
 
+mod losses;
 mod outbox;
 mod restart;
 #[cfg(feature = "tokio")]
@@ -160,6 +161,11 @@ impl World {
 
     fn name() -> PipelineName {
         PipelineName::new("invoices").unwrap()
+    }
+
+    /// What a process would load.
+    fn stored(&self) -> Stored {
+        wait(self.store.load(&Self::name())).unwrap()
     }
 
     /// What the store has of this kind.

@@ -102,7 +102,7 @@ fn a_command_and_its_reason_are_stored_when_it_returns() {
 
 /// A guard that counts feedback, and would count it twice if it were told twice.
 #[derive(Debug, Default)]
-struct Counts(AtomicU64);
+pub(super) struct Counts(AtomicU64);
 
 impl Guard for Counts {
     fn name(&self) -> &'static str {
@@ -125,8 +125,13 @@ impl Guard for Counts {
     }
 }
 
+/// How often it has counted.
+pub(super) fn counted(counts: &Counts) -> u64 {
+    counts.0.load(Ordering::Relaxed)
+}
+
 /// A process with that guard, and how often it has counted.
-fn counting(world: &World) -> (Keeper, Arc<Counts>) {
+pub(super) fn counting(world: &World) -> (Keeper, Arc<Counts>) {
     let counts = Arc::new(Counts::default());
     let pipeline = Pipeline::builder(line_up())
         .guard(Arc::clone(&counts))
@@ -142,7 +147,6 @@ fn counting(world: &World) -> (Keeper, Arc<Counts>) {
 fn feedback_counts_once_whenever_the_process_is_killed() {
     let world = World::new();
     let (keeper, counts) = counting(&world);
-    let counted = |counts: &Counts| counts.0.load(Ordering::Relaxed);
     let ticket = |document: &str| {
         let call = Call::new(document, "invoice").unwrap();
         let permit = keeper.pipeline().admit(&call).permit().unwrap();

@@ -5,7 +5,7 @@ use super::*;
 use async_trait::async_trait;
 use fusebox::Error;
 use fusebox::pager::OutboxRow;
-use fusebox::store::{Batch, Instance, Stored, conformance};
+use fusebox::store::{Batch, Instance, conformance};
 
 #[test]
 fn the_store_in_memory_keeps_the_rules_of_stores() {

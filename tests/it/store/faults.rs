@@ -36,8 +36,8 @@ fn a_damaged_file_is_set_aside_and_told_once() {
     let error = append(&store, vec![fact("new")]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "store store.db is corrupt: it is now `*.corrupt-2026-11-27T12-00-00-000Z`, and a new one is \
-         begun; `.recover` of sqlite3 reads it"
+        "store store.db is replaced: it was damaged and is now \
+         `*.corrupt-2026-11-27T12-00-00-000Z`, and a new one is begun; `.recover` of sqlite3 reads it"
     );
     assert_eq!(append(&store, vec![fact("new")]).unwrap(), [true]);
     let aside = folder.0.join("store.db.corrupt-2026-11-27T12-00-00-000Z");
@@ -52,7 +52,7 @@ fn what_is_no_file_of_sqlite_is_set_aside_too() {
         let store = folder.store();
         assert_eq!(
             fault(append(&store, vec![fact("new")])),
-            StoreFault::Corrupt
+            StoreFault::Replaced
         );
         assert_eq!(append(&store, vec![fact("new")]).unwrap(), [true]);
     }
@@ -82,10 +82,14 @@ fn damage_that_a_request_finds_concerns_that_request() {
     fs::copy(&other, folder.file()).unwrap();
     let store = folder.store();
     append(&store, vec![fact("a")]).unwrap();
-    // Somebody writes into the file; then a request opens it anew.
+    // Another file takes its place, and that is damaged.
     fs::rename(folder.file(), folder.0.join("moved")).unwrap();
     fs::write(folder.file(), &bad).unwrap();
-    assert_eq!(fault(append(&store, vec![fact("b")])), StoreFault::Corrupt);
+    let told = [
+        append(&store, vec![fact("b")]),
+        append(&store, vec![fact("b")]),
+    ];
+    assert_eq!(told.map(fault), [StoreFault::Replaced; 2]);
     assert_eq!(append(&store, vec![fact("b")]).unwrap(), [true]);
 }
 
@@ -97,6 +101,12 @@ fn a_file_that_was_removed_or_replaced_is_noticed() {
     for name in folder.names() {
         fs::remove_file(folder.0.join(name)).unwrap();
     }
+    let error = append(&store, vec![fact("a")]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "store store.db is replaced: it was removed or replaced while it was open; what its path \
+         leads to now is used"
+    );
     assert_eq!(append(&store, vec![fact("a")]).unwrap(), [true]);
     drop(store);
     assert!(has(&folder.store(), "a"));

@@ -1,0 +1,72 @@
+//! A store that lost what it had, or had to drop some of it.
+
+use fusebox::Feedback;
+
+use super::restart::{counted, counting};
+use super::*;
+use crate::support::{minutes, seconds};
+
+/// What the guards had is not lost with the store, though nothing in them changes any more.
+#[test]
+fn a_store_that_forgot_all_is_written_anew_and_somebody_is_told() {
+    let world = World::new();
+    let process = world.process();
+    process.fail();
+    process.turn();
+    let before = world.stored();
+    assert!(before.registers.len() > 1);
+
+    world.store.lose();
+    process.turn_after(seconds(5));
+    process.turn();
+    process.turn();
+    let keys = |stored: &Stored| -> Vec<String> {
+        let registers = stored.registers.iter();
+        registers.map(|register| register.key.clone()).collect()
+    };
+    assert_eq!(keys(&world.stored()), keys(&before));
+    let told = [
+        "trigger error-rate/failing/v7/1",
+        "trigger pipeline/store-replaced/-/1",
+    ];
+    assert_eq!(world.service.taken("pager"), told);
+    drop(process);
+
+    let process = world.process();
+    process.turn();
+    let open = ["error-rate/failing/v7/1", "pipeline/store-replaced/-/1"];
+    assert_eq!(process.open(), open);
+    assert_eq!(world.service.taken("pager"), told, "nobody is told twice");
+    for _ in 0..62 {
+        process.turn_after(minutes(1));
+    }
+    assert_eq!(world.service.open("pager"), ["error-rate/failing/v7/1"]);
+}
+
+#[test]
+fn feedback_after_a_loss_counts_once_after_a_restart() {
+    let world = World::new();
+    let (keeper, counts) = counting(&world);
+    let ticket = |document: &str| {
+        let permit = keeper
+            .pipeline()
+            .admit(&Call::new(document, "invoice").unwrap());
+        let settlement = permit.permit().unwrap().answer(Report::new());
+        settlement.ticket().clone()
+    };
+    for n in 0..20 {
+        wait(keeper.feedback(&ticket(&format!("inv-{n}")), Feedback::Reviewed)).unwrap();
+    }
+    wait(keeper.turn()).unwrap();
+    world.store.lose();
+    let late = ticket("late");
+    wait(keeper.feedback(&late, Feedback::Reviewed)).unwrap_err();
+    world.clock.advance(seconds(5));
+    wait(keeper.turn()).unwrap();
+    assert_eq!(counted(&counts), 21);
+    // Not in the state that is stored: only the fact tells.
+    wait(keeper.feedback(&ticket("last"), Feedback::Reviewed)).unwrap();
+    assert_eq!(counted(&counts), 22);
+    drop((keeper, counts));
+    assert_eq!(counted(&counting(&world).1), 22);
+}
