@@ -46,6 +46,7 @@ mod incident;
 mod incidents;
 mod mounted;
 mod settings_hash;
+mod share;
 mod state;
 mod symptom;
 mod trouble;
@@ -66,6 +67,7 @@ pub(crate) use incidents::IncidentRegister;
 pub use incidents::Incidents;
 pub use mounted::Mounted;
 pub use settings_hash::SettingsHash;
+pub use share::{Fact, Share};
 pub use state::State;
 pub use symptom::Symptom;
 pub(crate) use symptom::{time_to_exceed, time_to_exceed_share};
@@ -178,6 +180,15 @@ pub trait Guard: fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// Gives away what happened and must outlive the process beside the state, the oldest first; it
+    /// is not asked for again. Nothing by default.
+    ///
+    /// **When:** a [`Keeper`](crate::keeper::Keeper) writes, several times a second. Calls wait for a
+    /// lock of the guard's: take it out under the lock, and make facts without it.
+    fn share(&self, _cx: &Cx<'_>) -> Result<Share, Error> {
+        Ok(Share::default())
+    }
+
     /// The same guard for documents of one type only; see [`Mounted::only_for`].
     fn only_for(self, document_type: DocumentType) -> Mounted<Self>
     where
@@ -252,6 +263,10 @@ macro_rules! forward_to_inner {
 
             fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
                 (**self).restore(state, cx)
+            }
+
+            fn share(&self, cx: &Cx<'_>) -> Result<Share, Error> {
+                (**self).share(cx)
             }
         }
     )*};

@@ -5,4 +5,5 @@ pub mod confidence_drift;
 pub mod ledger;
 pub mod rollout;
 pub mod shadow;
+pub(crate) mod ticket_book;
 pub mod token_budget;

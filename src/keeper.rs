@@ -12,21 +12,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::lock::Mutex as AsyncMutex;
+use futures_util::lock::{Mutex as AsyncMutex, MutexGuard};
 use parking_lot::Mutex;
+use serde::Deserialize;
 
 use crate::call::{Feedback, Ticket};
 use crate::error::{Error, ErrorKind, StoreFault};
 use crate::event::{PipelineEvent, Severity};
 use crate::guard::Trouble;
+use crate::guards::ticket_book;
 use crate::name::{PipelineName, RouteName};
-use crate::pager::{PagerRoute, Post, reconcile};
+use crate::pager::{OutboxRow, PagerRoute, Post, reconcile};
 use crate::pipeline::Pipeline;
 use crate::store::{Batch, Instance, Store};
 use crate::time::{Timestamp, hours};
 use courier::{Courier, Stuck};
 use feedback::Waiting;
-use journal::Journal;
+use journal::{Dropped, Journal};
 use written::Written;
 
 pub use builder::KeeperBuilder;
@@ -73,7 +75,7 @@ struct Inner {
     store: Box<dyn Store>,
     routes: Vec<PagerRoute>,
     post: Option<Box<dyn Post>>,
-    /// The commands of people, which are facts.
+    /// Facts that are not in the store yet: commands, and what guards share.
     journal: Arc<Journal>,
     /// Feedback that is not in the store yet.
     waiting: Waiting,
@@ -91,6 +93,8 @@ struct Inner {
 /// What is wrong with the store, to be said with the next tick.
 #[derive(Debug, Default)]
 struct StoreTrouble {
+    /// Since when it has not answered.
+    asked_at: Option<Timestamp>,
     failure: Option<StoreFailure>,
     /// Why what it had is lost.
     replaced: Option<String>,
@@ -124,10 +128,45 @@ impl Keeper {
     /// feedback counts already, and is written as soon as the store can.
     pub async fn feedback(&self, ticket: &Ticket, feedback: Feedback) -> Result<(), Error> {
         self.0.waiting.push(ticket, feedback, self.now())?;
-        let mut written = self.0.written.lock().await;
+        let mut written = self.begin().await;
         let result = self.write_feedback(&mut written).await;
         self.note(&mut written, &result);
         result
+    }
+
+    /// Reports feedback on the latest answer for a document, whose ticket a
+    /// [`TicketBook`](crate::TicketBook) among the guards has kept; as [`feedback`](Self::feedback)
+    /// does. An error if no ticket of the document is found.
+    pub async fn feedback_for(
+        &self,
+        document: impl AsRef<str>,
+        feedback: Feedback,
+    ) -> Result<(), Error> {
+        let document = document.as_ref();
+        let found = self.ticket_of(document).await?;
+        let ticket = found.ok_or_else(|| {
+            let allowed = "a document that was answered while a `TicketBook` was among the guards, \
+                           and whose ticket the store still has";
+            Error::invalid("document", document, allowed)
+        })?;
+        self.feedback(&ticket, feedback).await
+    }
+
+    /// The ticket of the latest answer for a document, if a [`TicketBook`](crate::TicketBook) among
+    /// the guards has kept it.
+    pub async fn ticket_of(&self, document: impl AsRef<str>) -> Result<Option<Ticket>, Error> {
+        let (inner, document) = (&self.0, document.as_ref());
+        inner.journal.collect(&inner.pipeline);
+        let fact = match inner.journal.latest(ticket_book::KIND, document) {
+            Some(fact) => Some(fact),
+            None => {
+                let stored = inner.store.latest(&inner.name, ticket_book::KIND, document);
+                stored.await?
+            }
+        };
+        let ticket = fact.map(|fact| Ticket::deserialize(&fact.value));
+        let unreadable = |error| Error::unreadable(ticket_book::KIND, error);
+        ticket.transpose().map_err(unreadable)
     }
 
     /// Gives a command to a guard, and returns when its effect and its record are in the store.
@@ -214,12 +253,16 @@ impl Keeper {
     fn tell_of_store(&self) {
         let inner = &self.0;
         // Not under its lock: a sink may report feedback, which takes it.
-        let StoreTrouble { failure, replaced } = {
+        let (failure, replaced) = {
             let mut trouble = inner.store_trouble.lock();
-            StoreTrouble {
-                failure: trouble.failure.clone(),
-                replaced: trouble.replaced.take(),
-            }
+            let unanswered = trouble.asked_at.map(|since| StoreFailure {
+                since,
+                reason: "it does not answer".to_owned(),
+            });
+            (
+                trouble.failure.clone().or(unanswered),
+                trouble.replaced.take(),
+            )
         };
         if let Some(StoreFailure { since, reason }) = failure {
             let lasted = self.now().since(since);
@@ -235,22 +278,27 @@ impl Keeper {
                 .page(&trouble("store-replaced").seen(), wrong);
         }
         let cut = inner.store.take_cut().unwrap_or_default();
-        if cut.early > 0 {
+        let full = "the store has reached the most that it may hold";
+        self.tell_of_dropped(cut.early, cut.until, full);
+        let Dropped { facts, until } = inner.journal.take_dropped();
+        self.tell_of_dropped(facts, until, "too many waited for the store");
+    }
+
+    fn tell_of_dropped(&self, facts: u64, until: Option<Timestamp>, reason: &str) {
+        if facts > 0 {
             let wrong = PipelineEvent::FactsDropped {
-                facts: cut.early,
-                until: cut.until,
-                reason: "the store has reached the most that it may hold".to_owned(),
+                facts,
+                until,
+                reason: reason.to_owned(),
             };
-            let trouble = trouble("facts-dropped").seen();
-            inner
-                .pipeline
-                .page(&trouble.told_as(Severity::Warning), wrong);
+            let trouble = trouble("facts-dropped").seen().told_as(Severity::Warning);
+            self.0.pipeline.page(&trouble, wrong);
         }
     }
 
     /// Writes what has changed.
     pub(super) async fn keep(&self, is_urgent: bool) -> Result<(), Error> {
-        let mut written = self.0.written.lock().await;
+        let mut written = self.begin().await;
         let result = self.exchange(&mut written, is_urgent).await;
         self.note(&mut written, &result);
         result
@@ -259,40 +307,48 @@ impl Keeper {
     async fn exchange(&self, written: &mut Written, is_urgent: bool) -> Result<(), Error> {
         let inner = &self.0;
         let now = self.now();
-        // Before anything fails: no page waits for the store. And before the state is copied: a row
-        // may be older than the state that it is stored with, and the next turn makes it anew. The
-        // other way round, a row could be of no incident.
-        let open = inner.pipeline.incidents();
-        let name = &inner.name;
-        let is_new = inner
-            .courier
-            .learn(|rows| reconcile(name, &open, rows, &inner.routes, now));
         self.write_feedback(written).await?;
-        let commands = inner.journal.waiting();
-        let is_due = is_urgent || is_new || !commands.is_empty() || written.is_due(&open, now);
+        // Rows first, the state last: a row may be older than the state that it is stored with, and
+        // the next turn makes it anew. The other way round, a row could be of no incident.
+        self.learn();
+        let rows = inner.courier.unwritten();
+        let open = inner.pipeline.incidents();
+        inner.journal.collect(&inner.pipeline);
+        let has_commands = inner.journal.has_commands();
+        let batched = inner.journal.waiting();
+        let is_due = is_urgent || has_commands || written.is_due(&open, now);
         let registers = if is_due {
             written.changed(inner.instance, &inner.pipeline.snapshot()?)?
         } else {
             Vec::new()
         };
-        let rows = inner.courier.unwritten();
-        if registers.is_empty() && commands.is_empty() && rows.is_empty() {
+        if registers.is_empty() && batched.facts.is_empty() && rows.is_empty() {
             return Ok(());
         }
         let mut batch = Batch::after(written.position);
         batch.registers.clone_from(&registers);
-        batch
-            .facts
-            .extend(commands.iter().map(|command| command.fact.clone()));
+        batch.facts.clone_from(&batched.facts);
         batch.rows.clone_from(&rows);
-        let answer = inner.store.turn(name, inner.instance, batch).await?;
+        let turn = inner.store.turn(&inner.name, inner.instance, batch);
+        let answer = turn.await?;
         written.position = answer.position;
         if is_due {
             written.accept(registers, &open, now);
         }
-        inner.journal.accept(&commands);
+        inner.journal.accept(&batched);
         inner.courier.accept(&rows, now);
         Ok(())
+    }
+
+    /// Makes rows of the outbox of what is open and what has ended. Whatever the store does: no page
+    /// waits for it.
+    fn learn(&self) {
+        let (inner, now) = (&self.0, self.now());
+        let open = inner.pipeline.incidents();
+        let changed = |rows: &mut dyn Iterator<Item = &OutboxRow>| {
+            reconcile(&inner.name, &open, rows, &inner.routes, now)
+        };
+        inner.courier.learn(changed);
     }
 
     /// Writes the feedback that waits. Guards count it here and nowhere else, so the state that is
@@ -311,12 +367,26 @@ impl Keeper {
         Ok(())
     }
 
+    /// The next exchange with the store begins.
+    async fn begin(&self) -> MutexGuard<'_, Written> {
+        let written = self.0.written.lock().await;
+        // One that was dropped without an answer began earlier.
+        let mut trouble = self.0.store_trouble.lock();
+        trouble.asked_at.get_or_insert_with(|| self.now());
+        drop(trouble);
+        written
+    }
+
     /// Remembers since when the store fails. What it has lost is written anew.
     fn note(&self, written: &mut Written, result: &Result<(), Error>) {
         let (inner, now) = (&self.0, self.now());
         let error = result.as_ref().err();
         let mut trouble = inner.store_trouble.lock();
-        let since = trouble.failure.as_ref().map_or(now, |known| known.since);
+        let asked_at = trouble.asked_at.take().unwrap_or(now);
+        let since = trouble
+            .failure
+            .as_ref()
+            .map_or(asked_at, |known| known.since);
         trouble.failure = error.map(|error| StoreFailure {
             since,
             reason: error.to_string(),
@@ -331,6 +401,7 @@ impl Keeper {
 
     pub(super) async fn deliver(&self) {
         let inner = &self.0;
+        self.learn();
         if let Some(post) = inner.post.as_deref() {
             inner
                 .courier

@@ -166,6 +166,7 @@ pub use guards::confidence_drift::{self as drift, ConfidenceDriftMonitor};
 pub use guards::ledger::{self, RouteLedger};
 pub use guards::rollout::{self, BlueGreenPolicy, CanaryPolicy};
 pub use guards::shadow::{self, ShadowComparator};
+pub use guards::ticket_book::TicketBook;
 pub use guards::token_budget::{self as budget, TokenBudget};
 pub use name::{DocumentId, DocumentType, Field, ModelName, VersionId};
 pub use pipeline::{

@@ -24,7 +24,7 @@ use std::sync::atomic::Ordering;
 use crate::call::{Call, Feedback, LineUp, Outcome, Report, Ticket};
 use crate::error::Error;
 use crate::event::{EventKind, OpenIncident, PipelineEvent, Severity};
-use crate::guard::{Acceptance, Divert, SettingsHash, Trouble};
+use crate::guard::{Acceptance, Divert, Fact, SettingsHash, Trouble};
 use crate::sink::Sink;
 use crate::time::Timestamp;
 use member::Member;
@@ -204,6 +204,15 @@ impl Pipeline {
     pub(crate) fn page(&self, trouble: &Trouble<'_>, event: PipelineEvent) {
         self.0
             .step(|step| step.own_cx().page(trouble, EventKind::Pipeline(event)));
+    }
+
+    /// What guards give away to be kept beside their state.
+    pub(crate) fn shared(&self) -> Vec<Fact> {
+        self.0.step(|step| {
+            let guards = self.0.guards.iter();
+            let shares = guards.map(|member| member.share(&step.cx(member)));
+            shares.flat_map(|share| share.facts).collect()
+        })
     }
 
     /// The number of its process.

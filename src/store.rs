@@ -20,7 +20,8 @@ mod seam;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-pub use batch::{Batch, Fact, Instance, Position, Register, Slot, Stored};
+pub use crate::guard::Fact;
+pub use batch::{Batch, Instance, Position, Register, Slot, Stored};
 pub use conformance::conformance;
 pub use cut::Cut;
 pub use memory::MemoryStore;

@@ -270,7 +270,7 @@ fn write_dropped(
     reason: &str,
 ) -> fmt::Result {
     let noun = one_or_more(facts, "fact was", "facts were");
-    write!(f, "{facts} {noun} dropped before their time")?;
+    write!(f, "{facts} {noun} dropped too early")?;
     if let Some(until) = until {
         write!(f, ", up to those of {until}")?;
     }

@@ -80,18 +80,15 @@ impl Courier {
         }
     }
 
-    /// Changes rows; whether there were any to change.
+    /// Changes rows.
     pub(super) fn learn(
         &self,
         change: impl FnOnce(&mut dyn Iterator<Item = &OutboxRow>) -> Vec<OutboxRow>,
-    ) -> bool {
+    ) {
         let mut outbox = self.outbox.lock();
-        let changed = change(&mut outbox.rows.values());
-        let has_changed = !changed.is_empty();
-        for row in changed {
+        for row in change(&mut outbox.rows.values()) {
             outbox.put(row);
         }
-        has_changed
     }
 
     /// The rows that the store does not have as they are.

@@ -59,7 +59,7 @@ impl Waiting {
             return Err(Error::invalid("feedback", waiting.len() + 1, allowed));
         }
         waiting.push_back(Waits {
-            fact: Fact::new(KIND, id, now, value),
+            fact: Fact::new(KIND, id, now, value).about(ticket.document().as_str()),
             ticket: reported.ticket,
             feedback,
             is_counted: false,

@@ -4,15 +4,18 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::future::{join, select};
+use futures_util::future::{join, join3, select};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Keeper;
 
 /// At most four writes a second, however much changes.
 const BEAT: Duration = Duration::from_millis(250);
-/// The pipeline is ticked with every such beat.
-const TICK_EACH: u32 = 4;
+const TICK_EACH: Duration = Duration::from_secs(1);
+/// A store that has not answered by then is asked again.
+const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+/// How long the last writes and requests may take.
+const LAST_TURNS: Duration = Duration::from_secs(5);
 
 impl Keeper {
     /// The one line that a service spawns, on tokio with its timer: turns until `shutdown` is ready,
@@ -38,41 +41,53 @@ impl Keeper {
     /// # Ok(()) }
     /// ```
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> u64 {
-        let work = join(self.keep_up(), self.send_on());
-        select(pin!(shutdown), pin!(work)).await;
+        select(pin!(shutdown), pin!(self.work())).await;
         self.close().await
     }
 
     /// Admits no more calls, waits for those that are open up to the time of
     /// [`wait_on_close`](super::KeeperBuilder::wait_on_close), and writes and sends what is left.
     /// The answer is the number of calls that are still open; the ledger has their tickets, and the
-    /// next process tells of them.
+    /// next process tells of them. Writing and sending may take five seconds more.
     pub async fn close(&self) -> u64 {
         self.pipeline().stop_admitting();
-        let work = join(self.keep_up(), self.send_on());
         let waited = timeout(self.wait_on_close(), self.all_ended());
-        select(pin!(waited), pin!(work)).await;
-        for _ in 0..2 {
-            // The second writes what became of the pages.
-            let _ = self.turn().await;
-        }
+        select(pin!(waited), pin!(self.work())).await;
+        let last = async {
+            self.tick();
+            for _ in 0..2 {
+                // The second writes what became of the pages.
+                let _ = join(self.keep(true), self.deliver()).await;
+            }
+        };
+        let _ = timeout(LAST_TURNS, last).await;
         self.pipeline().open_calls()
     }
 
-    async fn keep_up(&self) {
-        let mut beats = beats();
-        for beat in 0_u32.. {
+    /// None waits for another: a store that does not answer holds up no tick and no page.
+    async fn work(&self) {
+        join3(self.tick_on(), self.keep_up(), self.send_on()).await;
+    }
+
+    async fn tick_on(&self) {
+        let mut beats = beats(TICK_EACH);
+        loop {
             beats.tick().await;
-            if beat % TICK_EACH == 0 {
-                self.tick();
-            }
+            self.tick();
+        }
+    }
+
+    async fn keep_up(&self) {
+        let mut beats = beats(BEAT);
+        loop {
+            beats.tick().await;
             // What goes wrong is an incident.
-            let _ = self.keep(false).await;
+            let _ = timeout(STORE_ANSWERS_WITHIN, self.keep(false)).await;
         }
     }
 
     async fn send_on(&self) {
-        let mut beats = beats();
+        let mut beats = beats(BEAT);
         loop {
             beats.tick().await;
             self.deliver().await;
@@ -80,15 +95,15 @@ impl Keeper {
     }
 
     async fn all_ended(&self) {
-        let mut beats = beats();
+        let mut beats = beats(BEAT);
         while self.pipeline().open_calls() > 0 {
             beats.tick().await;
         }
     }
 }
 
-fn beats() -> tokio::time::Interval {
-    let mut beats = interval(BEAT);
+fn beats(each: Duration) -> tokio::time::Interval {
+    let mut beats = interval(each);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     beats
 }

@@ -9,7 +9,7 @@ use crate::call::{Call, LineUp, Reason, Report, Signal, Ticket, Version};
 use crate::error::Error;
 use crate::event::{EventKind, OpenIncident, PipelineEvent, Severity};
 use crate::guard::{
-    Acceptance, Attached, Cx, Guard, Incidents, Mounted, Route, State, Trouble, Verdict,
+    Acceptance, Attached, Cx, Guard, Incidents, Mounted, Route, Share, State, Trouble, Verdict,
 };
 use crate::name::{DocumentId, DocumentType};
 use crate::time::hours;
@@ -175,6 +175,23 @@ impl Member {
     pub(super) fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
         let result = self.caught(cx, |guard| guard.restore(state, cx));
         result.unwrap_or_else(|| Err(Error::panicked(&self.name, "read its state")))
+    }
+
+    /// What the guard gives away; nothing if it cannot, which it reports.
+    pub(super) fn share(&self, cx: &Cx<'_>) -> Share {
+        let share = self.caught(cx, |guard| guard.share(cx));
+        match share {
+            Some(Ok(share)) => share,
+            Some(Err(error)) => {
+                let name = self.name.to_string();
+                cx.emit(
+                    Severity::Warning,
+                    EventKind::custom(name, error.to_string()),
+                );
+                Share::default()
+            }
+            None => Share::default(),
+        }
     }
 
     /// The one type of documents that the guard is mounted for; `None` if it is for all.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::guard::Fact;
 use crate::pager::OutboxRow;
 use crate::time::Timestamp;
 
@@ -110,37 +111,6 @@ impl Register {
             owner,
             key: key.into(),
             revision,
-            at,
-            value,
-        }
-    }
-}
-
-/// Something that happened. Of two with the same kind and id, the first counts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Fact {
-    /// What kind of thing: `feedback`, `command`, `ticket`.
-    pub kind: String,
-    /// What it is known by among its kind.
-    pub id: String,
-    /// When it happened.
-    pub at: Timestamp,
-    /// What happened, JSON.
-    pub value: Value,
-}
-
-impl Fact {
-    /// A fact of this kind.
-    pub fn new(
-        kind: impl Into<String>,
-        id: impl Into<String>,
-        at: Timestamp,
-        value: Value,
-    ) -> Self {
-        Self {
-            kind: kind.into(),
-            id: id.into(),
             at,
             value,
         }

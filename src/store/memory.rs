@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::batch::{Batch, Fact, Instance, Position, Register, Slot, Stored};
+use super::batch::{Batch, Instance, Position, Register, Slot, Stored};
 use super::seam::Store;
 use crate::error::{Error, StoreFault};
+use crate::guard::Fact;
 use crate::name::PipelineName;
 use crate::pager::{OutboxRow, RowKey};
 
@@ -205,15 +206,18 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn fact(
+    async fn latest(
         &self,
         pipeline: &PipelineName,
         kind: &str,
-        id: &str,
+        about: &str,
     ) -> Result<Option<Fact>, Error> {
         self.with(pipeline, |shelf| {
-            let key = (kind.to_owned(), id.to_owned());
-            shelf.facts.get(&key).map(|(.., fact)| fact.clone())
+            let all = shelf.facts.values();
+            let found = all
+                .filter(|(.., fact)| fact.kind == kind && fact.about.as_deref() == Some(about))
+                .max_by_key(|(position, ..)| *position);
+            found.map(|(.., fact)| fact.clone())
         })
     }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::batch::{Batch, Fact, Instance, Position, Stored};
+use super::batch::{Batch, Instance, Position, Stored};
 use super::cut::Cut;
 use crate::error::Error;
+use crate::guard::Fact;
 use crate::name::PipelineName;
 use crate::pager::OutboxRow;
 
@@ -43,12 +44,12 @@ pub trait Store: fmt::Debug + Send + Sync {
         rows: Vec<OutboxRow>,
     ) -> Result<(Vec<bool>, Position), Error>;
 
-    /// One fact.
-    async fn fact(
+    /// The fact of a kind that was written last of those that are [about](Fact::about) something.
+    async fn latest(
         &self,
         pipeline: &PipelineName,
         kind: &str,
-        id: &str,
+        about: &str,
     ) -> Result<Option<Fact>, Error>;
 
     /// The facts of a kind that were written after a position, in the order in which they were
@@ -92,13 +93,13 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).append(pipeline, facts, rows).await
     }
 
-    async fn fact(
+    async fn latest(
         &self,
         pipeline: &PipelineName,
         kind: &str,
-        id: &str,
+        about: &str,
     ) -> Result<Option<Fact>, Error> {
-        (**self).fact(pipeline, kind, id).await
+        (**self).latest(pipeline, kind, about).await
     }
 
     async fn facts_after(

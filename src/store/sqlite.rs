@@ -8,10 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::batch::{Batch, Fact, Instance, Position, Stored};
+use super::batch::{Batch, Instance, Position, Stored};
 use super::cut::Cut;
 use super::seam::Store;
 use crate::error::{Error, StoreFault};
+use crate::guard::Fact;
 use crate::name::PipelineName;
 use crate::pager::OutboxRow;
 
@@ -178,14 +179,14 @@ impl Store for SqliteStore {
         self.ask(pipeline, true, work).await
     }
 
-    async fn fact(
+    async fn latest(
         &self,
         pipeline: &PipelineName,
         kind: &str,
-        id: &str,
+        about: &str,
     ) -> Result<Option<Fact>, Error> {
-        let (kind, id) = (kind.to_owned(), id.to_owned());
-        let work = move |tables: &Tables<'_>| tables.fact(&kind, &id);
+        let (kind, about) = (kind.to_owned(), about.to_owned());
+        let work = move |tables: &Tables<'_>| tables.latest(&kind, &about);
         self.ask(pipeline, false, work).await
     }
 

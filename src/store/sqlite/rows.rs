@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::fault::JobError;
 use crate::error::{Error, StoreFault};
+use crate::guard::Fact;
 use crate::pager::OutboxRow;
-use crate::store::batch::{Fact, Instance, Register, Slot};
+use crate::store::batch::{Instance, Register, Slot};
 use crate::time::Timestamp;
 
 /// `serde_json` reads no deeper values than these.
@@ -135,6 +136,7 @@ impl Reader<'_> {
         let id: String = row.get("id")?;
         Ok(Fact {
             kind: row.get("kind")?,
+            about: row.get("about")?,
             at: self.at(&id, row)?,
             value: self.value(&id, row)?,
             id,

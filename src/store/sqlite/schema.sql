@@ -27,6 +27,7 @@ CREATE TABLE fact (
     pipeline TEXT NOT NULL,
     kind TEXT NOT NULL,
     id TEXT NOT NULL,
+    about TEXT,
     at INTEGER NOT NULL,
     writer TEXT,
     json TEXT NOT NULL CHECK (json_valid(json)),
@@ -34,6 +35,8 @@ CREATE TABLE fact (
 ) STRICT;
 
 CREATE INDEX fact_position ON fact (pipeline, kind, position);
+
+CREATE INDEX fact_about ON fact (pipeline, kind, about, position) WHERE about IS NOT NULL;
 
 CREATE INDEX fact_at ON fact (at);
 

@@ -6,9 +6,10 @@ use rusqlite::{Connection, params};
 
 use super::fault::JobError;
 use super::rows::{Reader, integer, json, millis, row_json, word};
+use crate::guard::Fact;
 use crate::name::PipelineName;
 use crate::pager::OutboxRow;
-use crate::store::batch::{Batch, Fact, Instance, Position, Register, Slot, Stored};
+use crate::store::batch::{Batch, Instance, Position, Register, Slot, Stored};
 use crate::time::Timestamp;
 
 const UPSERT_REGISTER: &str = "
@@ -18,8 +19,8 @@ const UPSERT_REGISTER: &str = "
         revision = excluded.revision, at = excluded.at, position = excluded.position, json = excluded.json
     WHERE excluded.revision > revision";
 const INSERT_FACT: &str = "
-    INSERT INTO fact (pipeline, kind, id, at, writer, position, json)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    INSERT INTO fact (pipeline, kind, id, about, at, writer, position, json)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
     ON CONFLICT (pipeline, kind, id) DO NOTHING";
 const INSERT_SLOT: &str = "
     INSERT INTO slot (pipeline, name, number, at, by, position, json)
@@ -96,11 +97,12 @@ impl Tables<'_> {
         Ok((new, Position::new(integer_back(next))))
     }
 
-    pub(super) fn fact(&self, kind: &str, id: &str) -> Result<Option<Fact>, JobError> {
+    pub(super) fn latest(&self, kind: &str, about: &str) -> Result<Option<Fact>, JobError> {
         let mut found = self.reader("fact").all(
             self.connection,
-            "SELECT * FROM fact WHERE pipeline = ?1 AND kind = ?2 AND id = ?3",
-            [self.pipeline.as_str(), kind, id],
+            "SELECT * FROM fact WHERE pipeline = ?1 AND kind = ?2 AND about = ?3
+            ORDER BY position DESC LIMIT 1",
+            [self.pipeline.as_str(), kind, about],
             Reader::fact,
         )?;
         Ok(found.pop())
@@ -198,6 +200,7 @@ impl Tables<'_> {
                 self.pipeline.as_str(),
                 fact.kind,
                 fact.id,
+                fact.about,
                 millis(fact.at)?,
                 writer,
                 *next + 1,

@@ -1,7 +1,9 @@
 //! A store that lost what it had, or had to drop some of it.
 
-use fusebox::Feedback;
+use fusebox::store::Cut;
+use fusebox::{Feedback, Severity};
 
+use super::odd_store::OddStore;
 use super::restart::{counted, counting};
 use super::*;
 use crate::support::{minutes, seconds};
@@ -69,4 +71,38 @@ fn feedback_after_a_loss_counts_once_after_a_restart() {
     assert_eq!(counted(&counts), 22);
     drop((keeper, counts));
     assert_eq!(counted(&counting(&world).1), 22);
+}
+
+#[test]
+fn what_a_store_drops_before_its_time_is_a_warning_that_ends() {
+    let world = World::new();
+    let store = Arc::new(OddStore::default());
+    let process = world.process_on(Arc::clone(&store));
+    let cut = |early, expired| {
+        let mut cut = Cut::default();
+        (cut.early, cut.until, cut.expired) = (early, Some(EVENING), expired);
+        *store.cut.lock().unwrap() = Some(cut);
+    };
+    cut(0, 50);
+    process.turn();
+    assert!(
+        process.open().is_empty(),
+        "what expired in its time is no loss"
+    );
+    cut(12, 50);
+    process.turn();
+    assert_eq!(process.open(), ["pipeline/facts-dropped/-/1"]);
+    let told = &process.pipeline.incidents()[0];
+    assert_eq!(told.severity, Severity::Warning);
+    assert_eq!(
+        told.evidence.to_string(),
+        format!(
+            "12 facts were dropped too early, up to those of {EVENING}: the store has reached \
+             the most that it may hold"
+        )
+    );
+    for _ in 0..62 {
+        process.turn_after(minutes(1));
+    }
+    assert!(process.open().is_empty());
 }

@@ -18,11 +18,13 @@ use fusebox::{Call, ErrorRateBreaker, FailureKind, Pipeline, Report, Ticket, Tim
 use crate::support::{EVENING, line_up};
 
 mod losses;
+mod odd_store;
 mod outbox;
 mod restart;
 #[cfg(feature = "tokio")]
 mod running;
 mod stores;
+mod tickets;
 
 /// Runs a future that needs no runtime.
 fn wait<T>(future: impl Future<Output = T>) -> T {
@@ -177,6 +179,14 @@ impl World {
     fn process(&self) -> Process {
         self.process_with(|keeper| {
             keeper.route(PagerRoute::new("on call", Plain("pager")).unwrap())
+        })
+    }
+
+    /// The same with another store.
+    fn process_on(&self, store: impl Store + 'static) -> Process {
+        self.process_with(|keeper| {
+            let route = PagerRoute::new("on call", Plain("pager")).unwrap();
+            keeper.store(store).route(route)
         })
     }
 

@@ -1,7 +1,11 @@
 //! The loop of a service, on tokio's paused clock.
 
+use super::odd_store::OddStore;
 use super::*;
 
+use std::sync::atomic::Ordering;
+
+use fusebox::clock::Clock;
 use fusebox::{Admission, Reason};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -79,5 +83,77 @@ fn a_shutdown_without_open_calls_does_not_wait() {
         let began = Instant::now();
         assert_eq!(process.keeper.close().await, 0);
         assert!(began.elapsed().as_secs() < 1);
+    });
+}
+
+/// The pipeline's clock goes on with tokio's.
+#[derive(Debug)]
+struct Tokio(Instant);
+
+impl Clock for Tokio {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(EVENING.as_millis() + self.0.elapsed().as_millis() as u64)
+    }
+}
+
+#[test]
+fn a_store_that_never_answers_holds_up_no_page_no_tick_and_no_shutdown() {
+    let world = World::new();
+    let store = Arc::new(OddStore::default());
+    paused().block_on(async {
+        let breaker = Arc::new(ErrorRateBreaker::default());
+        let pipeline = Pipeline::builder(line_up())
+            .guard(breaker)
+            .clock(Tokio(Instant::now()))
+            .build()
+            .unwrap();
+        let keeper = Keeper::builder("invoices", &pipeline).unwrap();
+        let keeper = keeper
+            .store(Arc::clone(&store))
+            .route(PagerRoute::new("on call", Plain("pager")).unwrap())
+            .post(world.service.clone())
+            .start()
+            .await
+            .unwrap();
+        store.hangs.store(true, Ordering::Relaxed);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(keeper.run(async {
+            let _ = stopped.await;
+        }));
+        for n in 0..5 {
+            let call = Call::new(format!("failed-{n}"), "invoice").unwrap();
+            pipeline
+                .admit(&call)
+                .permit()
+                .unwrap()
+                .fail(FailureKind::MalformedOutput);
+        }
+        let after = |time| async move {
+            let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
+        };
+        after(Duration::from_secs(1)).await;
+        let page = "trigger error-rate/failing/v7/1";
+        assert_eq!(world.service.taken("pager"), [page]);
+        after(Duration::from_secs(120)).await;
+        assert_eq!(
+            world.service.taken("pager"),
+            [page, "trigger pipeline/store-down/-/1"]
+        );
+        let wrong = pipeline.incidents().pop().unwrap().evidence.to_string();
+        assert!(wrong.ends_with("it does not answer"), "{wrong}");
+        store.hangs.store(false, Ordering::Relaxed);
+        after(Duration::from_secs(31)).await;
+        let stored = store.memory.load(&World::name()).await.unwrap();
+        assert_eq!(stored.rows.len(), 2, "written at last");
+
+        store.hangs.store(true, Ordering::Relaxed);
+        let began = Instant::now();
+        drop(stop);
+        assert_eq!(running.await.unwrap(), 0);
+        assert!(
+            began.elapsed() <= Duration::from_secs(6),
+            "{:?}",
+            began.elapsed()
+        );
     });
 }

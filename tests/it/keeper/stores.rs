@@ -41,7 +41,7 @@ fn a_store_that_forgets_breaks_a_rule() {
             self.0.append(pipeline, facts, rows).await
         }
 
-        async fn fact(&self, _: &PipelineName, _: &str, _: &str) -> Result<Option<Fact>, Error> {
+        async fn latest(&self, _: &PipelineName, _: &str, _: &str) -> Result<Option<Fact>, Error> {
             Ok(None)
         }
 

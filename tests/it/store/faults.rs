@@ -218,8 +218,9 @@ fn what_cannot_be_kept_is_refused_and_spoils_nothing_beside_it() {
     let folder = Folder::new("refused");
     let store = folder.store();
     let deep = (0..200).fold(json!(1), |value, _| json!([value]));
-    let fact_of =
-        |at, value: Value| Fact::new("feedback", "bad", Timestamp::from_millis(at), value);
+    let fact_of = |at, value: Value| {
+        Fact::new("feedback", "bad", Timestamp::from_millis(at), value).about("bad")
+    };
     let error = append(&store, vec![fact("beside"), fact_of(1, deep)]).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -239,7 +240,7 @@ fn what_cannot_be_kept_is_refused_and_spoils_nothing_beside_it() {
         vec![fact_of(i64::MAX.unsigned_abs(), levels.clone())],
     )
     .unwrap();
-    let read = wait(store.fact(&invoices(), "feedback", "bad"))
+    let read = wait(store.latest(&invoices(), "feedback", "bad"))
         .unwrap()
         .unwrap();
     assert_eq!(read.value, levels);

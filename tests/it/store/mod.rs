@@ -68,7 +68,7 @@ fn invoices() -> PipelineName {
 }
 
 fn fact(id: &str) -> Fact {
-    Fact::new("feedback", id, NOON, json!({ "id": id }))
+    Fact::new("feedback", id, NOON, json!({ "id": id })).about(id)
 }
 
 fn append(store: &dyn Store, facts: Vec<Fact>) -> Result<Vec<bool>, Error> {
@@ -83,7 +83,7 @@ fn turn(store: &dyn Store, registers: Vec<Register>) -> Result<Batch, Error> {
 }
 
 fn has(store: &dyn Store, id: &str) -> bool {
-    wait(store.fact(&invoices(), "feedback", id))
+    wait(store.latest(&invoices(), "feedback", id))
         .unwrap()
         .is_some()
 }

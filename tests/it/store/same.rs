@@ -99,7 +99,14 @@ impl Written {
     fn facts(&self) -> Vec<Fact> {
         let facts = self.facts.iter();
         facts
-            .map(|&(kind, id, n)| Fact::new(TEXTS[kind], TEXTS[id], NOON, value(n)))
+            .map(|&(kind, id, n)| {
+                let fact = Fact::new(TEXTS[kind], TEXTS[id], NOON, value(n));
+                if n % 3 == 0 {
+                    fact
+                } else {
+                    fact.about(TEXTS[id / 2])
+                }
+            })
             .collect()
     }
 
@@ -200,8 +207,8 @@ proptest! {
                     prop_assert_eq!(loaded(in_file), loaded(in_memory));
                 }
                 Step::Fact(kind, id) => {
-                    let in_memory = wait(memory.fact(&pipeline, TEXTS[kind], TEXTS[id])).unwrap();
-                    let in_file = wait(file.fact(&pipeline, TEXTS[kind], TEXTS[id])).unwrap();
+                    let in_memory = wait(memory.latest(&pipeline, TEXTS[kind], TEXTS[id])).unwrap();
+                    let in_file = wait(file.latest(&pipeline, TEXTS[kind], TEXTS[id])).unwrap();
                     prop_assert_eq!(in_file, in_memory);
                 }
                 Step::FactsAfter(kind, after) => {
@@ -224,8 +231,13 @@ proptest! {
 fn the_last_moment_comes_back() {
     let folder = Folder::new("moment");
     let last = Timestamp::from_millis(i64::MAX.unsigned_abs());
-    let fact = Fact::new("feedback", "last", last, json!(1));
+    let fact = Fact::new("feedback", "last", last, json!(1)).about("last");
     super::append(&folder.store(), vec![fact.clone()]).unwrap();
-    let read = wait(folder.store().fact(&super::invoices(), "feedback", "last")).unwrap();
+    let read = wait(
+        folder
+            .store()
+            .latest(&super::invoices(), "feedback", "last"),
+    )
+    .unwrap();
     assert_eq!(read, Some(fact));
 }

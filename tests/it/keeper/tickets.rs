@@ -1,0 +1,143 @@
+//! Feedback that comes with the id of a document alone.
+
+use fusebox::{Feedback, Field, Role, StoreFault, TicketBook};
+
+use super::*;
+use crate::support::{Bench, minutes};
+
+fn process(world: &World) -> Keeper {
+    let pipeline = Pipeline::builder(line_up())
+        .guard(TicketBook::new())
+        .clock(world.clock.clone())
+        .build()
+        .unwrap();
+    let builder = Keeper::builder("invoices", &pipeline).unwrap();
+    wait(builder.store(Arc::clone(&world.store)).start()).unwrap()
+}
+
+fn answer(keeper: &Keeper, document: &str) -> Ticket {
+    let call = Call::new(document, "invoice").unwrap();
+    let permit = keeper.pipeline().admit(&call).permit().unwrap();
+    permit.answer(Report::new()).ticket().clone()
+}
+
+fn corrected() -> Feedback {
+    Feedback::corrected(Field::new("total").unwrap())
+}
+
+/// The tickets that the feedback in the store is about.
+fn reported(world: &World) -> Vec<String> {
+    let facts = world.facts("feedback");
+    let ids = facts
+        .iter()
+        .map(|fact| fact.value["ticket"]["id"].as_str().unwrap().to_owned());
+    ids.collect()
+}
+
+#[test]
+fn feedback_finds_its_answer_before_and_after_a_restart() {
+    let world = World::new();
+    let keeper = process(&world);
+    let (fresh, kept) = (answer(&keeper, "fresh"), answer(&keeper, "kept"));
+    // Nothing was written yet.
+    wait(keeper.feedback_for("fresh", corrected())).unwrap();
+    wait(keeper.turn()).unwrap();
+    drop(keeper);
+
+    let keeper = process(&world);
+    wait(keeper.feedback_for("kept", corrected())).unwrap();
+    let ids = [fresh.id().to_string(), kept.id().to_string()];
+    assert_eq!(reported(&world), ids);
+    assert_eq!(wait(keeper.ticket_of("kept")).unwrap(), Some(kept));
+}
+
+#[test]
+fn the_latest_answer_counts_whichever_process_gave_it() {
+    let world = World::new();
+    let keeper = process(&world);
+    let first = answer(&keeper, "inv-1");
+    wait(keeper.turn()).unwrap();
+    let second = answer(&keeper, "inv-1");
+    assert_eq!(wait(keeper.ticket_of("inv-1")).unwrap(), Some(second));
+    wait(keeper.turn()).unwrap();
+    drop(keeper);
+    let keeper = process(&world);
+    let third = answer(&keeper, "inv-1");
+    wait(keeper.turn()).unwrap();
+    assert_eq!(
+        wait(keeper.ticket_of("inv-1")).unwrap(),
+        Some(third.clone())
+    );
+    assert_ne!(first.id(), third.id());
+}
+
+#[test]
+fn a_document_without_an_answer_is_refused() {
+    let world = World::new();
+    let keeper = process(&world);
+    let call = Call::new("failed", "invoice").unwrap();
+    let permit = keeper.pipeline().admit(&call).permit().unwrap();
+    permit.fail(FailureKind::MalformedOutput);
+    wait(keeper.turn()).unwrap();
+    for document in ["failed", "unknown", "", "inv-1' OR 1=1 --"] {
+        let error = wait(keeper.feedback_for(document, corrected())).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "document: got `{document}`, expected a document that was answered while a \
+                 `TicketBook` was among the guards, and whose ticket the store still has"
+            )
+        );
+    }
+    assert!(world.facts("ticket").is_empty());
+}
+
+#[test]
+fn tickets_wait_for_a_store_that_is_down() {
+    let world = World::new();
+    let keeper = process(&world);
+    world.store.fail(StoreFault::Full, "no room on the disk");
+    for n in 0..7_000 {
+        answer(&keeper, &format!("inv-{n}"));
+    }
+    let oldest = wait(keeper.ticket_of("inv-0")).unwrap();
+    assert_eq!(oldest.unwrap().role(), Role::Stable);
+    wait(keeper.turn()).unwrap_err();
+    wait(keeper.feedback_for("unknown", corrected())).unwrap_err();
+    world.store.repair();
+    for _ in 0..3 {
+        world.clock.advance(Duration::from_millis(250));
+        wait(keeper.turn()).unwrap();
+    }
+    let ids: Vec<String> = world
+        .facts("ticket")
+        .into_iter()
+        .map(|fact| fact.id)
+        .collect();
+    assert_eq!(ids.len(), 7_000);
+    let sequence = |id: &String| id.rsplit_once('-').unwrap().1.parse::<u64>().unwrap();
+    assert!(
+        ids.is_sorted_by_key(sequence),
+        "the oldest are written first"
+    );
+}
+
+/// Nobody takes them out: the pipeline has no keeper.
+#[test]
+fn tickets_above_the_most_that_wait_are_told() {
+    let bench = Bench::with_guard(TicketBook::new());
+    bench.answer(100_003);
+    bench.tick_after(minutes(1));
+    let told: Vec<String> = bench
+        .events()
+        .iter()
+        .map(|event| event.kind.to_string())
+        .collect();
+    assert_eq!(
+        told,
+        [format!(
+            "3 facts were dropped too early, up to those of {EVENING}: 100000 tickets wait \
+             for a keeper"
+        )]
+    );
+}
