@@ -22,6 +22,9 @@ const BUDGET_TIME: Duration = minutes(1);
 const AT_A_TIME: usize = 16;
 /// A page that waits for longer than this is an incident.
 const STUCK_AFTER: Duration = minutes(2);
+/// A page is sent when the store has it, so that the next process knows what to end. A store that
+/// takes longer than this does not hold it up.
+const STORED_WITHIN: Duration = Duration::from_secs(1);
 /// How often the heartbeat goes out.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(30);
 /// For how long a row is kept in memory after its incident has ended and was told.
@@ -39,6 +42,8 @@ struct Outgoing {
     rows: BTreeMap<RowKey, OutboxRow>,
     /// The rows that have changed since they were stored.
     unwritten: BTreeSet<RowKey>,
+    /// Of these, the ones that were not stored since they were last to be told.
+    unknown: BTreeSet<RowKey>,
     in_flight: BTreeSet<RowKey>,
     /// When requests of each route were sent, within the time of the budget.
     sent: BTreeMap<RouteName, VecDeque<Timestamp>>,
@@ -105,6 +110,7 @@ impl Courier {
         let mut outbox = self.outbox.lock();
         for row in stored {
             let key = row.key();
+            outbox.unknown.remove(&key);
             if outbox.rows.get(&key) == Some(row) {
                 outbox.unwritten.remove(&key);
             }
@@ -269,6 +275,7 @@ impl Outgoing {
     fn put(&mut self, row: OutboxRow) {
         let key = row.key();
         self.unwritten.insert(key.clone());
+        self.unknown.insert(key.clone());
         self.rows.insert(key, row);
     }
 
@@ -287,7 +294,9 @@ impl Outgoing {
                 let beginning = (incident.clone(), route.clone(), Action::Trigger);
                 !self.in_flight.contains(*key) && !self.in_flight.contains(&beginning)
             };
-            row.is_due(now) && is_free()
+            let is_known =
+                || !self.unknown.contains(*key) || now.since(row.due_since) >= STORED_WITHIN;
+            row.is_due(now) && is_known() && is_free()
         });
         due.map(|(key, _)| key.clone()).collect()
     }

@@ -215,6 +215,7 @@ fn a_store_that_fails_is_one_incident_and_nothing_is_lost() {
     }
     process.fail();
     process.turn();
+    process.turn_after(seconds(1));
     let told = world.service.taken("pager");
     assert_eq!(
         told,

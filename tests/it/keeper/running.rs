@@ -131,7 +131,7 @@ fn a_store_that_never_answers_holds_up_no_page_no_tick_and_no_shutdown() {
         let after = |time| async move {
             let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
         };
-        after(Duration::from_secs(1)).await;
+        after(Duration::from_secs(2)).await;
         let page = "trigger error-rate/failing/v7/1";
         assert_eq!(world.service.taken("pager"), [page]);
         after(Duration::from_secs(120)).await;
