@@ -13,6 +13,7 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,11 +25,13 @@ use fusebox::call::{Outcome, Signal};
 use fusebox::clock::{Clock, SystemClock};
 use fusebox::event::Outbox;
 use fusebox::guard::Cx;
+use fusebox::keeper::Keeper;
 use fusebox::pipeline::Builder;
+use fusebox::store::MemoryStore;
 use fusebox::{
     BlueGreenPolicy, Call, CanaryPolicy, ConfidenceDriftMonitor, DocumentId, DocumentType,
     ErrorRateBreaker, FailureKind, Guard, LineUp, Pipeline, Report, RouteLedger, ShadowComparator,
-    Ticket, TokenBudget, Version, VersionId,
+    Ticket, TicketBook, TokenBudget, Version, VersionId,
 };
 use recloser::Recloser;
 use tower::{Service, ServiceExt, service_fn};
@@ -60,9 +63,13 @@ fn one_guard() -> Pipeline {
 
 /// All seven, as a service would have them, without a rollout and with a shadow run.
 fn all_guards() -> Pipeline {
+    all_guards_and(|builder| builder)
+}
+
+fn all_guards_and(add: impl FnOnce(Builder) -> Builder) -> Pipeline {
     let candidate = VersionId::new("v8").expect("a name");
     pipeline(|builder| {
-        builder
+        add(builder)
             .guard(TokenBudget::builder().build().expect("default numbers"))
             .guard(ErrorRateBreaker::default())
             .guard(ConfidenceDriftMonitor::default())
@@ -296,9 +303,58 @@ fn hot_path(criterion: &mut Criterion) {
     }
 }
 
+/// What a store costs a call: the same pipeline alone, and while a keeper writes its state four times
+/// a second; and what a ticket book costs.
+fn kept(criterion: &mut Criterion) {
+    let call = call();
+    let mut group = criterion.benchmark_group("keeper/call-1-thread");
+    let alone = all_guards();
+    group.bench_function("without-a-store", |bencher| {
+        bencher.iter(|| admit_and_answer(&alone, &call));
+    });
+    let pipeline = all_guards();
+    let keeping = Keeping::start(&pipeline);
+    group.bench_function("with-a-store", |bencher| {
+        bencher.iter(|| admit_and_answer(&pipeline, &call));
+    });
+    keeping.stop();
+    let with_tickets = all_guards_and(|builder| builder.guard(TicketBook::new()));
+    group.bench_function("with-tickets", |bencher| {
+        bencher.iter(|| admit_and_answer(&with_tickets, &call));
+    });
+    group.finish();
+}
+
+/// A keeper on a thread of its own.
+struct Keeping(Arc<AtomicBool>, thread::JoinHandle<()>);
+
+impl Keeping {
+    fn start(pipeline: &Pipeline) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.expect("a runtime");
+        let builder = Keeper::builder("invoices", pipeline).expect("a name");
+        let keeper = runtime.block_on(builder.store(MemoryStore::new()).start());
+        let keeper = keeper.expect("an empty store");
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let turns = move || {
+            while !stopped.load(Ordering::Relaxed) {
+                runtime.block_on(keeper.turn()).expect("stored");
+                thread::sleep(Duration::from_millis(250));
+            }
+        };
+        Self(stop, thread::spawn(turns))
+    }
+
+    fn stop(self) {
+        self.0.store(true, Ordering::Relaxed);
+        self.1.join().expect("no panic");
+    }
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    targets = hot_path, keys, outages, tower_resilience
+    targets = hot_path, kept, keys, outages, tower_resilience
 }
 criterion_main!(benches);

@@ -261,7 +261,7 @@ impl Courier {
                 };
                 result = result.and(match posted(post, request).await {
                     Ok(answer) if route.pager().reply(&answer) == PagerReply::Accepted => Ok(()),
-                    Ok(answer) => Err(refused(&answer)),
+                    Ok(answer) => Err(answer.to_string()),
                     Err(no_answer) => Err(no_answer.to_string()),
                 });
             }
@@ -352,7 +352,7 @@ impl InFlight<'_> {
             Ok(answer) => {
                 row.may_have_arrived = self.may_have_arrived;
                 let (reply, error) = match &answer {
-                    Some(answer) => (self.route.pager().reply(answer), refused(answer)),
+                    Some(answer) => (self.route.pager().reply(answer), answer.to_string()),
                     // There is nothing that this pager could be told.
                     None => (PagerReply::Accepted, String::new()),
                 };
@@ -379,8 +379,4 @@ async fn posted(post: &dyn Post, request: PostRequest) -> Result<PostAnswer, NoA
         }),
         Err(no_answer) => Err(NoAnswer::new(request.redact(&no_answer.to_string()))),
     }
-}
-
-fn refused(answer: &PostAnswer) -> String {
-    format!("answered {}: {}", answer.status, answer.body)
 }

@@ -30,14 +30,14 @@ pub(super) struct Journal {
 
 #[derive(Debug, Default)]
 struct Kept {
-    commands: Queue,
-    shared: Queue,
+    commands: FactQueue,
+    shared: FactQueue,
     dropped: Dropped,
 }
 
 /// Facts that wait, oldest first.
 #[derive(Debug, Default)]
-struct Queue {
+struct FactQueue {
     facts: VecDeque<Fact>,
     /// How many came before the oldest.
     gone: u64,
@@ -113,7 +113,7 @@ impl Journal {
     }
 }
 
-impl Queue {
+impl FactQueue {
     fn push(&mut self, fact: Fact, most: usize, dropped: &mut Dropped) {
         if self.facts.len() >= most {
             if let Some(oldest) = self.facts.pop_front() {

@@ -126,7 +126,7 @@ impl PostAnswer {
 
 impl fmt::Display for PostAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "status {}", self.status)?;
+        write!(f, "answered {}", self.status)?;
         let said = one_line(&self.body, LONGEST_SAID);
         if said.is_empty() {
             return Ok(());

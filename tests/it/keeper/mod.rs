@@ -17,6 +17,7 @@ use fusebox::{Call, ErrorRateBreaker, FailureKind, Pipeline, Report, Ticket, Tim
 
 use crate::support::{EVENING, line_up};
 
+mod continuity;
 mod losses;
 mod odd_store;
 mod outbox;

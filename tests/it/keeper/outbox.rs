@@ -209,7 +209,7 @@ fn a_test_says_of_each_route_whether_it_works() {
     world.service.otherwise("chat", Ends::Answered(404));
     let results = wait(process.keeper.test_routes());
     assert_eq!(results[0].1, Ok(()));
-    assert_eq!(results[1].1, Err("answered 404: ".to_owned()));
+    assert_eq!(results[1].1, Err("answered 404".to_owned()));
     assert!(world.service.open("pager").is_empty());
     assert!(process.open().is_empty());
 }

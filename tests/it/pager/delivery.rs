@@ -136,7 +136,7 @@ async fn a_summary_key_or_body_that_is_too_long_is_refused_and_says_why() {
         .unwrap();
     let said = answer.to_string();
     assert!(
-        said.starts_with("status 400: {\"errors\":[\"source has 0 characters\"]"),
+        said.starts_with("answered 400: {\"errors\":[\"source has 0 characters\"]"),
         "{said}"
     );
 }

@@ -76,7 +76,7 @@ fn what_an_answer_repeats_is_not_shown() {
         assert!(
             answer
                 .to_string()
-                .starts_with("status 404: cannot POST (secret)"),
+                .starts_with("answered 404: cannot POST (secret)"),
             "{name}: {answer}"
         );
     }
@@ -84,7 +84,7 @@ fn what_an_answer_repeats_is_not_shown() {
 
 #[test]
 fn an_answer_is_shown_in_one_short_line() {
-    assert_eq!(PostAnswer::new(502).to_string(), "status 502");
+    assert_eq!(PostAnswer::new(502).to_string(), "answered 502");
     let long = PostAnswer::new(400).with_body("<html>\r\n\u{1b}[31m".repeat(1_000));
     let shown = long.to_string();
     assert!(
