@@ -39,8 +39,7 @@ impl Whole {
         let canary = CanaryPolicy::builder()
             .plain_ratio()
             .stage(Ratio::percent(10), minutes(60))
-            .stage(Ratio::percent(30), minutes(60))
-            .stage(Ratio::ONE, minutes(60));
+            .stage(Ratio::percent(30), minutes(60));
         let canary = Arc::new(canary.build().unwrap());
         let shadow = ShadowComparator::builder(VersionId::new("v9").unwrap());
         let shadow = Arc::new(shadow.documents(200, 1_000).build().unwrap());
