@@ -86,7 +86,7 @@ impl Post for ByTcp {
             BufReader::new(stream).read_line(&mut String::new())?;
             Ok(())
         };
-        asked().map_err(NoAnswer::new)?;
+        asked().map_err(|error| NoAnswer::new(error.to_string()))?;
         Ok(PostAnswer::new(202))
     }
 }
