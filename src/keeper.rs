@@ -82,6 +82,9 @@ struct Inner {
     courier: Courier,
     /// What the store has. One exchange at a time.
     written: AsyncMutex<Written>,
+    /// A turn holds it while it waits for `written`, and feedback goes through it: who asks for that
+    /// lock again and again gets it again and again, and a turn would never have it.
+    turnstile: AsyncMutex<()>,
     store_trouble: Mutex<StoreTrouble>,
     #[cfg_attr(
         not(feature = "tokio"),
@@ -128,6 +131,7 @@ impl Keeper {
     /// feedback counts already, and is written as soon as the store can.
     pub async fn feedback(&self, ticket: &Ticket, feedback: Feedback) -> Result<(), Error> {
         self.0.waiting.push(ticket, feedback, self.now())?;
+        drop(self.0.turnstile.lock().await);
         let mut written = self.begin().await;
         let result = self.write_feedback(&mut written).await;
         self.note(&mut written, &result);
@@ -298,6 +302,7 @@ impl Keeper {
 
     /// Writes what has changed.
     pub(super) async fn keep(&self, is_urgent: bool) -> Result<(), Error> {
+        let _turnstile = self.0.turnstile.lock().await;
         let mut written = self.begin().await;
         let result = self.exchange(&mut written, is_urgent).await;
         self.note(&mut written, &result);

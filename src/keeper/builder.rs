@@ -117,6 +117,7 @@ impl KeeperBuilder {
             waiting: Waiting::default(),
             courier: Courier::new(stored.rows, self.heartbeat),
             written: AsyncMutex::new(written.with_feedback_up_to(stored.position)),
+            turnstile: AsyncMutex::default(),
             store_trouble: Mutex::default(),
             wait_on_close: self.wait_on_close,
         })))

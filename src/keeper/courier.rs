@@ -42,7 +42,7 @@ struct Outgoing {
     rows: BTreeMap<RowKey, OutboxRow>,
     /// The rows that have changed since they were stored.
     unwritten: BTreeSet<RowKey>,
-    /// Of these, the ones that were not stored since they were last to be told.
+    /// Of these, the ones that the store has never had.
     unknown: BTreeSet<RowKey>,
     in_flight: BTreeSet<RowKey>,
     /// When requests of each route were sent, within the time of the budget.
@@ -275,8 +275,9 @@ impl Outgoing {
     fn put(&mut self, row: OutboxRow) {
         let key = row.key();
         self.unwritten.insert(key.clone());
-        self.unknown.insert(key.clone());
-        self.rows.insert(key, row);
+        if self.rows.insert(key.clone(), row).is_none() {
+            self.unknown.insert(key);
+        }
     }
 
     fn change(&mut self, key: &RowKey, change: impl FnOnce(&mut OutboxRow)) {

@@ -96,6 +96,44 @@ impl Clock for Tokio {
     }
 }
 
+/// The text of a page that waits changes as time goes on, and it is still the one that is stored.
+#[test]
+fn a_page_goes_out_when_the_store_has_it() {
+    let world = World::new();
+    paused().block_on(async {
+        let pipeline = Pipeline::builder(line_up())
+            .guard(ErrorRateBreaker::default())
+            .clock(Tokio(Instant::now()))
+            .build()
+            .unwrap();
+        let keeper = Keeper::builder("invoices", &pipeline).unwrap();
+        let keeper = keeper
+            .store(Arc::clone(&world.store))
+            .route(PagerRoute::new("on call", Plain("pager")).unwrap())
+            .post(world.service.clone())
+            .start()
+            .await
+            .unwrap();
+        tokio::spawn(keeper.run(std::future::pending()));
+        let after = |time| async move {
+            let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
+        };
+        after(Duration::from_millis(900)).await;
+        for n in 0..5 {
+            let call = Call::new(format!("failed-{n}"), "invoice").unwrap();
+            let permit = pipeline.admit(&call).permit().unwrap();
+            permit.fail(FailureKind::MalformedOutput);
+        }
+        after(Duration::from_millis(550)).await;
+        assert_eq!(
+            world.service.taken("pager"),
+            ["trigger error-rate/failing/v7/1"]
+        );
+        let rows = world.store.rows(&World::name());
+        assert_eq!(rows.len(), 1);
+    });
+}
+
 #[test]
 fn a_store_that_never_answers_holds_up_no_page_no_tick_and_no_shutdown() {
     let world = World::new();
@@ -131,7 +169,8 @@ fn a_store_that_never_answers_holds_up_no_page_no_tick_and_no_shutdown() {
         let after = |time| async move {
             let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
         };
-        after(Duration::from_secs(2)).await;
+        // Nobody waits for it longer than a second.
+        after(Duration::from_millis(1_500)).await;
         let page = "trigger error-rate/failing/v7/1";
         assert_eq!(world.service.taken("pager"), [page]);
         after(Duration::from_secs(120)).await;
