@@ -2,6 +2,7 @@
 
 mod arrival;
 mod check;
+mod command;
 mod distribution;
 mod document;
 mod expectation;
@@ -10,6 +11,7 @@ mod fault;
 mod incident_moment;
 mod made_up;
 mod matrix;
+mod process;
 mod proof;
 mod rates;
 mod readiness;
@@ -25,14 +27,16 @@ mod script;
 mod set;
 mod simulation;
 mod traffic;
+mod usage;
 mod virtual_time;
 
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::name::VersionId;
-use crate::pipeline::Builder;
+use crate::pipeline::{Builder, Pipeline};
 use crate::time::Timestamp;
+use command::Command;
 use expectation::Expectation;
 use proof::Proof;
 use script::Script;
@@ -107,8 +111,8 @@ where
     P: Fn() -> Result<Builder, Error>,
 {
     /// A drill of the pipelines that this function builds, with another clock and another sink.
-    /// Each needs guards of its own: a drill builds one pipeline, and one more for each
-    /// [`must_fail_without`](Self::must_fail_without).
+    /// Each needs guards of its own: a drill builds several, for each
+    /// [`must_fail_without`](Self::must_fail_without) and each [restart](Fault::restart) as well.
     pub fn new(production: P) -> Self {
         Self {
             production,
@@ -126,6 +130,43 @@ where
     /// Injects a fault at this time after the beginning.
     pub fn fault(mut self, after: Duration, fault: Fault) -> Self {
         self.script.faults.push((after, fault));
+        self
+    }
+
+    /// What an operator does at this time after the beginning: acknowledges an incident, deploys, or
+    /// commands a guard of which the function has a handle.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fusebox::{Drill, FailureKind, LineUp, Pipeline, RouteLedger, Version};
+    /// use fusebox::drill::{DrillOutcome, Fault, Traffic};
+    ///
+    /// let production = || {
+    ///     let line_up = LineUp::new(Version::new("v7", "gpt-4o")?);
+    ///     Ok(Pipeline::builder(line_up).guard(RouteLedger::default()))
+    /// };
+    /// let hour = Duration::from_secs(3_600);
+    /// let report = Drill::new(production)
+    ///     .traffic(Traffic::of("invoice", 600)?)
+    ///     .fault(hour, Fault::restart())
+    ///     .command(hour + Duration::from_secs(600), |pipeline| {
+    ///         for incident in pipeline.incidents() {
+    ///             let _ = pipeline.acknowledge(incident.key, "ada", "sent again what had no result");
+    ///         }
+    ///     })
+    ///     .expect_page("ledger/lost-in-restart")
+    ///     .expect_resolve()
+    ///     .loses_nothing()
+    ///     .run_for(2 * hour)?;
+    /// assert_eq!(report.outcome(), DrillOutcome::Passed, "{report}");
+    /// # Ok::<(), fusebox::Error>(())
+    /// ```
+    pub fn command(
+        mut self,
+        after: Duration,
+        command: impl Fn(&Pipeline) + Send + Sync + 'static,
+    ) -> Self {
+        self.script.commands.push((after, Command::new(command)));
         self
     }
 
@@ -167,6 +208,25 @@ where
     /// the guard; `pipeline` is the pipeline itself.
     pub fn expect_page(self, incident: impl Into<String>) -> Self {
         self.expect(Expectation::Page(incident.into()))
+    }
+
+    /// Expects a page that comes with an event of this name ([`EventKind::name`]) after the first
+    /// fault began: for what joins an incident that is open, and pages again.
+    ///
+    /// [`EventKind::name`]: crate::EventKind::name
+    pub fn expect_page_with(self, event: impl Into<String>) -> Self {
+        self.expect(Expectation::PagedWith(event.into()))
+    }
+
+    /// Expects that something is told of this incident after the first fault began, of any severity:
+    /// for warnings. The key is as for [`expect_page`](Self::expect_page).
+    pub fn expect_incident(self, incident: impl Into<String>) -> Self {
+        self.expect(Expectation::Incident(incident.into()))
+    }
+
+    /// Expects the same, and that each such incident has ended at the end of the drill.
+    pub fn expect_end(self, incident: impl Into<String>) -> Self {
+        self.expect(Expectation::Ended(incident.into()))
     }
 
     /// Expects an event with this name ([`EventKind::name`]) after the first fault began, of any

@@ -64,14 +64,17 @@ impl Report {
         self
     }
 
-    /// The same with other confidences; what is invalid stays so.
+    /// The same with other confidences, or without those that `other` omits; what is invalid stays
+    /// so.
     pub(crate) fn with_confidences(
         mut self,
-        other: impl Fn(&Field, Confidence) -> Confidence,
+        other: impl Fn(&Field, Confidence) -> Option<Confidence>,
     ) -> Self {
-        for (field, score) in &mut self.confidences {
-            *score = score.map(|score| other(field, score));
-        }
+        self.confidences.retain_mut(|(field, score)| {
+            let Some(valid) = *score else { return true };
+            *score = other(field, valid);
+            score.is_some()
+        });
         self
     }
 

@@ -103,6 +103,23 @@ impl<'a> Arrival<'a> {
         }
     }
 
+    /// The input tokens that the API usually reports, with so many more, of a prompt with this many
+    /// of its own; `None` for a recorded call, which reports its own.
+    pub(super) fn usage(&self, prompt: u64, added: u64) -> Option<u64> {
+        match self.of {
+            Of::MadeUp(made_up) => {
+                Some(made_up.tokens.saturating_add(added).saturating_add(prompt))
+            }
+            Of::Recorded(..) => None,
+        }
+    }
+
+    /// How long after it began to wait for a person somebody picks it up, if anybody does.
+    pub(super) fn picked_up_after(&self) -> Option<Duration> {
+        let delays = self.traffic.picked_up_after.as_ref()?;
+        Some(delays.at(self.document.draw(Drawn::CorrectionDelay, self.seed)))
+    }
+
     /// How long its call takes; `None` if it never ends.
     pub(super) fn latency(&self) -> Option<Duration> {
         match self.of {
@@ -127,12 +144,12 @@ impl<'a> Arrival<'a> {
     }
 
     /// What is reported as its call ends, with so many tokens more than usual, and the confidences
-    /// that faults make of the usual ones. A made-up call that fails reports nothing.
+    /// that faults make of the usual ones, if any. A made-up call that fails reports nothing.
     pub(super) fn report(
         &self,
         version: &VersionId,
         added: u64,
-        distort: impl Fn(&Field, Confidence) -> Confidence,
+        distort: impl Fn(&Field, Confidence) -> Option<Confidence>,
     ) -> Report {
         match self.of {
             Of::MadeUp(_) if self.failure().is_some() => Report::new(),
@@ -140,8 +157,10 @@ impl<'a> Arrival<'a> {
                 let fields = made_up.fields().iter().enumerate();
                 fields.fold(Report::new(), |report, (place, (field, scores))| {
                     let draw = self.document.draw(Drawn::Confidence(place), self.seed);
-                    let score = distort(field, scores.at(draw));
-                    report.confidence_in(field.clone(), score.as_f64())
+                    match distort(field, scores.at(draw)) {
+                        Some(score) => report.confidence_in(field.clone(), score.as_f64()),
+                        None => report,
+                    }
                 })
             }
             Of::Recorded(_, Recorded { call, .. }) => {

@@ -1,6 +1,6 @@
 //! What a drill expects, and whether it was so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -13,10 +13,16 @@ use crate::name::VersionId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Expectation {
     Detected(Duration),
+    /// The beginning of the key of an incident that ends.
+    Ended(String),
+    /// The beginning of the key of an incident, of any severity.
+    Incident(String),
     LosesNothing,
     NoPage,
     /// The beginning of an incident's key, in whole parts.
     Page(String),
+    /// The name of the event that a page came with.
+    PagedWith(String),
     Resolved,
     ServedFrom(VersionId),
     /// The name of an event.
@@ -29,9 +35,12 @@ impl fmt::Display for Expectation {
             Self::Detected(within) => {
                 write!(f, "a page within {}", humantime::format_duration(*within))
             }
+            Self::Ended(incident) => write!(f, "each incident `{incident}` ends"),
+            Self::Incident(incident) => write!(f, "an incident `{incident}`"),
             Self::LosesNothing => f.write_str("no document is lost"),
             Self::NoPage => f.write_str("no page"),
             Self::Page(incident) => write!(f, "a page of `{incident}`"),
+            Self::PagedWith(name) => write!(f, "a page with an event `{name}`"),
             Self::Resolved => f.write_str("every page's incident ends"),
             Self::ServedFrom(version) => write!(f, "version {version} serves at the end"),
             Self::Told(name) => write!(f, "an event `{name}`"),
@@ -43,7 +52,9 @@ impl Expectation {
     /// The guard that it is about; `None` if it is about no guard in particular.
     pub(super) fn guard(&self) -> Option<&str> {
         match self {
-            Self::Page(incident) => incident.split('/').next(),
+            Self::Ended(incident) | Self::Incident(incident) | Self::Page(incident) => {
+                incident.split('/').next()
+            }
             _ => None,
         }
     }
@@ -93,6 +104,12 @@ impl Expectation {
                     ),
                 }
             }
+            Self::Ended(incident) => ended(report, incident),
+            Self::Incident(incident) => {
+                let open = open_at_end(report);
+                let is_met = open.keys().any(|key| begins_with(key, incident));
+                (is_met, opened(open.keys().copied()))
+            }
             Self::Page(incident) => {
                 let paged: BTreeSet<_> = report.paged_incidents().collect();
                 let seen = if paged.is_empty() {
@@ -103,6 +120,7 @@ impl Expectation {
                 let is_met = paged.iter().any(|key| begins_with(key, incident));
                 (is_met, seen)
             }
+            Self::PagedWith(name) => paged_with(report, name),
             Self::Resolved => match still_open(report) {
                 None => (false, NO_PAGE.to_owned()),
                 Some(open) if open.is_empty() => (true, "none is open".to_owned()),
@@ -159,6 +177,54 @@ fn page_after(time: Duration) -> String {
 pub(super) fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
     quoted.join(", ")
+}
+
+/// Whether each incident with this key has ended, and what was seen.
+fn ended(report: &DrillReport, incident: &str) -> (bool, String) {
+    let open = open_at_end(report);
+    let mut meant = open.iter().filter(|(key, _)| begins_with(key, incident));
+    let still_open = meant.clone().filter(|(_, is_open)| **is_open);
+    let still_open: Vec<_> = still_open.map(|(key, _)| *key).collect();
+    if meant.next().is_none() {
+        (false, opened(open.keys().copied()))
+    } else if still_open.is_empty() {
+        (true, "none is open".to_owned())
+    } else {
+        (false, format!("still open: {}", quoted(still_open)))
+    }
+}
+
+/// Whether a page came with an event of this name, and what was seen.
+fn paged_with(report: &DrillReport, name: &str) -> (bool, String) {
+    let pages = report.events_since_fault();
+    let pages = pages.filter(|event| event.severity == Severity::Page);
+    let names: BTreeSet<_> = pages.map(|page| page.kind.name()).collect();
+    let seen = if names.is_empty() {
+        NO_PAGE.to_owned()
+    } else {
+        format!("pages came with {}", quoted(names.iter().copied()))
+    };
+    (names.contains(name), seen)
+}
+
+fn opened<'a>(keys: impl IntoIterator<Item = &'a str>) -> String {
+    let keys = quoted(keys);
+    if keys.is_empty() {
+        "no incident opened".to_owned()
+    } else {
+        format!("incidents that opened: {keys}")
+    }
+}
+
+/// The incidents that something was told of, and whether each is open at the end.
+fn open_at_end(report: &DrillReport) -> BTreeMap<&str, bool> {
+    let told = report.events_since_fault();
+    let told = told.filter_map(|event| event.incident.as_ref());
+    told.map(|incident| {
+        let is_open = incident.change != IncidentChange::Ended;
+        (incident.key.as_str(), is_open)
+    })
+    .collect()
 }
 
 /// The incidents that were paged for and have not ended; `None` without a page.

@@ -12,9 +12,10 @@ use crate::time::minutes;
 /// A way in which a pipeline of calls to a model fails: each needs a signal that pages, and a drill
 /// that has shown so ([`Readiness`](super::Readiness)).
 ///
-/// A [fault](Fault) that a drill injects belongs to at most one. Deployments, jumps of the clock and
-/// a sink that is down belong to none: they are what other faults are drilled with. Nor does a
-/// candidate whose answers differ: a shadow run looks for it, pages nobody, and a readiness asks for
+/// A [fault](Fault) that a drill injects belongs to at most one. Deployments, restarts, jumps of the
+/// clock and a sink that is down belong to none: they are what other faults are drilled with. Nor do
+/// faults of the signals themselves (usage that is wrong, confidences that are missing or all alike,
+/// a sink that panics, ticks that stop): they have a page of their own. Nor does a candidate whose answers differ: a shadow run looks for it, pages nobody, and a readiness asks for
 /// that run itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -81,7 +82,17 @@ impl FailureMode {
             What::SpreadConfidence(_) => Some(Self::ConfidenceSpreads),
             What::StopFeedback => Some(Self::CorrectionsStop),
             What::Abandon => Some(Self::DocumentsDropped),
-            What::Deploy(_) | What::Diverge | What::JumpClock { .. } | What::SinkDown => None,
+            What::AddUsage(_)
+            | What::CutPrompts(_)
+            | What::Deploy(_)
+            | What::Diverge
+            | What::FixConfidence(_)
+            | What::JumpClock { .. }
+            | What::OmitConfidence
+            | What::Restart { .. }
+            | What::SinkDown
+            | What::SinkPanics
+            | What::StopTicks => None,
         }
     }
 

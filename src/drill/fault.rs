@@ -42,17 +42,24 @@ pub struct Fault {
 pub(super) enum What {
     Abandon,
     AddTokens(u64),
+    AddUsage(u64),
     Correct,
+    CutPrompts(u64),
     Deploy(Box<LineUp>),
     Diverge,
     Fail(FailureKind),
+    FixConfidence(Confidence),
     Hang,
     JumpClock { by: Duration, is_back: bool },
     LowerConfidence(Confidence),
+    OmitConfidence,
+    Restart { with_snapshot: bool },
     Silence,
     SinkDown,
+    SinkPanics,
     SpreadConfidence(Confidence),
     StopFeedback,
+    StopTicks,
 }
 
 /// When a fault meets a document.
@@ -91,9 +98,19 @@ impl Fault {
         Self::new(What::AddTokens(tokens))
     }
 
+    /// The API counts so many tokens more than were sent, and reports them as its usage.
+    pub fn add_usage(tokens: u64) -> Self {
+        Self::new(What::AddUsage(tokens))
+    }
+
     /// Reviewers correct at least this share of the answers, each in one of its fields.
     pub fn correct(share: Ratio) -> Self {
         Self::new(What::Correct).share(share)
+    }
+
+    /// The service cuts each prompt at so many tokens, and reports those as its usage.
+    pub fn cut_prompts(tokens: u64) -> Self {
+        Self::new(What::CutPrompts(tokens))
     }
 
     /// Other versions are deployed, such as a version with a longer prompt. A deployment meets all
@@ -115,6 +132,11 @@ impl Fault {
     /// (`MalformedOutput`) or that are empty (`EmptyOutput`).
     pub fn fail(kind: FailureKind) -> Self {
         Self::new(What::Fail(kind))
+    }
+
+    /// Every answer has this confidence: in every field, or in one with [`of_field`](Self::of_field).
+    pub fn fix_confidence(score: Confidence) -> Self {
+        Self::new(What::FixConfidence(score))
     }
 
     /// Calls never end: the client hangs, or the application forgets the permit.
@@ -140,6 +162,27 @@ impl Fault {
         Self::new(What::LowerConfidence(by))
     }
 
+    /// Answers no longer have a confidence: of any field, or of one with
+    /// [`of_field`](Self::of_field).
+    pub fn omit_confidence() -> Self {
+        Self::new(What::OmitConfidence)
+    }
+
+    /// The process ends, and another one goes on from its last snapshot, with the versions that were
+    /// live. Calls that were open never end.
+    pub fn restart() -> Self {
+        Self::new(What::Restart {
+            with_snapshot: true,
+        })
+    }
+
+    /// The same, and the snapshot is lost: nothing is known of what was before.
+    pub fn restart_without_snapshot() -> Self {
+        Self::new(What::Restart {
+            with_snapshot: false,
+        })
+    }
+
     /// Documents stop arriving.
     pub fn silence() -> Self {
         Self::new(What::Silence)
@@ -150,6 +193,12 @@ impl Fault {
         Self::new(What::SinkDown)
     }
 
+    /// A second sink beside the drill's own panics at each event, as one whose disk is full may.
+    /// Drills of it need unwinding panics, which are Rust's default.
+    pub fn sink_panics() -> Self {
+        Self::new(What::SinkPanics)
+    }
+
     /// Confidences spread at the same mean: half of them rise by so much and half of them fall by
     /// so much, both by less where the usual confidence is closer to 0 or 1. It is every field, or
     /// one with [`of_field`](Self::of_field).
@@ -157,9 +206,15 @@ impl Fault {
         Self::new(What::SpreadConfidence(by))
     }
 
-    /// Corrections stop arriving, as when a review queue is no longer worked on.
+    /// Corrections stop arriving, and nobody picks up what waits for a person, as when a review queue
+    /// is no longer worked on.
     pub fn stop_feedback() -> Self {
         Self::new(What::StopFeedback)
+    }
+
+    /// Nobody calls [`Pipeline::tick`](crate::Pipeline::tick).
+    pub fn stop_ticks() -> Self {
+        Self::new(What::StopTicks)
     }
 
     /// It meets only this share of the documents that it concerns, spread evenly. It replaces the
@@ -181,8 +236,8 @@ impl Fault {
         self
     }
 
-    /// It concerns only this field, and only documents that have it: for confidences that fall or
-    /// spread, for corrections and for answers that differ.
+    /// It concerns only this field, and only documents that have it: for confidences that fall,
+    /// spread, are all alike or missing, for corrections and for answers that differ.
     ///
     /// ```
     /// use fusebox::drill::Fault;
@@ -207,12 +262,19 @@ impl Fault {
             What::AddTokens(_)
             | What::Deploy(_)
             | What::JumpClock { .. }
+            | What::Restart { .. }
             | What::Silence
-            | What::SinkDown => Meets::Arrival,
+            | What::SinkDown
+            | What::SinkPanics
+            | What::StopTicks => Meets::Arrival,
             What::Abandon
+            | What::AddUsage(_)
+            | What::CutPrompts(_)
             | What::Fail(_)
+            | What::FixConfidence(_)
             | What::Hang
             | What::LowerConfidence(_)
+            | What::OmitConfidence
             | What::SpreadConfidence(_) => Meets::End,
             What::Diverge => Meets::Comparison,
             What::Correct | What::StopFeedback => Meets::Review,
@@ -222,18 +284,24 @@ impl Fault {
     /// How large it is, in words.
     pub(super) fn size(&self) -> String {
         let by = match &self.what {
-            What::AddTokens(tokens) => Some(format!("by {tokens} tokens")),
+            What::AddTokens(tokens) | What::AddUsage(tokens) => Some(format!("by {tokens} tokens")),
             What::Deploy(line_up) => Some(format!("of {}", line_up.stable().id())),
             What::JumpClock { by, .. } => Some(format!("by {}", humantime::format_duration(*by))),
+            What::CutPrompts(tokens) => Some(format!("at {tokens} tokens")),
+            What::FixConfidence(score) => Some(format!("at {score}")),
             What::LowerConfidence(by) | What::SpreadConfidence(by) => Some(format!("by {by}")),
             What::Abandon
             | What::Correct
             | What::Diverge
             | What::Fail(_)
             | What::Hang
+            | What::OmitConfidence
+            | What::Restart { .. }
             | What::Silence
             | What::SinkDown
-            | What::StopFeedback => None,
+            | What::SinkPanics
+            | What::StopFeedback
+            | What::StopTicks => None,
         };
         let concerned = match (&self.document_type, &self.version) {
             (None, None) => "documents".to_owned(),
@@ -252,6 +320,19 @@ impl Fault {
             Some(by) => format!("{by}, {share}"),
             None => share,
         }
+    }
+
+    /// Whether it cannot be narrowed to some documents.
+    fn concerns_all(&self) -> bool {
+        matches!(
+            self.what,
+            What::Deploy(_)
+                | What::JumpClock { .. }
+                | What::Restart { .. }
+                | What::SinkDown
+                | What::SinkPanics
+                | What::StopTicks
+        )
     }
 
     /// What a guard sees of it; `None` if that depends on the traffic.
@@ -288,7 +369,12 @@ impl Fault {
     fn is_about_fields(&self) -> bool {
         matches!(
             self.what,
-            What::Correct | What::Diverge | What::LowerConfidence(_) | What::SpreadConfidence(_)
+            What::Correct
+                | What::Diverge
+                | What::FixConfidence(_)
+                | What::LowerConfidence(_)
+                | What::OmitConfidence
+                | What::SpreadConfidence(_)
         )
     }
 
@@ -300,14 +386,14 @@ impl Fault {
             What::Deploy(_) if self.lasts.is_some() => {
                 refuse("a deployment with an end", "another deployment to undo it")
             }
-            What::Deploy(_) | What::JumpClock { .. } | What::SinkDown
-                if !is_whole || self.version.is_some() =>
-            {
-                refuse(
-                    "a part of the documents",
-                    "all documents: a deployment, a clock and a sink concern all of them",
-                )
-            }
+            What::Restart { .. } if self.lasts.is_some() => refuse(
+                "a restart with an end",
+                "no end: the next process goes on at once",
+            ),
+            _ if self.concerns_all() && (!is_whole || self.version.is_some()) => refuse(
+                "a part of the documents",
+                "all documents: a deployment, a restart, a clock, a tick and a sink concern all of them",
+            ),
             _ if self.meets() == Meets::Arrival && self.version.is_some() => refuse(
                 "a version",
                 "no version: the fault comes before a version is chosen",

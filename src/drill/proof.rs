@@ -23,17 +23,16 @@ impl Proof {
     ) -> Result<DrillReport, Error> {
         script.check()?;
         self.check_faults(script)?;
-        let builder = production()?;
-        self.check_names(&builder)?;
-        let mut report = DrillReport::of(script, builder)?;
+        self.check_names(&production()?)?;
+        let mut report = DrillReport::of(script, &production)?;
         let expected = self.expectations.iter();
         let checks: Vec<_> = expected
             .map(|expectation| expectation.check(&report))
             .collect();
         let mut proofs = Vec::new();
         for guard in &self.guards {
-            let without = production()?.with_guards(|name| name != guard);
-            proofs.push(self.prove(guard, &DrillReport::of(script, without)?));
+            let without = || Ok(production()?.with_guards(|name| name != guard));
+            proofs.push(self.prove(guard, &DrillReport::of(script, &without)?));
         }
         for check in checks.into_iter().chain(proofs) {
             report.add(check);
@@ -68,7 +67,7 @@ impl Proof {
             None => (DrillOutcome::Failed, "it passes without it".to_owned()),
         };
         Check {
-            expected: format!("it fails without `{guard}`"),
+            expected: fails_without(guard),
             outcome,
             seen,
         }
@@ -102,4 +101,9 @@ impl Proof {
         }
         Ok(())
     }
+}
+
+/// The expectation that a drill fails without this guard, as a sentence.
+pub(super) fn fails_without(guard: &str) -> String {
+    format!("it fails without `{guard}`")
 }

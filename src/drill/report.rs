@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use super::check::{Check, DrillOutcome};
 use super::incident_moment::IncidentMoment;
+use super::process::Production;
 use super::script::Script;
 use super::simulation::{self, Seen};
 use crate::error::Error;
 use crate::event::{Event, EventKind, IncidentChange, LedgerEvent, Severity};
 use crate::name::DocumentId;
-use crate::pipeline::Builder;
 use crate::time::{Timestamp, minutes};
 
 /// The result of a drill. Printed as a line for each expectation, and one for the numbers.
@@ -27,11 +27,11 @@ pub struct DrillReport {
 }
 
 impl DrillReport {
-    /// What this pipeline shows when the script is run against it.
-    pub(super) fn of(script: &Script, pipeline: Builder) -> Result<Self, Error> {
+    /// What these pipelines show when the script is run against them.
+    pub(super) fn of(script: &Script, production: Production<'_>) -> Result<Self, Error> {
         Ok(Self {
             broken_at: script.broken_at(),
-            seen: simulation::run(pipeline, script)?,
+            seen: simulation::run(production, script)?,
             checks: Vec::new(),
         })
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use self::file::{ScenarioTable, TrafficEntry};
 use super::expectation::Expectation;
-use super::proof::Proof;
+use super::proof::{Proof, fails_without};
 use super::report::DrillReport;
 use super::script::Script;
 use crate::error::Error;
@@ -73,20 +73,22 @@ use crate::pipeline::Builder;
 /// | `field`, `confidence` | the field of each answer; a number, or `{ mean = 0.95, deviation = 0.03 }` |
 /// | or `confidences` | those of several fields: `{ total = 0.95, vat_id = { mean = 0.9, deviation = 0.03 } }` |
 /// | `corrections` | `{ share = "3 %", after = "1h" }`; `after` can be as `latency` |
+/// | `picked_up_after` | the time until a person picks up what waits for one, as `latency` |
 /// | `compared_with` | `{ candidate = "v8", share = "50 %" }` |
 /// | `[[fault]]` | none or more |
 /// | `after`, `lasting` | when it begins, and for how long it lasts |
 /// | `share`, `of_type`, `of_version`, `of_field` | which documents it meets, and which field |
-/// | one of `abandon`, `hang`, `silence`, `sink_down`, `stop_feedback` | `true` |
+/// | one of `abandon`, `hang`, `omit_confidence`, `restart`, `restart_without_snapshot`, `silence`, `sink_down`, `sink_panics`, `stop_feedback`, `stop_ticks` | `true` |
 /// | or one of `correct`, `diverge` | a share |
 /// | or `fail` | a [`FailureKind`](crate::FailureKind), such as `"server_error"` |
-/// | or `add_tokens` | a number |
-/// | or one of `lower_confidence`, `spread_confidence` | a number |
+/// | or one of `add_tokens`, `add_usage`, `cut_prompts` | a number |
+/// | or one of `fix_confidence`, `lower_confidence`, `spread_confidence` | a number |
 /// | or one of `jump_clock_back`, `jump_clock_forward` | a time |
 /// | or `deploy` | `{ stable = { id = "v8", model = "gpt-4o", system_prompt_tokens = 1200, reserved_answer_tokens = 500 } }`, with `previous` and `candidate` alike |
 /// | `[expect]` | at least one of the following |
 /// | `detects_within` | a time |
-/// | `pages`, `events` | lists of incidents and of names of events |
+/// | `pages`, `incidents`, `ended` | lists of incidents: that are paged for, that something is told of, that end |
+/// | `pages_with`, `events` | lists of names of events: that come as a page, that come |
 /// | `no_page`, `resolve`, `loses_nothing` | `true` |
 /// | `serves_from` | the id of a version |
 /// | `must_fail_without` | a list of guards |
@@ -118,6 +120,14 @@ impl Scenario {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What it expects, each as a sentence, as in [`Check::expected`](super::Check::expected) of its
+    /// report.
+    pub fn expected(&self) -> impl Iterator<Item = String> + '_ {
+        let expectations = self.proof.expectations.iter().map(ToString::to_string);
+        let guards = self.proof.guards.iter();
+        expectations.chain(guards.map(|guard| fails_without(guard)))
     }
 
     pub(super) fn length(&self) -> Duration {
@@ -167,6 +177,7 @@ impl Scenario {
                     .map(|entry| (entry.after.0, entry.fault))
                     .collect(),
                 length: table.length.0,
+                commands: Vec::new(),
                 begin: table.beginning_at.map_or(defaults.begin, |begin| begin.0),
                 seed: table.seed.unwrap_or(defaults.seed),
             },

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::command::Command;
 use super::fault::Fault;
 use super::traffic::Traffic;
 use super::virtual_time::LONGEST;
@@ -19,6 +20,8 @@ pub(super) struct Script {
     pub(super) traffic: Vec<Traffic>,
     /// Each with the time after which it begins.
     pub(super) faults: Vec<(Duration, Fault)>,
+    /// What an operator does, each with the time after which it happens.
+    pub(super) commands: Vec<(Duration, Command)>,
     pub(super) length: Duration,
     pub(super) begin: Timestamp,
     pub(super) seed: u64,
@@ -29,6 +32,7 @@ impl Default for Script {
         Self {
             traffic: Vec::new(),
             faults: Vec::new(),
+            commands: Vec::new(),
             length: Duration::ZERO,
             begin: MONDAY_MORNING,
             seed: 1,
@@ -69,19 +73,25 @@ impl Script {
         }
         for (after, fault) in &self.faults {
             fault.check()?;
-            if *after >= self.length {
-                let allowed = format!(
-                    "less than the length of the drill, {}",
-                    humantime::format_duration(self.length)
-                );
-                return Err(Error::invalid(
-                    "drill fault",
-                    humantime::format_duration(*after),
-                    allowed,
-                ));
-            }
+            self.check_time("drill fault", *after)?;
+        }
+        for (after, _) in &self.commands {
+            self.check_time("drill command", *after)?;
         }
         Ok(())
+    }
+
+    /// Refuses what would happen after the end.
+    fn check_time(&self, field: &'static str, after: Duration) -> Result<(), Error> {
+        if after < self.length {
+            return Ok(());
+        }
+        let allowed = format!(
+            "less than the length of the drill, {}",
+            humantime::format_duration(self.length)
+        );
+        let after = humantime::format_duration(after);
+        Err(Error::invalid(field, after, allowed))
     }
 
     /// When the first fault begins.

@@ -138,7 +138,7 @@ where
             .collect();
         drop(builder);
         let calm = self.script.with(Vec::new(), healthy);
-        let calm = DrillReport::of(&calm, (self.production)()?)?;
+        let calm = DrillReport::of(&calm, &self.production)?;
         if calm.documents() == 0 {
             return Err(Error::invalid(
                 "documents in the healthy time of a drill set",
@@ -181,8 +181,8 @@ where
         only: Option<&str>,
     ) -> Result<Detection, Error> {
         let is_chosen = |name: &str| only.is_none_or(|only| only == name);
-        let builder = (self.production)()?.with_guards(is_chosen);
-        Ok(Detection::of(&DrillReport::of(script, builder)?, usual))
+        let chosen = || Ok((self.production)()?.with_guards(is_chosen));
+        Ok(Detection::of(&DrillReport::of(script, &chosen)?, usual))
     }
 
     /// How long each drill of a fault takes.

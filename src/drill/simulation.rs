@@ -6,11 +6,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::arrival::{self, Arrival};
+use super::command::Command;
 use super::document::{Document, Sequence, Share};
 use super::fault::{Fault, Meets, What};
+use super::process::{Process, Production};
 use super::recorder::Recorder;
 use super::script::Script;
 use super::traffic::Source;
+use super::usage;
 use super::virtual_time::TICK_EVERY;
 use crate::call::{Call, Comparison, Difference, Feedback, LineUp, Ticket};
 use crate::confidence::Confidence;
@@ -18,9 +21,9 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::name::{DocumentId, Field, VersionId};
 use crate::pipeline::clock::MockClock;
-use crate::pipeline::{Builder, Permit, Pipeline, Settlement};
+use crate::pipeline::{Admission, Permit, Settlement};
 use crate::ratio::Ratio;
-use crate::time::{Timestamp, millis};
+use crate::time::{Timestamp, millis, minutes};
 
 /// What was seen in a simulation.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -43,14 +46,11 @@ pub(super) struct Seen {
     pub(super) lost: BTreeSet<DocumentId>,
 }
 
-pub(super) fn run(production: Builder, script: &Script) -> Result<Seen, Error> {
+pub(super) fn run(production: Production<'_>, script: &Script) -> Result<Seen, Error> {
     let (time, clock) = (MockClock::at(script.begin), MockClock::at(script.begin));
     let recorder = Recorder::new(time.clone());
-    let pipeline = production
-        .rehearse(clock.clone(), recorder.clone())
-        .build()?;
     let mut simulation = Simulation {
-        pipeline,
+        process: Process::start(production, clock.clone(), recorder.clone())?,
         script,
         time,
         clock,
@@ -78,6 +78,9 @@ pub(super) fn run(production: Builder, script: &Script) -> Result<Seen, Error> {
             simulation.plan(script.begin + *after + lasts, Action::Mend(number));
         }
     }
+    for (after, command) in &script.commands {
+        simulation.plan(script.begin + *after, Action::Command(command));
+    }
     for (number, traffic) in script.traffic.iter().enumerate() {
         simulation.plan_arrival(number, arrival::first(traffic, script.begin));
     }
@@ -93,7 +96,7 @@ pub(super) fn run(production: Builder, script: &Script) -> Result<Seen, Error> {
 }
 
 struct Simulation<'a> {
-    pipeline: Pipeline,
+    process: Process<'a>,
     script: &'a Script,
     /// The drill's clock, and the pipeline's, which may have jumped.
     time: MockClock,
@@ -116,6 +119,28 @@ struct InjectedFault<'a> {
     is_working: bool,
 }
 
+impl InjectedFault<'_> {
+    /// Whether it is at work and meets this document.
+    fn meets(&self, when: Meets, arrival: &Arrival<'_>, version: Option<&VersionId>) -> bool {
+        let Self {
+            fault,
+            sequence,
+            is_working,
+        } = self;
+        *is_working
+            && fault.meets() == when
+            && fault.is_of_type(arrival.document_type())
+            && fault.is_of_version(version)
+            && fault
+                .field
+                .as_ref()
+                .is_none_or(|field| arrival.has_field(field))
+            && arrival
+                .document
+                .is_among(fault.share, Share::Fault(*sequence))
+    }
+}
+
 /// The documents of one traffic.
 #[derive(Clone, Copy, Debug, Default)]
 struct Arrivals {
@@ -128,9 +153,11 @@ struct Arrivals {
 enum Action<'a> {
     Arrive(usize),
     Break(usize),
+    Command(&'a Command),
     Complete(Box<OpenCall<'a>>),
     Correct(Box<Ticket>, Vec<Field>),
     Mend(usize),
+    PickUp(Box<Waiting<'a>>),
     Tick,
 }
 
@@ -142,26 +169,36 @@ struct OpenCall<'a> {
     added: u64,
 }
 
-/// What faults make of the confidence of a field.
+/// A document that waits for a person.
+struct Waiting<'a> {
+    ticket: Ticket,
+    arrival: Arrival<'a>,
+    /// Whether nobody came when it was due.
+    is_late: bool,
+}
+
+/// What faults make of the confidence of a field; `None` if it is omitted.
 fn distorted(
     document: Document,
     field: &Field,
     usual: Confidence,
     faults: &[&Fault],
-) -> Confidence {
-    let faults = faults.iter().filter(|fault| fault.is_of_field(field));
-    faults.fold(usual, |score, fault| match &fault.what {
-        What::LowerConfidence(by) => score.lowered_by(*by),
+) -> Option<Confidence> {
+    let mut faults = faults.iter().filter(|fault| fault.is_of_field(field));
+    faults.try_fold(usual, |score, fault| match &fault.what {
+        What::OmitConfidence => None,
+        What::FixConfidence(fixed) => Some(*fixed),
+        What::LowerConfidence(by) => Some(score.lowered_by(*by)),
         What::SpreadConfidence(by) => {
             let room = score.min(Confidence::CERTAIN.lowered_by(score));
             let by = room.min(*by);
-            if document.is_among(Ratio::percent(50), Share::Rise) {
+            Some(if document.is_among(Ratio::percent(50), Share::Rise) {
                 score.raised_by(by, Confidence::CERTAIN)
             } else {
                 score.lowered_by(by)
-            }
+            })
         }
-        _ => score,
+        _ => Some(score),
     })
 }
 
@@ -202,23 +239,50 @@ impl<'a> Simulation<'a> {
                 self.seen.served.clear();
                 self.set_working(number, true);
                 let what = self.script.faults.get(number).map(|(_, fault)| &fault.what);
-                if let Some(What::Deploy(line_up)) = what {
-                    self.pipeline.deploy(LineUp::clone(line_up))?;
+                match what {
+                    Some(What::Deploy(line_up)) => {
+                        self.process.pipeline.deploy(LineUp::clone(line_up))?;
+                    }
+                    Some(What::Restart { with_snapshot }) => self.restart(*with_snapshot)?,
+                    _ => {}
                 }
             }
+            Action::Command(command) => command.give(&self.process.pipeline),
             Action::Complete(call) => self.complete(now, *call),
             Action::Correct(ticket, fields) => {
                 for field in fields {
-                    self.pipeline.observe(&ticket, Feedback::corrected(field));
+                    let correction = Feedback::corrected(field);
+                    self.process.pipeline.observe(&ticket, correction);
                 }
             }
             Action::Mend(number) => self.set_working(number, false),
+            Action::PickUp(waiting) => self.pick_up(now, waiting),
             Action::Tick => {
-                self.pipeline.tick();
+                let stops = |injected: &InjectedFault<'_>| {
+                    injected.is_working && injected.fault.what == What::StopTicks
+                };
+                if !self.faults.iter().any(stops) {
+                    self.process.pipeline.tick();
+                }
                 self.plan(now + TICK_EVERY, Action::Tick);
             }
         }
         Ok(())
+    }
+
+    /// The calls that are open end with the process.
+    fn restart(&mut self, with_snapshot: bool) -> Result<(), Error> {
+        let (open, queue): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.queue)
+            .into_iter()
+            .partition(|(_, action)| matches!(action, Action::Complete(_)));
+        self.queue = queue;
+        for action in open.values() {
+            if let Action::Complete(call) = action {
+                let document = call.permit.ticket().document();
+                self.seen.lost.insert(document.clone());
+            }
+        }
+        self.process.restart(with_snapshot, open)
     }
 
     fn set_working(&mut self, number: usize, works: bool) {
@@ -226,17 +290,19 @@ impl<'a> Simulation<'a> {
             injected.is_working = works;
         }
         let mut jumps = (Duration::ZERO, Duration::ZERO);
-        let mut is_down = false;
+        let (mut is_down, mut second_panics) = (false, false);
         for injected in self.faults.iter().filter(|injected| injected.is_working) {
             match injected.fault.what {
                 What::JumpClock { by, is_back: false } => jumps.0 = jumps.0.saturating_add(by),
                 What::JumpClock { by, is_back: true } => jumps.1 = jumps.1.saturating_add(by),
                 What::SinkDown => is_down = true,
+                What::SinkPanics => second_panics = true,
                 _ => {}
             }
         }
         self.jumps = jumps;
         self.recorder.set_down(is_down);
+        self.recorder.set_second_panics(second_panics);
     }
 
     /// The faults at work that meet this document now; counts that they do.
@@ -248,24 +314,10 @@ impl<'a> Simulation<'a> {
     ) -> Vec<&'a Fault> {
         let mut met = Vec::new();
         for (injected, count) in self.faults.iter().zip(&mut self.seen.met) {
-            let InjectedFault {
-                fault, sequence, ..
-            } = injected;
-            let meets = injected.is_working
-                && fault.meets() == when
-                && fault.is_of_type(arrival.document_type())
-                && fault.is_of_version(version)
-                && fault
-                    .field
-                    .as_ref()
-                    .is_none_or(|field| arrival.has_field(field))
-                && arrival
-                    .document
-                    .is_among(fault.share, Share::Fault(*sequence));
-            if meets {
+            if injected.meets(when, arrival, version) {
                 *count += 1;
                 self.seen.met_before_page += u64::from(!self.recorder.is_paged());
-                met.push(*fault);
+                met.push(injected.fault);
             }
         }
         met
@@ -289,9 +341,13 @@ impl<'a> Simulation<'a> {
             Some(tokens) => call.with_document_tokens(tokens.saturating_add(added)),
             None => call,
         };
-        let Some(permit) = self.pipeline.admit(&call).permit() else {
-            self.seen.ended += 1;
-            return Ok(());
+        let permit = match self.process.pipeline.admit(&call) {
+            Admission::Admitted(permit) => permit,
+            Admission::Diverted(diversion) => {
+                self.seen.ended += 1;
+                self.await_review(now, diversion.into_ticket(), arrival);
+                return Ok(());
+            }
         };
         let version = permit.ticket().version();
         if let Some(last) = self.seen.served.get_mut(version) {
@@ -379,11 +435,52 @@ impl<'a> Simulation<'a> {
             return;
         }
         let ticket = permit.ticket().clone();
+        let line_up = self.process.pipeline.line_up();
+        let report = usage::reported(report, &arrival, added, &ticket, &line_up, &met);
         let settlement = permit.answer(report);
+        if matches!(settlement, Settlement::NeedsReview { .. }) {
+            self.await_review(now, ticket.clone(), arrival);
+        }
         if !matches!(settlement, Settlement::Failed { .. }) {
             self.compare(&ticket, &arrival);
             self.review(now, &ticket, &arrival);
         }
+    }
+
+    /// Plans when somebody picks up a document that waits for a person, if anybody does.
+    fn await_review(&mut self, now: Timestamp, ticket: Ticket, arrival: Arrival<'a>) {
+        if let Some(after) = arrival.picked_up_after() {
+            let waiting = Waiting {
+                ticket,
+                arrival,
+                is_late: false,
+            };
+            self.plan(now + after, Action::PickUp(Box::new(waiting)));
+        }
+    }
+
+    /// Somebody picks up a document, or it goes on waiting while nobody does.
+    fn pick_up(&mut self, now: Timestamp, mut waiting: Box<Waiting<'a>>) {
+        let Waiting {
+            ticket,
+            arrival,
+            is_late,
+        } = &mut *waiting;
+        let version = Some(ticket.version());
+        let mut faults = self.faults.iter().zip(&mut self.seen.met);
+        let stopped = faults.find(|(injected, _)| {
+            injected.fault.what == What::StopFeedback
+                && injected.meets(Meets::Review, arrival, version)
+        });
+        let Some((_, count)) = stopped else {
+            self.process.pipeline.observe(ticket, Feedback::PickedUp);
+            return;
+        };
+        if !std::mem::replace(is_late, true) {
+            *count += 1;
+            self.seen.met_before_page += u64::from(!self.recorder.is_paged());
+        }
+        self.plan(now + minutes(1), Action::PickUp(waiting));
     }
 
     /// Reports what a shadow run saw, if it compares this answer.
@@ -403,8 +500,8 @@ impl<'a> Simulation<'a> {
         } else {
             Comparison::Diverged(fields.into_iter().map(Difference::changed).collect())
         };
-        self.pipeline
-            .observe(ticket, Feedback::compared(candidate.clone(), comparison));
+        let compared = Feedback::compared(candidate.clone(), comparison);
+        self.process.pipeline.observe(ticket, compared);
     }
 
     /// Plans the corrections of an answer, if reviewers correct it.
@@ -441,7 +538,7 @@ mod tests {
             Field::new("total").unwrap(),
             Fault::spread_confidence(Confidence::percent(20)),
         );
-        let distorted = |n, usual| distorted(Document(n), &field, usual, &[&spread]);
+        let distorted = |n, usual| distorted(Document(n), &field, usual, &[&spread]).unwrap();
         let mean = |usual: Confidence| {
             let scores = (1..=1_000).map(|n| distorted(n, usual));
             scores

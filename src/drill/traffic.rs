@@ -16,8 +16,10 @@ use crate::ratio::Ratio;
 ///
 /// By default made-up documents arrive at even intervals, a document has 1,000 tokens, its call
 /// takes 20 seconds and is answered, the confidence of its field `total` is 0.95, and reviewers
-/// correct 3 % of the answers one hour later. Times of the day, weekends and months are those of
-/// UTC.
+/// correct 3 % of the answers one hour later. The API reports as many input tokens as were sent,
+/// where the version says how many its prompt has
+/// ([`Version::with_system_prompt_tokens`](crate::Version::with_system_prompt_tokens)). Times of the
+/// day, weekends and months are those of UTC.
 ///
 /// ```
 /// use std::time::Duration;
@@ -44,6 +46,8 @@ pub struct Traffic {
     pub(super) source: Source,
     /// The candidate of a shadow run, and the share of the answers that it is compared on.
     pub(super) compared: Option<(VersionId, Ratio)>,
+    /// The time until somebody picks up what waits for a person; `None` if nobody ever says so.
+    pub(super) picked_up_after: Option<DelayDistribution>,
     /// A setting that documents of this source do not have.
     misfit: Option<&'static str>,
 }
@@ -123,6 +127,7 @@ impl Traffic {
         Self {
             source,
             compared: None,
+            picked_up_after: None,
             misfit: None,
         }
     }
@@ -197,6 +202,14 @@ impl Traffic {
     /// but for [`Fault::diverge`](super::Fault::diverge).
     pub fn compared_with(mut self, candidate: VersionId, share: Ratio) -> Self {
         self.compared = Some((candidate, share));
+        self
+    }
+
+    /// The time until a person picks up a document that was diverted or whose answer needs review
+    /// ([`Feedback::PickedUp`](crate::Feedback::PickedUp)): a [`Duration`], or a distribution. By
+    /// default nobody reports that.
+    pub fn picked_up_after(mut self, delay: impl Into<DelayDistribution>) -> Self {
+        self.picked_up_after = Some(delay.into());
         self
     }
 

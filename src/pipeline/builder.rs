@@ -88,6 +88,12 @@ impl Builder {
         self.clock(clock).sink(sink).instance(0)
     }
 
+    /// The same pipeline for other versions.
+    pub(crate) fn with_line_up(mut self, line_up: LineUp) -> Self {
+        self.line_up = line_up;
+        self
+    }
+
     /// The names of its guards.
     pub(crate) fn guard_names(&self) -> Vec<&str> {
         self.guards.iter().map(name_of).collect()

@@ -44,6 +44,7 @@ pub(super) enum TrafficEntry {
 pub(super) struct RecordingEntry {
     pub(super) file: Spanned<String>,
     repeating: bool,
+    picked_up_after: Option<Delay>,
     compared_with: Option<ComparedTable>,
 }
 
@@ -67,6 +68,7 @@ struct TrafficTable {
     confidence: Option<Scores>,
     confidences: Option<BTreeMap<Field, Scores>>,
     corrections: Option<CorrectionsTable>,
+    picked_up_after: Option<Delay>,
     compared_with: Option<ComparedTable>,
 }
 
@@ -139,6 +141,9 @@ impl TrafficTable {
         if let Some(CorrectionsTable { share, after }) = self.corrections {
             traffic = traffic.corrections(share.0, after.0);
         }
+        if let Some(Delay(delay)) = self.picked_up_after {
+            traffic = traffic.picked_up_after(delay);
+        }
         if let Some(ComparedTable { candidate, share }) = self.compared_with {
             traffic = traffic.compared_with(candidate, share.0);
         }
@@ -164,12 +169,13 @@ impl TrafficTable {
             ("corrections", self.corrections.is_some()),
         ];
         if let Some((key, _)) = others.iter().find(|(_, is_there)| *is_there) {
-            let allowed = "no key but `repeating` and `compared_with`";
+            let allowed = "no key but `repeating`, `picked_up_after` and `compared_with`";
             return Err(Error::invalid("key beside `recording`", key, allowed));
         }
         Ok(RecordingEntry {
             file,
             repeating: self.repeating,
+            picked_up_after: self.picked_up_after,
             compared_with: self.compared_with,
         })
     }
@@ -214,6 +220,9 @@ impl RecordingEntry {
         if self.repeating {
             traffic = traffic.repeating();
         }
+        if let Some(Delay(delay)) = &self.picked_up_after {
+            traffic = traffic.picked_up_after(delay.clone());
+        }
         if let Some(ComparedTable { candidate, share }) = &self.compared_with {
             traffic = traffic.compared_with(candidate.clone(), share.0);
         }
@@ -245,22 +254,35 @@ struct FaultTable {
     #[serde(default)]
     abandon: bool,
     add_tokens: Option<u64>,
+    add_usage: Option<u64>,
     correct: Option<Share>,
+    cut_prompts: Option<u64>,
     deploy: Option<LineUpTable>,
     diverge: Option<Share>,
     fail: Option<FailureKind>,
+    fix_confidence: Option<Score>,
     #[serde(default)]
     hang: bool,
     jump_clock_back: Option<Time>,
     jump_clock_forward: Option<Time>,
     lower_confidence: Option<Score>,
     #[serde(default)]
+    omit_confidence: bool,
+    #[serde(default)]
+    restart: bool,
+    #[serde(default)]
+    restart_without_snapshot: bool,
+    #[serde(default)]
     silence: bool,
     #[serde(default)]
     sink_down: bool,
+    #[serde(default)]
+    sink_panics: bool,
     spread_confidence: Option<Score>,
     #[serde(default)]
     stop_feedback: bool,
+    #[serde(default)]
+    stop_ticks: bool,
 }
 
 impl TryFrom<FaultTable> for FaultEntry {
@@ -276,10 +298,15 @@ impl TryFrom<FaultTable> for FaultEntry {
         let faults = [
             table.abandon.then(Fault::abandon),
             table.add_tokens.map(Fault::add_tokens),
+            table.add_usage.map(Fault::add_usage),
             table.correct.map(|share| Fault::correct(share.0)),
+            table.cut_prompts.map(Fault::cut_prompts),
             line_up.map(Fault::deploy),
             table.diverge.map(|share| Fault::diverge(share.0)),
             table.fail.map(Fault::fail),
+            table
+                .fix_confidence
+                .map(|score| Fault::fix_confidence(score.0)),
             table.hang.then(Fault::hang),
             table.jump_clock_back.map(|by| Fault::jump_clock_back(by.0)),
             table
@@ -288,12 +315,19 @@ impl TryFrom<FaultTable> for FaultEntry {
             table
                 .lower_confidence
                 .map(|by| Fault::lower_confidence(by.0)),
+            table.omit_confidence.then(Fault::omit_confidence),
+            table.restart.then(Fault::restart),
+            table
+                .restart_without_snapshot
+                .then(Fault::restart_without_snapshot),
             table.silence.then(Fault::silence),
             table.sink_down.then(Fault::sink_down),
+            table.sink_panics.then(Fault::sink_panics),
             table
                 .spread_confidence
                 .map(|by| Fault::spread_confidence(by.0)),
             table.stop_feedback.then(Fault::stop_feedback),
+            table.stop_ticks.then(Fault::stop_ticks),
         ];
         let mut faults = faults.into_iter().flatten();
         let (Some(mut fault), None) = (faults.next(), faults.next()) else {
@@ -324,21 +358,29 @@ impl TryFrom<FaultTable> for FaultEntry {
     }
 }
 
-const FAULTS: [&str; 14] = [
+const FAULTS: [&str; 22] = [
     "abandon",
     "add_tokens",
+    "add_usage",
     "correct",
+    "cut_prompts",
     "deploy",
     "diverge",
     "fail",
+    "fix_confidence",
     "hang",
     "jump_clock_back",
     "jump_clock_forward",
     "lower_confidence",
+    "omit_confidence",
+    "restart",
+    "restart_without_snapshot",
     "silence",
     "sink_down",
+    "sink_panics",
     "spread_confidence",
     "stop_feedback",
+    "stop_ticks",
 ];
 
 #[derive(Deserialize)]
@@ -387,7 +429,11 @@ impl VersionTable {
 pub(super) struct ExpectTable {
     detects_within: Option<Time>,
     #[serde(default)]
+    ended: Vec<String>,
+    #[serde(default)]
     events: Vec<String>,
+    #[serde(default)]
+    incidents: Vec<String>,
     #[serde(default)]
     loses_nothing: bool,
     #[serde(default)]
@@ -396,6 +442,8 @@ pub(super) struct ExpectTable {
     no_page: bool,
     #[serde(default)]
     pages: Vec<String>,
+    #[serde(default)]
+    pages_with: Vec<String>,
     #[serde(default)]
     resolve: bool,
     serves_from: Option<VersionId>,
@@ -407,12 +455,18 @@ impl ExpectTable {
             .detects_within
             .map(|time| Expectation::Detected(time.0));
         let pages = self.pages.iter().cloned().map(Expectation::Page);
+        let with = self.pages_with.iter().cloned().map(Expectation::PagedWith);
+        let incidents = self.incidents.iter().cloned().map(Expectation::Incident);
+        let ended = self.ended.iter().cloned().map(Expectation::Ended);
         let events = self.events.iter().cloned().map(Expectation::Told);
         let serves = self.serves_from.clone().map(Expectation::ServedFrom);
         within
             .into_iter()
             .chain(self.no_page.then_some(Expectation::NoPage))
             .chain(pages)
+            .chain(with)
+            .chain(incidents)
+            .chain(ended)
             .chain(events)
             .chain(self.loses_nothing.then_some(Expectation::LosesNothing))
             .chain(self.resolve.then_some(Expectation::Resolved))

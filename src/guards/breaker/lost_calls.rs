@@ -69,7 +69,7 @@ impl LostCalls {
             }
         }
         if let Some(threshold) = rule.throttled_threshold.filter(|_| self.throttled) {
-            cx.still(&outage::throttled(rule, cx), || {
+            cx.still(&outage::throttled(rule), || {
                 EventKind::Breaker(BreakerEvent::ThrottledRateExceeded {
                     version: version.clone(),
                     throttled: counts.throttled,

@@ -107,25 +107,19 @@ fn of_failures<'a>(version: &'a VersionId, rule: &Rule, cx: &Cx<'a>) -> [Trouble
 
 /// Too large a share of calls is abandoned, whichever version serves: it lies with the callers.
 pub(super) fn abandoned<'a>(rule: &Rule, cx: &Cx<'a>) -> Trouble<'a> {
-    of_any_version("abandoned", "abandoned-type", rule, cx)
-}
-
-/// Too large a share of calls is throttled, whichever version serves: it lies with the account.
-pub(super) fn throttled<'a>(rule: &Rule, cx: &Cx<'a>) -> Trouble<'a> {
-    of_any_version("throttled", "throttled-type", rule, cx)
-}
-
-fn of_any_version<'a>(
-    all: &'static str,
-    of_type: &'static str,
-    rule: &Rule,
-    cx: &Cx<'a>,
-) -> Trouble<'a> {
     match cx.scope() {
-        None => Trouble::new(all).worse(),
-        Some(document_type) => Trouble::new(of_type).about(document_type.as_str()),
+        None => Trouble::new("abandoned").worse(),
+        Some(document_type) => Trouble::new("abandoned-type").about(document_type.as_str()),
     }
     .held_open_for(rule.hold_open)
+}
+
+/// Too large a share of calls is throttled, whichever version serves: it lies with the account, so
+/// it is never that of one type.
+pub(super) fn throttled(rule: &Rule) -> Trouble<'static> {
+    Trouble::new("throttled")
+        .worse()
+        .held_open_for(rule.hold_open)
 }
 
 /// Calls fail in a way that no version can cure; an unknown model is a matter of its version.

@@ -310,7 +310,7 @@ fn what_cannot_be_expected_is_an_error() {
     );
     refused(
         broken(Fault::deploy(line_up()).share(Ratio::percent(5))),
-        "drill fault: got `a part of the documents`, expected all documents: a deployment, a clock and a sink concern all of them",
+        "drill fault: got `a part of the documents`, expected all documents: a deployment, a restart, a clock, a tick and a sink concern all of them",
     );
     refused(
         broken(Fault::silence().of_version(v7())),
@@ -381,4 +381,89 @@ fn a_page_before_the_fault_is_not_one_of_it() {
     let report = drill.run_for(minutes(120)).unwrap();
     assert_seen(&report, "failed: a page within 30m: no page came");
     assert_eq!(report.false_pages().len(), 1);
+}
+
+/// Invoices, which nobody has declared, stop for 40 minutes: a warning after 30, which ends 15 minutes
+/// after they come again.
+#[test]
+fn a_warning_is_expected_by_its_incident() {
+    let quiet = || {
+        let of_type = DocumentType::new("invoice").unwrap();
+        let fault = Fault::silence().of_type(of_type).lasting(minutes(40));
+        invoices(production).fault(HEALTHY, fault)
+    };
+    let report = quiet()
+        .expect_incident("ledger/quiet")
+        .run_for(minutes(120));
+    assert_seen(
+        &report.unwrap(),
+        "passed: an incident `ledger/quiet`: incidents that opened: `ledger/quiet/-/1`",
+    );
+    let report = quiet()
+        .expect_incident("ledger/silent")
+        .run_for(minutes(120));
+    assert_seen(
+        &report.unwrap(),
+        "failed: an incident `ledger/silent`: incidents that opened: `ledger/quiet/-/1`",
+    );
+    let report = quiet().expect_end("ledger").run_for(minutes(120)).unwrap();
+    assert_seen(&report, "passed: each incident `ledger` ends: none is open");
+    let report = quiet().expect_end("ledger").run_for(minutes(110)).unwrap();
+    assert_seen(
+        &report,
+        "failed: each incident `ledger` ends: still open: `ledger/quiet/-/1`",
+    );
+    let report = quiet().expect_end("error-rate").run_for(minutes(120));
+    assert_seen(
+        &report.unwrap(),
+        "failed: each incident `error-rate` ends: incidents that opened: `ledger/quiet/-/1`",
+    );
+    let report = quiet().expect_end("ledger").run_for(minutes(80)).unwrap();
+    assert_seen(
+        &report,
+        "failed: each incident `ledger` ends: no incident opened",
+    );
+}
+
+#[test]
+fn a_page_is_expected_by_its_event() {
+    let run = |event| {
+        let drill = invoices(production).fault(HEALTHY, outage().of_version(v7()));
+        drill.expect_page_with(event).run_for(minutes(120)).unwrap()
+    };
+    let passed = run("error_rate_exceeded");
+    assert_seen(
+        &passed,
+        "passed: a page with an event `error_rate_exceeded`: pages came with `error_rate_exceeded`",
+    );
+    let quiet = Fault::silence().of_type(DocumentType::new("invoice").unwrap());
+    let drill = invoices(production).fault(HEALTHY, quiet);
+    let warned = drill.expect_page_with("silent").run_for(minutes(120));
+    assert_seen(
+        &warned.unwrap(),
+        "failed: a page with an event `silent`: no page came",
+    );
+    assert_seen(
+        &run("exhausted"),
+        "failed: a page with an event `exhausted`: pages came with `error_rate_exceeded`",
+    );
+}
+
+#[test]
+fn a_restart_has_no_end_and_no_part() {
+    let run = |fault| {
+        invoices(production)
+            .fault(HEALTHY, fault)
+            .run_for(minutes(120))
+    };
+    refused(
+        run(Fault::restart().lasting(minutes(1))),
+        "drill fault: got `a restart with an end`, expected no end: the next process goes on at once",
+    );
+    for fault in [Fault::restart(), Fault::stop_ticks(), Fault::sink_panics()] {
+        refused(
+            run(fault.share(Ratio::percent(50))),
+            "drill fault: got `a part of the documents`, expected all documents: a deployment, a restart, a clock, a tick and a sink concern all of them",
+        );
+    }
 }

@@ -1,0 +1,63 @@
+//! The process that a drill runs: it starts, deploys, and goes on after a restart.
+
+use super::recorder::Recorder;
+use crate::call::LineUp;
+use crate::error::Error;
+use crate::pipeline::clock::MockClock;
+use crate::pipeline::{Builder, Pipeline, Snapshot};
+
+/// Builds the pipeline of each process of a drill.
+pub(super) type Production<'a> = &'a dyn Fn() -> Result<Builder, Error>;
+
+pub(super) struct Process<'a> {
+    production: Production<'a>,
+    clock: MockClock,
+    recorder: Recorder,
+    /// How many processes there were before.
+    number: u64,
+    pub(super) pipeline: Pipeline,
+}
+
+impl<'a> Process<'a> {
+    pub(super) fn start(
+        production: Production<'a>,
+        clock: MockClock,
+        recorder: Recorder,
+    ) -> Result<Self, Error> {
+        let builder = rehearsed(production()?, &clock, &recorder);
+        Ok(Self {
+            pipeline: builder.build()?,
+            production,
+            clock,
+            recorder,
+            number: 0,
+        })
+    }
+
+    /// Ends this process and starts another one, with the versions that were live. `lost` are the
+    /// calls that were open: they end with the process, and no event says so.
+    pub(super) fn restart<T>(&mut self, with_snapshot: bool, lost: T) -> Result<(), Error> {
+        let snapshot = with_snapshot.then(|| written(&self.pipeline)).transpose()?;
+        let line_up = LineUp::clone(&self.pipeline.line_up());
+        self.recorder.end();
+        drop(lost);
+        self.recorder = self.recorder.of_next_process();
+        self.number += 1;
+        let builder = rehearsed((self.production)()?, &self.clock, &self.recorder);
+        let builder = builder.with_line_up(line_up).instance(self.number);
+        self.pipeline = builder.build()?;
+        snapshot.map_or(Ok(()), |snapshot| self.pipeline.restore(&snapshot))
+    }
+}
+
+fn rehearsed(builder: Builder, clock: &MockClock, recorder: &Recorder) -> Builder {
+    let builder = builder.rehearse(clock.clone(), recorder.clone());
+    builder.sink(recorder.second())
+}
+
+/// A snapshot that was written and read again, as a file is.
+fn written(pipeline: &Pipeline) -> Result<Snapshot, Error> {
+    let text = serde_json::to_string(&pipeline.snapshot()?);
+    text.and_then(|text| serde_json::from_str(&text))
+        .map_err(|error| Error::unreadable("snapshot of a drill", error))
+}
