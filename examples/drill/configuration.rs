@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use fusebox::pipeline::Builder;
+use fusebox::rollout::WorseType;
 use fusebox::{
     CanaryPolicy, Confidence, ConfidenceDriftMonitor, DocumentType, Error, ErrorRateBreaker,
     LineUp, Pipeline, Ratio, RouteLedger, ShadowComparator, TokenBudget, Version, VersionId,
@@ -42,6 +43,8 @@ struct BudgetTable {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BreakerTable {
+    #[serde(default)]
+    by_document_type: bool,
     threshold_percent: Option<u32>,
     #[serde(default, deserialize_with = "time")]
     window: Option<Duration>,
@@ -51,6 +54,7 @@ struct BreakerTable {
 #[serde(deny_unknown_fields)]
 struct DriftTable {
     max_drop_percent: Option<u32>,
+    review_capacity_percent: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +62,8 @@ struct DriftTable {
 struct LedgerTable {
     #[serde(default, deserialize_with = "time")]
     max_open: Option<Duration>,
+    #[serde(default, deserialize_with = "time")]
+    review_within: Option<Duration>,
     /// Document types that must arrive, and how often.
     #[serde(default)]
     expect: BTreeMap<String, Time>,
@@ -65,7 +71,28 @@ struct LedgerTable {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CanaryTable {}
+struct CanaryTable {
+    /// The stages of the default plan where none stands.
+    #[serde(default)]
+    stages: Vec<StageTable>,
+    when_one_type_is_worse: Option<WorseTypeWord>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StageTable {
+    share_percent: u32,
+    at_least: Time,
+    #[serde(default)]
+    then_approval: bool,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WorseTypeWord {
+    Exclude,
+    RollBack,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,13 +142,14 @@ impl Configuration {
         let breaker = self.error_rate.as_ref().map(BreakerTable::guard);
         let drift = self.confidence_drift.as_ref().map(DriftTable::guard);
         let ledger = self.ledger.as_ref().map(LedgerTable::guard);
+        let canary = self.canary.as_ref().map(CanaryTable::guard);
         let shadow = self.shadow.as_ref().map(ShadowTable::guard);
         Ok(Pipeline::builder(line_up)
             .guard(budget.transpose()?)
             .guard(breaker.transpose()?)
             .guard(drift.transpose()?)
             .guard(ledger.transpose()?)
-            .guard(self.canary.as_ref().map(|_| CanaryPolicy::default()))
+            .guard(canary.transpose()?)
             .guard(shadow.transpose()?))
     }
 }
@@ -138,7 +166,7 @@ impl BudgetTable {
 
 impl BreakerTable {
     fn guard(&self) -> Result<ErrorRateBreaker, Error> {
-        let mut builder = ErrorRateBreaker::builder();
+        let mut builder = ErrorRateBreaker::builder().by_document_type(self.by_document_type);
         if let Some(percent) = self.threshold_percent {
             builder = builder.threshold(Ratio::percent(percent));
         }
@@ -151,11 +179,14 @@ impl BreakerTable {
 
 impl DriftTable {
     fn guard(&self) -> Result<ConfidenceDriftMonitor, Error> {
-        let builder = ConfidenceDriftMonitor::builder();
-        match self.max_drop_percent {
-            Some(percent) => builder.max_drop(Confidence::percent(percent)).build(),
-            None => builder.build(),
+        let mut builder = ConfidenceDriftMonitor::builder();
+        if let Some(percent) = self.max_drop_percent {
+            builder = builder.max_drop(Confidence::percent(percent));
         }
+        if let Some(percent) = self.review_capacity_percent {
+            builder = builder.review_capacity(Ratio::percent(percent));
+        }
+        builder.build()
     }
 }
 
@@ -165,8 +196,33 @@ impl LedgerTable {
         if let Some(time) = self.max_open {
             builder = builder.max_open(time);
         }
+        if let Some(time) = self.review_within {
+            builder = builder.review_within(time);
+        }
         for (document_type, every) in &self.expect {
             builder = builder.expect(DocumentType::new(document_type)?, every.0);
+        }
+        builder.build()
+    }
+}
+
+impl CanaryTable {
+    fn guard(&self) -> Result<CanaryPolicy, Error> {
+        if self.stages.is_empty() && self.when_one_type_is_worse.is_none() {
+            return Ok(CanaryPolicy::default());
+        }
+        let mut builder = CanaryPolicy::builder();
+        for stage in &self.stages {
+            builder = builder.stage(Ratio::percent(stage.share_percent), stage.at_least.0);
+            if stage.then_approval {
+                builder = builder.then_approval();
+            }
+        }
+        if let Some(then) = self.when_one_type_is_worse {
+            builder = builder.when_one_type_is_worse(match then {
+                WorseTypeWord::Exclude => WorseType::Exclude,
+                WorseTypeWord::RollBack => WorseType::RollBack,
+            });
         }
         builder.build()
     }

@@ -5,6 +5,9 @@
 //! `examples/drill/scenarios` against `examples/drill/pipeline.toml`, in a few seconds. `-- --pipeline
 //! FILE --scenarios FOLDER` runs yours, `-- --only NAME` one of them. It exits with 1 if a scenario
 //! does not pass, and with 2 if a file cannot be read.
+//!
+//! `examples/drill/strict` has a second pipeline and its scenarios: types of documents evaluated one
+//! by one, reviewers with a capacity, and a canary that needs an approval.
 
 mod configuration;
 

@@ -9,10 +9,13 @@ use fusebox::{DocumentType, Drill, Error, ErrorRateBreaker, Pipeline, RouteLedge
 
 use crate::support::{line_up, minutes};
 
+#[cfg(feature = "toml")]
+mod coverage;
 mod diary;
 mod expectations;
 mod faults;
 mod fields;
+mod kept;
 #[cfg(feature = "report")]
 mod page;
 #[cfg(feature = "report")]
@@ -20,6 +23,7 @@ mod page_sample;
 mod readiness;
 mod recorded;
 mod replay;
+mod runbooks;
 mod runs;
 #[cfg(feature = "toml")]
 mod scenarios;

@@ -5,48 +5,51 @@ use std::path::{Path, PathBuf};
 use fusebox::drill::{DrillOutcome, Scenario, ScenarioSet};
 use fusebox::event::DriftEvent;
 use fusebox::pipeline::Builder;
-use fusebox::{
-    CanaryPolicy, ConfidenceDriftMonitor, DocumentType, Error, ErrorKind, ErrorRateBreaker,
-    EventKind, LineUp, Pipeline, RouteLedger, ShadowComparator, TokenBudget, Version, VersionId,
-};
+use fusebox::{Error, ErrorKind, EventKind};
+
+use configuration::Configuration;
 
 use crate::support::minutes;
 
-fn starter_set() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/drill/scenarios")
+#[path = "../../../examples/drill/configuration.rs"]
+mod configuration;
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/drill")
 }
 
-/// The pipeline of `examples/drill/pipeline.toml`.
 fn production() -> Result<Builder, Error> {
-    let version = |id| {
-        let version = Version::new(id, "gpt-4")?.with_system_prompt_tokens(1_000);
-        Ok::<_, Error>(version.with_reserved_answer_tokens(500))
-    };
-    let line_up = LineUp::new(version("v7")?).with_previous(version("v6")?);
-    let ledger = RouteLedger::builder().expect(DocumentType::new("statement")?, minutes(20));
-    Ok(Pipeline::builder(line_up)
-        .guard(TokenBudget::builder().build()?)
-        .guard(ErrorRateBreaker::default())
-        .guard(ConfidenceDriftMonitor::default())
-        .guard(ledger.build()?)
-        .guard(CanaryPolicy::default())
-        .guard(ShadowComparator::builder(VersionId::new("v8")?).build()?))
+    let pipeline = examples().join("pipeline.toml");
+    Configuration::from_path(&pipeline).unwrap().builder()
+}
+
+/// Each scenario passes, and names a guard without which it fails; but for healthy traffic, and for
+/// what the pipeline itself reports.
+fn assert_proven(pipeline: &str, scenarios: &str, number: usize) {
+    let configuration = Configuration::from_path(&examples().join(pipeline)).unwrap();
+    let set = ScenarioSet::from_folder(examples().join(scenarios)).unwrap();
+    for scenario in set.scenarios() {
+        let report = scenario.run(|| configuration.builder()).unwrap();
+        let name = scenario.name();
+        assert_eq!(report.outcome(), DrillOutcome::Passed, "{name}: {report}");
+        let has = |start: &str| {
+            let mut expected = scenario.expected();
+            expected.any(|sentence| sentence.starts_with(start))
+        };
+        let needs_none = scenario.is_healthy() || has("a page of `pipeline/");
+        assert_eq!(has("it fails without"), !needs_none, "{name}");
+    }
+    assert_eq!(set.scenarios().len(), number);
 }
 
 #[test]
 fn each_scenario_of_the_starter_set_passes_and_fails_without_its_guard() {
-    let set = ScenarioSet::from_folder(starter_set()).unwrap();
-    for scenario in set.scenarios() {
-        let report = scenario.run(production).unwrap();
-        let name = scenario.name();
-        assert_eq!(report.outcome(), DrillOutcome::Passed, "{name}: {report}");
-        let is_proven = report
-            .checks()
-            .iter()
-            .any(|check| check.expected.starts_with("it fails without"));
-        assert_eq!(is_proven, !scenario.is_healthy(), "{name}");
-    }
-    assert_eq!(set.scenarios().len(), 28);
+    assert_proven("pipeline.toml", "scenarios", 42);
+}
+
+#[test]
+fn each_scenario_of_the_strict_set_passes_and_fails_without_its_guard() {
+    assert_proven("strict/pipeline.toml", "strict/scenarios", 10);
 }
 
 const OUTAGE: &str = r#"
@@ -84,9 +87,11 @@ fn a_file_that_is_wrong_is_refused_with_its_line() {
             "share = \"20 %\"",
             "shar = \"20 %\"",
             "scenario, line 12: unknown field `shar`, expected one of `after`, `lasting`, `share`, \
-             `of_field`, `of_type`, `of_version`, `abandon`, `add_tokens`, `correct`, `deploy`, `diverge`, \
-             `fail`, `hang`, `jump_clock_back`, `jump_clock_forward`, `lower_confidence`, \
-             `silence`, `sink_down`, `spread_confidence`, `stop_feedback`",
+             `of_field`, `of_type`, `of_version`, `abandon`, `add_tokens`, `add_usage`, `correct`, \
+             `cut_prompts`, `deploy`, `diverge`, `fail`, `fix_confidence`, `hang`, \
+             `jump_clock_back`, `jump_clock_forward`, `lower_confidence`, `omit_confidence`, \
+             `restart`, `restart_without_snapshot`, `silence`, `sink_down`, `sink_panics`, \
+             `spread_confidence`, `stop_feedback`, `stop_ticks`",
         ),
         (
             "share = \"20 %\"",
@@ -108,9 +113,10 @@ fn a_file_that_is_wrong_is_refused_with_its_line() {
             "fail = \"server_error\"",
             "hang = true\nfail = \"server_error\"",
             "scenario, line 9: what goes wrong: got `none or several`, expected one of abandon, \
-             add_tokens, correct, deploy, diverge, fail, hang, jump_clock_back, \
-             jump_clock_forward, lower_confidence, silence, sink_down, spread_confidence, \
-             stop_feedback",
+             add_tokens, add_usage, correct, cut_prompts, deploy, diverge, fail, fix_confidence, \
+             hang, jump_clock_back, jump_clock_forward, lower_confidence, omit_confidence, \
+             restart, restart_without_snapshot, silence, sink_down, sink_panics, \
+             spread_confidence, stop_feedback, stop_ticks",
         ),
         (
             "after = \"1h\"",
@@ -193,8 +199,8 @@ fn traffic_that_is_wrong_is_refused_with_its_line() {
         (
             "per_hour = 600",
             "recording = \"a.jsonl\"",
-            "scenario, line 5: key beside `recording`: got `of`, expected no key but `repeating` \
-             and `compared_with`",
+            "scenario, line 5: key beside `recording`: got `of`, expected no key but \
+             `repeating`, `picked_up_after` and `compared_with`",
         ),
         (
             "of = \"invoice\"\nper_hour = 600",
