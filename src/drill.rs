@@ -3,6 +3,7 @@
 mod arrival;
 mod check;
 mod command;
+mod distortion;
 mod distribution;
 mod document;
 mod expectation;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::arrival::{self, Arrival};
 use super::command::Command;
+use super::distortion::distorted;
 use super::document::{Document, Sequence, Share};
 use super::fault::{Fault, Meets, What};
 use super::process::{Process, Production};
@@ -16,13 +17,11 @@ use super::traffic::Source;
 use super::usage;
 use super::virtual_time::TICK_EVERY;
 use crate::call::{Call, Comparison, Difference, Feedback, LineUp, Ticket};
-use crate::confidence::Confidence;
 use crate::error::Error;
 use crate::event::Event;
 use crate::name::{DocumentId, Field, VersionId};
 use crate::pipeline::clock::MockClock;
 use crate::pipeline::{Admission, Permit, Settlement};
-use crate::ratio::Ratio;
 use crate::time::{Timestamp, millis, minutes};
 
 /// What was seen in a simulation.
@@ -175,31 +174,6 @@ struct Waiting<'a> {
     arrival: Arrival<'a>,
     /// Whether nobody came when it was due.
     is_late: bool,
-}
-
-/// What faults make of the confidence of a field; `None` if it is omitted.
-fn distorted(
-    document: Document,
-    field: &Field,
-    usual: Confidence,
-    faults: &[&Fault],
-) -> Option<Confidence> {
-    let mut faults = faults.iter().filter(|fault| fault.is_of_field(field));
-    faults.try_fold(usual, |score, fault| match &fault.what {
-        What::OmitConfidence => None,
-        What::FixConfidence(fixed) => Some(*fixed),
-        What::LowerConfidence(by) => Some(score.lowered_by(*by)),
-        What::SpreadConfidence(by) => {
-            let room = score.min(Confidence::CERTAIN.lowered_by(score));
-            let by = room.min(*by);
-            Some(if document.is_among(Ratio::percent(50), Share::Rise) {
-                score.raised_by(by, Confidence::CERTAIN)
-            } else {
-                score.lowered_by(by)
-            })
-        }
-        _ => Some(score),
-    })
 }
 
 impl<'a> Simulation<'a> {
@@ -522,34 +496,5 @@ impl<'a> Simulation<'a> {
             let correct = Action::Correct(Box::new(ticket.clone()), review.fields);
             self.plan(now + review.after, correct);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The golden ratio spreads numbers so evenly that of n of them the share below one half is off
-    /// by less than 3 ln n / n (Kuipers and Niederreiter, Uniform Distribution of Sequences,
-    /// theorem 3.4): .021 of 1,000, which moves the mean by at most .021 * 2 * 0.2.
-    #[test]
-    fn confidences_spread_at_the_same_mean_and_not_beyond_one() {
-        let (field, spread) = (
-            Field::new("total").unwrap(),
-            Fault::spread_confidence(Confidence::percent(20)),
-        );
-        let distorted = |n, usual| distorted(Document(n), &field, usual, &[&spread]).unwrap();
-        let mean = |usual: Confidence| {
-            let scores = (1..=1_000).map(|n| distorted(n, usual));
-            scores
-                .map(|score| f64::from(score.as_millionths()))
-                .sum::<f64>()
-                / 1e9
-        };
-        assert!((mean(Confidence::percent(70)) - 0.70).abs() < 0.0084);
-        let near_one = Confidence::percent(95);
-        assert!((mean(near_one) - 0.95).abs() < 0.0021);
-        let highest = distorted(1, near_one).max(distorted(2, near_one));
-        assert!(highest <= Confidence::percent(100));
     }
 }
