@@ -3,6 +3,7 @@
 mod arrival;
 mod check;
 mod command;
+mod delivered;
 mod distortion;
 mod distribution;
 mod document;
@@ -10,8 +11,11 @@ mod expectation;
 mod failure_mode;
 mod fault;
 mod incident_moment;
+mod injected_fault;
+mod keeping;
 mod made_up;
 mod matrix;
+mod network;
 mod process;
 mod proof;
 mod rates;
@@ -35,6 +39,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::name::VersionId;
+use crate::pager::PagerRoute;
 use crate::pipeline::{Builder, Pipeline};
 use crate::time::Timestamp;
 use command::Command;
@@ -168,6 +173,46 @@ where
         command: impl Fn(&Pipeline) + Send + Sync + 'static,
     ) -> Self {
         self.script.commands.push((after, Command::new(command)));
+        self
+    }
+
+    /// Delivers the pages of the drill by this route, as your service does: a
+    /// [`Keeper`](crate::keeper::Keeper) with a store of its own turns where the pipeline was ticked
+    /// alone, and a restart goes on with what that store has. Give it each route of your service.
+    ///
+    /// A page then counts when a pager of a route has accepted it, and
+    /// [`expect_resolve`](Self::expect_resolve) waits until it has accepted the end too. The pager
+    /// makes its requests and reads the answers; the drill answers each with status 200, unless the
+    /// [pager is down](Fault::pager_down). No request leaves the drill.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fusebox::{Drill, ErrorRateBreaker, FailureKind, LineUp, Pipeline, Version};
+    /// use fusebox::drill::{DrillOutcome, Fault, Traffic};
+    /// use fusebox::pager::{PagerDuty, PagerRoute};
+    ///
+    /// let production = || {
+    ///     let line_up = LineUp::new(Version::new("v7", "gpt-4o")?);
+    ///     Ok(Pipeline::builder(line_up).guard(ErrorRateBreaker::default()))
+    /// };
+    /// let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
+    /// let on_call = PagerDuty::new("0123456789abcdef0123456789abcdef")?;
+    /// let report = Drill::new(production)
+    ///     .traffic(Traffic::of("invoice", 600)?)
+    ///     .pager(PagerRoute::new("on call", on_call)?)
+    ///     .fault(hour, Fault::fail(FailureKind::ServerError))
+    ///     .fault(hour, Fault::pager_down().lasting(10 * minute))
+    ///     .expect_page("error-rate/failing")
+    ///     .expect_page("pipeline/pages-undelivered")
+    ///     .detects_within(15 * minute)
+    ///     .must_fail_without("error-rate")
+    ///     .run_for(2 * hour)?;
+    /// assert_eq!(report.outcome(), DrillOutcome::Passed, "{report}");
+    /// assert!(report.time_to_page() > Some(10 * minute));
+    /// # Ok::<(), fusebox::Error>(())
+    /// ```
+    pub fn pager(mut self, route: PagerRoute) -> Self {
+        self.script.routes.push(route);
         self
     }
 

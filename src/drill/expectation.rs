@@ -79,13 +79,10 @@ impl Expectation {
                 Some(time) => (time <= *within, page_after(time)),
                 None => (false, NO_PAGE.to_owned()),
             },
-            Self::NoPage => match report.pages().next() {
-                Some((_, page)) => (false, page.to_string()),
-                None if report.pages_lost() > 0 => {
-                    let seen = format!("{} came while the sink was down", report.pages_lost());
-                    (false, seen)
-                }
-                None => (true, NO_PAGE.to_owned()),
+            Self::NoPage => match (report.first_page(), report.untold_pages()) {
+                (Some(page), _) => (false, page.to_string()),
+                (None, Some(untold)) => (false, untold),
+                (None, None) => (true, NO_PAGE.to_owned()),
             },
             Self::LosesNothing => {
                 let untold = report.lost_untold();
@@ -196,9 +193,7 @@ fn ended(report: &DrillReport, incident: &str) -> (bool, String) {
 
 /// Whether a page came with an event of this name, and what was seen.
 fn paged_with(report: &DrillReport, name: &str) -> (bool, String) {
-    let pages = report.events_since_fault();
-    let pages = pages.filter(|event| event.severity == Severity::Page);
-    let names: BTreeSet<_> = pages.map(|page| page.kind.name()).collect();
+    let names: BTreeSet<_> = report.paged_events().map(|page| page.kind.name()).collect();
     let seen = if names.is_empty() {
         NO_PAGE.to_owned()
     } else {
@@ -227,8 +222,14 @@ fn open_at_end(report: &DrillReport) -> BTreeMap<&str, bool> {
     .collect()
 }
 
-/// The incidents that were paged for and have not ended; `None` without a page.
+/// The incidents that were paged for and have not ended, or of whose end the pager of the drill does
+/// not know; `None` without a page.
 fn still_open(report: &DrillReport) -> Option<BTreeSet<&str>> {
+    if let Some(open) = report.open_at_pager() {
+        let paged: BTreeSet<_> = report.paged_incidents().collect();
+        let open = paged.intersection(&open).copied().collect();
+        return (!paged.is_empty()).then_some(open);
+    }
     let mut open = BTreeSet::new();
     let mut is_paged = false;
     for event in report.events_since_fault() {

@@ -15,8 +15,9 @@ use crate::time::minutes;
 /// A [fault](Fault) that a drill injects belongs to at most one. Deployments, restarts, jumps of the
 /// clock and a sink that is down belong to none: they are what other faults are drilled with. Nor do
 /// faults of the signals themselves (usage that is wrong, confidences that are missing or all alike,
-/// a sink that panics, ticks that stop): they have a page of their own. Nor does a candidate whose answers differ: a shadow run looks for it, pages nobody, and a readiness asks for
-/// that run itself.
+/// a sink that panics, ticks that stop, a pager or a store that fails): they have a page of their
+/// own. Nor does a candidate whose answers differ: a shadow run looks for it, pages nobody, and a
+/// readiness asks for that run itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -86,13 +87,17 @@ impl FailureMode {
             | What::CutPrompts(_)
             | What::Deploy(_)
             | What::Diverge
+            | What::DropFacts
             | What::FixConfidence(_)
             | What::JumpClock { .. }
+            | What::LoseStore
             | What::OmitConfidence
+            | What::PagerDown
             | What::Restart { .. }
             | What::SinkDown
             | What::SinkPanics
-            | What::StopTicks => None,
+            | What::StopTicks
+            | What::StoreDown => None,
         }
     }
 

@@ -47,12 +47,15 @@ pub(super) enum What {
     CutPrompts(u64),
     Deploy(Box<LineUp>),
     Diverge,
+    DropFacts,
     Fail(FailureKind),
     FixConfidence(Confidence),
     Hang,
     JumpClock { by: Duration, is_back: bool },
+    LoseStore,
     LowerConfidence(Confidence),
     OmitConfidence,
+    PagerDown,
     Restart { with_snapshot: bool },
     Silence,
     SinkDown,
@@ -60,6 +63,7 @@ pub(super) enum What {
     SpreadConfidence(Confidence),
     StopFeedback,
     StopTicks,
+    StoreDown,
 }
 
 /// When a fault meets a document.
@@ -127,6 +131,12 @@ impl Fault {
         Self::new(What::Diverge).share(share)
     }
 
+    /// The store drops the feedback, commands and tickets that it has, as when it has reached the most
+    /// that it may hold. It needs a drill with a [pager](crate::Drill::pager), which has a store.
+    pub fn drop_facts() -> Self {
+        Self::new(What::DropFacts)
+    }
+
     /// Calls fail with this kind of failure: an outage (`ServerError`), throttling (`Throttled`),
     /// an overload (`Overloaded`), answers that end early (`Truncated`), that cannot be read
     /// (`MalformedOutput`) or that are empty (`EmptyOutput`).
@@ -156,6 +166,12 @@ impl Fault {
         Self::new(What::JumpClock { by, is_back: true })
     }
 
+    /// The store loses all that it has, and an empty one takes its place, as when its file is damaged.
+    /// It needs a drill with a [pager](crate::Drill::pager), which has a store.
+    pub fn lose_store() -> Self {
+        Self::new(What::LoseStore)
+    }
+
     /// The confidence of every field falls by so much, at the lowest to 0; that of one field with
     /// [`of_field`](Self::of_field).
     pub fn lower_confidence(by: Confidence) -> Self {
@@ -168,15 +184,22 @@ impl Fault {
         Self::new(What::OmitConfidence)
     }
 
+    /// No request reaches a pager: pages wait, and are sent again. It needs a drill with a
+    /// [pager](crate::Drill::pager).
+    pub fn pager_down() -> Self {
+        Self::new(What::PagerDown)
+    }
+
     /// The process ends, and another one goes on from its last snapshot, with the versions that were
-    /// live. Calls that were open never end.
+    /// live. Calls that were open never end. In a drill with a [pager](crate::Drill::pager) it goes on
+    /// from the store, and does not start while that is [down](Self::store_down): an error.
     pub fn restart() -> Self {
         Self::new(What::Restart {
             with_snapshot: true,
         })
     }
 
-    /// The same, and the snapshot is lost: nothing is known of what was before.
+    /// The same, and the snapshot or the store is lost: nothing is known of what was before.
     pub fn restart_without_snapshot() -> Self {
         Self::new(What::Restart {
             with_snapshot: false,
@@ -215,6 +238,12 @@ impl Fault {
     /// Nobody calls [`Pipeline::tick`](crate::Pipeline::tick).
     pub fn stop_ticks() -> Self {
         Self::new(What::StopTicks)
+    }
+
+    /// The store takes nothing and gives nothing, as when its disk is full. It needs a drill with a
+    /// [pager](crate::Drill::pager), which has a store.
+    pub fn store_down() -> Self {
+        Self::new(What::StoreDown)
     }
 
     /// It meets only this share of the documents that it concerns, spread evenly. It replaces the
@@ -261,12 +290,16 @@ impl Fault {
         match self.what {
             What::AddTokens(_)
             | What::Deploy(_)
+            | What::DropFacts
             | What::JumpClock { .. }
+            | What::LoseStore
+            | What::PagerDown
             | What::Restart { .. }
             | What::Silence
             | What::SinkDown
             | What::SinkPanics
-            | What::StopTicks => Meets::Arrival,
+            | What::StopTicks
+            | What::StoreDown => Meets::Arrival,
             What::Abandon
             | What::AddUsage(_)
             | What::CutPrompts(_)
@@ -293,15 +326,19 @@ impl Fault {
             What::Abandon
             | What::Correct
             | What::Diverge
+            | What::DropFacts
             | What::Fail(_)
             | What::Hang
+            | What::LoseStore
             | What::OmitConfidence
+            | What::PagerDown
             | What::Restart { .. }
             | What::Silence
             | What::SinkDown
             | What::SinkPanics
             | What::StopFeedback
-            | What::StopTicks => None,
+            | What::StopTicks
+            | What::StoreDown => None,
         };
         let concerned = match (&self.document_type, &self.version) {
             (None, None) => "documents".to_owned(),
@@ -327,11 +364,15 @@ impl Fault {
         matches!(
             self.what,
             What::Deploy(_)
+                | What::DropFacts
                 | What::JumpClock { .. }
+                | What::LoseStore
+                | What::PagerDown
                 | What::Restart { .. }
                 | What::SinkDown
                 | What::SinkPanics
                 | What::StopTicks
+                | What::StoreDown
         )
     }
 
@@ -390,9 +431,13 @@ impl Fault {
                 "a restart with an end",
                 "no end: the next process goes on at once",
             ),
+            What::DropFacts | What::LoseStore if self.lasts.is_some() => refuse(
+                "a loss with an end",
+                "no end: what is lost does not come back",
+            ),
             _ if self.concerns_all() && (!is_whole || self.version.is_some()) => refuse(
                 "a part of the documents",
-                "all documents: a deployment, a restart, a clock, a tick and a sink concern all of them",
+                "all documents: a deployment, a restart, a clock, a tick, a sink, a pager and a store concern all of them",
             ),
             _ if self.meets() == Meets::Arrival && self.version.is_some() => refuse(
                 "a version",

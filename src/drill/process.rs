@@ -1,8 +1,10 @@
 //! The process that a drill runs: it starts, deploys, and goes on after a restart.
 
+use super::keeping::{self, Keeping};
 use super::recorder::Recorder;
-use crate::call::LineUp;
+use crate::call::{Feedback, LineUp, Ticket};
 use crate::error::Error;
+use crate::keeper::Keeper;
 use crate::pipeline::clock::MockClock;
 use crate::pipeline::{Builder, Pipeline, Snapshot};
 
@@ -15,6 +17,8 @@ pub(super) struct Process<'a> {
     recorder: Recorder,
     /// How many processes there were before.
     number: u64,
+    pub(super) keeping: Option<Keeping>,
+    keeper: Option<Keeper>,
     pub(super) pipeline: Pipeline,
 }
 
@@ -23,10 +27,13 @@ impl<'a> Process<'a> {
         production: Production<'a>,
         clock: MockClock,
         recorder: Recorder,
+        keeping: Option<Keeping>,
     ) -> Result<Self, Error> {
-        let builder = rehearsed(production()?, &clock, &recorder);
+        let pipeline = rehearsed(production()?, &clock, &recorder).build()?;
         Ok(Self {
-            pipeline: builder.build()?,
+            keeper: started(keeping.as_ref(), &pipeline)?,
+            keeping,
+            pipeline,
             production,
             clock,
             recorder,
@@ -34,10 +41,31 @@ impl<'a> Process<'a> {
         })
     }
 
+    /// What a service does every few seconds.
+    pub(super) fn tick(&self) {
+        match &self.keeper {
+            Some(keeper) => keeping::turn(keeper),
+            None => self.pipeline.tick(),
+        }
+    }
+
+    /// Somebody reports feedback on an answer.
+    pub(super) fn report(&self, ticket: &Ticket, feedback: Feedback) {
+        match &self.keeper {
+            Some(keeper) => keeping::report(keeper, ticket, feedback),
+            None => self.pipeline.observe(ticket, feedback),
+        }
+    }
+
     /// Ends this process and starts another one, with the versions that were live. `lost` are the
     /// calls that were open: they end with the process, and no event says so.
     pub(super) fn restart<T>(&mut self, with_snapshot: bool, lost: T) -> Result<(), Error> {
-        let snapshot = with_snapshot.then(|| written(&self.pipeline)).transpose()?;
+        let is_kept = self.keeper.take().is_some();
+        let has_snapshot = with_snapshot && !is_kept;
+        let snapshot = has_snapshot.then(|| written(&self.pipeline)).transpose()?;
+        if let Some(keeping) = self.keeping.as_mut().filter(|_| !with_snapshot) {
+            keeping.begin_anew();
+        }
         let line_up = LineUp::clone(&self.pipeline.line_up());
         self.recorder.end();
         drop(lost);
@@ -46,8 +74,13 @@ impl<'a> Process<'a> {
         let builder = rehearsed((self.production)()?, &self.clock, &self.recorder);
         let builder = builder.with_line_up(line_up).instance(self.number);
         self.pipeline = builder.build()?;
+        self.keeper = started(self.keeping.as_ref(), &self.pipeline)?;
         snapshot.map_or(Ok(()), |snapshot| self.pipeline.restore(&snapshot))
     }
+}
+
+fn started(keeping: Option<&Keeping>, pipeline: &Pipeline) -> Result<Option<Keeper>, Error> {
+    keeping.map(|keeping| keeping.start(pipeline)).transpose()
 }
 
 fn rehearsed(builder: Builder, clock: &MockClock, recorder: &Recorder) -> Builder {

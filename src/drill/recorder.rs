@@ -2,10 +2,11 @@
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
+use super::delivered::Delivered;
 use crate::event::{Event, Severity};
 use crate::pipeline::clock::{Clock, MockClock};
 use crate::sink::Sink;
@@ -15,6 +16,8 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug)]
 pub(super) struct Recorder {
     time: MockClock,
+    /// Whether a page counts only when a pager has accepted it.
+    has_pager: bool,
     recorded: Arc<Recorded>,
     /// Whether the process has ended whose events it takes: then it takes no more.
     is_ended: Arc<AtomicBool>,
@@ -24,7 +27,9 @@ pub(super) struct Recorder {
 struct Recorded {
     events: Mutex<Vec<(Timestamp, Event)>>,
     is_down: AtomicBool,
-    pages_lost: AtomicU64,
+    /// The pages that came while what is told was lost.
+    pages_lost: Mutex<Vec<(Timestamp, Event)>>,
+    delivered: Mutex<Vec<(Timestamp, Delivered)>>,
     is_broken: AtomicBool,
     is_paged: AtomicBool,
     second_panics: AtomicBool,
@@ -35,9 +40,10 @@ struct Recorded {
 pub(super) struct SecondSink(Arc<Recorded>);
 
 impl Recorder {
-    pub(super) fn new(time: MockClock) -> Self {
+    pub(super) fn new(time: MockClock, has_pager: bool) -> Self {
         Self {
             time,
+            has_pager,
             recorded: Arc::default(),
             is_ended: Arc::default(),
         }
@@ -80,9 +86,31 @@ impl Recorder {
         self.recorded.is_down.store(is_down, Ordering::Relaxed);
     }
 
-    /// How many pages came while what is told was lost.
-    pub(super) fn pages_lost(&self) -> u64 {
-        self.recorded.pages_lost.load(Ordering::Relaxed)
+    /// A pager has accepted something.
+    pub(super) fn deliver(&self, delivered: Delivered) {
+        if delivered.is_page() {
+            self.page();
+        }
+        let at = self.time.now();
+        self.recorded.delivered.lock().push((at, delivered));
+    }
+
+    /// A page came.
+    fn page(&self) {
+        if self.recorded.is_broken.load(Ordering::Relaxed) {
+            self.recorded.is_paged.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The pages that came while what is told was lost.
+    pub(super) fn take_lost(&self) -> Vec<(Timestamp, Event)> {
+        std::mem::take(&mut self.recorded.pages_lost.lock())
+    }
+
+    /// What pagers have accepted; `None` if pages are not delivered to one.
+    pub(super) fn take_delivered(&self) -> Option<Vec<(Timestamp, Delivered)>> {
+        let take = || std::mem::take(&mut *self.recorded.delivered.lock());
+        self.has_pager.then(take)
     }
 
     pub(super) fn take(&self) -> Vec<(Timestamp, Event)> {
@@ -96,22 +124,23 @@ impl Sink for Recorder {
             events,
             is_down,
             pages_lost,
-            is_broken,
-            is_paged,
             ..
         } = &*self.recorded;
         if self.is_ended.load(Ordering::Relaxed) {
             return;
         }
         let is_page = event.severity == Severity::Page;
+        let told = (self.time.now(), event.clone());
         if is_down.load(Ordering::Relaxed) {
-            pages_lost.fetch_add(u64::from(is_page), Ordering::Relaxed);
+            if is_page {
+                pages_lost.lock().push(told);
+            }
             return;
         }
-        if is_page && is_broken.load(Ordering::Relaxed) {
-            is_paged.store(true, Ordering::Relaxed);
+        if is_page && !self.has_pager {
+            self.page();
         }
-        events.lock().push((self.time.now(), event.clone()));
+        events.lock().push(told);
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::check::{Check, DrillOutcome};
+use super::delivered::Delivered;
 use super::incident_moment::IncidentMoment;
 use super::process::Production;
 use super::script::Script;
@@ -14,6 +15,7 @@ use super::simulation::{self, Seen};
 use crate::error::Error;
 use crate::event::{Event, EventKind, IncidentChange, LedgerEvent, Severity};
 use crate::name::DocumentId;
+use crate::pager::Action;
 use crate::time::{Timestamp, minutes};
 
 /// The result of a drill. Printed as a line for each expectation, and one for the numbers.
@@ -24,6 +26,14 @@ pub struct DrillReport {
     #[serde(flatten)]
     seen: Seen,
     checks: Vec<Check>,
+}
+
+/// A page that came.
+struct Paged<'a> {
+    /// When the sink had it, or a pager accepted it.
+    at: Timestamp,
+    told_at: Timestamp,
+    event: &'a Event,
 }
 
 impl DrillReport {
@@ -52,8 +62,8 @@ impl DrillReport {
         &self.checks
     }
 
-    /// The time from the first fault to the first page at the sink; `None` without a page or a
-    /// fault.
+    /// The time from the first fault to the first page at the sink, or to the first that a pager
+    /// accepted if the drill has one; `None` without a page or a fault.
     pub fn time_to_page(&self) -> Option<Duration> {
         let (time, _) = self.first_page_but(&BTreeSet::new())?;
         Some(time)
@@ -75,8 +85,8 @@ impl DrillReport {
     pub(super) fn first_page_but(&self, known: &BTreeSet<&str>) -> Option<(Duration, &Event)> {
         let broken_at = self.broken_at?;
         let mut pages = self.pages_since_fault();
-        let (at, event) = pages.find(|(_, event)| is_new(event, known))?;
-        Some((at.since(broken_at), event))
+        let page = pages.find(|page| is_new(page.event, known))?;
+        Some((page.at.since(broken_at), page.event))
     }
 
     /// What incidents that are none of these did after the first fault. One that is open as the fault
@@ -104,8 +114,8 @@ impl DrillReport {
     pub fn false_pages(&self) -> Vec<&Event> {
         let before = |at: Timestamp| self.broken_at.is_none_or(|broken_at| at < broken_at);
         self.pages()
-            .filter(|(at, _)| before(*at))
-            .map(|(_, event)| event)
+            .filter(|page| before(page.told_at))
+            .map(|page| page.event)
             .collect()
     }
 
@@ -139,9 +149,31 @@ impl DrillReport {
         recent.map(|(version, _)| version.as_str()).collect()
     }
 
-    /// How many pages came while the sink was down.
-    pub(super) fn pages_lost(&self) -> u64 {
-        self.seen.pages_lost
+    /// How many pages nobody was told of, and why.
+    pub(super) fn untold_pages(&self) -> Option<String> {
+        let lost = self.seen.pages_lost.len();
+        let (untold, why) = if self.seen.delivered.is_some() {
+            let told = self.page_events().count() + lost;
+            (told - self.pages().count(), "no pager accepted")
+        } else {
+            (lost, "came while the sink was down")
+        };
+        (untold > 0).then(|| format!("{untold} {why}"))
+    }
+
+    /// The incidents of whose page a pager knows, and of whose end it does not; `None` in a drill
+    /// without a pager.
+    pub(super) fn open_at_pager(&self) -> Option<BTreeSet<&str>> {
+        let mut open = BTreeSet::new();
+        for (_, delivered) in self.seen.delivered.as_ref()? {
+            let at_route = (&delivered.route, delivered.incident.as_str());
+            if delivered.is_page() {
+                open.insert(at_route);
+            } else if delivered.action == Action::Resolve {
+                open.remove(&at_route);
+            }
+        }
+        Some(open.into_iter().map(|(_, incident)| incident).collect())
     }
 
     /// How many documents ended.
@@ -151,8 +183,8 @@ impl DrillReport {
 
     /// The keys of the incidents whose pages came after the first fault; without a fault, of all.
     pub(super) fn paged_incidents(&self) -> impl Iterator<Item = &str> {
-        let pages = self.pages_since_fault();
-        pages.filter_map(|(_, event)| Some(event.incident.as_ref()?.key.as_str()))
+        let pages = self.paged_events();
+        pages.filter_map(|page| Some(page.incident.as_ref()?.key.as_str()))
     }
 
     /// The names of the events after the first fault; without a fault, of all.
@@ -177,13 +209,42 @@ impl DrillReport {
         self.seen.events.iter().filter(move |(at, _)| *at >= since)
     }
 
-    fn pages_since_fault(&self) -> impl Iterator<Item = &(Timestamp, Event)> {
-        self.since_fault().filter(|(_, event)| is_page(event))
+    /// The events of the pages after the first fault; without a fault, of all.
+    pub(super) fn paged_events(&self) -> impl Iterator<Item = &Event> {
+        self.pages_since_fault().map(|page| page.event)
     }
 
-    pub(super) fn pages(&self) -> impl Iterator<Item = &(Timestamp, Event)> {
+    fn pages_since_fault(&self) -> impl Iterator<Item = Paged<'_>> {
+        let since = self.broken_at.unwrap_or(Timestamp::EPOCH);
+        self.pages().filter(move |page| page.told_at >= since)
+    }
+
+    /// The first page, if one came.
+    pub(super) fn first_page(&self) -> Option<&Event> {
+        self.pages().next().map(|page| page.event)
+    }
+
+    /// The pages in the order in which they came.
+    fn pages(&self) -> impl Iterator<Item = Paged<'_>> {
+        let at_sink = self.page_events();
+        let mut pages: Vec<_> = match &self.seen.delivered {
+            None => at_sink.map(|(at, event)| paged(*at, *at, event)).collect(),
+            Some(delivered) => {
+                let told = at_sink.chain(&self.seen.pages_lost);
+                let came = told.filter_map(|(told_at, event)| {
+                    let at = accepted_at(delivered, *told_at, event)?;
+                    Some(paged(at, *told_at, event))
+                });
+                came.collect()
+            }
+        };
+        pages.sort_by_key(|page| page.at);
+        pages.into_iter()
+    }
+
+    fn page_events(&self) -> impl Iterator<Item = &(Timestamp, Event)> {
         let events = self.seen.events.iter();
-        events.filter(|(_, event)| is_page(event))
+        events.filter(|(_, event)| event.severity == Severity::Page)
     }
 
     /// Why nothing can be said; `None` if something can.
@@ -202,8 +263,21 @@ fn is_new(event: &Event, known: &BTreeSet<&str>) -> bool {
     incident.is_none_or(|incident| !known.contains(incident.key.as_str()))
 }
 
-fn is_page(event: &Event) -> bool {
-    event.severity == Severity::Page
+fn paged(at: Timestamp, told_at: Timestamp, event: &Event) -> Paged<'_> {
+    Paged { at, told_at, event }
+}
+
+/// When a pager first accepted a page of this event's incident after it was told.
+fn accepted_at(
+    delivered: &[(Timestamp, Delivered)],
+    told_at: Timestamp,
+    event: &Event,
+) -> Option<Timestamp> {
+    let incident = &event.incident.as_ref()?.key;
+    let mut later = delivered.iter().filter(|(at, _)| *at >= told_at);
+    let accepted =
+        later.find(|(_, delivered)| delivered.is_page() && delivered.incident == *incident);
+    accepted.map(|(at, _)| *at)
 }
 
 /// The document that an event says did not end.

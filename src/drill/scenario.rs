@@ -1,12 +1,14 @@
 //! Drills as files, for those who write no Rust.
 
 mod file;
+mod plain_pager;
 mod values;
 
 use std::path::Path;
 use std::time::Duration;
 
 use self::file::{ScenarioTable, TrafficEntry};
+use self::plain_pager::plain_route;
 use super::expectation::Expectation;
 use super::proof::{Proof, fails_without};
 use super::report::DrillReport;
@@ -60,6 +62,7 @@ use crate::pipeline::Builder;
 /// | `length` | for how long it runs |
 /// | `beginning_at` | when it begins, such as `"2026-01-30T00:00:00Z"` |
 /// | `seed` | what is drawn |
+/// | `pager` | `true` if a pager takes the pages, as with [`Drill::pager`](crate::Drill::pager); one of the drill's own |
 /// | `[[traffic]]` | at least one |
 /// | `recording` | a file of recorded documents, as JSON Lines ([`Recording`](super::Recording)), in the folder of the scenario; beside it only `repeating` and `compared_with` |
 /// | `repeating` | `true` if the recording begins again where it ends |
@@ -78,7 +81,7 @@ use crate::pipeline::Builder;
 /// | `[[fault]]` | none or more |
 /// | `after`, `lasting` | when it begins, and for how long it lasts |
 /// | `share`, `of_type`, `of_version`, `of_field` | which documents it meets, and which field |
-/// | one of `abandon`, `hang`, `omit_confidence`, `restart`, `restart_without_snapshot`, `silence`, `sink_down`, `sink_panics`, `stop_feedback`, `stop_ticks` | `true` |
+/// | one of `abandon`, `drop_facts`, `hang`, `lose_store`, `omit_confidence`, `pager_down`, `restart`, `restart_without_snapshot`, `silence`, `sink_down`, `sink_panics`, `stop_feedback`, `stop_ticks`, `store_down` | `true` |
 /// | or one of `correct`, `diverge` | a share |
 /// | or `fail` | a [`FailureKind`](crate::FailureKind), such as `"server_error"` |
 /// | or one of `add_tokens`, `add_usage`, `cut_prompts` | a number |
@@ -163,6 +166,8 @@ impl Scenario {
             }
         });
         let traffic = traffic.collect::<Result<_, _>>()?;
+        let routes = table.pager.then(plain_route).transpose()?;
+        let routes = routes.into_iter().collect();
         let defaults = Script::default();
         let scenario = Self {
             proof: Proof {
@@ -178,6 +183,7 @@ impl Scenario {
                     .collect(),
                 length: table.length.0,
                 commands: Vec::new(),
+                routes,
                 begin: table.beginning_at.map_or(defaults.begin, |begin| begin.0),
                 seed: table.seed.unwrap_or(defaults.seed),
             },

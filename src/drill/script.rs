@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::command::Command;
-use super::fault::Fault;
+use super::fault::{Fault, What};
 use super::traffic::Traffic;
 use super::virtual_time::LONGEST;
 use crate::error::Error;
+use crate::pager::PagerRoute;
 use crate::time::Timestamp;
 
 /// Monday 2026-01-05, 08:00 UTC.
@@ -22,6 +23,8 @@ pub(super) struct Script {
     pub(super) faults: Vec<(Duration, Fault)>,
     /// What an operator does, each with the time after which it happens.
     pub(super) commands: Vec<(Duration, Command)>,
+    /// How its pages are delivered; by its sink alone without a route.
+    pub(super) routes: Vec<PagerRoute>,
     pub(super) length: Duration,
     pub(super) begin: Timestamp,
     pub(super) seed: u64,
@@ -33,6 +36,7 @@ impl Default for Script {
             traffic: Vec::new(),
             faults: Vec::new(),
             commands: Vec::new(),
+            routes: Vec::new(),
             length: Duration::ZERO,
             begin: MONDAY_MORNING,
             seed: 1,
@@ -73,10 +77,27 @@ impl Script {
         }
         for (after, fault) in &self.faults {
             fault.check()?;
+            self.check_pager(fault)?;
             self.check_time("drill fault", *after)?;
         }
         for (after, _) in &self.commands {
             self.check_time("drill command", *after)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a fault of what only a drill with a pager has.
+    fn check_pager(&self, fault: &Fault) -> Result<(), Error> {
+        let what = match fault.what {
+            What::DropFacts => "facts that are dropped",
+            What::LoseStore => "a store that is lost",
+            What::PagerDown => "a pager that is down",
+            What::StoreDown => "a store that is down",
+            _ => return Ok(()),
+        };
+        if self.routes.is_empty() {
+            let allowed = "a drill with a pager: `.pager(..)`, or `pager = true` in a scenario";
+            return Err(Error::invalid("drill fault", what, allowed));
         }
         Ok(())
     }

@@ -7,9 +7,12 @@ use serde::Serialize;
 
 use super::arrival::{self, Arrival};
 use super::command::Command;
+use super::delivered::Delivered;
 use super::distortion::distorted;
 use super::document::{Document, Sequence, Share};
 use super::fault::{Fault, Meets, What};
+use super::injected_fault::InjectedFault;
+use super::keeping::Keeping;
 use super::process::{Process, Production};
 use super::recorder::Recorder;
 use super::script::Script;
@@ -39,17 +42,21 @@ pub(super) struct Seen {
     pub(super) served: BTreeMap<VersionId, Timestamp>,
     /// How many documents ended: with an answer, a failure or a diversion.
     pub(super) ended: u64,
-    /// How many pages came while the sink was down.
-    pub(super) pages_lost: u64,
+    /// The pages that came while the sink was down.
+    pub(super) pages_lost: Vec<(Timestamp, Event)>,
+    /// What pagers accepted; `None` if a page counts when the sink has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) delivered: Option<Vec<(Timestamp, Delivered)>>,
     /// The documents that got no answer, no failure and no diversion.
     pub(super) lost: BTreeSet<DocumentId>,
 }
 
 pub(super) fn run(production: Production<'_>, script: &Script) -> Result<Seen, Error> {
     let (time, clock) = (MockClock::at(script.begin), MockClock::at(script.begin));
-    let recorder = Recorder::new(time.clone());
+    let recorder = Recorder::new(time.clone(), !script.routes.is_empty());
+    let keeping = Keeping::of(&script.routes, &recorder);
     let mut simulation = Simulation {
-        process: Process::start(production, clock.clone(), recorder.clone())?,
+        process: Process::start(production, clock.clone(), recorder.clone(), keeping)?,
         script,
         time,
         clock,
@@ -89,7 +96,8 @@ pub(super) fn run(production: Production<'_>, script: &Script) -> Result<Seen, E
     let events = recorder.take();
     Ok(Seen {
         events,
-        pages_lost: recorder.pages_lost(),
+        pages_lost: recorder.take_lost(),
+        delivered: recorder.take_delivered(),
         ..simulation.seen
     })
 }
@@ -110,34 +118,6 @@ struct Simulation<'a> {
     queue: BTreeMap<(Timestamp, u64), Action<'a>>,
     planned: u64,
     seen: Seen,
-}
-
-struct InjectedFault<'a> {
-    fault: &'a Fault,
-    sequence: Sequence,
-    is_working: bool,
-}
-
-impl InjectedFault<'_> {
-    /// Whether it is at work and meets this document.
-    fn meets(&self, when: Meets, arrival: &Arrival<'_>, version: Option<&VersionId>) -> bool {
-        let Self {
-            fault,
-            sequence,
-            is_working,
-        } = self;
-        *is_working
-            && fault.meets() == when
-            && fault.is_of_type(arrival.document_type())
-            && fault.is_of_version(version)
-            && fault
-                .field
-                .as_ref()
-                .is_none_or(|field| arrival.has_field(field))
-            && arrival
-                .document
-                .is_among(fault.share, Share::Fault(*sequence))
-    }
 }
 
 /// The documents of one traffic.
@@ -218,6 +198,8 @@ impl<'a> Simulation<'a> {
                         self.process.pipeline.deploy(LineUp::clone(line_up))?;
                     }
                     Some(What::Restart { with_snapshot }) => self.restart(*with_snapshot)?,
+                    Some(What::LoseStore) => self.with_keeping(Keeping::lose_store),
+                    Some(What::DropFacts) => self.with_keeping(|keeping| keeping.drop_facts()),
                     _ => {}
                 }
             }
@@ -226,17 +208,14 @@ impl<'a> Simulation<'a> {
             Action::Correct(ticket, fields) => {
                 for field in fields {
                     let correction = Feedback::corrected(field);
-                    self.process.pipeline.observe(&ticket, correction);
+                    self.process.report(&ticket, correction);
                 }
             }
             Action::Mend(number) => self.set_working(number, false),
             Action::PickUp(waiting) => self.pick_up(now, waiting),
             Action::Tick => {
-                let stops = |injected: &InjectedFault<'_>| {
-                    injected.is_working && injected.fault.what == What::StopTicks
-                };
-                if !self.faults.iter().any(stops) {
-                    self.process.pipeline.tick();
+                if !self.is_at_work(&What::StopTicks) {
+                    self.process.tick();
                 }
                 self.plan(now + TICK_EVERY, Action::Tick);
             }
@@ -264,19 +243,33 @@ impl<'a> Simulation<'a> {
             injected.is_working = works;
         }
         let mut jumps = (Duration::ZERO, Duration::ZERO);
-        let (mut is_down, mut second_panics) = (false, false);
         for injected in self.faults.iter().filter(|injected| injected.is_working) {
             match injected.fault.what {
                 What::JumpClock { by, is_back: false } => jumps.0 = jumps.0.saturating_add(by),
                 What::JumpClock { by, is_back: true } => jumps.1 = jumps.1.saturating_add(by),
-                What::SinkDown => is_down = true,
-                What::SinkPanics => second_panics = true,
                 _ => {}
             }
         }
         self.jumps = jumps;
-        self.recorder.set_down(is_down);
-        self.recorder.set_second_panics(second_panics);
+        self.recorder.set_down(self.is_at_work(&What::SinkDown));
+        self.recorder
+            .set_second_panics(self.is_at_work(&What::SinkPanics));
+        let is_pager_down = self.is_at_work(&What::PagerDown);
+        let is_store_down = self.is_at_work(&What::StoreDown);
+        self.with_keeping(|keeping| {
+            keeping.set_pager_down(is_pager_down);
+            keeping.set_store_down(is_store_down);
+        });
+    }
+
+    fn with_keeping(&mut self, change: impl FnOnce(&mut Keeping)) {
+        if let Some(keeping) = &mut self.process.keeping {
+            change(keeping);
+        }
+    }
+
+    fn is_at_work(&self, what: &What) -> bool {
+        self.faults.iter().any(|injected| injected.is(what))
     }
 
     /// The faults at work that meet this document now; counts that they do.
@@ -447,7 +440,7 @@ impl<'a> Simulation<'a> {
                 && injected.meets(Meets::Review, arrival, version)
         });
         let Some((_, count)) = stopped else {
-            self.process.pipeline.observe(ticket, Feedback::PickedUp);
+            self.process.report(ticket, Feedback::PickedUp);
             return;
         };
         if !std::mem::replace(is_late, true) {
@@ -475,7 +468,7 @@ impl<'a> Simulation<'a> {
             Comparison::Diverged(fields.into_iter().map(Difference::changed).collect())
         };
         let compared = Feedback::compared(candidate.clone(), comparison);
-        self.process.pipeline.observe(ticket, compared);
+        self.process.report(ticket, compared);
     }
 
     /// Plans the corrections of an answer, if reviewers correct it.

@@ -35,6 +35,14 @@ impl PagerRoute {
         })
     }
 
+    /// The same route with another pager.
+    pub(crate) fn with_pager(&self, pager: impl Pager + 'static) -> Self {
+        Self {
+            pager: Arc::new(pager),
+            ..self.clone()
+        }
+    }
+
     /// The same route, told of warnings too.
     pub fn with_warnings(mut self) -> Self {
         self.severity = Severity::Warning;

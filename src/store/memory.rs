@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use super::batch::{Batch, Instance, Position, Register, Slot, Stored};
+use super::cut::Cut;
 use super::seam::Store;
 use crate::error::{Error, StoreFault};
 use crate::guard::Fact;
@@ -22,6 +23,7 @@ struct Contents {
     pipelines: BTreeMap<PipelineName, Shelf>,
     fault: Option<(StoreFault, String)>,
     is_lost: bool,
+    cut: Cut,
 }
 
 /// What is kept of one pipeline, each with the position at which it was written.
@@ -59,6 +61,18 @@ impl MemoryStore {
             is_lost: true,
             ..Contents::default()
         };
+    }
+
+    /// Drops all facts, as a store does that has reached the most that it may hold, and
+    /// [says so](Store::take_cut): for tests of what that does.
+    pub fn drop_facts(&self) {
+        let contents = &mut *self.0.lock();
+        for shelf in contents.pipelines.values_mut() {
+            for (_, _, fact) in std::mem::take(&mut shelf.facts).into_values() {
+                contents.cut.early += 1;
+                contents.cut.until = contents.cut.until.max(Some(fact.at));
+            }
+        }
     }
 
     /// Every row of a pipeline's outbox.
@@ -235,5 +249,10 @@ impl Store for MemoryStore {
             found.sort_by_key(|(at, ..)| *at);
             found.into_iter().map(|(.., fact)| fact.clone()).collect()
         })
+    }
+
+    fn take_cut(&self) -> Option<Cut> {
+        let cut = std::mem::take(&mut self.0.lock().cut);
+        (cut.early > 0).then_some(cut)
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct ScenarioTable {
     pub(super) beginning_at: Option<Moment>,
     pub(super) seed: Option<u64>,
     #[serde(default)]
+    pub(super) pager: bool,
+    #[serde(default)]
     pub(super) traffic: Vec<TrafficEntry>,
     #[serde(default)]
     pub(super) fault: Vec<FaultEntry>,
@@ -259,15 +261,21 @@ struct FaultTable {
     cut_prompts: Option<u64>,
     deploy: Option<LineUpTable>,
     diverge: Option<Share>,
+    #[serde(default)]
+    drop_facts: bool,
     fail: Option<FailureKind>,
     fix_confidence: Option<Score>,
     #[serde(default)]
     hang: bool,
     jump_clock_back: Option<Time>,
     jump_clock_forward: Option<Time>,
+    #[serde(default)]
+    lose_store: bool,
     lower_confidence: Option<Score>,
     #[serde(default)]
     omit_confidence: bool,
+    #[serde(default)]
+    pager_down: bool,
     #[serde(default)]
     restart: bool,
     #[serde(default)]
@@ -283,6 +291,8 @@ struct FaultTable {
     stop_feedback: bool,
     #[serde(default)]
     stop_ticks: bool,
+    #[serde(default)]
+    store_down: bool,
 }
 
 impl TryFrom<FaultTable> for FaultEntry {
@@ -303,6 +313,7 @@ impl TryFrom<FaultTable> for FaultEntry {
             table.cut_prompts.map(Fault::cut_prompts),
             line_up.map(Fault::deploy),
             table.diverge.map(|share| Fault::diverge(share.0)),
+            table.drop_facts.then(Fault::drop_facts),
             table.fail.map(Fault::fail),
             table
                 .fix_confidence
@@ -312,10 +323,12 @@ impl TryFrom<FaultTable> for FaultEntry {
             table
                 .jump_clock_forward
                 .map(|by| Fault::jump_clock_forward(by.0)),
+            table.lose_store.then(Fault::lose_store),
             table
                 .lower_confidence
                 .map(|by| Fault::lower_confidence(by.0)),
             table.omit_confidence.then(Fault::omit_confidence),
+            table.pager_down.then(Fault::pager_down),
             table.restart.then(Fault::restart),
             table
                 .restart_without_snapshot
@@ -328,6 +341,7 @@ impl TryFrom<FaultTable> for FaultEntry {
                 .map(|by| Fault::spread_confidence(by.0)),
             table.stop_feedback.then(Fault::stop_feedback),
             table.stop_ticks.then(Fault::stop_ticks),
+            table.store_down.then(Fault::store_down),
         ];
         let mut faults = faults.into_iter().flatten();
         let (Some(mut fault), None) = (faults.next(), faults.next()) else {
@@ -358,7 +372,7 @@ impl TryFrom<FaultTable> for FaultEntry {
     }
 }
 
-const FAULTS: [&str; 22] = [
+const FAULTS: [&str; 26] = [
     "abandon",
     "add_tokens",
     "add_usage",
@@ -366,13 +380,16 @@ const FAULTS: [&str; 22] = [
     "cut_prompts",
     "deploy",
     "diverge",
+    "drop_facts",
     "fail",
     "fix_confidence",
     "hang",
     "jump_clock_back",
     "jump_clock_forward",
+    "lose_store",
     "lower_confidence",
     "omit_confidence",
+    "pager_down",
     "restart",
     "restart_without_snapshot",
     "silence",
@@ -381,6 +398,7 @@ const FAULTS: [&str; 22] = [
     "spread_confidence",
     "stop_feedback",
     "stop_ticks",
+    "store_down",
 ];
 
 #[derive(Deserialize)]

@@ -310,7 +310,7 @@ fn what_cannot_be_expected_is_an_error() {
     );
     refused(
         broken(Fault::deploy(line_up()).share(Ratio::percent(5))),
-        "drill fault: got `a part of the documents`, expected all documents: a deployment, a restart, a clock, a tick and a sink concern all of them",
+        "drill fault: got `a part of the documents`, expected all documents: a deployment, a restart, a clock, a tick, a sink, a pager and a store concern all of them",
     );
     refused(
         broken(Fault::silence().of_version(v7())),
@@ -463,7 +463,7 @@ fn a_restart_has_no_end_and_no_part() {
     for fault in [Fault::restart(), Fault::stop_ticks(), Fault::sink_panics()] {
         refused(
             run(fault.share(Ratio::percent(50))),
-            "drill fault: got `a part of the documents`, expected all documents: a deployment, a restart, a clock, a tick and a sink concern all of them",
+            "drill fault: got `a part of the documents`, expected all documents: a deployment, a restart, a clock, a tick, a sink, a pager and a store concern all of them",
         );
     }
 }

@@ -15,11 +15,11 @@ mod diary;
 mod expectations;
 mod faults;
 mod fields;
-mod kept;
 #[cfg(feature = "report")]
 mod page;
 #[cfg(feature = "report")]
 mod page_sample;
+mod pagers;
 mod readiness;
 mod recorded;
 mod replay;

@@ -13,7 +13,6 @@ use fusebox::{
     Pipeline, RouteLedger, Severity, Version,
 };
 
-use super::kept::{the_pager_is_away, the_store_is_down};
 use crate::support::{line_up, minutes};
 
 const fn hours(n: u64) -> Duration {
@@ -169,8 +168,8 @@ fn a_confidence_falls_slowly() -> DrillReport {
 /// A drill by its name.
 type NamedDrill = (&'static str, fn() -> DrillReport);
 
-/// The drills of this file, and of the one beside it.
-pub(super) const DRILLS: [NamedDrill; 6] = [
+/// The drills of this file.
+pub(super) const DRILLS: [NamedDrill; 4] = [
     ("a_guard_panics", a_guard_panics),
     ("events_are_lost", events_are_lost),
     (
@@ -178,8 +177,6 @@ pub(super) const DRILLS: [NamedDrill; 6] = [
         nobody_resolves_a_drift_in_time,
     ),
     ("a_confidence_falls_slowly", a_confidence_falls_slowly),
-    ("the_store_is_down", the_store_is_down),
-    ("the_pager_is_away", the_pager_is_away),
 ];
 
 #[test]

@@ -1,0 +1,97 @@
+//! The keeper of a drill, which delivers its pages, and the store that outlives a restart.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+
+use super::network::Network;
+use super::recorder::Recorder;
+use crate::call::{Feedback, Ticket};
+use crate::error::{Error, StoreFault};
+use crate::keeper::{Keeper, KeeperBuilder};
+use crate::pager::PagerRoute;
+use crate::pipeline::Pipeline;
+use crate::store::MemoryStore;
+
+/// What the store and the pagers know the pipeline by.
+const NAME: &str = "drill";
+
+/// What lies outside of the process: its store, and the network to its pagers.
+pub(super) struct Keeping {
+    routes: Vec<PagerRoute>,
+    network: Network,
+    store: Arc<MemoryStore>,
+    is_store_down: bool,
+}
+
+impl Keeping {
+    /// `None` without a route: then nothing is kept, and a page counts when the sink has it.
+    pub(super) fn of(routes: &[PagerRoute], recorder: &Recorder) -> Option<Self> {
+        let network = Network::new(recorder.clone());
+        (!routes.is_empty()).then(|| Self {
+            routes: routes.iter().map(|route| network.connect(route)).collect(),
+            network,
+            store: Arc::default(),
+            is_store_down: false,
+        })
+    }
+
+    /// Starts a keeper, which brings back what the store has.
+    pub(super) fn start(&self, pipeline: &Pipeline) -> Result<Keeper, Error> {
+        let builder = Keeper::builder(NAME, pipeline)?
+            .store(Arc::clone(&self.store))
+            .post(self.network.clone());
+        let routes = self.routes.iter().cloned();
+        at_once(routes.fold(builder, KeeperBuilder::route).start())
+    }
+
+    /// The next process finds an empty store.
+    pub(super) fn begin_anew(&mut self) {
+        self.store = Arc::default();
+        self.set_store_down(self.is_store_down);
+    }
+
+    /// The store loses what it has, under the process.
+    pub(super) fn lose_store(&mut self) {
+        self.store.lose();
+        self.set_store_down(self.is_store_down);
+    }
+
+    /// The store drops its facts.
+    pub(super) fn drop_facts(&self) {
+        self.store.drop_facts();
+    }
+
+    /// Whether the store takes nothing and gives nothing.
+    pub(super) fn set_store_down(&mut self, is_down: bool) {
+        self.is_store_down = is_down;
+        if is_down {
+            let reason = "the drill's store is down";
+            self.store.fail(StoreFault::Unavailable, reason);
+        } else {
+            self.store.repair();
+        }
+    }
+
+    /// Whether no request reaches a pager.
+    pub(super) fn set_pager_down(&self, is_down: bool) {
+        self.network.set_down(is_down);
+    }
+}
+
+/// One turn of a keeper: an incident says what goes wrong in it.
+pub(super) fn turn(keeper: &Keeper) {
+    let _: Result<(), Error> = at_once(keeper.turn());
+}
+
+/// Reports feedback: a store that fails is an incident, and the feedback counts.
+pub(super) fn report(keeper: &Keeper, ticket: &Ticket, feedback: Feedback) {
+    let _: Result<(), Error> = at_once(keeper.feedback(ticket, feedback));
+}
+
+/// The result of a future that waits for nothing, as store and network of a drill do not.
+fn at_once<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let waits = || Err(Error::invalid("keeper of a drill", "waits", "no wait"));
+    future.now_or_never().unwrap_or_else(waits)
+}
