@@ -161,13 +161,11 @@ impl Keeper {
     pub async fn ticket_of(&self, document: impl AsRef<str>) -> Result<Option<Ticket>, Error> {
         let (inner, document) = (&self.0, document.as_ref());
         inner.journal.collect(&inner.pipeline);
-        let fact = match inner.journal.latest(ticket_book::KIND, document) {
-            Some(fact) => Some(fact),
-            None => {
-                let stored = inner.store.latest(&inner.name, ticket_book::KIND, document);
-                stored.await?
-            }
-        };
+        let mut fact = inner.journal.latest(ticket_book::KIND, document);
+        if fact.is_none() {
+            let stored = inner.store.latest(&inner.name, ticket_book::KIND, document);
+            fact = stored.await?;
+        }
         let ticket = fact.map(|fact| Ticket::deserialize(&fact.value));
         let unreadable = |error| Error::unreadable(ticket_book::KIND, error);
         ticket.transpose().map_err(unreadable)

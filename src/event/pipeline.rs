@@ -147,13 +147,11 @@ impl fmt::Display for PipelineEvent {
                 destination,
                 reasons,
                 ..
-            } => {
-                write!(
-                    f,
-                    "{document} diverted to {destination}: {}",
-                    Listed(reasons)
-                )
-            }
+            } => write!(
+                f,
+                "{document} diverted to {destination}: {}",
+                Listed(reasons)
+            ),
             Self::EventsLost { lost } => write!(
                 f,
                 "{lost} {} lost: too many were waiting for a slow sink, or one step left more than \
@@ -179,13 +177,10 @@ impl fmt::Display for PipelineEvent {
                 version,
                 model,
                 ..
-            } => {
-                write!(
-                    f,
-                    "{document} goes to the larger model {model}: too large for the model of \
-                     {version}"
-                )
-            }
+            } => write!(
+                f,
+                "{document} goes to the larger model {model}: too large for the model of {version}"
+            ),
             Self::NoTick { lasted } => write!(
                 f,
                 "no tick for {}: silent types, overdue calls and the end of stages go unnoticed",
@@ -211,20 +206,16 @@ impl fmt::Display for PipelineEvent {
                 who,
                 why,
                 gaps,
-            } => {
-                let gaps = gaps.join("; ");
-                write!(
-                    f,
-                    "{who} began the rollout of {candidate}, which is not ready: {gaps} ({why})"
-                )
-            }
-            Self::SinkBroken { panics } => {
-                let noun = one_or_more(*panics, "panic", "panics");
-                write!(
-                    f,
-                    "a sink panicked ({panics} {noun} since the start): events did not reach it"
-                )
-            }
+            } => write!(
+                f,
+                "{who} began the rollout of {candidate}, which is not ready: {} ({why})",
+                gaps.join("; ")
+            ),
+            Self::SinkBroken { panics } => write!(
+                f,
+                "a sink panicked ({panics} {} since the start): events did not reach it",
+                one_or_more(*panics, "panic", "panics")
+            ),
             Self::StoreDown { lasted, reason } => write!(
                 f,
                 "nothing was stored for {}: {}",

@@ -96,7 +96,7 @@ impl Whole {
         let fell = if is_contract && minute >= 300 { 30 } else { 0 };
         let score = 95 - fell - chance % 5;
         let report = Report::new()
-            .confidence("total", score as f64 / 100.0)
+            .confidence("total", f64::from(u32::try_from(score).unwrap()) / 100.0)
             .usage(800 + chance % 300, 100);
         let settlement = permit.answer(report);
         let ticket = settlement.ticket();

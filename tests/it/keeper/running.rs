@@ -92,7 +92,7 @@ struct Tokio(Instant);
 
 impl Clock for Tokio {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(EVENING.as_millis() + self.0.elapsed().as_millis() as u64)
+        EVENING + self.0.elapsed()
     }
 }
 
