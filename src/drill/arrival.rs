@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::document::{Document, Drawn, Share};
+use super::document::{Document, Drawn, ShareOf};
 use super::made_up::MadeUp;
 use super::recorded::{Recorded, RecordedTraffic};
 use super::replay::RecordedEnd;
@@ -136,7 +136,7 @@ impl<'a> Arrival<'a> {
         match self.of {
             Of::MadeUp(made_up) => {
                 let (kind, share) = made_up.failing?;
-                let fails = self.document.is_among(share, Share::Failure);
+                let fails = self.document.is_among(share, ShareOf::Failure);
                 fails.then_some(kind)
             }
             Of::Recorded(_, recorded) => recorded.call.end.as_ref()?.failure,
@@ -205,7 +205,7 @@ impl<'a> Arrival<'a> {
         match self.of {
             Of::MadeUp(made_up) => {
                 let share = made_up.corrections;
-                let is_corrected = self.document.is_among(share, Share::Correction);
+                let is_corrected = self.document.is_among(share, ShareOf::Correction);
                 let review = is_corrected.then(|| self.review_of(self.field()));
                 review.into_iter().collect()
             }

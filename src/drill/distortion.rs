@@ -1,6 +1,6 @@
 //! What faults make of the confidences of an answer.
 
-use super::document::{Document, Share};
+use super::document::{Document, ShareOf};
 use super::fault::{Fault, What};
 use crate::confidence::Confidence;
 use crate::name::Field;
@@ -21,7 +21,7 @@ pub(super) fn distorted(
         What::SpreadConfidence(by) => {
             let room = score.min(Confidence::CERTAIN.lowered_by(score));
             let by = room.min(*by);
-            Some(if document.is_among(Ratio::percent(50), Share::Rise) {
+            Some(if document.is_among(Ratio::percent(50), ShareOf::Rise) {
                 score.raised_by(by, Confidence::CERTAIN)
             } else {
                 score.lowered_by(by)

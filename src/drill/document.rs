@@ -11,7 +11,7 @@ pub(super) struct Document(pub(super) u64);
 /// What is decided by a share of the documents. Each thing has a sequence of its own, and so has
 /// each fault: a document that a fault meets is not for that reason one that reviewers correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Share {
+pub(super) enum ShareOf {
     /// The half of the confidences that rise as they spread.
     Rise,
     /// The failures that are usual.
@@ -44,7 +44,7 @@ impl Sequence {
     }
 }
 
-impl Share {
+impl ShareOf {
     /// The step of its sequence: the fraction of the golden ratio or of the root of a prime, which
     /// no sum of multiples of the others makes.
     fn step(self) -> u64 {
@@ -84,7 +84,7 @@ impl Document {
     /// Whether it is in a share of all documents, spread evenly: the multiples of an irrational
     /// number leave no gaps and no clusters (Knuth, The Art of Computer Programming, volume 3,
     /// section 6.4).
-    pub(super) fn is_among(self, share: Ratio, of: Share) -> bool {
+    pub(super) fn is_among(self, share: Ratio, of: ShareOf) -> bool {
         share == Ratio::ONE || share.contains_hash(self.0.wrapping_mul(of.step()))
     }
 
@@ -126,19 +126,19 @@ mod tests {
     /// Drawn at random, that number of 10,000 scatters by 43, of which two are allowed.
     #[test]
     fn a_document_in_one_share_is_not_for_that_reason_in_another() {
-        let faults = Sequence::of_faults().take(40).map(Share::Fault);
+        let faults = Sequence::of_faults().take(40).map(ShareOf::Fault);
         let others = [
-            Share::Rise,
-            Share::Failure,
-            Share::Correction,
-            Share::Comparison,
+            ShareOf::Rise,
+            ShareOf::Failure,
+            ShareOf::Correction,
+            ShareOf::Comparison,
         ];
         let half = Ratio::percent(50);
         let members = |share| {
             let documents = (1..=10_000).map(Document);
             documents.map(move |document| document.is_among(half, share))
         };
-        let shares: Vec<(Share, Vec<bool>)> = faults
+        let shares: Vec<(ShareOf, Vec<bool>)> = faults
             .chain(others)
             .map(|share| (share, members(share).collect()))
             .collect();

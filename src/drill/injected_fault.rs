@@ -1,7 +1,7 @@
 //! A fault while a drill runs.
 
 use super::arrival::Arrival;
-use super::document::{Sequence, Share};
+use super::document::{Sequence, ShareOf};
 use super::fault::{Fault, Meets, What};
 use crate::name::VersionId;
 
@@ -40,6 +40,6 @@ impl InjectedFault<'_> {
                 .is_none_or(|field| arrival.has_field(field))
             && arrival
                 .document
-                .is_among(fault.share, Share::Fault(*sequence))
+                .is_among(fault.share, ShareOf::Fault(*sequence))
     }
 }

@@ -9,7 +9,7 @@ use super::arrival::{self, Arrival};
 use super::command::Command;
 use super::delivered::Delivered;
 use super::distortion::distorted;
-use super::document::{Document, Sequence, Share};
+use super::document::{Document, Sequence, ShareOf};
 use super::fault::{Fault, Meets, What};
 use super::injected_fault::InjectedFault;
 use super::keeping::Keeping;
@@ -455,7 +455,7 @@ impl<'a> Simulation<'a> {
         let Some((candidate, share)) = &arrival.traffic.compared else {
             return;
         };
-        if !arrival.document.is_among(*share, Share::Comparison) {
+        if !arrival.document.is_among(*share, ShareOf::Comparison) {
             return;
         }
         let met = self.meet(Meets::Comparison, arrival, Some(ticket.version()));
