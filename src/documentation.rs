@@ -137,6 +137,7 @@ pub mod security {}
 /// [`multi_call_document`]: files#examples
 /// [`ratios`]: files#examples
 /// [`rollouts`]: files#examples
+/// [`service`]: files#examples
 /// [`shadow_review`]: files#examples
 /// [`trace`]: files#examples
 /// [`Drill`]: crate::Drill

@@ -1,0 +1,33 @@
+//! What goes wrong, as a program and as an answer over HTTP.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use fusebox::ErrorKind;
+use serde_json::json;
+
+pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A request that is not served.
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    pub(crate) why: String,
+}
+
+impl From<fusebox::Error> for Refused {
+    fn from(error: fusebox::Error) -> Self {
+        let status = match error.kind() {
+            // It passes: the same request may be sent again.
+            ErrorKind::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let why = error.to_string();
+        Self { status, why }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({ "error": self.why }))).into_response()
+    }
+}

@@ -1,0 +1,152 @@
+//! A service around calls to a model. Documents and corrections come over HTTP, the state is in one
+//! SQLite file, and pages go to a webhook.
+//!
+//! `cargo run --release --features async-openai,reqwest,sqlite,tokio,webhook --example service`
+//! shows in half a minute what survives `kill -9`. This file is the service; its client is beside
+//! it, and so are the model and the receiver of pages that it meets in the demonstration. To start
+//! them by hand: `-- model`, `-- receiver`, and `-- serve` with the addresses that these two print.
+#![allow(clippy::disallowed_methods, reason = "a service waits")]
+
+mod args;
+mod child;
+mod client;
+mod demo;
+mod error;
+mod model;
+mod operator;
+mod receiver;
+mod shutdown;
+mod tickets;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use args::{Args, Command, Serve};
+use axum::Router;
+use axum::extract::{Json, Path, State};
+use axum::http::StatusCode;
+use axum::routing::post;
+use clap::Parser;
+use client::{Document, Extractor, version};
+use error::{AnyError, Refused};
+use fusebox::breaker::Probing;
+use fusebox::keeper::Keeper;
+use fusebox::name::DocumentId;
+use fusebox::pager::{PagerRoute, Webhook};
+use fusebox::reqwest::ReqwestPost;
+use fusebox::sink::{self, Filter};
+use fusebox::store::SqliteStore;
+use fusebox::{Call, ConfidenceDriftMonitor, Correction, ErrorRateBreaker, Feedback, LineUp};
+use fusebox::{Pipeline, RouteLedger, Served, Severity, TokenBudget};
+use serde_json::{Value, json};
+use tickets::Tickets;
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
+
+const NAME: &str = "invoices";
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+const REVIEW_WITHIN: Duration = Duration::from_secs(8 * 3_600);
+
+struct Service {
+    extractor: Extractor,
+    breaker: Arc<ErrorRateBreaker>,
+    ledger: Arc<RouteLedger>,
+    keeper: Keeper,
+    tickets: Tickets,
+}
+
+async fn serve(args: Serve) -> Result<(), AnyError> {
+    let breaker = ErrorRateBreaker::builder().recovery(Probing::after(args.probe_after));
+    let breaker = Arc::new(breaker.hold_open(args.hold_open).build()?);
+    let ledger = RouteLedger::builder().review_within(REVIEW_WITHIN);
+    let ledger = Arc::new(ledger.build()?);
+    let log = sink::from_fn(|event| eprintln!("{event}"));
+    let pipeline = Pipeline::builder(LineUp::new(version("v7")?).with_previous(version("v6")?))
+        .guard(TokenBudget::builder().build()?)
+        .guard(Arc::clone(&breaker))
+        .guard(ConfidenceDriftMonitor::default())
+        .guard(Arc::clone(&ledger))
+        .sink(Filter::at_least(Severity::Warning, log))
+        .build()?;
+    let store = Arc::new(SqliteStore::open(&args.state)?);
+    let pager = Webhook::new(args.webhook, args.webhook_key)?;
+    let keeper = Keeper::builder(NAME, &pipeline)?
+        .store(Arc::clone(&store))
+        .post(ReqwestPost::new()?)
+        .route(PagerRoute::new("on call", pager)?)
+        .start()
+        .await?;
+    let service = Arc::new(Service {
+        extractor: Extractor::new(&args.model)?,
+        breaker,
+        ledger,
+        keeper: keeper.clone(),
+        tickets: Tickets::new(store)?,
+    });
+    let routes = Router::new()
+        .route("/documents", post(extract))
+        .route("/documents/{id}/corrections", post(correct))
+        .merge(operator::routes())
+        .with_state(service);
+    let listener = TcpListener::bind(args.address).await?;
+    println!("listening on {}", listener.local_addr()?);
+    let keeping = tokio::spawn(keeper.run(shutdown::signal()));
+    let serving = axum::serve(listener, routes).with_graceful_shutdown(shutdown::signal());
+    let serving = tokio::spawn(serving.into_future());
+    let open = keeping.await?;
+    // The answers to calls that have just ended are on their way.
+    let _ = timeout(Duration::from_secs(2), serving).await;
+    println!("ended with {open} open calls");
+    Ok(())
+}
+
+/// A caller that hangs up drops its call, which then ends as abandoned.
+async fn extract(
+    State(service): State<Arc<Service>>,
+    Json(document): Json<Document>,
+) -> Result<Json<Value>, Refused> {
+    let call = Call::new(&document.id, &document.document_type)?.with_document(&document.text);
+    let ask = async |ticket| service.extractor.read(&ticket, &document.text).await;
+    let pipeline = service.keeper.pipeline();
+    let served = pipeline.run_until(&call, sleep(ANSWER_WITHIN), ask).await;
+    // Before anybody can correct the answer.
+    service.tickets.keep(served.ticket()).await?;
+    let version = served.ticket().version().clone();
+    // What is not accepted goes to a reviewer: in your service, into their queue.
+    let (end, why, fields) = match served {
+        Served::Accepted { value, .. } => ("accepted", String::new(), value),
+        Served::NeedsReview { value, reasons, .. } => ("review", format!("{reasons:?}"), value),
+        Served::Failed { kind, .. } => ("failed", kind.to_string(), Value::Null),
+        Served::Diverted(diversion) => ("diverted", diversion.to_string(), Value::Null),
+    };
+    let answer = json!({ "end": end, "why": why, "version": version, "fields": fields });
+    Ok(Json(answer))
+}
+
+/// The answer comes when the correction is on the disk.
+async fn correct(
+    State(service): State<Arc<Service>>,
+    Path(document): Path<String>,
+    Json(correction): Json<Correction>,
+) -> Result<StatusCode, Refused> {
+    let ticket = service.tickets.of(&DocumentId::new(document)?).await?;
+    let corrected = Feedback::corrected(correction);
+    service.keeper.feedback(&ticket, corrected).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Args::parse().command {
+        None | Some(Command::Demo) => demo::run().await,
+        Some(Command::Model) => model::run().await,
+        Some(Command::Receiver { webhook_key }) => receiver::run(webhook_key).await,
+        Some(Command::Serve(args)) => serve(args).await,
+    };
+    if let Err(error) = result {
+        eprintln!("service: {error}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}

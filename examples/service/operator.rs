@@ -1,0 +1,50 @@
+//! What the operator on call asks of the service, and what they tell it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Json, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::Service;
+use crate::error::Refused;
+
+/// An operator has looked at an incident that only a person can end.
+#[derive(Deserialize)]
+struct Acknowledgement {
+    incident: String,
+    who: String,
+    note: String,
+}
+
+pub(crate) fn routes() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/status", get(status))
+        .route("/acknowledgements", post(acknowledge))
+}
+
+async fn status(State(service): State<Arc<Service>>) -> Json<Value> {
+    Json(json!({
+        "breaker": service.breaker.status(),
+        "ledger": service.ledger.report(),
+        "incidents": service.keeper.pipeline().incidents(),
+        "undelivered": service.keeper.undelivered(),
+    }))
+}
+
+/// The answer comes when the command and its effect are on the disk.
+async fn acknowledge(
+    State(service): State<Arc<Service>>,
+    Json(said): Json<Acknowledgement>,
+) -> Result<StatusCode, Refused> {
+    let keeper = &service.keeper;
+    let command = || {
+        let pipeline = keeper.pipeline();
+        pipeline.acknowledge(said.incident, said.who, said.note)
+    };
+    keeper.command(command).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
