@@ -26,7 +26,8 @@ pub(crate) struct Extractor(Client<OpenAIConfig>);
 #[derive(Deserialize)]
 pub(crate) struct Document {
     pub(crate) id: String,
-    pub(crate) document_type: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
     pub(crate) text: String,
 }
 

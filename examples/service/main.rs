@@ -8,13 +8,10 @@
 #![allow(clippy::disallowed_methods, reason = "a service waits")]
 
 mod args;
-mod child;
 mod client;
 mod demo;
 mod error;
-mod model;
 mod operator;
-mod receiver;
 mod shutdown;
 mod tickets;
 
@@ -106,7 +103,7 @@ async fn extract(
     State(service): State<Arc<Service>>,
     Json(document): Json<Document>,
 ) -> Result<Json<Value>, Refused> {
-    let call = Call::new(&document.id, &document.document_type)?.with_document(&document.text);
+    let call = Call::new(&document.id, &document.kind)?.with_document(&document.text);
     let ask = async |ticket| service.extractor.read(&ticket, &document.text).await;
     let pipeline = service.keeper.pipeline();
     let served = pipeline.run_until(&call, sleep(ANSWER_WITHIN), ask).await;
@@ -140,8 +137,8 @@ async fn correct(
 async fn main() -> ExitCode {
     let result = match Args::parse().command {
         None | Some(Command::Demo) => demo::run().await,
-        Some(Command::Model) => model::run().await,
-        Some(Command::Receiver { webhook_key }) => receiver::run(webhook_key).await,
+        Some(Command::Model) => demo::model::run().await,
+        Some(Command::Receiver { webhook_key }) => demo::receiver::run(webhook_key).await,
         Some(Command::Serve(args)) => serve(args).await,
     };
     if let Err(error) = result {

@@ -30,6 +30,15 @@ pub(crate) struct Page {
     pub(crate) summary: String,
 }
 
+impl Page {
+    /// The incident, as the service knows it: its key without the pipeline.
+    pub(crate) fn incident(&self) -> &str {
+        self.key
+            .split_once('/')
+            .map_or("", |(_, incident)| incident)
+    }
+}
+
 struct Receiver {
     key: Secret,
     clock: SystemClock,

@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader, Lines};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{self, Command};
 
 use crate::error::AnyError;
+
+const WEBHOOK_KEY: &str = "only for this demonstration";
 
 /// A process of this program, which ends with the demonstration.
 pub(crate) struct Child {
@@ -21,7 +23,7 @@ impl Child {
         let mut process = Command::new(std::env::current_exe()?)
             .arg(name)
             .args(arguments)
-            .env("WEBHOOK_KEY", super::demo::WEBHOOK_KEY)
+            .env("WEBHOOK_KEY", WEBHOOK_KEY)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -30,12 +32,13 @@ impl Child {
         let outputs = process.stdout.take().zip(process.stderr.take());
         let (out, err) = outputs.ok_or("a process without output")?;
         let mut lines = BufReader::new(out).lines();
-        tokio::spawn(show(name, lines_of(err)));
+        let errors = tokio::spawn(show(name, BufReader::new(err).lines()));
         let first = lines.next_line().await?.unwrap_or_default();
-        let address = first.strip_prefix("listening on ");
-        let address = address
-            .ok_or_else(|| format!("{name} does not listen"))?
-            .parse()?;
+        let Some(address) = first.strip_prefix("listening on ") else {
+            errors.await?;
+            return Err(format!("`{name}` does not start").into());
+        };
+        let address = address.parse()?;
         tokio::spawn(show(name, lines));
         Ok(Self { address, process })
     }
@@ -52,12 +55,8 @@ impl Child {
     }
 }
 
-fn lines_of<R: AsyncRead + Unpin>(output: R) -> Lines<BufReader<R>> {
-    BufReader::new(output).lines()
-}
-
 async fn show(name: &str, mut lines: Lines<impl AsyncBufRead + Unpin>) {
     while let Ok(Some(line)) = lines.next_line().await {
-        println!("    {name:<8} | {line}");
+        println!("    [{name}] {line}");
     }
 }
