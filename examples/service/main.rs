@@ -81,6 +81,7 @@ async fn serve(args: Serve) -> Result<(), AnyError> {
         keeper: keeper.clone(),
         tickets: Tickets::new(store)?,
     });
+    // Anybody may send these requests: add the authentication of your services.
     let routes = Router::new()
         .route("/documents", post(extract))
         .route("/documents/{id}/corrections", post(correct))
@@ -94,7 +95,7 @@ async fn serve(args: Serve) -> Result<(), AnyError> {
     let open = keeping.await?;
     // The answers to calls that have just ended are on their way.
     let _ = timeout(Duration::from_secs(2), serving).await;
-    println!("ended with {open} open calls");
+    println!("ended, open calls: {open}");
     Ok(())
 }
 
@@ -112,10 +113,10 @@ async fn extract(
     let version = served.ticket().version().clone();
     // What is not accepted goes to a reviewer: in your service, into their queue.
     let (end, why, fields) = match served {
-        Served::Accepted { value, .. } => ("accepted", String::new(), value),
-        Served::NeedsReview { value, reasons, .. } => ("review", format!("{reasons:?}"), value),
-        Served::Failed { kind, .. } => ("failed", kind.to_string(), Value::Null),
-        Served::Diverted(diversion) => ("diverted", diversion.to_string(), Value::Null),
+        Served::Accepted { value, .. } => ("accepted", Value::Null, value),
+        Served::NeedsReview { value, reasons, .. } => ("review", json!(reasons), value),
+        Served::Failed { kind, .. } => ("failed", json!(kind), Value::Null),
+        Served::Diverted(diversion) => ("diverted", json!(diversion.reasons()), Value::Null),
     };
     let answer = json!({ "end": end, "why": why, "version": version, "fields": fields });
     Ok(Json(answer))

@@ -47,10 +47,13 @@ impl Child {
         self.process.id().unwrap_or_default()
     }
 
-    /// Sends the process a signal, and waits for its end.
+    /// Sends the process a signal with the program `kill`, and waits for its end.
     pub(crate) async fn kill(mut self, signal: &str) -> Result<ExitStatus, AnyError> {
         let id = self.id().to_string();
-        Command::new("kill").args([signal, &id]).status().await?;
+        let sent = Command::new("kill").args([signal, &id]).status().await?;
+        if !sent.success() {
+            return Err(format!("`kill {signal} {id}`: {sent}").into());
+        }
         Ok(self.process.wait().await?)
     }
 }

@@ -69,7 +69,7 @@ async fn take(
     State(receiver): State<Arc<Receiver>>,
     headers: HeaderMap,
     body: Bytes,
-) -> StatusCode {
+) -> (StatusCode, String) {
     let header = |name| {
         headers
             .get(name)
@@ -80,10 +80,11 @@ async fn take(
     let now = receiver.clock.now();
     if let Err(error) = verify_signature(&receiver.key, signature, &body, now, TOLERANCE) {
         println!("refused a page: {error}");
-        return StatusCode::UNAUTHORIZED;
+        return (StatusCode::UNAUTHORIZED, error.to_string());
     }
-    let Ok(page) = serde_json::from_slice::<Page>(&body) else {
-        return StatusCode::BAD_REQUEST;
+    let page: Page = match serde_json::from_slice(&body) {
+        Ok(page) => page,
+        Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()),
     };
     let mut taken = receiver
         .taken
@@ -93,7 +94,7 @@ async fn take(
         println!("{} {}: {}", page.action, page.key, page.summary);
         taken.pages.push(page);
     }
-    StatusCode::ACCEPTED
+    (StatusCode::ACCEPTED, String::new())
 }
 
 async fn list(State(receiver): State<Arc<Receiver>>) -> Json<Vec<Page>> {

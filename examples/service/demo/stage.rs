@@ -169,7 +169,7 @@ impl Stage {
 
     /// Waits until the receiver has such a page of an incident whose key begins like this.
     pub(crate) async fn page(&self, action: &str, of: &str) -> Result<Page, AnyError> {
-        eventually(async || {
+        eventually(&format!("the {action} of {of}"), async || {
             let mut pages = self.pages().await?.into_iter();
             Ok(pages.find(|page| page.action == action && page.incident().starts_with(of)))
         })
@@ -190,8 +190,9 @@ pub(crate) async fn answer(document: RequestBuilder) -> Result<Answer, AnyError>
     Ok(document.send().await?.error_for_status()?.json().await?)
 }
 
-/// Asks again and again, until there is an answer.
+/// Asks again and again, until there is an answer; `what` is what does not come otherwise.
 pub(crate) async fn eventually<T>(
+    what: &str,
     ask: impl AsyncFn() -> Result<Option<T>, AnyError>,
 ) -> Result<T, AnyError> {
     let asking = async {
@@ -202,6 +203,6 @@ pub(crate) async fn eventually<T>(
             sleep(Duration::from_millis(100)).await;
         }
     };
-    let too_late = |_| format!("not within {PATIENCE:?}");
+    let too_late = |_| format!("not within {PATIENCE:?}: {what}");
     timeout(PATIENCE, asking).await.map_err(too_late)?
 }
