@@ -80,8 +80,10 @@ async fn outage(stage: &mut Stage) -> Result<Before, AnyError> {
     let endless = stage.next_id();
     // The caller waits until the service is killed.
     tokio::spawn(stage.document(&endless, "an endless invoice")?.send());
-    eventually(async || Ok((stage.status().await?.open_calls() == 1).then_some(()))).await?;
-    holds(true, format!("the call for {endless} is open"))?;
+    let is_open = format!("the call for {endless} is open");
+    let one_open = async || Ok((stage.status().await?.open_calls() == 1).then_some(()));
+    eventually(&is_open, one_open).await?;
+    holds(true, is_open)?;
 
     step("2. The provider changes its model, which answers the prompt of v7 with prose.");
     stage.set_fault(true).await?;
