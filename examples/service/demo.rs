@@ -105,8 +105,6 @@ async fn outage(stage: &mut Stage) -> Result<Before, AnyError> {
         status.awaiting_review() == 1,
         format!("{blurred} waits for a reviewer"),
     )?;
-    // An incident is in the file within a quarter of a second.
-    sleep(Duration::from_secs(1)).await;
     Ok(Before {
         blurred,
         endless,

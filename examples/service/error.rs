@@ -10,8 +10,18 @@ pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A request that is not served.
 pub(crate) struct Refused {
-    pub(crate) status: StatusCode,
-    pub(crate) why: String,
+    status: StatusCode,
+    why: String,
+}
+
+impl Refused {
+    /// There is no answer for this document, or its ticket has expired.
+    pub(crate) fn unknown(document: &str) -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            why: format!("no answer for a document {document:?} is known"),
+        }
+    }
 }
 
 impl From<fusebox::Error> for Refused {

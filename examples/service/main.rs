@@ -13,7 +13,6 @@ mod demo;
 mod error;
 mod operator;
 mod shutdown;
-mod tickets;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,19 +28,16 @@ use client::{Document, Extractor, version};
 use error::{AnyError, Refused};
 use fusebox::breaker::Probing;
 use fusebox::keeper::Keeper;
-use fusebox::name::DocumentId;
 use fusebox::pager::{PagerRoute, Webhook};
 use fusebox::reqwest::ReqwestPost;
 use fusebox::sink::{self, Filter};
 use fusebox::store::SqliteStore;
 use fusebox::{Call, ConfidenceDriftMonitor, Correction, ErrorRateBreaker, Feedback, LineUp};
-use fusebox::{Pipeline, RouteLedger, Served, Severity, TokenBudget};
+use fusebox::{Pipeline, RouteLedger, Served, Severity, TicketBook, TokenBudget};
 use serde_json::{Value, json};
-use tickets::Tickets;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
-const NAME: &str = "invoices";
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 const REVIEW_WITHIN: Duration = Duration::from_secs(8 * 3_600);
 
@@ -50,7 +46,6 @@ struct Service {
     breaker: Arc<ErrorRateBreaker>,
     ledger: Arc<RouteLedger>,
     keeper: Keeper,
-    tickets: Tickets,
 }
 
 async fn serve(args: Serve) -> Result<(), AnyError> {
@@ -64,12 +59,12 @@ async fn serve(args: Serve) -> Result<(), AnyError> {
         .guard(Arc::clone(&breaker))
         .guard(ConfidenceDriftMonitor::default())
         .guard(Arc::clone(&ledger))
+        .guard(TicketBook::new())
         .sink(Filter::at_least(Severity::Warning, log))
         .build()?;
-    let store = Arc::new(SqliteStore::open(&args.state)?);
     let pager = Webhook::new(args.webhook, args.webhook_key)?;
-    let keeper = Keeper::builder(NAME, &pipeline)?
-        .store(Arc::clone(&store))
+    let keeper = Keeper::builder("invoices", &pipeline)?
+        .store(SqliteStore::open(&args.state)?)
         .post(ReqwestPost::new()?)
         .route(PagerRoute::new("on call", pager)?)
         .start()
@@ -79,7 +74,6 @@ async fn serve(args: Serve) -> Result<(), AnyError> {
         breaker,
         ledger,
         keeper: keeper.clone(),
-        tickets: Tickets::new(store)?,
     });
     // Anybody may send these requests: add the authentication of your services.
     let routes = Router::new()
@@ -108,8 +102,6 @@ async fn extract(
     let ask = async |ticket| service.extractor.read(&ticket, &document.text).await;
     let pipeline = service.keeper.pipeline();
     let served = pipeline.run_until(&call, sleep(ANSWER_WITHIN), ask).await;
-    // Before anybody can correct the answer.
-    service.tickets.keep(served.ticket()).await?;
     let version = served.ticket().version().clone();
     // What is not accepted goes to a reviewer: in your service, into their queue.
     let (end, why, fields) = match served {
@@ -128,7 +120,9 @@ async fn correct(
     Path(document): Path<String>,
     Json(correction): Json<Correction>,
 ) -> Result<StatusCode, Refused> {
-    let ticket = service.tickets.of(&DocumentId::new(document)?).await?;
+    let Some(ticket) = service.keeper.ticket_of(&document).await? else {
+        return Err(Refused::unknown(&document));
+    };
     let corrected = Feedback::corrected(correction);
     service.keeper.feedback(&ticket, corrected).await?;
     Ok(StatusCode::NO_CONTENT)
