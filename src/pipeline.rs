@@ -206,13 +206,14 @@ impl Pipeline {
             .step(|step| step.own_cx().page(trouble, EventKind::Pipeline(event)));
     }
 
-    /// What guards give away to be kept beside their state.
-    pub(crate) fn shared(&self) -> Vec<Fact> {
+    /// Has `keep` take what guards give away to be kept beside their state. A guard gives its facts
+    /// away when `keep` asks for them, and no sink runs meanwhile.
+    pub(crate) fn share(&self, keep: impl FnOnce(&mut dyn Iterator<Item = Fact>)) {
         self.0.step(|step| {
             let guards = self.0.guards.iter();
             let shares = guards.map(|member| member.share(&step.cx(member)));
-            shares.flat_map(|share| share.facts).collect()
-        })
+            keep(&mut shares.flat_map(|share| share.facts));
+        });
     }
 
     /// The number of its process.

@@ -66,14 +66,15 @@ impl Journal {
         }
     }
 
-    /// Takes what the guards share.
+    /// Takes what the guards share. Nobody looks for it here while it is on its way.
     pub(super) fn collect(&self, pipeline: &Pipeline) {
-        let shared = pipeline.shared();
-        let mut kept = self.kept.lock();
-        let kept = &mut *kept;
-        for fact in shared {
-            kept.shared.push(fact, MOST_SHARED, &mut kept.dropped);
-        }
+        pipeline.share(|facts| {
+            let mut kept = self.kept.lock();
+            let kept = &mut *kept;
+            for fact in facts {
+                kept.shared.push(fact, MOST_SHARED, &mut kept.dropped);
+            }
+        });
     }
 
     /// Of the facts that wait, the last of this kind about this.

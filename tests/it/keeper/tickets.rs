@@ -1,6 +1,10 @@
 //! Feedback that comes with the id of a document alone.
 
-use fusebox::{Feedback, Field, Role, StoreFault, TicketBook};
+use std::sync::mpsc;
+use std::thread;
+
+use fusebox::guard::{Cx, Share};
+use fusebox::{Error, Feedback, Field, Guard, Role, StoreFault, TicketBook};
 
 use super::*;
 use crate::support::{Bench, minutes};
@@ -140,4 +144,54 @@ fn tickets_above_the_most_that_wait_are_told() {
              for a keeper"
         )]
     );
+}
+
+/// Shares nothing, and is asked for it until the test goes on.
+#[derive(Debug)]
+struct Slow {
+    asked: mpsc::SyncSender<()>,
+    goes_on: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Guard for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn share(&self, _cx: &Cx<'_>) -> Result<Share, Error> {
+        let _ = self.asked.try_send(());
+        // An end of the test is no longer waited for.
+        let _ = self.goes_on.lock().unwrap().recv();
+        Ok(Share::default())
+    }
+}
+
+#[test]
+fn a_ticket_is_found_while_it_is_on_its_way_to_the_store() {
+    let world = World::new();
+    let (asked, is_asked) = mpsc::sync_channel(1);
+    let (go_on, goes_on) = mpsc::channel();
+    let slow = Slow {
+        asked,
+        goes_on: Mutex::new(goes_on),
+    };
+    let pipeline = Pipeline::builder(line_up()).guard(TicketBook::new());
+    let pipeline = pipeline.guard(slow).clock(world.clock.clone()).build();
+    let builder = Keeper::builder("invoices", &pipeline.unwrap()).unwrap();
+    let keeper = wait(builder.store(Arc::clone(&world.store)).start()).unwrap();
+    let ticket = answer(&keeper, "inv-1");
+    let turning = keeper.clone();
+    let turn = thread::spawn(move || wait(turning.turn()).unwrap());
+    // The book has given the ticket away, and nobody has it yet.
+    is_asked.recv().unwrap();
+    let (found, is_found) = mpsc::channel();
+    let look = thread::spawn(move || {
+        let ticket = wait(keeper.ticket_of("inv-1")).unwrap();
+        found.send(ticket).is_ok()
+    });
+    let early = is_found.recv_timeout(Duration::from_millis(100));
+    drop(go_on);
+    turn.join().unwrap();
+    assert!(look.join().unwrap());
+    assert_eq!(early.or_else(|_| is_found.recv()), Ok(Some(ticket)));
 }
