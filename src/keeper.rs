@@ -140,7 +140,8 @@ impl Keeper {
 
     /// Reports feedback on the latest answer for a document, whose ticket a
     /// [`TicketBook`](crate::TicketBook) among the guards has kept; as [`feedback`](Self::feedback)
-    /// does. An error if no ticket of the document is found.
+    /// does. Where the document has no answer because it was diverted, the feedback is on that. An
+    /// error if no ticket of the document is found.
     pub async fn feedback_for(
         &self,
         document: impl AsRef<str>,
@@ -149,26 +150,30 @@ impl Keeper {
         let document = document.as_ref();
         let found = self.ticket_of(document).await?;
         let ticket = found.ok_or_else(|| {
-            let allowed = "a document that was answered while a `TicketBook` was among the guards, \
-                           and whose ticket the store still has";
+            let allowed = "a document that was answered or diverted while a `TicketBook` was \
+                           among the guards, and whose ticket the store still has";
             Error::invalid("document", document, allowed)
         })?;
         self.feedback(&ticket, feedback).await
     }
 
-    /// The ticket of the latest answer for a document, if a [`TicketBook`](crate::TicketBook) among
-    /// the guards has kept it.
+    /// The ticket of the latest answer for a document, or of the latest call that was diverted if it
+    /// has none, if a [`TicketBook`](crate::TicketBook) among the guards has kept it.
     pub async fn ticket_of(&self, document: impl AsRef<str>) -> Result<Option<Ticket>, Error> {
         let (inner, document) = (&self.0, document.as_ref());
         inner.journal.collect(&inner.pipeline);
-        let mut fact = inner.journal.latest(ticket_book::KIND, document);
-        if fact.is_none() {
-            let stored = inner.store.latest(&inner.name, ticket_book::KIND, document);
-            fact = stored.await?;
+        for kind in [ticket_book::ANSWERED, ticket_book::DIVERTED] {
+            let mut fact = inner.journal.latest(kind, document);
+            if fact.is_none() {
+                fact = inner.store.latest(&inner.name, kind, document).await?;
+            }
+            if let Some(fact) = fact {
+                let ticket = Ticket::deserialize(&fact.value);
+                let ticket = ticket.map_err(|error| Error::unreadable(kind, error))?;
+                return Ok(Some(ticket));
+            }
         }
-        let ticket = fact.map(|fact| Ticket::deserialize(&fact.value));
-        let unreadable = |error| Error::unreadable(ticket_book::KIND, error);
-        ticket.transpose().map_err(unreadable)
+        Ok(None)
     }
 
     /// Gives a command to a guard, and returns when its effect and its record are in the store.

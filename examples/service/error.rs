@@ -15,7 +15,7 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    /// There is no answer for this document, or its ticket has expired.
+    /// No answer was given for this document, or too long ago.
     pub(crate) fn unknown(document: &str) -> Self {
         Self {
             status: StatusCode::NOT_FOUND,

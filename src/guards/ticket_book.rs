@@ -11,22 +11,29 @@ use crate::guard::{Cx, Fact, Guard, Share, Trouble};
 use crate::time::{Timestamp, hours};
 
 const NAME: &str = "ticket-book";
-/// The kind of its facts.
-pub(crate) const KIND: &str = "ticket";
+/// The kind of the tickets of answers.
+pub(crate) const ANSWERED: &str = "ticket";
+/// The kind of the tickets of diverted documents. They are apart, so that none takes the place of an
+/// earlier answer.
+pub(crate) const DIVERTED: &str = "diverted";
 /// The most tickets that wait to be taken; above it the oldest go.
 const MOST: usize = 100_000;
 /// The most that are given away at once.
 const AT_ONCE: usize = 5_000;
 
-/// Gives the ticket of each answer to the store, so that feedback can come with nothing but the id of
-/// its document ([`Keeper::feedback_for`](crate::keeper::Keeper::feedback_for)): for an application
-/// that has no place to keep tickets with its documents.
+/// Gives the ticket of each answer and of each diverted document to the store, so that feedback can
+/// come with nothing but the id of its document
+/// ([`Keeper::feedback_for`](crate::keeper::Keeper::feedback_for)): for an application that has no
+/// place to keep tickets with its documents.
 ///
 /// It votes on nothing. A ticket is found as long as the store keeps facts (40 days, unless a
 /// [`SqliteStore`](crate::store) is told otherwise); where a document has several answers, the latest
-/// is found. It needs a [`Keeper`](crate::keeper::Keeper): until one takes them, 100,000 tickets wait
-/// in memory, and above that the oldest go, with a warning. `kill -9` loses those of the last quarter
-/// of a second.
+/// is found. Where it has none because it was diverted, that ticket is found, with which a reviewer
+/// reports that they have picked the document up.
+///
+/// It needs a [`Keeper`](crate::keeper::Keeper): until one takes them, 100,000 tickets wait in
+/// memory, and above that the oldest go, with a warning. `kill -9` loses those of the last quarter of
+/// a second.
 ///
 /// ```
 /// use fusebox::keeper::Keeper;
@@ -51,7 +58,8 @@ pub struct TicketBook(Mutex<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
-    tickets: VecDeque<(Timestamp, Ticket)>,
+    /// Each with the kind of its fact.
+    tickets: VecDeque<(&'static str, Timestamp, Ticket)>,
     dropped: u64,
     /// When the last of those was answered.
     dropped_until: Option<Timestamp>,
@@ -73,18 +81,20 @@ impl Guard for TicketBook {
         let Signal::Settled { outcome, .. } = signal else {
             return;
         };
-        if !matches!(outcome, Outcome::Accepted | Outcome::NeedsReview) {
-            return;
-        }
+        let kind = match outcome {
+            Outcome::Accepted | Outcome::NeedsReview => ANSWERED,
+            Outcome::Diverted(_) => DIVERTED,
+            Outcome::Abandoned | Outcome::Failed(_) | Outcome::Released => return,
+        };
         let ticket = ticket.clone();
         let mut waiting = self.0.lock();
         if waiting.tickets.len() >= MOST {
-            if let Some((at, _)) = waiting.tickets.pop_front() {
+            if let Some((_, at, _)) = waiting.tickets.pop_front() {
                 waiting.dropped += 1;
                 waiting.dropped_until = Some(at);
             }
         }
-        waiting.tickets.push_back((cx.now(), ticket));
+        waiting.tickets.push_back((kind, cx.now(), ticket));
     }
 
     fn tick(&self, cx: &Cx<'_>) {
@@ -113,8 +123,8 @@ impl Guard for TicketBook {
             let some = waiting.tickets.len().min(AT_ONCE);
             waiting.tickets.drain(..some).collect()
         };
-        let facts = tickets.iter().map(|(at, ticket)| {
-            let fact = Fact::write(KIND, ticket.id().to_string(), *at, ticket)?;
+        let facts = tickets.iter().map(|(kind, at, ticket)| {
+            let fact = Fact::write(kind, ticket.id().to_string(), *at, ticket)?;
             Ok(fact.about(ticket.document().as_str()))
         });
         Ok(Share::of_facts(facts.collect::<Result<_, Error>>()?))

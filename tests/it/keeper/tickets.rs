@@ -88,8 +88,8 @@ fn a_document_without_an_answer_is_refused() {
         assert_eq!(
             error.to_string(),
             format!(
-                "document: got `{document}`, expected a document that was answered while a \
-                 `TicketBook` was among the guards, and whose ticket the store still has"
+                "document: got `{document}`, expected a document that was answered or diverted \
+                 while a `TicketBook` was among the guards, and whose ticket the store still has"
             )
         );
     }
@@ -144,6 +144,37 @@ fn tickets_above_the_most_that_wait_are_told() {
              for a keeper"
         )]
     );
+}
+
+#[test]
+fn a_diverted_document_is_found_unless_it_has_an_answer() {
+    let world = World::new();
+    let pipeline = Pipeline::builder(line_up())
+        .guard(TicketBook::new())
+        .clock(world.clock.clone())
+        .build()
+        .unwrap();
+    let builder = Keeper::builder("invoices", &pipeline).unwrap();
+    let keeper = wait(builder.store(Arc::clone(&world.store)).start()).unwrap();
+    let answered = answer(&keeper, "answered");
+    // From now on every document is diverted to a person.
+    pipeline.stop_admitting();
+    let call = |document: &str| Call::new(document, "invoice").unwrap();
+    let diverted = pipeline.admit(&call("diverted")).ticket().clone();
+    assert!(pipeline.admit(&call("answered")).permit().is_none());
+    for _ in 0..2 {
+        assert_eq!(
+            wait(keeper.ticket_of("diverted")).unwrap(),
+            Some(diverted.clone())
+        );
+        assert_eq!(
+            wait(keeper.ticket_of("answered")).unwrap(),
+            Some(answered.clone())
+        );
+        wait(keeper.turn()).unwrap();
+    }
+    wait(keeper.feedback_for("diverted", Feedback::PickedUp)).unwrap();
+    assert_eq!(reported(&world), [diverted.id().to_string()]);
 }
 
 /// Shares nothing, and is asked for it until the test goes on.
