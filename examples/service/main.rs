@@ -48,6 +48,9 @@ struct Service {
     keeper: Keeper,
 }
 
+type Shared = State<Arc<Service>>;
+type Done = Result<StatusCode, Refused>;
+
 async fn serve(args: Serve) -> Result<(), AnyError> {
     let breaker = ErrorRateBreaker::builder().recovery(Probing::after(args.probe_after));
     let breaker = Arc::new(breaker.hold_open(args.hold_open).build()?);
@@ -79,6 +82,7 @@ async fn serve(args: Serve) -> Result<(), AnyError> {
     let routes = Router::new()
         .route("/documents", post(extract))
         .route("/documents/{id}/corrections", post(correct))
+        .route("/documents/{id}/reviews", post(review))
         .merge(operator::routes())
         .with_state(service);
     let listener = TcpListener::bind(args.address).await?;
@@ -94,10 +98,7 @@ async fn serve(args: Serve) -> Result<(), AnyError> {
 }
 
 /// A caller that hangs up drops its call, which then ends as abandoned.
-async fn extract(
-    State(service): State<Arc<Service>>,
-    Json(document): Json<Document>,
-) -> Result<Json<Value>, Refused> {
+async fn extract(service: Shared, Json(document): Json<Document>) -> Result<Json<Value>, Refused> {
     let call = Call::new(&document.id, &document.kind)?.with_document(&document.text);
     let ask = async |ticket| service.extractor.read(&ticket, &document.text).await;
     let pipeline = service.keeper.pipeline();
@@ -114,17 +115,21 @@ async fn extract(
     Ok(Json(answer))
 }
 
-/// The answer comes when the correction is on the disk.
-async fn correct(
-    State(service): State<Arc<Service>>,
-    Path(document): Path<String>,
-    Json(correction): Json<Correction>,
-) -> Result<StatusCode, Refused> {
-    let Some(ticket) = service.keeper.ticket_of(&document).await? else {
-        return Err(Refused::unknown(&document));
+async fn correct(service: Shared, id: Path<String>, Json(correction): Json<Correction>) -> Done {
+    report(&service, &id, Feedback::corrected(correction)).await
+}
+
+/// A reviewer has looked at the answer. What was wrong in it comes as corrections.
+async fn review(service: Shared, id: Path<String>) -> Done {
+    report(&service, &id, Feedback::Reviewed).await
+}
+
+/// Done when the feedback is on the disk.
+async fn report(service: &Service, id: &str, feedback: Feedback) -> Done {
+    let Some(ticket) = service.keeper.ticket_of(id).await? else {
+        return Err(Refused::unknown(id));
     };
-    let corrected = Feedback::corrected(correction);
-    service.keeper.feedback(&ticket, corrected).await?;
+    service.keeper.feedback(&ticket, feedback).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Json, State};
+use axum::extract::Json;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::Service;
-use crate::error::Refused;
+use crate::{Done, Service, Shared};
 
 /// An operator has looked at an incident that only a person can end.
 #[derive(Deserialize)]
@@ -26,7 +25,7 @@ pub(crate) fn routes() -> Router<Arc<Service>> {
         .route("/acknowledgements", post(acknowledge))
 }
 
-async fn status(State(service): State<Arc<Service>>) -> Json<Value> {
+async fn status(service: Shared) -> Json<Value> {
     Json(json!({
         "breaker": service.breaker.status(),
         "ledger": service.ledger.report(),
@@ -36,10 +35,7 @@ async fn status(State(service): State<Arc<Service>>) -> Json<Value> {
 }
 
 /// The answer comes when the command and its effect are on the disk.
-async fn acknowledge(
-    State(service): State<Arc<Service>>,
-    Json(said): Json<Acknowledgement>,
-) -> Result<StatusCode, Refused> {
+async fn acknowledge(service: Shared, Json(said): Json<Acknowledgement>) -> Done {
     let keeper = &service.keeper;
     let command = || {
         let pipeline = keeper.pipeline();
