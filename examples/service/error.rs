@@ -1,10 +1,12 @@
 //! What goes wrong, as a program and as an answer over HTTP.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use fusebox::ErrorKind;
-use serde_json::json;
+use fusebox::{ErrorKind, Reason};
+use serde_json::{Value, json};
 
 pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -40,4 +42,9 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         (self.status, Json(json!({ "error": self.why }))).into_response()
     }
+}
+
+/// Why a document goes to a reviewer.
+pub(crate) fn in_words(reasons: &BTreeSet<Reason>) -> Value {
+    reasons.iter().map(ToString::to_string).collect()
 }

@@ -25,7 +25,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use clap::Parser;
 use client::{Document, Extractor, version};
-use error::{AnyError, Refused};
+use error::{AnyError, Refused, in_words};
 use fusebox::breaker::Probing;
 use fusebox::keeper::Keeper;
 use fusebox::pager::{PagerRoute, Webhook};
@@ -107,9 +107,9 @@ async fn extract(service: Shared, Json(document): Json<Document>) -> Result<Json
     // What is not accepted goes to a reviewer: in your service, into their queue.
     let (end, why, fields) = match served {
         Served::Accepted { value, .. } => ("accepted", Value::Null, value),
-        Served::NeedsReview { value, reasons, .. } => ("review", json!(reasons), value),
+        Served::NeedsReview { value, reasons, .. } => ("review", in_words(&reasons), value),
         Served::Failed { kind, .. } => ("failed", json!(kind), Value::Null),
-        Served::Diverted(diversion) => ("diverted", json!(diversion.reasons()), Value::Null),
+        Served::Diverted(diversion) => ("diverted", in_words(diversion.reasons()), Value::Null),
     };
     let answer = json!({ "end": end, "why": why, "version": version, "fields": fields });
     Ok(Json(answer))
