@@ -6,6 +6,7 @@ mod feedback;
 mod journal;
 #[cfg(feature = "tokio")]
 mod run;
+mod trouble;
 mod written;
 
 use std::fmt;
@@ -13,28 +14,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::lock::{Mutex as AsyncMutex, MutexGuard};
-use parking_lot::Mutex;
 use serde::Deserialize;
 
 use crate::call::{Feedback, Ticket};
-use crate::error::{Error, ErrorKind, StoreFault};
-use crate::event::{PipelineEvent, Severity};
-use crate::guard::Trouble;
+use crate::error::Error;
+use crate::event::PipelineEvent;
 use crate::guards::ticket_book;
 use crate::name::{PipelineName, RouteName};
 use crate::pager::{OutboxRow, PagerRoute, Post, reconcile};
 use crate::pipeline::Pipeline;
 use crate::store::{Batch, Instance, Store};
-use crate::time::{Timestamp, hours};
+use crate::time::Timestamp;
 use courier::{Courier, Stuck};
 use feedback::Waiting;
 use journal::{Dropped, Journal};
+use trouble::{StoreTrouble, tell_of_dropped, trouble};
 use written::Written;
 
 pub use builder::KeeperBuilder;
-
-/// A store that fails for longer than this is an incident.
-const STORE_FAILS_FOR: Duration = Duration::from_secs(10);
 
 /// Keeps the state of one pipeline in a store, and delivers its pages. Cheap to clone; clones share
 /// one keeper.
@@ -85,28 +82,12 @@ struct Inner {
     /// A turn holds it while it waits for `written`, and feedback goes through it: who asks for that
     /// lock again and again gets it again and again, and a turn would never have it.
     turnstile: AsyncMutex<()>,
-    store_trouble: Mutex<StoreTrouble>,
+    store_trouble: StoreTrouble,
     #[cfg_attr(
         not(feature = "tokio"),
         allow(dead_code, reason = "closing waits by tokio's timer")
     )]
     wait_on_close: Duration,
-}
-
-/// What is wrong with the store, to be said with the next tick.
-#[derive(Debug, Default)]
-struct StoreTrouble {
-    /// Since when it has not answered.
-    asked_at: Option<Timestamp>,
-    failure: Option<StoreFailure>,
-    /// Why what it had is lost.
-    replaced: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-struct StoreFailure {
-    since: Timestamp,
-    reason: String,
 }
 
 impl Keeper {
@@ -236,8 +217,14 @@ impl Keeper {
 
     /// Says what is wrong with store and routes, and ticks.
     pub(super) fn tick(&self) {
-        self.tell_of_store();
         let inner = &self.0;
+        inner.store_trouble.tell(&inner.pipeline);
+        let cut = inner.store.take_cut().unwrap_or_default();
+        let full = "the store has reached the most that it may hold";
+        tell_of_dropped(&inner.pipeline, cut.early, cut.until, full);
+        let Dropped { facts, until } = inner.journal.take_dropped();
+        let waited = "too many waited for the store";
+        tell_of_dropped(&inner.pipeline, facts, until, waited);
         for stuck in inner.courier.stuck(self.now()) {
             let Stuck {
                 route,
@@ -255,52 +242,6 @@ impl Keeper {
             inner.pipeline.still(&trouble.about(route.as_str()), wrong);
         }
         inner.pipeline.tick();
-    }
-
-    fn tell_of_store(&self) {
-        let inner = &self.0;
-        // Not under its lock: a sink may report feedback, which takes it.
-        let (failure, replaced) = {
-            let mut trouble = inner.store_trouble.lock();
-            let unanswered = trouble.asked_at.map(|since| StoreFailure {
-                since,
-                reason: "it does not answer".to_owned(),
-            });
-            (
-                trouble.failure.clone().or(unanswered),
-                trouble.replaced.take(),
-            )
-        };
-        if let Some(StoreFailure { since, reason }) = failure {
-            let lasted = self.now().since(since);
-            if lasted >= STORE_FAILS_FOR {
-                let wrong = PipelineEvent::StoreDown { lasted, reason };
-                inner.pipeline.still(&trouble("store-down"), wrong);
-            }
-        }
-        if let Some(reason) = replaced {
-            let wrong = PipelineEvent::StoreReplaced { reason };
-            inner
-                .pipeline
-                .page(&trouble("store-replaced").seen(), wrong);
-        }
-        let cut = inner.store.take_cut().unwrap_or_default();
-        let full = "the store has reached the most that it may hold";
-        self.tell_of_dropped(cut.early, cut.until, full);
-        let Dropped { facts, until } = inner.journal.take_dropped();
-        self.tell_of_dropped(facts, until, "too many waited for the store");
-    }
-
-    fn tell_of_dropped(&self, facts: u64, until: Option<Timestamp>, reason: &str) {
-        if facts > 0 {
-            let wrong = PipelineEvent::FactsDropped {
-                facts,
-                until,
-                reason: reason.to_owned(),
-            };
-            let trouble = trouble("facts-dropped").seen().told_as(Severity::Warning);
-            self.0.pipeline.page(&trouble, wrong);
-        }
     }
 
     /// Writes what has changed.
@@ -378,30 +319,14 @@ impl Keeper {
     /// The next exchange with the store begins.
     async fn begin(&self) -> MutexGuard<'_, Written> {
         let written = self.0.written.lock().await;
-        // One that was dropped without an answer began earlier.
-        let mut trouble = self.0.store_trouble.lock();
-        trouble.asked_at.get_or_insert_with(|| self.now());
-        drop(trouble);
+        self.0.store_trouble.asked(self.now());
         written
     }
 
-    /// Remembers since when the store fails. What it has lost is written anew.
+    /// The store has answered. What it has lost is written anew.
     fn note(&self, written: &mut Written, result: &Result<(), Error>) {
-        let (inner, now) = (&self.0, self.now());
-        let error = result.as_ref().err();
-        let mut trouble = inner.store_trouble.lock();
-        let asked_at = trouble.asked_at.take().unwrap_or(now);
-        let since = trouble
-            .failure
-            .as_ref()
-            .map_or(asked_at, |known| known.since);
-        trouble.failure = error.map(|error| StoreFailure {
-            since,
-            reason: error.to_string(),
-        });
-        let is_lost = |error: &&Error| error.kind() == ErrorKind::Store(StoreFault::Replaced);
-        if let Some(error) = error.filter(is_lost) {
-            trouble.replaced = Some(error.to_string());
+        let inner = &self.0;
+        if inner.store_trouble.answered(result, self.now()) {
             written.forget();
             inner.courier.write_anew();
         }
@@ -417,10 +342,6 @@ impl Keeper {
                 .await;
         }
     }
-}
-
-fn trouble(what: &'static str) -> Trouble<'static> {
-    Trouble::new(what).held_open_for(hours(1))
 }
 
 impl fmt::Debug for Keeper {

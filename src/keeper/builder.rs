@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::lock::Mutex as AsyncMutex;
-use parking_lot::Mutex;
 
 use super::courier::Courier;
 use super::feedback::{self, Waiting};
 use super::journal::Journal;
+use super::trouble::StoreTrouble;
 use super::written::Written;
 use super::{Inner, Keeper};
 use crate::error::Error;
@@ -118,7 +118,7 @@ impl KeeperBuilder {
             courier: Courier::new(stored.rows, self.heartbeat),
             written: AsyncMutex::new(written.with_feedback_up_to(stored.position)),
             turnstile: AsyncMutex::default(),
-            store_trouble: Mutex::default(),
+            store_trouble: StoreTrouble::default(),
             wait_on_close: self.wait_on_close,
         })))
     }
