@@ -304,14 +304,19 @@ impl Keeper {
     /// written after it has all of it and no more.
     async fn write_feedback(&self, written: &mut Written) -> Result<(), Error> {
         let inner = &self.0;
-        let Some(facts) = inner.waiting.begin() else {
+        let Some(mut facts) = inner.waiting.begin() else {
             return Ok(());
         };
         let begun = facts.len();
+        // With the tickets, by which more feedback can find the same answer.
+        inner.journal.collect(&inner.pipeline);
+        let shared = inner.journal.shared();
+        facts.extend(shared.facts.iter().cloned());
         let result = inner.store.append(&inner.name, facts, Vec::new()).await;
         let is_new = result.as_ref().ok().map(|(is_new, _)| is_new.as_slice());
         inner.waiting.end(&inner.pipeline, begun, is_new);
         let (_, position) = result?;
+        inner.journal.accept(&shared);
         written.feedback = written.feedback.max(position);
         Ok(())
     }

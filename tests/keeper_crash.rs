@@ -11,7 +11,7 @@
     reason = "a test"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::future::pending;
 use std::io::{BufRead, BufReader, Write};
@@ -29,7 +29,7 @@ use fusebox::name::PipelineName;
 use fusebox::pager::{
     Action, Form, NoAnswer, Notification, Pager, PagerRoute, Post, PostAnswer, PostRequest, Secret,
 };
-use fusebox::store::{Position, SqliteStore, Store};
+use fusebox::store::{Fact, Position, SqliteStore, Store};
 use fusebox::{
     Call, ErrorRateBreaker, FailureKind, Feedback, Field, LineUp, Pipeline, Report, TicketBook,
     Timestamp, Version,
@@ -310,26 +310,41 @@ fn check(
         assert_eq!(taken.without_beginning, [""; 0], "round {round}");
         service.is_out()
     });
-    let (feedback, commands) = run(async {
+    let (feedback, commands, tickets) = run(async {
         let store = SqliteStore::open(file).unwrap();
         let name = PipelineName::new("invoices").unwrap();
-        let of_kind = |kind| store.facts_after(&name, kind, Position::START);
+        let of_kind = async |kind| {
+            store
+                .facts_after(&name, kind, Position::START)
+                .await
+                .unwrap()
+        };
         (
-            of_kind("feedback").await.unwrap(),
-            of_kind("command").await.unwrap(),
+            of_kind("feedback").await,
+            of_kind("command").await,
+            of_kind("ticket").await,
         )
     });
-    let corrected = feedback.iter().filter_map(|fact| fact.about.as_deref());
+    let about = |facts: &[Fact]| -> BTreeSet<String> {
+        let about = facts.iter().filter_map(|fact| fact.about.clone());
+        about.collect()
+    };
+    let (corrected, known) = (about(&feedback), about(&tickets));
+    assert!(
+        corrected.is_subset(&known),
+        "round {round}: a ticket is lost"
+    );
     let ordered = commands
         .iter()
         .filter_map(|fact| fact.value["why"].as_str());
-    let found: Vec<String> = corrected
-        .map(|document| format!("feedback {document}"))
-        .chain(ordered.map(|why| format!("command {why}")))
-        .collect();
+    let corrected = corrected
+        .iter()
+        .map(|document| format!("feedback {document}"));
+    let ordered = ordered.map(|why| format!("command {why}"));
+    let found: BTreeSet<String> = corrected.chain(ordered).collect();
     let lost: Vec<_> = confirmed
         .iter()
-        .filter(|line| !found.contains(line))
+        .filter(|line| !found.contains(*line))
         .collect();
     assert!(lost.is_empty(), "round {round}: {lost:?}");
     let connection = rusqlite::Connection::open(file).unwrap();

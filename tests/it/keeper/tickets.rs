@@ -56,6 +56,18 @@ fn feedback_finds_its_answer_before_and_after_a_restart() {
 }
 
 #[test]
+fn a_ticket_is_stored_with_its_feedback() {
+    let world = World::new();
+    let keeper = process(&world);
+    let ticket = answer(&keeper, "inv-1");
+    wait(keeper.feedback_for("inv-1", corrected())).unwrap();
+    // Killed before its first turn.
+    drop(keeper);
+    let keeper = process(&world);
+    assert_eq!(wait(keeper.ticket_of("inv-1")).unwrap(), Some(ticket));
+}
+
+#[test]
 fn the_latest_answer_counts_whichever_process_gave_it() {
     let world = World::new();
     let keeper = process(&world);
