@@ -15,10 +15,14 @@ fn a_store_that_forgot_all_is_written_anew_and_somebody_is_told() {
     let process = world.process();
     process.fail();
     process.turn();
+    // What became of the page is stored, and changes no more.
+    process.turn();
     let before = world.stored();
     assert!(before.registers.len() > 1);
 
     world.store.lose();
+    // The next thing to write finds out.
+    process.answer("inv-1");
     process.turn_after(seconds(5));
     process.turn();
     process.turn();

@@ -96,7 +96,7 @@ impl Clock for Tokio {
     }
 }
 
-/// The text of a page that waits changes as time goes on, and it is still the one that is stored.
+/// Two beats: one stores it, the next sends it.
 #[test]
 fn a_page_goes_out_when_the_store_has_it() {
     let world = World::new();
@@ -169,8 +169,10 @@ fn a_store_that_never_answers_holds_up_no_page_no_tick_and_no_shutdown() {
         let after = |time| async move {
             let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
         };
-        // Nobody waits for it longer than a second.
-        after(Duration::from_millis(1_500)).await;
+        // A store has a second to take a page before it goes out.
+        after(Duration::from_millis(800)).await;
+        assert!(world.service.taken("pager").is_empty());
+        after(Duration::from_millis(700)).await;
         let page = "trigger error-rate/failing/v7/1";
         assert_eq!(world.service.taken("pager"), [page]);
         after(Duration::from_secs(120)).await;
