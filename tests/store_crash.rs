@@ -11,17 +11,21 @@
     reason = "a test"
 )]
 
+mod crash;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use fusebox::name::PipelineName;
 use fusebox::store::{Batch, Fact, Instance, Position, Register, Slot, SqliteStore, Store};
 use fusebox::{ErrorKind, StoreFault, Timestamp};
 use futures_util::future::join_all;
 use serde_json::json;
+
+use crash::{assert_whole, killed_after, random, rounds_and_seed};
 
 /// What the process that is started does: the round, or to fill the disk.
 const TASK: &str = "FUSEBOX_STORE_TASK";
@@ -100,13 +104,7 @@ fn write(file: &Path, round: u64) {
 }
 
 fn crashes() {
-    let number =
-        |name: &str, otherwise| std::env::var(name).map_or(otherwise, |text| text.parse().unwrap());
-    let (rounds, seed) = (
-        number("FUSEBOX_ROUNDS", 20),
-        number("FUSEBOX_SEED", 20_261_127),
-    );
-    println!("{rounds} rounds of kill -9, FUSEBOX_SEED={seed}");
+    let (rounds, seed) = rounds_and_seed();
     let folder = std::env::temp_dir().join(format!("fusebox-crash-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     let file = folder.join("store.db");
@@ -118,7 +116,6 @@ fn crashes() {
             .spawn()
             .unwrap();
         let confirmed = killed_after(&mut child, lines);
-        assert!(confirmed.len() as u64 >= lines, "it ended by itself");
         check(&file, round, &confirmed, &mut facts, &mut turns);
     }
     println!(
@@ -126,23 +123,6 @@ fn crashes() {
         facts.len()
     );
     fs::remove_dir_all(folder).unwrap();
-}
-
-/// What a process printed until it was killed. Lines that it printed before it died count.
-fn killed_after(child: &mut Child, lines: u64) -> Vec<String> {
-    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut confirmed = Vec::new();
-    for _ in 0..lines {
-        confirmed.extend(out.next().map(Result::unwrap));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let mut rest: Vec<String> = out.map_while(Result::ok).collect();
-    // The last line may be cut off.
-    rest.retain(|line| line.starts_with("fact ") || line.starts_with("turn "));
-    let whole = rest.len().saturating_sub(1);
-    confirmed.extend(rest.drain(..whole));
-    confirmed
 }
 
 fn check(
@@ -159,11 +139,7 @@ fn check(
         (store.load(&pipeline).await.unwrap(), found.await.unwrap())
     });
     drop(store);
-    let connection = rusqlite::Connection::open(file).unwrap();
-    let whole: String = connection
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(whole, "ok", "round {round}");
+    assert_whole(file, round);
     for line in confirmed {
         match line.split_once(' ').unwrap() {
             ("fact", id) => {
@@ -189,15 +165,6 @@ fn check(
     let found: BTreeSet<_> = found.into_iter().map(|fact| fact.id).collect();
     let lost: Vec<_> = facts.difference(&found).collect();
     assert!(lost.is_empty(), "round {round}: {lost:?}");
-}
-
-/// `SplitMix64`.
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// A small disk in memory, which only Linux gives, and only where name spaces are allowed.

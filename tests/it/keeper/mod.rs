@@ -145,6 +145,16 @@ impl Post for Service {
     }
 }
 
+/// Five failures in a row: v7 goes out of service, and a page is due.
+fn fail(pipeline: &Pipeline) {
+    for n in 0..5 {
+        let call = Call::new(format!("failed-{n}"), "invoice").unwrap();
+        if let Some(permit) = pipeline.admit(&call).permit() {
+            permit.fail(FailureKind::MalformedOutput);
+        }
+    }
+}
+
 /// What outlives a process: the store, the pager, the time.
 #[derive(Clone)]
 struct World {
@@ -235,14 +245,8 @@ impl Process {
         settlement.ticket().clone()
     }
 
-    /// Five failures in a row: v7 goes out of service, and a page is due.
     fn fail(&self) {
-        for n in 0..5 {
-            let call = Call::new(format!("failed-{n}"), "invoice").unwrap();
-            if let Some(permit) = self.pipeline.admit(&call).permit() {
-                permit.fail(FailureKind::MalformedOutput);
-            }
-        }
+        fail(&self.pipeline);
     }
 
     fn open(&self) -> Vec<String> {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use fusebox::clock::Clock;
 use fusebox::{Admission, Reason};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 fn paused() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
@@ -96,34 +96,35 @@ impl Clock for Tokio {
     }
 }
 
-/// Two beats: one stores it, the next sends it.
-#[test]
-fn a_page_goes_out_when_the_store_has_it() {
-    let world = World::new();
-    paused().block_on(async {
+impl World {
+    /// A keeper that is on time with tokio's clock.
+    async fn on_tokio(&self, store: impl Store + 'static) -> Keeper {
         let pipeline = Pipeline::builder(line_up())
             .guard(ErrorRateBreaker::default())
             .clock(Tokio(Instant::now()))
             .build()
             .unwrap();
-        let keeper = Keeper::builder("invoices", &pipeline).unwrap();
-        let keeper = keeper
-            .store(Arc::clone(&world.store))
-            .route(PagerRoute::new("on call", Plain("pager")).unwrap())
-            .post(world.service.clone())
-            .start()
-            .await
-            .unwrap();
+        let builder = Keeper::builder("invoices", &pipeline).unwrap();
+        let builder = builder.store(store).post(self.service.clone());
+        let route = PagerRoute::new("on call", Plain("pager")).unwrap();
+        builder.route(route).start().await.unwrap()
+    }
+}
+
+async fn after(time: Duration) {
+    let _ = timeout(time, std::future::pending::<()>()).await;
+}
+
+/// Two beats: one stores it, the next sends it.
+#[test]
+fn a_page_goes_out_when_the_store_has_it() {
+    let world = World::new();
+    paused().block_on(async {
+        let keeper = world.on_tokio(Arc::clone(&world.store)).await;
+        let pipeline = keeper.pipeline().clone();
         tokio::spawn(keeper.run(std::future::pending()));
-        let after = |time| async move {
-            let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
-        };
         after(Duration::from_millis(900)).await;
-        for n in 0..5 {
-            let call = Call::new(format!("failed-{n}"), "invoice").unwrap();
-            let permit = pipeline.admit(&call).permit().unwrap();
-            permit.fail(FailureKind::MalformedOutput);
-        }
+        fail(&pipeline);
         after(Duration::from_millis(550)).await;
         assert_eq!(
             world.service.taken("pager"),
@@ -139,36 +140,14 @@ fn a_store_that_never_answers_holds_up_no_page_no_tick_and_no_shutdown() {
     let world = World::new();
     let store = Arc::new(OddStore::default());
     paused().block_on(async {
-        let breaker = Arc::new(ErrorRateBreaker::default());
-        let pipeline = Pipeline::builder(line_up())
-            .guard(breaker)
-            .clock(Tokio(Instant::now()))
-            .build()
-            .unwrap();
-        let keeper = Keeper::builder("invoices", &pipeline).unwrap();
-        let keeper = keeper
-            .store(Arc::clone(&store))
-            .route(PagerRoute::new("on call", Plain("pager")).unwrap())
-            .post(world.service.clone())
-            .start()
-            .await
-            .unwrap();
+        let keeper = world.on_tokio(Arc::clone(&store)).await;
+        let pipeline = keeper.pipeline().clone();
         store.hangs.store(true, Ordering::Relaxed);
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(keeper.run(async {
             let _ = stopped.await;
         }));
-        for n in 0..5 {
-            let call = Call::new(format!("failed-{n}"), "invoice").unwrap();
-            pipeline
-                .admit(&call)
-                .permit()
-                .unwrap()
-                .fail(FailureKind::MalformedOutput);
-        }
-        let after = |time| async move {
-            let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
-        };
+        fail(&pipeline);
         // A store has a second to take a page before it goes out.
         after(Duration::from_millis(800)).await;
         assert!(world.service.taken("pager").is_empty());

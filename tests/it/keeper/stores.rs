@@ -1,11 +1,9 @@
 //! Stores, and what a keeper refuses.
 
-use super::*;
+use fusebox::store::conformance;
 
-use async_trait::async_trait;
-use fusebox::Error;
-use fusebox::pager::OutboxRow;
-use fusebox::store::{Batch, Instance, conformance};
+use super::odd_store::OddStore;
+use super::*;
 
 #[test]
 fn the_store_in_memory_keeps_the_rules_of_stores() {
@@ -14,48 +12,11 @@ fn the_store_in_memory_keeps_the_rules_of_stores() {
 
 #[test]
 fn a_store_that_forgets_breaks_a_rule() {
-    #[derive(Debug, Default)]
-    struct Forgets(MemoryStore);
-
-    #[async_trait]
-    impl Store for Forgets {
-        async fn load(&self, _: &PipelineName) -> Result<Stored, Error> {
-            Ok(Stored::default())
-        }
-
-        async fn turn(
-            &self,
-            pipeline: &PipelineName,
-            instance: Instance,
-            batch: Batch,
-        ) -> Result<Batch, Error> {
-            self.0.turn(pipeline, instance, batch).await
-        }
-
-        async fn append(
-            &self,
-            pipeline: &PipelineName,
-            facts: Vec<Fact>,
-            rows: Vec<OutboxRow>,
-        ) -> Result<(Vec<bool>, Position), Error> {
-            self.0.append(pipeline, facts, rows).await
-        }
-
-        async fn latest(&self, _: &PipelineName, _: &str, _: &str) -> Result<Option<Fact>, Error> {
-            Ok(None)
-        }
-
-        async fn facts_after(
-            &self,
-            _: &PipelineName,
-            _: &str,
-            _: Position,
-        ) -> Result<Vec<Fact>, Error> {
-            Ok(Vec::new())
-        }
-    }
-
-    let error = wait(conformance(&Forgets::default(), "invoices", "contracts")).unwrap_err();
+    let forgets = OddStore {
+        forgets: true,
+        ..OddStore::default()
+    };
+    let error = wait(conformance(&forgets, "invoices", "contracts")).unwrap_err();
     assert_eq!(
         error.to_string(),
         "store: got `another answer`, expected of two registers the one with the greater revision \

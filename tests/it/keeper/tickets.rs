@@ -161,13 +161,8 @@ fn tickets_above_the_most_that_wait_are_told() {
 #[test]
 fn a_diverted_document_is_found_unless_it_has_an_answer() {
     let world = World::new();
-    let pipeline = Pipeline::builder(line_up())
-        .guard(TicketBook::new())
-        .clock(world.clock.clone())
-        .build()
-        .unwrap();
-    let builder = Keeper::builder("invoices", &pipeline).unwrap();
-    let keeper = wait(builder.store(Arc::clone(&world.store)).start()).unwrap();
+    let keeper = process(&world);
+    let pipeline = keeper.pipeline();
     let answered = answer(&keeper, "answered");
     // From now on every document is diverted to a person.
     pipeline.stop_admitting();
