@@ -4,6 +4,7 @@ mod builder;
 mod courier;
 mod feedback;
 mod journal;
+mod neighbours;
 #[cfg(feature = "tokio")]
 mod run;
 mod trouble;
@@ -28,6 +29,7 @@ use crate::time::Timestamp;
 use courier::{Courier, Stuck};
 use feedback::Waiting;
 use journal::{Dropped, Journal};
+use neighbours::Neighbours;
 use trouble::{StoreTrouble, tell_of_dropped, trouble};
 use written::Written;
 
@@ -44,6 +46,11 @@ pub use builder::KeeperBuilder;
 /// every guard, at most five seconds old where turns come, the open incidents, and every page that
 /// was not delivered. What came through [`feedback`](Self::feedback) and [`command`](Self::command)
 /// was written before these returned, so all of it comes back.
+///
+/// A pipeline in a store is kept by one process. Two that overlap for up to a minute, as in a
+/// deployment, are no harm. A longer overlap is an incident, because each process decides by itself
+/// and the next start goes on with the state of the one that wrote last; until then none of them ends
+/// a page that another one has open.
 ///
 /// ```
 /// use fusebox::keeper::Keeper;
@@ -83,6 +90,7 @@ struct Inner {
     /// lock again and again gets it again and again, and a turn would never have it.
     turnstile: AsyncMutex<()>,
     store_trouble: StoreTrouble,
+    neighbours: Neighbours,
     #[cfg_attr(
         not(feature = "tokio"),
         allow(dead_code, reason = "closing waits by tokio's timer")
@@ -219,6 +227,7 @@ impl Keeper {
     pub(super) fn tick(&self) {
         let inner = &self.0;
         inner.store_trouble.tell(&inner.pipeline);
+        inner.neighbours.tell(&inner.pipeline);
         let cut = inner.store.take_cut().unwrap_or_default();
         let full = "the store has reached the most that it may hold";
         tell_of_dropped(&inner.pipeline, cut.early, cut.until, full);
@@ -267,11 +276,12 @@ impl Keeper {
         let batched = inner.journal.waiting();
         let is_due = is_urgent || has_commands || written.is_due(&open, now);
         let registers = if is_due {
-            written.changed(inner.instance, &inner.pipeline.snapshot()?)?
+            written.changed(inner.instance, &inner.pipeline.snapshot()?, &open)?
         } else {
             Vec::new()
         };
-        if registers.is_empty() && batched.facts.is_empty() && rows.is_empty() {
+        // What is due is asked for even with nothing to write: what others have written.
+        if !is_due && batched.facts.is_empty() && rows.is_empty() {
             return Ok(());
         }
         let mut batch = Batch::after(written.position);
@@ -286,15 +296,38 @@ impl Keeper {
         }
         inner.journal.accept(&batched);
         inner.courier.accept(&rows, now);
+        inner.neighbours.hear(&answer.registers, now);
+        self.look_after_left().await
+    }
+
+    /// Takes over the rows that a process has left that has ended: its pages end with what it knew.
+    async fn look_after_left(&self) -> Result<(), Error> {
+        let inner = &self.0;
+        if !inner.neighbours.take_left() {
+            return Ok(());
+        }
+        let stored = inner.store.load(&inner.name).await;
+        let stored = stored.inspect_err(|_| inner.neighbours.still_left())?;
+        let of_others = inner.neighbours.open();
+        let is_left = |row: &OutboxRow| !of_others.contains(&row.notification.incident);
+        inner
+            .courier
+            .take_over(stored.rows.into_iter().filter(is_left));
         Ok(())
     }
 
     /// Makes rows of the outbox of what is open and what has ended. Whatever the store does: no page
-    /// waits for it.
+    /// waits for it. What another process has open is not over.
     fn learn(&self) {
         let (inner, now) = (&self.0, self.now());
         let open = inner.pipeline.incidents();
+        let of_others = inner.neighbours.open();
         let changed = |rows: &mut dyn Iterator<Item = &OutboxRow>| {
+            let rows = rows.filter(|row| {
+                let incident = &row.notification.incident;
+                let is_ours = || open.iter().any(|open| open.key == *incident);
+                !of_others.contains(incident) || is_ours()
+            });
             reconcile(&inner.name, &open, rows, &inner.routes, now)
         };
         inner.courier.learn(changed);

@@ -94,6 +94,7 @@ impl FailureMode {
             | What::OmitConfidence
             | What::PagerDown
             | What::Restart { .. }
+            | What::ShareStore
             | What::SinkDown
             | What::SinkPanics
             | What::StopTicks

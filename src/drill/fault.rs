@@ -57,6 +57,7 @@ pub(super) enum What {
     OmitConfidence,
     PagerDown,
     Restart { with_snapshot: bool },
+    ShareStore,
     Silence,
     SinkDown,
     SinkPanics,
@@ -206,6 +207,13 @@ impl Fault {
         })
     }
 
+    /// Another process writes to the store under the same name, as when a service was deployed twice
+    /// or an old process did not end. It needs a drill with a [pager](crate::Drill::pager), which has
+    /// a store.
+    pub fn share_store() -> Self {
+        Self::new(What::ShareStore)
+    }
+
     /// Documents stop arriving.
     pub fn silence() -> Self {
         Self::new(What::Silence)
@@ -295,6 +303,7 @@ impl Fault {
             | What::LoseStore
             | What::PagerDown
             | What::Restart { .. }
+            | What::ShareStore
             | What::Silence
             | What::SinkDown
             | What::SinkPanics
@@ -333,6 +342,7 @@ impl Fault {
             | What::OmitConfidence
             | What::PagerDown
             | What::Restart { .. }
+            | What::ShareStore
             | What::Silence
             | What::SinkDown
             | What::SinkPanics
@@ -369,6 +379,7 @@ impl Fault {
                 | What::LoseStore
                 | What::PagerDown
                 | What::Restart { .. }
+                | What::ShareStore
                 | What::SinkDown
                 | What::SinkPanics
                 | What::StopTicks

@@ -4,18 +4,23 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use serde_json::Value;
 
 use super::network::Network;
 use super::recorder::Recorder;
 use crate::call::{Feedback, Ticket};
 use crate::error::{Error, StoreFault};
 use crate::keeper::{Keeper, KeeperBuilder};
+use crate::name::PipelineName;
 use crate::pager::PagerRoute;
 use crate::pipeline::Pipeline;
-use crate::store::MemoryStore;
+use crate::store::{Batch, Instance, MemoryStore, Position, Register, Store};
+use crate::time::Timestamp;
 
 /// What the store and the pagers know the pipeline by.
 const NAME: &str = "drill";
+/// The other process where a store is shared; those of the drill are numbered from 0.
+const OTHER: Instance = Instance::new(u64::MAX);
 
 /// What lies outside of the process: its store, and the network to its pagers.
 pub(super) struct Keeping {
@@ -23,6 +28,9 @@ pub(super) struct Keeping {
     network: Network,
     store: Arc<MemoryStore>,
     is_store_down: bool,
+    /// Whether another process writes to the store, and how often it has.
+    is_shared: bool,
+    written_by_other: u64,
 }
 
 impl Keeping {
@@ -34,6 +42,8 @@ impl Keeping {
             network,
             store: Arc::default(),
             is_store_down: false,
+            is_shared: false,
+            written_by_other: 0,
         })
     }
 
@@ -61,6 +71,27 @@ impl Keeping {
     /// The store drops its facts.
     pub(super) fn drop_facts(&self) {
         self.store.drop_facts();
+    }
+
+    /// Whether another process writes to the store under the same name.
+    pub(super) fn set_shared(&mut self, is_shared: bool) {
+        self.is_shared = is_shared;
+    }
+
+    /// What the other process writes at this time, if there is one.
+    pub(super) fn write_as_other(&mut self, now: Timestamp) -> Result<(), Error> {
+        if !self.is_shared {
+            return Ok(());
+        }
+        self.written_by_other += 1;
+        let revision = self.written_by_other;
+        let mut batch = Batch::after(Position::START);
+        let state = Register::new(OTHER, "guard/of-other", revision, now, Value::Null);
+        batch.registers.push(state);
+        let name = PipelineName::new(NAME)?;
+        // A store that is down is down for all.
+        let _ = at_once(self.store.turn(&name, OTHER, batch));
+        Ok(())
     }
 
     /// Whether the store takes nothing and gives nothing.

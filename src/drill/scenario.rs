@@ -81,7 +81,7 @@ use crate::pipeline::Builder;
 /// | `[[fault]]` | none or more |
 /// | `after`, `lasting` | when it begins, and for how long it lasts |
 /// | `share`, `of_type`, `of_version`, `of_field` | which documents it meets, and which field |
-/// | one of `abandon`, `drop_facts`, `hang`, `lose_store`, `omit_confidence`, `pager_down`, `restart`, `restart_without_snapshot`, `silence`, `sink_down`, `sink_panics`, `stop_feedback`, `stop_ticks`, `store_down` | `true` |
+/// | one of `abandon`, `drop_facts`, `hang`, `lose_store`, `omit_confidence`, `pager_down`, `restart`, `restart_without_snapshot`, `share_store`, `silence`, `sink_down`, `sink_panics`, `stop_feedback`, `stop_ticks`, `store_down` | `true` |
 /// | or one of `correct`, `diverge` | a share |
 /// | or `fail` | a [`FailureKind`](crate::FailureKind), such as `"server_error"` |
 /// | or one of `add_tokens`, `add_usage`, `cut_prompts` | a number |

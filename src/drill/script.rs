@@ -92,6 +92,7 @@ impl Script {
             What::DropFacts => "facts that are dropped",
             What::LoseStore => "a store that is lost",
             What::PagerDown => "a pager that is down",
+            What::ShareStore => "a store that is shared",
             What::StoreDown => "a store that is down",
             _ => return Ok(()),
         };

@@ -214,6 +214,9 @@ impl<'a> Simulation<'a> {
             Action::Mend(number) => self.set_working(number, false),
             Action::PickUp(waiting) => self.pick_up(now, waiting),
             Action::Tick => {
+                if let Some(keeping) = &mut self.process.keeping {
+                    keeping.write_as_other(now)?;
+                }
                 if !self.is_at_work(&What::StopTicks) {
                     self.process.tick();
                 }
@@ -256,9 +259,11 @@ impl<'a> Simulation<'a> {
             .set_second_panics(self.is_at_work(&What::SinkPanics));
         let is_pager_down = self.is_at_work(&What::PagerDown);
         let is_store_down = self.is_at_work(&What::StoreDown);
+        let is_store_shared = self.is_at_work(&What::ShareStore);
         self.with_keeping(|keeping| {
             keeping.set_pager_down(is_pager_down);
             keeping.set_store_down(is_store_down);
+            keeping.set_shared(is_store_shared);
         });
     }
 

@@ -292,6 +292,12 @@ impl Guidance {
                 "keep the old file, and look at the disk; feedback and commands that only it had are \
                  still in it",
             ),
+            PipelineEvent::StoreShared { .. } => Self::new(
+                "nothing: each process goes on with what it knows, and ends no page of the other",
+                "no other process has written to the store for 15 minutes",
+                "stop all processes but one, or give each a name or a file of its own; the ids of \
+                 its tickets begin with the number of a process",
+            ),
             PipelineEvent::GuardPanicked { guard } => Self::new(
                 "where its vote was missing, documents went to human review",
                 "the guard has not panicked for an hour",

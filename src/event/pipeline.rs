@@ -98,6 +98,10 @@ pub enum PipelineEvent {
     },
     /// What the store had is lost, for this reason, and a new one is written.
     StoreReplaced { reason: String },
+    /// Another process, whose tickets begin with the number `other`, has been writing to the store
+    /// under the name of this pipeline since then: each decides by itself, and the next start goes
+    /// on with the state of only one.
+    StoreShared { other: String, since: Timestamp },
     /// A guard in a dry run would have sent a document to another version or model (`route`),
     /// diverted it, or sent its answer to human review (`reasons`).
     WouldAct {
@@ -128,6 +132,7 @@ impl PipelineEvent {
             Self::SinkBroken { .. } => "sink_broken",
             Self::StoreDown { .. } => "store_down",
             Self::StoreReplaced { .. } => "store_replaced",
+            Self::StoreShared { .. } => "store_shared",
             Self::WouldAct { .. } => "would_act",
             Self::WouldRefuse { .. } => "would_refuse",
         }
@@ -225,6 +230,7 @@ impl fmt::Display for PipelineEvent {
             Self::StoreReplaced { reason } => {
                 write!(f, "what was stored is lost: {}", reason.escape_debug())
             }
+            Self::StoreShared { other, since } => write_shared(f, other, *since),
             Self::WouldAct {
                 document,
                 route,
@@ -281,6 +287,15 @@ fn write_undelivered(
     write!(
         f,
         "{pages} {noun} on route {route}, the oldest for {lasted}: {reason}"
+    )
+}
+
+fn write_shared(f: &mut fmt::Formatter<'_>, other: &str, since: Timestamp) -> fmt::Result {
+    let other = other.escape_debug();
+    write!(
+        f,
+        "process {other} has written to the same store since {since}: each decides by itself, and \
+         the next start keeps the state of only one"
     )
 }
 

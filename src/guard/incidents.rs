@@ -145,6 +145,11 @@ impl End {
 }
 
 impl IncidentRegister {
+    /// The incidents that are open.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &IncidentKey> {
+        self.open.iter().map(|open| &open.key)
+    }
+
     /// Something happened.
     pub(super) fn happened(
         &mut self,

@@ -9,6 +9,7 @@ use futures_util::lock::Mutex as AsyncMutex;
 use super::courier::Courier;
 use super::feedback::{self, Waiting};
 use super::journal::Journal;
+use super::neighbours::Neighbours;
 use super::trouble::StoreTrouble;
 use super::written::Written;
 use super::{Inner, Keeper};
@@ -95,9 +96,11 @@ impl KeeperBuilder {
         let stored = store.load(&self.name).await?;
         let instance = Instance::new(self.pipeline.instance());
         let (written, snapshot) = Written::after(&stored)?;
-        if let Some(snapshot) = &snapshot {
+        if let Some((_, snapshot)) = &snapshot {
             self.pipeline.restore(snapshot)?;
         }
+        let goes_on_from = snapshot.map(|(owner, _)| owner);
+        let neighbours = Neighbours::at_start(&stored.registers, goes_on_from);
         let missed = store
             .facts_after(&self.name, feedback::KIND, written.feedback)
             .await?;
@@ -119,6 +122,7 @@ impl KeeperBuilder {
             written: AsyncMutex::new(written.with_feedback_up_to(stored.position)),
             turnstile: AsyncMutex::default(),
             store_trouble: StoreTrouble::default(),
+            neighbours,
             wait_on_close: self.wait_on_close,
         })))
     }

@@ -74,14 +74,20 @@ struct InFlight<'a> {
 impl Courier {
     /// What an earlier process did not see accepted may have arrived.
     pub(super) fn new(stored: Vec<OutboxRow>, heartbeat: Option<Secret>) -> Self {
-        let mut rows = Outgoing::default();
+        let courier = Self {
+            outbox: Mutex::default(),
+            heartbeat,
+        };
+        courier.take_over(stored);
+        courier
+    }
+
+    /// Takes over the rows of a process that has ended, but for those that this one has as well.
+    pub(super) fn take_over(&self, stored: impl IntoIterator<Item = OutboxRow>) {
+        let mut outbox = self.outbox.lock();
         for mut row in stored {
             row.after_crash();
-            rows.rows.insert(row.key(), row);
-        }
-        Self {
-            outbox: Mutex::new(rows),
-            heartbeat,
+            outbox.rows.entry(row.key()).or_insert(row);
         }
     }
 

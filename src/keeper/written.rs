@@ -15,8 +15,13 @@ use crate::time::Timestamp;
 
 /// How often the state of the guards is written while nothing urgent happens.
 const EVERY: Duration = Duration::from_secs(5);
+/// How often a process that has incidents open writes, if only to say so: others leave them to it.
+const ALIVE_EVERY: Duration = Duration::from_secs(20);
 /// The register that says to which moment the others belong.
 const KEEPER: &str = "keeper";
+/// The register that says that its owner runs. It is of no moment, so that no process goes on from
+/// the state of one in which nothing happens.
+const ALIVE: &str = "alive";
 
 /// What the store has of the guards, and since when.
 #[derive(Debug, Default)]
@@ -27,6 +32,8 @@ pub(super) struct Written {
     /// may have arrived, so none has the revision of another.
     revision: u64,
     at: Option<Timestamp>,
+    /// When there was something to write.
+    changed_at: Option<Timestamp>,
     incidents: Vec<(IncidentKey, Timestamp, Severity)>,
     /// The feedback that the guards have.
     pub(super) feedback: Position,
@@ -44,8 +51,8 @@ struct Moment {
 }
 
 impl Written {
-    /// What an earlier process has left, and its state; `None` if there was none.
-    pub(super) fn after(stored: &Stored) -> Result<(Self, Option<Snapshot>), Error> {
+    /// What an earlier process has left, and whose state it is; `None` if there was none.
+    pub(super) fn after(stored: &Stored) -> Result<(Self, Option<(Instance, Snapshot)>), Error> {
         let moments = stored
             .registers
             .iter()
@@ -65,7 +72,7 @@ impl Written {
             feedback: moment.feedback,
             ..Self::default()
         };
-        Ok((written, Some(snapshot)))
+        Ok((written, Some((latest.owner, snapshot))))
     }
 
     /// The store has nothing of this process any more.
@@ -94,6 +101,7 @@ impl Written {
         &mut self,
         owner: Instance,
         snapshot: &Snapshot,
+        open: &[OpenIncident],
     ) -> Result<Vec<Register>, Error> {
         self.revision += 1;
         let mut parts = snapshot.parts()?;
@@ -107,6 +115,8 @@ impl Written {
             let moment = serde_json::to_value(&moment);
             let moment = moment.map_err(|error| Error::unreadable(KEEPER, error))?;
             parts.push((KEEPER.to_owned(), moment));
+        } else if !open.is_empty() && self.is_silent(snapshot.at()) {
+            parts.push((ALIVE.to_owned(), Value::Null));
         }
         let (revision, at) = (self.revision, snapshot.at());
         let parts = parts.into_iter();
@@ -114,8 +124,16 @@ impl Written {
         Ok(registers.collect())
     }
 
+    fn is_silent(&self, now: Timestamp) -> bool {
+        self.changed_at
+            .is_none_or(|at| now.since(at) >= ALIVE_EVERY)
+    }
+
     /// The store has these registers.
     pub(super) fn accept(&mut self, stored: Vec<Register>, open: &[OpenIncident], now: Timestamp) {
+        if !stored.is_empty() {
+            self.changed_at = Some(now);
+        }
         let stored = stored.into_iter();
         self.registers
             .extend(stored.map(|register| (register.key, register.value)));

@@ -1,12 +1,13 @@
 //! What a pipeline keeps over a restart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, to_value};
 
 use super::versions::KnownVersions;
 use crate::error::Error;
+use crate::event::IncidentKey;
 use crate::format::Format;
 use crate::guard::{IncidentRegister, State};
 use crate::time::Timestamp;
@@ -98,6 +99,13 @@ impl Snapshot {
             }
         }
         Ok(snapshot)
+    }
+
+    /// The incidents that one of its parts has open; `None` if that part has none to have.
+    pub(crate) fn open_in(key: &str, value: &Value) -> Option<BTreeSet<IncidentKey>> {
+        key.strip_prefix(INCIDENTS)?;
+        let incidents = IncidentRegister::deserialize(value).ok()?;
+        Some(incidents.keys().cloned().collect())
     }
 
     /// When it was taken.

@@ -24,7 +24,7 @@ const GROUPS: [(&str, &str); 8] = [
 const ALL_GROUPS: &str = include_str!("../../src/event/kind.rs");
 
 /// The events that open an incident.
-pub(crate) const OF_INCIDENTS: [&str; 38] = [
+pub(crate) const OF_INCIDENTS: [&str; 39] = [
     "abandoned_rate_exceeded",
     "acknowledgement_expired",
     "approval_needed",
@@ -59,6 +59,7 @@ pub(crate) const OF_INCIDENTS: [&str; 38] = [
     "slow_drift",
     "store_down",
     "store_replaced",
+    "store_shared",
     "throttled_rate_exceeded",
     "type_excluded",
     "urgent_failure",
@@ -461,6 +462,7 @@ fn pipeline() -> Vec<Value> {
             "event": "store_replaced",
             "reason": "store fusebox.db is replaced: it was damaged and is now `*.corrupt`",
         }),
+        json!({ "event": "store_shared", "other": "00000000000000ab", "since": later(5) }),
         would_act(json!("the previous version"), json!([])),
         would_act(
             Value::Null,

@@ -281,6 +281,8 @@ struct FaultTable {
     #[serde(default)]
     restart_without_snapshot: bool,
     #[serde(default)]
+    share_store: bool,
+    #[serde(default)]
     silence: bool,
     #[serde(default)]
     sink_down: bool,
@@ -333,6 +335,7 @@ impl TryFrom<FaultTable> for FaultEntry {
             table
                 .restart_without_snapshot
                 .then(Fault::restart_without_snapshot),
+            table.share_store.then(Fault::share_store),
             table.silence.then(Fault::silence),
             table.sink_down.then(Fault::sink_down),
             table.sink_panics.then(Fault::sink_panics),
@@ -372,7 +375,7 @@ impl TryFrom<FaultTable> for FaultEntry {
     }
 }
 
-const FAULTS: [&str; 26] = [
+const FAULTS: [&str; 27] = [
     "abandon",
     "add_tokens",
     "add_usage",
@@ -392,6 +395,7 @@ const FAULTS: [&str; 26] = [
     "pager_down",
     "restart",
     "restart_without_snapshot",
+    "share_store",
     "silence",
     "sink_down",
     "sink_panics",

@@ -184,6 +184,22 @@ fn a_store_that_is_lost_is_paged_for_and_a_restart_knows_what_was_open() {
     assert_eq!(restarted.outcome(), DrillOutcome::Passed, "{restarted}");
 }
 
+/// Another process that is heard for more than a minute: half of a minute is a deployment.
+#[test]
+fn a_store_that_is_shared_is_paged_for_after_a_minute_and_not_for_a_deployment() {
+    let run = |time| {
+        let shared = Fault::share_store().lasting(time);
+        let drill = service().pager(on_call()).fault(HEALTHY, shared);
+        let drill = drill.expect_page("pipeline/store-shared");
+        drill.expect_resolve().run_for(minutes(120)).unwrap()
+    };
+    let shared = run(minutes(10));
+    assert_eq!(shared.outcome(), DrillOutcome::Passed, "{shared}");
+    assert_eq!(shared.time_to_page(), Some(seconds(65)), "{shared}");
+    let deployed = run(seconds(55));
+    assert_eq!(deployed.outcome(), DrillOutcome::Failed, "{deployed}");
+}
+
 /// Reviewers correct 5 % of 600 invoices an hour, each after ten minutes: 25 until the hour, and
 /// none is a fact where nobody corrects.
 #[test]
@@ -313,6 +329,7 @@ fn a_fault_of_a_pager_or_store_needs_one_and_concerns_all_documents() {
         (Fault::pager_down(), "a pager that is down"),
         (Fault::store_down(), "a store that is down"),
         (Fault::lose_store(), "a store that is lost"),
+        (Fault::share_store(), "a store that is shared"),
         (Fault::drop_facts(), "facts that are dropped"),
     ];
     for (fault, what) in cases {

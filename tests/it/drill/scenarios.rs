@@ -50,7 +50,7 @@ fn assert_proven(pipeline: &str, scenarios: &str, number: usize) {
 
 #[test]
 fn each_scenario_of_the_starter_set_passes_and_fails_without_its_guard() {
-    assert_proven("pipeline.toml", "scenarios", 46);
+    assert_proven("pipeline.toml", "scenarios", 47);
 }
 
 #[test]
@@ -96,8 +96,8 @@ fn a_file_that_is_wrong_is_refused_with_its_line() {
              `of_field`, `of_type`, `of_version`, `abandon`, `add_tokens`, `add_usage`, `correct`, \
              `cut_prompts`, `deploy`, `diverge`, `drop_facts`, `fail`, `fix_confidence`, `hang`, \
              `jump_clock_back`, `jump_clock_forward`, `lose_store`, `lower_confidence`, \
-             `omit_confidence`, `pager_down`, `restart`, `restart_without_snapshot`, `silence`, `sink_down`, \
-             `sink_panics`, `spread_confidence`, `stop_feedback`, `stop_ticks`, `store_down`",
+             `omit_confidence`, `pager_down`, `restart`, `restart_without_snapshot`, `share_store`, `silence`, \
+             `sink_down`, `sink_panics`, `spread_confidence`, `stop_feedback`, `stop_ticks`, `store_down`",
         ),
         (
             "share = \"20 %\"",
@@ -121,7 +121,7 @@ fn a_file_that_is_wrong_is_refused_with_its_line() {
             "scenario, line 9: what goes wrong: got `none or several`, expected one of abandon, \
              add_tokens, add_usage, correct, cut_prompts, deploy, diverge, drop_facts, fail, \
              fix_confidence, hang, jump_clock_back, jump_clock_forward, lose_store, \
-             lower_confidence, omit_confidence, pager_down, restart, restart_without_snapshot, silence, sink_down, sink_panics, \
+             lower_confidence, omit_confidence, pager_down, restart, restart_without_snapshot, share_store, silence, sink_down, sink_panics, \
              spread_confidence, stop_feedback, stop_ticks, store_down",
         ),
         (

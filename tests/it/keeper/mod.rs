@@ -24,6 +24,7 @@ mod outbox;
 mod restart;
 #[cfg(feature = "tokio")]
 mod running;
+mod sharing;
 mod stores;
 mod tickets;
 

@@ -15,6 +15,8 @@ pub(super) struct OddStore {
     pub(super) hangs: AtomicBool,
     /// Nothing that was written is read again.
     pub(super) forgets: bool,
+    /// All that was ever written is read at each turn.
+    pub(super) repeats: bool,
     pub(super) cut: Mutex<Option<Cut>>,
 }
 
@@ -39,9 +41,12 @@ impl Store for OddStore {
         &self,
         pipeline: &PipelineName,
         instance: Instance,
-        batch: Batch,
+        mut batch: Batch,
     ) -> Result<Batch, Error> {
         self.unless_it_hangs().await;
+        if self.repeats {
+            batch.position = Position::START;
+        }
         self.memory.turn(pipeline, instance, batch).await
     }
 

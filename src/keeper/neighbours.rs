@@ -1,0 +1,191 @@
+//! Other processes that keep the same pipeline in the same store.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::event::{IncidentKey, PipelineEvent};
+use crate::guard::Trouble;
+use crate::pipeline::{Pipeline, Snapshot};
+use crate::store::{Instance, Register};
+use crate::time::{Timestamp, minutes};
+
+/// For how long two processes may write: a deployment starts the next one before it ends the last.
+const OVERLAP: Duration = minutes(1);
+/// A process that was not heard for this time has ended.
+const SILENT_AFTER: Duration = minutes(1);
+/// The most of the time between two looks at the store that counts as silence of the others: what
+/// is longer was a store that did not answer, or a process that was held.
+const LISTENS_WITHIN: Duration = Duration::from_secs(10);
+/// The most processes that are known.
+const MOST: usize = 100;
+
+/// What is known of the other processes.
+#[derive(Debug, Default)]
+pub(super) struct Neighbours(Mutex<Heard>);
+
+#[derive(Debug, Default)]
+struct Heard {
+    neighbours: BTreeMap<Instance, Neighbour>,
+    /// When the store was last read.
+    read_at: Option<Timestamp>,
+    /// One that was heard has ended, and nobody has looked after what it left open.
+    has_left: bool,
+}
+
+/// Its times are by its own clock, so that it does not matter when this process reads of them.
+#[derive(Debug, Default)]
+struct Neighbour {
+    /// When it wrote what this process has read of it first.
+    wrote_first: Option<Timestamp>,
+    wrote_last: Option<Timestamp>,
+    /// When this process read of it first, by the clock of this process.
+    since: Option<Timestamp>,
+    silent_for: Duration,
+    /// The incidents that it has open, by the key of their register.
+    open: BTreeMap<String, BTreeSet<IncidentKey>>,
+}
+
+impl Neighbours {
+    /// What a store has when a process starts. The one whose state it goes on from has ended, unless
+    /// it is heard again; others that wrote not long before may still run.
+    pub(super) fn at_start(stored: &[Register], goes_on_from: Option<Instance>) -> Self {
+        let mut heard = Heard::default();
+        for register in stored {
+            let neighbour = heard.neighbours.entry(register.owner).or_default();
+            neighbour.wrote_last = neighbour.wrote_last.max(Some(register.at));
+            neighbour.learn(register);
+        }
+        let newest = stored.iter().map(|register| register.at).max();
+        heard.neighbours.retain(|owner, neighbour| {
+            let wrote = newest.zip(neighbour.wrote_last);
+            let may_run = wrote.is_some_and(|(newest, at)| newest.since(at) < SILENT_AFTER);
+            if goes_on_from == Some(*owner) {
+                neighbour.silent_for = SILENT_AFTER;
+            }
+            may_run || goes_on_from == Some(*owner)
+        });
+        heard.forget();
+        Self(Mutex::new(heard))
+    }
+
+    /// The store was read: what others have written since the last time.
+    pub(super) fn hear(&self, registers: &[Register], now: Timestamp) {
+        let mut heard = self.0.lock();
+        let read_at = heard.read_at.replace(now).unwrap_or(now);
+        let silence = now.since(read_at).min(LISTENS_WITHIN);
+        let before = heard.that_wrote();
+        for neighbour in heard.neighbours.values_mut() {
+            neighbour.silent_for = neighbour.silent_for.saturating_add(silence);
+        }
+        // What has not changed for long is no sign that its owner wrote long ago and now.
+        let mut latest: BTreeMap<Instance, Timestamp> = BTreeMap::new();
+        for register in registers {
+            let at = latest.entry(register.owner).or_insert(register.at);
+            *at = register.at.max(*at);
+            let neighbour = heard.neighbours.entry(register.owner).or_default();
+            neighbour.learn(register);
+        }
+        for (owner, at) in latest {
+            let neighbour = heard.neighbours.entry(owner).or_default();
+            neighbour.wrote_at(at, now);
+        }
+        heard.forget();
+        heard.has_left |= !heard.that_wrote().is_superset(&before);
+    }
+
+    /// Says before a tick that another process goes on writing, if one does.
+    pub(super) fn tell(&self, pipeline: &Pipeline) {
+        // Not under the lock: a sink may report feedback.
+        let mut others = self.0.lock().that_share();
+        others.sort_unstable();
+        if let Some((since, other)) = others.first() {
+            let wrong = PipelineEvent::StoreShared {
+                other: other.to_string(),
+                since: *since,
+            };
+            let many = u64::try_from(others.len()).unwrap_or(u64::MAX);
+            pipeline.still(&Trouble::new("store-shared").many(many), wrong);
+        }
+    }
+
+    /// The incidents that others have open, which are theirs to end.
+    pub(super) fn open(&self) -> BTreeSet<IncidentKey> {
+        let heard = self.0.lock();
+        let running = heard.neighbours.values().filter(|known| known.is_heard());
+        let open = running.flat_map(|known| known.open.values().flatten());
+        open.cloned().collect()
+    }
+
+    /// Whether one has ended since this was last asked, so that nobody ends what it left open.
+    pub(super) fn take_left(&self) -> bool {
+        std::mem::take(&mut self.0.lock().has_left)
+    }
+
+    /// What it left open could not be read.
+    pub(super) fn still_left(&self) {
+        self.0.lock().has_left = true;
+    }
+}
+
+impl Heard {
+    /// Who was heard not long ago, and wrote since this process started.
+    fn that_wrote(&self) -> BTreeSet<Instance> {
+        let wrote = self.neighbours.iter();
+        let wrote = wrote.filter(|(_, known)| known.is_heard() && known.wrote_first.is_some());
+        wrote.map(|(instance, _)| *instance).collect()
+    }
+
+    /// Who shares the store for longer than a handover takes, and since when.
+    fn that_share(&self) -> Vec<(Timestamp, Instance)> {
+        let others = self.neighbours.iter();
+        let share = others.filter_map(|(instance, known)| Some((known.shares_since()?, *instance)));
+        share.collect()
+    }
+
+    /// Forgets the most silent ones where there are too many.
+    fn forget(&mut self) {
+        while self.neighbours.len() > MOST {
+            let silent = self
+                .neighbours
+                .iter()
+                .max_by_key(|(_, known)| (known.silent_for, Reverse(known.wrote_last)));
+            let Some(silent) = silent.map(|(instance, _)| *instance) else {
+                return;
+            };
+            self.neighbours.remove(&silent);
+        }
+    }
+}
+
+impl Neighbour {
+    fn is_heard(&self) -> bool {
+        self.silent_for < SILENT_AFTER
+    }
+
+    fn wrote_at(&mut self, at: Timestamp, now: Timestamp) {
+        // What an earlier file has of a process that ended long ago may be read again.
+        if self.wrote_last.is_some_and(|last| at <= last) {
+            return;
+        }
+        self.wrote_last = Some(at);
+        self.wrote_first.get_or_insert(at);
+        self.since.get_or_insert(now);
+        self.silent_for = Duration::ZERO;
+    }
+
+    /// Since when it writes to the store of this process, if that is no handover.
+    fn shares_since(&self) -> Option<Timestamp> {
+        let (first, last) = self.wrote_first.zip(self.wrote_last)?;
+        let is_shared = self.is_heard() && last.since(first) >= OVERLAP;
+        self.since.filter(|_| is_shared)
+    }
+
+    fn learn(&mut self, register: &Register) {
+        if let Some(open) = Snapshot::open_in(&register.key, &register.value) {
+            self.open.insert(register.key.clone(), open);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Two processes that keep one pipeline in one store.
+
+use fusebox::StoreFault;
+use fusebox::store::{Batch, Instance, Register};
+
+use super::odd_store::OddStore;
+use super::*;
+use crate::support::{minutes, seconds};
+
+const SHARED: &str = "pipeline/store-shared/-/1";
+
+impl World {
+    /// Each of these processes takes a document and has a turn, each five seconds.
+    fn go_on(&self, processes: &[&Process], time: Duration) {
+        for _ in 0..time.as_secs() / 5 {
+            self.clock.advance(seconds(5));
+            for process in processes {
+                process.answer("inv-1");
+                process.turn();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_handover_with_a_minute_of_overlap_tells_nothing_and_a_longer_one_does() {
+    let overlapping = |time| {
+        let world = World::new();
+        let old = world.process();
+        world.go_on(&[&old], minutes(10));
+        let new = world.process();
+        world.go_on(&[&old, &new], time);
+        drop(old);
+        world.go_on(&[&new], minutes(20));
+        world.service.taken("pager")
+    };
+    // The old one writes after five seconds first. It ends before it knows of the new one's minute.
+    assert!(overlapping(seconds(60)).is_empty());
+    assert_eq!(
+        overlapping(seconds(65)),
+        [format!("trigger {SHARED}"), format!("resolve {SHARED}")]
+    );
+}
+
+#[test]
+fn each_process_tells_it_once_and_it_ends_when_one_is_stopped() {
+    let world = World::new();
+    let (stays, goes) = (world.process(), world.process());
+    world.go_on(&[&stays, &goes], minutes(240));
+    let told = [format!("trigger {SHARED}"), format!("trigger {SHARED}")];
+    assert_eq!(world.service.taken("pager"), told);
+    let shown = stays.pipeline.incidents()[0].evidence.to_string();
+    let number = goes.answer("inv-1").id().to_string();
+    let number = number.split_once('-').unwrap().0;
+    let since = EVENING + seconds(10);
+    assert!(
+        shown.starts_with(&format!(
+            "process {number} has written to the same store since {since}"
+        )),
+        "{shown}"
+    );
+
+    drop(goes);
+    world.go_on(&[&stays], minutes(15));
+    assert_eq!(world.service.open("pager"), [SHARED]);
+    world.go_on(&[&stays], minutes(2));
+    assert!(world.service.open("pager").is_empty());
+    assert!(stays.open().is_empty());
+}
+
+#[test]
+fn processes_that_restart_again_and_again_do_not_tell_it_again() {
+    let world = World::new();
+    let stays = world.process();
+    let mut restarts = world.process();
+    world.go_on(&[&stays, &restarts], minutes(5));
+    let told = world.service.taken("pager");
+    for time in [30, 90, 300, 30, 90, 300] {
+        drop(restarts);
+        restarts = world.process();
+        assert_eq!(restarts.open(), [SHARED]);
+        world.go_on(&[&stays, &restarts], seconds(time));
+    }
+    assert_eq!(world.service.taken("pager"), told);
+    drop(stays);
+    // Whoever is left ends it.
+    drop(restarts);
+    let last = world.process();
+    world.go_on(&[&last], minutes(17));
+    assert!(last.open().is_empty());
+    assert!(world.service.open("pager").is_empty());
+}
+
+#[test]
+fn no_process_ends_what_is_open_in_another_that_runs() {
+    let world = World::new();
+    let (fails, mut other) = (world.process(), world.process());
+    world.go_on(&[&fails, &other], minutes(5));
+    fails.fail();
+    world.go_on(&[&fails, &other], minutes(1));
+    let failing = "error-rate/failing/v7/1";
+    assert_eq!(world.service.open("pager"), [failing, SHARED]);
+    // The other one goes on from its own state, in which v7 serves, and has read the row.
+    world.go_on(&[&other], seconds(5));
+    drop(other);
+    other = world.process();
+    assert_eq!(other.open(), [SHARED]);
+    other.turn();
+    // It does not need any documents to be heard.
+    for _ in 0..120 {
+        fails.turn();
+        world.go_on(&[&other], seconds(5));
+    }
+    assert_eq!(world.service.open("pager"), [failing, SHARED]);
+
+    drop(fails);
+    world.go_on(&[&other], seconds(55));
+    assert_eq!(world.service.open("pager"), [failing, SHARED]);
+    world.go_on(&[&other], seconds(30));
+    assert_eq!(world.service.open("pager"), [SHARED]);
+}
+
+/// Both know of it, and only one of them finds it well.
+#[test]
+fn what_two_processes_have_open_ends_with_the_last_of_them() {
+    let world = World::new();
+    let first = world.process();
+    first.fail();
+    world.go_on(&[&first], seconds(30));
+    let second = world.process();
+    let failing = "error-rate/failing/v7/1";
+    assert_eq!(second.open(), [failing]);
+    // It is a copy: what is changed in one does not change the other.
+    let rearm = |process: &Process| {
+        let seen = process.breaker.status().revision;
+        let rearm = || process.breaker.rearm("v7", seen, "ada", "well again");
+        wait(process.keeper.command(rearm)).unwrap();
+    };
+    world.go_on(&[&first, &second], seconds(30));
+    rearm(&second);
+    assert!(second.open().is_empty());
+    world.go_on(&[&first, &second], seconds(30));
+    assert_eq!(world.service.open("pager"), [failing]);
+    rearm(&first);
+    world.go_on(&[&first, &second], seconds(5));
+    assert!(world.service.open("pager").is_empty());
+}
+
+#[test]
+fn what_an_old_process_opened_during_a_handover_is_ended_by_the_new_one() {
+    let world = World::new();
+    let old = world.process();
+    world.go_on(&[&old], minutes(1));
+    let new = world.process();
+    world.go_on(&[&old, &new], seconds(20));
+    old.fail();
+    world.go_on(&[&old, &new], seconds(10));
+    assert_eq!(world.service.open("pager"), ["error-rate/failing/v7/1"]);
+    drop(old);
+    world.go_on(&[&new], seconds(90));
+    assert!(new.open().is_empty());
+    assert!(world.service.open("pager").is_empty());
+}
+
+/// A store that does not answer says nothing of the other process.
+#[test]
+fn a_process_that_could_not_be_read_has_not_ended() {
+    let world = World::new();
+    let (fails, other) = (world.process(), world.process());
+    world.go_on(&[&fails, &other], seconds(10));
+    fails.fail();
+    world.go_on(&[&fails, &other], seconds(20));
+    drop(other);
+    let other = world.process();
+    world.go_on(&[&fails, &other], seconds(20));
+    world
+        .store
+        .fail(StoreFault::Busy, "held by another program");
+    world.go_on(&[&fails, &other], minutes(10));
+    world.store.repair();
+    world.go_on(&[&other, &fails], seconds(20));
+    let failing = "error-rate/failing/v7/1".to_owned();
+    assert!(world.service.open("pager").contains(&failing));
+}
+
+/// As where a file was replaced by an older copy of it.
+#[test]
+fn what_a_process_wrote_that_has_ended_is_no_sign_of_life() {
+    let world = World::new();
+    let store = Arc::new(OddStore {
+        repeats: true,
+        ..OddStore::default()
+    });
+    let process = world.process_on(Arc::clone(&store));
+    let ended = Instance::new(7);
+    let mut batch = Batch::default();
+    for (key, at) in [("guard/a", EVENING), ("keeper", EVENING + minutes(9))] {
+        let register = Register::new(ended, key, 1, at, serde_json::Value::Null);
+        batch.registers.push(register);
+    }
+    wait(store.turn(&World::name(), ended, batch)).unwrap();
+    world.go_on(&[&process], minutes(10));
+    assert!(world.service.taken("pager").is_empty());
+}
