@@ -1,4 +1,4 @@
-//! Who gave a command, and why; and whether it was meant for what is the case now.
+//! Who gave a command, why, and what it changed; and whether it was meant for what is the case now.
 
 use std::fmt;
 
@@ -7,11 +7,17 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::revision::Revision;
 
-/// Who gave a command, and why.
+/// Who gave a command, why, and what it changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) who: String,
     pub(crate) why: String,
+    /// What was the case before the command, in words; empty until it is carried out.
+    #[serde(default)]
+    pub(crate) before: String,
+    /// What is the case after it.
+    #[serde(default)]
+    pub(crate) after: String,
 }
 
 impl Order {
@@ -23,7 +29,15 @@ impl Order {
         Ok(Self {
             who: who.to_owned(),
             why: why.to_owned(),
+            before: String::new(),
+            after: String::new(),
         })
+    }
+
+    /// It was carried out.
+    pub(crate) fn changed(&mut self, before: impl fmt::Display, after: impl fmt::Display) {
+        self.before = before.to_string();
+        self.after = after.to_string();
     }
 }
 

@@ -145,7 +145,7 @@ impl fmt::Display for Readiness {
         for (mode, why) in &self.accepted {
             writeln!(f, "accepted: {mode}: {why}")?;
         }
-        if let Some(Order { who, why }) = &self.order {
+        if let Some(Order { who, why, .. }) = &self.order {
             writeln!(f, "overridden by {who}: {why}")?;
         }
         Ok(())

@@ -28,16 +28,36 @@ pub enum BreakerEvent {
         calls: u64,
         threshold: Ratio,
     },
-    /// The operator changed the breaker's settings.
-    BreakerReconfigured { who: String, why: String },
+    /// The operator changed the breaker's settings: `before` and `after` are all of them as one text.
+    /// In the other commands they are the status, and empty where the event was written by an earlier
+    /// version.
+    BreakerReconfigured {
+        who: String,
+        why: String,
+        #[serde(default)]
+        before: String,
+        #[serde(default)]
+        after: String,
+    },
     /// The operator reset the breaker: it enforces again, all circuits are closed and all windows
     /// empty.
-    BreakerReset { who: String, why: String },
+    BreakerReset {
+        who: String,
+        why: String,
+        #[serde(default)]
+        before: String,
+        #[serde(default)]
+        after: String,
+    },
     /// The operator switched the breaker to another mode.
     BreakerSwitched {
         mode: BreakerMode,
         who: String,
         why: String,
+        #[serde(default)]
+        before: String,
+        #[serde(default)]
+        after: String,
     },
     /// Too many calls of a version failed or were slow. If there is a version to fall back to, the
     /// circuit opens and `fallback` serves; otherwise the version keeps serving.
@@ -106,6 +126,10 @@ pub enum BreakerEvent {
         version: VersionId,
         who: String,
         why: String,
+        #[serde(default)]
+        before: String,
+        #[serde(default)]
+        after: String,
     },
     /// All probes of a half-open version succeeded: its circuit is closed and its window empty.
     /// With `proven_by`, answers of that version proved that the provider is well again.
@@ -271,18 +295,20 @@ struct Commanded<'a>(&'a BreakerEvent);
 impl fmt::Display for Commanded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            BreakerEvent::BreakerReconfigured { who, why } => {
+            BreakerEvent::BreakerReconfigured { who, why, .. } => {
                 write!(f, "{who} changed the breaker's settings ({why})")
             }
-            BreakerEvent::BreakerReset { who, why } => write!(
+            BreakerEvent::BreakerReset { who, why, .. } => write!(
                 f,
                 "{who} reset the breaker: all circuits are closed, all windows empty ({why})"
             ),
-            BreakerEvent::BreakerSwitched { mode, who, why } => {
+            BreakerEvent::BreakerSwitched { mode, who, why, .. } => {
                 let effect = mode.effect();
                 write!(f, "{who} switched the breaker to {mode}: {effect} ({why})")
             }
-            BreakerEvent::Rearmed { version, who, why } => write!(
+            BreakerEvent::Rearmed {
+                version, who, why, ..
+            } => write!(
                 f,
                 "{who} rearmed {version}: its circuit is closed, its window empty ({why})"
             ),

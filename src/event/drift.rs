@@ -116,6 +116,7 @@ pub enum DriftEvent {
         note: String,
     },
     /// The operator asked for a new baseline; the acceptance threshold is at its normal value.
+    /// `before` and `after` are the state and the threshold around a command, in words.
     BaselineRestarted {
         document_type: DocumentType,
         field: Field,
@@ -124,6 +125,10 @@ pub enum DriftEvent {
         generation: u64,
         who: String,
         why: String,
+        #[serde(default)]
+        before: String,
+        #[serde(default)]
+        after: String,
     },
     /// The operator took a new baseline back: the one before it counts again.
     BaselineRestored {
@@ -133,6 +138,10 @@ pub enum DriftEvent {
         generation: u64,
         who: String,
         why: String,
+        #[serde(default)]
+        before: String,
+        #[serde(default)]
+        after: String,
     },
     /// A field has had the same confidence in all of the last `documents`: it says nothing.
     ConfidenceConstant {
@@ -156,6 +165,10 @@ pub enum DriftEvent {
         until: Timestamp,
         who: String,
         note: String,
+        #[serde(default)]
+        before: String,
+        #[serde(default)]
+        after: String,
     },
     /// The confidence of a field fell below its baseline, so the monitor raised the acceptance
     /// threshold. `mean` and its standard error are those of the window. `also` names up to nine
@@ -208,6 +221,10 @@ pub enum DriftEvent {
         generation: u64,
         who: String,
         why: String,
+        #[serde(default)]
+        before: String,
+        #[serde(default)]
+        after: String,
     },
     /// What reviewers found of a field since its drift was found, beside what they found before:
     /// `confirmed` if they correct it more often, so that the drift is real, and not if they have
@@ -621,6 +638,7 @@ impl fmt::Display for Commanded<'_> {
                 until,
                 who,
                 note,
+                ..
             } => write!(
                 f,
                 "{who} knows that {document_type}.{field} drifts: no page until {until} ({note})"

@@ -67,14 +67,18 @@ pub enum RolloutEvent {
         stage: u8,
         findings: Box<Findings>,
     },
-    /// The operator gave a command to a rollout that was at this stage; what a promotion or an abort
-    /// changed is the next event.
+    /// The operator gave a command to a rollout that was at this stage: `before` and `after` are its
+    /// state, stage and share, in words. What speaks for a promotion or an abort is in the next event.
     RolloutCommanded {
         candidate: VersionId,
         stage: u8,
         command: RolloutCommand,
         who: String,
         why: String,
+        #[serde(default)]
+        before: String,
+        #[serde(default)]
+        after: String,
     },
     /// A stage did not meet its conditions in time: the operator must promote or abort the
     /// candidate, which keeps its share until then, or until the evidence becomes clear.
@@ -140,6 +144,11 @@ impl RolloutEvent {
     fn of_the_start(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = humantime::format_duration;
         match self {
+            Self::CandidateBarred { candidate } => write!(
+                f,
+                "{candidate} was taken out of service before and gets no documents until an operator \
+                 readmits it"
+            ),
             Self::PlanTooShort {
                 candidate,
                 stage,
@@ -175,11 +184,9 @@ impl fmt::Display for RolloutEvent {
                 f,
                 "{candidate} met the conditions of stage {stage} and waits for approval: {findings}"
             ),
-            Self::CandidateBarred { candidate } => write!(
-                f,
-                "{candidate} was taken out of service before and gets no documents until an operator \
-                 readmits it"
-            ),
+            Self::CandidateBarred { .. }
+            | Self::PlanTooShort { .. }
+            | Self::RolloutWaits { .. } => self.of_the_start(f),
             Self::CorrectionNotCounted {
                 document,
                 document_type,
@@ -197,7 +204,6 @@ impl fmt::Display for RolloutEvent {
                 f,
                 "{candidate} is worse than {stable}, which it replaced, and still serves: {findings}"
             ),
-            Self::PlanTooShort { .. } | Self::RolloutWaits { .. } => self.of_the_start(f),
             Self::RolledBack {
                 candidate,
                 stage,
@@ -212,10 +218,12 @@ impl fmt::Display for RolloutEvent {
                 command,
                 who,
                 why,
-            } => {
-                let done = command.participle();
-                write!(f, "{who} {done} {candidate} at stage {stage} ({why})")
-            }
+                ..
+            } => write!(
+                f,
+                "{who} {} {candidate} at stage {stage} ({why})",
+                command.participle()
+            ),
             Self::RolloutEscalated {
                 candidate,
                 stage,

@@ -253,10 +253,9 @@ impl ErrorRateBreaker {
     fn adopt(&self, rule: Rule, meant_for: Revision, order: Order) -> Result<(), Error> {
         let has_slow_rule = rule.slow.is_some();
         self.with_core(|core| {
-            core.command(Command::Reconfigure(order), meant_for)?;
+            core.reconfigure(rule, order, meant_for)?;
             self.counts_open_calls
                 .store(has_slow_rule, Ordering::Release);
-            core.adopt(rule);
             Ok(())
         })
     }

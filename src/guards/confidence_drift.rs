@@ -371,7 +371,7 @@ impl ConfidenceDriftMonitor {
         &self,
         asks: Asks,
         key: Key,
-        order: Order,
+        mut order: Order,
         meant_for: Revision,
     ) -> Result<(), Error> {
         let core = &mut *self.core.lock();
@@ -385,6 +385,7 @@ impl ConfidenceDriftMonitor {
         let state = watch.state(core.production.as_ref(), now, &self.settings);
         let shown = format!("{key} {state}");
         check_revision(&name, meant_for, watch.revision(), &shown)?;
+        let before = watch.in_words(core.production.as_ref(), now, &self.settings);
         let refused = |allowed| Err(Error::invalid(name.clone(), &shown, allowed));
         match asks {
             Asks::Acknowledge { .. } | Asks::Resolve if !watch.is_raised() => {
@@ -408,6 +409,8 @@ impl ConfidenceDriftMonitor {
             }
             Asks::UndoRebaseline => watch.undo_baseline(now),
         }
+        let after = watch.in_words(core.production.as_ref(), now, &self.settings);
+        order.changed(before, after);
         core.generation += u64::from(asks.changes_threshold());
         core.commands.push(Command {
             asks,

@@ -212,7 +212,7 @@ impl RouteLedger {
         who: impl AsRef<str>,
         why: impl AsRef<str>,
     ) -> Result<(), Error> {
-        let Order { who, why } = Order::new(who, why)?;
+        let Order { who, why, .. } = Order::new(who, why)?;
         let mut core = self.core.lock();
         let Some(open) = core.open.write_off(ticket) else {
             let allowed = "the ticket of an open call; see `RouteLedger::open`";

@@ -20,7 +20,7 @@ const MOST_SHARED: usize = 100_000;
 const AT_ONCE: usize = 5_000;
 
 /// Keeps facts until the store has them. As a sink, it makes facts of the events of commands: who
-/// gave which command, when and why.
+/// gave which command, when and why, and what was the case before and after it.
 #[derive(Debug)]
 pub(super) struct Journal {
     instance: Instance,

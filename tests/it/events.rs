@@ -77,6 +77,14 @@ fn by_ada(mut event: Value) -> Value {
     event
 }
 
+/// The same, of one that changes a guard.
+fn changed_by_ada(event: Value) -> Value {
+    let mut event = by_ada(event);
+    event["before"] = json!("what was the case");
+    event["after"] = json!("what is the case");
+    event
+}
+
 fn probes_failed(reason: &str, failure: Option<&str>, next_at: Option<u64>) -> Value {
     json!({
         "event": "probes_failed", "version": "v7", "reason": reason, "failure": failure,
@@ -109,12 +117,12 @@ fn breaker() -> Vec<Value> {
             "event": "abandoned_rate_exceeded", "version": "v7", "abandoned": 20, "calls": 100,
             "threshold": [5, 100],
         }),
-        by_ada(json!({ "event": "breaker_reconfigured" })),
-        by_ada(json!({ "event": "breaker_reset" })),
-        by_ada(json!({ "event": "breaker_switched", "mode": "disabled" })),
-        by_ada(json!({ "event": "breaker_switched", "mode": "enforce" })),
-        by_ada(json!({ "event": "breaker_switched", "mode": "forced_fallback" })),
-        by_ada(json!({ "event": "breaker_switched", "mode": "observe_only" })),
+        changed_by_ada(json!({ "event": "breaker_reconfigured" })),
+        changed_by_ada(json!({ "event": "breaker_reset" })),
+        changed_by_ada(json!({ "event": "breaker_switched", "mode": "disabled" })),
+        changed_by_ada(json!({ "event": "breaker_switched", "mode": "enforce" })),
+        changed_by_ada(json!({ "event": "breaker_switched", "mode": "forced_fallback" })),
+        changed_by_ada(json!({ "event": "breaker_switched", "mode": "observe_only" })),
         with(
             trip(exceeded, "error_rate", 6, json!({ "server_error": 6 })),
             "fallback",
@@ -165,7 +173,7 @@ fn breaker() -> Vec<Value> {
         probes_failed("lease_expired", None, Some(later(3))),
         json!({ "event": "probes_started", "version": "v7", "probes": 1 }),
         json!({ "event": "probes_started", "version": "v7", "probes": 3 }),
-        by_ada(json!({ "event": "rearmed", "version": "v7" })),
+        changed_by_ada(json!({ "event": "rearmed", "version": "v7" })),
         json!({ "event": "recovered", "version": "v7", "proven_by": null }),
         json!({ "event": "recovered", "version": "v6", "proven_by": "v7" }),
         json!({
@@ -248,11 +256,11 @@ fn drift() -> Vec<Value> {
             "baseline": 950_000, "mean": 900_000, "documents": 112, "threshold": 850_000,
             "who": "ada", "note": "the new scanner; support is at it",
         }),
-        by_ada(json!({
+        changed_by_ada(json!({
             "event": "baseline_restarted", "document_type": "invoice", "field": "total",
             "threshold": 800_000, "generation": 4,
         })),
-        by_ada(json!({
+        changed_by_ada(json!({
             "event": "baseline_restored", "document_type": "invoice", "field": "total",
             "threshold": 800_000, "generation": 5,
         })),
@@ -267,6 +275,7 @@ fn drift() -> Vec<Value> {
         json!({
             "event": "drift_acknowledged", "document_type": "invoice", "field": "total",
             "until": later(1_440), "who": "ada", "note": "the new scanner; support is at it",
+            "before": "raised, threshold 0.850", "after": "acknowledged, threshold 0.850",
         }),
         json!({
             "event": "drift_detected", "document_type": "invoice", "field": "total",
@@ -286,7 +295,7 @@ fn drift() -> Vec<Value> {
             "baseline": 950_000, "mean": 940_000, "documents": 112, "threshold": 800_000,
             "generation": 3,
         }),
-        by_ada(json!({
+        changed_by_ada(json!({
             "event": "drift_resolved", "document_type": "invoice", "field": "total",
             "threshold": 800_000, "generation": 3,
         })),
@@ -569,7 +578,7 @@ fn rollout() -> Vec<Value> {
         holds
     };
     let commanded = |command: &str| {
-        by_ada(json!({
+        changed_by_ada(json!({
             "event": "rollout_commanded", "candidate": "v8", "stage": 1, "command": command,
         }))
     };

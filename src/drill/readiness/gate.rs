@@ -28,7 +28,7 @@ impl Pipeline {
         }
         let next = &readiness.line_up;
         self.deploy_if(next.clone(), |live| check_live(live, next))?;
-        if let Some(Order { who, why }) = readiness.order.clone() {
+        if let Some(Order { who, why, .. }) = readiness.order.clone() {
             self.record(PipelineEvent::RolloutForced {
                 candidate: candidate.clone(),
                 who,

@@ -32,6 +32,17 @@ impl Command {
         }
     }
 
+    /// Who gave it; nobody where a step of the guard follows from a command.
+    pub(super) fn order_mut(&mut self) -> Option<&mut Order> {
+        match self {
+            Self::DropTypes(_) => None,
+            Self::Rearm(_, order)
+            | Self::Reconfigure(order)
+            | Self::Reset(order)
+            | Self::Switch(_, order) => Some(order),
+        }
+    }
+
     /// Ends the incidents that it puts right, and reports it.
     pub(super) fn tell(self, rule: &Rule, cx: &Cx<'_>) {
         let (severity, event) = match self {
@@ -41,24 +52,79 @@ impl Command {
                 }
                 return;
             }
-            Self::Rearm(version, Order { who, why }) => {
+            Self::Rearm(version, order) => {
                 cx.put_all_right(Some(&version));
-                let event = BreakerEvent::Rearmed { version, who, why };
-                (Severity::Info, event)
+                (Severity::Info, rearmed(version, order))
             }
-            Self::Reconfigure(Order { who, why }) => (
-                Severity::Info,
-                BreakerEvent::BreakerReconfigured { who, why },
-            ),
-            Self::Reset(Order { who, why }) => {
+            Self::Reconfigure(order) => (Severity::Info, reconfigured(order)),
+            Self::Reset(order) => {
                 cx.put_all_right(None);
-                (Severity::Info, BreakerEvent::BreakerReset { who, why })
+                (Severity::Info, reset(order))
             }
-            Self::Switch(mode, Order { who, why }) => {
-                let event = BreakerEvent::BreakerSwitched { mode, who, why };
-                (Severity::Warning, event)
-            }
+            Self::Switch(mode, order) => (Severity::Warning, switched(mode, order)),
         };
         cx.emit(severity, EventKind::Breaker(event));
+    }
+}
+
+fn rearmed(version: VersionId, order: Order) -> BreakerEvent {
+    let Order {
+        who,
+        why,
+        before,
+        after,
+    } = order;
+    BreakerEvent::Rearmed {
+        version,
+        who,
+        why,
+        before,
+        after,
+    }
+}
+
+fn reconfigured(order: Order) -> BreakerEvent {
+    let Order {
+        who,
+        why,
+        before,
+        after,
+    } = order;
+    BreakerEvent::BreakerReconfigured {
+        who,
+        why,
+        before,
+        after,
+    }
+}
+
+fn reset(order: Order) -> BreakerEvent {
+    let Order {
+        who,
+        why,
+        before,
+        after,
+    } = order;
+    BreakerEvent::BreakerReset {
+        who,
+        why,
+        before,
+        after,
+    }
+}
+
+fn switched(mode: BreakerMode, order: Order) -> BreakerEvent {
+    let Order {
+        who,
+        why,
+        before,
+        after,
+    } = order;
+    BreakerEvent::BreakerSwitched {
+        mode,
+        who,
+        why,
+        before,
+        after,
     }
 }

@@ -12,7 +12,7 @@ use crate::event::{BreakerEvent, BreakerMode, EventKind, PipelineEvent, Severity
 use crate::format::Format;
 use crate::guard::{Cx, Route, Symptom, Verdict};
 use crate::name::{DocumentType, VersionId};
-use crate::order::check_revision;
+use crate::order::{Order, check_revision};
 use crate::revision::Revision;
 use crate::stats::{BoundedMap, DEFAULT_KEYS, Place};
 use crate::time::Timestamp;
@@ -145,15 +145,14 @@ impl Core {
 
     /// Does what the operator orders, unless it was meant for another revision. Which calls are late
     /// by it shows at the next step, before any call is recorded.
-    pub(super) fn command(&mut self, command: Command, meant_for: Revision) -> Result<(), Error> {
+    pub(super) fn command(
+        &mut self,
+        mut command: Command,
+        meant_for: Revision,
+    ) -> Result<(), Error> {
         let name = command.name();
-        let revision = self.shared.revision;
-        check_revision(
-            format_args!("{NAME} {name}"),
-            meant_for,
-            revision,
-            self.status(),
-        )?;
+        let (revision, before) = (self.shared.revision, self.status());
+        check_revision(format_args!("{NAME} {name}"), meant_for, revision, &before)?;
         let rule = &self.rule;
         match &command {
             Command::Rearm(version, _) => {
@@ -176,8 +175,27 @@ impl Core {
             Command::Switch(mode, _) => self.shared.mode = *mode,
             Command::DropTypes(_) | Command::Reconfigure(_) => {}
         }
+        let after = self.status();
+        // Other settings change no state, and say themselves what they change.
+        let order = command.order_mut().filter(|order| order.before.is_empty());
+        if let Some(order) = order {
+            order.changed(before, after);
+        }
         self.shared.revision.advance(self.shared.latest);
         self.await_step(command);
+        Ok(())
+    }
+
+    /// Goes on with other settings.
+    pub(super) fn reconfigure(
+        &mut self,
+        rule: Rule,
+        mut order: Order,
+        meant_for: Revision,
+    ) -> Result<(), Error> {
+        order.changed(format_args!("{:?}", self.rule), format_args!("{rule:?}"));
+        self.command(Command::Reconfigure(order), meant_for)?;
+        self.adopt(rule);
         Ok(())
     }
 
@@ -204,7 +222,7 @@ impl Core {
             || !self.pending.is_empty();
     }
 
-    pub(super) fn adopt(&mut self, rule: Rule) {
+    fn adopt(&mut self, rule: Rule) {
         if !rule.by_type {
             let types = self.types.iter();
             let dropped = types.flat_map(|(name, own)| versions_of(name, own.versions()));

@@ -52,7 +52,13 @@ impl Command {
             document_type,
             field,
         } = named;
-        let (generation, Order { who, why }) = (self.generation, self.order);
+        let generation = self.generation;
+        let Order {
+            who,
+            why,
+            before,
+            after,
+        } = self.order;
         match self.asks {
             Asks::Acknowledge { until } => DriftEvent::DriftAcknowledged {
                 document_type,
@@ -60,6 +66,8 @@ impl Command {
                 until,
                 who,
                 note: why,
+                before,
+                after,
             },
             Asks::Rebaseline => DriftEvent::BaselineRestarted {
                 document_type,
@@ -68,6 +76,8 @@ impl Command {
                 generation,
                 who,
                 why,
+                before,
+                after,
             },
             Asks::Resolve => DriftEvent::DriftResolved {
                 document_type,
@@ -76,6 +86,8 @@ impl Command {
                 generation,
                 who,
                 why,
+                before,
+                after,
             },
             Asks::UndoRebaseline => DriftEvent::BaselineRestored {
                 document_type,
@@ -84,6 +96,8 @@ impl Command {
                 generation,
                 who,
                 why,
+                before,
+                after,
             },
         }
     }

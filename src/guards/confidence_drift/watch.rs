@@ -364,6 +364,18 @@ impl Watch {
         }
     }
 
+    /// What a command may change, in words.
+    pub(super) fn in_words(
+        &mut self,
+        production: Option<&VersionId>,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> String {
+        let state = self.state(production, now, settings);
+        let threshold = self.raised_threshold().unwrap_or(settings.threshold);
+        format!("{state}, threshold {threshold}")
+    }
+
     pub(super) fn status(
         &mut self,
         production: Option<&VersionId>,

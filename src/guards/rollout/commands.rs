@@ -118,7 +118,7 @@ impl Rollout {
         &self,
         command: RolloutCommand,
         meant_for: Revision,
-        order: Order,
+        mut order: Order,
         act: impl FnOnce(&mut Trial, Timestamp, Findings) -> Effect,
     ) -> Result<(), Error> {
         let mut core = self.core.lock();
@@ -141,13 +141,15 @@ impl Rollout {
                 "a rollout, which starts with the first call or tick after a candidate is deployed",
             );
         };
-        let (shown, commanded) = (trial.shown(), trial.commanded(command, order));
+        let (shown, stage, before) = (trial.shown(), trial.number(), self.described(trial));
         let (_, mut findings) = trial.decide(&view);
         findings.by_operator = true;
         findings.next_evaluation = None;
         match act(trial, latest, findings) {
             Err(allowed) => return refused(&shown, allowed),
             Ok(change) => {
+                order.changed(before, self.described(trial));
+                let commanded = trial.commanded(command, stage, order);
                 let severity = match command {
                     RolloutCommand::Abort => Severity::Warning,
                     _ => Severity::Info,
@@ -168,14 +170,39 @@ impl Rollout {
     }
 }
 
+impl Rollout {
+    /// What a command may change, in words.
+    fn described(&self, trial: &Trial) -> String {
+        let (state, stage, share) = (trial.state, trial.number(), self.share(trial));
+        let mut text = format!("{state} at stage {stage} with {share}");
+        let more = [
+            (trial.paused_at.is_some(), ", paused"),
+            (trial.held, ", held"),
+            (trial.approved, ", approved"),
+        ];
+        for (_, word) in more.iter().filter(|(is_so, _)| *is_so) {
+            text.push_str(word);
+        }
+        text
+    }
+}
+
 impl Trial {
-    fn commanded(&self, command: RolloutCommand, order: Order) -> EventKind {
+    fn commanded(&self, command: RolloutCommand, stage: u8, order: Order) -> EventKind {
+        let Order {
+            who,
+            why,
+            before,
+            after,
+        } = order;
         EventKind::Rollout(RolloutEvent::RolloutCommanded {
             candidate: self.candidate.clone(),
-            stage: self.number(),
+            stage,
             command,
-            who: order.who,
-            why: order.why,
+            who,
+            why,
+            before,
+            after,
         })
     }
 

@@ -35,7 +35,7 @@ impl Acknowledgement {
     }
 
     pub(super) fn of_order(order: Order, diverged: u64, compared: u64) -> Self {
-        let Order { who, why } = order;
+        let Order { who, why, .. } = order;
         Self {
             who,
             why,

@@ -100,7 +100,9 @@ SELECT
     json ->> '$.event' AS command,
     json ->> '$.who' AS who,
     coalesce(json ->> '$.why', json ->> '$.note') AS why,
-    CASE json_type(json) WHEN 'object' THEN json_remove(json, '$.event', '$.who', '$.why', '$.note') ELSE json END AS details,
+    json ->> '$.before' AS before,
+    json ->> '$.after' AS after,
+    CASE json_type(json) WHEN 'object' THEN json_remove(json, '$.event', '$.who', '$.why', '$.note', '$.before', '$.after') ELSE json END AS details,
     id
 FROM fact
 WHERE kind = 'command'

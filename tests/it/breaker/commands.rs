@@ -7,7 +7,7 @@ use fusebox::clock::Clock;
 use fusebox::{ErrorKind, ErrorRateBreaker, Event, FailureKind};
 
 use super::bench;
-use crate::operator::{rearm, reset, switch};
+use crate::operator::{rearm, reconfigure, reset, switch};
 use crate::support::{Bench, minutes, seconds, stored, v7};
 
 fn names(bench: &Bench) -> Vec<&'static str> {
@@ -66,6 +66,44 @@ fn a_reset_stays_so_over_a_restart() {
     assert_eq!(next.serving(), "v7");
     assert_eq!(names(&next), ["incident_resolved", "breaker_reset"]);
     assert_eq!(next.pipeline.incidents(), []);
+}
+
+/// What was the case before and after each command, in words.
+fn changes(bench: &Bench) -> Vec<(String, String)> {
+    let events = bench.events().into_iter();
+    let changed = events.filter(|event| event.kind.is_command()).map(|event| {
+        let json = serde_json::to_value(&event).unwrap();
+        let text = |name: &str| json[name].as_str().unwrap().to_owned();
+        (text("before"), text("after"))
+    });
+    changed.collect()
+}
+
+#[test]
+fn a_command_says_what_it_has_changed_also_after_a_restart() {
+    let (bench, breaker) = bench(ErrorRateBreaker::builder());
+    bench.fail(5);
+    rearm(&breaker, v7());
+    switch(&breaker, BreakerMode::ObserveOnly);
+    reset(&breaker);
+    let well = "enforce, every version in service".to_owned();
+    let observed = "observe only, every version in service".to_owned();
+    let expected = [
+        ("enforce, v7 latched".to_owned(), well.clone()),
+        (well.clone(), observed.clone()),
+        (observed, well),
+    ];
+    let (next, breaker) = restarted(&bench);
+    next.pipeline.tick();
+    assert_eq!(changes(&next), expected);
+    let (third, _) = restarted(&next);
+    reconfigure(&breaker, ErrorRateBreaker::builder().min_calls(7)).unwrap();
+    next.tick_after(seconds(1));
+    let (before, after) = changes(&next).pop().unwrap();
+    assert!(before.contains("min_calls: 100"), "{before}");
+    assert_eq!(before.replace("min_calls: 100", "min_calls: 7"), after);
+    third.pipeline.tick();
+    assert_eq!(changes(&third), [], "told once");
 }
 
 /// Calls that were open when the command was given are late, and those after it are not.

@@ -33,6 +33,8 @@ fn resolving_takes_effect_at_once_and_forgets_what_raised_it() {
             generation: 2,
             who: "ada".to_owned(),
             why: "looked at it".to_owned(),
+            before: "raised, threshold 0.850".to_owned(),
+            after: "insufficient data, threshold 0.800".to_owned(),
         })
     );
     bench.totals(0.10, 29);

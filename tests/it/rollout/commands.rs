@@ -54,6 +54,41 @@ const STATES: [Reached; 7] = [
 ];
 
 #[test]
+fn a_command_says_what_it_has_changed() {
+    let (bench, canary) = running();
+    for (_, act) in [
+        ("pause", pause as Command),
+        ("resume", resume),
+        ("hold", hold),
+        ("promote", promote),
+        ("abort", abort),
+    ] {
+        act(&canary).unwrap();
+    }
+    bench.pipeline.tick();
+    let events = bench.events().into_iter();
+    let changed = events.filter_map(|event| match event.kind {
+        EventKind::Rollout(RolloutEvent::RolloutCommanded { before, after, .. }) => {
+            Some((before, after))
+        }
+        _ => None,
+    });
+    let states = [
+        "running at stage 1 with 5 %",
+        "running at stage 1 with 5 %, paused",
+        "running at stage 1 with 5 %",
+        "running at stage 1 with 5 %, held",
+        "running at stage 2 with 25 %",
+        "aborted at stage 2 with 0 %",
+    ];
+    let expected = states.iter().zip(&states[1..]);
+    let expected: Vec<_> = expected
+        .map(|(before, after)| ((*before).to_owned(), (*after).to_owned()))
+        .collect();
+    assert_eq!(changed.collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn every_command_is_legal_in_a_state_or_a_clear_error() {
     let legal = [
         ("running", "promote abort pause hold"),

@@ -171,7 +171,7 @@ fn what_an_earlier_process_left_is_not_shown() {
 }
 
 #[test]
-fn commands_are_shown_with_who_and_why() {
+fn commands_are_shown_with_who_why_and_what_they_changed() {
     let folder = Folder::new("v-commands");
     let (bench, breaker) = with_breaker();
     let kept = Kept::new("invoices", bench, &folder, Vec::new());
@@ -193,23 +193,37 @@ fn commands_are_shown_with_who_and_why() {
         vec![Fact::new("command", "odd", EVENING, json!(7))],
     )
     .unwrap();
-    let select = "SELECT at, pipeline, command, who, why FROM v_last_commands";
-    let row = |at: &str, command: &str, who: &str, why: &str| {
-        [at, "invoices", command, who, why].map(str::to_owned)
+    let select = "SELECT at, pipeline, command, who, why, before, after FROM v_last_commands";
+    let row = |at: &str, command: &str, said: [&str; 2], changed: [&str; 2]| {
+        let [who, why] = said;
+        let [before, after] = changed;
+        [at, "invoices", command, who, why, before, after].map(str::to_owned)
     };
+    let enforce = "enforce, every version in service";
+    let observe = "observe only, every version in service";
     assert_eq!(
         shown(&folder, select),
         [
-            row("2026-03-13T21:00:00Z", "-", "-", "-"),
+            row("2026-03-13T21:00:00Z", "-", ["-", "-"], ["-", "-"]),
             row(
                 "2026-03-13T21:02:00Z",
                 "breaker_switched",
-                "ada",
-                "it is over"
+                ["ada", "it is over"],
+                [observe, enforce]
             ),
-            row("2026-03-13T21:01:00Z", "breaker_switched", "ada", "a test"),
+            row(
+                "2026-03-13T21:01:00Z",
+                "breaker_switched",
+                ["ada", "a test"],
+                [enforce, observe]
+            ),
         ]
     );
+    let details = shown(
+        &folder,
+        "SELECT details FROM v_last_commands LIMIT 1 OFFSET 1",
+    );
+    assert!(!details[0][0].contains("before"), "{details:?}");
 }
 
 #[test]
