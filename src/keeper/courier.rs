@@ -24,7 +24,7 @@ const AT_A_TIME: usize = 16;
 const STUCK_AFTER: Duration = minutes(2);
 /// A page is sent when the store has it, so that the next process knows what to end. A store that
 /// takes longer than this does not hold it up.
-const STORED_WITHIN: Duration = Duration::from_secs(1);
+pub(super) const STORED_WITHIN: Duration = Duration::from_secs(1);
 /// How often the heartbeat goes out.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(30);
 /// For how long a row is kept in memory after its incident has ended and was told.

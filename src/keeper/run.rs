@@ -8,6 +8,7 @@ use futures_util::future::{join, join3, select};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Keeper;
+use super::courier::STORED_WITHIN;
 
 /// At most four writes a second, however much changes.
 const BEAT: Duration = Duration::from_millis(250);
@@ -55,10 +56,15 @@ impl Keeper {
         select(pin!(waited), pin!(self.work())).await;
         let last = async {
             self.tick();
-            for _ in 0..2 {
-                // The second writes what became of the pages.
-                let _ = join(self.keep(true), self.deliver()).await;
+            let mut stored = pin!(self.keep(true));
+            match timeout(STORED_WITHIN, &mut stored).await {
+                Ok(_) => self.deliver().await,
+                Err(_) => {
+                    let _ = join(stored, self.deliver()).await;
+                }
             }
+            // What became of the pages.
+            let _ = self.keep(true).await;
         };
         let _ = timeout(LAST_TURNS, last).await;
         self.pipeline().open_calls()

@@ -13,6 +13,8 @@ use super::*;
 pub(super) struct OddStore {
     pub(super) memory: MemoryStore,
     pub(super) hangs: AtomicBool,
+    /// How long each write takes, by tokio's clock.
+    pub(super) takes: Duration,
     /// Nothing that was written is read again.
     pub(super) forgets: bool,
     /// All that was ever written is read at each turn.
@@ -24,6 +26,9 @@ impl OddStore {
     async fn unless_it_hangs(&self) {
         if self.hangs.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
+        }
+        if !self.takes.is_zero() {
+            let _ = tokio::time::timeout(self.takes, std::future::pending::<()>()).await;
         }
     }
 }

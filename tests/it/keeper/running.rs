@@ -161,6 +161,12 @@ fn a_store_that_never_answers_holds_up_no_page_no_tick_and_no_shutdown() {
         );
         let wrong = pipeline.incidents().pop().unwrap().evidence.to_string();
         assert!(wrong.ends_with("it does not answer"), "{wrong}");
+        // It is asked again each half minute, and has not answered since the first time.
+        for _ in 0..60 {
+            after(Duration::from_secs(1)).await;
+            let down = pipeline.incidents().pop().unwrap();
+            assert_eq!(down.well_since, None);
+        }
         store.hangs.store(false, Ordering::Relaxed);
         after(Duration::from_secs(31)).await;
         let stored = store.memory.load(&World::name()).await.unwrap();
@@ -176,4 +182,36 @@ fn a_store_that_never_answers_holds_up_no_page_no_tick_and_no_shutdown() {
             began.elapsed()
         );
     });
+}
+
+/// The first write takes the state and the page, the second what became of the page. It goes out
+/// whatever the store does.
+#[test]
+fn the_last_writes_of_a_shutdown_have_five_seconds() {
+    for (takes, lasts, has_written, is_accepted) in [
+        (2_400, 4_800, true, true),
+        (2_600, 5_000, true, false),
+        (4_900, 5_000, true, false),
+        (5_100, 5_000, false, false),
+    ] {
+        let world = World::new();
+        let store = Arc::new(OddStore {
+            takes: Duration::from_millis(takes),
+            ..OddStore::default()
+        });
+        paused().block_on(async {
+            let keeper = world.on_tokio(Arc::clone(&store)).await;
+            fail(keeper.pipeline());
+            let began = Instant::now();
+            assert_eq!(keeper.close().await, 0);
+            let lasted = began.elapsed().as_millis();
+            assert!(lasted.abs_diff(lasts) < 50, "{takes}: {lasted}");
+            let page = "trigger error-rate/failing/v7/1";
+            assert_eq!(world.service.taken("pager"), [page], "{takes}");
+            let rows = store.memory.rows(&World::name());
+            assert_eq!(!rows.is_empty(), has_written, "{takes}");
+            let accepted = rows.iter().any(|row| row.accepted_at.is_some());
+            assert_eq!(accepted, is_accepted, "{takes}");
+        });
+    }
 }
