@@ -3,8 +3,11 @@
 use std::sync::mpsc;
 use std::thread;
 
+use fusebox::breaker::BreakerMode;
+use fusebox::event::PipelineEvent;
 use fusebox::guard::{Cx, Share};
-use fusebox::{Error, Feedback, Field, Guard, Role, StoreFault, TicketBook};
+use fusebox::sink::MemorySink;
+use fusebox::{Error, EventKind, Feedback, Field, Guard, Role, StoreFault, TicketBook};
 
 use super::*;
 use crate::support::{Bench, minutes};
@@ -78,13 +81,15 @@ fn the_latest_answer_counts_whichever_process_gave_it() {
     wait(keeper.turn()).unwrap();
     drop(keeper);
     let keeper = process(&world);
-    let third = answer(&keeper, "inv-1");
-    wait(keeper.turn()).unwrap();
-    assert_eq!(
-        wait(keeper.ticket_of("inv-1")).unwrap(),
-        Some(third.clone())
-    );
-    assert_ne!(first.id(), third.id());
+    answer(&keeper, "inv-1");
+    let fourth = answer(&keeper, "inv-1");
+    // Both wait for the store, and then it has both.
+    for _ in 0..2 {
+        let found = wait(keeper.ticket_of("inv-1")).unwrap();
+        assert_eq!(found, Some(fourth.clone()));
+        wait(keeper.turn()).unwrap();
+    }
+    assert_ne!(first.id(), fourth.id());
 }
 
 #[test]
@@ -156,6 +161,64 @@ fn tickets_above_the_most_that_wait_are_told() {
              for a keeper"
         )]
     );
+}
+
+/// The keeper takes 5,000 tickets with each turn, and keeps 100,000 of them and 10,000 commands.
+#[test]
+fn what_waits_too_long_for_a_store_that_is_down_is_dropped_and_told() {
+    let world = World::new();
+    let breaker = Arc::new(ErrorRateBreaker::default());
+    let sink = MemorySink::new();
+    let pipeline = Pipeline::builder(line_up())
+        .guard(TicketBook::new())
+        .guard(Arc::clone(&breaker))
+        .clock(world.clock.clone())
+        .sink(sink.clone())
+        .build()
+        .unwrap();
+    let builder = Keeper::builder("invoices", &pipeline).unwrap();
+    let keeper = wait(builder.store(Arc::clone(&world.store)).start()).unwrap();
+    world.store.fail(StoreFault::Full, "no room on the disk");
+    for n in 0..100_002 {
+        answer(&keeper, &format!("inv-{n}"));
+        if n % 5_000 == 4_999 {
+            wait(keeper.turn()).unwrap_err();
+        }
+    }
+    for n in 0..10_003 {
+        let seen = breaker.status().revision;
+        let switched = breaker.switch(BreakerMode::ObserveOnly, seen, "ada", "a test");
+        switched.unwrap();
+        if n % 500 == 0 {
+            pipeline.tick();
+        }
+    }
+    let dropped = || {
+        let events = sink.take().into_iter();
+        let dropped = events.filter_map(|event| match event.kind {
+            EventKind::Pipeline(PipelineEvent::FactsDropped { facts, reason, .. }) => {
+                assert_eq!(reason, "too many waited for the store");
+                Some(facts)
+            }
+            _ => None,
+        });
+        dropped.sum::<u64>()
+    };
+    for _ in 0..3 {
+        wait(keeper.turn()).unwrap_err();
+    }
+    assert_eq!(dropped(), 2 + 3);
+    world.store.repair();
+    for _ in 0..25 {
+        world.clock.advance(Duration::from_millis(250));
+        wait(keeper.turn()).unwrap();
+    }
+    assert_eq!(dropped(), 0, "told once");
+    assert_eq!(world.facts("ticket").len(), 100_000);
+    assert_eq!(world.facts("command").len(), 10_000);
+    assert_eq!(world.facts("command")[0].value["event"], "breaker_switched");
+    assert_eq!(wait(keeper.ticket_of("inv-1")).unwrap(), None);
+    assert!(wait(keeper.ticket_of("inv-2")).unwrap().is_some());
 }
 
 #[test]
