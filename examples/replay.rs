@@ -5,8 +5,6 @@
 //! minutes. Without a file it replays a day that it makes itself, always the same. `--json` prints
 //! the reports as JSON.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -48,11 +46,7 @@ fn main() -> ExitCode {
 
 fn replay(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let recording = match &args.file {
-        Some(file) => {
-            let opened =
-                File::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
-            Recording::from_json_lines(BufReader::new(opened))?
-        }
+        Some(file) => Recording::from_path(file)?,
         None => Recording::from_json_lines(day().as_bytes())?,
     };
     let as_it_is = run(&recording, "as it is", None)?;

@@ -88,7 +88,6 @@ enum Repr {
         value: String,
         allowed: Cow<'static, str>,
     },
-    #[cfg(feature = "toml")]
     #[error("{place}: {reason}")]
     File { place: String, reason: String },
     #[error("{command}: meant for revision {meant_for}, but it is {revision} now: {now}")]
@@ -182,7 +181,6 @@ impl Error {
 
     /// An error for a file that cannot be read or is not allowed: where, such as `a.toml, line 3`,
     /// and the reason.
-    #[cfg(feature = "toml")]
     pub(crate) fn file(place: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self(Box::new(Repr::File {
             place: place.to_string(),
@@ -229,7 +227,6 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match *self.0 {
             Repr::Count { .. } => ErrorKind::Count,
-            #[cfg(feature = "toml")]
             Repr::File { .. } => ErrorKind::File,
             Repr::Invalid { .. } => ErrorKind::Invalid,
             Repr::NotReady { .. } => ErrorKind::NotReady,

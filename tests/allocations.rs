@@ -1,11 +1,15 @@
 //! A healthy call allocates nothing: what it needs, its ticket owns already.
 
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fusebox::Feedback;
 use fusebox::call::{Comparison, Difference, Outcome, Signal};
 use fusebox::clock::MockClock;
+use fusebox::drill::{Recording, Replay};
 use fusebox::event::Outbox;
 use fusebox::guard::{Acceptance, Cx};
 use fusebox::{
@@ -315,5 +319,42 @@ fn five_hundred_divergences_of_ten_kilobytes_take_16_megabytes_at_most()
     assert_eq!(shadow.report().divergences.len(), 500);
     let megabytes = counted.bytes_current >> 20;
     assert!((9..=16).contains(&megabytes), "{megabytes} MB");
+    Ok(())
+}
+
+/// Ten times the rows: what is held is the rows of a few seconds and the open calls.
+#[test]
+fn a_replay_of_a_file_holds_no_more_for_more_rows() -> Result<(), Box<dyn std::error::Error>> {
+    let most = |calls: u64| -> Result<u64, Box<dyn std::error::Error>> {
+        let mut lines = String::new();
+        for n in 0..calls {
+            // As written at the end of a call: out of order by seconds.
+            let at = 1_767_600_000_000 + n * 100 - (n % 7) * 500;
+            let end = r#""latency_ms":3000,"confidences":{"total":0.95}"#;
+            writeln!(
+                lines,
+                r#"{{"at":{at},"document":"inv-{n}","document_type":"invoice","version":"v7",{end}}}"#
+            )?;
+        }
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("held.jsonl");
+        fs::write(&path, lines)?;
+        let production = || {
+            let line_up = LineUp::new(Version::new("v7", "gpt-4o")?);
+            Ok(Pipeline::builder(line_up).guard(None::<RouteLedger>))
+        };
+        let mut served = Ok(0);
+        let measured = allocation_counter::measure(|| {
+            let run = |recording| Replay::new(production).run(&recording);
+            served = Recording::from_path(&path)
+                .and_then(run)
+                .map(|report| report.counts().accepted);
+        });
+        assert_eq!(served?, calls);
+        Ok(measured.bytes_max)
+    };
+    // The first run pays for what is made once.
+    most(100)?;
+    let (few, many) = (most(3_000)?, most(30_000)?);
+    assert!(many < few + few / 10, "{few} and {many} bytes");
     Ok(())
 }

@@ -47,7 +47,7 @@ pub(super) struct Recorded<'a> {
 impl RecordedTraffic {
     pub(super) fn of(recording: &Recording) -> Result<Self, Error> {
         recording.check()?;
-        let timetable = Arc::clone(recording.timetable());
+        let timetable = recording.timetable()?;
         let corrections: Arc<[_]> = timetable
             .by_call()
             .into_iter()

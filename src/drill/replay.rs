@@ -1,12 +1,19 @@
 //! Recorded history through a configuration, on virtual time: what would have fired?
 
+mod answers;
 #[cfg(feature = "csv")]
 mod columns;
 mod engine;
+mod extent;
+mod file;
+mod in_order;
 mod json_line;
+mod open_calls;
 mod record;
 mod recording;
 mod report;
+mod row_reader;
+mod rows;
 mod seen;
 mod side_by_side;
 mod timetable;
@@ -17,8 +24,9 @@ use crate::pipeline::Builder;
 #[cfg(feature = "csv")]
 pub use columns::{CsvColumns, CsvTime};
 pub(super) use record::{RecordedCall, RecordedEnd};
-pub use recording::{Recording, RecordingCounts, RejectedRow};
+pub use recording::Recording;
 pub use report::{Diversions, OtherVersion, ReplayReport, Reviews};
+pub use row_reader::{RecordingCounts, RejectedRow};
 pub use seen::{CorrectionCounts, ReplayCounts};
 pub use side_by_side::SideBySide;
 pub(super) use timetable::Timetable;
@@ -105,13 +113,13 @@ where
     /// Runs the recording.
     ///
     /// An error when it has no call, when it spans more than ten years, as it does when one time has a
-    /// digit too many, or when the pipeline cannot be built.
+    /// digit too many, when the pipeline cannot be built, or when the recording's file cannot be read or
+    /// has changed.
     pub fn run(&self, recording: &Recording) -> Result<ReplayReport, Error> {
         self.run_telling(recording, |_, _| {})
     }
 
-    /// The same; `progress` is told after every few thousand steps how many are done, and of how
-    /// many. A step is the beginning or the end of a call, or a correction.
+    /// The same; `progress` is told after every few thousand rows how many are done, and of how many.
     pub fn run_telling(
         &self,
         recording: &Recording,
@@ -119,7 +127,7 @@ where
     ) -> Result<ReplayReport, Error> {
         recording.check()?;
         let builder = (self.production)()?;
-        let seen = engine::run(builder, recording.timetable(), progress)?;
+        let seen = engine::run(builder, recording, progress)?;
         Ok(ReplayReport::new(self.name.clone(), recording, seen))
     }
 }

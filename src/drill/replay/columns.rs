@@ -1,5 +1,7 @@
 //! Which column of a CSV file has what.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::io::Read;
 
 use csv::{Reader, ReaderBuilder, StringRecord, Trim};
@@ -9,6 +11,7 @@ use serde::de::value::{Error as ValueError, StrDeserializer};
 
 use super::json_line::{from_millis, from_rfc3339};
 use super::record::RecordedRow;
+use super::rows::{Rows, WrittenRow, unreadable};
 use crate::error::Error;
 use crate::failure::FailureKind;
 use crate::name::Field;
@@ -191,24 +194,20 @@ impl<R: Read> CsvRows<R> {
             places,
         })
     }
+}
 
-    /// The next row and its line; the outer error is one of reading.
-    #[expect(
-        clippy::type_complexity,
-        reason = "a row or what is wrong with it, and its line"
-    )]
-    pub(super) fn next(
-        &mut self,
-    ) -> Result<Option<(u64, Result<RecordedRow, String>)>, csv::Error> {
+impl<R: Read> Rows for CsvRows<R> {
+    fn next_row(&mut self) -> Result<Option<WrittenRow<'_>>, Error> {
         let line = self.reader.position().line();
         match self.reader.read_record(&mut self.record) {
             Ok(false) => Ok(None),
             Ok(true) => {
                 let line = self.record.position().map_or(line, csv::Position::line);
                 let row = self.places.row(&self.record);
-                Ok(Some((line, row.map_err(|error| error.to_string()))))
+                let row = row.map_err(|error| error.to_string());
+                Ok(Some(WrittenRow { line, row }))
             }
-            Err(error) if error.is_io_error() => Err(error),
+            Err(error) if error.is_io_error() => Err(unreadable(error)),
             Err(error) => {
                 let line = error.position().map_or(line, csv::Position::line);
                 let why = match error.kind() {
@@ -219,9 +218,16 @@ impl<R: Read> CsvRows<R> {
                     }
                     _ => error.to_string(),
                 };
-                Ok(Some((line, Err(why))))
+                let row = Err(why);
+                Ok(Some(WrittenRow { line, row }))
             }
         }
+    }
+}
+
+impl<R> fmt::Debug for CsvRows<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CsvRows").finish_non_exhaustive()
     }
 }
 
@@ -267,24 +273,24 @@ impl Places {
         })
     }
 
-    fn row(&self, record: &StringRecord) -> Result<RecordedRow, Error> {
+    fn row<'r>(&'r self, record: &'r StringRecord) -> Result<RecordedRow<'r>, Error> {
         let cell = |place: Option<usize>| {
             let cell = place.and_then(|place| record.get(place));
             cell.filter(|text| !text.is_empty())
         };
-        let text = |place| cell(place).map(str::to_owned);
+        let text = |place| cell(place).map(Cow::Borrowed);
         let whole = |what, place| cell(place).map(|text| whole(what, text)).transpose();
         let mut confidences = Vec::new();
         for (field, place) in &self.confidences {
             if let Some(text) = cell(Some(*place)) {
                 let score = text.parse::<f64>();
                 let score = score.map_err(|_| Error::invalid("confidence", text, "a number"))?;
-                confidences.push((field.as_str().to_owned(), score));
+                confidences.push((Cow::Borrowed(field.as_str()), score));
             }
         }
-        let fields = |text: &str| {
+        let fields = |text: &'r str| {
             let fields = text.split(';').map(str::trim);
-            fields.map(str::to_owned).collect()
+            fields.map(Cow::Borrowed).collect()
         };
         Ok(RecordedRow {
             at: time(self.times_are, cell(Some(self.time)).unwrap_or_default())?,

@@ -1,10 +1,10 @@
 //! A row of a recording as a line of JSON.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
-use serde::de::{self, Visitor};
+use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::record::RecordedRow;
@@ -18,41 +18,62 @@ const LAST_OF_YEAR_9999: u64 = 253_402_300_799_999;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct JsonLine {
+struct JsonLine<'l> {
     at: At,
-    document: String,
-    document_type: Option<String>,
+    #[serde(borrow)]
+    document: Text<'l>,
+    #[serde(borrow)]
+    document_type: Option<Text<'l>>,
     document_tokens: Option<u64>,
-    version: Option<String>,
+    #[serde(borrow)]
+    version: Option<Text<'l>>,
     latency_ms: Option<u64>,
-    confidences: Option<BTreeMap<String, f64>>,
+    #[serde(borrow)]
+    confidences: Option<Scores<'l>>,
     failure: Option<FailureKind>,
-    finish_reason: Option<String>,
+    #[serde(borrow)]
+    finish_reason: Option<Text<'l>>,
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
-    corrected: Option<Vec<String>>,
+    #[serde(borrow)]
+    corrected: Option<Vec<Text<'l>>>,
 }
 
+/// A text that is copied only if it has escapes.
+#[derive(Deserialize)]
+struct Text<'l>(#[serde(borrow)] Cow<'l, str>);
+
+impl<'l> From<Text<'l>> for Cow<'l, str> {
+    fn from(text: Text<'l>) -> Self {
+        text.0
+    }
+}
+
+/// The score of each field; of one that is there twice the last.
+struct Scores<'l>(Vec<(Cow<'l, str>, f64)>);
+
 /// Reads a row; the error says what is wrong with it.
-pub(super) fn row(line: &[u8]) -> Result<RecordedRow, String> {
-    let line: JsonLine = serde_json::from_slice(line).map_err(|error| {
+pub(super) fn row(line: &[u8]) -> Result<RecordedRow<'_>, String> {
+    let line: JsonLine<'_> = serde_json::from_slice(line).map_err(|error| {
         // Each line is the first for the parser.
         let text = error.to_string();
         text.replacen(" at line 1 column ", " at column ", 1)
     })?;
     Ok(RecordedRow {
         at: line.at.0,
-        document: line.document,
-        document_type: line.document_type,
+        document: line.document.0,
+        document_type: line.document_type.map(Cow::from),
         document_tokens: line.document_tokens,
-        version: line.version,
+        version: line.version.map(Cow::from),
         latency_ms: line.latency_ms,
-        confidences: line.confidences.into_iter().flatten().collect(),
+        confidences: line.confidences.map(|scores| scores.0).unwrap_or_default(),
         failure: line.failure,
-        finish_reason: line.finish_reason,
+        finish_reason: line.finish_reason.map(Cow::from),
         input_tokens: line.input_tokens,
         output_tokens: line.output_tokens,
-        corrected: line.corrected,
+        corrected: line
+            .corrected
+            .map(|fields| fields.into_iter().map(Cow::from).collect()),
     })
 }
 
@@ -98,5 +119,38 @@ impl Visitor<'_> for AtVisitor {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
         from_rfc3339(text).map_err(E::custom)
+    }
+}
+
+impl<'de: 'l, 'l> Deserialize<'de> for Scores<'l> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ScoresVisitor)
+    }
+}
+
+struct ScoresVisitor;
+
+impl<'de> Visitor<'de> for ScoresVisitor {
+    type Value = Scores<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of fields and scores")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scores<'de>, A::Error> {
+        let mut scores = Vec::new();
+        while let Some((Text(field), score)) = map.next_entry()? {
+            scores.push((field, score));
+        }
+        // The sort keeps the order of equal fields.
+        scores.sort_by(|(a, _), (b, _)| a.cmp(b));
+        scores.dedup_by(|later, earlier| {
+            let is_same = later.0 == earlier.0;
+            if is_same {
+                earlier.1 = later.1;
+            }
+            is_same
+        });
+        Ok(Scores(scores))
     }
 }

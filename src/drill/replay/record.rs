@@ -1,6 +1,6 @@
 //! What one row of a recording says, checked.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::collections::HashSet;
 use std::hash::Hash;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use crate::failure::FailureKind;
 use crate::name::{DocumentId, DocumentType, Field, VersionId};
 use crate::time::Timestamp;
 
-/// A row of a recording.
-#[derive(Debug)]
-pub(super) enum Record {
-    Call(RecordedCall),
-    Correction(RecordedCorrection),
+/// A row of a recording, or a reference to one. Rows are moved often, so a call is boxed.
+#[derive(Clone, Debug)]
+pub(super) enum Record<C = Box<RecordedCall>, K = RecordedCorrection> {
+    Call(C),
+    Correction(K),
 }
 
 /// A call that was made.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RecordedCall {
     pub(crate) at: Timestamp,
     pub(crate) document: DocumentId,
@@ -30,7 +30,7 @@ pub(crate) struct RecordedCall {
     pub(crate) end: Option<RecordedEnd>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RecordedEnd {
     pub(crate) latency: Duration,
     /// Input and output tokens, which are true of the recorded version only.
@@ -39,28 +39,53 @@ pub(crate) struct RecordedEnd {
     pub(crate) report: Report,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RecordedCorrection {
     pub(crate) at: Timestamp,
     pub(crate) document: DocumentId,
     pub(crate) fields: Vec<Field>,
 }
 
+impl Record {
+    /// When the call began or the correction came.
+    pub(super) fn at(&self) -> Timestamp {
+        match self {
+            Self::Call(call) => call.at,
+            Self::Correction(correction) => correction.at,
+        }
+    }
+
+    /// By this rows are sorted: time, calls before corrections, document.
+    pub(super) fn order(&self) -> (Timestamp, bool, &DocumentId) {
+        match self {
+            Self::Call(call) => (call.at, false, &call.document),
+            Self::Correction(correction) => (correction.at, true, &correction.document),
+        }
+    }
+}
+
+impl RecordedCall {
+    /// When it ended; `None` if it was never answered.
+    pub(super) fn ends(&self) -> Option<Timestamp> {
+        self.end.as_ref().map(|end| self.at + end.latency)
+    }
+}
+
 /// A row as it is written, not yet checked.
 #[derive(Debug)]
-pub(super) struct RecordedRow {
+pub(super) struct RecordedRow<'r> {
     pub(super) at: Timestamp,
-    pub(super) document: String,
-    pub(super) document_type: Option<String>,
+    pub(super) document: Cow<'r, str>,
+    pub(super) document_type: Option<Cow<'r, str>>,
     pub(super) document_tokens: Option<u64>,
-    pub(super) version: Option<String>,
+    pub(super) version: Option<Cow<'r, str>>,
     pub(super) latency_ms: Option<u64>,
-    pub(super) confidences: Vec<(String, f64)>,
+    pub(super) confidences: Vec<(Cow<'r, str>, f64)>,
     pub(super) failure: Option<FailureKind>,
-    pub(super) finish_reason: Option<String>,
+    pub(super) finish_reason: Option<Cow<'r, str>>,
     pub(super) input_tokens: Option<u64>,
     pub(super) output_tokens: Option<u64>,
-    pub(super) corrected: Option<Vec<String>>,
+    pub(super) corrected: Option<Vec<Cow<'r, str>>>,
 }
 
 /// The names that most rows share, each kept once.
@@ -71,7 +96,7 @@ pub(super) struct KnownNames {
     fields: HashSet<Field>,
 }
 
-impl RecordedRow {
+impl RecordedRow<'_> {
     pub(super) fn check(self, names: &mut KnownNames) -> Result<Record, Error> {
         let document = DocumentId::new(&self.document)?;
         match &self.corrected {
@@ -87,11 +112,11 @@ impl RecordedRow {
                     fields,
                 }))
             }
-            None => self.call(document, names).map(Record::Call),
+            None => Ok(Record::Call(Box::new(self.call(document, names)?))),
         }
     }
 
-    fn check_is_correction(&self, fields: &[String]) -> Result<(), Error> {
+    fn check_is_correction(&self, fields: &[Cow<'_, str>]) -> Result<(), Error> {
         if fields.is_empty() {
             return Err(Error::invalid("corrected", "[]", "at least one field"));
         }
@@ -146,7 +171,7 @@ impl RecordedRow {
             report = report.confidence_in(known(&mut names.fields, field, Field::new)?, *score);
         }
         if let Some(word) = &self.finish_reason {
-            report = report.finish_reason(word.as_str());
+            report = report.finish_reason(&**word);
         }
         let usage = match (self.input_tokens, self.output_tokens) {
             (None, None) => None,

@@ -1,34 +1,29 @@
 //! Recorded history, read and put in order.
 
-use std::fmt;
 use std::io::BufRead;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-
-use serde::Serialize;
 
 #[cfg(feature = "csv")]
 use super::columns::{CsvColumns, CsvRows};
-use super::json_line;
-use super::record::{KnownNames, Record, RecordedCall, RecordedCorrection, RecordedRow};
+use super::extent::Extent;
+use super::file::RowsInFile;
+use super::in_order::changed;
+use super::row_reader::{RecordingCounts, RejectedRow, RowReader};
+use super::rows::JsonRows;
 use super::timetable::Timetable;
 use crate::drill::virtual_time::LONGEST;
 use crate::error::Error;
-use crate::time::{Timestamp, minutes};
-
-/// A row that comes later than this after a row of a later time is late.
-const LATE_AFTER: Duration = minutes(10);
-/// The number of rejected rows that are kept with what is wrong with them.
-const KEPT_REJECTED: usize = 1_000;
+use crate::time::Timestamp;
 
 /// Recorded history: calls with their ends, and corrections of their answers, for a
 /// [`Replay`](super::Replay) or as the [traffic](crate::drill::Traffic::recorded) of a drill.
 ///
-/// It is read from JSON Lines ([`from_json_lines`](Self::from_json_lines)), or from CSV with a
-/// mapping of its columns (`from_csv`, feature `csv`). Rows may be in any order: they are sorted by
-/// time, and those at one time by document. A row that cannot be used is skipped and reported with
-/// its line ([`rejected`](Self::rejected)). [docs/replay.md](crate::documentation::replay) has the
-/// format.
+/// It is JSON Lines ([`from_path`](Self::from_path), [`from_json_lines`](Self::from_json_lines)), or
+/// CSV with a mapping of its columns (`from_csv_path`, `from_csv`, feature `csv`). Rows may be in any
+/// order: they are sorted by time, and those at one time by document. A row that cannot be used is
+/// skipped and reported with its line ([`rejected`](Self::rejected)).
+/// [docs/replay.md](crate::documentation::replay) has the format.
 ///
 /// ```
 /// use fusebox::drill::Recording;
@@ -47,72 +42,109 @@ const KEPT_REJECTED: usize = 1_000;
 /// ```
 #[derive(Debug, Default)]
 pub struct Recording {
-    timetable: Arc<Timetable>,
+    pub(super) rows: RecordedRows,
+    pub(super) extent: Extent,
     counts: RecordingCounts,
     rejected: Vec<RejectedRow>,
 }
 
-/// What a recording consists of, and how it was written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct RecordingCounts {
-    /// Its calls.
-    pub calls: u64,
-    /// Its corrections; one of two fields counts twice.
-    pub corrections: u64,
-    /// The rows that are below a row of a later time. They are put in their place, so that no result
-    /// depends on them; a log that is written as calls end has many.
-    pub out_of_order: u64,
-    /// Those that are below a row of more than 10 minutes later.
-    pub late: u64,
-    /// The rows that were skipped.
-    pub rejected: u64,
-}
-
-/// A row that was skipped. Printed as one line of text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct RejectedRow {
-    /// Its line, from 1.
-    pub line: u64,
-    /// What is wrong with it, and what is allowed.
-    pub why: String,
+/// Where the rows of a recording are.
+#[derive(Debug)]
+pub(super) enum RecordedRows {
+    InMemory(Arc<Timetable>),
+    InFile(RowsInFile),
 }
 
 impl Recording {
-    /// Reads a line for each call or correction.
+    /// A file with a line for each call or correction, whose rows stay there: each run reads them
+    /// again, and holds those of the time by which they are out of order, at most ten minutes.
+    ///
+    /// It is read once here, for what must be known before the first row: what it consists of, which
+    /// rows cannot be used, and which documents will be corrected. Kept are these documents, and the
+    /// rows that come more than ten minutes [late](RecordingCounts::late). So a file of any length can
+    /// be replayed, and the report is the one that [`from_json_lines`](Self::from_json_lines) leads to.
+    ///
+    /// An error when the file cannot be read, or is none that can be read twice, such as a pipe; a
+    /// line that is not as it should be is rejected. Rows that are appended later are not read. A run
+    /// is refused if the file has changed.
+    ///
+    /// ```
+    /// use fusebox::drill::{Recording, Replay, ReplayReport};
+    /// use fusebox::pipeline::Builder;
+    ///
+    /// fn last_week(
+    ///     production: fn() -> Result<Builder, fusebox::Error>,
+    /// ) -> Result<ReplayReport, fusebox::Error> {
+    ///     Replay::new(production).run(&Recording::from_path("week.jsonl")?)
+    /// }
+    /// # let refused = Recording::from_path("week.jsonl").unwrap_err();
+    /// # assert!(refused.to_string().starts_with("week.jsonl: "), "{refused}");
+    /// ```
+    pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::in_file(RowsInFile::json_lines(path.as_ref())?)
+    }
+
+    /// The same of a CSV file with a header, by a mapping of its columns.
+    ///
+    /// An error also when the header does not have a mapped column, or has it twice.
+    #[cfg(feature = "csv")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "csv")))]
+    pub fn from_csv_path(path: impl AsRef<Path>, columns: &CsvColumns) -> Result<Self, Error> {
+        Self::in_file(RowsInFile::csv(path.as_ref(), columns)?)
+    }
+
+    /// Reads a line for each call or correction into memory, some 300 bytes for each.
     ///
     /// An error only when the lines cannot be read at all; a line that is not as it should be is
     /// rejected. Blank lines are skipped.
-    pub fn from_json_lines(mut lines: impl BufRead) -> Result<Self, Error> {
-        let mut draft = Draft::default();
-        let mut line = Vec::new();
-        for number in 1.. {
-            line.clear();
-            let read = lines.read_until(b'\n', &mut line);
-            if read.map_err(unreadable)? == 0 {
-                break;
-            }
-            if !line.trim_ascii().is_empty() {
-                draft.add(number, json_line::row(&line));
-            }
-        }
-        Ok(draft.in_order())
+    pub fn from_json_lines(lines: impl BufRead) -> Result<Self, Error> {
+        Self::in_memory(RowReader::of(JsonRows::new(lines)))
     }
 
-    /// Reads the rows of a CSV file with a header, by a mapping of its columns.
+    /// Reads the rows of CSV with a header into memory, by a mapping of its columns.
     ///
     /// An error when the rows cannot be read at all, or when the header does not have a mapped
     /// column, or has it twice; a row that is not as it should be is rejected.
     #[cfg(feature = "csv")]
     #[cfg_attr(docsrs, doc(cfg(feature = "csv")))]
     pub fn from_csv(csv: impl std::io::Read, columns: &CsvColumns) -> Result<Self, Error> {
-        let mut draft = Draft::default();
-        let mut rows = CsvRows::new(csv, columns)?;
-        while let Some((line, row)) = rows.next().map_err(unreadable)? {
-            draft.add(line, row);
+        Self::in_memory(RowReader::of(CsvRows::new(csv, columns)?))
+    }
+
+    fn in_memory(mut reader: RowReader<'_>) -> Result<Self, Error> {
+        let mut extent = Extent::default();
+        let timetable = Timetable::read(&mut reader, |row| extent.add(row))?;
+        Ok(Self {
+            rows: RecordedRows::InMemory(Arc::new(timetable)),
+            extent,
+            counts: reader.counts,
+            rejected: reader.rejected,
+        })
+    }
+
+    fn in_file(mut rows: RowsInFile) -> Result<Self, Error> {
+        let mut extent = Extent::default();
+        let mut reader = rows.reader()?;
+        let mut late = Vec::new();
+        while let Some(read) = reader.next_row()? {
+            extent.add(&read.record);
+            if read.is_late {
+                late.push(read.record);
+            }
         }
-        Ok(draft.in_order())
+        let RowReader {
+            counts,
+            rejected,
+            most_behind,
+            ..
+        } = reader;
+        rows.hold(late, most_behind);
+        Ok(Self {
+            rows: RecordedRows::InFile(rows),
+            extent,
+            counts,
+            rejected,
+        })
     }
 
     /// What it consists of.
@@ -127,16 +159,30 @@ impl Recording {
 
     /// When its first row is, and its last row or the last end of a call; `None` if it is empty.
     pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
-        self.timetable.span()
+        self.extent.span
     }
 
-    pub(crate) fn timetable(&self) -> &Arc<Timetable> {
-        &self.timetable
+    /// Its calls and corrections in memory.
+    pub(crate) fn timetable(&self) -> Result<Arc<Timetable>, Error> {
+        let file = match &self.rows {
+            RecordedRows::InMemory(timetable) => return Ok(Arc::clone(timetable)),
+            RecordedRows::InFile(file) => file,
+        };
+        let mut reader = file.reader()?;
+        let timetable = Timetable::read(&mut reader, |_| ())?;
+        self.unless_changed(&reader)?;
+        Ok(Arc::new(timetable))
+    }
+
+    /// An error if these rows, read to the end, are not those that were read before.
+    pub(super) fn unless_changed(&self, reader: &RowReader<'_>) -> Result<(), Error> {
+        let is_same = reader.counts == self.counts && reader.rejected == self.rejected;
+        if is_same { Ok(()) } else { Err(changed()) }
     }
 
     /// An error if it has no call, or if it is so long that a time in it must be wrong.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if let Some((begins, ends)) = self.timetable.span().filter(|_| self.counts.calls > 0) {
+        if let Some((begins, ends)) = self.span().filter(|_| self.counts.calls > 0) {
             if ends.since(begins) <= LONGEST {
                 return Ok(());
             }
@@ -155,67 +201,8 @@ impl Recording {
     }
 }
 
-impl fmt::Display for RejectedRow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.why)
+impl Default for RecordedRows {
+    fn default() -> Self {
+        Self::InMemory(Arc::default())
     }
-}
-
-/// A recording that is being read.
-#[derive(Debug, Default)]
-struct Draft {
-    calls: Vec<RecordedCall>,
-    corrections: Vec<RecordedCorrection>,
-    names: KnownNames,
-    latest: Timestamp,
-    counts: RecordingCounts,
-    rejected: Vec<RejectedRow>,
-}
-
-impl Draft {
-    fn add(&mut self, line: u64, row: Result<RecordedRow, String>) {
-        let names = &mut self.names;
-        let checked = row.and_then(|row| row.check(names).map_err(|error| error.to_string()));
-        match checked {
-            Ok(record) => self.keep(record),
-            Err(why) => {
-                self.counts.rejected += 1;
-                if self.rejected.len() < KEPT_REJECTED {
-                    self.rejected.push(RejectedRow { line, why });
-                }
-            }
-        }
-    }
-
-    fn keep(&mut self, record: Record) {
-        let at = match &record {
-            Record::Call(call) => call.at,
-            Record::Correction(correction) => correction.at,
-        };
-        self.counts.out_of_order += u64::from(at < self.latest);
-        self.counts.late += u64::from(self.latest.since(at) > LATE_AFTER);
-        self.latest = self.latest.max(at);
-        match record {
-            Record::Call(call) => {
-                self.counts.calls += 1;
-                self.calls.push(call);
-            }
-            Record::Correction(correction) => {
-                self.counts.corrections += correction.fields.len() as u64;
-                self.corrections.push(correction);
-            }
-        }
-    }
-
-    fn in_order(self) -> Recording {
-        Recording {
-            timetable: Arc::new(Timetable::new(self.calls, self.corrections)),
-            counts: self.counts,
-            rejected: self.rejected,
-        }
-    }
-}
-
-fn unreadable(error: impl fmt::Display) -> Error {
-    Error::invalid("recording", error, "rows that can be read")
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::recording::{Recording, RecordingCounts, RejectedRow};
+use super::recording::Recording;
+use super::row_reader::{RecordingCounts, RejectedRow};
 use super::seen::{ReplayCounts, Seen};
 use crate::call::Destination;
 use crate::event::{Event, Severity};

@@ -1,159 +1,79 @@
-//! What a replay does, in which order: worked out once, so that a run only walks along it.
+//! The calls and corrections of a recording in their order, in memory.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::record::{RecordedCall, RecordedCorrection};
-use crate::time::Timestamp;
+use super::record::{Record, RecordedCall, RecordedCorrection};
+use super::row_reader::{ReadRow, RowReader};
+use crate::error::Error;
 
-/// The calls and corrections of a recording, and when each begins, ends or comes.
+/// The calls and corrections of a recording, each by time and then by document.
 #[derive(Debug, Default)]
 pub(crate) struct Timetable {
-    /// By time, then by document.
     pub(crate) calls: Vec<RecordedCall>,
-    pub(super) corrections: Vec<RecordedCorrection>,
-    pub(super) steps: Vec<(Timestamp, Step)>,
-    /// The place of each call among those that are open at one time; `None` if it ends at once.
-    pub(super) places: Vec<Option<usize>>,
-    /// How many calls are open at one time, at most.
-    pub(super) most_open: usize,
-    /// The number of each call among those that are corrected later.
-    pub(super) corrected: Vec<Option<usize>>,
-    /// How many calls are corrected later.
-    pub(super) corrected_calls: usize,
-    /// The call that each correction is about.
-    pub(super) of_call: Vec<Option<usize>>,
-}
-
-/// What happens at a time, in the order in which it does at one time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Step {
-    End(usize),
-    /// And ends, if it took no time.
-    Begin(usize),
-    Correct(usize),
+    corrections: Vec<RecordedCorrection>,
 }
 
 impl Timetable {
-    pub(super) fn new(
-        mut calls: Vec<RecordedCall>,
-        mut corrections: Vec<RecordedCorrection>,
-    ) -> Self {
-        calls.sort_by(|a, b| (a.at, &a.document).cmp(&(b.at, &b.document)));
-        let order = |correction: &RecordedCorrection| (correction.at, correction.document.clone());
-        corrections.sort_by_cached_key(order);
-        let steps = steps(&calls, &corrections);
-        let (places, most_open) = places(&calls, &steps);
-        let of_call = matched(&calls, &corrections, &steps);
-        let mut corrected = vec![None; calls.len()];
-        let mut corrected_calls = 0;
-        for call in of_call.iter().flatten() {
-            if let Some(number @ None) = corrected.get_mut(*call) {
-                *number = Some(corrected_calls);
-                corrected_calls += 1;
+    /// Reads all rows and puts them in order; `tell` learns of each.
+    pub(super) fn read(
+        reader: &mut RowReader<'_>,
+        mut tell: impl FnMut(&Record),
+    ) -> Result<Self, Error> {
+        let (mut calls, mut corrections) = (Vec::new(), Vec::new());
+        while let Some(ReadRow { record, .. }) = reader.next_row()? {
+            tell(&record);
+            match record {
+                Record::Call(call) => calls.push(*call),
+                Record::Correction(correction) => corrections.push(correction),
             }
         }
-        Self {
-            calls,
-            corrections,
-            steps,
-            places,
-            most_open,
-            corrected,
-            corrected_calls,
-            of_call,
-        }
+        calls.sort_by(|a, b| (a.at, &a.document).cmp(&(b.at, &b.document)));
+        corrections.sort_by(|a, b| (a.at, &a.document).cmp(&(b.at, &b.document)));
+        Ok(Self { calls, corrections })
+    }
+
+    /// Its rows in their order.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Record<&RecordedCall, &RecordedCorrection>> {
+        let mut calls = self.calls.iter().peekable();
+        let mut corrections = self.corrections.iter().peekable();
+        std::iter::from_fn(move || {
+            let order = match (calls.peek(), corrections.peek()) {
+                (Some(call), Some(correction)) => call.at.cmp(&correction.at),
+                (Some(_), None) => Ordering::Less,
+                (None, _) => Ordering::Greater,
+            };
+            match order {
+                Ordering::Less | Ordering::Equal => calls.next().map(Record::Call),
+                Ordering::Greater => corrections.next().map(Record::Correction),
+            }
+        })
     }
 
     /// The corrections of each call that had ended, by the number of the call: how long after its
     /// end each came.
     pub(crate) fn by_call(&self) -> Vec<(usize, Duration, &RecordedCorrection)> {
-        let pairs = self.of_call.iter().zip(&self.corrections);
-        let mut by_call: Vec<_> = pairs
-            .filter_map(|(number, correction)| {
-                let number = (*number)?;
-                let call = self.calls.get(number)?;
-                let ended = call.at + call.end.as_ref()?.latency;
-                (correction.at >= ended).then(|| (number, correction.at.since(ended), correction))
-            })
-            .collect();
+        let mut latest = HashMap::new();
+        let mut by_call = Vec::new();
+        let mut begun = 0;
+        for row in self.rows() {
+            match row {
+                Record::Call(call) => {
+                    latest.insert(&call.document, (begun, call));
+                    begun += 1;
+                }
+                Record::Correction(correction) => {
+                    let Some((number, call)) = latest.get(&correction.document) else {
+                        continue;
+                    };
+                    if let Some(ended) = call.ends().filter(|ended| correction.at >= *ended) {
+                        by_call.push((*number, correction.at.since(ended), correction));
+                    }
+                }
+            }
+        }
         by_call.sort_by_key(|(number, after, _)| (*number, *after));
         by_call
     }
-
-    /// When it begins and ends.
-    pub(super) fn span(&self) -> Option<(Timestamp, Timestamp)> {
-        let (begins, _) = self.steps.first()?;
-        let (ends, _) = self.steps.last()?;
-        Some((*begins, *ends))
-    }
-}
-
-fn steps(calls: &[RecordedCall], corrections: &[RecordedCorrection]) -> Vec<(Timestamp, Step)> {
-    let mut steps = Vec::with_capacity(2 * calls.len() + corrections.len());
-    for (number, call) in calls.iter().enumerate() {
-        steps.push((call.at, Step::Begin(number)));
-        let ends = call.end.as_ref().map(|end| call.at + end.latency);
-        if let Some(ends) = ends.filter(|ends| *ends > call.at) {
-            steps.push((ends, Step::End(number)));
-        }
-    }
-    for (number, correction) in corrections.iter().enumerate() {
-        steps.push((correction.at, Step::Correct(number)));
-    }
-    steps.sort_unstable();
-    steps
-}
-
-/// Gives each call a place from its beginning to its end.
-fn places(calls: &[RecordedCall], steps: &[(Timestamp, Step)]) -> (Vec<Option<usize>>, usize) {
-    let ends_at_once =
-        |call: &RecordedCall| call.end.as_ref().is_some_and(|end| end.latency.is_zero());
-    let mut places = vec![None; calls.len()];
-    let (mut free, mut most_open) = (Vec::new(), 0);
-    for (_, step) in steps {
-        match step {
-            Step::Begin(number) => {
-                if calls.get(*number).is_none_or(ends_at_once) {
-                    continue;
-                }
-                let place = free.pop().unwrap_or(most_open);
-                most_open = most_open.max(place + 1);
-                if let Some(of_call) = places.get_mut(*number) {
-                    *of_call = Some(place);
-                }
-            }
-            Step::End(number) => free.extend(places.get(*number).copied().flatten()),
-            Step::Correct(_) => {}
-        }
-    }
-    (places, most_open)
-}
-
-/// The latest call of each correction's document that had begun.
-fn matched(
-    calls: &[RecordedCall],
-    corrections: &[RecordedCorrection],
-    steps: &[(Timestamp, Step)],
-) -> Vec<Option<usize>> {
-    let mut latest = HashMap::new();
-    let mut matched = vec![None; corrections.len()];
-    for (_, step) in steps {
-        match step {
-            Step::Begin(number) => {
-                if let Some(call) = calls.get(*number) {
-                    latest.insert(&call.document, *number);
-                }
-            }
-            Step::Correct(number) => {
-                if let (Some(correction), Some(of)) =
-                    (corrections.get(*number), matched.get_mut(*number))
-                {
-                    *of = latest.get(&correction.document).copied();
-                }
-            }
-            Step::End(_) => {}
-        }
-    }
-    matched
 }
