@@ -88,6 +88,8 @@ const PAUSE: Duration = minutes(5);
 /// - A silent type, if nobody ticks, or if the pipeline pauses for more than 5 minutes more often
 ///   than the type is due.
 /// - Why a call is open: a permit leaked by `mem::forget` is reported as overdue.
+/// - After a kill, the calls that began since its state was last written: with a keeper, those of
+///   the last five seconds.
 ///
 /// # Defaults and why
 /// 10 minutes are more than any healthy call takes. 15 minutes are well within the half hour in

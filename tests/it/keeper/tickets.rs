@@ -1,13 +1,16 @@
 //! Feedback that comes with the id of a document alone.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::thread;
 
 use fusebox::breaker::BreakerMode;
-use fusebox::event::PipelineEvent;
+use fusebox::event::{LedgerEvent, PipelineEvent};
 use fusebox::guard::{Cx, Share};
 use fusebox::sink::MemorySink;
-use fusebox::{Error, EventKind, Feedback, Field, Guard, Role, StoreFault, TicketBook};
+use fusebox::{
+    Error, Event, EventKind, Feedback, Field, Guard, Role, RouteLedger, StoreFault, TicketBook,
+};
 
 use super::*;
 use crate::support::{Bench, minutes};
@@ -245,6 +248,51 @@ fn a_diverted_document_is_found_unless_it_has_an_answer() {
     }
     wait(keeper.feedback_for("diverted", Feedback::PickedUp)).unwrap();
     assert_eq!(reported(&world), [diverted.id().to_string()]);
+}
+
+/// The state of the ledger is five seconds old at most, a ticket a quarter of a second.
+#[test]
+fn after_a_kill_the_calls_of_the_last_write_are_named_and_later_ones_are_not() {
+    let world = World::new();
+    let sink = MemorySink::new();
+    let process = || {
+        let pipeline = Pipeline::builder(line_up())
+            .guard(TicketBook::new())
+            .guard(RouteLedger::default())
+            .clock(world.clock.clone())
+            .sink(sink.clone())
+            .build()
+            .unwrap();
+        let builder = Keeper::builder("invoices", &pipeline).unwrap();
+        wait(builder.store(Arc::clone(&world.store)).start()).unwrap()
+    };
+    let keeper = process();
+    let admit = |document: &str| {
+        let call = Call::new(document, "invoice").unwrap();
+        keeper.pipeline().admit(&call).permit().unwrap()
+    };
+    let (_old, ends) = (admit("old"), admit("old, ends"));
+    wait(keeper.turn()).unwrap();
+    world.clock.advance(Duration::from_millis(4_900));
+    drop(ends.answer(Report::new()));
+    answer(&keeper, "new, ends");
+    let new = admit("new");
+    wait(keeper.turn()).unwrap();
+    sink.take();
+    let next = process();
+    next.pipeline().tick();
+    let named = |event: Event| match event.kind {
+        EventKind::Ledger(LedgerEvent::LostInRestart { document, .. }) => {
+            Some(document.to_string())
+        }
+        _ => None,
+    };
+    let named: BTreeSet<_> = sink.take().into_iter().filter_map(named).collect();
+    assert_eq!(named, ["old", "old, ends"].map(str::to_owned).into());
+    let has_ticket = |document| wait(next.ticket_of(document)).unwrap().is_some();
+    assert!(has_ticket("old, ends") && has_ticket("new, ends"));
+    assert!(!has_ticket("old") && !has_ticket("new"));
+    drop(new);
 }
 
 /// Shares nothing, and is asked for it until the test goes on.
