@@ -1,7 +1,10 @@
 //! Two processes that keep one pipeline in one store.
 
-use fusebox::StoreFault;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fusebox::guard::{Cx, Trouble};
 use fusebox::store::{Batch, Instance, Register};
+use fusebox::{EventKind, Guard, StoreFault};
 
 use super::odd_store::OddStore;
 use super::*;
@@ -192,13 +195,73 @@ fn what_a_process_wrote_that_has_ended_is_no_sign_of_life() {
         ..OddStore::default()
     });
     let process = world.process_on(Arc::clone(&store));
-    let ended = Instance::new(7);
+    let ends = world.process_on(Arc::clone(&store));
+    ends.fail();
+    world.go_on(&[&ends], minutes(10));
+    drop(ends);
+    // Of another one, whose guard did not change for long.
+    let other = Instance::new(7);
     let mut batch = Batch::default();
     for (key, at) in [("guard/a", EVENING), ("keeper", EVENING + minutes(9))] {
-        let register = Register::new(ended, key, 1, at, serde_json::Value::Null);
+        let register = Register::new(other, key, 1, at, serde_json::Value::Null);
         batch.registers.push(register);
     }
-    wait(store.turn(&World::name(), ended, batch)).unwrap();
-    world.go_on(&[&process], minutes(10));
-    assert!(world.service.taken("pager").is_empty());
+    wait(store.turn(&World::name(), other, batch)).unwrap();
+    world.go_on(&[&process], minutes(2));
+    // Nothing is shared, and what it left open was read once and has ended.
+    let failing = "error-rate/failing/v7/1";
+    assert_eq!(
+        world.service.taken("pager"),
+        [format!("trigger {failing}"), format!("resolve {failing}")]
+    );
+}
+
+/// Pages once, and then nothing in it changes.
+#[derive(Debug, Default)]
+struct PagesOnce(AtomicBool);
+
+impl Guard for PagesOnce {
+    fn name(&self) -> &'static str {
+        "once"
+    }
+
+    fn tick(&self, cx: &Cx<'_>) {
+        if !self.0.swap(true, Ordering::Relaxed) {
+            let trouble = Trouble::new("told").until_acknowledged();
+            cx.page(&trouble, EventKind::custom("told", "once"));
+        }
+    }
+}
+
+#[test]
+fn a_process_in_which_nothing_changes_is_heard_while_it_has_an_incident() {
+    let world = World::new();
+    let busy = world.process();
+    world.go_on(&[&busy], seconds(30));
+    let pipeline = Pipeline::builder(line_up())
+        .guard(PagesOnce::default())
+        .clock(world.clock.clone())
+        .build()
+        .unwrap();
+    let builder = Keeper::builder("invoices", &pipeline).unwrap();
+    let builder = builder
+        .store(world.store.clone())
+        .post(world.service.clone());
+    let route = PagerRoute::new("on call", Plain("pager")).unwrap();
+    let idle = wait(builder.route(route).start()).unwrap();
+    wait(idle.turn()).unwrap();
+    wait(idle.turn()).unwrap();
+    // The next process knows the row of the other, and nothing of its incident.
+    world.go_on(&[&busy], seconds(5));
+    drop(busy);
+    let busy = world.process();
+    assert!(busy.open().is_empty());
+    for _ in 0..120 {
+        wait(idle.turn()).unwrap();
+        world.go_on(&[&busy], seconds(5));
+    }
+    assert_eq!(world.service.open("pager"), ["once/told/-/1", SHARED]);
+    drop(idle);
+    world.go_on(&[&busy], minutes(2));
+    assert_eq!(world.service.open("pager"), [SHARED]);
 }
