@@ -321,6 +321,13 @@ impl Outgoing {
         true
     }
 
+    /// Whether a beginning is of a later incident than an end, under the same key.
+    fn is_of_later(&self, beginning: &RowKey, end: &RowKey) -> bool {
+        let ended_at = self.rows.get(end).and_then(|row| row.notification.ended_at);
+        let began = self.rows.get(beginning);
+        began.is_some_and(|row| Some(row.notification.since) > ended_at)
+    }
+
     /// Forgets what ended long ago and was told: the store has it.
     fn forget(&mut self, now: Timestamp) {
         let is_over = |row: &OutboxRow| {
@@ -336,9 +343,12 @@ impl Outgoing {
             .collect();
         for (incident, route, action) in over {
             let beginning = (incident.clone(), route.clone(), Action::Trigger);
-            if !self.unwritten.contains(&beginning) && !self.in_flight.contains(&beginning) {
+            let end = (incident, route, action);
+            if self.is_of_later(&beginning, &end) {
+                self.rows.remove(&end);
+            } else if !self.unwritten.contains(&beginning) && !self.in_flight.contains(&beginning) {
                 self.rows.remove(&beginning);
-                self.rows.remove(&(incident, route, action));
+                self.rows.remove(&end);
             }
         }
     }

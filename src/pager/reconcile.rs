@@ -98,7 +98,12 @@ fn is_forgotten(row: &OutboxRow, route: &PagerRoute, now: Timestamp) -> bool {
 /// What an ended incident still needs where it was told, or should have been.
 fn end(trigger: &OutboxRow, rows: &BTreeMap<RowKey, &OutboxRow>, now: Timestamp) -> Vec<OutboxRow> {
     let incident = trigger.notification.incident.as_str();
-    let has = |action| rows.contains_key(&(incident.to_owned(), trigger.route.clone(), action));
+    // Two processes may give one number to two incidents: the end of one is not that of another.
+    let has = |action| {
+        let end = rows.get(&(incident.to_owned(), trigger.route.clone(), action));
+        let ended_at = end.and_then(|end| end.notification.ended_at);
+        ended_at.is_some_and(|at| at >= trigger.notification.since)
+    };
     if has(Action::Resolve) || has(Action::Missed) {
         return Vec::new();
     }

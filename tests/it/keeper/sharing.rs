@@ -165,6 +165,37 @@ fn what_an_old_process_opened_during_a_handover_is_ended_by_the_new_one() {
     assert!(world.service.open("pager").is_empty());
 }
 
+/// Each counts its incidents by itself, so that two of them can have one key: after ten minutes, and
+/// after the time in which the first of them is forgotten.
+#[test]
+fn an_incident_is_told_once_and_ends_though_another_process_has_used_its_key() {
+    for lasts in [minutes(10), minutes(70)] {
+        let world = World::new();
+        let rearm = |process: &Process| {
+            let seen = process.breaker.status().revision;
+            let rearm = || process.breaker.rearm("v7", seen, "ada", "well again");
+            wait(process.keeper.command(rearm)).unwrap();
+        };
+        let (goes, stays) = (world.process(), world.process());
+        world.go_on(&[&goes, &stays], seconds(10));
+        goes.fail();
+        world.go_on(&[&goes, &stays], seconds(10));
+        rearm(&goes);
+        world.go_on(&[&goes, &stays], seconds(10));
+        drop(goes);
+        world.go_on(&[&stays], seconds(90));
+        let told = ["trigger", "resolve", "trigger", "resolve"];
+        let told = told.map(|action| format!("{action} error-rate/failing/v7/1"));
+        assert_eq!(world.service.taken("pager"), told[..2]);
+        stays.fail();
+        world.go_on(&[&stays], lasts);
+        assert_eq!(world.service.taken("pager"), told[..3]);
+        rearm(&stays);
+        world.go_on(&[&stays], seconds(10));
+        assert_eq!(world.service.taken("pager"), told);
+    }
+}
+
 /// A store that does not answer says nothing of the other process.
 #[test]
 fn a_process_that_could_not_be_read_has_not_ended() {
