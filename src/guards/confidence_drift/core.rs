@@ -1,6 +1,6 @@
 //! What all fields share: the order of work when an answer or a tick comes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,12 @@ impl Core {
         if self.production.as_ref() != Some(stable) {
             self.production = Some(stable.clone());
         }
+        if !self.commands.is_empty() {
+            self.report_commands(settings, cx);
+        }
+    }
+
+    fn report_commands(&mut self, settings: &Settings, cx: &Cx<'_>) {
         for command in std::mem::take(&mut self.commands) {
             let named = if self.watches.has_own(&command.key) {
                 command.key.clone()
@@ -337,9 +343,10 @@ impl Core {
             cx.still(&mix(version), || EventKind::Drift(found.clone()));
         }
         let (own, other) = self.watches.all_mut();
-        let other_key = Key::other();
+        let other_key = other.is_some().then(Key::other);
         let is_own = own.map(|(key, watch)| (key, watch, true));
-        for (key, watch, is_own) in is_own.chain(other.map(|watch| (&other_key, watch, false))) {
+        let other = other_key.as_ref().zip(other);
+        for (key, watch, is_own) in is_own.chain(other.map(|(key, watch)| (key, watch, false))) {
             if is_new_bucket || watch.needs_tick(line_up) {
                 let watch = Arc::make_mut(watch);
                 let before = watch.raised_threshold();
@@ -443,7 +450,7 @@ impl Core {
             mixes: self.mixes.stored(),
             commands: self.commands.clone(),
             generation: self.generation,
-            reports: self.reports.clone(),
+            reports: self.reports.stored(),
             pace: self.pace.clone(),
             invalid: self.invalid,
             season: settings.season.as_ref().map(Season::name),
@@ -487,7 +494,7 @@ impl Core {
         let thresholds = Some((settings.threshold, settings.max_threshold));
         let has_other_thresholds = stored.thresholds != thresholds || !has_same_season;
         self.generation = stored.generation + u64::from(has_other_thresholds);
-        self.reports = stored.reports;
+        self.reports = KnownReports::restored(stored.reports);
         self.pace = stored.pace;
         self.invalid = stored.invalid;
         self.ticked = 0;
@@ -595,7 +602,7 @@ pub(super) struct Stored {
     mixes: StoredMixes,
     commands: Vec<Command>,
     generation: u64,
-    reports: KnownReports,
+    reports: VecDeque<(u64, u64)>,
     pace: Pace,
     invalid: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,9 @@
 //! What reviewers found of the answers of a field: before its type drifted, and since.
 
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 
+use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::{float, wilson};
@@ -137,29 +139,108 @@ impl Reviews {
 }
 
 /// The latest reports, by the hash of what they are about and of themselves.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct KnownReports(VecDeque<(u64, u64)>);
+#[derive(Debug, Default)]
+pub(super) struct KnownReports {
+    /// The oldest first.
+    latest: VecDeque<(u64, u64)>,
+    /// How many of them there are about each thing. Most are the first, for which none of the
+    /// others is looked at.
+    about: HashMap<u64, u32, RandomState>,
+}
 
 impl KnownReports {
     /// Notes a report; returns whether it is the first about this.
     pub(super) fn add(&mut self, about: u64, report: u64) -> bool {
-        let is_first = !self.has(about);
-        if !self.0.contains(&(about, report)) {
-            if self.0.len() >= MOST_REPORTS {
-                self.0.pop_front();
+        let is_first = !self.about.contains_key(&about);
+        if is_first || !self.latest.contains(&(about, report)) {
+            if self.latest.len() >= MOST_REPORTS {
+                if let Some((oldest, _)) = self.latest.pop_front() {
+                    self.forget(oldest);
+                }
             }
-            self.0.push_back((about, report));
+            self.latest.push_back((about, report));
+            *self.about.entry(about).or_default() += 1;
         }
         is_first
     }
 
     /// Forgets a report that is taken back; returns whether it was the last about this.
     pub(super) fn remove(&mut self, about: u64, report: u64) -> bool {
-        let place = self.0.iter().position(|known| *known == (about, report));
-        place.and_then(|place| self.0.remove(place)).is_some() && !self.has(about)
+        let mut latest = self.latest.iter();
+        let place = latest.position(|known| *known == (about, report));
+        if place.and_then(|place| self.latest.remove(place)).is_none() {
+            return false;
+        }
+        self.forget(about);
+        !self.about.contains_key(&about)
     }
 
-    fn has(&self, about: u64) -> bool {
-        self.0.iter().any(|(known, _)| *known == about)
+    /// One report about this is no longer known.
+    fn forget(&mut self, about: u64) {
+        if let Entry::Occupied(mut reports) = self.about.entry(about) {
+            *reports.get_mut() -= 1;
+            if *reports.get() == 0 {
+                reports.remove();
+            }
+        }
+    }
+
+    /// What is stored of it.
+    pub(super) fn stored(&self) -> VecDeque<(u64, u64)> {
+        self.latest.clone()
+    }
+
+    pub(super) fn restored(latest: VecDeque<(u64, u64)>) -> Self {
+        let mut about = HashMap::<_, u32, _>::default();
+        for (known, _) in &latest {
+            *about.entry(*known).or_default() += 1;
+        }
+        Self { latest, about }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// The list alone says the same, only more slowly; so does what was stored of it.
+        #[test]
+        fn reports_are_known_as_in_a_plain_list(
+            reports in prop::collection::vec((0_u64..4, 0_u64..4, any::<bool>()), 0..60),
+        ) {
+            let (mut known, mut list) = (KnownReports::default(), Vec::new());
+            for (about, report, is_new) in reports {
+                let has = |list: &[(u64, u64)]| list.iter().any(|(known, _)| *known == about);
+                let place = list.iter().position(|known| *known == (about, report));
+                if is_new {
+                    prop_assert_eq!(known.add(about, report), !has(&list));
+                    if place.is_none() {
+                        list.push((about, report));
+                    }
+                } else {
+                    let removed = place.map(|place| list.remove(place));
+                    let is_last = removed.is_some() && !has(&list);
+                    prop_assert_eq!(known.remove(about, report), is_last);
+                }
+                prop_assert_eq!(known.stored(), list.clone());
+                known = KnownReports::restored(known.stored());
+            }
+        }
+    }
+
+    #[test]
+    fn past_the_limit_the_oldest_report_is_forgotten() {
+        let mut known = KnownReports::default();
+        for about in 0..MOST_REPORTS as u64 {
+            assert!(known.add(about, about));
+        }
+        assert!(!known.add(0, 0));
+        assert!(known.add(4_096, 4_096));
+        assert_eq!(known.stored().len(), MOST_REPORTS);
+        assert!(known.add(0, 0), "it came first, and counts again");
+        assert!(!known.add(2, 2));
     }
 }
