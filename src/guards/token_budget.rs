@@ -26,7 +26,7 @@ use crate::guard::{Acceptance, Attached, Cx, Guard, State, Trouble, Verdict};
 use crate::name::ModelName;
 use crate::ratio::Ratio;
 use crate::time::Timestamp;
-use crate::tokens::{Basis, Conversation, Factor, Measurement, Model, TokenBreakdown};
+use crate::tokens::{Basis, Conversation, Measurement, Model, TokenBreakdown};
 
 use alarm::Alarms;
 use audit::Audit;
@@ -328,7 +328,7 @@ impl TokenBudget {
             version.id() == ticket.version() && *version.model() == measurement.version_model
         })?;
         let estimators = self.models.estimators(version).ok()?;
-        Some(space(&estimators.own, self.models.assumed_factor()))
+        Some(estimators.space)
     }
 
     fn report_ends_of_life(&self, cx: &Cx<'_>) {
@@ -394,15 +394,6 @@ fn own_measurement<'a>(ticket: &'a Ticket, cx: &Cx<'_>) -> Option<&'a Measuremen
     let measurement = ticket.measurement()?;
     let is_own = measurement.guard() == Some(cx.guard());
     (is_own && measurement.model == *ticket.model()).then_some(measurement)
-}
-
-fn space(estimator: &Estimator, assumed: Factor) -> Space {
-    let own = estimator.own_tokens(assumed);
-    Space {
-        largest_prompt: estimator.largest_prompt,
-        limit: estimator.limit,
-        own: own.upper().unwrap_or(u64::MAX),
-    }
 }
 
 fn measurement(

@@ -43,8 +43,9 @@ impl Histogram {
 
     /// How many sizes are certainly above `limit`, and how many may be.
     pub(crate) fn above(&self, limit: u64) -> (u64, u64) {
+        // All sizes of a lower bucket are below the limit.
         let mut found = (0, 0);
-        for (bucket, count) in &self.0 {
+        for (bucket, count) in self.0.range(bucket(limit)..) {
             let (smallest, largest) = edges(*bucket);
             found.0 += if smallest > limit { *count } else { 0 };
             found.1 += if largest > limit { *count } else { 0 };

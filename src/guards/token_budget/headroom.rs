@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::estimate::Estimator;
 use crate::event::{BudgetEvent, EventKind, Severity};
 use crate::guard::Cx;
 use crate::name::{DocumentType, ModelName, VersionId};
 use crate::ratio::Ratio;
 use crate::stats::Histogram;
 use crate::time::Timestamp;
-use crate::tokens::TokenCount;
+use crate::tokens::{Factor, TokenCount};
 
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 /// Today and the seven days before.
@@ -31,6 +32,17 @@ pub(super) struct Space {
     pub(super) own: u64,
 }
 
+impl Space {
+    pub(super) fn of(estimator: &Estimator, assumed: Factor) -> Self {
+        let own = estimator.own_tokens(assumed);
+        Self {
+            largest_prompt: estimator.largest_prompt,
+            limit: estimator.limit,
+            own: own.upper().unwrap_or(u64::MAX),
+        }
+    }
+}
+
 /// The number of a day.
 fn day_of(at: Timestamp) -> u64 {
     at.as_millis() / DAY_MILLIS
@@ -39,6 +51,7 @@ fn day_of(at: Timestamp) -> u64 {
 /// The document sizes of one type for one model, day by day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sizes {
+    /// The oldest first.
     days: VecDeque<Day>,
     version: VersionId,
     /// The tokens that the version leaves for the document.
@@ -166,7 +179,9 @@ impl Sizes {
 
     fn forget_days_to_come(&mut self, now: Timestamp) {
         let number = day_of(now);
-        self.days.retain(|day| day.number <= number);
+        while self.days.back().is_some_and(|day| day.number > number) {
+            self.days.pop_back();
+        }
     }
 
     /// Adds the size of a document of another time, which may be past.
@@ -190,7 +205,13 @@ impl Sizes {
             .days
             .back()
             .map_or(number, |day| day.number.max(number));
-        self.days.retain(|day| newest - day.number < DAYS);
+        while self
+            .days
+            .front()
+            .is_some_and(|day| newest - day.number >= DAYS)
+        {
+            self.days.pop_front();
+        }
         if newest - number >= DAYS {
             return None;
         }

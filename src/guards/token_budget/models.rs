@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::estimate::{Estimator, Tokenizer};
+use super::headroom::Space;
 use crate::call::{LineUp, Version};
 use crate::error::Error;
 use crate::name::ModelName;
@@ -32,6 +33,8 @@ pub(super) struct Models {
 pub(super) struct Estimators {
     pub(super) version: Version,
     pub(super) own: Estimator,
+    /// The room that the version leaves in its model's window.
+    pub(super) space: Space,
     pub(super) fallbacks: Vec<Estimator>,
 }
 
@@ -143,6 +146,7 @@ impl Models {
         let fallbacks = fallbacks.collect::<Result<_, _>>()?;
         Ok(Estimators {
             version: version.clone(),
+            space: Space::of(&own, self.assumed_factor()),
             own,
             fallbacks,
         })

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::headroom::{CountRange, Headroom, Sizes};
+use super::TokenBudget;
+use super::headroom::{CountRange, Headroom, Sizes, Space};
 use super::models::Estimators;
-use super::{TokenBudget, space};
 use crate::call::{Call, Version};
 use crate::error::Error;
 use crate::name::{DocumentType, ModelName};
@@ -108,7 +108,7 @@ impl TokenBudget {
     pub fn record(&self, call: &Call<'_>, version: &Version, at: Timestamp) -> Result<(), Error> {
         let estimators = self.models.estimators(version)?;
         let estimate = self.count_in_full(&estimators.own, call)?;
-        let space = space(&estimators.own, self.models.assumed_factor());
+        let space = estimators.space;
         let size = estimate.breakdown.brought();
         let mut usage = self.usage.lock();
         usage.record(call.document_type(), version, size, space, at);
@@ -124,7 +124,7 @@ impl TokenBudget {
     ) -> WhatIf {
         let assumed = self.models.assumed_factor();
         let over = |estimator: &super::Estimator| {
-            let space = space(estimator, assumed);
+            let space = Space::of(estimator, assumed);
             let room = space.limit.saturating_sub(space.own);
             let same = self
                 .models
