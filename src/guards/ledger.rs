@@ -236,8 +236,10 @@ impl RouteLedger {
 
     /// Before all else in a step: a pause of the pipeline is no silence of its sources.
     fn begin_step(core: &mut Core, cx: &Cx<'_>) {
-        for kind in core.pending_events.drain(..) {
-            cx.emit(Severity::Info, kind);
+        if !core.pending_events.is_empty() {
+            for kind in core.pending_events.drain(..) {
+                cx.emit(Severity::Info, kind);
+            }
         }
         let now = cx.now();
         let Some(ran_until) = core.ran_until.replace(now) else {

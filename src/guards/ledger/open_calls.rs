@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::mem;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
 use super::incident;
@@ -29,7 +30,10 @@ pub(super) struct Open {
 
 #[derive(Debug, Default)]
 pub(super) struct OpenCalls {
-    calls: HashMap<TicketId, Open>,
+    /// By ids that the pipeline gives out, so no caller can make them collide.
+    calls: HashMap<TicketId, Open, RandomState>,
+    /// None of them began before.
+    since: Timestamp,
     untracked: u64,
     /// Written off, and not ended since.
     written_off: VecDeque<TicketId>,
@@ -41,6 +45,11 @@ impl OpenCalls {
             self.untracked += 1;
             return;
         }
+        self.since = if self.calls.is_empty() {
+            now
+        } else {
+            self.since.min(now)
+        };
         let open = Open {
             document: ticket.document().clone(),
             document_type: ticket.document_type().clone(),
@@ -81,6 +90,15 @@ impl OpenCalls {
 
     pub(super) fn report_overdue(&mut self, max_open: Duration, cx: &Cx<'_>) {
         let now = cx.now();
+        if now.since(self.since) <= max_open {
+            return;
+        }
+        self.since = self
+            .calls
+            .values()
+            .map(|open| open.since)
+            .min()
+            .unwrap_or(now);
         let is_overdue = |open: &Open| now.since(open.since) > max_open;
         let calls = self.calls.iter_mut();
         let mut overdue: Vec<_> = calls.filter(|(_, open)| is_overdue(open)).collect();

@@ -59,3 +59,20 @@ fn a_slow_call_each_half_hour_is_at_most_three_pages_a_day() {
     }
     assert!((1..=3).contains(&told), "{told}");
 }
+
+/// Neither a call that began later nor one that has ended holds it up.
+#[test]
+fn a_call_is_overdue_on_time_whichever_began_and_ended_around_it() {
+    let bench = Bench::with_guard(ledger());
+    let first = bench.permit("invoice");
+    bench.tick_after(minutes(4));
+    let second = bench.permit("invoice");
+    bench.tick_after(minutes(4));
+    let third = bench.permit("invoice");
+    answered(first, Report::new());
+    bench.tick_after(minutes(6));
+    assert_eq!(pages(&bench), 0, "the second is open for 10 minutes");
+    bench.tick_after(minutes(1));
+    assert_eq!(pages(&bench), 1);
+    drop((second, third));
+}
