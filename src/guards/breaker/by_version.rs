@@ -33,7 +33,10 @@ impl ByVersion {
         is_live: impl Fn(&VersionId) -> bool,
         new: impl FnOnce() -> Circuit,
     ) -> Option<&mut Circuit> {
-        if self.get(version.as_str()).is_none() {
+        let place = self.0.iter().position(|(known, _)| known == version);
+        let entry = if let Some(place) = place {
+            self.0.get_mut(place)
+        } else {
             if self.0.len() >= VERSIONS {
                 self.0
                     .retain(|(known, circuit)| !circuit.is_in_service() || is_live(known));
@@ -43,8 +46,9 @@ impl ByVersion {
             }
             self.0.reserve_exact(1);
             self.0.push((version.clone(), new()));
-        }
-        self.get_mut(version.as_str())
+            self.0.last_mut()
+        };
+        entry.map(|(_, circuit)| circuit)
     }
 
     pub(super) fn is_out(&self, version: &VersionId) -> bool {

@@ -358,6 +358,10 @@ impl Circuit {
 
     /// Updates which rates of lost calls are too large; whether one of them has just become so.
     pub(super) fn update_lost_calls(&mut self, rule: &Rule, now: Timestamp) -> bool {
+        let [_, _, abandoned, _, throttled] = self.window.total(now);
+        if abandoned + throttled == 0 && !self.lost_calls.is_too_large() {
+            return false;
+        }
         let counts = self.counts(rule, now);
         self.lost_calls.update(&counts, rule)
     }
