@@ -26,6 +26,7 @@ pub use pin::Pin;
 pub use reason::{Destination, Reason};
 pub use report::Report;
 pub use signal::Signal;
+pub(crate) use ticket::Given;
 pub use ticket::{Ticket, TicketId};
 pub(crate) use version::SystemPrompt;
 pub use version::{Fingerprint, Version};

@@ -113,24 +113,49 @@ pub struct Ticket {
     thresholds: Option<u64>,
 }
 
+/// What a pipeline adds to a call and its version on a ticket.
+pub(crate) struct Given {
+    pub(crate) id: TicketId,
+    pub(crate) role: Role,
+    pub(crate) model: ModelName,
+    pub(crate) stage: Option<u8>,
+    pub(crate) admitted_at: Timestamp,
+    pub(crate) measurement: Option<Measurement>,
+    pub(crate) lost_pin: bool,
+}
+
 impl Ticket {
     /// The ticket of a call that this version serves as production. For tests of a guard: a
     /// pipeline makes its own tickets. By default its id has the instance 0 and the sequence 0, and
     /// it was admitted at the epoch.
     pub fn new(call: &Call<'_>, version: &Version) -> Self {
-        Self {
-            format: Format,
+        let given = Given {
             id: TicketId::new(0, 0),
-            document: call.document().clone(),
-            document_type: call.document_type().clone(),
-            version: version.id().clone(),
-            fingerprint: version.fingerprint(),
             role: Role::Stable,
             model: version.model().clone(),
             stage: None,
             admitted_at: Timestamp::EPOCH,
             measurement: None,
             lost_pin: false,
+        };
+        Self::given(call, version, given)
+    }
+
+    /// In one piece, because a ticket is large to move.
+    pub(crate) fn given(call: &Call<'_>, version: &Version, given: Given) -> Self {
+        Self {
+            format: Format,
+            id: given.id,
+            document: call.document().clone(),
+            document_type: call.document_type().clone(),
+            version: version.id().clone(),
+            fingerprint: version.fingerprint(),
+            role: given.role,
+            model: given.model,
+            stage: given.stage,
+            admitted_at: given.admitted_at,
+            measurement: given.measurement,
+            lost_pin: given.lost_pin,
             batch: call.batch().cloned(),
             thresholds: None,
         }
@@ -174,13 +199,8 @@ impl Ticket {
 
     /// The same ticket, for a call that was pinned to another version.
     pub fn with_lost_pin(mut self) -> Self {
-        self.lose_pin();
-        self
-    }
-
-    /// In place, because a ticket is large to move.
-    pub(crate) fn lose_pin(&mut self) {
         self.lost_pin = true;
+        self
     }
 
     /// The same ticket for an answer that was reviewed with this generation of thresholds.

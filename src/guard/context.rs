@@ -276,7 +276,7 @@ impl<'a> Cx<'a> {
     /// run.
     pub fn mark_measurement(&self, measurement: Measurement) {
         if let Some(marks) = self.marks() {
-            marks.measurement.replace(Some(measurement));
+            *marks.measurement.borrow_mut() = Some(measurement);
         }
     }
 

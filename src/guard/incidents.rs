@@ -1,7 +1,6 @@
 //! The open incidents of one guard: what opens, joins and ends them.
 
 use std::collections::VecDeque;
-use std::mem;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -302,12 +301,12 @@ impl IncidentRegister {
     }
 
     fn take_if(&mut self, mut is_over: impl FnMut(&mut Incident) -> bool) -> Vec<Incident> {
-        let mut over = Vec::new();
-        for mut incident in mem::take(&mut self.open) {
-            if is_over(&mut incident) {
-                over.push(incident);
+        let (mut over, mut at) = (Vec::new(), 0);
+        while let Some(incident) = self.open.get_mut(at) {
+            if is_over(incident) {
+                over.push(self.open.remove(at));
             } else {
-                self.open.push(incident);
+                at += 1;
             }
         }
         over

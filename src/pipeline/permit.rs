@@ -47,7 +47,8 @@ impl Permit {
     /// Reports an answer. The settlement says whether it may be acted on.
     pub fn answer(mut self, report: Report) -> Settlement {
         let outcome = report.failure().map_or(Outcome::Accepted, Outcome::Failed);
-        let (ticket, outcome, acceptance) = self.settle(outcome, report);
+        let mut ticket = self.take_ticket();
+        let (outcome, acceptance) = self.pipeline.settle(&mut ticket, outcome, report);
         match (outcome, acceptance) {
             (Outcome::Failed(kind), _) => Settlement::Failed { ticket, kind },
             (_, Acceptance::Review(reasons)) => Settlement::NeedsReview { ticket, reasons },
@@ -77,31 +78,32 @@ impl Permit {
     /// # Ok::<(), fusebox::Error>(())
     /// ```
     pub fn fail_with(mut self, kind: FailureKind, report: Report) -> Ticket {
-        self.settle(Outcome::Failed(kind), report).0
+        self.settle(Outcome::Failed(kind), report)
     }
 
     /// Reports that the call was not made: it counts neither as an answer nor as a failure.
     pub fn release(mut self) -> Ticket {
-        self.settle(Outcome::Released, Report::new()).0
+        self.settle(Outcome::Released, Report::new())
     }
 
     /// Ends the call with a diversion instead of making it. That is no evidence for or against its
     /// version, so its ticket has no stage, without which no rollout counts it.
     pub(super) fn divert(mut self, divert: &Divert) -> Ticket {
-        let Some(ticket) = self.ticket.take() else {
-            spent()
-        };
-        let ticket = ticket.with_stage(None);
+        let ticket = self.take_ticket().with_stage(None);
         self.pipeline.divert(&ticket, divert);
         ticket
     }
 
-    fn settle(&mut self, outcome: Outcome, report: Report) -> (Ticket, Outcome, Acceptance) {
+    fn settle(&mut self, outcome: Outcome, report: Report) -> Ticket {
+        let mut ticket = self.take_ticket();
+        let _ = self.pipeline.settle(&mut ticket, outcome, report);
+        ticket
+    }
+
+    /// The ticket, of which no second outcome can be reported.
+    fn take_ticket(&mut self) -> Ticket {
         match self.ticket.take() {
-            Some(mut ticket) => {
-                let (outcome, acceptance) = self.pipeline.settle(&mut ticket, outcome, report);
-                (ticket, outcome, acceptance)
-            }
+            Some(ticket) => ticket,
             None => spent(),
         }
     }

@@ -1,5 +1,6 @@
 //! One step of a pipeline, at one time and with one line-up: the order in which it asks its guards.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -12,7 +13,7 @@ use super::ticks::Ticks;
 use super::timeline::Timeline;
 use super::versions::KnownVersions;
 use crate::call::{
-    Call, Destination, Feedback, LineUp, Outcome, Pin, Reason, Report, Role, Signal, Ticket,
+    Call, Destination, Feedback, Given, LineUp, Outcome, Pin, Reason, Report, Role, Signal, Ticket,
     TicketId, Version,
 };
 use crate::error::Error;
@@ -117,13 +118,16 @@ impl Step<'_> {
         for member in &self.shared.guards {
             member.enter(&mut cx);
             let vote = member.check(call, version, &cx);
-            if let Some(mut measurement) = marks.measurement.take() {
+            if let Some(mut measurement) = taken(&marks.measurement) {
                 measurement.guard = Some(Arc::clone(&member.name));
                 let model = match &vote {
                     Verdict::UseModel(model) => Some(model.clone()),
                     Verdict::Proceed | Verdict::Divert(_) => None,
                 };
-                measured = measured.max(Some((model, measurement)));
+                let next = Some((model, measurement));
+                if measured < next {
+                    measured = next;
+                }
             }
             verdict = verdict.stricter(vote);
         }
@@ -135,16 +139,16 @@ impl Step<'_> {
             Verdict::UseModel(model) => (model.name().clone(), None),
             Verdict::Divert(divert) => (version.model().clone(), Some(divert)),
         };
-        let mut ticket = Ticket::new(call, version)
-            .with_id(id)
-            .with_role(role)
-            .with_model(model)
-            .with_stage(marks.stage.get().filter(|_| is_compared))
-            .with_admitted_at(self.now)
-            .with_measurement(measured.map(|(_, measurement)| measurement));
-        if lost_pin.is_some() {
-            ticket.lose_pin();
-        }
+        let given = Given {
+            id,
+            role,
+            model,
+            stage: marks.stage.get().filter(|_| is_compared),
+            admitted_at: self.now,
+            measurement: measured.map(|(_, measurement)| measurement),
+            lost_pin: lost_pin.is_some(),
+        };
+        let ticket = Ticket::given(call, version, given);
         match &divert {
             None => self.open(&ticket, version, lost_pin),
             Some(divert) => self.divert(&ticket, divert),
@@ -296,6 +300,13 @@ impl Step<'_> {
             .with_incidents(&self.shared.incidents)
             .for_ticket(TicketId::new(self.shared.instance, next))
     }
+}
+
+/// What the latest guard has written. Most write nothing, and an empty place is as large to move as
+/// a full one.
+fn taken<T>(place: &RefCell<Option<T>>) -> Option<T> {
+    let is_written = place.borrow().is_some();
+    is_written.then(|| place.take()).flatten()
 }
 
 /// The version in a role; production where the line-up has no candidate.
