@@ -59,9 +59,15 @@ impl Neighbours {
             neighbour.learn(register);
         }
         let newest = stored.iter().map(|register| register.at).max();
+        // One that was silent since the latest began has ended before it.
+        let of_latest = stored
+            .iter()
+            .filter(|register| goes_on_from == Some(register.owner));
+        let began = of_latest.map(|register| register.at).min();
         heard.neighbours.retain(|owner, neighbour| {
             let wrote = newest.zip(neighbour.wrote_last);
-            let may_run = wrote.is_some_and(|(newest, at)| newest.since(at) < SILENT_AFTER);
+            let may_run = wrote.is_some_and(|(newest, at)| newest.since(at) < SILENT_AFTER)
+                && neighbour.wrote_last >= began;
             if goes_on_from == Some(*owner) {
                 neighbour.silent_for = SILENT_AFTER;
             }
