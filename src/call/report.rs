@@ -64,6 +64,12 @@ impl Report {
         self
     }
 
+    /// With room for so many confidences, and for no more.
+    pub(crate) fn with_room_for(mut self, confidences: usize) -> Self {
+        self.confidences.reserve_exact(confidences);
+        self
+    }
+
     /// The same with other confidences, or without those that `other` omits; what is invalid stays
     /// so.
     pub(crate) fn with_confidences(

@@ -54,7 +54,9 @@ struct Scores<'l>(Vec<(Cow<'l, str>, f64)>);
 
 /// Reads a row; the error says what is wrong with it.
 pub(super) fn row(line: &[u8]) -> Result<RecordedRow<'_>, String> {
-    let line: JsonLine<'_> = serde_json::from_slice(line).map_err(|error| {
+    // Looked at once as a whole, not again for each of its texts.
+    let line = std::str::from_utf8(line).map_err(|error| error.to_string())?;
+    let line: JsonLine<'_> = serde_json::from_str(line).map_err(|error| {
         // Each line is the first for the parser.
         let text = error.to_string();
         text.replacen(" at line 1 column ", " at column ", 1)

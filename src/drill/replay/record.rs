@@ -166,7 +166,7 @@ impl RecordedRow<'_> {
                 )),
             };
         };
-        let mut report = Report::new();
+        let mut report = Report::new().with_room_for(self.confidences.len());
         for (field, score) in &self.confidences {
             report = report.confidence_in(known(&mut names.fields, field, Field::new)?, *score);
         }
@@ -181,8 +181,7 @@ impl RecordedRow<'_> {
             latency: Duration::from_millis(latency),
             usage,
             failure: self.failure,
-            // A copy has no room that it does not need.
-            report: report.clone(),
+            report,
         }))
     }
 

@@ -337,6 +337,9 @@ fn a_correction_is_about_the_latest_call_of_its_document() {
     call(&mut lines, 30_000, "at-once", r#","latency_ms":0"#);
     call(&mut lines, 40_000, "slow", r#","latency_ms":9000000"#);
     call(&mut lines, 50_000, "later", ANSWERED);
+    // The first ends last.
+    call(&mut lines, 60_000, "overlapping", r#","latency_ms":100000"#);
+    call(&mut lines, 70_000, "overlapping", FAILED);
     let mut correct = |after: u64, document: &str, fields: &str| {
         let at = MORNING + after;
         writeln!(
@@ -346,7 +349,9 @@ fn a_correction_is_about_the_latest_call_of_its_document() {
         .unwrap();
     };
     correct(3_600_000, "twice", r#""total","vendor""#);
+    correct(7_200_000, "twice", r#""iban""#);
     correct(3_600_000, "failed", r#""total""#);
+    correct(3_600_000, "overlapping", r#""total""#);
     correct(30_000, "at-once", r#""total""#);
     correct(3_600_000, "slow", r#""total""#);
     // Before its document's call, and of a document that never came.
@@ -354,13 +359,13 @@ fn a_correction_is_about_the_latest_call_of_its_document() {
     correct(3_600_000, "never", r#""total""#);
     let report = run(production, &lines);
     let corrections = report.counts().corrections;
-    assert_eq!(corrections.given, 3);
-    assert_eq!(corrections.of_unanswered, 2);
+    assert_eq!(corrections.given, 4);
+    assert_eq!(corrections.of_unanswered, 3);
     assert_eq!(corrections.of_unknown, 2);
     assert_eq!(corrections.of_diverted, 0);
-    assert_eq!(report.recording().corrections, 7);
+    assert_eq!(report.recording().corrections, 9);
     let line =
-        "\n7 corrections, 2 of calls without an answer, 2 of documents without a call before\n";
+        "\n9 corrections, 3 of calls without an answer, 2 of documents without a call before\n";
     assert!(report.to_string().contains(line), "{report}");
 }
 

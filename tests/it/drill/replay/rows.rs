@@ -153,6 +153,19 @@ fn only_the_first_thousand_rejected_rows_are_kept_and_five_printed() {
     assert!(text.ends_with("\n  and 1195 more\n"), "{text}");
 }
 
+/// 0.2 is below the threshold, wherever in the row the other field is.
+#[test]
+fn of_a_field_with_two_confidences_the_last_counts() {
+    let needs_review = |confidences: &str| {
+        let end = format!(r#","latency_ms":2000,"confidences":{{{confidences}}}"#);
+        let mut lines = String::new();
+        call(&mut lines, 0, "a", &end);
+        run(production, &lines).counts().needs_review
+    };
+    assert_eq!(needs_review(r#""total":0.95,"vendor":0.95,"total":0.2"#), 1);
+    assert_eq!(needs_review(r#""total":0.2,"vendor":0.95,"total":0.95"#), 0);
+}
+
 /// Late is more than ten minutes behind a row above.
 #[test]
 fn rows_out_of_order_are_put_in_order_and_counted() {
