@@ -1,19 +1,22 @@
 //! A map with a cardinality limit: above it, new keys share one visible overflow entry.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 
 /// The default limit of keys per guard.
 pub(crate) const DEFAULT_KEYS: usize = 10_000;
 
 /// Entries by key, at most `limit`, and one overflow entry for all other keys.
+///
+/// They come in the order in which their keys came: what a guard says of many keys at once is the
+/// same each time.
 #[derive(Clone, Debug)]
 pub(crate) struct BoundedMap<K, V> {
-    entries: HashMap<K, V, RandomState>,
+    entries: IndexMap<K, V, RandomState>,
     other: Option<V>,
     limit: usize,
 }
@@ -32,7 +35,7 @@ pub(crate) enum Place {
 impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            entries: HashMap::default(),
+            entries: IndexMap::default(),
             other: None,
             limit,
         }
@@ -145,6 +148,8 @@ impl<K: Clone, V> BoundedMap<K, Arc<V>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     #[test]
@@ -158,6 +163,19 @@ mod tests {
         assert_eq!((*copy["a"], *copy["b"], copy.len()), (1, 1, 2));
         assert!(Arc::ptr_eq(&copy["b"], map.get("b").unwrap()));
         assert_eq!(map.get("a").map(|value| **value), Some(2));
+    }
+
+    #[test]
+    fn entries_come_in_the_order_of_their_keys_coming() {
+        let keys: Vec<u32> = (0..100).map(|n| n * 37 % 101).collect();
+        let mut map = BoundedMap::new(keys.len());
+        for key in keys.iter().chain(&keys) {
+            map.entry(key, || ());
+        }
+        assert!(map.iter().map(|(key, ())| key).eq(&keys));
+        map.retain(|key| key % 3 > 0);
+        let kept = keys.iter().filter(|key| *key % 3 > 0);
+        assert!(map.iter_mut().map(|(key, ())| key).eq(kept));
     }
 
     #[test]
