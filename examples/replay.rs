@@ -5,7 +5,7 @@
 //! minutes. Without a file it replays a day that it makes itself, always the same. `--json` prints
 //! the reports as JSON.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 
 fn replay(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let recording = match &args.file {
-        Some(file) => Recording::from_path(file)?,
+        Some(file) => read(file)?,
         None => Recording::from_json_lines(day().as_bytes())?,
     };
     let as_it_is = run(&recording, "as it is", None)?;
@@ -59,6 +59,15 @@ fn replay(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
         println!("{as_it_is}\n{both}");
     }
     Ok(())
+}
+
+/// The first look at a file, which stays where it is.
+fn read(file: &Path) -> Result<Recording, Error> {
+    let spinner = ProgressBar::new_spinner().with_message(format!("reading {}", file.display()));
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    let recording = Recording::from_path(file);
+    spinner.finish_and_clear();
+    recording
 }
 
 fn run(recording: &Recording, name: &str, window: Option<u64>) -> Result<ReplayReport, Error> {

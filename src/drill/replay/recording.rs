@@ -93,7 +93,7 @@ impl Recording {
         Self::in_file(RowsInFile::csv(path.as_ref(), columns)?)
     }
 
-    /// Reads a line for each call or correction into memory, some 300 bytes for each.
+    /// Reads a line for each call or correction into memory, some 400 bytes for each.
     ///
     /// An error only when the lines cannot be read at all; a line that is not as it should be is
     /// rejected. Blank lines are skipped.
