@@ -1,11 +1,14 @@
 //! The rows of a recording as they are written, one after the other.
 
 use std::fmt;
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
 use super::json_line;
 use super::record::RecordedRow;
 use crate::error::Error;
+
+/// A longer line is none of a recording: it is not held as a whole.
+const LONGEST_LINE: u64 = 1_024 * 1_024;
 
 /// Where rows come from.
 pub(super) trait Rows: fmt::Debug {
@@ -40,20 +43,29 @@ impl<R: BufRead> JsonRows<R> {
 
 impl<R: BufRead> Rows for JsonRows<R> {
     fn next_row(&mut self) -> Result<Option<WrittenRow<'_>>, Error> {
-        loop {
+        let is_cut = loop {
             self.line.clear();
-            let read = self.lines.read_until(b'\n', &mut self.line);
+            let mut lines = (&mut self.lines).take(LONGEST_LINE);
+            let read = lines.read_until(b'\n', &mut self.line);
             if read.map_err(unreadable)? == 0 {
                 return Ok(None);
             }
             self.number += 1;
-            if !self.line.trim_ascii().is_empty() {
-                break;
+            if self.line.len() as u64 == LONGEST_LINE && !self.line.ends_with(b"\n") {
+                self.lines.skip_until(b'\n').map_err(unreadable)?;
+                break true;
             }
-        }
+            if !self.line.trim_ascii().is_empty() {
+                break false;
+            }
+        };
         Ok(Some(WrittenRow {
             line: self.number,
-            row: json_line::row(&self.line),
+            row: if is_cut {
+                Err("got more than 1 MiB, expected a line of JSON".to_owned())
+            } else {
+                json_line::row(&self.line)
+            },
         }))
     }
 }

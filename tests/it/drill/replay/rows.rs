@@ -137,6 +137,31 @@ fn bad_rows_are_reported_by_line_and_the_others_are_used() {
 }
 
 #[test]
+fn a_line_that_is_too_long_is_rejected_and_the_next_is_used() {
+    let blank = " ".repeat(3 * 1_024 * 1_024);
+    let mut lines = format!("{}\n", "x".repeat(3 * 1_024 * 1_024));
+    call(&mut lines, 0, "a", ANSWERED);
+    // Of this one nothing is seen but its blank beginning.
+    lines.push_str(&blank);
+    lines.push_str("nonsense\n");
+    call(&mut lines, 1_000, "b", ANSWERED);
+    let recording = read(&lines);
+    let rejected: Vec<_> = recording
+        .rejected()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        rejected,
+        [
+            "line 1: got more than 1 MiB, expected a line of JSON",
+            "line 3: got more than 1 MiB, expected a line of JSON"
+        ]
+    );
+    assert_eq!(recording.counts().calls, 2);
+}
+
+#[test]
 fn only_the_first_thousand_rejected_rows_are_kept_and_five_printed() {
     let mut lines = "nonsense\n".repeat(1_200);
     call(&mut lines, 0, "a", ANSWERED);
