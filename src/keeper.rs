@@ -297,23 +297,26 @@ impl Keeper {
         inner.journal.accept(&batched);
         inner.courier.accept(&rows, now);
         inner.neighbours.hear(&answer.registers, now);
-        self.look_after_left().await
+        self.look_after_left().await;
+        Ok(())
     }
 
     /// Takes over the rows that a process has left that has ended: its pages end with what it knew.
-    async fn look_after_left(&self) -> Result<(), Error> {
+    /// Where the store does not say, the next exchange asks again.
+    async fn look_after_left(&self) {
         let inner = &self.0;
-        if !inner.neighbours.take_left() {
-            return Ok(());
+        if !inner.neighbours.has_left() {
+            return;
         }
-        let stored = inner.store.load(&inner.name).await;
-        let stored = stored.inspect_err(|_| inner.neighbours.still_left())?;
+        let Ok(stored) = inner.store.load(&inner.name).await else {
+            return;
+        };
         let of_others = inner.neighbours.open();
         let is_left = |row: &OutboxRow| !of_others.contains(&row.notification.incident);
         inner
             .courier
             .take_over(stored.rows.into_iter().filter(is_left));
-        Ok(())
+        inner.neighbours.looked_after();
     }
 
     /// Makes rows of the outbox of what is open and what has ended. Whatever the store does: no page

@@ -95,7 +95,7 @@ impl KeeperBuilder {
         let store = self.check()?;
         let stored = store.load(&self.name).await?;
         let instance = Instance::new(self.pipeline.instance());
-        let (written, snapshot) = Written::after(&stored)?;
+        let (written, snapshot) = Written::after(&stored, instance)?;
         if let Some((_, snapshot)) = &snapshot {
             self.pipeline.restore(snapshot)?;
         }

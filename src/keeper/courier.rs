@@ -82,12 +82,20 @@ impl Courier {
         courier
     }
 
-    /// Takes over the rows of a process that has ended, but for those that this one has as well.
+    /// Takes over the rows of a process that has ended. One that this process has as well stays, but
+    /// for that of an earlier incident, which is over and stored.
     pub(super) fn take_over(&self, stored: impl IntoIterator<Item = OutboxRow>) {
         let mut outbox = self.outbox.lock();
         for mut row in stored {
             row.after_crash();
-            outbox.rows.entry(row.key()).or_insert(row);
+            let key = row.key();
+            let is_newer = outbox.rows.get(&key).is_none_or(|own| {
+                let is_in_use = outbox.unwritten.contains(&key) || outbox.in_flight.contains(&key);
+                own.notification.since < row.notification.since && !is_in_use
+            });
+            if is_newer {
+                outbox.rows.insert(key, row);
+            }
         }
     }
 

@@ -125,14 +125,14 @@ impl Neighbours {
         open.cloned().collect()
     }
 
-    /// Whether one has ended since this was last asked, so that nobody ends what it left open.
-    pub(super) fn take_left(&self) -> bool {
-        std::mem::take(&mut self.0.lock().has_left)
+    /// Whether one has ended and nobody has looked after what it left open.
+    pub(super) fn has_left(&self) -> bool {
+        self.0.lock().has_left
     }
 
-    /// What it left open could not be read.
-    pub(super) fn still_left(&self) {
-        self.0.lock().has_left = true;
+    /// What those left open that have ended is looked after.
+    pub(super) fn looked_after(&self) {
+        self.0.lock().has_left = false;
     }
 }
 

@@ -58,9 +58,10 @@ impl Keeper {
             self.tick();
             let mut stored = pin!(self.keep(true));
             match timeout(STORED_WITHIN, &mut stored).await {
-                Ok(_) => self.deliver().await,
+                Ok(Ok(())) => self.deliver().await,
+                Ok(Err(_)) => self.send_unstored().await,
                 Err(_) => {
-                    let _ = join(stored, self.deliver()).await;
+                    let _ = join(stored, self.send_unstored()).await;
                 }
             }
             // What became of the pages.
@@ -97,6 +98,17 @@ impl Keeper {
         loop {
             beats.tick().await;
             self.deliver().await;
+        }
+    }
+
+    /// Sends what the store does not take, for as long as a page waits for the store.
+    async fn send_unstored(&self) {
+        let mut beats = beats(BEAT);
+        let mut waited = Duration::ZERO;
+        while waited <= STORED_WITHIN + BEAT {
+            beats.tick().await;
+            self.deliver().await;
+            waited += BEAT;
         }
     }
 

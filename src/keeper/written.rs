@@ -51,14 +51,27 @@ struct Moment {
 }
 
 impl Written {
-    /// What an earlier process has left, and whose state it is; `None` if there was none.
-    pub(super) fn after(stored: &Stored) -> Result<(Self, Option<(Instance, Snapshot)>), Error> {
+    /// What an earlier process has left, and whose state it is; `None` if there was none. `own` may
+    /// have the number of an earlier one: what it writes is later than all that has that number.
+    pub(super) fn after(
+        stored: &Stored,
+        own: Instance,
+    ) -> Result<(Self, Option<(Instance, Snapshot)>), Error> {
+        let of_own = stored
+            .registers
+            .iter()
+            .filter(|register| register.owner == own);
+        let revision = of_own.map(|register| register.revision).max().unwrap_or(0);
         let moments = stored
             .registers
             .iter()
             .filter(|register| register.key == KEEPER);
         let Some(latest) = moments.max_by_key(|register| (register.at, register.revision)) else {
-            return Ok((Self::default(), None));
+            let written = Self {
+                revision,
+                ..Self::default()
+            };
+            return Ok((written, None));
         };
         let moment = Moment::deserialize(&latest.value);
         let moment = moment.map_err(|error| Error::unreadable(KEEPER, error))?;
@@ -69,6 +82,7 @@ impl Written {
         let parts = of_process.map(|register| (register.key.as_str(), &register.value));
         let snapshot = Snapshot::from_parts(moment.at, parts)?;
         let written = Self {
+            revision,
             feedback: moment.feedback,
             ..Self::default()
         };

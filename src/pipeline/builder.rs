@@ -76,7 +76,7 @@ impl Builder {
     }
 
     /// Sets the number that tells this pipeline's tickets from those of other processes (random by
-    /// default).
+    /// default). No other process may have it or have had it: after a restart it is another one.
     pub fn instance(mut self, instance: u64) -> Self {
         self.instance = Some(instance);
         self

@@ -6,7 +6,7 @@ use super::*;
 use std::sync::atomic::Ordering;
 
 use fusebox::clock::Clock;
-use fusebox::{Admission, Reason};
+use fusebox::{Admission, Reason, StoreFault};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
@@ -214,4 +214,20 @@ fn the_last_writes_of_a_shutdown_have_five_seconds() {
             assert_eq!(accepted, is_accepted, "{takes}");
         });
     }
+}
+
+/// The store refuses at once, so that nothing is waited for but the page's own second.
+#[test]
+fn a_page_of_the_last_moment_goes_out_though_the_store_refuses_it() {
+    let world = World::new();
+    let store = Arc::new(OddStore::default());
+    paused().block_on(async {
+        let keeper = world.on_tokio(Arc::clone(&store)).await;
+        fail(keeper.pipeline());
+        store.memory.fail(StoreFault::Full, "no space left");
+        assert_eq!(keeper.close().await, 0);
+        let page = "trigger error-rate/failing/v7/1".to_owned();
+        let taken = world.service.taken("pager");
+        assert!(taken.contains(&page), "{taken:?}");
+    });
 }

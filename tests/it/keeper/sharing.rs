@@ -196,6 +196,27 @@ fn an_incident_is_told_once_and_ends_though_another_process_has_used_its_key() {
     }
 }
 
+/// The one that goes on has used the key before, and still has the rows of it.
+#[test]
+fn a_page_that_a_process_left_ends_though_this_one_has_used_its_key() {
+    let world = World::new();
+    let (goes, stays) = (world.process(), world.process());
+    world.go_on(&[&goes, &stays], seconds(10));
+    stays.fail();
+    world.go_on(&[&goes, &stays], seconds(10));
+    let seen = stays.breaker.status().revision;
+    let rearm = || stays.breaker.rearm("v7", seen, "ada", "well again");
+    wait(stays.keeper.command(rearm)).unwrap();
+    world.go_on(&[&goes, &stays], seconds(10));
+    goes.fail();
+    world.go_on(&[&goes, &stays], seconds(10));
+    let failing = "error-rate/failing/v7/1".to_owned();
+    assert!(world.service.open("pager").contains(&failing));
+    drop(goes);
+    world.go_on(&[&stays], seconds(90));
+    assert!(!world.service.open("pager").contains(&failing));
+}
+
 /// A store that does not answer says nothing of the other process.
 #[test]
 fn a_process_that_could_not_be_read_has_not_ended() {
@@ -214,7 +235,12 @@ fn a_process_that_could_not_be_read_has_not_ended() {
     world.store.repair();
     world.go_on(&[&other, &fails], seconds(20));
     let failing = "error-rate/failing/v7/1".to_owned();
-    assert!(world.service.open("pager").contains(&failing));
+    let open = world.service.open("pager");
+    assert!(
+        open.contains(&failing),
+        "{open:?} {:?}",
+        world.service.taken("pager")
+    );
 }
 
 /// As where a file was replaced by an older copy of it.
