@@ -1,9 +1,14 @@
 //! Rows that stay in their file.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Take};
+use std::hash::Hasher;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use twox_hash::XxHash3_64;
 
 #[cfg(feature = "csv")]
 use super::columns::{CsvColumns, CsvRows};
@@ -70,12 +75,20 @@ impl RowsInFile {
 
     /// Its rows as they are written.
     pub(super) fn reader(&self) -> Result<RowReader<'static>, Error> {
-        let bytes = self.open()?;
-        Ok(match &self.format {
+        let file = File::open(&self.path).map_err(|error| unreadable(&self.path, error))?;
+        let hash = Arc::default();
+        let bytes = Hashing {
+            bytes: file.take(self.length),
+            hasher: XxHash3_64::new(),
+            hash: Arc::clone(&hash),
+        };
+        let bytes = BufReader::with_capacity(BUFFER, bytes);
+        let reader = match &self.format {
             Format::JsonLines => RowReader::of(JsonRows::new(bytes)),
             #[cfg(feature = "csv")]
             Format::Csv(columns) => RowReader::of(CsvRows::new(bytes, columns)?),
-        })
+        };
+        Ok(reader.with_hash(hash))
     }
 
     /// Its rows in their order.
@@ -83,13 +96,24 @@ impl RowsInFile {
         let reader = self.reader()?;
         Ok(InOrder::new(reader, self.most_behind, &self.late))
     }
+}
 
-    fn open(&self) -> Result<BufReader<Take<File>>, Error> {
-        let file = File::open(&self.path).map_err(|error| unreadable(&self.path, error))?;
-        Ok(BufReader::with_capacity(BUFFER, file.take(self.length)))
+/// Reads bytes and tells their hash, so that a file that has changed is found out.
+struct Hashing<R> {
+    bytes: R,
+    hasher: XxHash3_64,
+    hash: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.bytes.read(buffer)?;
+        self.hasher.write(buffer.get(..read).unwrap_or_default());
+        self.hash.store(self.hasher.finish(), Ordering::Relaxed);
+        Ok(read)
     }
 }
 
-fn unreadable(path: &Path, error: std::io::Error) -> Error {
+fn unreadable(path: &Path, error: io::Error) -> Error {
     Error::file(path.display(), error)
 }

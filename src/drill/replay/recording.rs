@@ -46,6 +46,8 @@ pub struct Recording {
     pub(super) extent: Extent,
     counts: RecordingCounts,
     rejected: Vec<RejectedRow>,
+    /// Of the bytes of a file.
+    hash: u64,
 }
 
 /// Where the rows of a recording are.
@@ -117,6 +119,7 @@ impl Recording {
         Ok(Self {
             rows: RecordedRows::InMemory(Arc::new(timetable)),
             extent,
+            hash: reader.hash(),
             counts: reader.counts,
             rejected: reader.rejected,
         })
@@ -132,6 +135,7 @@ impl Recording {
                 late.push(read.record);
             }
         }
+        let hash = reader.hash();
         let RowReader {
             counts,
             rejected,
@@ -144,6 +148,7 @@ impl Recording {
             extent,
             counts,
             rejected,
+            hash,
         })
     }
 
@@ -176,8 +181,10 @@ impl Recording {
 
     /// An error if these rows, read to the end, are not those that were read before.
     pub(super) fn unless_changed(&self, reader: &RowReader<'_>) -> Result<(), Error> {
-        let is_same = reader.counts == self.counts && reader.rejected == self.rejected;
-        if is_same { Ok(()) } else { Err(changed()) }
+        if reader.hash() == self.hash {
+            return Ok(());
+        }
+        Err(changed())
     }
 
     /// An error if it has no call, or if it is so long that a time in it must be wrong.

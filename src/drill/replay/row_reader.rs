@@ -1,6 +1,8 @@
 //! Reads the rows of a recording: checks each, counts them, and keeps what was wrong.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,12 +10,16 @@ use serde::Serialize;
 use super::record::{KnownNames, Record};
 use super::rows::Rows;
 use crate::error::Error;
+use crate::name::shortened;
 use crate::time::{Timestamp, minutes};
 
 /// A row that comes later than this after a row of a later time is late.
 const LATE_AFTER: Duration = minutes(10);
 /// The number of rejected rows that are kept with what is wrong with them.
 const KEPT_REJECTED: usize = 1_000;
+
+/// What is wrong with a row may repeat much of it; so many bytes of it are kept.
+const LONGEST_WHY: usize = 1_000;
 
 /// What a recording consists of, and how it was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -59,6 +65,8 @@ pub(super) struct RowReader<'r> {
     pub(super) most_behind: Duration,
     pub(super) counts: RecordingCounts,
     pub(super) rejected: Vec<RejectedRow>,
+    /// Of what was read of a file.
+    hash: Arc<AtomicU64>,
 }
 
 /// A row that was read.
@@ -76,7 +84,19 @@ impl<'r> RowReader<'r> {
             most_behind: Duration::ZERO,
             counts: RecordingCounts::default(),
             rejected: Vec::new(),
+            hash: Arc::default(),
         }
+    }
+
+    /// The same, of a file whose bytes have this hash so far.
+    pub(super) fn with_hash(mut self, hash: Arc<AtomicU64>) -> Self {
+        self.hash = hash;
+        self
+    }
+
+    /// The hash of what was read of a file.
+    pub(super) fn hash(&self) -> u64 {
+        self.hash.load(Ordering::Relaxed)
     }
 
     /// The next row that can be used; `None` after the last.
@@ -90,6 +110,7 @@ impl<'r> RowReader<'r> {
                     self.counts.rejected += 1;
                     if self.rejected.len() < KEPT_REJECTED {
                         let line = written.line;
+                        let why = shortened(&why, LONGEST_WHY, LONGEST_WHY).into_owned();
                         self.rejected.push(RejectedRow { line, why });
                     }
                 }

@@ -136,6 +136,9 @@ fn what_is_appended_later_is_not_read_and_any_other_change_is_refused() {
     rows.swap(100, 9_000);
     fs::write(&path, rows.join("\n")).unwrap();
     refused(replayed(&recording), changed);
+    // As many bytes, of the same times.
+    fs::write(&path, lines.replacen("0.95", "0.15", 1)).unwrap();
+    refused(replayed(&recording), changed);
     fs::remove_file(&path).unwrap();
     let gone = replayed(&recording).unwrap_err();
     assert_eq!(gone.kind(), ErrorKind::File);
