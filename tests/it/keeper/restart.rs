@@ -274,6 +274,38 @@ fn a_sink_may_report_feedback_when_it_is_told_that_the_store_is_down() {
     assert_eq!(world.facts("feedback").len(), 1);
 }
 
+/// Its writes are later than those of the earlier one, of which there were more.
+#[test]
+fn a_process_with_the_number_of_an_earlier_one_writes_its_state() {
+    let world = World::new();
+    let start = || {
+        let breaker = Arc::new(ErrorRateBreaker::default());
+        let pipeline = Pipeline::builder(line_up())
+            .guard(Arc::clone(&breaker))
+            .instance(7)
+            .clock(world.clock.clone());
+        let pipeline = pipeline.build().unwrap();
+        let keeper = Keeper::builder("invoices", &pipeline).unwrap();
+        let keeper = wait(keeper.store(world.store.clone()).start()).unwrap();
+        (breaker, pipeline, keeper)
+    };
+    let (_, pipeline, keeper) = start();
+    for _ in 0..10 {
+        world.clock.advance(seconds(5));
+        wait(keeper.turn()).unwrap();
+    }
+    fail(&pipeline);
+    wait(keeper.turn()).unwrap();
+    drop((pipeline, keeper));
+    assert_eq!(world.process().serving(), "v6");
+
+    let (breaker, _pipeline, keeper) = start();
+    let seen = breaker.status().revision;
+    let rearm = || breaker.rearm("v7", seen, "ada", "well again");
+    wait(keeper.command(rearm)).unwrap();
+    assert_eq!(world.process().serving(), "v7");
+}
+
 #[test]
 fn an_idle_pipeline_writes_nothing() {
     let world = World::new();
