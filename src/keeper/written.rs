@@ -61,16 +61,15 @@ impl Written {
             .registers
             .iter()
             .filter(|register| register.owner == own);
-        let revision = of_own.map(|register| register.revision).max().unwrap_or(0);
+        let mut written = Self {
+            revision: of_own.map(|register| register.revision).max().unwrap_or(0),
+            ..Self::default()
+        };
         let moments = stored
             .registers
             .iter()
             .filter(|register| register.key == KEEPER);
         let Some(latest) = moments.max_by_key(|register| (register.at, register.revision)) else {
-            let written = Self {
-                revision,
-                ..Self::default()
-            };
             return Ok((written, None));
         };
         let moment = Moment::deserialize(&latest.value);
@@ -81,11 +80,7 @@ impl Written {
             .filter(|register| register.owner == latest.owner);
         let parts = of_process.map(|register| (register.key.as_str(), &register.value));
         let snapshot = Snapshot::from_parts(moment.at, parts)?;
-        let written = Self {
-            revision,
-            feedback: moment.feedback,
-            ..Self::default()
-        };
+        written.feedback = moment.feedback;
         Ok((written, Some((latest.owner, snapshot))))
     }
 

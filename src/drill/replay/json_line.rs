@@ -1,10 +1,11 @@
 //! A row of a recording as a line of JSON.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
-use serde::de::{self, MapAccess, Visitor};
+use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::record::RecordedRow;
@@ -29,7 +30,7 @@ struct JsonLine<'l> {
     version: Option<Text<'l>>,
     latency_ms: Option<u64>,
     #[serde(borrow)]
-    confidences: Option<Scores<'l>>,
+    confidences: Option<BTreeMap<Text<'l>, f64>>,
     failure: Option<FailureKind>,
     #[serde(borrow)]
     finish_reason: Option<Text<'l>>,
@@ -40,7 +41,7 @@ struct JsonLine<'l> {
 }
 
 /// A text that is copied only if it has escapes.
-#[derive(Deserialize)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 struct Text<'l>(#[serde(borrow)] Cow<'l, str>);
 
 impl<'l> From<Text<'l>> for Cow<'l, str> {
@@ -48,9 +49,6 @@ impl<'l> From<Text<'l>> for Cow<'l, str> {
         text.0
     }
 }
-
-/// The score of each field; of one that is there twice the last.
-struct Scores<'l>(Vec<(Cow<'l, str>, f64)>);
 
 /// Reads a row; the error says what is wrong with it.
 pub(super) fn row(line: &[u8]) -> Result<RecordedRow<'_>, String> {
@@ -61,6 +59,7 @@ pub(super) fn row(line: &[u8]) -> Result<RecordedRow<'_>, String> {
         let text = error.to_string();
         text.replacen(" at line 1 column ", " at column ", 1)
     })?;
+    let confidences = line.confidences.into_iter().flatten();
     Ok(RecordedRow {
         at: line.at.0,
         document: line.document.0,
@@ -68,7 +67,7 @@ pub(super) fn row(line: &[u8]) -> Result<RecordedRow<'_>, String> {
         document_tokens: line.document_tokens,
         version: line.version.map(Cow::from),
         latency_ms: line.latency_ms,
-        confidences: line.confidences.map(|scores| scores.0).unwrap_or_default(),
+        confidences: confidences.map(|(field, score)| (field.0, score)).collect(),
         failure: line.failure,
         finish_reason: line.finish_reason.map(Cow::from),
         input_tokens: line.input_tokens,
@@ -121,38 +120,5 @@ impl Visitor<'_> for AtVisitor {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
         from_rfc3339(text).map_err(E::custom)
-    }
-}
-
-impl<'de: 'l, 'l> Deserialize<'de> for Scores<'l> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ScoresVisitor)
-    }
-}
-
-struct ScoresVisitor;
-
-impl<'de> Visitor<'de> for ScoresVisitor {
-    type Value = Scores<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map of fields and scores")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scores<'de>, A::Error> {
-        let mut scores = Vec::new();
-        while let Some((Text(field), score)) = map.next_entry()? {
-            scores.push((field, score));
-        }
-        // The sort keeps the order of equal fields.
-        scores.sort_by(|(a, _), (b, _)| a.cmp(b));
-        scores.dedup_by(|later, earlier| {
-            let is_same = later.0 == earlier.0;
-            if is_same {
-                earlier.1 = later.1;
-            }
-            is_same
-        });
-        Ok(Scores(scores))
     }
 }

@@ -17,7 +17,6 @@ use crate::time::{Timestamp, minutes};
 const LATE_AFTER: Duration = minutes(10);
 /// The number of rejected rows that are kept with what is wrong with them.
 const KEPT_REJECTED: usize = 1_000;
-
 /// What is wrong with a row may repeat much of it; so many bytes of it are kept.
 const LONGEST_WHY: usize = 1_000;
 

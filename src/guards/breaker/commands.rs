@@ -54,77 +54,45 @@ impl Command {
             }
             Self::Rearm(version, order) => {
                 cx.put_all_right(Some(&version));
-                (Severity::Info, rearmed(version, order))
+                let event = BreakerEvent::Rearmed {
+                    version,
+                    who: order.who,
+                    why: order.why,
+                    before: order.before,
+                    after: order.after,
+                };
+                (Severity::Info, event)
             }
-            Self::Reconfigure(order) => (Severity::Info, reconfigured(order)),
+            Self::Reconfigure(order) => {
+                let event = BreakerEvent::BreakerReconfigured {
+                    who: order.who,
+                    why: order.why,
+                    before: order.before,
+                    after: order.after,
+                };
+                (Severity::Info, event)
+            }
             Self::Reset(order) => {
                 cx.put_all_right(None);
-                (Severity::Info, reset(order))
+                let event = BreakerEvent::BreakerReset {
+                    who: order.who,
+                    why: order.why,
+                    before: order.before,
+                    after: order.after,
+                };
+                (Severity::Info, event)
             }
-            Self::Switch(mode, order) => (Severity::Warning, switched(mode, order)),
+            Self::Switch(mode, order) => {
+                let event = BreakerEvent::BreakerSwitched {
+                    mode,
+                    who: order.who,
+                    why: order.why,
+                    before: order.before,
+                    after: order.after,
+                };
+                (Severity::Warning, event)
+            }
         };
         cx.emit(severity, EventKind::Breaker(event));
-    }
-}
-
-fn rearmed(version: VersionId, order: Order) -> BreakerEvent {
-    let Order {
-        who,
-        why,
-        before,
-        after,
-    } = order;
-    BreakerEvent::Rearmed {
-        version,
-        who,
-        why,
-        before,
-        after,
-    }
-}
-
-fn reconfigured(order: Order) -> BreakerEvent {
-    let Order {
-        who,
-        why,
-        before,
-        after,
-    } = order;
-    BreakerEvent::BreakerReconfigured {
-        who,
-        why,
-        before,
-        after,
-    }
-}
-
-fn reset(order: Order) -> BreakerEvent {
-    let Order {
-        who,
-        why,
-        before,
-        after,
-    } = order;
-    BreakerEvent::BreakerReset {
-        who,
-        why,
-        before,
-        after,
-    }
-}
-
-fn switched(mode: BreakerMode, order: Order) -> BreakerEvent {
-    let Order {
-        who,
-        why,
-        before,
-        after,
-    } = order;
-    BreakerEvent::BreakerSwitched {
-        mode,
-        who,
-        why,
-        before,
-        after,
     }
 }

@@ -144,18 +144,21 @@ fn without_order(report: &ReplayReport) -> String {
     report.to_string()
 }
 
+/// 7,919 is a prime that does not divide the number of rows.
+fn shuffled(lines: &str) -> String {
+    let rows: Vec<&str> = lines.lines().collect();
+    let places = 0..rows.len();
+    let shuffled: Vec<&str> = places.map(|n| rows[n * 7_919 % rows.len()]).collect();
+    shuffled.join("\n")
+}
+
 #[test]
 fn the_report_is_the_same_to_the_byte_whatever_the_order_of_the_rows() {
     let lines = outage();
     let report = run(production, &lines);
     assert!(report.pages().count() > 0);
     assert_eq!(json(&report), json(&run(production, &lines)));
-    // 7,919 is a prime that does not divide the number of rows.
-    let rows: Vec<&str> = lines.lines().collect();
-    let shuffled: Vec<&str> = (0..rows.len())
-        .map(|n| rows[n * 7_919 % rows.len()])
-        .collect();
-    let shuffled = run(production, &shuffled.join("\n"));
+    let shuffled = run(production, &shuffled(&lines));
     assert_eq!(without_order(&report), without_order(&shuffled));
     assert_eq!(report.recording().out_of_order, 0);
     assert!(shuffled.recording().late > 10_000, "{shuffled}");

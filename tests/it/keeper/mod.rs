@@ -250,6 +250,13 @@ impl Process {
         fail(&self.pipeline);
     }
 
+    /// A person puts v7 back into service.
+    fn rearm(&self) {
+        let seen = self.breaker.status().revision;
+        let rearm = || self.breaker.rearm("v7", seen, "ada", "well again");
+        wait(self.keeper.command(rearm)).unwrap();
+    }
+
     fn open(&self) -> Vec<String> {
         let open = self.pipeline.incidents();
         open.iter().map(|open| open.key.to_string()).collect()

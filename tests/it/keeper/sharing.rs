@@ -133,18 +133,13 @@ fn what_two_processes_have_open_ends_with_the_last_of_them() {
     let second = world.process();
     let failing = "error-rate/failing/v7/1";
     assert_eq!(second.open(), [failing]);
-    // It is a copy: what is changed in one does not change the other.
-    let rearm = |process: &Process| {
-        let seen = process.breaker.status().revision;
-        let rearm = || process.breaker.rearm("v7", seen, "ada", "well again");
-        wait(process.keeper.command(rearm)).unwrap();
-    };
     world.go_on(&[&first, &second], seconds(30));
-    rearm(&second);
+    // It is a copy: what is changed in one does not change the other.
+    second.rearm();
     assert!(second.open().is_empty());
     world.go_on(&[&first, &second], seconds(30));
     assert_eq!(world.service.open("pager"), [failing]);
-    rearm(&first);
+    first.rearm();
     world.go_on(&[&first, &second], seconds(5));
     assert!(world.service.open("pager").is_empty());
 }
@@ -171,16 +166,11 @@ fn what_an_old_process_opened_during_a_handover_is_ended_by_the_new_one() {
 fn an_incident_is_told_once_and_ends_though_another_process_has_used_its_key() {
     for lasts in [minutes(10), minutes(70)] {
         let world = World::new();
-        let rearm = |process: &Process| {
-            let seen = process.breaker.status().revision;
-            let rearm = || process.breaker.rearm("v7", seen, "ada", "well again");
-            wait(process.keeper.command(rearm)).unwrap();
-        };
         let (goes, stays) = (world.process(), world.process());
         world.go_on(&[&goes, &stays], seconds(10));
         goes.fail();
         world.go_on(&[&goes, &stays], seconds(10));
-        rearm(&goes);
+        goes.rearm();
         world.go_on(&[&goes, &stays], seconds(10));
         drop(goes);
         world.go_on(&[&stays], seconds(90));
@@ -190,7 +180,7 @@ fn an_incident_is_told_once_and_ends_though_another_process_has_used_its_key() {
         stays.fail();
         world.go_on(&[&stays], lasts);
         assert_eq!(world.service.taken("pager"), told[..3]);
-        rearm(&stays);
+        stays.rearm();
         world.go_on(&[&stays], seconds(10));
         assert_eq!(world.service.taken("pager"), told);
     }
@@ -204,9 +194,7 @@ fn a_page_that_a_process_left_ends_though_this_one_has_used_its_key() {
     world.go_on(&[&goes, &stays], seconds(10));
     stays.fail();
     world.go_on(&[&goes, &stays], seconds(10));
-    let seen = stays.breaker.status().revision;
-    let rearm = || stays.breaker.rearm("v7", seen, "ada", "well again");
-    wait(stays.keeper.command(rearm)).unwrap();
+    stays.rearm();
     world.go_on(&[&goes, &stays], seconds(10));
     goes.fail();
     world.go_on(&[&goes, &stays], seconds(10));

@@ -10,7 +10,7 @@ use fusebox::{Drill, Error, ErrorKind};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{ANSWERED, FAILED, MORNING, call, json, outage, production, read};
+use super::{ANSWERED, FAILED, MORNING, call, json, outage, production, read, shuffled};
 use crate::support::{minutes, refused};
 
 /// A file of this test with these lines.
@@ -46,11 +46,7 @@ fn same_as_in_memory(name: &str, lines: &str) {
 fn a_file_in_order_and_one_that_is_shuffled_lead_to_what_memory_does() {
     let lines = outage();
     same_as_in_memory("in-order.jsonl", &lines);
-    let rows: Vec<&str> = lines.lines().collect();
-    let shuffled: Vec<&str> = (0..rows.len())
-        .map(|n| rows[n * 7_919 % rows.len()])
-        .collect();
-    same_as_in_memory("shuffled.jsonl", &shuffled.join("\n"));
+    same_as_in_memory("shuffled.jsonl", &shuffled(&lines));
     same_as_in_memory("empty.jsonl", "");
     same_as_in_memory("nonsense.jsonl", "\nnonsense\n\n");
 }
