@@ -84,7 +84,7 @@ impl Core {
 
     /// A switched or reconfigured breaker is not the one that was drilled.
     pub(super) fn settings(&self) -> String {
-        format!("{:?} {:?}", self.shared.mode, self.rule)
+        format!("{}: {}", self.shared.mode, self.rule)
     }
 
     pub(super) fn time_to_exceed(&self, symptom: &Symptom) -> Option<Duration> {

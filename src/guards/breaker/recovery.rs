@@ -1,5 +1,6 @@
 //! Automatic recovery: a version out of service becomes half-open and is probed with a few calls.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -104,9 +105,35 @@ impl Probing {
 
     /// The wait after a version has gone out of service `times` times in a row.
     pub(super) fn wait(&self, times: u32) -> Duration {
-        let longest = self.longest_wait.unwrap_or(LONGEST_WAIT.max(self.wait));
         let doubled = 2_u32.saturating_pow(times.saturating_sub(1));
-        self.wait.saturating_mul(doubled).min(longest)
+        self.wait.saturating_mul(doubled).min(self.longest_wait())
+    }
+
+    fn longest_wait(&self) -> Duration {
+        self.longest_wait.unwrap_or(LONGEST_WAIT.max(self.wait))
+    }
+}
+
+impl fmt::Display for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latch => f.write_str("by the operator"),
+            Self::Probe(probing) => probing.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Probing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |duration| humantime::format_duration(duration);
+        write!(
+            f,
+            "{} probes after {} up to {}, each within {}",
+            self.probes,
+            shown(self.wait),
+            shown(self.longest_wait()),
+            shown(self.lease)
+        )
     }
 }
 

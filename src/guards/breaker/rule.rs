@@ -1,6 +1,7 @@
 //! When a version trips, and what each of its failures counts as.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use super::fault::Fault;
@@ -163,6 +164,75 @@ impl Rule {
             Cause::Prompt | Cause::Provider => FailureHandling::Counts,
         };
         self.handlings.get(&kind).copied().unwrap_or(by_cause)
+    }
+}
+
+/// By the names of the builder's methods, so that who reads it knows what to set.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |duration| humantime::format_duration(duration);
+        let (window, buckets) = (shown(self.span.length()), self.span.buckets());
+        write!(
+            f,
+            "threshold {}, window {window} in {buckets} buckets",
+            self.threshold
+        )?;
+        write!(f, ", min_calls {}", self.min_calls)?;
+        let switched = [
+            ("threshold_included", self.inclusive),
+            ("beyond_doubt", self.confident),
+            ("abandoned_counts", self.abandoned_counts),
+            ("by_document_type", self.by_type),
+        ];
+        for (name, _) in switched.iter().filter(|(_, is_on)| *is_on) {
+            write!(f, ", {name}")?;
+        }
+        let counts = [
+            ("consecutive_failures", self.consecutive_failures),
+            ("last_calls", self.last_calls),
+        ];
+        for (name, calls) in counts {
+            match calls {
+                Some(calls) => write!(f, ", {name} {calls}")?,
+                None => write!(f, ", no {name}")?,
+            }
+        }
+        let shares = [
+            ("abandoned_threshold", self.abandoned_threshold),
+            ("throttled_threshold", self.throttled_threshold),
+        ];
+        for (name, share) in shares {
+            match share {
+                Some(share) => write!(f, ", {name} {share}")?,
+                None => write!(f, ", no {name}")?,
+            }
+        }
+        match self.slow {
+            Some(Slow { after, threshold }) => {
+                write!(f, ", slow_calls after {} above {threshold}", shown(after))?;
+            }
+            None => f.write_str(", no slow_calls")?,
+        }
+        for (kind, handling) in &self.handlings {
+            write!(f, ", handle_failure {kind}: {handling}")?;
+        }
+        write!(f, ", recovery: {}", self.recovery)?;
+        write!(f, ", provider_recovery: {}", self.provider_recovery)?;
+        write!(f, ", hold_open {}", shown(self.hold_open))?;
+        match &self.when_exhausted {
+            Some(destination) => write!(f, ", when_exhausted: {destination}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for FailureHandling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Counts => "counts",
+            Self::Ignored => "ignored",
+            Self::Pages => "pages",
+        })
     }
 }
 
