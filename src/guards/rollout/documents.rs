@@ -72,15 +72,51 @@ impl Failure {
 pub(super) struct Documents {
     /// Each correction of a field, counted or not.
     corrections: HashSet<u64, RandomState>,
+    #[serde(with = "by_value")]
     known: HashMap<u64, Known, RandomState>,
 }
 
 /// What is known of a document or a batch.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Known {
     /// What it has been counted as: bits.
     counted: u8,
     corrections: u16,
+}
+
+/// What is known is stored once for all of which the same is known: the keys alone take enough room.
+mod by_value {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserializer, Serializer};
+
+    use super::{Deserialize, HashMap, Known, RandomState};
+
+    pub(super) fn serialize<S: Serializer>(
+        known: &HashMap<u64, Known, RandomState>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let mut keys: BTreeMap<Known, Vec<u64>> = BTreeMap::new();
+        for (key, known) in known {
+            keys.entry(*known).or_default().push(*key);
+        }
+        let of_value = |(known, keys): (Known, _)| (known.counted, known.corrections, keys);
+        serializer.collect_seq(keys.into_iter().map(of_value))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<HashMap<u64, Known, RandomState>, D::Error> {
+        let stored = Vec::<(u8, u16, Vec<u64>)>::deserialize(deserializer)?;
+        let known = stored.into_iter().flat_map(|(counted, corrections, keys)| {
+            let known = Known {
+                counted,
+                corrections,
+            };
+            keys.into_iter().map(move |key| (key, known))
+        });
+        Ok(known.collect())
+    }
 }
 
 const DOCUMENT: u8 = 1;
