@@ -100,8 +100,22 @@ SELECT
     json ->> '$.event' AS command,
     json ->> '$.who' AS who,
     coalesce(json ->> '$.why', json ->> '$.note') AS why,
-    json ->> '$.before' AS before,
-    json ->> '$.after' AS after,
+    CASE json ->> '$.event'
+        WHEN 'incident_acknowledged' THEN
+            'open since ' || strftime('%Y-%m-%dT%H:%M:%SZ', (json ->> '$.opened_at') / 1000, 'unixepoch')
+        WHEN 'review_acknowledged' THEN 'a review is requested'
+        WHEN 'rollout_forced' THEN
+            'not ready: ' || (SELECT group_concat(gap.value, '; ') FROM json_each(json, '$.gaps') AS gap)
+        WHEN 'written_off' THEN 'open for ' || (json ->> '$.open_for') / 1000 || ' s'
+        ELSE json ->> '$.before'
+    END AS before,
+    CASE json ->> '$.event'
+        WHEN 'incident_acknowledged' THEN 'closed'
+        WHEN 'review_acknowledged' THEN 'acknowledged'
+        WHEN 'rollout_forced' THEN 'begun'
+        WHEN 'written_off' THEN 'written off'
+        ELSE json ->> '$.after'
+    END AS after,
     CASE json_type(json) WHEN 'object' THEN json_remove(json, '$.event', '$.who', '$.why', '$.note', '$.before', '$.after') ELSE json END AS details,
     id
 FROM fact
