@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use fusebox::Timestamp;
 use fusebox::name::PipelineName;
-use fusebox::store::{Batch, Fact, Instance, Position, Register, SqliteStore, Store};
+use fusebox::store::{Batch, Fact, Instance, Json, Position, Register, SqliteStore, Store};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -46,6 +46,12 @@ fn text(n: u64, bytes: usize) -> Value {
     json!(word.repeat(bytes.div_ceil(word.len())))
 }
 
+fn of(fact: Fact) -> Batch {
+    let mut batch = Batch::after(Position::new(u64::MAX));
+    batch.facts.push(fact);
+    batch
+}
+
 /// The registers of a pipeline of 500 types, each time with other counts.
 fn registers(n: u64) -> Vec<Register> {
     let guards = (0..5).map(|guard| {
@@ -55,7 +61,7 @@ fn registers(n: u64) -> Vec<Register> {
                 .collect();
             (format!("type-{of}"), json!(counts))
         });
-        let value = Value::Object(types.collect());
+        let value = Json::of(&types.collect::<serde_json::Map<_, _>>()).expect("JSON");
         Register::new(BY, format!("guard/{guard}"), n + 1, NOON, value)
     });
     guards.collect()
@@ -82,12 +88,12 @@ fn main() {
             bare.sync_data().expect("synced");
         }));
         fact_times.push(timed(|| {
-            let append = store.append(&pipeline, vec![fact(n)], Vec::new());
+            let append = store.turn(&pipeline, BY, of(fact(n)));
             runtime.block_on(append).expect("appended");
         }));
         together.push(timed(|| {
             let facts = (0..20).map(|part| fact((n + 1) * 1_000_000 + part));
-            let appends = facts.map(|fact| store.append(&pipeline, vec![fact], Vec::new()));
+            let appends = facts.map(|fact| store.turn(&pipeline, BY, of(fact)));
             let appended = runtime.block_on(join_all(appends));
             assert!(appended.iter().all(Result::is_ok));
         }));
@@ -100,7 +106,7 @@ fn main() {
     let mut position = Position::START;
     let bytes: usize = registers(0)
         .iter()
-        .map(|register| register.value.to_string().len())
+        .map(|register| register.value.as_str().len())
         .sum();
     for n in 0..few {
         let mut batch = Batch::after(position);

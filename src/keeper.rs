@@ -5,6 +5,7 @@ mod courier;
 mod feedback;
 mod journal;
 mod neighbours;
+mod pace;
 #[cfg(feature = "tokio")]
 mod run;
 mod trouble;
@@ -14,22 +15,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::lock::{Mutex as AsyncMutex, MutexGuard};
+use futures_util::lock::Mutex as AsyncMutex;
 use serde::Deserialize;
 
 use crate::call::{Feedback, Ticket};
 use crate::error::Error;
-use crate::event::PipelineEvent;
+use crate::event::{OpenIncident, PipelineEvent};
 use crate::guards::ticket_book;
 use crate::name::{PipelineName, RouteName};
 use crate::pager::{OutboxRow, PagerRoute, Post, reconcile};
 use crate::pipeline::Pipeline;
-use crate::store::{Batch, Instance, Store};
+use crate::store::{Batch, Fact, Instance, Json, Position, Register, Store};
 use crate::time::Timestamp;
 use courier::{Courier, Stuck};
 use feedback::Waiting;
 use journal::{Dropped, Journal};
 use neighbours::Neighbours;
+use pace::Pace;
 use trouble::{StoreTrouble, tell_of_dropped, trouble};
 use written::Written;
 
@@ -43,14 +45,15 @@ pub use builder::KeeperBuilder;
 /// second.
 ///
 /// After a crash, [`start`](KeeperBuilder::start) brings back what the last turn wrote: the state of
-/// every guard, at most five seconds old where turns come, the open incidents, and every page that
-/// was not delivered. What came through [`feedback`](Self::feedback) and [`command`](Self::command)
+/// every guard, at most five seconds old where turns come (fifty times as old as it takes to make,
+/// where that is longer), the open incidents, and every page that was not delivered. What came through [`feedback`](Self::feedback) and [`command`](Self::command)
 /// was written before these returned, so all of it comes back.
 ///
 /// A pipeline in a store is kept by one process. Two that overlap for up to a minute, as in a
-/// deployment, are no harm. A longer overlap is an incident, because each process decides by itself
-/// and the next start goes on with the state of the one that wrote last; until then none of them ends
-/// a page that another one has open.
+/// deployment, are no harm: feedback that one of them gets counts in both. A longer overlap is an
+/// incident, because each process decides by the calls that it made itself and the next start goes on
+/// with the state of the one that wrote last; until then none of them ends a page that another one
+/// has open.
 ///
 /// ```
 /// use fusebox::keeper::Keeper;
@@ -83,6 +86,7 @@ struct Inner {
     journal: Arc<Journal>,
     /// Feedback that is not in the store yet.
     waiting: Waiting,
+    pace: Pace,
     courier: Courier,
     /// What the store has. One exchange at a time.
     written: AsyncMutex<Written>,
@@ -112,18 +116,27 @@ impl Keeper {
     }
 
     /// Reports feedback on an answer, and returns when it is in the store: answer the reviewer's
-    /// request after it. Feedback with the same ticket, field and id counts once, however often it
-    /// is reported.
+    /// request after it. Feedback with the same ticket, field and id counts once, however often and
+    /// to whichever process it is reported. While [`run`](Self::run) runs, what is reported within a
+    /// quarter of a second is written together: report much of it at the same time, not one after
+    /// the other.
     ///
     /// The value that a reviewer settled on ([`Correction::settled_on`](crate::Correction)) is
     /// content of a document, and is not stored. An error says why the store could not write: the
     /// feedback counts already, and is written as soon as the store can.
     pub async fn feedback(&self, ticket: &Ticket, feedback: Feedback) -> Result<(), Error> {
-        self.0.waiting.push(ticket, feedback, self.now())?;
-        drop(self.0.turnstile.lock().await);
-        let mut written = self.begin().await;
-        let result = self.write_feedback(&mut written).await;
-        self.note(&mut written, &result);
+        let inner = &self.0;
+        let number = inner.waiting.push(ticket, feedback, self.now())?;
+        inner.pace.may_write().await;
+        drop(inner.turnstile.lock().await);
+        let mut written = inner.written.lock().await;
+        if inner.waiting.is_stored(number) {
+            return Ok(());
+        }
+        let result = self.exchange(&mut written, false).await;
+        if inner.waiting.is_stored(number) {
+            return Ok(());
+        }
         result
     }
 
@@ -256,49 +269,129 @@ impl Keeper {
     /// Writes what has changed.
     pub(super) async fn keep(&self, is_urgent: bool) -> Result<(), Error> {
         let _turnstile = self.0.turnstile.lock().await;
-        let mut written = self.begin().await;
-        let result = self.exchange(&mut written, is_urgent).await;
-        self.note(&mut written, &result);
+        let mut written = self.0.written.lock().await;
+        self.exchange(&mut written, is_urgent).await
+    }
+
+    /// Writes what has changed, and takes in what others have written. What the store has lost is
+    /// written anew with the next exchange.
+    async fn exchange(&self, written: &mut Written, is_urgent: bool) -> Result<(), Error> {
+        let inner = &self.0;
+        inner.store_trouble.asked(self.now());
+        let result = self.write(written, is_urgent).await;
+        if inner.store_trouble.answered(&result, self.now()) {
+            written.forget();
+            inner.courier.write_anew();
+        }
         result
     }
 
-    async fn exchange(&self, written: &mut Written, is_urgent: bool) -> Result<(), Error> {
-        let inner = &self.0;
-        let now = self.now();
-        self.write_feedback(written).await?;
+    async fn write(&self, written: &mut Written, is_urgent: bool) -> Result<(), Error> {
+        let (inner, now) = (&self.0, self.now());
+        // The state that is written has no feedback that the store has not.
+        if inner.waiting.has_counted() {
+            let feedback = inner.waiting.begin();
+            self.trade(written, Batch::default(), feedback).await?;
+        }
         // Rows first, the state last: a row may be older than the state that it is stored with, and
         // the next turn makes it anew. The other way round, a row could be of no incident.
         self.learn();
         let rows = inner.courier.unwritten();
         let open = inner.pipeline.incidents();
+        // With the tickets, by which feedback can find an answer.
         inner.journal.collect(&inner.pipeline);
         let has_commands = inner.journal.has_commands();
         let batched = inner.journal.waiting();
         let is_due = is_urgent || has_commands || written.is_due(&open, now);
-        let registers = if is_due {
-            written.changed(inner.instance, &inner.pipeline.snapshot()?, &open)?
+        let state = if is_due {
+            self.changed(written, &open).await
         } else {
-            Vec::new()
+            Ok(Vec::new())
         };
+        let feedback = inner.waiting.begin();
         // What is due is asked for even with nothing to write: what others have written.
-        if !is_due && batched.facts.is_empty() && rows.is_empty() {
-            return Ok(());
+        let writes = !(batched.facts.is_empty() && rows.is_empty() && feedback.is_empty());
+        if writes || is_due {
+            let batch = Batch {
+                registers: state.as_ref().cloned().unwrap_or_default(),
+                facts: batched.facts.clone(),
+                rows: rows.clone(),
+                ..Batch::default()
+            };
+            self.trade(written, batch, feedback).await?;
+            inner.journal.accept(&batched);
+            inner.courier.accept(&rows, now);
+            self.look_after_left().await;
         }
-        let mut batch = Batch::after(written.position);
-        batch.registers.clone_from(&registers);
-        batch.facts.clone_from(&batched.facts);
-        batch.rows.clone_from(&rows);
-        let turn = inner.store.turn(&inner.name, inner.instance, batch);
-        let answer = turn.await?;
-        written.position = answer.position;
+        // A state that cannot be written holds up nothing else.
+        let state = state?;
         if is_due {
-            written.accept(registers, &open, now);
+            written.accept(state, &open, now);
         }
-        inner.journal.accept(&batched);
-        inner.courier.accept(&rows, now);
-        inner.neighbours.hear(&answer.registers, now);
-        self.look_after_left().await;
         Ok(())
+    }
+
+    /// The state of the guards. While the loop of a service runs, it is made where it delays no
+    /// other task of it.
+    async fn state(&self) -> Result<(Timestamp, Vec<(String, Json)>), Error> {
+        #[cfg(feature = "tokio")]
+        if let Some(runtime) = self.runtime() {
+            let pipeline = self.0.pipeline.clone();
+            let made = runtime.spawn_blocking(move || state_of(&pipeline)).await;
+            // Without an answer the runtime is shutting down.
+            return made.unwrap_or_else(|_| state_of(&self.0.pipeline));
+        }
+        #[cfg(not(feature = "tokio"))]
+        std::future::ready(()).await;
+        state_of(&self.0.pipeline)
+    }
+
+    async fn changed(
+        &self,
+        written: &mut Written,
+        open: &[OpenIncident],
+    ) -> Result<Vec<Register>, Error> {
+        let (inner, began) = (&self.0, self.now());
+        let (at, parts) = self.state().await?;
+        written.took(self.now().since(began));
+        written.changed(inner.instance, at, parts, open)
+    }
+
+    /// One exchange with the store: feedback and a batch are written as a whole, and feedback that
+    /// others have written is counted.
+    async fn trade(
+        &self,
+        written: &mut Written,
+        mut batch: Batch,
+        feedback: Vec<Fact>,
+    ) -> Result<(), Error> {
+        let (inner, begun) = (&self.0, feedback.len());
+        inner.pace.writes();
+        batch.position = written.read.unwrap_or(Position::START);
+        batch.facts.splice(0..0, feedback);
+        let answer = inner.store.turn(&inner.name, inner.instance, batch).await;
+        let is_new = answer.as_ref().ok().map(|answer| answer.is_new.as_slice());
+        inner.waiting.end(&inner.pipeline, begun, is_new);
+        let answer = answer?;
+        inner.neighbours.hear(&answer.registers, self.now());
+        if written.read.replace(answer.position).is_some() {
+            self.count(&answer.facts);
+        }
+        Ok(())
+    }
+
+    /// Counts the feedback that was reported to other processes.
+    fn count(&self, facts: &[Fact]) {
+        let pipeline = &self.0.pipeline;
+        let (mut unreadable, mut until) = (0, None);
+        for fact in facts.iter().filter(|fact| fact.kind == feedback::KIND) {
+            if feedback::count(pipeline, fact).is_err() {
+                unreadable += 1;
+                until = until.max(Some(fact.at));
+            }
+        }
+        let reason = "another process wrote them, and this version of fusebox cannot read them";
+        tell_of_dropped(pipeline, unreadable, until, reason);
     }
 
     /// Takes over the rows that a process has left that has ended: its pages end with what it knew.
@@ -311,6 +404,8 @@ impl Keeper {
         let Ok(stored) = inner.store.load(&inner.name).await else {
             return;
         };
+        let neighbours = &inner.neighbours;
+        neighbours.hear_latest(&stored.registers, inner.instance, self.now());
         let of_others = inner.neighbours.open();
         let is_left = |row: &OutboxRow| !of_others.contains(&row.notification.incident);
         inner
@@ -336,43 +431,6 @@ impl Keeper {
         inner.courier.learn(changed);
     }
 
-    /// Writes the feedback that waits. Guards count it here and nowhere else, so the state that is
-    /// written after it has all of it and no more.
-    async fn write_feedback(&self, written: &mut Written) -> Result<(), Error> {
-        let inner = &self.0;
-        let Some(mut facts) = inner.waiting.begin() else {
-            return Ok(());
-        };
-        let begun = facts.len();
-        // With the tickets, by which more feedback can find the same answer.
-        inner.journal.collect(&inner.pipeline);
-        let shared = inner.journal.shared();
-        facts.extend(shared.facts.iter().cloned());
-        let result = inner.store.append(&inner.name, facts, Vec::new()).await;
-        let is_new = result.as_ref().ok().map(|(is_new, _)| is_new.as_slice());
-        inner.waiting.end(&inner.pipeline, begun, is_new);
-        let (_, position) = result?;
-        inner.journal.accept(&shared);
-        written.feedback = written.feedback.max(position);
-        Ok(())
-    }
-
-    /// The next exchange with the store begins.
-    async fn begin(&self) -> MutexGuard<'_, Written> {
-        let written = self.0.written.lock().await;
-        self.0.store_trouble.asked(self.now());
-        written
-    }
-
-    /// The store has answered. What it has lost is written anew.
-    fn note(&self, written: &mut Written, result: &Result<(), Error>) {
-        let inner = &self.0;
-        if inner.store_trouble.answered(result, self.now()) {
-            written.forget();
-            inner.courier.write_anew();
-        }
-    }
-
     pub(super) async fn deliver(&self) {
         let inner = &self.0;
         self.learn();
@@ -383,6 +441,11 @@ impl Keeper {
                 .await;
         }
     }
+}
+
+fn state_of(pipeline: &Pipeline) -> Result<(Timestamp, Vec<(String, Json)>), Error> {
+    let snapshot = pipeline.snapshot()?;
+    Ok((snapshot.at(), snapshot.parts()?))
 }
 
 impl fmt::Debug for Keeper {

@@ -112,6 +112,7 @@ pub mod failure;
 mod format;
 pub mod guard;
 mod guards;
+mod json;
 pub mod keeper;
 pub mod name;
 mod order;

@@ -21,6 +21,7 @@ mod seam;
 mod sqlite;
 
 pub use crate::guard::Fact;
+pub use crate::json::Json;
 pub use batch::{Batch, Instance, Position, Register, Slot, Stored};
 pub use conformance::conformance;
 pub use cut::Cut;

@@ -22,7 +22,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use fusebox::breaker::BreakerState;
@@ -36,7 +35,7 @@ use fusebox::{
     Call, ErrorRateBreaker, FailureKind, Feedback, Field, LineUp, Pipeline, Report, TicketBook,
     Timestamp, Version,
 };
-use tokio::time::interval;
+use futures_util::future::join_all;
 
 use crash::{assert_whole, killed_after, random, rounds_and_seed};
 
@@ -46,8 +45,8 @@ const FILE: &str = "FUSEBOX_KEEPER_FILE";
 const PAGER: &str = "FUSEBOX_KEEPER_PAGER";
 /// The most lines that are read before a process is killed.
 const MOST_LINES: u64 = 400;
-/// Between two requests, so that a process lives for several beats of its keeper.
-const PAUSE: Duration = Duration::from_millis(2);
+/// How many are corrected at the same time: they are written with one beat of the keeper.
+const AT_ONCE: u64 = 20;
 
 fn main() {
     let given = |name: &str| std::env::var(name).ok();
@@ -190,29 +189,33 @@ async fn serve(file: &Path, post: ByTcp, round: &str) {
     let service = Service::start(file, post).await;
     tokio::spawn(service.keeper.clone().run(pending()));
     let mut out = std::io::stdout();
-    let mut beats = interval(PAUSE);
     for n in 0_u64.. {
-        beats.tick().await;
-        let document = format!("{round}-{n}");
-        let call = Call::new(&document, "invoice").unwrap();
-        if let Some(permit) = service.pipeline.admit(&call).permit() {
-            drop(permit.answer(Report::new()));
-            let corrected = Feedback::corrected(Field::new("total").unwrap());
-            let kept = service.keeper.feedback_for(&document, corrected).await;
-            kept.unwrap();
+        let documents = (0..AT_ONCE).map(|part| format!("{round}-{}", n * AT_ONCE + part));
+        let corrections = documents.map(|document| {
+            let (keeper, pipeline) = (&service.keeper, &service.pipeline);
+            async move {
+                let call = Call::new(&document, "invoice").unwrap();
+                drop(pipeline.admit(&call).permit()?.answer(Report::new()));
+                let corrected = Feedback::corrected(Field::new("total").unwrap());
+                keeper.feedback_for(&document, corrected).await.unwrap();
+                Some(document)
+            }
+        });
+        for document in join_all(corrections).await.into_iter().flatten() {
             writeln!(out, "feedback {document}").unwrap();
         }
         // Long enough apart that the keeper writes in between.
-        if n % 200 == 40 {
+        if n % 10 == 2 {
+            let call = Call::new(format!("{round}-failed"), "invoice").unwrap();
             for _ in 0..5 {
                 if let Some(permit) = service.pipeline.admit(&call).permit() {
                     permit.fail(FailureKind::MalformedOutput);
                 }
             }
         }
-        if n % 200 == 199 && service.is_out() {
+        if n % 10 == 9 && service.is_out() {
             let seen = service.breaker.status().revision;
-            let why = format!("round {document}");
+            let why = format!("round {round}-{n}");
             let rearm = || service.breaker.rearm("v7", seen, "ada", &why);
             service.keeper.command(rearm).await.unwrap();
             writeln!(out, "command {why}").unwrap();
@@ -298,7 +301,7 @@ fn check(
         let name = PipelineName::new("invoices").unwrap();
         let of_kind = async |kind| {
             store
-                .facts_after(&name, kind, Position::START)
+                .facts_between(&name, kind, Position::START, Position::new(u64::MAX))
                 .await
                 .unwrap()
         };

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use fusebox::name::PipelineName;
-use fusebox::store::{Batch, Fact, Instance, Position, Register, Slot, SqliteStore, Store};
+use fusebox::store::{Batch, Fact, Instance, Json, Position, Register, Slot, SqliteStore, Store};
 use fusebox::{ErrorKind, StoreFault, Timestamp};
 use futures_util::future::join_all;
 use serde_json::json;
@@ -63,6 +63,12 @@ fn itself(task: &str, file: &Path) -> Command {
     command
 }
 
+fn of(fact: Fact) -> Batch {
+    let mut batch = Batch::after(Position::new(u64::MAX));
+    batch.facts.push(fact);
+    batch
+}
+
 /// Writes until it is killed, and prints what was confirmed.
 fn write(file: &Path, round: u64) {
     let store = SqliteStore::open(file).unwrap();
@@ -75,15 +81,12 @@ fn write(file: &Path, round: u64) {
             let fact = Fact::new("feedback", id.clone(), NOON, json!(text));
             let (store, pipeline) = (&store, &pipeline);
             async move {
-                store
-                    .append(pipeline, vec![fact], Vec::new())
-                    .await
-                    .unwrap();
+                store.turn(pipeline, by, of(fact)).await.unwrap();
                 id
             }
         });
         let mut batch = Batch::after(Position::new(u64::MAX));
-        let value = json!("y".repeat(20_000));
+        let value = Json::of(&"y".repeat(20_000)).unwrap();
         batch.registers = vec![Register::new(by, "guard/a", n + 1, NOON, value)];
         batch.slots = vec![Slot::new(
             "stage",
@@ -135,7 +138,8 @@ fn check(
     let store = SqliteStore::open(file).unwrap();
     let (loaded, found) = run(async {
         let pipeline = invoices();
-        let found = store.facts_after(&pipeline, "feedback", Position::START);
+        let latest = Position::new(u64::MAX);
+        let found = store.facts_between(&pipeline, "feedback", Position::START, latest);
         (store.load(&pipeline).await.unwrap(), found.await.unwrap())
     });
     drop(store);
@@ -195,7 +199,7 @@ fn fill(file: &Path) {
     let pipeline = invoices();
     let fact = |n: u64| Fact::new("feedback", n.to_string(), NOON, json!("x".repeat(10_000)));
     let store = SqliteStore::open(file).unwrap();
-    let append = |n| run(store.append(&pipeline, vec![fact(n)], Vec::new()));
+    let append = |n| run(store.turn(&pipeline, Instance::new(1), of(fact(n))));
     let mut kept = 0;
     let fault = loop {
         match append(kept) {
@@ -214,7 +218,10 @@ fn fill(file: &Path) {
     drop(store);
     // A process that starts now finds out with its first request, and not before.
     let store = SqliteStore::open(file).unwrap();
-    let load = |store: &SqliteStore| run(store.facts_after(&pipeline, "feedback", Position::START));
+    let latest = Position::new(u64::MAX);
+    let load = |store: &SqliteStore| {
+        run(store.facts_between(&pipeline, "feedback", Position::START, latest))
+    };
     if let Err(error) = load(&store) {
         assert_eq!(error.kind(), ErrorKind::Store(StoreFault::Full), "{error}");
     }

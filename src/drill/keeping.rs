@@ -4,7 +4,6 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use serde_json::Value;
 
 use super::network::Network;
 use super::recorder::Recorder;
@@ -14,7 +13,7 @@ use crate::keeper::{Keeper, KeeperBuilder};
 use crate::name::PipelineName;
 use crate::pager::PagerRoute;
 use crate::pipeline::Pipeline;
-use crate::store::{Batch, Instance, MemoryStore, Position, Register, Store};
+use crate::store::{Batch, Instance, Json, MemoryStore, Position, Register, Store};
 use crate::time::Timestamp;
 
 /// What the store and the pagers know the pipeline by.
@@ -86,7 +85,7 @@ impl Keeping {
         self.written_by_other += 1;
         let revision = self.written_by_other;
         let mut batch = Batch::after(Position::START);
-        let state = Register::new(OTHER, "guard/of-other", revision, now, Value::Null);
+        let state = Register::new(OTHER, "guard/of-other", revision, now, Json::default());
         batch.registers.push(state);
         let name = PipelineName::new(NAME)?;
         // A store that is down is down for all.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context::Cx;
 use crate::error::Error;
+use crate::json::Json;
 
 /// The stored state of one guard.
 ///
@@ -23,19 +24,27 @@ use crate::error::Error;
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct State(serde_json::Value);
+pub struct State(Json);
 
 impl State {
     /// Writes a state; the error, if serde cannot write it, names the guard.
     pub fn write(state: &impl Serialize, cx: &Cx<'_>) -> Result<Self, Error> {
-        let value = serde_json::to_value(state);
-        value
-            .map(Self)
+        let text = Json::write(state);
+        text.map(Self)
             .map_err(|error| Error::unreadable(cx.guard(), error))
     }
 
     /// Reads a state back; the error, if the guard did not write it, names the guard.
     pub fn read<T: DeserializeOwned>(&self, cx: &Cx<'_>) -> Result<T, Error> {
-        T::deserialize(&self.0).map_err(|error| Error::unreadable(cx.guard(), error))
+        let state = self.0.get();
+        state.map_err(|error| Error::unreadable(cx.guard(), error))
+    }
+
+    pub(crate) fn of(text: Json) -> Self {
+        Self(text)
+    }
+
+    pub(crate) fn text(&self) -> &Json {
+        &self.0
     }
 }

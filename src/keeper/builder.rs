@@ -10,6 +10,7 @@ use super::courier::Courier;
 use super::feedback::{self, Waiting};
 use super::journal::Journal;
 use super::neighbours::Neighbours;
+use super::pace::Pace;
 use super::trouble::StoreTrouble;
 use super::written::Written;
 use super::{Inner, Keeper};
@@ -17,7 +18,7 @@ use crate::error::Error;
 use crate::name::PipelineName;
 use crate::pager::{PagerRoute, Post, Secret};
 use crate::pipeline::Pipeline;
-use crate::store::{Instance, Store};
+use crate::store::{Instance, Position, Store};
 
 /// How long open calls are waited for, by default.
 const WAIT_ON_CLOSE: Duration = Duration::from_secs(20);
@@ -95,17 +96,19 @@ impl KeeperBuilder {
         let store = self.check()?;
         let stored = store.load(&self.name).await?;
         let instance = Instance::new(self.pipeline.instance());
-        let (written, snapshot) = Written::after(&stored, instance)?;
-        if let Some((_, snapshot)) = &snapshot {
-            self.pipeline.restore(snapshot)?;
+        let (written, earlier) = Written::after(&stored, instance)?;
+        if let Some(earlier) = &earlier {
+            self.pipeline.restore(&earlier.snapshot)?;
         }
-        let goes_on_from = snapshot.map(|(owner, _)| owner);
+        let goes_on_from = earlier.as_ref().map(|earlier| earlier.owner);
         let neighbours = Neighbours::at_start(&stored.registers, goes_on_from);
+        // What is written after the load comes with the first turn.
+        let known = earlier.map_or(Position::START, |earlier| earlier.feedback);
         let missed = store
-            .facts_after(&self.name, feedback::KIND, written.feedback)
+            .facts_between(&self.name, feedback::KIND, known, stored.position)
             .await?;
         for fact in &missed {
-            feedback::replay(&self.pipeline, fact)?;
+            feedback::count(&self.pipeline, fact)?;
         }
         let journal = Arc::new(Journal::new(instance, !self.routes.is_empty()));
         self.pipeline.also_to(Arc::clone(&journal));
@@ -118,8 +121,9 @@ impl KeeperBuilder {
             post: self.post,
             journal,
             waiting: Waiting::default(),
+            pace: Pace::default(),
             courier: Courier::new(stored.rows, self.heartbeat),
-            written: AsyncMutex::new(written.with_feedback_up_to(stored.position)),
+            written: AsyncMutex::new(written),
             turnstile: AsyncMutex::default(),
             store_trouble: StoreTrouble::default(),
             neighbours,

@@ -19,7 +19,14 @@ const MOST: usize = 100_000;
 
 /// Feedback that is not in the store yet, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(Mutex<VecDeque<Waits>>);
+pub(super) struct Waiting(Mutex<Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    waits: VecDeque<Waits>,
+    /// How many came before the oldest.
+    stored: u64,
+}
 
 #[derive(Debug)]
 struct Waits {
@@ -39,12 +46,13 @@ struct Reported {
 }
 
 impl Waiting {
+    /// The answer is its number.
     pub(super) fn push(
         &self,
         ticket: &Ticket,
         feedback: Feedback,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let reported = Reported {
             ticket: ticket.clone(),
             feedback: without_value(&feedback),
@@ -53,38 +61,48 @@ impl Waiting {
         let as_json = serde_json::to_string(&reported.feedback).map_err(unreadable)?;
         let id = id(ticket, &feedback, &as_json);
         let value = serde_json::to_value(&reported).map_err(unreadable)?;
-        let mut waiting = self.0.lock();
-        if waiting.len() >= MOST {
+        let mut queue = self.0.lock();
+        let before = queue.waits.len();
+        if before >= MOST {
             let allowed = format!("at most {MOST} that wait for the store");
-            return Err(Error::invalid("feedback", waiting.len() + 1, allowed));
+            return Err(Error::invalid("feedback", before + 1, allowed));
         }
-        waiting.push_back(Waits {
+        queue.waits.push_back(Waits {
             fact: Fact::new(KIND, id, now, value).about(ticket.document().as_str()),
             ticket: reported.ticket,
             feedback,
             is_counted: false,
             tries: 0,
         });
-        Ok(())
+        Ok(queue.stored + before as u64)
+    }
+
+    /// Whether the store has the feedback with this number.
+    pub(super) fn is_stored(&self, number: u64) -> bool {
+        number < self.0.lock().stored
+    }
+
+    /// Whether the guards have some that the store may not have.
+    pub(super) fn has_counted(&self) -> bool {
+        self.0.lock().waits.iter().any(|one| one.is_counted)
     }
 
     /// Begins to write all that waits: the facts. Each is tried until a write of it
     /// [ends](Self::end) well; only one at a time.
-    pub(super) fn begin(&self) -> Option<Vec<Fact>> {
-        let mut waiting = self.0.lock();
+    pub(super) fn begin(&self) -> Vec<Fact> {
+        let waiting = &mut self.0.lock().waits;
         for one in waiting.iter_mut() {
             one.tries = one.tries.saturating_add(1);
         }
-        let facts: Vec<Fact> = waiting.iter().map(|one| one.fact.clone()).collect();
-        (!facts.is_empty()).then_some(facts)
+        waiting.iter().map(|one| one.fact.clone()).collect()
     }
 
     /// The write of the oldest `begun` has ended: which of them were new to the store, or `None` if
     /// it failed. The guards learn of each once, also of one that the store has not taken yet.
     pub(super) fn end(&self, pipeline: &Pipeline, begun: usize, is_new: Option<&[bool]>) {
         let mut counted = Vec::new();
-        let mut waiting = self.0.lock();
-        for (at, one) in waiting.iter_mut().take(begun).enumerate() {
+        let mut queue = self.0.lock();
+        for (at, one) in queue.waits.iter_mut().take(begun).enumerate() {
             // It may be known from a try whose answer was lost: then nobody has counted it.
             let is_known = is_new.is_some_and(|new| new.get(at) == Some(&false)) && one.tries <= 1;
             if !one.is_counted && !is_known {
@@ -93,19 +111,20 @@ impl Waiting {
             one.is_counted = true;
         }
         if is_new.is_some() {
-            let begun = begun.min(waiting.len());
-            waiting.drain(..begun);
+            let begun = begun.min(queue.waits.len());
+            queue.waits.drain(..begun);
+            queue.stored += begun as u64;
         }
-        drop(waiting);
+        drop(queue);
         for (ticket, feedback) in counted {
             pipeline.observe(&ticket, feedback);
         }
     }
 }
 
-/// Gives the guards feedback that they do not have, because the process ended before their state
-/// was written.
-pub(super) fn replay(pipeline: &Pipeline, fact: &Fact) -> Result<(), Error> {
+/// Gives the guards feedback that they do not have: it was reported to another process, or to one
+/// that ended before the state of its guards was written.
+pub(super) fn count(pipeline: &Pipeline, fact: &Fact) -> Result<(), Error> {
     let reported = Reported::deserialize(&fact.value);
     let reported = reported.map_err(|error| Error::unreadable(KIND, error))?;
     pipeline.observe(&reported.ticket, reported.feedback);

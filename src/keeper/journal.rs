@@ -96,17 +96,6 @@ impl Journal {
         }
     }
 
-    /// The oldest of what guards share, without commands: these are written with their effect.
-    pub(super) fn shared(&self) -> Batched {
-        let kept = self.kept.lock();
-        let shared = kept.shared.waiting();
-        Batched {
-            commands: kept.commands.gone,
-            shared: kept.shared.gone + shared.len() as u64,
-            facts: shared,
-        }
-    }
-
     /// Whether commands wait.
     pub(super) fn has_commands(&self) -> bool {
         !self.kept.lock().commands.facts.is_empty()

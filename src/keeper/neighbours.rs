@@ -14,6 +14,9 @@ use crate::time::{Timestamp, minutes};
 
 /// For how long two processes may write: a deployment starts the next one before it ends the last.
 const OVERLAP: Duration = minutes(1);
+/// The same of others that come one after the other, so that none is there for long: a second process
+/// that restarts again and again, but not deployments that follow each other.
+const SUCCESSION: Duration = minutes(5);
 /// A process that was not heard for this time has ended.
 const SILENT_AFTER: Duration = minutes(1);
 /// The most of the time between two looks at the store that counts as silence of the others: what
@@ -31,6 +34,10 @@ struct Heard {
     neighbours: BTreeMap<Instance, Neighbour>,
     /// When the store was last read.
     read_at: Option<Timestamp>,
+    /// Since when others write with no long silence between them, and until when, by the clock of
+    /// this process.
+    succession: Option<(Timestamp, Timestamp)>,
+    latest: Option<Instance>,
     /// One that was heard has ended, and nobody has looked after what it left open.
     has_left: bool,
 }
@@ -96,10 +103,20 @@ impl Neighbours {
         }
         for (owner, at) in latest {
             let neighbour = heard.neighbours.entry(owner).or_default();
-            neighbour.wrote_at(at, now);
+            if neighbour.wrote_at(at, now) {
+                heard.follows(owner, now);
+            }
         }
         heard.forget();
         heard.has_left |= !heard.that_wrote().is_superset(&before);
+    }
+
+    /// The store was read as a whole: what others have written since it was read last, a moment ago.
+    pub(super) fn hear_latest(&self, registers: &[Register], own: Instance, now: Timestamp) {
+        let is_news =
+            |register: &&Register| register.owner != own && now.since(register.at) < LISTENS_WITHIN;
+        let news: Vec<Register> = registers.iter().filter(is_news).cloned().collect();
+        self.hear(&news, now);
     }
 
     /// Says before a tick that another process goes on writing, if one does.
@@ -148,7 +165,30 @@ impl Heard {
     fn that_share(&self) -> Vec<(Timestamp, Instance)> {
         let others = self.neighbours.iter();
         let share = others.filter_map(|(instance, known)| Some((known.shares_since()?, *instance)));
-        share.collect()
+        let share: Vec<_> = share.collect();
+        if share.is_empty() {
+            return self.in_succession().into_iter().collect();
+        }
+        share
+    }
+
+    /// The latest of others that write in turn, if that is no handover.
+    fn in_succession(&self) -> Option<(Timestamp, Instance)> {
+        let (since, until) = self.succession?;
+        let latest = self.latest?;
+        let is_heard = self.neighbours.get(&latest)?.is_heard();
+        let is_shared = is_heard && until.since(since) >= SUCCESSION;
+        is_shared.then_some((since, latest))
+    }
+
+    /// Another process has written.
+    fn follows(&mut self, owner: Instance, now: Timestamp) {
+        let unbroken = self
+            .succession
+            .filter(|(_, until)| now.since(*until) < SILENT_AFTER);
+        let since = unbroken.map_or(now, |(since, _)| since);
+        self.succession = Some((since, now));
+        self.latest = Some(owner);
     }
 
     /// Forgets the most silent ones where there are too many.
@@ -171,15 +211,17 @@ impl Neighbour {
         self.silent_for < SILENT_AFTER
     }
 
-    fn wrote_at(&mut self, at: Timestamp, now: Timestamp) {
+    /// Whether it has written since it was heard last.
+    fn wrote_at(&mut self, at: Timestamp, now: Timestamp) -> bool {
         // What an earlier file has of a process that ended long ago may be read again.
         if self.wrote_last.is_some_and(|last| at <= last) {
-            return;
+            return false;
         }
         self.wrote_last = Some(at);
         self.wrote_first.get_or_insert(at);
         self.since.get_or_insert(now);
         self.silent_for = Duration::ZERO;
+        true
     }
 
     /// Since when it writes to the store of this process, if that is no handover.

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{join, join3, select};
+use tokio::runtime::Handle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Keeper;
@@ -23,7 +24,9 @@ impl Keeper {
     /// then [closes](Self::close). The answer is the number of calls that were still open then.
     ///
     /// What has changed is written within a quarter of a second where it is urgent (an incident, a
-    /// command, a page) and every five seconds otherwise. A pager that does not answer holds up no
+    /// command, a page) and every five seconds otherwise, in at most four writes a second. A state
+    /// that takes longer than a tenth of a second to make is written less often; it is made on
+    /// tokio's pool for work that blocks. A pager that does not answer holds up no
     /// tick, and a store that does not answer holds up no page.
     ///
     /// ```
@@ -85,9 +88,10 @@ impl Keeper {
     }
 
     async fn keep_up(&self) {
-        let mut beats = beats(BEAT);
+        let (mut beats, running) = (beats(BEAT), self.0.pace.run());
         loop {
             beats.tick().await;
+            let _waiting = running.beat();
             // What goes wrong is an incident.
             let _ = timeout(STORE_ANSWERS_WITHIN, self.keep(false)).await;
         }
@@ -110,6 +114,12 @@ impl Keeper {
             self.deliver().await;
             waited += BEAT;
         }
+    }
+
+    /// The runtime of this task, while the loop runs.
+    pub(super) fn runtime(&self) -> Option<Handle> {
+        let handle = || Handle::try_current().ok();
+        self.0.pace.is_running().then(handle).flatten()
     }
 
     async fn all_ended(&self) {

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, to_value};
 
 use super::versions::KnownVersions;
 use crate::error::Error;
 use crate::event::IncidentKey;
 use crate::format::Format;
 use crate::guard::{IncidentRegister, State};
+use crate::json::Json;
 use crate::time::Timestamp;
 
 /// The end of the year 9999, the last time that can be printed. What is later was not written in
@@ -67,44 +67,45 @@ impl Snapshot {
 
     /// Its parts, each under a key of its own: `guard/..` and `incidents/..` by guard, and
     /// `versions`.
-    pub(crate) fn parts(&self) -> Result<Vec<(String, Value)>, Error> {
-        let part = |key: String, value: Result<Value, serde_json::Error>| match value {
-            Ok(value) => Ok((key, value)),
+    pub(crate) fn parts(&self) -> Result<Vec<(String, Json)>, Error> {
+        let part = |key: String, text: serde_json::Result<Json>| match text {
+            Ok(text) => Ok((key, text)),
             Err(error) => Err(Error::unreadable(key, error)),
         };
         let guards = self.guards.iter();
-        let guards = guards.map(|(name, state)| part(format!("{GUARD}{name}"), to_value(state)));
+        let guards =
+            guards.map(|(name, state)| Ok((format!("{GUARD}{name}"), state.text().clone())));
         let incidents = self.incidents.iter();
         let incidents =
-            incidents.map(|(name, open)| part(format!("{INCIDENTS}{name}"), to_value(open)));
-        let versions = part(VERSIONS.to_owned(), to_value(&self.versions));
+            incidents.map(|(name, open)| part(format!("{INCIDENTS}{name}"), Json::write(open)));
+        let versions = part(VERSIONS.to_owned(), Json::write(&self.versions));
         guards.chain(incidents).chain([versions]).collect()
     }
 
     /// The snapshot of this time with these parts; a part with another key is ignored.
     pub(crate) fn from_parts<'a>(
         at: Timestamp,
-        parts: impl IntoIterator<Item = (&'a str, &'a Value)>,
+        parts: impl IntoIterator<Item = (&'a str, &'a Json)>,
     ) -> Result<Self, Error> {
         let mut snapshot = Self::new(at, KnownVersions::default());
         for (key, value) in parts {
             let unreadable = |error| Error::unreadable(key, error);
             if let Some(name) = key.strip_prefix(GUARD) {
-                snapshot.insert(name, State::deserialize(value).map_err(unreadable)?);
+                snapshot.insert(name, State::of(value.clone()));
             } else if let Some(name) = key.strip_prefix(INCIDENTS) {
-                let open = IncidentRegister::deserialize(value).map_err(unreadable)?;
+                let open = value.get().map_err(unreadable)?;
                 snapshot.insert_incidents(name, open);
             } else if key == VERSIONS {
-                snapshot.versions = KnownVersions::deserialize(value).map_err(unreadable)?;
+                snapshot.versions = value.get().map_err(unreadable)?;
             }
         }
         Ok(snapshot)
     }
 
     /// The incidents that one of its parts has open; `None` if that part has none to have.
-    pub(crate) fn open_in(key: &str, value: &Value) -> Option<BTreeSet<IncidentKey>> {
+    pub(crate) fn open_in(key: &str, value: &Json) -> Option<BTreeSet<IncidentKey>> {
         key.strip_prefix(INCIDENTS)?;
-        let incidents = IncidentRegister::deserialize(value).ok()?;
+        let incidents: IncidentRegister = value.get().ok()?;
         Some(incidents.keys().cloned().collect())
     }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::guard::Fact;
+use crate::json::Json;
 use crate::pager::OutboxRow;
 use crate::time::Timestamp;
 
@@ -94,8 +95,8 @@ pub struct Register {
     pub revision: u64,
     /// When its owner wrote it.
     pub at: Timestamp,
-    /// The value, JSON.
-    pub value: Value,
+    /// The value.
+    pub value: Json,
 }
 
 impl Register {
@@ -105,7 +106,7 @@ impl Register {
         key: impl Into<String>,
         revision: u64,
         at: Timestamp,
-        value: Value,
+        value: Json,
     ) -> Self {
         Self {
             owner,
@@ -158,8 +159,11 @@ impl Slot {
 pub struct Batch {
     /// Registers that have changed.
     pub registers: Vec<Register>,
-    /// Facts that are new.
+    /// To the store: facts that may be new to it. From it: those of others, in the order in which
+    /// they were written.
     pub facts: Vec<Fact>,
+    /// To the store: nothing. From it: of each fact that it was given, whether it was new.
+    pub is_new: Vec<bool>,
     /// To the store: decisions that are proposed. From it: what was decided, also where the
     /// proposal of another process was first.
     pub slots: Vec<Slot>,

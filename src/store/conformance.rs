@@ -6,6 +6,7 @@ use super::batch::{Batch, Instance, Position, Register, Slot};
 use super::seam::Store;
 use crate::error::Error;
 use crate::guard::Fact;
+use crate::json::Json;
 use crate::name::{PipelineName, RouteName};
 use crate::pager::{Notification, OutboxRow, RowState};
 use crate::time::Timestamp;
@@ -57,8 +58,15 @@ fn rule(holds: bool, text: &'static str) -> Result<(), Error> {
 }
 
 async fn registers(store: &dyn Store, pipeline: &PipelineName) -> Result<(), Error> {
-    let register =
-        |owner, revision| Register::new(owner, "guard/a", revision, NOON, json!(revision));
+    let values = [Json::of(&1)?, Json::of(&2)?];
+    let register = |owner, revision: u64| {
+        let value = if revision == 1 {
+            &values[0]
+        } else {
+            &values[1]
+        };
+        Register::new(owner, "guard/a", revision, NOON, value.clone())
+    };
     for revision in [2, 1] {
         let mut written = Batch::after(Position::START);
         written.registers.push(register(ONE, revision));
@@ -95,15 +103,31 @@ async fn facts(store: &dyn Store, pipeline: &PipelineName) -> Result<(), Error> 
     let fact = |id: &str, value: u64| {
         Fact::new("feedback", id, NOON, json!(value)).about(format!("inv-{}", value % 2))
     };
+    let write = |by, facts| {
+        let mut batch = Batch::after(before);
+        batch.facts = facts;
+        store.turn(pipeline, by, batch)
+    };
     let facts = vec![fact("b", 1), fact("a", 2), fact("b", 3)];
-    let (new, after) = store.append(pipeline, facts, Vec::new()).await?;
+    let answer = write(ONE, facts).await?;
+    let after = answer.position;
     rule(
-        new == [true, true, false],
+        answer.is_new == [true, true, false],
         "of two facts with one id the first is new",
     )?;
-    let mut again = Batch::after(before);
-    again.facts.push(fact("a", 4));
-    store.turn(pipeline, ONE, again).await?;
+    rule(
+        answer.facts.is_empty(),
+        "a process does not read its own facts",
+    )?;
+    let answer = write(TWO, vec![fact("a", 4)]).await?;
+    rule(
+        answer.is_new == [false],
+        "a fact that another process has written is not new",
+    )?;
+    rule(
+        answer.facts == [fact("b", 1), fact("a", 2)],
+        "a process reads the facts of others, in the order of writing",
+    )?;
     let about = |kind| store.latest(pipeline, kind, "inv-0");
     rule(
         about("feedback").await? == Some(fact("a", 2)),
@@ -113,16 +137,20 @@ async fn facts(store: &dyn Store, pipeline: &PipelineName) -> Result<(), Error> 
         about("command").await?.is_none(),
         "a fact is known by its kind and its id",
     )?;
-    let in_order = store.facts_after(pipeline, "feedback", before).await?;
+    let in_order = store.facts_between(pipeline, "feedback", before, after);
+    let in_order = in_order.await?;
     rule(
         in_order == [fact("b", 1), fact("a", 2)],
         "facts come in the order of writing",
     )?;
-    let later = store.facts_after(pipeline, "feedback", after).await?;
-    rule(later.is_empty(), "no fact comes twice")?;
-    store
-        .append(pipeline, vec![fact("0", 6)], Vec::new())
-        .await?;
+    let latest = write(TWO, vec![fact("0", 6)]).await?.position;
+    let later = store.facts_between(pipeline, "feedback", after, latest);
+    let is_later = later.await? == [fact("0", 6)];
+    let earlier = store.facts_between(pipeline, "feedback", before, after);
+    rule(
+        is_later && earlier.await? == in_order,
+        "facts are found by the positions between which they were written",
+    )?;
     rule(
         about("feedback").await? == Some(fact("0", 6)),
         "of facts about one thing the one that was written last is the latest",
@@ -156,9 +184,9 @@ async fn slots(store: &dyn Store, pipeline: &PipelineName) -> Result<(), Error> 
 async fn rows(store: &dyn Store, pipeline: &PipelineName) -> Result<(), Error> {
     let notification = Notification::of_test(pipeline, NOON);
     let mut row = OutboxRow::due(RouteName::new("pager")?, notification, NOON);
-    store
-        .append(pipeline, Vec::new(), vec![row.clone()])
-        .await?;
+    let mut begun = Batch::after(Position::START);
+    begun.rows.push(row.clone());
+    store.turn(pipeline, ONE, begun).await?;
     row.state = RowState::Accepted;
     row.accepted_at = Some(NOON);
     let mut written = Batch::after(Position::START);

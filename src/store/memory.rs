@@ -31,8 +31,8 @@ struct Contents {
 struct Shelf {
     position: u64,
     registers: BTreeMap<(Instance, String), (u64, Register)>,
-    /// With the process that wrote it, where that is known.
-    facts: BTreeMap<(String, String), (u64, Option<Instance>, Fact)>,
+    /// With the process that wrote it.
+    facts: BTreeMap<(String, String), (u64, Instance, Fact)>,
     slots: BTreeMap<(String, u64), (u64, Slot)>,
     rows: BTreeMap<RowKey, OutboxRow>,
 }
@@ -110,7 +110,7 @@ impl Shelf {
         self.position
     }
 
-    fn insert(&mut self, fact: Fact, by: Option<Instance>) -> bool {
+    fn insert(&mut self, fact: Fact, by: Instance) -> bool {
         let key = (fact.kind.clone(), fact.id.clone());
         if self.facts.contains_key(&key) {
             return false;
@@ -129,9 +129,8 @@ impl Shelf {
                 self.registers.insert(key, (position, register));
             }
         }
-        for fact in batch.facts {
-            self.insert(fact, Some(instance));
-        }
+        let facts = batch.facts.into_iter();
+        let is_new = facts.map(|fact| self.insert(fact, instance)).collect();
         let mut proposed = Vec::new();
         for slot in batch.slots {
             let key = (slot.name.clone(), slot.number);
@@ -143,7 +142,10 @@ impl Shelf {
         }
         self.rows
             .extend(batch.rows.into_iter().map(|row| (row.key(), row)));
-        self.read(instance, batch.position, &proposed)
+        Batch {
+            is_new,
+            ..self.read(instance, batch.position, &proposed)
+        }
     }
 
     /// What others wrote after a position, and how the proposals were decided.
@@ -153,19 +155,17 @@ impl Shelf {
             .registers
             .values()
             .filter(|(position, register)| is_new(*position) && register.owner != instance);
-        let facts = self
-            .facts
-            .values()
-            .filter(|(position, by, _)| is_new(*position) && *by != Some(instance));
+        let facts = self.facts.values();
+        let facts = facts.filter(|(position, by, _)| is_new(*position) && *by != instance);
         let slots = self.slots.iter().filter(|(key, (position, slot))| {
             is_new(*position) && slot.by != instance || proposed.contains(key)
         });
         Batch {
             registers: registers.map(|(_, register)| register.clone()).collect(),
-            facts: facts.map(|(.., fact)| fact.clone()).collect(),
+            facts: in_order(facts),
             slots: slots.map(|(_, (_, slot))| slot.clone()).collect(),
-            rows: Vec::new(),
             position: Position::new(self.position),
+            ..Batch::default()
         }
     }
 
@@ -202,24 +202,6 @@ impl Store for MemoryStore {
         self.with(pipeline, |shelf| shelf.write(instance, batch))
     }
 
-    async fn append(
-        &self,
-        pipeline: &PipelineName,
-        facts: Vec<Fact>,
-        rows: Vec<OutboxRow>,
-    ) -> Result<(Vec<bool>, Position), Error> {
-        self.with(pipeline, |shelf| {
-            let new = facts
-                .into_iter()
-                .map(|fact| shelf.insert(fact, None))
-                .collect();
-            shelf
-                .rows
-                .extend(rows.into_iter().map(|row| (row.key(), row)));
-            (new, Position::new(shelf.position))
-        })
-    }
-
     async fn latest(
         &self,
         pipeline: &PipelineName,
@@ -235,19 +217,19 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn facts_after(
+    async fn facts_between(
         &self,
         pipeline: &PipelineName,
         kind: &str,
-        position: Position,
+        after: Position,
+        until: Position,
     ) -> Result<Vec<Fact>, Error> {
+        let (after, until) = (after.number(), until.number());
         self.with(pipeline, |shelf| {
-            let of_kind = shelf.facts.values();
-            let mut found: Vec<_> = of_kind
-                .filter(|(at, _, fact)| fact.kind == kind && *at > position.number())
-                .collect();
-            found.sort_by_key(|(at, ..)| *at);
-            found.into_iter().map(|(.., fact)| fact.clone()).collect()
+            let found = shelf.facts.values();
+            let is_between = |at: u64| at > after && at <= until;
+            let found = found.filter(|(at, _, fact)| fact.kind == kind && is_between(*at));
+            in_order(found)
         })
     }
 
@@ -255,4 +237,11 @@ impl Store for MemoryStore {
         let cut = std::mem::take(&mut self.0.lock().cut);
         (cut.early > 0).then_some(cut)
     }
+}
+
+/// In the order in which they were written.
+fn in_order<'a>(facts: impl Iterator<Item = &'a (u64, Instance, Fact)>) -> Vec<Fact> {
+    let mut facts: Vec<_> = facts.collect();
+    facts.sort_by_key(|(position, ..)| *position);
+    facts.into_iter().map(|(.., fact)| fact.clone()).collect()
 }

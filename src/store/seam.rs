@@ -10,7 +10,6 @@ use super::cut::Cut;
 use crate::error::Error;
 use crate::guard::Fact;
 use crate::name::PipelineName;
-use crate::pager::OutboxRow;
 
 /// Keeps what pipelines must not forget. One store may serve several pipelines, told apart by their
 /// names, and several processes of one pipeline.
@@ -26,23 +25,14 @@ pub trait Store: fmt::Debug + Send + Sync {
     async fn load(&self, pipeline: &PipelineName) -> Result<Stored, Error>;
 
     /// One exchange: writes a batch as a whole, and returns what other processes have written since
-    /// the position of the batch, and how the slots that it proposes were decided.
+    /// the position of the batch, and how the slots that it proposes were decided. What was written
+    /// survives the process when this returns, and the machine where the store can.
     async fn turn(
         &self,
         pipeline: &PipelineName,
         instance: Instance,
         batch: Batch,
     ) -> Result<Batch, Error>;
-
-    /// Writes facts and rows of the outbox as a whole; they survive the process, and the machine
-    /// where the store can, when it returns. The answer says of each fact whether it is new, and the
-    /// position after it.
-    async fn append(
-        &self,
-        pipeline: &PipelineName,
-        facts: Vec<Fact>,
-        rows: Vec<OutboxRow>,
-    ) -> Result<(Vec<bool>, Position), Error>;
 
     /// The fact of a kind that was written last of those that are [about](Fact::about) something.
     async fn latest(
@@ -52,13 +42,14 @@ pub trait Store: fmt::Debug + Send + Sync {
         about: &str,
     ) -> Result<Option<Fact>, Error>;
 
-    /// The facts of a kind that were written after a position, in the order in which they were
-    /// written.
-    async fn facts_after(
+    /// The facts of a kind that were written after the first position and not after the second, in
+    /// the order in which they were written, whoever wrote them.
+    async fn facts_between(
         &self,
         pipeline: &PipelineName,
         kind: &str,
-        position: Position,
+        after: Position,
+        until: Position,
     ) -> Result<Vec<Fact>, Error>;
 
     /// What the store has dropped by itself since this was last asked: what expired, and facts that
@@ -84,15 +75,6 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).turn(pipeline, instance, batch).await
     }
 
-    async fn append(
-        &self,
-        pipeline: &PipelineName,
-        facts: Vec<Fact>,
-        rows: Vec<OutboxRow>,
-    ) -> Result<(Vec<bool>, Position), Error> {
-        (**self).append(pipeline, facts, rows).await
-    }
-
     async fn latest(
         &self,
         pipeline: &PipelineName,
@@ -102,13 +84,14 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).latest(pipeline, kind, about).await
     }
 
-    async fn facts_after(
+    async fn facts_between(
         &self,
         pipeline: &PipelineName,
         kind: &str,
-        position: Position,
+        after: Position,
+        until: Position,
     ) -> Result<Vec<Fact>, Error> {
-        (**self).facts_after(pipeline, kind, position).await
+        (**self).facts_between(pipeline, kind, after, until).await
     }
 
     fn take_cut(&self) -> Option<Cut> {

@@ -14,7 +14,6 @@ use super::seam::Store;
 use crate::error::{Error, StoreFault};
 use crate::guard::Fact;
 use crate::name::PipelineName;
-use crate::pager::OutboxRow;
 
 mod builder;
 mod fault;
@@ -169,16 +168,6 @@ impl Store for SqliteStore {
         self.ask(pipeline, true, work).await
     }
 
-    async fn append(
-        &self,
-        pipeline: &PipelineName,
-        facts: Vec<Fact>,
-        rows: Vec<OutboxRow>,
-    ) -> Result<(Vec<bool>, Position), Error> {
-        let work = move |tables: &Tables<'_>| tables.append(&facts, &rows);
-        self.ask(pipeline, true, work).await
-    }
-
     async fn latest(
         &self,
         pipeline: &PipelineName,
@@ -190,14 +179,15 @@ impl Store for SqliteStore {
         self.ask(pipeline, false, work).await
     }
 
-    async fn facts_after(
+    async fn facts_between(
         &self,
         pipeline: &PipelineName,
         kind: &str,
-        position: Position,
+        after: Position,
+        until: Position,
     ) -> Result<Vec<Fact>, Error> {
         let kind = kind.to_owned();
-        let work = move |tables: &Tables<'_>| tables.facts_after(&kind, position);
+        let work = move |tables: &Tables<'_>| tables.facts_between(&kind, after, until);
         self.ask(pipeline, false, work).await
     }
 

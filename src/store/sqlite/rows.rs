@@ -1,5 +1,7 @@
 //! How values become columns, and columns become values.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, Params, Row};
 use serde::Serialize;
 use serde_json::Value;
@@ -7,6 +9,7 @@ use serde_json::Value;
 use super::fault::JobError;
 use crate::error::{Error, StoreFault};
 use crate::guard::Fact;
+use crate::json::Json;
 use crate::pager::OutboxRow;
 use crate::store::batch::{Instance, Register, Slot};
 use crate::time::Timestamp;
@@ -121,13 +124,18 @@ impl Reader<'_> {
         serde_json::from_str(text).map_err(|error| self.unreadable(of, error))
     }
 
+    fn json(&self, of: &str, row: &Row<'_>) -> Result<Json, JobError> {
+        let text: Arc<str> = row.get("json")?;
+        Json::parse(text).map_err(|error| self.unreadable(of, error))
+    }
+
     pub(super) fn register(&self, row: &Row<'_>) -> Result<Register, JobError> {
         let key: String = row.get("key")?;
         Ok(Register {
             owner: self.instance(&key, row, "owner")?,
             revision: self.number(&key, row, "revision")?,
             at: self.at(&key, row)?,
-            value: self.value(&key, row)?,
+            value: self.json(&key, row)?,
             key,
         })
     }

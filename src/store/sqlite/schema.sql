@@ -15,13 +15,12 @@ CREATE TABLE register (
     revision INTEGER NOT NULL,
     at INTEGER NOT NULL,
     position INTEGER NOT NULL,
-    json TEXT NOT NULL CHECK (json_valid(json)),
+    json TEXT NOT NULL,
     PRIMARY KEY (pipeline, owner, key)
 ) STRICT;
 
 CREATE INDEX register_position ON register (pipeline, position);
 
--- Without `writer` it was appended, and every process reads it.
 CREATE TABLE fact (
     position INTEGER NOT NULL PRIMARY KEY,
     pipeline TEXT NOT NULL,
@@ -29,7 +28,7 @@ CREATE TABLE fact (
     id TEXT NOT NULL,
     about TEXT,
     at INTEGER NOT NULL,
-    writer TEXT,
+    writer TEXT NOT NULL,
     json TEXT NOT NULL CHECK (json_valid(json)),
     UNIQUE (pipeline, kind, id)
 ) STRICT;

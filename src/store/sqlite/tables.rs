@@ -76,25 +76,14 @@ impl Tables<'_> {
     pub(super) fn turn(&self, instance: Instance, batch: &Batch) -> Result<Batch, JobError> {
         let mut next = self.position()?;
         self.write_registers(&batch.registers, &mut next)?;
-        self.write_facts(&batch.facts, Some(instance), &mut next)?;
+        let is_new = self.write_facts(&batch.facts, instance, &mut next)?;
         self.write_slots(&batch.slots, &mut next)?;
         self.write_rows(&batch.rows)?;
         self.set_position(next)?;
         let mut answer = self.read(instance, batch)?;
         answer.position = Position::new(integer_back(next));
+        answer.is_new = is_new;
         Ok(answer)
-    }
-
-    pub(super) fn append(
-        &self,
-        facts: &[Fact],
-        rows: &[OutboxRow],
-    ) -> Result<(Vec<bool>, Position), JobError> {
-        let mut next = self.position()?;
-        let new = self.write_facts(facts, None, &mut next)?;
-        self.write_rows(rows)?;
-        self.set_position(next)?;
-        Ok((new, Position::new(integer_back(next))))
     }
 
     pub(super) fn latest(&self, kind: &str, about: &str) -> Result<Option<Fact>, JobError> {
@@ -108,11 +97,19 @@ impl Tables<'_> {
         Ok(found.pop())
     }
 
-    pub(super) fn facts_after(&self, kind: &str, after: Position) -> Result<Vec<Fact>, JobError> {
+    pub(super) fn facts_between(
+        &self,
+        kind: &str,
+        after: Position,
+        until: Position,
+    ) -> Result<Vec<Fact>, JobError> {
+        let (after, until) = (signed(after), signed(until));
         self.reader("fact").all(
             self.connection,
-            "SELECT * FROM fact WHERE pipeline = ?1 AND kind = ?2 AND position > ?3 ORDER BY position",
-            params![self.pipeline.as_str(), kind, after_of(after)],
+            "SELECT * FROM fact
+            WHERE pipeline = ?1 AND kind = ?2 AND position > ?3 AND position <= ?4
+            ORDER BY position",
+            params![self.pipeline.as_str(), kind, after, until],
             Reader::fact,
         )
     }
@@ -120,7 +117,7 @@ impl Tables<'_> {
     /// What others wrote after a position, and how the proposals were decided.
     fn read(&self, instance: Instance, batch: &Batch) -> Result<Batch, JobError> {
         let (pipeline, own) = (self.pipeline.as_str(), instance.to_string());
-        let after = after_of(batch.position);
+        let after = signed(batch.position);
         let registers = self.reader("register").all(
             self.connection,
             "SELECT * FROM register WHERE pipeline = ?1 AND position > ?2 AND owner <> ?3
@@ -130,8 +127,8 @@ impl Tables<'_> {
         )?;
         let facts = self.reader("fact").all(
             self.connection,
-            "SELECT * FROM fact WHERE position > ?2 AND pipeline = ?1 AND writer IS NOT ?3
-            ORDER BY kind, id",
+            "SELECT * FROM fact WHERE position > ?2 AND pipeline = ?1 AND writer <> ?3
+            ORDER BY position",
             params![pipeline, after, own],
             Reader::fact,
         )?;
@@ -178,7 +175,7 @@ impl Tables<'_> {
                 integer("register revision", register.revision)?,
                 millis(register.at)?,
                 *next + 1,
-                json(&register.value)?,
+                register.value.as_str(),
             ])?;
             *next += i64::from(written > 0);
         }
@@ -189,11 +186,11 @@ impl Tables<'_> {
     fn write_facts(
         &self,
         facts: &[Fact],
-        writer: Option<Instance>,
+        writer: Instance,
         next: &mut i64,
     ) -> Result<Vec<bool>, JobError> {
         let mut statement = self.connection.prepare(INSERT_FACT)?;
-        let writer = writer.map(|writer| writer.to_string());
+        let writer = writer.to_string();
         let mut new = Vec::with_capacity(facts.len());
         for fact in facts {
             let written = statement.execute(params![
@@ -273,6 +270,6 @@ fn integer_back(position: i64) -> u64 {
 }
 
 /// Nothing is written after a position that no store has given out.
-fn after_of(position: Position) -> i64 {
+fn signed(position: Position) -> i64 {
     i64::try_from(position.number()).unwrap_or(i64::MAX)
 }

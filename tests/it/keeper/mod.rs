@@ -12,7 +12,7 @@ use fusebox::name::PipelineName;
 use fusebox::pager::{
     Action, Form, NoAnswer, Notification, Pager, PagerRoute, Post, PostAnswer, PostRequest, Secret,
 };
-use fusebox::store::{Fact, MemoryStore, Position, Store, Stored};
+use fusebox::store::{Fact, Json, MemoryStore, Position, Store, Stored};
 use fusebox::{Call, ErrorRateBreaker, FailureKind, Pipeline, Report, Ticket, Timestamp};
 
 use crate::support::{EVENING, line_up};
@@ -21,6 +21,7 @@ mod continuity;
 mod losses;
 mod odd_store;
 mod outbox;
+mod reported;
 mod restart;
 #[cfg(feature = "tokio")]
 mod running;
@@ -184,7 +185,11 @@ impl World {
 
     /// What the store has of this kind.
     fn facts(&self, kind: &str) -> Vec<Fact> {
-        wait(self.store.facts_after(&Self::name(), kind, Position::START)).unwrap()
+        let (name, latest) = (Self::name(), Position::new(u64::MAX));
+        let facts = self
+            .store
+            .facts_between(&name, kind, Position::START, latest);
+        wait(facts).unwrap()
     }
 
     /// A process with a breaker and one route.

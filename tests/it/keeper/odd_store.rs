@@ -1,9 +1,8 @@
 //! A store that stops answering, forgets, or drops what it has no room for.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use fusebox::Error;
-use fusebox::pager::OutboxRow;
 use fusebox::store::{Batch, Cut, Instance};
 
 use super::*;
@@ -11,7 +10,7 @@ use super::*;
 /// The store in memory, with a switch.
 #[derive(Debug, Default)]
 pub(super) struct OddStore {
-    pub(super) memory: MemoryStore,
+    pub(super) memory: Arc<MemoryStore>,
     pub(super) hangs: AtomicBool,
     /// How long each write takes, by tokio's clock.
     pub(super) takes: Duration,
@@ -20,6 +19,34 @@ pub(super) struct OddStore {
     /// All that was ever written is read at each turn.
     pub(super) repeats: bool,
     pub(super) cut: Mutex<Option<Cut>>,
+    /// What happens before the next load, and what after it.
+    pub(super) before_load: Interruption,
+    pub(super) after_load: Interruption,
+    /// How often it was written to.
+    pub(super) turns: AtomicU64,
+}
+
+/// Something that others do in a moment, once.
+#[derive(Default)]
+pub(super) struct Interruption(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Interruption {
+    pub(super) fn set(&self, interrupts: impl FnOnce() + Send + 'static) {
+        *self.0.lock().unwrap() = Some(Box::new(interrupts));
+    }
+
+    fn happen(&self) {
+        let interrupts = self.0.lock().unwrap().take();
+        if let Some(interrupts) = interrupts {
+            interrupts();
+        }
+    }
+}
+
+impl std::fmt::Debug for Interruption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Interruption").finish_non_exhaustive()
+    }
 }
 
 impl OddStore {
@@ -39,7 +66,10 @@ impl Store for OddStore {
         if self.forgets {
             return Ok(Stored::default());
         }
-        self.memory.load(pipeline).await
+        self.before_load.happen();
+        let loaded = self.memory.load(pipeline).await;
+        self.after_load.happen();
+        loaded
     }
 
     async fn turn(
@@ -49,20 +79,11 @@ impl Store for OddStore {
         mut batch: Batch,
     ) -> Result<Batch, Error> {
         self.unless_it_hangs().await;
+        self.turns.fetch_add(1, Ordering::Relaxed);
         if self.repeats {
             batch.position = Position::START;
         }
         self.memory.turn(pipeline, instance, batch).await
-    }
-
-    async fn append(
-        &self,
-        pipeline: &PipelineName,
-        facts: Vec<Fact>,
-        rows: Vec<OutboxRow>,
-    ) -> Result<(Vec<bool>, Position), Error> {
-        self.unless_it_hangs().await;
-        self.memory.append(pipeline, facts, rows).await
     }
 
     async fn latest(
@@ -74,13 +95,16 @@ impl Store for OddStore {
         self.memory.latest(pipeline, kind, about).await
     }
 
-    async fn facts_after(
+    async fn facts_between(
         &self,
         pipeline: &PipelineName,
         kind: &str,
-        position: Position,
+        after: Position,
+        until: Position,
     ) -> Result<Vec<Fact>, Error> {
-        self.memory.facts_after(pipeline, kind, position).await
+        self.memory
+            .facts_between(pipeline, kind, after, until)
+            .await
     }
 
     fn take_cut(&self) -> Option<Cut> {

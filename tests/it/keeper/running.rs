@@ -6,7 +6,7 @@ use super::*;
 use std::sync::atomic::Ordering;
 
 use fusebox::clock::Clock;
-use fusebox::{Admission, Reason, StoreFault};
+use fusebox::{Admission, Feedback, Reason, StoreFault};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
@@ -230,4 +230,78 @@ fn a_page_of_the_last_moment_goes_out_though_the_store_refuses_it() {
         let taken = world.service.taken("pager");
         assert!(taken.contains(&page), "{taken:?}");
     });
+}
+
+/// Reviewers who report as fast as they are answered: each waits, and the disk has its rest.
+#[test]
+fn however_much_is_reported_is_written_four_times_a_second() {
+    let world = World::new();
+    let store = Arc::new(OddStore::default());
+    let process = world.process_on(Arc::clone(&store));
+    paused().block_on(async {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(process.keeper.clone().run(async {
+            let _ = stopped.await;
+        }));
+        tokio::time::sleep_until(Instant::now() + Duration::from_millis(300)).await;
+        // The first beat has written the state, the second nothing.
+        let began = Instant::now();
+        let ticket = process.answer("first");
+        process
+            .keeper
+            .feedback(&ticket, Feedback::Reviewed)
+            .await
+            .unwrap();
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        let before = store.turns.load(Ordering::Relaxed);
+        let reviewers = (0..10).map(|reviewer| {
+            let (keeper, process) = (process.keeper.clone(), &process);
+            async move {
+                for n in 0.. {
+                    let ticket = process.answer(&format!("{reviewer}-{n}"));
+                    keeper.feedback(&ticket, Feedback::Reviewed).await.unwrap();
+                    if began.elapsed() >= Duration::from_secs(10) {
+                        return n + 1;
+                    }
+                }
+                0
+            }
+        });
+        let reported: usize = futures_util::future::join_all(reviewers).await.iter().sum();
+        let written = store.turns.load(Ordering::Relaxed) - before;
+        // By the beats from 0.5 to 10.5 seconds.
+        assert_eq!(reported, 410, "each reviewer waits for the next beat");
+        assert!(
+            (41..=42).contains(&written),
+            "{written} writes in ten seconds"
+        );
+        drop(stop);
+        running.await.unwrap();
+    });
+    let (name, latest) = (World::name(), Position::new(u64::MAX));
+    let stored = store.facts_between(&name, "feedback", Position::START, latest);
+    assert_eq!(wait(stored).unwrap().len(), 411);
+}
+
+#[test]
+fn who_waits_for_a_beat_goes_on_when_the_loop_is_aborted() {
+    let world = World::new();
+    let process = world.process();
+    paused().block_on(async {
+        let running = tokio::spawn(process.keeper.clone().run(std::future::pending()));
+        tokio::time::sleep_until(Instant::now() + Duration::from_millis(100)).await;
+        let tickets = ["first", "second"].map(|document| process.answer(document));
+        process
+            .keeper
+            .feedback(&tickets[0], Feedback::Reviewed)
+            .await
+            .unwrap();
+        let second = process.keeper.feedback(&tickets[1], Feedback::Reviewed);
+        let mut second = std::pin::pin!(second);
+        assert!(futures_util::poll!(&mut second).is_pending());
+        running.abort();
+        let _ = running.await;
+        second.await.unwrap();
+    });
+    assert_eq!(world.facts("feedback").len(), 2);
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use fusebox::guard::{Cx, Trouble};
 use fusebox::store::{Batch, Instance, Register};
 use fusebox::{EventKind, Guard, StoreFault};
+use futures_util::FutureExt;
 
 use super::odd_store::OddStore;
 use super::*;
@@ -92,6 +93,58 @@ fn processes_that_restart_again_and_again_do_not_tell_it_again() {
     world.go_on(&[&last], minutes(17));
     assert!(last.open().is_empty());
     assert!(world.service.open("pager").is_empty());
+}
+
+/// None of them is there for a minute, so none of them shares the store by itself.
+#[test]
+fn processes_that_come_one_after_the_other_are_told_unless_it_is_a_deployment() {
+    let told_after = |times: u64, each: u64, pause: u64| {
+        let world = World::new();
+        let stays = world.process();
+        world.go_on(&[&stays], minutes(1));
+        for _ in 0..times {
+            let other = world.process();
+            world.go_on(&[&stays, &other], seconds(each));
+            drop(other);
+            world.go_on(&[&stays], seconds(pause));
+        }
+        world.service.taken("pager")
+    };
+    let trigger = format!("trigger {SHARED}");
+    assert_eq!(told_after(6, 50, 10), [trigger.as_str()]);
+    // It restarts for ever: still one page.
+    assert_eq!(told_after(100, 50, 10), [trigger.as_str()]);
+    assert!(
+        told_after(3, 50, 10).is_empty(),
+        "three deployments in three minutes"
+    );
+    assert!(told_after(10, 50, 70).is_empty(), "ten, with a rest");
+}
+
+/// One ends, and in the moment in which another looks after what it left, a third one pages.
+#[test]
+fn a_page_of_the_moment_in_which_another_process_is_looked_after_stays_open() {
+    let world = World::new();
+    let store = Arc::new(OddStore {
+        memory: Arc::clone(&world.store),
+        ..OddStore::default()
+    });
+    let stays = world.process_on(Arc::clone(&store));
+    let (leaves, fails) = (world.process(), world.process());
+    world.go_on(&[&stays, &leaves], seconds(30));
+    drop(leaves);
+    let has_failed = Arc::new(AtomicBool::new(false));
+    let failed = Arc::clone(&has_failed);
+    store.before_load.set(move || {
+        fails.fail();
+        fails.keeper.turn().now_or_never().unwrap().unwrap();
+        failed.store(true, Ordering::Relaxed);
+    });
+    while !has_failed.load(Ordering::Relaxed) {
+        world.go_on(&[&stays], seconds(5));
+    }
+    world.go_on(&[&stays], seconds(15));
+    assert_eq!(world.service.open("pager"), ["error-rate/failing/v7/1"]);
 }
 
 #[test]
@@ -248,7 +301,7 @@ fn what_a_process_wrote_that_has_ended_is_no_sign_of_life() {
     let other = Instance::new(7);
     let mut batch = Batch::default();
     for (key, at) in [("guard/a", EVENING), ("keeper", EVENING + minutes(9))] {
-        let register = Register::new(other, key, 1, at, serde_json::Value::Null);
+        let register = Register::new(other, key, 1, at, Json::default());
         batch.registers.push(register);
     }
     wait(store.turn(&World::name(), other, batch)).unwrap();

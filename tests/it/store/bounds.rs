@@ -5,11 +5,13 @@ use std::time::Duration;
 use fusebox::clock::{Clock, MockClock};
 use fusebox::name::RouteName;
 use fusebox::pager::{Notification, OutboxRow, RowState};
-use fusebox::store::{Batch, Fact, Instance, Position, Register, Slot, SqliteStore, Store};
+use fusebox::store::{Batch, Fact, Instance, Json, Register, Slot, SqliteStore, Store};
 use fusebox::{ErrorRateBreaker, Timestamp};
 use serde_json::json;
 
-use super::{Folder, NOON, append, fact, has, invoices, opened, refused, turn, wait};
+use super::{
+    Folder, NOON, ONE, all_facts, append, fact, has, invoices, opened, refused, turn, wait,
+};
 use crate::support::Bench;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -58,7 +60,9 @@ fn rows_that_ended_are_kept_for_thirty_days_and_those_that_are_due_for_ever() {
         row("due", RowState::Due),
         row("given-up", RowState::GivenUp),
     ];
-    wait(store.append(&invoices(), Vec::new(), rows)).unwrap();
+    let mut batch = Batch::default();
+    batch.rows = rows;
+    wait(store.turn(&invoices(), ONE, batch)).unwrap();
     let routes = || {
         let rows = wait(store.load(&invoices())).unwrap().rows.into_iter();
         rows.map(|row| row.route.to_string()).collect::<Vec<_>>()
@@ -104,7 +108,13 @@ fn registers_of_old_processes_go_but_for_two() {
     let folder = Folder::new("registers");
     let (store, clock) = aged(&folder);
     let of = |owner: u64, at: Timestamp| {
-        Register::new(Instance::new(owner), "guard/a", 1, at, json!(owner))
+        Register::new(
+            Instance::new(owner),
+            "guard/a",
+            1,
+            at,
+            Json::of(&owner).unwrap(),
+        )
     };
     let later = NOON + MILLISECOND;
     let registers = vec![
@@ -116,7 +126,7 @@ fn registers_of_old_processes_go_but_for_two() {
     turn(&store, registers).unwrap();
     let owners = || {
         let registers = wait(store.load(&invoices())).unwrap().registers.into_iter();
-        let owners = registers.map(|register| register.value.as_u64().unwrap());
+        let owners = registers.map(|register| register.value.read::<u64>().unwrap());
         owners.collect::<Vec<_>>()
     };
     clock.set(NOON + 40 * DAY);
@@ -145,7 +155,7 @@ fn a_full_file_drops_its_oldest_facts_and_says_so() {
     }
     append(&store, Vec::new()).unwrap();
     let cut = store.take_cut().unwrap();
-    let left = wait(store.facts_after(&invoices(), "feedback", Position::START)).unwrap();
+    let left = all_facts(&store, "feedback");
     assert_eq!(cut.early + left.len() as u64, 3_000);
     assert!(left.len() > 400, "{} are left", left.len());
     assert_eq!(left[0].id, cut.early.to_string(), "the oldest went");
@@ -170,7 +180,7 @@ fn a_full_file_drops_what_old_processes_left_before_any_fact() {
     append(&store, vec![fact("a")]).unwrap();
     for owner in 1..=40 {
         clock.advance(12 * Duration::from_secs(3_600));
-        let value = json!("x".repeat(80_000));
+        let value = Json::of(&"x".repeat(80_000)).unwrap();
         let register = Register::new(Instance::new(owner), "guard/a", 1, clock.now(), value);
         turn(&store, vec![register]).unwrap();
     }

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fusebox::clock::{Clock, MockClock};
-use fusebox::store::{Fact, Position, Register, SqliteStore, Store, Stored};
+use fusebox::store::{Batch, Fact, Json, Register, SqliteStore, Store, Stored};
 use fusebox::{ErrorKind, StoreFault, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Folder, NOON, append, fact, fault, has, invoices, opened, turn, wait};
+use super::{
+    Folder, NOON, ONE, all_facts, append, fact, fault, has, invoices, of_facts, opened, turn, wait,
+};
 
 /// A store with much in it, whose pages from the second on hold nothing that makes sense.
 fn damaged(test: &str) -> (Folder, Vec<u8>) {
@@ -167,8 +169,7 @@ fn small(folder: &Folder) -> SqliteStore {
 
 fn register(key: &str, revision: u64, kilobytes: usize) -> Register {
     let text = "x".repeat(kilobytes << 10);
-    let owner = fusebox::store::Instance::new(1);
-    Register::new(owner, key, revision, NOON, json!(text))
+    Register::new(ONE, key, revision, NOON, Json::of(&text).unwrap())
 }
 
 #[test]
@@ -196,20 +197,20 @@ fn a_request_that_finds_no_room_does_not_spoil_those_beside_it() {
     append(&store, vec![fact("a")]).unwrap();
     let other = opened(&folder.file());
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let (pipeline, one) = (invoices(), fusebox::store::Instance::new(1));
-    let mut batch = fusebox::store::Batch::default();
+    let pipeline = invoices();
+    let mut batch = Batch::default();
     batch.registers = vec![register("guard/a", 1, 2_000)];
     let (first, big, beside, ()) = wait(async {
         tokio::join!(
-            store.append(&pipeline, vec![fact("first")], Vec::new()),
-            store.turn(&pipeline, one, batch),
-            store.append(&pipeline, vec![fact("beside")], Vec::new()),
+            store.turn(&pipeline, ONE, of_facts(vec![fact("first")])),
+            store.turn(&pipeline, ONE, batch),
+            store.turn(&pipeline, ONE, of_facts(vec![fact("beside")])),
             async { other.execute_batch("COMMIT").unwrap() },
         )
     });
     first.unwrap();
     assert_eq!(fault(big), StoreFault::Full);
-    assert_eq!(beside.unwrap().0, [true]);
+    assert_eq!(beside.unwrap().is_new, [true]);
     assert!(has(&store, "beside"));
 }
 
@@ -284,7 +285,7 @@ fn a_request_whose_future_is_dropped_is_done_as_a_whole() {
     let pipeline = invoices();
     wait(async {
         let facts = (0..100).map(|n| fact(&n.to_string())).collect();
-        let mut request = store.append(&pipeline, facts, Vec::new());
+        let mut request = store.turn(&pipeline, ONE, of_facts(facts));
         tokio::select! {
             biased;
             _ = &mut request => {}
@@ -293,7 +294,7 @@ fn a_request_whose_future_is_dropped_is_done_as_a_whole() {
     });
     drop(store);
     let store = folder.store();
-    let facts = wait(store.facts_after(&pipeline, "feedback", Position::START)).unwrap();
+    let facts = all_facts(&store, "feedback");
     assert_eq!(facts.len(), 100, "the drop waited for it");
 }
 

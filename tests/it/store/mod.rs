@@ -71,15 +71,29 @@ fn fact(id: &str) -> Fact {
     Fact::new("feedback", id, NOON, json!({ "id": id })).about(id)
 }
 
+const ONE: Instance = Instance::new(1);
+
+fn of_facts(facts: Vec<Fact>) -> Batch {
+    let mut batch = Batch::default();
+    batch.facts = facts;
+    batch
+}
+
+/// Which of them were new.
 fn append(store: &dyn Store, facts: Vec<Fact>) -> Result<Vec<bool>, Error> {
-    wait(store.append(&invoices(), facts, Vec::new())).map(|(new, _)| new)
+    wait(store.turn(&invoices(), ONE, of_facts(facts))).map(|answer| answer.is_new)
+}
+
+fn all_facts(store: &dyn Store, kind: &str) -> Vec<Fact> {
+    let (pipeline, latest) = (invoices(), Position::new(u64::MAX));
+    wait(store.facts_between(&pipeline, kind, Position::START, latest)).unwrap()
 }
 
 /// Registers of one process in one turn.
 fn turn(store: &dyn Store, registers: Vec<Register>) -> Result<Batch, Error> {
     let mut batch = Batch::default();
     batch.registers = registers;
-    wait(store.turn(&invoices(), Instance::new(1), batch))
+    wait(store.turn(&invoices(), ONE, batch))
 }
 
 fn has(store: &dyn Store, id: &str) -> bool {
@@ -128,13 +142,12 @@ fn all_is_there_after_a_restart() {
     let store = folder.store();
     wait(conformance(&store, "invoices", "contracts")).unwrap();
     let before = wait(store.load(&invoices())).unwrap();
-    let facts = wait(store.facts_after(&invoices(), "feedback", Position::START)).unwrap();
+    let facts = all_facts(&store, "feedback");
     drop(store);
     assert_eq!(folder.names(), ["store.db"], "the log is in the file");
     let store = folder.store();
     assert_eq!(wait(store.load(&invoices())).unwrap(), before);
-    let again = wait(store.facts_after(&invoices(), "feedback", Position::START)).unwrap();
-    assert_eq!(again, facts);
+    assert_eq!(all_facts(&store, "feedback"), facts);
     assert_eq!(append(&store, vec![facts[0].clone()]).unwrap(), [false]);
     let position = wait(store.load(&invoices())).unwrap().position;
     append(&store, vec![fact("later")]).unwrap();

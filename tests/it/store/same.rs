@@ -3,7 +3,9 @@
 use fusebox::event::OpenIncident;
 use fusebox::name::{PipelineName, RouteName};
 use fusebox::pager::{Notification, OutboxRow};
-use fusebox::store::{Batch, Fact, Instance, MemoryStore, Position, Register, Slot, Store, Stored};
+use fusebox::store::{
+    Batch, Fact, Instance, Json, MemoryStore, Position, Register, Slot, Store, Stored,
+};
 use fusebox::{ErrorRateBreaker, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -32,10 +34,13 @@ enum Step {
         after: usize,
         written: Written,
     },
-    Append(Written),
     Load,
     Fact(usize, usize),
-    FactsAfter(usize, usize),
+    Facts {
+        kind: usize,
+        after: usize,
+        until: usize,
+    },
     Restart,
 }
 
@@ -66,10 +71,10 @@ fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
     let step = prop_oneof![
         6 => (1..4_u64, any::<usize>(), written())
             .prop_map(|(by, after, written)| Step::Turn { by, after, written }),
-        4 => written().prop_map(Step::Append),
         2 => Just(Step::Load),
         2 => (text(), text()).prop_map(|(kind, id)| Step::Fact(kind, id)),
-        2 => (text(), any::<usize>()).prop_map(|(kind, after)| Step::FactsAfter(kind, after)),
+        2 => (text(), any::<usize>(), any::<usize>())
+            .prop_map(|(kind, after, until)| Step::Facts { kind, after, until }),
         1 => Just(Step::Restart),
     ];
     prop::collection::vec((0..PIPELINES.len(), step), 1..30)
@@ -90,7 +95,7 @@ impl Written {
                 TEXTS[key],
                 revision,
                 at,
-                value(n),
+                Json::of(&value(n)).unwrap(),
             )
         };
         registers.map(register).collect()
@@ -191,14 +196,6 @@ proptest! {
                     in_file.position = Position::START;
                     prop_assert_eq!(in_file, in_memory);
                 }
-                Step::Append(written) => {
-                    let (facts, rows) = (written.facts(), written.rows(&open));
-                    let in_memory = memory.append(&pipeline, facts.clone(), rows.clone());
-                    let (new_in_memory, one) = wait(in_memory).unwrap();
-                    let (new_in_file, two) = wait(file.append(&pipeline, facts, rows)).unwrap();
-                    known.0.push((one, two));
-                    prop_assert_eq!(new_in_file, new_in_memory);
-                }
                 Step::Load => {
                     let loaded = |stored: Stored| (stored.registers, stored.slots, stored.rows);
                     let in_memory = wait(memory.load(&pipeline)).unwrap();
@@ -211,11 +208,12 @@ proptest! {
                     let in_file = wait(file.latest(&pipeline, TEXTS[kind], TEXTS[id])).unwrap();
                     prop_assert_eq!(in_file, in_memory);
                 }
-                Step::FactsAfter(kind, after) => {
-                    let (one, two) = known.at(after);
-                    let in_memory = wait(memory.facts_after(&pipeline, TEXTS[kind], one)).unwrap();
-                    let in_file = wait(file.facts_after(&pipeline, TEXTS[kind], two)).unwrap();
-                    prop_assert_eq!(in_file, in_memory);
+                Step::Facts { kind, after, until } => {
+                    let (after, until) = (known.at(after), known.at(until));
+                    let kind = TEXTS[kind];
+                    let in_memory = memory.facts_between(&pipeline, kind, after.0, until.0);
+                    let in_file = file.facts_between(&pipeline, kind, after.1, until.1);
+                    prop_assert_eq!(wait(in_file).unwrap(), wait(in_memory).unwrap());
                 }
                 Step::Restart => {
                     drop(file);

@@ -1,8 +1,8 @@
 //! Several handles on one file.
 
-use fusebox::store::{Batch, Instance, Position, Store};
+use fusebox::store::{Batch, Instance, Store};
 
-use super::{Folder, append, fact, has, invoices, wait};
+use super::{Folder, ONE, all_facts, append, fact, has, invoices, of_facts, wait};
 
 #[test]
 fn two_handles_see_each_other_and_lose_nothing() {
@@ -19,7 +19,7 @@ fn two_handles_see_each_other_and_lose_nothing() {
         }
     });
     for store in [&one, &two] {
-        let facts = wait(store.facts_after(&invoices(), "feedback", Position::START)).unwrap();
+        let facts = all_facts(store, "feedback");
         assert_eq!(facts.len(), 150, "`both` once each");
     }
     let read = wait(two.turn(&invoices(), Instance::new(2), Batch::default())).unwrap();
@@ -35,12 +35,12 @@ fn many_requests_at_once_are_all_answered() {
     let store = folder.store();
     let pipeline = invoices();
     let answers = wait(futures_util::future::join_all((0..500).map(|n| {
-        store.append(&pipeline, vec![fact(&(n / 2).to_string())], Vec::new())
+        store.turn(&pipeline, ONE, of_facts(vec![fact(&(n / 2).to_string())]))
     })));
     let new = answers
         .into_iter()
-        .filter(|answer| answer.as_ref().unwrap().0[0]);
+        .filter(|answer| answer.as_ref().unwrap().is_new[0]);
     assert_eq!(new.count(), 250);
-    let facts = wait(store.facts_after(&pipeline, "feedback", Position::START)).unwrap();
+    let facts = all_facts(&store, "feedback");
     assert_eq!(facts.len(), 250);
 }

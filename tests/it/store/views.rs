@@ -8,7 +8,7 @@ use fusebox::keeper::Keeper;
 use fusebox::pager::{
     Form, NoAnswer, Notification, Pager, PagerRoute, Post, PostAnswer, PostRequest, Secret,
 };
-use fusebox::store::{Fact, SqliteStore};
+use fusebox::store::{Fact, Json, SqliteStore};
 use fusebox::{Call, CanaryPolicy, ErrorRateBreaker, LineUp, RouteLedger, TokenBudget};
 use serde_json::json;
 
@@ -360,7 +360,7 @@ fn states_of_other_guards_do_not_spoil_the_views() {
         ["guard", "incidents"].map(|part| {
             let owner = fusebox::store::Instance::new(1);
             let key = format!("{part}/own-{n}");
-            fusebox::store::Register::new(owner, key, 1, EVENING, value.clone())
+            fusebox::store::Register::new(owner, key, 1, EVENING, Json::of(value).unwrap())
         })
     });
     super::turn(&store, registers.collect()).unwrap();

@@ -1,0 +1,198 @@
+//! Feedback counts once in every process, whichever it is reported to and whatever the store does.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use fusebox::call::Signal;
+use fusebox::guard::{Cx, State};
+use fusebox::store::{Batch, Instance};
+use fusebox::{Error, Feedback, Guard, StoreFault};
+use futures_util::FutureExt;
+
+use super::odd_store::OddStore;
+use super::*;
+use crate::support::seconds;
+
+/// Counts feedback, and nothing else.
+#[derive(Debug, Default)]
+struct Counts {
+    feedback: AtomicU64,
+    /// Whether its state cannot be written.
+    is_broken: AtomicBool,
+}
+
+impl Guard for Counts {
+    fn name(&self) -> &'static str {
+        "counts"
+    }
+
+    fn observe(&self, _ticket: &Ticket, signal: &Signal, _cx: &Cx<'_>) {
+        if matches!(signal, Signal::Feedback(_)) {
+            self.feedback.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
+        if self.is_broken.load(Ordering::Relaxed) {
+            let deep = (0..200).fold(serde_json::json!(1), |value, _| serde_json::json!([value]));
+            return State::write(&deep, cx).map(Some);
+        }
+        State::write(&self.feedback.load(Ordering::Relaxed), cx).map(Some)
+    }
+
+    fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
+        self.feedback.store(state.read(cx)?, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+struct Reviewed {
+    guard: Arc<Counts>,
+    keeper: Keeper,
+}
+
+impl Reviewed {
+    fn on(world: &World, store: impl Store + 'static) -> Self {
+        let guard = Arc::new(Counts::default());
+        let pipeline = Pipeline::builder(line_up())
+            .guard(Arc::clone(&guard))
+            .clock(world.clock.clone())
+            .build()
+            .unwrap();
+        let keeper = Keeper::builder("invoices", &pipeline).unwrap().store(store);
+        let keeper = wait(keeper.start()).unwrap();
+        Self { guard, keeper }
+    }
+
+    fn start(world: &World) -> Self {
+        Self::on(world, Arc::clone(&world.store))
+    }
+
+    fn counted(&self) -> u64 {
+        self.guard.feedback.load(Ordering::Relaxed)
+    }
+
+    fn ticket(&self, document: &str) -> Ticket {
+        let call = Call::new(document, "invoice").unwrap();
+        let permit = self.keeper.pipeline().admit(&call).permit().unwrap();
+        permit.answer(Report::new()).ticket().clone()
+    }
+
+    fn report(&self, ticket: &Ticket) -> Result<(), Error> {
+        wait(self.keeper.feedback(ticket, Feedback::Reviewed))
+    }
+}
+
+/// During a deployment the reviewers' requests reach either process, and the next one goes on from
+/// the state of whichever wrote last.
+#[test]
+fn every_process_counts_what_is_reported_to_another_once() {
+    let world = World::new();
+    let (one, two) = (Reviewed::start(&world), Reviewed::start(&world));
+    let tickets = ["a", "b", "c", "d"].map(|document| one.ticket(document));
+    let turns = || {
+        world.clock.advance(seconds(5));
+        for process in [&one, &two] {
+            wait(process.keeper.turn()).unwrap();
+        }
+    };
+    one.report(&tickets[0]).unwrap();
+    two.report(&tickets[1]).unwrap();
+    // A reviewer whose first request timed out: it reaches both.
+    one.report(&tickets[2]).unwrap();
+    two.report(&tickets[2]).unwrap();
+    turns();
+    turns();
+    assert_eq!((one.counted(), two.counted()), (3, 3));
+    // The first ends; what it was told last was not read by the second one, nor written as state.
+    one.report(&tickets[3]).unwrap();
+    drop(one);
+    assert_eq!(
+        Reviewed::start(&world).counted(),
+        4,
+        "from the second's state"
+    );
+    world.clock.advance(seconds(5));
+    wait(two.keeper.turn()).unwrap();
+    assert_eq!(two.counted(), 4);
+    drop(two);
+    assert_eq!(Reviewed::start(&world).counted(), 4, "each once");
+}
+
+#[test]
+fn what_is_written_while_a_process_starts_is_counted_once() {
+    let elsewhere = World::new();
+    let other = Reviewed::start(&elsewhere);
+    other.report(&other.ticket("a")).unwrap();
+    let facts = elsewhere.facts("feedback");
+    assert_eq!(facts.len(), 1);
+    let world = World::new();
+    let store = OddStore {
+        memory: Arc::clone(&world.store),
+        ..OddStore::default()
+    };
+    let memory = Arc::clone(&world.store);
+    store.after_load.set(move || {
+        let (name, mut batch) = (World::name(), Batch::default());
+        batch.facts = facts;
+        let written = memory.turn(&name, Instance::new(1), batch);
+        written.now_or_never().unwrap().unwrap();
+    });
+    let process = Reviewed::on(&world, store);
+    assert_eq!(process.counted(), 0);
+    wait(process.keeper.turn()).unwrap();
+    assert_eq!(process.counted(), 1);
+}
+
+/// The guards have it before the store does; then the process ends.
+#[test]
+fn what_is_written_after_the_store_has_failed_is_counted_once() {
+    let world = World::new();
+    let process = Reviewed::start(&world);
+    let ticket = process.ticket("a");
+    world.store.fail(StoreFault::Unavailable, "gone");
+    process.report(&ticket).unwrap_err();
+    assert_eq!(process.counted(), 1, "the guards do not wait for the store");
+    world.store.repair();
+    world.clock.advance(seconds(5));
+    wait(process.keeper.turn()).unwrap();
+    assert_eq!(world.facts("feedback").len(), 1);
+    drop(process);
+    assert_eq!(Reviewed::start(&world).counted(), 1);
+}
+
+#[test]
+fn a_state_that_cannot_be_written_holds_up_no_feedback() {
+    let world = World::new();
+    let process = Reviewed::start(&world);
+    wait(process.keeper.turn()).unwrap();
+    process.guard.is_broken.store(true, Ordering::Relaxed);
+    world.clock.advance(seconds(5));
+    process.report(&process.ticket("a")).unwrap();
+    assert_eq!(world.facts("feedback").len(), 1);
+    let error = wait(process.keeper.turn()).unwrap_err();
+    assert!(error.to_string().contains("at most 120 levels"), "{error}");
+    process.guard.is_broken.store(false, Ordering::Relaxed);
+    wait(process.keeper.turn()).unwrap();
+    drop(process);
+    assert_eq!(Reviewed::start(&world).counted(), 1);
+}
+
+#[test]
+fn what_this_version_cannot_read_is_told_and_holds_up_nothing() {
+    let world = World::new();
+    let process = Reviewed::start(&world);
+    let mut batch = Batch::default();
+    let value = serde_json::json!({ "from": "a later version" });
+    batch.facts.push(Fact::new("feedback", "a", EVENING, value));
+    wait(world.store.turn(&World::name(), Instance::new(1), batch)).unwrap();
+    wait(process.keeper.turn()).unwrap();
+    let open = process.keeper.pipeline().incidents();
+    let evidence = open[0].evidence.to_string();
+    assert!(
+        evidence.contains("another process wrote them"),
+        "{evidence}"
+    );
+    process.report(&process.ticket("b")).unwrap();
+    wait(process.keeper.turn()).unwrap();
+    assert_eq!(process.counted(), 1);
+}
