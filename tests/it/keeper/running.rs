@@ -257,7 +257,7 @@ fn however_much_is_reported_is_written_four_times_a_second() {
         let reviewers = (0..10).map(|reviewer| {
             let (keeper, process) = (process.keeper.clone(), &process);
             async move {
-                for n in 0.. {
+                for n in 0..1_000 {
                     let ticket = process.answer(&format!("{reviewer}-{n}"));
                     keeper.feedback(&ticket, Feedback::Reviewed).await.unwrap();
                     if began.elapsed() >= Duration::from_secs(10) {
