@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::ser::{Formatter, Serializer as JsonSerializer};
@@ -16,7 +16,8 @@ const DEEPEST: usize = 120;
 
 /// A value as JSON text. Cheap to clone; two are equal if their values are, however they are written.
 ///
-/// Serialised as the value itself, in any format.
+/// Serialised as the value itself, in any format; an integer above 64 bits is a floating-point number
+/// there.
 ///
 /// ```
 /// use fusebox::store::Json;
@@ -37,11 +38,14 @@ impl Json {
         Self::write(value).map_err(|error| Error::unreadable("JSON", error))
     }
 
-    /// This text; an error if it is not one value in JSON, or has more than 128 levels.
+    /// This text; an error if it is not one value that `serde_json` can read, or has more than 120
+    /// levels.
     pub fn parse(text: impl Into<Arc<str>>) -> Result<Self, Error> {
         let text = text.into();
-        match serde_json::from_str::<IgnoredAny>(&text) {
-            Ok(_) => Ok(Self(text)),
+        let read = serde_json::from_str::<Value>(&text);
+        let checked = read.and_then(|value| write(&value, io::sink()));
+        match checked {
+            Ok(()) => Ok(Self(text)),
             Err(error) => Err(Error::unreadable("JSON", error)),
         }
     }
@@ -59,8 +63,7 @@ impl Json {
     /// As [`of`](Self::of); who calls says of what the value is.
     pub(crate) fn write(value: &impl Serialize) -> serde_json::Result<Self> {
         let mut text = Vec::new();
-        let mut serializer = JsonSerializer::with_formatter(&mut text, Levels(0));
-        value.serialize(&mut serializer)?;
+        write(value, &mut text)?;
         let text = String::from_utf8(text).map_err(serde_json::Error::custom)?;
         Ok(Self(text.into()))
     }
@@ -69,6 +72,10 @@ impl Json {
     pub(crate) fn get<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
         serde_json::from_str(&self.0)
     }
+}
+
+fn write(value: &impl Serialize, to: impl Write) -> serde_json::Result<()> {
+    value.serialize(&mut JsonSerializer::with_formatter(to, Levels(0)))
 }
 
 /// Writes no more levels than can be read again.
@@ -117,7 +124,7 @@ impl Default for Json {
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
         let value = |json: &Self| json.get::<Value>().ok();
-        self.0 == other.0 || value(self) == value(other)
+        self.0 == other.0 || value(self).is_some_and(|own| Some(own) == value(other))
     }
 }
 
@@ -173,6 +180,8 @@ mod tests {
         assert!(serde_json::from_str::<Value>(&exported).is_ok());
         let refused = Json::of(&nested(DEEPEST + 1)).unwrap_err().to_string();
         assert!(refused.contains("at most 120 levels"), "{refused}");
+        let deep = serde_json::to_string(&nested(DEEPEST + 1)).unwrap();
+        assert!(Json::parse(deep).is_err());
         // Many values side by side are not deep.
         assert!(Json::of(&vec![nested(2); 200]).is_ok());
     }
@@ -186,7 +195,7 @@ mod tests {
         );
         assert_ne!(parse("1"), parse("2"));
         assert_eq!(Json::default(), parse("null"));
-        for text in ["", "1 2", "{", "nul", "\u{feff}1"] {
+        for text in ["", "1 2", "{", "nul", "\u{feff}1", "1e999", r#""\ud800""#] {
             assert!(Json::parse(text).is_err(), "{text:?}");
         }
     }

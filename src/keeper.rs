@@ -20,16 +20,16 @@ use serde::Deserialize;
 
 use crate::call::{Feedback, Ticket};
 use crate::error::Error;
-use crate::event::{OpenIncident, PipelineEvent};
+use crate::event::PipelineEvent;
 use crate::guards::ticket_book;
 use crate::name::{PipelineName, RouteName};
 use crate::pager::{OutboxRow, PagerRoute, Post, reconcile};
 use crate::pipeline::Pipeline;
-use crate::store::{Batch, Fact, Instance, Json, Position, Register, Store};
+use crate::store::{Batch, Fact, Instance, Json, Register, Store};
 use crate::time::Timestamp;
 use courier::{Courier, Stuck};
-use feedback::Waiting;
-use journal::{Dropped, Journal};
+use feedback::Reports;
+use journal::{Batched, Dropped, Journal};
 use neighbours::Neighbours;
 use pace::Pace;
 use trouble::{StoreTrouble, tell_of_dropped, trouble};
@@ -45,9 +45,10 @@ pub use builder::KeeperBuilder;
 /// second.
 ///
 /// After a crash, [`start`](KeeperBuilder::start) brings back what the last turn wrote: the state of
-/// every guard, at most five seconds old where turns come (fifty times as old as it takes to make,
-/// where that is longer), the open incidents, and every page that was not delivered. What came through [`feedback`](Self::feedback) and [`command`](Self::command)
-/// was written before these returned, so all of it comes back.
+/// every guard, at most five seconds old where turns come (fifty times as old as it takes to make, where
+/// that is longer), the open incidents, and every page that was not delivered. What came through
+/// [`feedback`](Self::feedback) and [`command`](Self::command) was written before these returned, so
+/// all of it comes back.
 ///
 /// A pipeline in a store is kept by one process. Two that overlap for up to a minute, as in a
 /// deployment, are no harm: feedback that one of them gets counts in both. A longer overlap is an
@@ -84,13 +85,12 @@ struct Inner {
     post: Option<Box<dyn Post>>,
     /// Facts that are not in the store yet: commands, and what guards share.
     journal: Arc<Journal>,
-    /// Feedback that is not in the store yet.
-    waiting: Waiting,
+    reports: Reports,
     pace: Pace,
     courier: Courier,
     /// What the store has. One exchange at a time.
     written: AsyncMutex<Written>,
-    /// A turn holds it while it waits for `written`, and feedback goes through it: who asks for that
+    /// A turn holds it, and feedback goes through it before it asks for `written`: who asks for that
     /// lock again and again gets it again and again, and a turn would never have it.
     turnstile: AsyncMutex<()>,
     store_trouble: StoreTrouble,
@@ -126,15 +126,15 @@ impl Keeper {
     /// feedback counts already, and is written as soon as the store can.
     pub async fn feedback(&self, ticket: &Ticket, feedback: Feedback) -> Result<(), Error> {
         let inner = &self.0;
-        let number = inner.waiting.push(ticket, feedback, self.now())?;
-        inner.pace.may_write().await;
+        let number = inner.reports.push(ticket, feedback, self.now())?;
+        inner.pace.wait().await;
         drop(inner.turnstile.lock().await);
         let mut written = inner.written.lock().await;
-        if inner.waiting.is_stored(number) {
+        if inner.reports.is_stored(number) {
             return Ok(());
         }
-        let result = self.exchange(&mut written, false).await;
-        if inner.waiting.is_stored(number) {
+        let result = self.attempt(&mut written, false).await;
+        if inner.reports.is_stored(number) {
             return Ok(());
         }
         result
@@ -270,96 +270,106 @@ impl Keeper {
     pub(super) async fn keep(&self, is_urgent: bool) -> Result<(), Error> {
         let _turnstile = self.0.turnstile.lock().await;
         let mut written = self.0.written.lock().await;
-        self.exchange(&mut written, is_urgent).await
+        self.attempt(&mut written, is_urgent).await
     }
 
-    /// Writes what has changed, and takes in what others have written. What the store has lost is
-    /// written anew with the next exchange.
-    async fn exchange(&self, written: &mut Written, is_urgent: bool) -> Result<(), Error> {
+    /// Writes, and notes how the store answered. What it has lost is written anew with the next
+    /// attempt.
+    async fn attempt(&self, written: &mut Written, is_urgent: bool) -> Result<(), Error> {
         let inner = &self.0;
         inner.store_trouble.asked(self.now());
         let result = self.write(written, is_urgent).await;
-        if inner.store_trouble.answered(&result, self.now()) {
+        let trouble = &inner.store_trouble;
+        if trouble.answered(&result, written.unmade(), self.now()) {
             written.forget();
             inner.courier.write_anew();
         }
         result
     }
 
+    /// Writes what has changed, and takes in what others have written.
     async fn write(&self, written: &mut Written, is_urgent: bool) -> Result<(), Error> {
         let (inner, now) = (&self.0, self.now());
         // The state that is written has no feedback that the store has not.
-        if inner.waiting.has_counted() {
-            let feedback = inner.waiting.begin();
-            self.trade(written, Batch::default(), feedback).await?;
+        if inner.reports.has_counted() {
+            let feedback = inner.reports.begin();
+            self.exchange(written, Batch::default(), feedback).await?;
         }
         // Rows first, the state last: a row may be older than the state that it is stored with, and
         // the next turn makes it anew. The other way round, a row could be of no incident.
         self.learn();
-        let rows = inner.courier.unwritten();
+        let mut rows = inner.courier.unwritten();
         let open = inner.pipeline.incidents();
         // With the tickets, by which feedback can find an answer.
         inner.journal.collect(&inner.pipeline);
-        let has_commands = inner.journal.has_commands();
-        let batched = inner.journal.waiting();
-        let is_due = is_urgent || has_commands || written.is_due(&open, now);
+        let mut batched = inner.journal.waiting();
+        let has_news = inner.journal.has_commands() || written.has_news(&open);
+        let is_due = is_urgent || written.is_due(has_news, now);
+        if has_news && !is_due {
+            // It is written with the state, within a second.
+            rows = Vec::new();
+            batched = Batched::default();
+        }
         let state = if is_due {
-            self.changed(written, &open).await
+            self.changed(written).await
         } else {
             Ok(Vec::new())
         };
-        let feedback = inner.waiting.begin();
-        // What is due is asked for even with nothing to write: what others have written.
-        let writes = !(batched.facts.is_empty() && rows.is_empty() && feedback.is_empty());
-        if writes || is_due {
+        let mut registers = state.as_ref().cloned().unwrap_or_default();
+        if registers.is_empty() {
+            registers = written.sign_of_life(inner.instance, &open, now);
+        }
+        let feedback = inner.reports.begin();
+        let has_facts = !(feedback.is_empty() && batched.facts.is_empty());
+        let writes = has_facts || !(registers.is_empty() && rows.is_empty());
+        if writes || is_due || written.asks(now) {
             let batch = Batch {
-                registers: state.as_ref().cloned().unwrap_or_default(),
+                registers: registers.clone(),
                 facts: batched.facts.clone(),
                 rows: rows.clone(),
                 ..Batch::default()
             };
-            self.trade(written, batch, feedback).await?;
+            self.exchange(written, batch, feedback).await?;
             inner.journal.accept(&batched);
             inner.courier.accept(&rows, now);
+            written.accept(registers, now);
+            if is_due && state.is_ok() {
+                written.accept_state(&open);
+            }
             self.look_after_left().await;
         }
-        // A state that cannot be written holds up nothing else.
-        let state = state?;
-        if is_due {
-            written.accept(state, &open, now);
-        }
-        Ok(())
+        // A state that cannot be made holds up nothing else.
+        state.map(drop)
     }
 
-    /// The state of the guards. While the loop of a service runs, it is made where it delays no
-    /// other task of it.
-    async fn state(&self) -> Result<(Timestamp, Vec<(String, Json)>), Error> {
-        #[cfg(feature = "tokio")]
-        if let Some(runtime) = self.runtime() {
-            let pipeline = self.0.pipeline.clone();
-            let made = runtime.spawn_blocking(move || state_of(&pipeline)).await;
-            // Without an answer the runtime is shutting down.
-            return made.unwrap_or_else(|_| state_of(&self.0.pipeline));
-        }
-        #[cfg(not(feature = "tokio"))]
-        std::future::ready(()).await;
-        state_of(&self.0.pipeline)
+    /// The registers of the state that have changed.
+    async fn changed(&self, written: &mut Written) -> Result<Vec<Register>, Error> {
+        let made = self.state().await;
+        written.made(made.as_ref().map(|made| made.took), self.now());
+        let State { at, parts, .. } = made?;
+        written.changed(self.0.instance, at, parts)
     }
 
-    async fn changed(
-        &self,
-        written: &mut Written,
-        open: &[OpenIncident],
-    ) -> Result<Vec<Register>, Error> {
-        let (inner, began) = (&self.0, self.now());
-        let (at, parts) = self.state().await?;
-        written.took(self.now().since(began));
-        written.changed(inner.instance, at, parts, open)
+    #[cfg(feature = "tokio")]
+    async fn state(&self) -> Result<State, Error> {
+        let pipeline = self.0.pipeline.clone();
+        let made = self.off_the_runtime(move || State::of(&pipeline)).await;
+        made.unwrap_or_else(|| {
+            let reason = "it is not made within 10 seconds: look whether the runtime's pool for work \
+                          that blocks has a thread for it";
+            Err(Error::state("all guards", reason))
+        })
+    }
+
+    #[cfg(not(feature = "tokio"))]
+    #[allow(clippy::unused_async, reason = "with feature `tokio` it awaits")]
+    async fn state(&self) -> Result<State, Error> {
+        State::of(&self.0.pipeline)
     }
 
     /// One exchange with the store: feedback and a batch are written as a whole, and feedback that
     /// others have written is counted.
-    async fn trade(
+    async fn exchange(
         &self,
         written: &mut Written,
         mut batch: Batch,
@@ -367,31 +377,25 @@ impl Keeper {
     ) -> Result<(), Error> {
         let (inner, begun) = (&self.0, feedback.len());
         inner.pace.writes();
-        batch.position = written.read.unwrap_or(Position::START);
+        batch.position = written.position();
         batch.facts.splice(0..0, feedback);
-        let answer = inner.store.turn(&inner.name, inner.instance, batch).await;
-        let is_new = answer.as_ref().ok().map(|answer| answer.is_new.as_slice());
-        inner.waiting.end(&inner.pipeline, begun, is_new);
-        let answer = answer?;
-        inner.neighbours.hear(&answer.registers, self.now());
-        if written.read.replace(answer.position).is_some() {
-            self.count(&answer.facts);
-        }
-        Ok(())
-    }
-
-    /// Counts the feedback that was reported to other processes.
-    fn count(&self, facts: &[Fact]) {
-        let pipeline = &self.0.pipeline;
-        let (mut unreadable, mut until) = (0, None);
-        for fact in facts.iter().filter(|fact| fact.kind == feedback::KIND) {
-            if feedback::count(pipeline, fact).is_err() {
-                unreadable += 1;
-                until = until.max(Some(fact.at));
+        let turn = inner.store.turn(&inner.name, inner.instance, batch);
+        let answer = match turn.await {
+            Ok(answer) => answer,
+            Err(error) => {
+                inner.reports.end(&inner.pipeline, begun, None);
+                return Err(error);
             }
-        }
-        let reason = "another process wrote them, and this version of fusebox cannot read them";
-        tell_of_dropped(pipeline, unreadable, until, reason);
+        };
+        let now = self.now();
+        inner.neighbours.hear(&answer.registers, now);
+        let news_since = written.read(answer.position, now);
+        let news = answer.facts.iter().filter(|fact| fact.at >= news_since);
+        // All of it was written before what this exchange wrote.
+        inner.reports.count(&inner.pipeline, news);
+        let is_new = Some(answer.is_new.as_slice());
+        inner.reports.end(&inner.pipeline, begun, is_new);
+        Ok(())
     }
 
     /// Takes over the rows that a process has left that has ended: its pages end with what it knew.
@@ -443,9 +447,24 @@ impl Keeper {
     }
 }
 
-fn state_of(pipeline: &Pipeline) -> Result<(Timestamp, Vec<(String, Json)>), Error> {
-    let snapshot = pipeline.snapshot()?;
-    Ok((snapshot.at(), snapshot.parts()?))
+/// The state of a pipeline at one moment, to be stored in parts.
+struct State {
+    at: Timestamp,
+    parts: Vec<(String, Json)>,
+    /// How long it took to make it.
+    took: Duration,
+}
+
+impl State {
+    fn of(pipeline: &Pipeline) -> Result<Self, Error> {
+        let began = pipeline.now();
+        let snapshot = pipeline.snapshot()?;
+        Ok(Self {
+            at: snapshot.at(),
+            parts: snapshot.parts()?,
+            took: pipeline.now().since(began),
+        })
+    }
 }
 
 impl fmt::Debug for Keeper {

@@ -37,8 +37,8 @@ pub enum PipelineEvent {
     /// Events were lost: too many were waiting, or one step left too many. `lost` counts from the
     /// start of the pipeline.
     EventsLost { lost: u64 },
-    /// What had to be kept was dropped before its time: `facts` pieces of feedback, commands and
-    /// tickets, up to those of `until`, because of `reason`.
+    /// What had to be kept was dropped before its time, or could not be read: `facts` pieces of
+    /// feedback, commands and tickets, up to those of `until`, because of `reason`.
     FactsDropped {
         facts: u64,
         until: Option<Timestamp>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::lock::Mutex as AsyncMutex;
 
 use super::courier::Courier;
-use super::feedback::{self, Waiting};
+use super::feedback::{self, Reports};
 use super::journal::Journal;
 use super::neighbours::Neighbours;
 use super::pace::Pace;
@@ -107,9 +107,8 @@ impl KeeperBuilder {
         let missed = store
             .facts_between(&self.name, feedback::KIND, known, stored.position)
             .await?;
-        for fact in &missed {
-            feedback::count(&self.pipeline, fact)?;
-        }
+        let reports = Reports::default();
+        reports.count(&self.pipeline, missed.iter());
         let journal = Arc::new(Journal::new(instance, !self.routes.is_empty()));
         self.pipeline.also_to(Arc::clone(&journal));
         Ok(Keeper(Arc::new(Inner {
@@ -120,7 +119,7 @@ impl KeeperBuilder {
             routes: self.routes,
             post: self.post,
             journal,
-            waiting: Waiting::default(),
+            reports,
             pace: Pace::default(),
             courier: Courier::new(stored.rows, self.heartbeat),
             written: AsyncMutex::new(written),

@@ -51,6 +51,7 @@ pub(super) struct Dropped {
 }
 
 /// What is written with one turn.
+#[derive(Default)]
 pub(super) struct Batched {
     pub(super) facts: Vec<Fact>,
     commands: u64,

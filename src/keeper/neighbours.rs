@@ -176,9 +176,12 @@ impl Heard {
     fn in_succession(&self) -> Option<(Timestamp, Instance)> {
         let (since, until) = self.succession?;
         let latest = self.latest?;
-        let is_heard = self.neighbours.get(&latest)?.is_heard();
-        let is_shared = is_heard && until.since(since) >= SUCCESSION;
-        is_shared.then_some((since, latest))
+        let known = self.neighbours.get(&latest)?;
+        let is_shared = known.is_heard() && until.since(since) >= SUCCESSION;
+        known
+            .since
+            .filter(|_| is_shared)
+            .map(|since| (since, latest))
     }
 
     /// Another process has written.

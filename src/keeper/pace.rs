@@ -3,8 +3,8 @@
 use futures_channel::oneshot;
 use parking_lot::Mutex;
 
-/// One write for each beat of the loop, whatever wants to write: feedback that comes when the beat
-/// has had its write waits for the next one's. Without a loop nothing waits.
+/// One write for each beat of the loop: feedback that comes when the beat has had its write waits for
+/// the next one's. Without a loop nothing waits, and a command never does.
 #[derive(Debug, Default)]
 pub(super) struct Pace(Mutex<Beat>);
 
@@ -18,8 +18,9 @@ struct Beat {
 }
 
 impl Pace {
-    /// Waits until a write may begin, or another has been made.
-    pub(super) async fn may_write(&self) {
+    /// Waits until a write may begin, or another has been made. Not longer than two beats take: a loop
+    /// may be there and not go on.
+    pub(super) async fn wait(&self) {
         let next_beat = {
             let mut beat = self.0.lock();
             let has_written = std::mem::replace(&mut beat.has_written, true);
@@ -30,6 +31,11 @@ impl Pace {
             beat.waiting.push(sender);
             next_beat
         };
+        #[cfg(feature = "tokio")]
+        if tokio::runtime::Handle::try_current().is_ok() {
+            let _ = tokio::time::timeout(2 * super::run::BEAT, next_beat).await;
+            return;
+        }
         let _ = next_beat.await;
     }
 
@@ -70,8 +76,11 @@ impl Running<'_> {
 #[cfg(feature = "tokio")]
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        let mut beat = self.0.0.lock();
-        beat.loops -= 1;
-        beat.waiting.clear();
+        let waiting = {
+            let mut beat = self.0.0.lock();
+            beat.loops -= 1;
+            std::mem::take(&mut beat.waiting)
+        };
+        drop(waiting);
     }
 }

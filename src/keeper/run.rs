@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use futures_util::future::{join, join3, select};
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Keeper;
 use super::courier::STORED_WITHIN;
 
-/// At most four writes a second, however much changes.
-const BEAT: Duration = Duration::from_millis(250);
+/// Four writes a second, however much changes, and one for each command.
+pub(super) const BEAT: Duration = Duration::from_millis(250);
 const TICK_EACH: Duration = Duration::from_secs(1);
 /// A store that has not answered by then is asked again.
 const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+/// How long a state may take to be made, and wait for a thread.
+const WORK_WITHIN: Duration = Duration::from_secs(10);
 /// How long the last writes and requests may take.
 const LAST_TURNS: Duration = Duration::from_secs(5);
 
@@ -24,9 +27,10 @@ impl Keeper {
     /// then [closes](Self::close). The answer is the number of calls that were still open then.
     ///
     /// What has changed is written within a quarter of a second where it is urgent (an incident, a
-    /// command, a page) and every five seconds otherwise, in at most four writes a second. A state
-    /// that takes longer than a tenth of a second to make is written less often; it is made on
-    /// tokio's pool for work that blocks. A pager that does not answer holds up no
+    /// command, a page) and every five seconds otherwise, in four writes a second and
+    /// one for each command. A state that takes longer than a tenth of a second to make is written
+    /// less often, and within a second where it is urgent; it is made on tokio's pool for work that
+    /// blocks. A pager that does not answer holds up no
     /// tick, and a store that does not answer holds up no page.
     ///
     /// ```
@@ -116,10 +120,17 @@ impl Keeper {
         }
     }
 
-    /// The runtime of this task, while the loop runs.
-    pub(super) fn runtime(&self) -> Option<Handle> {
-        let handle = || Handle::try_current().ok();
-        self.0.pace.is_running().then(handle).flatten()
+    /// Runs work where it delays no other task, while the loop runs in a runtime; else at once. `None`
+    /// where the pool has no thread for it or it takes too long.
+    pub(super) async fn off_the_runtime<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let (true, Ok(runtime)) = (self.0.pace.is_running(), Handle::try_current()) else {
+            return Some(work());
+        };
+        let mut task = AbortOnDrop(runtime.spawn_blocking(work));
+        timeout(WORK_WITHIN, &mut task.0).await.ok()?.ok()
     }
 
     async fn all_ended(&self) {
@@ -127,6 +138,15 @@ impl Keeper {
         while self.pipeline().open_calls() > 0 {
             beats.tick().await;
         }
+    }
+}
+
+/// What has not begun is not done for nobody.
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

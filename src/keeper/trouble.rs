@@ -38,17 +38,23 @@ impl StoreTrouble {
         self.0.lock().asked_at.get_or_insert(now);
     }
 
-    /// The store has answered; whether what it had is lost.
-    pub(super) fn answered(&self, result: &Result<(), Error>, now: Timestamp) -> bool {
+    /// The store has answered, or the state could not be made for this reason; whether what the store
+    /// had is lost.
+    pub(super) fn answered(
+        &self,
+        result: &Result<(), Error>,
+        unmade: Option<&str>,
+        now: Timestamp,
+    ) -> bool {
         let error = result.as_ref().err();
         let is_lost = |error: &Error| error.kind() == ErrorKind::Store(StoreFault::Replaced);
         let mut known = self.0.lock();
         let asked_at = known.asked_at.take().unwrap_or(now);
         let since = known.failure.as_ref().map_or(asked_at, |known| known.since);
-        known.failure = error.map(|error| Failure {
-            since,
-            reason: error.to_string(),
-        });
+        let reason = error
+            .map(Error::to_string)
+            .or_else(|| Some(unmade?.to_owned()));
+        known.failure = reason.map(|reason| Failure { since, reason });
         let lost = error.filter(|error| is_lost(error)).map(Error::to_string);
         let is_lost = lost.is_some();
         known.replaced = lost.or_else(|| known.replaced.take());

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::courier::STORED_WITHIN;
 use crate::error::Error;
 use crate::event::{IncidentKey, OpenIncident, Severity};
 use crate::format::Format;
@@ -13,12 +14,14 @@ use crate::pipeline::Snapshot;
 use crate::store::{Instance, Position, Register, Stored};
 use crate::time::Timestamp;
 
-/// How often the state of the guards is written while nothing urgent happens ..
+/// How often the store is asked, and the state of the guards is written, while nothing urgent happens
+/// ..
 const EVERY: Duration = Duration::from_secs(5);
-/// .. but not more often than takes this part of the time, one in so many ..
+/// .. but the state not more often than takes this part of the time, one in so many ..
 const PART: u32 = 50;
-/// .. and where something urgent happens, this part.
+/// .. and where something urgent happens, this part; then not later than this.
 const URGENT_PART: u32 = 4;
+const URGENT_WITHIN: Duration = STORED_WITHIN;
 /// How often a process that has incidents open writes, if only to say so: others leave them to it.
 const ALIVE_EVERY: Duration = Duration::from_secs(20);
 /// The register that says to which moment the others belong.
@@ -35,15 +38,19 @@ pub(super) struct Written {
     /// How often a write has begun: the revision of what it writes. A write whose answer was lost
     /// may have arrived, so none has the revision of another.
     revision: u64,
-    at: Option<Timestamp>,
-    /// How long it took to make it.
+    /// When the state was made last, and how long that took.
+    made_at: Option<Timestamp>,
     took: Duration,
+    /// Why it could not be.
+    unmade: Option<String>,
     /// When there was something to write.
     changed_at: Option<Timestamp>,
     incidents: Vec<(IncidentKey, Timestamp, Severity)>,
-    /// How far the store was read: the guards have all feedback up to here. `None` if it is another
-    /// store than before, of which nothing is news.
-    pub(super) read: Option<Position>,
+    /// How far the store was read: the guards have all feedback up to here.
+    read: Position,
+    read_at: Option<Timestamp>,
+    /// The store is another one than was read until then, and may be an old one.
+    replaced_after: Option<Timestamp>,
 }
 
 /// What an earlier process has left.
@@ -75,7 +82,7 @@ impl Written {
             .filter(|register| register.owner == own);
         let written = Self {
             revision: of_own.map(|register| register.revision).max().unwrap_or(0),
-            read: Some(stored.position),
+            read: stored.position,
             ..Self::default()
         };
         let moments = stored
@@ -104,23 +111,53 @@ impl Written {
     pub(super) fn forget(&mut self) {
         *self = Self {
             revision: self.revision,
+            replaced_after: self.read_at.or(self.replaced_after),
             ..Self::default()
         };
     }
 
-    /// Whether the state is to be written: some time has passed, or incidents have changed.
-    pub(super) fn is_due(&self, open: &[OpenIncident], now: Timestamp) -> bool {
-        let Some(age) = self.at.map(|at| now.since(at)) else {
-            return true;
-        };
-        let is_old = age >= EVERY.max(self.took.saturating_mul(PART));
-        let may_be_early = age >= self.took.saturating_mul(URGENT_PART);
-        is_old || may_be_early && self.incidents != told(open)
+    /// How far the store was read.
+    pub(super) fn position(&self) -> Position {
+        self.read
     }
 
-    /// The state was made within this time.
-    pub(super) fn took(&mut self, time: Duration) {
-        self.took = time;
+    /// The store was read up to here. The answer is the time from which on its facts are news.
+    pub(super) fn read(&mut self, position: Position, now: Timestamp) -> Timestamp {
+        self.read = position;
+        self.read_at = Some(now);
+        self.replaced_after.take().unwrap_or(Timestamp::EPOCH)
+    }
+
+    /// Whether the store is to be asked, even with nothing to write: what others have written.
+    pub(super) fn asks(&self, now: Timestamp) -> bool {
+        self.read_at.is_none_or(|at| now.since(at) >= EVERY)
+    }
+
+    /// Whether the incidents are others than the store has.
+    pub(super) fn has_news(&self, open: &[OpenIncident]) -> bool {
+        self.incidents != told(open)
+    }
+
+    /// Whether the state is to be made and written: it is old, or something urgent is in it.
+    pub(super) fn is_due(&self, is_urgent: bool, now: Timestamp) -> bool {
+        let Some(age) = self.made_at.map(|at| now.since(at)) else {
+            return true;
+        };
+        let urgent = self.took.saturating_mul(URGENT_PART).min(URGENT_WITHIN);
+        let is_old = age >= EVERY.max(self.took.saturating_mul(PART));
+        is_old || is_urgent && age >= urgent
+    }
+
+    /// The state was made, within this time, or could not be.
+    pub(super) fn made(&mut self, took: Result<Duration, &Error>, now: Timestamp) {
+        self.made_at = Some(now);
+        self.unmade = took.err().map(Error::to_string);
+        self.took = took.unwrap_or(self.took);
+    }
+
+    /// Why the state cannot be written, if that is so.
+    pub(super) fn unmade(&self) -> Option<&str> {
+        self.unmade.as_deref()
     }
 
     /// The registers that have changed. They are one with the moment, so that comes with any.
@@ -129,9 +166,7 @@ impl Written {
         owner: Instance,
         at: Timestamp,
         mut parts: Vec<(String, Json)>,
-        open: &[OpenIncident],
     ) -> Result<Vec<Register>, Error> {
-        self.revision += 1;
         parts.retain(|(key, value)| {
             let stored = self.registers.get(key);
             stored.is_none_or(|stored| stored.as_str() != value.as_str())
@@ -140,18 +175,44 @@ impl Written {
             let moment = Moment {
                 format: Format,
                 at,
-                feedback: self.read.unwrap_or(Position::START),
+                feedback: self.read,
             };
             let unreadable = |error| Error::unreadable(KEEPER, error);
             let moment = Json::write(&moment).map_err(unreadable)?;
             parts.push((KEEPER.to_owned(), moment));
-        } else if !open.is_empty() && self.is_silent(at) {
-            parts.push((ALIVE.to_owned(), Json::default()));
         }
+        // A write whose answer is lost may have arrived.
+        for (key, _) in &parts {
+            self.registers.remove(key);
+        }
+        Ok(self.of_parts(owner, at, parts))
+    }
+
+    /// A register that says that this process runs, if it has incidents open and has written nothing
+    /// for some time.
+    pub(super) fn sign_of_life(
+        &mut self,
+        owner: Instance,
+        open: &[OpenIncident],
+        now: Timestamp,
+    ) -> Vec<Register> {
+        if open.is_empty() || !self.is_silent(now) {
+            return Vec::new();
+        }
+        self.of_parts(owner, now, vec![(ALIVE.to_owned(), Json::default())])
+    }
+
+    fn of_parts(
+        &mut self,
+        owner: Instance,
+        at: Timestamp,
+        parts: Vec<(String, Json)>,
+    ) -> Vec<Register> {
+        self.revision += 1;
         let revision = self.revision;
         let parts = parts.into_iter();
         let registers = parts.map(|(key, value)| Register::new(owner, key, revision, at, value));
-        Ok(registers.collect())
+        registers.collect()
     }
 
     fn is_silent(&self, now: Timestamp) -> bool {
@@ -160,14 +221,17 @@ impl Written {
     }
 
     /// The store has these registers.
-    pub(super) fn accept(&mut self, stored: Vec<Register>, open: &[OpenIncident], now: Timestamp) {
+    pub(super) fn accept(&mut self, stored: Vec<Register>, now: Timestamp) {
         if !stored.is_empty() {
             self.changed_at = Some(now);
         }
         let stored = stored.into_iter();
         self.registers
             .extend(stored.map(|register| (register.key, register.value)));
-        self.at = Some(now);
+    }
+
+    /// The store has the state with these incidents.
+    pub(super) fn accept_state(&mut self, open: &[OpenIncident]) {
         self.incidents = told(open);
     }
 }
@@ -184,30 +248,37 @@ fn told(open: &[OpenIncident]) -> Vec<(IncidentKey, Timestamp, Severity)> {
 mod tests {
     use super::*;
 
-    /// A state that takes 20 ms to make is written each five seconds; one that takes 400 ms each 20,
-    /// and where incidents change not sooner than after 1.6.
+    /// A state that takes 20 ms to make is written each five seconds, one that takes 400 ms each 20.
+    /// Where something is urgent, four times as long passes, but not more than a second.
     #[test]
     fn a_large_state_is_written_less_often() {
         const BEGIN: Timestamp = Timestamp::from_millis(1_773_435_600_000);
         let millis = Duration::from_millis;
-        let is_due = |took, after, has_changed: bool| {
+        let is_due = |took, after, is_urgent| {
             let mut written = Written::default();
-            assert!(written.is_due(&[], BEGIN), "nothing is written yet");
-            written.took(millis(took));
-            written.accept(Vec::new(), &[], BEGIN);
-            if has_changed {
-                let key = IncidentKey::new("pipeline", "store-down", None, 1);
-                written.incidents = vec![(key, BEGIN, Severity::Page)];
-            }
-            written.is_due(&[], BEGIN + millis(after))
+            assert!(written.is_due(false, BEGIN), "nothing is written yet");
+            written.made(Ok(millis(took)), BEGIN);
+            written.is_due(is_urgent, BEGIN + millis(after))
         };
         for (took, after) in [(0, 5_000), (20, 5_000), (400, 20_000)] {
             assert!(!is_due(took, after - 1, false), "{took} {after}");
             assert!(is_due(took, after, false), "{took} {after}");
         }
-        for (took, after) in [(20, 80), (400, 1_600)] {
+        for (took, after) in [(20, 80), (240, 960), (400, 1_000)] {
             assert!(!is_due(took, after - 1, true), "{took} {after}");
             assert!(is_due(took, after, true), "{took} {after}");
         }
+    }
+
+    /// Two exchanges within five seconds ask nothing, whatever the state takes.
+    #[test]
+    fn the_store_is_asked_every_five_seconds() {
+        const BEGIN: Timestamp = Timestamp::from_millis(1_773_435_600_000);
+        let mut written = Written::default();
+        assert!(written.asks(BEGIN));
+        written.made(Ok(Duration::from_secs(60)), BEGIN);
+        written.read(Position::new(1), BEGIN);
+        assert!(!written.asks(BEGIN + Duration::from_millis(4_999)));
+        assert!(written.asks(BEGIN + EVERY));
     }
 }

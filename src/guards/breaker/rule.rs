@@ -167,14 +167,15 @@ impl Rule {
     }
 }
 
-/// By the names of the builder's methods, so that who reads it knows what to set.
+/// By the names of the builder's methods, so that who reads it knows what to set. Two rules that differ
+/// have different texts, so ratios are not rounded.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |duration| humantime::format_duration(duration);
         let (window, buckets) = (shown(self.span.length()), self.span.buckets());
         write!(
             f,
-            "threshold {}, window {window} in {buckets} buckets",
+            "threshold {:?}, window {window} in {buckets} buckets",
             self.threshold
         )?;
         write!(f, ", min_calls {}", self.min_calls)?;
@@ -203,13 +204,13 @@ impl fmt::Display for Rule {
         ];
         for (name, share) in shares {
             match share {
-                Some(share) => write!(f, ", {name} {share}")?,
+                Some(share) => write!(f, ", {name} {share:?}")?,
                 None => write!(f, ", no {name}")?,
             }
         }
         match self.slow {
             Some(Slow { after, threshold }) => {
-                write!(f, ", slow_calls after {} above {threshold}", shown(after))?;
+                write!(f, ", slow_calls after {} above {threshold:?}", shown(after))?;
             }
             None => f.write_str(", no slow_calls")?,
         }

@@ -85,7 +85,7 @@ SELECT
     replace(json ->> '$.trial.last_reported_hold', '_', ' ') AS holds,
     json ->> '$.trial.not_cleared' AS not_cleared,
     strftime('%Y-%m-%dT%H:%M:%SZ', json ->> '$.trial.paused_at' / 1000, 'unixepoch') AS paused,
-    (SELECT group_concat(type.value, ', ') FROM json_each(json, '$.trial.excluded') AS type) AS excluded,
+    (SELECT group_concat(type.value, ', ') FROM json_each(v_registers.json, '$.trial.excluded') AS type) AS excluded,
     json ->> '$.revision' AS revision,
     written
 FROM v_registers
@@ -105,8 +105,8 @@ SELECT
             'open since ' || strftime('%Y-%m-%dT%H:%M:%SZ', (json ->> '$.opened_at') / 1000, 'unixepoch')
         WHEN 'review_acknowledged' THEN 'a review is requested'
         WHEN 'rollout_forced' THEN
-            'not ready: ' || (SELECT group_concat(gap.value, '; ') FROM json_each(json, '$.gaps') AS gap)
-        WHEN 'written_off' THEN 'open for ' || (json ->> '$.open_for') / 1000 || ' s'
+            'not ready: ' || (SELECT group_concat(gap.value, '; ') FROM json_each(fact.json, '$.gaps') AS gap)
+        WHEN 'written_off' THEN 'open for ' || ((json ->> '$.open_for') / 1000) || ' s'
         ELSE json ->> '$.before'
     END AS before,
     CASE json ->> '$.event'

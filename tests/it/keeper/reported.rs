@@ -16,6 +16,8 @@ use crate::support::seconds;
 #[derive(Debug, Default)]
 struct Counts {
     feedback: AtomicU64,
+    /// What it was, in order.
+    kinds: Mutex<String>,
     /// Whether its state cannot be written.
     is_broken: AtomicBool,
 }
@@ -26,9 +28,15 @@ impl Guard for Counts {
     }
 
     fn observe(&self, _ticket: &Ticket, signal: &Signal, _cx: &Cx<'_>) {
-        if matches!(signal, Signal::Feedback(_)) {
-            self.feedback.fetch_add(1, Ordering::Relaxed);
-        }
+        let Signal::Feedback(feedback) = signal else {
+            return;
+        };
+        self.feedback.fetch_add(1, Ordering::Relaxed);
+        self.kinds.lock().unwrap().push(match feedback {
+            Feedback::Corrected(_) => 'c',
+            Feedback::Retracted(_) => 'r',
+            _ => '.',
+        });
     }
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
@@ -169,12 +177,22 @@ fn a_state_that_cannot_be_written_holds_up_no_feedback() {
     world.clock.advance(seconds(5));
     process.report(&process.ticket("a")).unwrap();
     assert_eq!(world.facts("feedback").len(), 1);
-    let error = wait(process.keeper.turn()).unwrap_err();
-    assert!(error.to_string().contains("at most 120 levels"), "{error}");
+    // It is told, although all else is written meanwhile.
+    for n in 0..15 {
+        world.clock.advance(seconds(1));
+        process.report(&process.ticket(&n.to_string())).unwrap();
+        let _ = wait(process.keeper.turn());
+    }
+    let open = process.keeper.pipeline().incidents();
+    assert_eq!(open[0].key.to_string(), "pipeline/store-down/-/1");
+    let evidence = open[0].evidence.to_string();
+    assert!(evidence.contains("state of `counts`: "), "{evidence}");
+    assert!(evidence.contains("at most 120 levels"), "{evidence}");
     process.guard.is_broken.store(false, Ordering::Relaxed);
+    world.clock.advance(seconds(5));
     wait(process.keeper.turn()).unwrap();
     drop(process);
-    assert_eq!(Reviewed::start(&world).counted(), 1);
+    assert_eq!(Reviewed::start(&world).counted(), 16);
 }
 
 #[test]
@@ -195,4 +213,148 @@ fn what_this_version_cannot_read_is_told_and_holds_up_nothing() {
     process.report(&process.ticket("b")).unwrap();
     wait(process.keeper.turn()).unwrap();
     assert_eq!(process.counted(), 1);
+    // Nor does it keep a process from starting that finds it there.
+    let mut batch = Batch::default();
+    let value = serde_json::json!({ "from": "a later version" });
+    batch.facts.push(Fact::new("feedback", "c", EVENING, value));
+    wait(world.store.turn(&World::name(), Instance::new(1), batch)).unwrap();
+    drop(process);
+    let next = Reviewed::start(&world);
+    assert_eq!(next.counted(), 1);
+    assert_eq!(next.keeper.pipeline().incidents().len(), 1);
+}
+
+/// A reviewer whose request was not answered asks again, and reaches this process or another.
+#[test]
+fn what_is_reported_again_counts_once_whatever_the_store_did() {
+    let world = World::new();
+    let (one, two) = (Reviewed::start(&world), Reviewed::start(&world));
+    let tickets = ["a", "b"].map(|document| one.ticket(document));
+    world.store.fail(StoreFault::Busy, "another process");
+    for _ in 0..3 {
+        one.report(&tickets[0]).unwrap_err();
+    }
+    assert_eq!(one.counted(), 1);
+    world.store.repair();
+    two.report(&tickets[0]).unwrap();
+    let turns = || {
+        world.clock.advance(seconds(5));
+        for process in [&one, &two] {
+            wait(process.keeper.turn()).unwrap();
+        }
+    };
+    turns();
+    assert_eq!((one.counted(), two.counted()), (1, 1));
+    // The first has read it from the second, and then a try of its own is lost.
+    two.report(&tickets[1]).unwrap();
+    turns();
+    let lost = one.keeper.feedback(&tickets[1], Feedback::Reviewed);
+    drop(lost);
+    one.report(&tickets[1]).unwrap();
+    turns();
+    assert_eq!((one.counted(), two.counted()), (2, 2));
+    drop((one, two));
+    assert_eq!(Reviewed::start(&world).counted(), 2);
+}
+
+#[test]
+fn a_retraction_follows_the_correction_that_another_process_was_told_of() {
+    let world = World::new();
+    let (one, two) = (Reviewed::start(&world), Reviewed::start(&world));
+    let ticket = one.ticket("a");
+    let total = fusebox::Field::new("total").unwrap();
+    wait(
+        two.keeper
+            .feedback(&ticket, Feedback::corrected(total.clone())),
+    )
+    .unwrap();
+    wait(one.keeper.feedback(&ticket, Feedback::retracted(total))).unwrap();
+    assert_eq!(*one.guard.kinds.lock().unwrap(), "cr");
+    world.clock.advance(seconds(5));
+    wait(two.keeper.turn()).unwrap();
+    assert_eq!(*two.guard.kinds.lock().unwrap(), "cr");
+}
+
+/// A new file has what another process was told meanwhile; an old copy of the file has what counted
+/// long ago.
+#[test]
+fn in_another_store_than_before_what_is_news_counts() {
+    let world = World::new();
+    let (one, two) = (Reviewed::start(&world), Reviewed::start(&world));
+    let tickets = ["a", "b"].map(|document| one.ticket(document));
+    two.report(&tickets[0]).unwrap();
+    wait(one.keeper.turn()).unwrap();
+    let old = world.facts("feedback");
+    world.clock.advance(seconds(60));
+    wait(one.keeper.turn()).unwrap();
+    world.store.lose();
+    wait(two.keeper.turn()).unwrap_err();
+    let mut batch = Batch::default();
+    batch.facts = old;
+    wait(world.store.turn(&World::name(), Instance::new(1), batch)).unwrap();
+    world.clock.advance(seconds(5));
+    two.report(&tickets[1]).unwrap();
+    world.store.fail(StoreFault::Replaced, "a new file");
+    wait(one.keeper.turn()).unwrap_err();
+    world.store.repair();
+    world.clock.advance(seconds(5));
+    wait(one.keeper.turn()).unwrap();
+    assert_eq!((one.counted(), two.counted()), (2, 2));
+}
+
+/// Takes its time.
+#[derive(Debug)]
+struct Slow(MockClock);
+
+impl Guard for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
+        self.0.advance(Duration::from_millis(400));
+        State::write(&1, cx).map(Some)
+    }
+}
+
+/// Killed in between, the next process would not know of what the page is, and would end it.
+#[test]
+fn a_page_is_stored_with_the_state_that_caused_it_however_long_that_takes() {
+    let world = World::new();
+    let breaker = ErrorRateBreaker::default();
+    let pipeline = Pipeline::builder(line_up())
+        .guard(breaker)
+        .guard(Slow(world.clock.clone()))
+        .clock(world.clock.clone())
+        .build()
+        .unwrap();
+    let keeper = Keeper::builder("invoices", &pipeline).unwrap();
+    let route = PagerRoute::new("on call", Plain("pager")).unwrap();
+    let keeper = keeper.store(Arc::clone(&world.store)).route(route);
+    let keeper = wait(keeper.post(world.service.clone()).start()).unwrap();
+    wait(keeper.turn()).unwrap();
+    fail(&pipeline);
+    let incident = "error-rate/failing/v7/1";
+    let is_in_state = || {
+        let registers = world.stored().registers;
+        registers
+            .iter()
+            .any(|register| register.value.as_str().contains(incident))
+    };
+    let mut waited = Duration::ZERO;
+    loop {
+        wait(keeper.turn()).unwrap();
+        assert_eq!(is_in_state(), !world.store.rows(&World::name()).is_empty());
+        if is_in_state() {
+            break;
+        }
+        assert_eq!(world.service.taken("pager"), [""; 0]);
+        world.clock.advance(Duration::from_millis(250));
+        waited += Duration::from_millis(250);
+    }
+    assert!(
+        waited > Duration::ZERO && waited <= seconds(1),
+        "{waited:?}"
+    );
+    assert_eq!(world.service.open("pager"), [incident]);
 }

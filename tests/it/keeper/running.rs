@@ -305,3 +305,24 @@ fn who_waits_for_a_beat_goes_on_when_the_loop_is_aborted() {
     });
     assert_eq!(world.facts("feedback").len(), 2);
 }
+
+/// A service that forgets to go on with its loop, or whose sink holds it up.
+#[test]
+fn feedback_does_not_wait_for_a_loop_that_does_not_go_on() {
+    let world = World::new();
+    let process = world.process();
+    paused().block_on(async {
+        let mut running = std::pin::pin!(process.keeper.clone().run(std::future::pending()));
+        let first_beat = timeout(Duration::from_millis(100), &mut running);
+        assert!(first_beat.await.is_err());
+        for document in ["first", "second"] {
+            let ticket = process.answer(document);
+            let reported = process.keeper.feedback(&ticket, Feedback::Reviewed);
+            timeout(Duration::from_secs(1), reported)
+                .await
+                .unwrap()
+                .unwrap();
+        }
+    });
+    assert_eq!(world.facts("feedback").len(), 2);
+}

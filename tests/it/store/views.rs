@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use fusebox::breaker::BreakerMode;
+use fusebox::clock::MockClock;
 use fusebox::keeper::Keeper;
 use fusebox::pager::{
     Form, NoAnswer, Notification, Pager, PagerRoute, Post, PostAnswer, PostRequest, Secret,
@@ -227,6 +228,35 @@ fn commands_are_shown_with_who_why_and_what_they_changed() {
 }
 
 #[test]
+fn what_a_command_changed_is_shown_where_its_event_says_it_in_other_fields() {
+    let folder = Folder::new("v-changed");
+    let at = EVENING.as_millis();
+    let commands = [
+        json!({ "event": "incident_acknowledged", "opened_at": at }),
+        json!({ "event": "review_acknowledged" }),
+        json!({ "event": "rollout_forced", "gaps": ["no drill", "no page"] }),
+        json!({ "event": "written_off", "open_for": 90_000 }),
+    ];
+    let facts = commands.iter().enumerate();
+    let facts = facts.map(|(n, of)| Fact::new("command", n.to_string(), EVENING, of.clone()));
+    let builder = SqliteStore::builder(folder.file()).clock(MockClock::at(EVENING));
+    append(&builder.open().unwrap(), facts.collect()).unwrap();
+    let changed = shown(
+        &folder,
+        "SELECT before, after FROM v_last_commands ORDER BY id",
+    );
+    assert_eq!(
+        changed,
+        [
+            ["open since 2026-03-13T21:00:00Z", "closed"],
+            ["a review is requested", "acknowledged"],
+            ["not ready: no drill; no page", "begun"],
+            ["open for 90 s", "written off"],
+        ]
+    );
+}
+
+#[test]
 fn rollouts_are_shown_with_what_holds_them() {
     let folder = Folder::new("v-rollout");
     let policy = Arc::new(CanaryPolicy::default());
@@ -256,6 +286,19 @@ fn rollouts_are_shown_with_what_holds_them() {
         "2026-03-13T21:02:00Z",
     );
     assert_eq!(shown(&folder, select), [paused]);
+}
+
+#[test]
+fn the_types_that_a_rollout_leaves_out_are_shown() {
+    let folder = Folder::new("v-excluded");
+    let trial = json!({ "trial": { "candidate": "v8", "excluded": ["letter", "statement"] } });
+    let state = Json::of(&trial).unwrap();
+    let owner = fusebox::store::Instance::new(1);
+    let register = fusebox::store::Register::new(owner, "guard/canary", 1, EVENING, state);
+    let builder = SqliteStore::builder(folder.file()).clock(MockClock::at(EVENING));
+    super::turn(&builder.open().unwrap(), vec![register]).unwrap();
+    let shown = shown(&folder, "SELECT candidate, excluded FROM v_rollout");
+    assert_eq!(shown, [["v8", "letter, statement"]]);
 }
 
 #[test]
