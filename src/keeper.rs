@@ -31,7 +31,7 @@ use courier::{Courier, Stuck};
 use feedback::Reports;
 use journal::{Batched, Dropped, Journal};
 use neighbours::Neighbours;
-use pace::Pace;
+use pace::WritePace;
 use trouble::{StoreTrouble, tell_of_dropped, trouble};
 use written::Written;
 
@@ -86,7 +86,7 @@ struct Inner {
     /// Facts that are not in the store yet: commands, and what guards share.
     journal: Arc<Journal>,
     reports: Reports,
-    pace: Pace,
+    pace: WritePace,
     courier: Courier,
     /// What the store has. One exchange at a time.
     written: AsyncMutex<Written>,
@@ -346,14 +346,14 @@ impl Keeper {
     async fn changed(&self, written: &mut Written) -> Result<Vec<Register>, Error> {
         let made = self.state().await;
         written.made(made.as_ref().map(|made| made.took), self.now());
-        let State { at, parts, .. } = made?;
+        let MadeState { at, parts, .. } = made?;
         written.changed(self.0.instance, at, parts)
     }
 
     #[cfg(feature = "tokio")]
-    async fn state(&self) -> Result<State, Error> {
+    async fn state(&self) -> Result<MadeState, Error> {
         let pipeline = self.0.pipeline.clone();
-        let made = self.off_the_runtime(move || State::of(&pipeline)).await;
+        let made = self.off_the_runtime(move || MadeState::of(&pipeline)).await;
         made.unwrap_or_else(|| {
             let reason = "it is not made within 10 seconds: look whether the runtime's pool for work \
                           that blocks has a thread for it";
@@ -363,8 +363,8 @@ impl Keeper {
 
     #[cfg(not(feature = "tokio"))]
     #[allow(clippy::unused_async, reason = "with feature `tokio` it awaits")]
-    async fn state(&self) -> Result<State, Error> {
-        State::of(&self.0.pipeline)
+    async fn state(&self) -> Result<MadeState, Error> {
+        MadeState::of(&self.0.pipeline)
     }
 
     /// One exchange with the store: feedback and a batch are written as a whole, and feedback that
@@ -448,14 +448,14 @@ impl Keeper {
 }
 
 /// The state of a pipeline at one moment, to be stored in parts.
-struct State {
+struct MadeState {
     at: Timestamp,
     parts: Vec<(String, Json)>,
     /// How long it took to make it.
     took: Duration,
 }
 
-impl State {
+impl MadeState {
     fn of(pipeline: &Pipeline) -> Result<Self, Error> {
         let began = pipeline.now();
         let snapshot = pipeline.snapshot()?;

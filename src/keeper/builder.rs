@@ -10,7 +10,7 @@ use super::courier::Courier;
 use super::feedback::{self, Reports};
 use super::journal::Journal;
 use super::neighbours::Neighbours;
-use super::pace::Pace;
+use super::pace::WritePace;
 use super::trouble::StoreTrouble;
 use super::written::Written;
 use super::{Inner, Keeper};
@@ -120,7 +120,7 @@ impl KeeperBuilder {
             post: self.post,
             journal,
             reports,
-            pace: Pace::default(),
+            pace: WritePace::default(),
             courier: Courier::new(stored.rows, self.heartbeat),
             written: AsyncMutex::new(written),
             turnstile: AsyncMutex::default(),

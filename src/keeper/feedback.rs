@@ -22,7 +22,7 @@ const MOST: usize = 100_000;
 #[derive(Debug, Default)]
 pub(super) struct Reports {
     queue: Mutex<Queue>,
-    counted: Mutex<Counted>,
+    counted: Mutex<GivenIds>,
 }
 
 /// Oldest first.
@@ -38,12 +38,12 @@ struct Queue {
 /// The ids of the feedback that the guards were given last, as hashes: it comes again where it is
 /// reported again, to this process or to another, and where the answer of a store was lost.
 #[derive(Debug, Default)]
-struct Counted {
+struct GivenIds {
     latest: HashSet<u64>,
     before: HashSet<u64>,
 }
 
-impl Counted {
+impl GivenIds {
     /// Whether it is new.
     fn insert(&mut self, fact: &Fact) -> bool {
         let id = XxHash3_64::oneshot(fact.id.as_bytes());

@@ -1,12 +1,19 @@
 //! How often is written while the loop of a service runs.
 
+#[cfg(feature = "tokio")]
+use std::time::Duration;
+
 use futures_channel::oneshot;
 use parking_lot::Mutex;
+
+/// Four writes a second, however much changes, and one for each command.
+#[cfg(feature = "tokio")]
+pub(super) const BEAT: Duration = Duration::from_millis(250);
 
 /// One write for each beat of the loop: feedback that comes when the beat has had its write waits for
 /// the next one's. Without a loop nothing waits, and a command never does.
 #[derive(Debug, Default)]
-pub(super) struct Pace(Mutex<Beat>);
+pub(super) struct WritePace(Mutex<Beat>);
 
 #[derive(Debug, Default)]
 struct Beat {
@@ -17,7 +24,7 @@ struct Beat {
     waiting: Vec<oneshot::Sender<()>>,
 }
 
-impl Pace {
+impl WritePace {
     /// Waits until a write may begin, or another has been made. Not longer than two beats take: a loop
     /// may be there and not go on.
     pub(super) async fn wait(&self) {
@@ -33,7 +40,7 @@ impl Pace {
         };
         #[cfg(feature = "tokio")]
         if tokio::runtime::Handle::try_current().is_ok() {
-            let _ = tokio::time::timeout(2 * super::run::BEAT, next_beat).await;
+            let _ = tokio::time::timeout(2 * BEAT, next_beat).await;
             return;
         }
         let _ = next_beat.await;
@@ -46,7 +53,7 @@ impl Pace {
 }
 
 #[cfg(feature = "tokio")]
-impl Pace {
+impl WritePace {
     pub(super) fn is_running(&self) -> bool {
         self.0.lock().loops > 0
     }
@@ -61,7 +68,7 @@ impl Pace {
 /// A loop that runs.
 #[cfg(feature = "tokio")]
 #[derive(Debug)]
-pub(super) struct Running<'a>(&'a Pace);
+pub(super) struct Running<'a>(&'a WritePace);
 
 #[cfg(feature = "tokio")]
 impl Running<'_> {

@@ -11,9 +11,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Keeper;
 use super::courier::STORED_WITHIN;
+use super::pace::BEAT;
 
-/// Four writes a second, however much changes, and one for each command.
-pub(super) const BEAT: Duration = Duration::from_millis(250);
 const TICK_EACH: Duration = Duration::from_secs(1);
 /// A store that has not answered by then is asked again.
 const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
