@@ -154,7 +154,7 @@ impl Post for Arrivals {
     }
 }
 
-/// The time from a trip to its page.
+/// The time from a trip to its page. More trips would be more than 60 requests a minute, and wait.
 fn pages(folder: &Path, trips: u32) {
     let breaker = Arc::new(ErrorRateBreaker::default());
     let line_up = LineUp::new(version("v7")).with_previous(version("v6"));
@@ -166,7 +166,7 @@ fn pages(folder: &Path, trips: u32) {
     let runtime = runtime.expect("a runtime");
     let store = SqliteStore::open(folder.join("pages.db")).expect("a store");
     let (sender, arrivals) = std::sync::mpsc::channel();
-    let pager = PagerDuty::new("key").expect("a key");
+    let pager = PagerDuty::new("0123456789abcdef0123456789abcdef").expect("a key");
     let route = PagerRoute::new("on call", pager).expect("a name");
     let keeper = Keeper::builder("invoices", &pipeline).expect("a name");
     let keeper = keeper.store(store).route(route).post(Arrivals(sender));
@@ -198,7 +198,7 @@ fn pages(folder: &Path, trips: u32) {
 
 fn main() {
     let is_test = std::env::args().any(|argument| argument == "--test");
-    let (types, rounds, trips) = if is_test { (20, 3, 1) } else { (500, 60, 100) };
+    let (types, rounds, trips) = if is_test { (20, 3, 1) } else { (500, 60, 25) };
     let folder = std::env::temp_dir().join(format!("fusebox-keeper-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder");
     println!("{:<45} {:>10} {:>10}", "", "median", "99 %");
