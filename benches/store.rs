@@ -100,8 +100,8 @@ fn main() {
     }
     println!("{:<45} {:>10} {:>10}", "", "median", "99 %");
     report("fsync of 2 KB, bare", bare_times);
-    report("append of one fact of 2 KB", fact_times);
-    report("20 appends of one fact at the same time", together);
+    report("a turn with one fact of 2 KB", fact_times);
+    report("20 of these at the same time", together);
     let mut turns = Vec::new();
     let mut position = Position::START;
     let bytes: usize = registers(0)

@@ -78,7 +78,8 @@ fn write(value: &impl Serialize, to: impl Write) -> serde_json::Result<()> {
     value.serialize(&mut JsonSerializer::with_formatter(to, Levels(0)))
 }
 
-/// Writes no more levels than can be read again.
+/// Writes no more levels than can be read again. What it refuses is the only error of this kind
+/// (`is_io`), because the text goes to memory.
 struct Levels(usize);
 
 impl Levels {

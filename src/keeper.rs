@@ -298,18 +298,18 @@ impl Keeper {
         // Rows first, the state last: a row may be older than the state that it is stored with, and
         // the next turn makes it anew. The other way round, a row could be of no incident.
         self.learn();
-        let mut rows = inner.courier.unwritten();
+        let rows = inner.courier.unwritten();
         let open = inner.pipeline.incidents();
         // With the tickets, by which feedback can find an answer.
         inner.journal.collect(&inner.pipeline);
-        let mut batched = inner.journal.waiting();
         let has_news = inner.journal.has_commands() || written.has_news(&open);
         let is_due = is_urgent || written.is_due(has_news, now);
-        if has_news && !is_due {
-            // It is written with the state, within a second.
-            rows = Vec::new();
-            batched = Batched::default();
-        }
+        // What is news is written with the state, within a second.
+        let (rows, batched) = if has_news && !is_due {
+            (Vec::new(), Batched::default())
+        } else {
+            (rows, inner.journal.waiting())
+        };
         let state = if is_due {
             self.changed(written).await
         } else {

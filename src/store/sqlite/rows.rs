@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Params, Row};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::fault::JobError;
 use crate::error::{Error, StoreFault};
@@ -13,9 +12,6 @@ use crate::json::Json;
 use crate::pager::OutboxRow;
 use crate::store::batch::{Instance, Register, Slot};
 use crate::time::Timestamp;
-
-/// `serde_json` reads no deeper values than these.
-const DEEPEST: usize = 120;
 
 /// SQLite's integers are signed.
 pub(super) fn integer(field: &'static str, number: u64) -> Result<i64, JobError> {
@@ -30,40 +26,20 @@ pub(super) fn millis(at: Timestamp) -> Result<i64, JobError> {
 }
 
 /// A value as it is stored; an error if it could not be read again.
-pub(super) fn json(value: &Value) -> Result<String, JobError> {
-    if is_deeper(value, DEEPEST) {
-        let refused = Error::invalid(
-            "value in a store",
-            "nested arrays and objects",
-            "at most 120 levels",
-        );
-        return Err(JobError::Refused(refused));
-    }
-    written(value)
-}
-
-fn written(value: &impl Serialize) -> Result<String, JobError> {
-    serde_json::to_string(value)
-        .map_err(|error| JobError::Refused(Error::unreadable("store", error)))
-}
-
-pub(super) fn row_json(row: &OutboxRow) -> Result<String, JobError> {
-    let value = serde_json::to_value(row);
-    json(&value.map_err(|error| JobError::Refused(Error::unreadable("store", error)))?)
+pub(super) fn json(value: &impl Serialize) -> Result<Json, JobError> {
+    Json::write(value).map_err(|error| {
+        JobError::Refused(if error.is_io() {
+            let allowed = "at most 120 levels";
+            Error::invalid("value in a store", "nested arrays and objects", allowed)
+        } else {
+            Error::unreadable("store", error)
+        })
+    })
 }
 
 /// The word of a state, as it is in the row's JSON.
 pub(super) fn word(value: &impl Serialize) -> Result<String, JobError> {
-    Ok(written(value)?.trim_matches('"').to_owned())
-}
-
-fn is_deeper(value: &Value, levels: usize) -> bool {
-    let inner = |inner: &Value| levels == 0 || is_deeper(inner, levels - 1);
-    match value {
-        Value::Array(values) => values.iter().any(inner),
-        Value::Object(fields) => fields.values().any(inner),
-        _ => false,
-    }
+    Ok(json(value)?.as_str().trim_matches('"').to_owned())
 }
 
 /// Reads rows of one table, and says of which store and thing what cannot be read is.

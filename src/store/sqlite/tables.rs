@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 use super::fault::JobError;
-use super::rows::{Reader, integer, json, millis, row_json, word};
+use super::rows::{Reader, integer, json, millis, word};
 use crate::guard::Fact;
 use crate::name::PipelineName;
 use crate::pager::OutboxRow;
@@ -209,7 +209,7 @@ impl Tables<'_> {
                 millis(fact.at)?,
                 writer,
                 *next + 1,
-                json(&fact.value)?,
+                json(&fact.value)?.as_str(),
             ])?;
             *next += i64::from(written > 0);
             new.push(written > 0);
@@ -227,7 +227,7 @@ impl Tables<'_> {
                 millis(slot.at)?,
                 slot.by.to_string(),
                 *next + 1,
-                json(&slot.value)?,
+                json(&slot.value)?.as_str(),
             ])?;
             *next += i64::from(written > 0);
         }
@@ -247,7 +247,7 @@ impl Tables<'_> {
                 row.attempts,
                 row.last_error,
                 millis(self.now)?,
-                row_json(row)?,
+                json(row)?.as_str(),
             ])?;
         }
         Ok(())

@@ -4,7 +4,7 @@ use fusebox::store::Cut;
 use fusebox::{Feedback, Severity};
 
 use super::odd_store::OddStore;
-use super::restart::{counted, counting};
+use super::reported::Reviewed;
 use super::*;
 use crate::support::{minutes, seconds};
 
@@ -52,14 +52,9 @@ fn a_store_that_forgot_all_is_written_anew_and_somebody_is_told() {
 #[test]
 fn feedback_after_a_loss_counts_once_after_a_restart() {
     let world = World::new();
-    let (keeper, counts) = counting(&world);
-    let ticket = |document: &str| {
-        let permit = keeper
-            .pipeline()
-            .admit(&Call::new(document, "invoice").unwrap());
-        let settlement = permit.permit().unwrap().answer(Report::new());
-        settlement.ticket().clone()
-    };
+    let process = Reviewed::start(&world);
+    let keeper = process.keeper.clone();
+    let ticket = |document: &str| process.ticket(document);
     for n in 0..20 {
         wait(keeper.feedback(&ticket(&format!("inv-{n}")), Feedback::Reviewed)).unwrap();
     }
@@ -69,12 +64,12 @@ fn feedback_after_a_loss_counts_once_after_a_restart() {
     wait(keeper.feedback(&late, Feedback::Reviewed)).unwrap_err();
     world.clock.advance(seconds(5));
     wait(keeper.turn()).unwrap();
-    assert_eq!(counted(&counts), 21);
+    assert_eq!(process.counted(), 21);
     // Not in the state that is stored: only the fact tells.
     wait(keeper.feedback(&ticket("last"), Feedback::Reviewed)).unwrap();
-    assert_eq!(counted(&counts), 22);
-    drop((keeper, counts));
-    assert_eq!(counted(&counting(&world).1), 22);
+    assert_eq!(process.counted(), 22);
+    drop((keeper, process));
+    assert_eq!(Reviewed::start(&world).counted(), 22);
 }
 
 #[test]

@@ -157,6 +157,12 @@ fn fail(pipeline: &Pipeline) {
     }
 }
 
+fn answer(pipeline: &Pipeline, document: &str) -> Ticket {
+    let call = Call::new(document, "invoice").unwrap();
+    let permit = pipeline.admit(&call).permit().unwrap();
+    permit.answer(Report::new()).ticket().clone()
+}
+
 /// What outlives a process: the store, the pager, the time.
 #[derive(Clone)]
 struct World {
@@ -245,10 +251,7 @@ impl Process {
     }
 
     fn answer(&self, document: &str) -> Ticket {
-        let call = Call::new(document, "invoice").unwrap();
-        let permit = self.pipeline.admit(&call).permit().unwrap();
-        let settlement = permit.answer(Report::new());
-        settlement.ticket().clone()
+        answer(&self.pipeline, document)
     }
 
     fn fail(&self) {

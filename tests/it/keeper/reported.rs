@@ -12,9 +12,9 @@ use super::odd_store::OddStore;
 use super::*;
 use crate::support::seconds;
 
-/// Counts feedback, and nothing else.
+/// A guard that counts feedback, and would count it twice if it were told twice.
 #[derive(Debug, Default)]
-struct Counts {
+pub(super) struct Counts {
     feedback: AtomicU64,
     /// What it was, in order.
     kinds: Mutex<String>,
@@ -53,9 +53,10 @@ impl Guard for Counts {
     }
 }
 
-struct Reviewed {
+/// A process with that guard.
+pub(super) struct Reviewed {
     guard: Arc<Counts>,
-    keeper: Keeper,
+    pub(super) keeper: Keeper,
 }
 
 impl Reviewed {
@@ -71,18 +72,16 @@ impl Reviewed {
         Self { guard, keeper }
     }
 
-    fn start(world: &World) -> Self {
+    pub(super) fn start(world: &World) -> Self {
         Self::on(world, Arc::clone(&world.store))
     }
 
-    fn counted(&self) -> u64 {
+    pub(super) fn counted(&self) -> u64 {
         self.guard.feedback.load(Ordering::Relaxed)
     }
 
-    fn ticket(&self, document: &str) -> Ticket {
-        let call = Call::new(document, "invoice").unwrap();
-        let permit = self.keeper.pipeline().admit(&call).permit().unwrap();
-        permit.answer(Report::new()).ticket().clone()
+    pub(super) fn ticket(&self, document: &str) -> Ticket {
+        answer(self.keeper.pipeline(), document)
     }
 
     fn report(&self, ticket: &Ticket) -> Result<(), Error> {

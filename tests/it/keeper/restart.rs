@@ -1,14 +1,12 @@
 //! A process that is killed, and the next one.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use fusebox::breaker::BreakerMode;
-use fusebox::call::Signal;
-use fusebox::guard::{Cx, State};
-use fusebox::{Error, ErrorKind, Feedback, Field, Guard, StoreFault};
+use fusebox::{ErrorKind, Feedback, Field, StoreFault};
 use futures_util::FutureExt;
 
+use super::reported::Reviewed;
 use super::*;
 use crate::support::{minutes, seconds};
 
@@ -100,59 +98,12 @@ fn a_command_and_its_reason_are_stored_when_it_returns() {
     assert_eq!(values[0]["why"], "the provider announced an outage");
 }
 
-/// A guard that counts feedback, and would count it twice if it were told twice.
-#[derive(Debug, Default)]
-pub(super) struct Counts(AtomicU64);
-
-impl Guard for Counts {
-    fn name(&self) -> &'static str {
-        "counts"
-    }
-
-    fn observe(&self, _ticket: &Ticket, signal: &Signal, _cx: &Cx<'_>) {
-        if matches!(signal, Signal::Feedback(_)) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
-        State::write(&self.0.load(Ordering::Relaxed), cx).map(Some)
-    }
-
-    fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
-        self.0.store(state.read(cx)?, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
-/// How often it has counted.
-pub(super) fn counted(counts: &Counts) -> u64 {
-    counts.0.load(Ordering::Relaxed)
-}
-
-/// A process with that guard, and how often it has counted.
-pub(super) fn counting(world: &World) -> (Keeper, Arc<Counts>) {
-    let counts = Arc::new(Counts::default());
-    let pipeline = Pipeline::builder(line_up())
-        .guard(Arc::clone(&counts))
-        .clock(world.clock.clone())
-        .build()
-        .unwrap();
-    let builder = Keeper::builder("invoices", &pipeline).unwrap();
-    let keeper = wait(builder.store(Arc::clone(&world.store)).start()).unwrap();
-    (keeper, counts)
-}
-
 #[test]
 fn feedback_counts_once_whenever_the_process_is_killed() {
     let world = World::new();
-    let (keeper, counts) = counting(&world);
-    let ticket = |document: &str| {
-        let call = Call::new(document, "invoice").unwrap();
-        let permit = keeper.pipeline().admit(&call).permit().unwrap();
-        permit.answer(Report::new()).ticket().clone()
-    };
-    let (early, late) = (ticket("early"), ticket("late"));
+    let first = Reviewed::start(&world);
+    let keeper = first.keeper.clone();
+    let (early, late) = (first.ticket("early"), first.ticket("late"));
     let report = |keeper: &Keeper, ticket: &Ticket| {
         let corrected = Feedback::corrected(Field::new("total").unwrap());
         wait(keeper.feedback(ticket, corrected))
@@ -161,26 +112,27 @@ fn feedback_counts_once_whenever_the_process_is_killed() {
     wait(keeper.turn()).unwrap();
     report(&keeper, &late).unwrap();
     report(&keeper, &late).unwrap();
-    assert_eq!(counted(&counts), 2);
+    assert_eq!(first.counted(), 2);
     // The state that is stored has the first only.
-    drop((keeper, counts));
+    drop((keeper, first));
 
-    let (keeper, counts) = counting(&world);
-    assert_eq!(counted(&counts), 2);
+    let second = Reviewed::start(&world);
+    let keeper = second.keeper.clone();
+    assert_eq!(second.counted(), 2);
     report(&keeper, &late).unwrap();
-    assert_eq!(counted(&counts), 2);
+    assert_eq!(second.counted(), 2);
     // What the store does not take counts at once, and is stored later.
     world
         .store
         .fail(StoreFault::Busy, "held by another process");
     let third = Feedback::Reviewed;
     wait(keeper.feedback(&late, third)).unwrap_err();
-    assert_eq!(counted(&counts), 3);
+    assert_eq!(second.counted(), 3);
     world.store.repair();
     wait(keeper.turn()).unwrap();
-    assert_eq!(counted(&counts), 3);
-    drop((keeper, counts));
-    assert_eq!(counted(&counting(&world).1), 3);
+    assert_eq!(second.counted(), 3);
+    drop((keeper, second));
+    assert_eq!(Reviewed::start(&world).counted(), 3);
 }
 
 #[test]
