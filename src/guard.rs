@@ -67,7 +67,8 @@ pub(crate) use incidents::IncidentRegister;
 pub use incidents::Incidents;
 pub use mounted::Mounted;
 pub use settings_hash::SettingsHash;
-pub use share::{Fact, Share};
+pub(crate) use share::key_of;
+pub use share::{Fact, Share, Wanted};
 pub use state::State;
 pub use symptom::Symptom;
 pub(crate) use symptom::{time_to_exceed, time_to_exceed_share};
@@ -180,13 +181,31 @@ pub trait Guard: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Gives away what happened and must outlive the process beside the state, the oldest first; it
-    /// is not asked for again. Nothing by default.
+    /// Gives away what is [`Wanted`] and must outlive the process: facts, which are not asked for
+    /// again, and the state in registers. By default the whole state is one register
+    /// ([`snapshot`](Self::snapshot)), and there are no facts.
     ///
-    /// **When:** a [`Keeper`](crate::keeper::Keeper) writes, several times a second. Calls wait for a
-    /// lock of the guard's: take it out under the lock, and make facts without it.
-    fn share(&self, _cx: &Cx<'_>) -> Result<Share, Error> {
-        Ok(Share::default())
+    /// A guard with a large state gives it away in parts, and of those only what has changed. What it
+    /// gives away may be lost; then all registers are wanted.
+    ///
+    /// **When:** a [`Keeper`](crate::keeper::Keeper) writes: facts several times a second, registers
+    /// every five seconds. Calls wait for a lock of the guard's: take out what is wanted under the
+    /// lock, and write it ([`Share::register`]) without it.
+    fn share(&self, wanted: Wanted, cx: &Cx<'_>) -> Result<Share, Error> {
+        if wanted == Wanted::Facts {
+            return Ok(Share::default());
+        }
+        let state = self.snapshot(cx)?;
+        Ok(state.map(Share::of_state).unwrap_or_default())
+    }
+
+    /// Takes back the registers that an earlier process has shared; an error leaves the guard as it
+    /// was. By default it [restores](Self::restore) the whole state.
+    ///
+    /// **When:** a [`Keeper`](crate::keeper::Keeper) starts, before the first call.
+    fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {
+        let state = shared.state();
+        state.map_or(Ok(()), |state| self.restore(&state, cx))
     }
 
     /// The same guard for documents of one type only; see [`Mounted::only_for`].
@@ -265,8 +284,12 @@ macro_rules! forward_to_inner {
                 (**self).restore(state, cx)
             }
 
-            fn share(&self, cx: &Cx<'_>) -> Result<Share, Error> {
-                (**self).share(cx)
+            fn share(&self, wanted: Wanted, cx: &Cx<'_>) -> Result<Share, Error> {
+                (**self).share(wanted, cx)
+            }
+
+            fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {
+                (**self).take(shared, cx)
             }
         }
     )*};

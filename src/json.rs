@@ -68,6 +68,10 @@ impl Json {
         Ok(Self(text.into()))
     }
 
+    pub(crate) fn is_null(&self) -> bool {
+        &*self.0 == "null"
+    }
+
     /// As [`read`](Self::read).
     pub(crate) fn get<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
         serde_json::from_str(&self.0)

@@ -21,11 +21,12 @@ use serde::Deserialize;
 use crate::call::{Feedback, Ticket};
 use crate::error::Error;
 use crate::event::PipelineEvent;
+use crate::guard::Wanted;
 use crate::guards::ticket_book;
 use crate::name::{PipelineName, RouteName};
 use crate::pager::{OutboxRow, PagerRoute, Post, reconcile};
-use crate::pipeline::Pipeline;
-use crate::store::{Batch, Fact, Instance, Json, Register, Store};
+use crate::pipeline::{Keyed, Pipeline};
+use crate::store::{Batch, Fact, Instance, Register, Store};
 use crate::time::Timestamp;
 use courier::{Courier, Stuck};
 use feedback::Reports;
@@ -332,7 +333,7 @@ impl Keeper {
             self.exchange(written, batch, feedback).await?;
             inner.journal.accept(&batched);
             inner.courier.accept(&rows, now);
-            written.accept(registers, now);
+            written.accept(&registers, now);
             if is_due && state.is_ok() {
                 written.accept_state(&open);
             }
@@ -344,17 +345,25 @@ impl Keeper {
 
     /// The registers of the state that have changed.
     async fn changed(&self, written: &mut Written) -> Result<Vec<Register>, Error> {
-        let made = self.state().await;
-        written.made(made.as_ref().map(|made| made.took), self.now());
-        let MadeState { at, parts, .. } = made?;
-        written.changed(self.0.instance, at, parts)
+        let made = self.state(written.wanted()).await;
+        let now = self.now();
+        match made {
+            Ok(MadeState { at, keyed, took }) => {
+                written.made(keyed, took, now);
+                written.changed(self.0.instance, at)
+            }
+            Err(error) => {
+                written.could_not_be_made(&error, now);
+                Err(error)
+            }
+        }
     }
 
     #[cfg(feature = "tokio")]
-    async fn state(&self) -> Result<MadeState, Error> {
+    async fn state(&self, wanted: Wanted) -> Result<MadeState, Error> {
         let pipeline = self.0.pipeline.clone();
-        let made = self.off_the_runtime(move || MadeState::of(&pipeline)).await;
-        made.unwrap_or_else(|| {
+        let made = self.off_the_runtime(move || MadeState::of(&pipeline, wanted));
+        made.await.unwrap_or_else(|| {
             let reason = "it is not made within 10 seconds: look whether the runtime's pool for work \
                           that blocks has a thread for it";
             Err(Error::state("all guards", reason))
@@ -363,8 +372,8 @@ impl Keeper {
 
     #[cfg(not(feature = "tokio"))]
     #[allow(clippy::unused_async, reason = "with feature `tokio` it awaits")]
-    async fn state(&self) -> Result<MadeState, Error> {
-        MadeState::of(&self.0.pipeline)
+    async fn state(&self, wanted: Wanted) -> Result<MadeState, Error> {
+        MadeState::of(&self.0.pipeline, wanted)
     }
 
     /// One exchange with the store: feedback and a batch are written as a whole, and feedback that
@@ -447,21 +456,21 @@ impl Keeper {
     }
 }
 
-/// The state of a pipeline at one moment, to be stored in parts.
+/// What of the state of a pipeline is to be stored, as it was at one moment.
 struct MadeState {
     at: Timestamp,
-    parts: Vec<(String, Json)>,
+    keyed: Keyed,
     /// How long it took to make it.
     took: Duration,
 }
 
 impl MadeState {
-    fn of(pipeline: &Pipeline) -> Result<Self, Error> {
+    fn of(pipeline: &Pipeline, wanted: Wanted) -> Result<Self, Error> {
         let began = pipeline.now();
-        let snapshot = pipeline.snapshot()?;
+        let registers = pipeline.registers(wanted)?;
         Ok(Self {
-            at: snapshot.at(),
-            parts: snapshot.parts()?,
+            at: registers.at(),
+            keyed: registers.keyed()?,
             took: pipeline.now().since(began),
         })
     }

@@ -8,6 +8,7 @@ mod effects;
 mod losses;
 mod member;
 mod permit;
+mod registers;
 mod run;
 mod shadow;
 mod snapshot;
@@ -17,6 +18,7 @@ mod timeline;
 mod versions;
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,16 +26,17 @@ use std::sync::atomic::Ordering;
 use crate::call::{Call, Feedback, LineUp, Outcome, Report, Ticket};
 use crate::error::Error;
 use crate::event::{EventKind, OpenIncident, PipelineEvent, Severity};
-use crate::guard::{Acceptance, Divert, Fact, SettingsHash, Trouble};
+use crate::guard::{Acceptance, Cx, Divert, Fact, SettingsHash, Trouble, Wanted, key_of};
 use crate::sink::Sink;
 use crate::time::Timestamp;
 use member::Member;
-use step::{OWN_NAME, Shared};
+use step::{OWN_NAME, Shared, Step};
 
 pub use admission::{Admission, Diversion};
 pub use builder::Builder;
 pub use effects::LiveEffects;
 pub use permit::{Permit, Settlement};
+pub(crate) use registers::{Keyed, Registers};
 pub use run::{CallFailure, Reply, Served};
 pub use shadow::{Judge, ShadowCall, ShadowRunner, Spawn, Task};
 pub use snapshot::Snapshot;
@@ -211,9 +214,42 @@ impl Pipeline {
     pub(crate) fn share(&self, keep: impl FnOnce(&mut dyn Iterator<Item = Fact>)) {
         self.0.step(|step| {
             let guards = self.0.guards.iter();
-            let shares = guards.map(|member| member.share(&step.cx(member)));
-            keep(&mut shares.flat_map(|share| share.facts));
+            let shares = guards.map(|member| member.share_facts(&step.cx(member)));
+            keep(&mut shares.flatten());
         });
+    }
+
+    /// What a restart would lose, in registers: all of it, or what has changed since it was last
+    /// asked. After an error, what other guards have given away is gone: ask for all. The moments of
+    /// two guards may differ as those of a [`snapshot`](Self::snapshot).
+    pub(crate) fn registers(&self, wanted: Wanted) -> Result<Registers, Error> {
+        self.0.step(|step| {
+            let mut guards = BTreeMap::new();
+            for member in &self.0.guards {
+                let share = member.share(wanted, &step.cx(member))?;
+                guards.insert(key_of(&[&member.name]), share);
+            }
+            let own = self.own_state(step);
+            Ok(Registers { own, guards })
+        })
+    }
+
+    /// Takes back what [`registers`](Self::registers) gave away, as [`restore`](Self::restore) does.
+    pub(crate) fn take(&self, registers: &Registers) -> Result<(), Error> {
+        self.go_on_from(&registers.own, |member, cx| {
+            let share = registers.of_guard(&member.name);
+            share.map_or(Ok(()), |share| member.take(share, cx))
+        })
+    }
+
+    /// A snapshot with no guard's state.
+    fn own_state(&self, step: &Step<'_>) -> Snapshot {
+        let mut own = Snapshot::new(step.now, self.0.versions.lock().clone());
+        for member in &self.0.guards {
+            own.insert_incidents(&member.name, member.incidents.stored());
+        }
+        own.insert_incidents(OWN_NAME, self.0.incidents.stored());
+        own
     }
 
     /// The number of its process.
@@ -234,14 +270,15 @@ impl Pipeline {
     /// guards may differ by the time that writing takes.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
         self.0.step(|step| {
-            let mut snapshot = Snapshot::new(step.now, self.0.versions.lock().clone());
+            let mut states = Vec::new();
             for member in &self.0.guards {
-                if let Some(state) = member.snapshot(&step.cx(member))? {
-                    snapshot.insert(&member.name, state);
-                }
-                snapshot.insert_incidents(&member.name, member.incidents.stored());
+                let state = member.snapshot(&step.cx(member))?;
+                states.extend(state.map(|state| (&member.name, state)));
             }
-            snapshot.insert_incidents(OWN_NAME, self.0.incidents.stored());
+            let mut snapshot = self.own_state(step);
+            for (name, state) in states {
+                snapshot.insert(name, state);
+            }
             Ok(snapshot)
         })
     }
@@ -254,6 +291,19 @@ impl Pipeline {
     /// model then; all other guards are restored. A snapshot from after the year 9999 is an error,
     /// and nothing is restored.
     pub fn restore(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.go_on_from(snapshot, |member, cx| {
+            let state = snapshot.state(&member.name);
+            state.map_or(Ok(()), |state| member.restore(state, cx))
+        })
+    }
+
+    /// Goes on from the time, the incidents and the versions of a snapshot, and with what `restore`
+    /// gives each guard back.
+    fn go_on_from(
+        &self,
+        snapshot: &Snapshot,
+        restore: impl Fn(&Member, &Cx<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         snapshot.check_time()?;
         self.0.time.go_on_from(snapshot.at());
         self.0.step(|step| {
@@ -266,9 +316,7 @@ impl Pipeline {
                 if let Some(incidents) = snapshot.incidents(&member.name) {
                     member.incidents.restore(incidents.clone());
                 }
-                if let Some(state) = snapshot.state(&member.name) {
-                    result = result.and(member.restore(state, &step.cx(member)));
-                }
+                result = result.and(restore(member, &step.cx(member)));
             }
             self.0.versions.lock().learn_earlier(snapshot.versions());
             result.and(snapshot.versions().check(step.line_up))

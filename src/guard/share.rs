@@ -1,9 +1,15 @@
-//! What a guard gives away to be kept beside its state.
+//! What a guard gives away to be kept, and gets back.
 
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, to_value};
 
+use super::context::Cx;
+use super::state::State;
 use crate::error::Error;
+use crate::json::Json;
 use crate::time::Timestamp;
 
 /// Something that happened. Of two with the same kind and id, the first counts.
@@ -57,17 +63,116 @@ impl Fact {
     }
 }
 
-/// What a guard gives away, to be kept beside its state.
+/// What a guard is asked to give away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Wanted {
+    /// What happened since it was last asked.
+    Facts,
+    /// The registers that have changed since it was last asked for registers.
+    ChangedRegisters,
+    /// All registers: nobody has what it has given away before.
+    AllRegisters,
+}
+
+/// What a guard gives away to be kept, and gets back after a restart.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Share {
     /// What has happened, the oldest first.
     pub facts: Vec<Fact>,
+    /// Parts of the state, by a key of the guard's own. A part that is not shared again is kept as it
+    /// was.
+    pub registers: BTreeMap<String, Json>,
+    /// Whether the registers are all that there are, so that others that were shared before are gone.
+    pub is_whole: bool,
 }
 
 impl Share {
     /// These facts.
     pub fn of_facts(facts: Vec<Fact>) -> Self {
-        Self { facts }
+        Self {
+            facts,
+            ..Self::default()
+        }
+    }
+
+    /// A whole state, as one register with an empty key.
+    pub fn of_state(state: State) -> Self {
+        Self {
+            registers: [(String::new(), state.into_text())].into(),
+            is_whole: true,
+            ..Self::default()
+        }
+    }
+
+    /// The register with an empty key as a whole state, if there is one.
+    pub fn state(&self) -> Option<State> {
+        self.registers.get("").cloned().map(State::of)
+    }
+
+    /// The register with an empty key, in which the parts have what they have in common; an error, if
+    /// it cannot be read or there is none, names the guard.
+    pub fn rest<T: DeserializeOwned>(&self, cx: &Cx<'_>) -> Result<T, Error> {
+        let missing = || Error::state(cx.guard(), "the register with an empty key is missing");
+        self.state().ok_or_else(missing)?.read(cx)
+    }
+
+    /// Adds a register with the key of these names, one within the other; an error, if serde cannot
+    /// write the value, names the guard.
+    pub fn register(
+        &mut self,
+        names: &[&str],
+        value: &impl Serialize,
+        cx: &Cx<'_>,
+    ) -> Result<(), Error> {
+        let value = Json::write(value);
+        let value = value.map_err(|error| Error::unreadable(cx.guard(), error))?;
+        self.registers.insert(key_of(names), value);
+        Ok(())
+    }
+
+    /// The registers whose key begins with this name and has more; an error, if one cannot be read,
+    /// names the guard.
+    pub fn within<T: DeserializeOwned>(&self, name: &str, cx: &Cx<'_>) -> Result<Vec<T>, Error> {
+        let prefix = format!("{}/", key_of(&[name]));
+        let registers = self.registers.range(prefix.clone()..);
+        let within = registers.take_while(|(key, _)| key.starts_with(&prefix));
+        let read = |json: &Json| {
+            json.get()
+                .map_err(|error| Error::unreadable(cx.guard(), error))
+        };
+        within.map(|(_, json)| read(json)).collect()
+    }
+}
+
+/// A key of names one within the other, unlike that of all other names.
+pub(crate) fn key_of(names: &[&str]) -> String {
+    let names = names.iter();
+    let names = names.map(|name| name.replace('%', "%25").replace('/', "%2F"));
+    names.collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_names_have_another_key() {
+        assert_eq!(
+            key_of(&["field", "invoice", "total"]),
+            "field/invoice/total"
+        );
+        assert_eq!(key_of(&["a/b", "100%"]), "a%2Fb/100%25");
+        let keys = [
+            &["a/b"][..],
+            &["a", "b"],
+            &["a%2Fb"],
+            &["a", "", "b"],
+            &["a"],
+        ]
+        .map(key_of);
+        let different: std::collections::BTreeSet<_> = keys.iter().collect();
+        assert_eq!(different.len(), keys.len(), "{keys:?}");
     }
 }

@@ -44,7 +44,7 @@ impl State {
         Self(text)
     }
 
-    pub(crate) fn text(&self) -> &Json {
-        &self.0
+    pub(crate) fn into_text(self) -> Json {
+        self.0
     }
 }

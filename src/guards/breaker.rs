@@ -28,14 +28,14 @@ use parking_lot::Mutex;
 
 use crate::call::{Call, Signal, Ticket, Version};
 use crate::error::Error;
-use crate::guard::{Attached, Cx, Guard, Route, State, Symptom, Verdict};
+use crate::guard::{Attached, Cx, Guard, Route, Share, State, Symptom, Verdict, Wanted};
 use crate::name::VersionId;
 use crate::order::Order;
 use crate::revision::Revision;
 use crate::time::Timestamp;
 
 use self::commands::Command;
-use self::core::{Core, NAME};
+use self::core::{Core, NAME, Stored};
 pub use crate::event::breaker::{BreakerMode, ProbeFailure, TripReason};
 
 pub use builder::ErrorRateBreakerBuilder;
@@ -376,6 +376,22 @@ impl Guard for ErrorRateBreaker {
             core.check_hanging_calls(cx);
             core.report_outages(cx);
         });
+    }
+
+    fn share(&self, wanted: Wanted, cx: &Cx<'_>) -> Result<Share, Error> {
+        if wanted == Wanted::Facts {
+            return Ok(Share::default());
+        }
+        let all = wanted == Wanted::AllRegisters;
+        let (changed, is_whole) = self.core.lock().take_changed(all);
+        let share = changed.share(cx)?;
+        Ok(Share { is_whole, ..share })
+    }
+
+    fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {
+        let stored = Stored::taken(shared, cx)?;
+        self.with_core(|core| core.restore(stored));
+        Ok(())
     }
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {

@@ -19,26 +19,29 @@ mod review_queue;
 mod season;
 mod segment;
 mod slow;
+mod stored;
 mod threshold;
 mod verdict;
 mod voice;
 mod watch;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use self::core::{Core, Stored};
+use self::core::Core;
 use crate::call::{Outcome, Reason, Report, Signal, Ticket};
 use crate::confidence::Confidence;
 use crate::error::Error;
 use crate::event::{DriftEvent, EventKind, Severity};
-use crate::guard::{Acceptance, Attached, Cx, Guard, State, Symptom, time_to_exceed};
+use crate::guard::{
+    Acceptance, Attached, Cx, Guard, Share, State, Symptom, Wanted, time_to_exceed,
+};
 use crate::name::{DocumentType, Field, VersionId};
 use crate::order::{Order, check_revision};
 use crate::revision::Revision;
+use crate::stats::Tracked;
 use crate::time::{Timestamp, hours};
 
 pub use crate::event::drift::{DriftRule, ShapeChange, TypeShare};
@@ -48,6 +51,7 @@ use commands::{Asks, Command};
 pub use corrections::DriftCorrections;
 use key::{Key, Names};
 pub use season::{Season, Slot};
+use stored::Stored;
 use threshold::Settings;
 pub use verdict::{ConfidenceMeans, DriftState, DriftStatus, SequentialTest, ShapeComparison};
 use watch::Watch;
@@ -356,7 +360,7 @@ impl ConfidenceDriftMonitor {
         let core = &mut *self.core.lock();
         let mut unseen = Watch::new(None);
         let known = key.and_then(|key| core.watches.get_mut(&key));
-        let watch = known.map_or(&mut unseen, Arc::make_mut);
+        let watch = known.map_or(&mut unseen, Tracked::read);
         read(watch, core.production.as_ref(), core.latest)
     }
 
@@ -381,7 +385,7 @@ impl ConfidenceDriftMonitor {
             let allowed = "a field that has been reported";
             return Err(Error::invalid("field", key, allowed));
         };
-        let watch = Arc::make_mut(watch);
+        let watch = watch.change();
         let state = watch.state(core.production.as_ref(), now, &self.settings);
         let shown = format!("{key} {state}");
         check_revision(&name, meant_for, watch.revision(), &shown)?;
@@ -505,6 +509,22 @@ impl Guard for ConfidenceDriftMonitor {
         let mut core = self.core.lock();
         core.catch_up(&self.settings, cx);
         core.tick(&self.settings, cx);
+    }
+
+    fn share(&self, wanted: Wanted, cx: &Cx<'_>) -> Result<Share, Error> {
+        if wanted == Wanted::Facts {
+            return Ok(Share::default());
+        }
+        let all = wanted == Wanted::AllRegisters;
+        let (changed, is_whole) = self.core.lock().take_changed(all, &self.settings);
+        let share = changed.share(cx)?;
+        Ok(Share { is_whole, ..share })
+    }
+
+    fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {
+        let stored = Stored::taken(shared, cx)?;
+        self.core.lock().restore(stored, &self.settings, cx);
+        Ok(())
     }
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {

@@ -28,6 +28,7 @@ mod review_delays;
 mod revisions;
 mod serving;
 mod status;
+mod stored;
 mod thresholds;
 mod traffic;
 mod trial;

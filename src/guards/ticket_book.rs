@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use crate::call::{Outcome, Signal, Ticket};
 use crate::error::Error;
 use crate::event::{EventKind, PipelineEvent, Severity};
-use crate::guard::{Cx, Fact, Guard, Share, Trouble};
+use crate::guard::{Cx, Fact, Guard, Share, Trouble, Wanted};
 use crate::time::{Timestamp, hours};
 
 const NAME: &str = "ticket-book";
@@ -117,7 +117,10 @@ impl Guard for TicketBook {
         }
     }
 
-    fn share(&self, _cx: &Cx<'_>) -> Result<Share, Error> {
+    fn share(&self, wanted: Wanted, _cx: &Cx<'_>) -> Result<Share, Error> {
+        if wanted != Wanted::Facts {
+            return Ok(Share::default());
+        }
         let tickets: Vec<_> = {
             let mut waiting = self.0.lock();
             let some = waiting.tickets.len().min(AT_ONCE);

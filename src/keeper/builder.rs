@@ -98,7 +98,7 @@ impl KeeperBuilder {
         let instance = Instance::new(self.pipeline.instance());
         let (written, earlier) = Written::after(&stored, instance)?;
         if let Some(earlier) = &earlier {
-            self.pipeline.restore(&earlier.snapshot)?;
+            self.pipeline.take(&earlier.registers)?;
         }
         let goes_on_from = earlier.as_ref().map(|earlier| earlier.owner);
         let neighbours = Neighbours::at_start(&stored.registers, goes_on_from);

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::event::{IncidentKey, PipelineEvent};
 use crate::guard::Trouble;
-use crate::pipeline::{Pipeline, Snapshot};
+use crate::pipeline::{Pipeline, Registers};
 use crate::store::{Instance, Register};
 use crate::time::{Timestamp, minutes};
 
@@ -235,7 +235,7 @@ impl Neighbour {
     }
 
     fn learn(&mut self, register: &Register) {
-        if let Some(open) = Snapshot::open_in(&register.key, &register.value) {
+        if let Some(open) = Registers::open_in(&register.key, &register.value) {
             self.open.insert(register.key.clone(), open);
         }
     }

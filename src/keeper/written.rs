@@ -1,6 +1,6 @@
 //! What the store has of the guards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,8 +9,9 @@ use super::courier::STORED_WITHIN;
 use crate::error::Error;
 use crate::event::{IncidentKey, OpenIncident, Severity};
 use crate::format::Format;
+use crate::guard::Wanted;
 use crate::json::Json;
-use crate::pipeline::Snapshot;
+use crate::pipeline::{Keyed, Registers};
 use crate::store::{Instance, Position, Register, Stored};
 use crate::time::Timestamp;
 
@@ -33,8 +34,12 @@ const ALIVE: &str = "alive";
 /// What the store has of the guards, and since when.
 #[derive(Debug, Default)]
 pub(super) struct Written {
-    /// The registers, by key.
+    /// The registers as they were made last, by key ..
     registers: BTreeMap<String, Json>,
+    /// .. and those that the store does not have so.
+    unwritten: BTreeSet<String>,
+    /// Whether none is missing: what guards gave away came here each time.
+    has_all: bool,
     /// How often a write has begun: the revision of what it writes. A write whose answer was lost
     /// may have arrived, so none has the revision of another.
     revision: u64,
@@ -57,7 +62,7 @@ pub(super) struct Written {
 #[derive(Debug)]
 pub(super) struct Earlier {
     pub(super) owner: Instance,
-    pub(super) snapshot: Snapshot,
+    pub(super) registers: Registers,
     /// Its guards had all feedback up to here.
     pub(super) feedback: Position,
 }
@@ -98,10 +103,10 @@ impl Written {
             .registers
             .iter()
             .filter(|register| register.owner == latest.owner);
-        let parts = of_process.map(|register| (register.key.as_str(), &register.value));
+        let stored = of_process.map(|register| (register.key.as_str(), &register.value));
         let earlier = Earlier {
             owner: latest.owner,
-            snapshot: Snapshot::from_parts(moment.at, parts)?,
+            registers: Registers::of_keyed(moment.at, stored)?,
             feedback: moment.feedback,
         };
         Ok((written, Some(earlier)))
@@ -110,6 +115,9 @@ impl Written {
     /// The store has nothing of this process any more.
     pub(super) fn forget(&mut self) {
         *self = Self {
+            unwritten: self.registers.keys().cloned().collect(),
+            registers: std::mem::take(&mut self.registers),
+            has_all: self.has_all,
             revision: self.revision,
             replaced_after: self.read_at.or(self.replaced_after),
             ..Self::default()
@@ -148,11 +156,47 @@ impl Written {
         is_old || is_urgent && age >= urgent
     }
 
-    /// The state was made, within this time, or could not be.
-    pub(super) fn made(&mut self, took: Result<Duration, &Error>, now: Timestamp) {
+    /// What guards are to give away. Until it [is made](Self::made), all is wanted the next time.
+    pub(super) fn wanted(&mut self) -> Wanted {
+        if std::mem::take(&mut self.has_all) {
+            Wanted::ChangedRegisters
+        } else {
+            Wanted::AllRegisters
+        }
+    }
+
+    /// The state was made, within this time.
+    pub(super) fn made(&mut self, keyed: Keyed, took: Duration, now: Timestamp) {
         self.made_at = Some(now);
-        self.unmade = took.err().map(Error::to_string);
-        self.took = took.unwrap_or(self.took);
+        (self.unmade, self.took, self.has_all) = (None, took, true);
+        self.learn(keyed);
+    }
+
+    /// The state could not be made.
+    pub(super) fn could_not_be_made(&mut self, error: &Error, now: Timestamp) {
+        self.made_at = Some(now);
+        self.unmade = Some(error.to_string());
+    }
+
+    fn learn(&mut self, keyed: Keyed) {
+        let made: BTreeSet<_> = keyed.registers.iter().map(|(key, _)| key.clone()).collect();
+        let mut gone = Vec::new();
+        for guard in &keyed.whole {
+            let all = self.registers.range(guard.clone()..);
+            let of_guard = all.take_while(|(key, _)| key.starts_with(guard.as_str()));
+            let earlier = of_guard.filter(|(key, _)| {
+                let more = key.get(guard.len()..).unwrap_or_default();
+                (more.is_empty() || more.starts_with('/')) && !made.contains(*key)
+            });
+            gone.extend(earlier.map(|(key, _)| (key.clone(), Json::default())));
+        }
+        for (key, value) in keyed.registers.into_iter().chain(gone) {
+            let known = self.registers.get(&key);
+            if known.is_none_or(|known| known.as_str() != value.as_str()) {
+                self.unwritten.insert(key.clone());
+                self.registers.insert(key, value);
+            }
+        }
     }
 
     /// Why the state cannot be written, if that is so.
@@ -160,31 +204,26 @@ impl Written {
         self.unmade.as_deref()
     }
 
-    /// The registers that have changed. They are one with the moment, so that comes with any.
+    /// The registers that the store does not have. They are one with the moment, so that comes with
+    /// any.
     pub(super) fn changed(
         &mut self,
         owner: Instance,
         at: Timestamp,
-        mut parts: Vec<(String, Json)>,
     ) -> Result<Vec<Register>, Error> {
-        parts.retain(|(key, value)| {
-            let stored = self.registers.get(key);
-            stored.is_none_or(|stored| stored.as_str() != value.as_str())
-        });
-        if !parts.is_empty() {
-            let moment = Moment {
-                format: Format,
-                at,
-                feedback: self.read,
-            };
-            let unreadable = |error| Error::unreadable(KEEPER, error);
-            let moment = Json::write(&moment).map_err(unreadable)?;
-            parts.push((KEEPER.to_owned(), moment));
+        if self.unwritten.is_empty() {
+            return Ok(Vec::new());
         }
-        // A write whose answer is lost may have arrived.
-        for (key, _) in &parts {
-            self.registers.remove(key);
-        }
+        let moment = Moment {
+            format: Format,
+            at,
+            feedback: self.read,
+        };
+        let unreadable = |error| Error::unreadable(KEEPER, error);
+        let moment = Json::write(&moment).map_err(unreadable)?;
+        let keys = self.unwritten.iter();
+        let parts = keys.filter_map(|key| Some((key.clone(), self.registers.get(key)?.clone())));
+        let parts: Vec<_> = parts.chain([(KEEPER.to_owned(), moment)]).collect();
         Ok(self.of_parts(owner, at, parts))
     }
 
@@ -221,13 +260,13 @@ impl Written {
     }
 
     /// The store has these registers.
-    pub(super) fn accept(&mut self, stored: Vec<Register>, now: Timestamp) {
+    pub(super) fn accept(&mut self, stored: &[Register], now: Timestamp) {
         if !stored.is_empty() {
             self.changed_at = Some(now);
         }
-        let stored = stored.into_iter();
-        self.registers
-            .extend(stored.map(|register| (register.key, register.value)));
+        for register in stored {
+            self.unwritten.remove(&register.key);
+        }
     }
 
     /// The store has the state with these incidents.
@@ -257,7 +296,7 @@ mod tests {
         let is_due = |took, after, is_urgent| {
             let mut written = Written::default();
             assert!(written.is_due(false, BEGIN), "nothing is written yet");
-            written.made(Ok(millis(took)), BEGIN);
+            written.made(Keyed::default(), millis(took), BEGIN);
             written.is_due(is_urgent, BEGIN + millis(after))
         };
         for (took, after) in [(0, 5_000), (20, 5_000), (400, 20_000)] {
@@ -276,7 +315,7 @@ mod tests {
         const BEGIN: Timestamp = Timestamp::from_millis(1_773_435_600_000);
         let mut written = Written::default();
         assert!(written.asks(BEGIN));
-        written.made(Ok(Duration::from_secs(60)), BEGIN);
+        written.made(Keyed::default(), Duration::from_secs(60), BEGIN);
         written.read(Position::new(1), BEGIN);
         assert!(!written.asks(BEGIN + Duration::from_millis(4_999)));
         assert!(written.asks(BEGIN + EVERY));

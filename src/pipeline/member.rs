@@ -9,7 +9,8 @@ use crate::call::{Call, LineUp, Reason, Report, Signal, Ticket, Version};
 use crate::error::Error;
 use crate::event::{EventKind, OpenIncident, PipelineEvent, Severity};
 use crate::guard::{
-    Acceptance, Attached, Cx, Guard, Incidents, Mounted, Route, Share, State, Trouble, Verdict,
+    Acceptance, Attached, Cx, Fact, Guard, Incidents, Mounted, Route, Share, State, Trouble,
+    Verdict, Wanted,
 };
 use crate::name::{DocumentId, DocumentType};
 use crate::time::hours;
@@ -177,21 +178,31 @@ impl Member {
         result.unwrap_or_else(|| Err(Error::panicked(&self.name, "read its state")))
     }
 
-    /// What the guard gives away; nothing if it cannot, which it reports.
-    pub(super) fn share(&self, cx: &Cx<'_>) -> Share {
-        let share = self.caught(cx, |guard| guard.share(cx));
+    /// What happened, as the guard gives it away; nothing if it cannot, which it reports.
+    pub(super) fn share_facts(&self, cx: &Cx<'_>) -> Vec<Fact> {
+        let share = self.caught(cx, |guard| guard.share(Wanted::Facts, cx));
         match share {
-            Some(Ok(share)) => share,
+            Some(Ok(share)) => share.facts,
             Some(Err(error)) => {
                 let name = self.name.to_string();
                 cx.emit(
                     Severity::Warning,
                     EventKind::custom(name, error.to_string()),
                 );
-                Share::default()
+                Vec::new()
             }
-            None => Share::default(),
+            None => Vec::new(),
         }
+    }
+
+    pub(super) fn share(&self, wanted: Wanted, cx: &Cx<'_>) -> Result<Share, Error> {
+        let share = self.caught(cx, |guard| guard.share(wanted, cx));
+        share.unwrap_or_else(|| Err(Error::panicked(&self.name, "wrote its state")))
+    }
+
+    pub(super) fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {
+        let result = self.caught(cx, |guard| guard.take(shared, cx));
+        result.unwrap_or_else(|| Err(Error::panicked(&self.name, "read its state")))
     }
 
     /// The one type of documents that the guard is mounted for; `None` if it is for all.

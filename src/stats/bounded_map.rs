@@ -7,6 +7,8 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
+use super::tracked::Tracked;
+
 /// The default limit of keys per guard.
 pub(crate) const DEFAULT_KEYS: usize = 10_000;
 
@@ -112,9 +114,11 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
         (self.entries.iter_mut(), self.other.as_mut())
     }
 
-    /// Forgets the keys with their own entry that are not to be kept.
-    pub(crate) fn retain(&mut self, is_kept: impl Fn(&K) -> bool) {
+    /// Forgets the keys with their own entry that are not to be kept; whether there were any.
+    pub(crate) fn retain(&mut self, is_kept: impl Fn(&K) -> bool) -> bool {
+        let before = self.entries.len();
         self.entries.retain(|key, _| is_kept(key));
+        self.entries.len() < before
     }
 
     /// The overflow entry.
@@ -134,36 +138,26 @@ impl<K: Hash + Eq + Clone, V> BoundedMap<K, V> {
     }
 }
 
-impl<K: Clone, V> BoundedMap<K, Arc<V>> {
-    /// Every key with its own entry as it is now, for a snapshot that is written without the lock
-    /// of the map. This is fast, because the values are shared; whoever changes one later copies it
-    /// first ([`Arc::make_mut`]).
-    pub(crate) fn shared(&self) -> Vec<(K, Arc<V>)> {
-        let entries = self.entries.iter();
-        entries
-            .map(|(key, value)| (key.clone(), Arc::clone(value)))
+impl<K: Hash + Eq + Clone, V> BoundedMap<K, Tracked<V>> {
+    /// The keys with their own entry of which that is wanted, each as it is now, to be written
+    /// without the lock of the map. This is fast, because the values are shared.
+    pub(crate) fn shared(&self, is_wanted: impl Fn(&K) -> bool) -> Vec<(K, Arc<V>)> {
+        let wanted = self.iter().filter(|(key, _)| is_wanted(key));
+        wanted
+            .map(|(key, value)| (key.clone(), value.shared()))
             .collect()
+    }
+
+    /// The keys with their own entry that has changed since this was last asked.
+    pub(crate) fn take_changed(&mut self) -> impl Iterator<Item = &K> {
+        let own = self.iter_mut();
+        own.filter_map(|(key, value)| value.take_changed().then_some(key))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use super::*;
-
-    #[test]
-    fn a_copy_shares_what_does_not_change_and_keeps_what_does() {
-        let mut map = BoundedMap::new(2);
-        for key in ["a", "b", "c"] {
-            *map.entry(&key, || Arc::new(0)).0 = Arc::new(1);
-        }
-        let copy: HashMap<_, _> = map.shared().into_iter().collect();
-        *Arc::make_mut(map.get_mut("a").unwrap()) += 1;
-        assert_eq!((*copy["a"], *copy["b"], copy.len()), (1, 1, 2));
-        assert!(Arc::ptr_eq(&copy["b"], map.get("b").unwrap()));
-        assert_eq!(map.get("a").map(|value| **value), Some(2));
-    }
 
     #[test]
     fn entries_come_in_the_order_of_their_keys_coming() {
@@ -199,5 +193,34 @@ mod tests {
         assert_eq!(map.get_own_mut("c"), None);
         map.retain(|key| *key == "b");
         assert_eq!(map.iter().collect::<Vec<_>>(), [(&"b", &1)]);
+    }
+
+    #[test]
+    fn what_has_changed_is_named_once() {
+        let mut map = BoundedMap::new(2);
+        for key in ["a", "b", "c"] {
+            map.entry(&key, || Tracked::new(0));
+        }
+        let changed = |map: &mut BoundedMap<_, _>| map.take_changed().copied().collect::<Vec<_>>();
+        assert_eq!(changed(&mut map), ["a", "b"]);
+        assert!(changed(&mut map).is_empty());
+        *map.get_mut("b").unwrap().change() += 1;
+        *map.get_mut("a").unwrap().read() += 0;
+        assert_eq!(map.shared(|_| true).len(), 2);
+        assert_eq!(changed(&mut map), ["b"]);
+        assert!(changed(&mut map).is_empty());
+    }
+
+    #[test]
+    fn a_change_beside_a_write_copies_the_value() {
+        let mut map = BoundedMap::new(2);
+        map.entry(&"a", || Tracked::new(1));
+        map.entry(&"b", || Tracked::new(1));
+        let copy = map.shared(|_| true);
+        *map.get_mut("a").unwrap().change() += 1;
+        let copied: Vec<_> = copy.iter().map(|(key, value)| (*key, **value)).collect();
+        assert_eq!(copied, [("a", 1), ("b", 1)]);
+        assert_eq!(map.shared(|key| *key == "a"), [("a", Arc::new(2))]);
+        assert!(Arc::ptr_eq(&copy[1].1, &map.get("b").unwrap().shared()));
     }
 }

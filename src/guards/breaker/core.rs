@@ -1,6 +1,6 @@
 //! A breaker's whole state, and the order of work at each call.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::call::{Call, Destination, Outcome, Role, Ticket, Version};
 use crate::error::Error;
 use crate::event::{BreakerEvent, BreakerMode, EventKind, PipelineEvent, Severity};
 use crate::format::Format;
-use crate::guard::{Cx, Route, Symptom, Verdict};
+use crate::guard::{Cx, Route, Share, Symptom, Verdict};
 use crate::name::{DocumentType, VersionId};
 use crate::order::{Order, check_revision};
 use crate::revision::Revision;
-use crate::stats::{BoundedMap, DEFAULT_KEYS, Place};
+use crate::stats::{BoundedMap, DEFAULT_KEYS, Place, Tracked};
 use crate::time::Timestamp;
 
 use super::circuit::{BreakerState, Circuit};
@@ -27,15 +27,18 @@ use super::rule::{Effect, Rule};
 use super::status::BreakerStatus;
 
 pub(super) const NAME: &str = "error-rate";
+/// What the keys of the registers of types begin with.
+const TYPE: &str = "type";
 
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) rule: Rule,
     shared: Shared,
     all_documents: Circuits,
-    /// The circuits of each type, with `by_document_type`; shared with snapshots that are being
-    /// written.
-    types: BoundedMap<DocumentType, Arc<Circuits>>,
+    /// The circuits of each type, with `by_document_type`.
+    types: BoundedMap<DocumentType, Tracked<Circuits>>,
+    /// Whether types were forgotten since [`take_changed`](Self::take_changed).
+    has_forgotten: bool,
     /// The types in which a version may be out of service.
     types_with_outage: BTreeSet<DocumentType>,
     /// Commands that hold, and whose events are emitted at the next step.
@@ -62,6 +65,26 @@ pub(super) struct Stored {
     reported_fallback: Option<(VersionId, VersionId)>,
 }
 
+impl Stored {
+    /// A register for each type, and for the rest.
+    pub(super) fn share(mut self, cx: &Cx<'_>) -> Result<Share, Error> {
+        let mut share = Share::default();
+        for (document_type, circuits) in self.types.drain(..) {
+            let names = [TYPE, document_type.as_str()];
+            share.register(&names, &(&document_type, circuits), cx)?;
+        }
+        share.register(&[], &self, cx)?;
+        Ok(share)
+    }
+
+    /// What was shared.
+    pub(super) fn taken(shared: &Share, cx: &Cx<'_>) -> Result<Self, Error> {
+        let mut stored: Self = shared.rest(cx)?;
+        stored.types.extend(shared.within(TYPE, cx)?);
+        Ok(stored)
+    }
+}
+
 impl Core {
     pub(super) fn new(rule: Rule, mode: BreakerMode) -> Self {
         Self {
@@ -75,6 +98,7 @@ impl Core {
             },
             all_documents: Circuits::new(),
             types: BoundedMap::new(DEFAULT_KEYS),
+            has_forgotten: false,
             types_with_outage: BTreeSet::new(),
             pending: Vec::new(),
             reported_fallback: None,
@@ -109,7 +133,7 @@ impl Core {
     pub(super) fn counts(&mut self, version: &str, document_type: Option<&str>) -> VersionCounts {
         let circuits = match document_type {
             None => Some(&mut self.all_documents),
-            Some(document_type) => self.types.get_mut(document_type).map(Arc::make_mut),
+            Some(document_type) => self.types.get_mut(document_type).map(Tracked::read),
         };
         circuits.map_or_else(VersionCounts::default, |circuits| {
             circuits.counts(version, &self.rule, self.shared.latest)
@@ -158,7 +182,7 @@ impl Core {
             Command::Rearm(version, _) => {
                 let mut is_known = self.all_documents.rearm(version, rule);
                 for (_, circuits) in self.types.iter_mut() {
-                    is_known |= Arc::make_mut(circuits).rearm(version, rule);
+                    is_known |= circuits.change().rearm(version, rule);
                 }
                 if !is_known {
                     let allowed = "a version that has had calls";
@@ -169,7 +193,7 @@ impl Core {
                 self.shared.mode = BreakerMode::Enforce;
                 self.all_documents.reset(rule);
                 for (_, circuits) in self.types.iter_mut() {
-                    Arc::make_mut(circuits).reset(rule);
+                    circuits.change().reset(rule);
                 }
             }
             Command::Switch(mode, _) => self.shared.mode = *mode,
@@ -228,12 +252,13 @@ impl Core {
             let dropped = types.flat_map(|(name, own)| versions_of(name, own.versions()));
             let dropped = dropped.collect();
             self.types.refill([], None);
+            self.has_forgotten = true;
             self.types_with_outage.clear();
             self.drop_types(dropped);
         }
         self.all_documents.adopt(&rule);
         for (_, circuits) in self.types.iter_mut() {
-            Arc::make_mut(circuits).adopt(&rule);
+            circuits.change().adopt(&rule);
         }
         self.rule = rule;
     }
@@ -242,7 +267,7 @@ impl Core {
         let evaluation = Evaluation::new(&self.rule, &mut self.shared, cx);
         self.all_documents.opened(ticket, &evaluation);
         let document_type = ticket.document_type();
-        let is_out = |types: &BoundedMap<DocumentType, Arc<Circuits>>| {
+        let is_out = |types: &BoundedMap<DocumentType, Tracked<Circuits>>| {
             types.get(document_type).is_some_and(|own| own.has_outage)
         };
         if self.rule.by_type && self.rule.slow.is_some() || is_out(&self.types) {
@@ -303,7 +328,7 @@ impl Core {
             return;
         }
         for name in &self.types_with_outage {
-            if let Some(circuits) = self.types.get_mut(name).map(Arc::make_mut) {
+            if let Some(circuits) = self.types.get_mut(name).map(Tracked::change) {
                 circuits.blame_provider(None, &self.rule, self.shared.latest, cx);
             }
         }
@@ -343,7 +368,7 @@ impl Core {
         let rule = &self.rule;
         let own = call.document_type();
         let own = self.types.get_mut(own).filter(|own| own.has_outage);
-        own.is_none_or(|own| Arc::make_mut(own).serves(version, rule, cx))
+        own.is_none_or(|own| own.change().serves(version, rule, cx))
             && self.all_documents.serves(version, rule, cx)
     }
 
@@ -378,11 +403,12 @@ impl Core {
         self.share_blame(cx);
         let mut evaluation = Evaluation::new(&self.rule, &mut self.shared, cx);
         for (document_type, circuits) in self.types.iter_mut() {
-            let circuits = Arc::make_mut(circuits);
             let cx = cx.only_for(document_type);
             circuits
+                .read()
                 .check_hanging_calls(&mut evaluation.of_type(&self.all_documents.by_version, &cx));
             if circuits.has_outage {
+                circuits.change();
                 self.types_with_outage.insert(document_type.clone());
             }
         }
@@ -397,7 +423,7 @@ impl Core {
             if circuits.is_quiet() {
                 continue;
             }
-            let circuits = Arc::make_mut(circuits);
+            let circuits = circuits.change();
             let cx = cx.only_for(document_type);
             circuits.report_outages(&evaluation.of_type(&self.all_documents.by_version, &cx));
         }
@@ -410,7 +436,7 @@ impl Core {
         let is_enforced = self.shared.mode == BreakerMode::Enforce;
         let own = self.types.get_mut(document_type);
         if let Some(circuits) = own.filter(|own| own.has_outage && is_enforced) {
-            let circuits = Arc::make_mut(circuits);
+            let circuits = circuits.change();
             let cx = cx.only_for(document_type);
             catch_up(circuits, &self.rule, &mut self.shared, &cx);
             if !circuits.has_outage {
@@ -427,7 +453,7 @@ impl Core {
             let (types, rule, shared) = (&mut self.types, &self.rule, &mut self.shared);
             self.types_with_outage.retain(|name| {
                 types.get_mut(name).is_some_and(|circuits| {
-                    let circuits = Arc::make_mut(circuits);
+                    let circuits = circuits.change();
                     catch_up(circuits, rule, shared, &cx.only_for(name));
                     circuits.has_outage
                 })
@@ -461,7 +487,7 @@ impl Core {
             }
             self.all_documents.begin_generation(version, generation);
             for (_, circuits) in self.types.iter_mut() {
-                Arc::make_mut(circuits).begin_generation(version, generation);
+                circuits.change().begin_generation(version, generation);
             }
         }
         command.tell(&self.rule, cx);
@@ -493,12 +519,24 @@ impl Core {
     }
 
     pub(super) fn stored(&self) -> Stored {
+        self.stored_of(|_| true)
+    }
+
+    /// What is stored of the types that have changed since this was last asked, and of no others; and
+    /// whether it is all, because all was asked for or types were forgotten.
+    pub(super) fn take_changed(&mut self, all: bool) -> (Stored, bool) {
+        let all = std::mem::take(&mut self.has_forgotten) || all;
+        let changed: HashSet<_> = self.types.take_changed().cloned().collect();
+        (self.stored_of(|name| all || changed.contains(name)), all)
+    }
+
+    fn stored_of(&self, is_wanted: impl Fn(&DocumentType) -> bool) -> Stored {
         Stored {
             format: Format,
             mode: self.shared.mode,
             revision: self.shared.revision,
             circuits: self.all_documents.clone(),
-            types: self.types.shared(),
+            types: self.types.shared(is_wanted),
             pending: self.pending.clone(),
             reported_fallback: self.reported_fallback.clone(),
         }
@@ -516,7 +554,7 @@ impl Core {
         let types = types.into_iter();
         let types = types.map(|(document_type, circuits)| {
             let circuits = Arc::unwrap_or_clone(circuits).restored(rule);
-            (document_type, Arc::new(circuits))
+            (document_type, Tracked::new(circuits))
         });
         self.types.refill(types, None);
         let with_outage = self
@@ -553,12 +591,12 @@ fn versions_of<'a>(
 /// The circuits of a type. A type above the limit has none: its documents are evaluated only with
 /// all others.
 fn of_type<'a>(
-    types: &'a mut BoundedMap<DocumentType, Arc<Circuits>>,
+    types: &'a mut BoundedMap<DocumentType, Tracked<Circuits>>,
     document_type: &DocumentType,
     cx: &Cx<'_>,
 ) -> Option<&'a mut Circuits> {
     let limit = types.limit();
-    let (circuits, place) = types.entry(document_type, || Arc::new(Circuits::new()));
+    let (circuits, place) = types.entry(document_type, || Tracked::new(Circuits::new()));
     if place == Place::FirstOverflow {
         let first = document_type.to_string();
         cx.emit(
@@ -566,5 +604,5 @@ fn of_type<'a>(
             EventKind::Pipeline(PipelineEvent::KeysExhausted { limit, first }),
         );
     }
-    (place == Place::Own).then(|| Arc::make_mut(circuits))
+    (place == Place::Own).then(|| circuits.change())
 }

@@ -1,7 +1,6 @@
 //! The configuration of a drift monitor, and its defaults.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -19,7 +18,7 @@ use crate::error::Error;
 use crate::guard::Attached;
 use crate::name::{DocumentType, Field};
 use crate::ratio::Ratio;
-use crate::stats::{BoundedMap, DEFAULT_KEYS, Lambdas, MOST_DOCUMENTS, Span};
+use crate::stats::{BoundedMap, DEFAULT_KEYS, Lambdas, MOST_DOCUMENTS, Span, Tracked};
 use crate::time::hours;
 
 const BASELINE_DOCUMENTS: u64 = 100;
@@ -442,7 +441,7 @@ impl ConfidenceDriftMonitorBuilder {
     fn with_span(self, span: Span) -> ConfidenceDriftMonitor {
         let mut watches = BoundedMap::new(self.max_keys);
         let given = self.baselines.into_iter();
-        let given = given.map(|(key, baseline)| (key, Arc::new(Watch::new(Some(baseline)))));
+        let given = given.map(|(key, baseline)| (key, Tracked::new(Watch::new(Some(baseline)))));
         watches.refill(given, None);
         ConfidenceDriftMonitor {
             settings: Settings {

@@ -1,9 +1,8 @@
 //! What all fields share: the order of work when an answer or a tick comes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 use super::bets::{Allowance, Pace};
@@ -12,10 +11,11 @@ use super::corrections::{BeforeAndSince, DriftCorrections, KnownReports};
 use super::falls::{Fallen, Falls};
 use super::incident::{self, drift, mix, unresolved};
 use super::key::{Key, Names};
-use super::mix::{Mixes, StoredMixes};
+use super::mix::Mixes;
 use super::reporting::Answers;
 use super::review_queue::Demand;
 use super::season::Season;
+use super::stored::Stored;
 use super::threshold::Settings;
 use super::verdict::{DriftStatus, Fall};
 use super::voice::Voice;
@@ -23,18 +23,18 @@ use super::watch::Watch;
 use crate::call::{Feedback, Report, Ticket};
 use crate::confidence::Confidence;
 use crate::event::{EventKind, PipelineEvent, Severity};
-use crate::format::Format;
 use crate::guard::Cx;
 use crate::name::{DocumentType, Field, VersionId};
-use crate::stats::{BoundedMap, Moments, Place};
+use crate::stats::{BoundedMap, Moments, Place, Tracked};
 use crate::time::Timestamp;
 
 #[derive(Debug)]
 pub(super) struct Core {
-    /// Shared with snapshots that are being written.
-    pub(super) watches: BoundedMap<Key, Arc<Watch>>,
+    pub(super) watches: BoundedMap<Key, Tracked<Watch>>,
     /// The answers of each type that has a field with a confidence.
-    answers: BoundedMap<(DocumentType, VersionId), Answers>,
+    answers: BoundedMap<(DocumentType, VersionId), Tracked<Answers>>,
+    /// Whether answers were forgotten since [`take_changed`](Self::take_changed).
+    has_forgotten: bool,
     pub(super) mixes: Mixes,
     pub(super) commands: Vec<Command>,
     /// How often a threshold has changed.
@@ -53,9 +53,10 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(watches: BoundedMap<Key, Arc<Watch>>) -> Self {
+    pub(super) fn new(watches: BoundedMap<Key, Tracked<Watch>>) -> Self {
         Self {
             answers: BoundedMap::new(watches.limit()),
+            has_forgotten: false,
             mixes: Mixes::new(watches.limit()),
             watches,
             commands: Vec::new(),
@@ -161,7 +162,7 @@ impl Core {
             } else {
                 let key = Key::of(ticket, field);
                 let limit = self.watches.limit();
-                let (watch, place) = self.watches.entry(&key, || Arc::new(Watch::new(None)));
+                let (watch, place) = self.watches.entry(&key, || Tracked::new(Watch::new(None)));
                 if place == Place::FirstOverflow {
                     let first = key.to_string();
                     let kind = PipelineEvent::KeysExhausted { limit, first };
@@ -180,7 +181,7 @@ impl Core {
                 shared.is_raised = raised.is_some();
                 continue;
             }
-            let (watch, document) = (Arc::make_mut(watch), document(mean, raised.is_some()));
+            let (watch, document) = (watch.change(), document(mean, raised.is_some()));
             let (fall, has_changed) = document.count_in(watch, settings, &mut self.pace);
             self.generation += u64::from(has_changed);
             if let Some(fall) = fall {
@@ -193,7 +194,7 @@ impl Core {
         }
         let watch = shared.by.and_then(|key| self.watches.get_mut(&key));
         if let (Some(watch), Some(score)) = (watch, shared.scores.mean()) {
-            let (watch, document) = (Arc::make_mut(watch), document(score, shared.is_raised));
+            let (watch, document) = (watch.change(), document(score, shared.is_raised));
             let (fall, has_changed) = document.count_in(watch, settings, &mut self.pace);
             self.generation += u64::from(has_changed);
             falls.extend(fall.map(|fall| fallen(Key::other(), fall, self.generation)));
@@ -219,7 +220,7 @@ impl Core {
         cx: &Cx<'_>,
     ) {
         let names: &dyn Names = &(ticket.document_type(), ticket.version());
-        let Some(answers) = self.answers.get_own_mut(names) else {
+        let Some(answers) = self.answers.get_own_mut(names).map(Tracked::change) else {
             return;
         };
         answers.reviews.begin_drift(self.latest);
@@ -238,7 +239,7 @@ impl Core {
     pub(super) fn status(&mut self, key: Option<&Key>, settings: &Settings) -> DriftStatus {
         let mut unseen = Watch::new(None);
         let known = key.and_then(|key| self.watches.get_mut(key));
-        let watch = known.map_or(&mut unseen, Arc::make_mut);
+        let watch = known.map_or(&mut unseen, Tracked::read);
         let production = self.production.as_ref();
         let status = watch.status(production, self.latest, settings, &self.pace);
         let version = watch.shown_version(production).cloned();
@@ -279,7 +280,7 @@ impl Core {
     /// Counts what a reviewer says of an answer.
     pub(super) fn learn(&mut self, ticket: &Ticket, feedback: &Feedback) {
         let names: &dyn Names = &(ticket.document_type(), ticket.version());
-        let Some(answers) = self.answers.get_own_mut(names) else {
+        let Some(answers) = self.answers.get_own_mut(names).map(Tracked::change) else {
             return;
         };
         let is_since = answers.reviews.is_since(ticket.admitted_at());
@@ -297,7 +298,7 @@ impl Core {
         };
         let field = correction.field();
         let names: &dyn Names = &(ticket.document_type(), field);
-        let watch = self.watches.get_own_mut(names).map(Arc::make_mut);
+        let watch = self.watches.get_own_mut(names).map(Tracked::change);
         let Some(segment) = watch.and_then(|watch| watch.known_segment(ticket.version())) else {
             return;
         };
@@ -321,9 +322,11 @@ impl Core {
             None if !has_scores => return 0,
             None => {
                 let key = (ticket.document_type().clone(), ticket.version().clone());
-                self.answers.entry(&key, || Answers::new(settings.span)).0
+                let new = || Tracked::new(Answers::new(settings.span));
+                self.answers.entry(&key, new).0
             }
         };
+        let answers = answers.change();
         answers.add(self.latest);
         answers.total()
     }
@@ -335,7 +338,8 @@ impl Core {
         let is_new_bucket = bucket > self.ticked;
         self.ticked = bucket;
         self.falls.end_bucket(bucket, cx);
-        self.answers
+        self.has_forgotten |= self
+            .answers
             .retain(|(_, version)| line_up.role_of(version).is_some());
         let (mut segments, mut raised) = (0, Raises::new());
         self.mixes.close_bucket(now, line_up, settings);
@@ -348,7 +352,7 @@ impl Core {
         let other = other_key.as_ref().zip(other);
         for (key, watch, is_own) in is_own.chain(other.map(|(key, watch)| (key, watch, false))) {
             if is_new_bucket || watch.needs_tick(line_up) {
-                let watch = Arc::make_mut(watch);
+                let watch = watch.change();
                 let before = watch.raised_threshold();
                 watch.keep_live(line_up);
                 if let Some(slot) = settings.slot_at(now) {
@@ -364,7 +368,8 @@ impl Core {
                 let (acknowledged, segments_mut) = watch.parts_mut();
                 for (version, segment) in segments_mut {
                     let names: &dyn Names = &(&key.document_type, version);
-                    let mut answers = is_own.then(|| self.answers.get_own_mut(names)).flatten();
+                    let answers = is_own.then(|| self.answers.get_own_mut(names)).flatten();
+                    let mut answers = answers.map(Tracked::read);
                     if is_new_bucket {
                         let before = segment.raised_threshold();
                         segment.close_bucket(now, settings, &self.pace);
@@ -412,10 +417,10 @@ impl Core {
             let of_any = raised.get(&(None, version.clone()));
             let is_raised = of_type.or(of_any).is_some();
             if !is_raised {
-                answers.reviews.end_drift();
+                answers.change().reviews.end_drift();
                 let names = |watch: &Key| watch.document_type == *document_type;
                 for (_, watch) in self.watches.iter_mut().filter(|(key, _)| names(key)) {
-                    let watch = Arc::make_mut(watch);
+                    let watch = watch.change();
                     if let Some(segment) = watch.known_segment(version) {
                         segment.corrected.settle();
                     }
@@ -425,7 +430,7 @@ impl Core {
                 continue;
             };
             if !is_raised {
-                answers.queue = None;
+                answers.change().queue = None;
             } else if let Some(found) = queue.full(now) {
                 let is_known = [of_type, of_any].into_iter().flatten().all(|known| *known);
                 let trouble = incident::full(document_type.as_str(), version, is_known);
@@ -437,17 +442,37 @@ impl Core {
         }
     }
 
-    /// What is stored, without the lock of the guard to be sorted and written.
+    /// All that is stored, without the lock of the guard to be sorted and written.
     pub(super) fn stored(&self, settings: &Settings) -> Stored {
-        let answers = self.answers.iter();
+        self.stored_of(|_| true, settings)
+    }
+
+    /// The same of the types that have changed since this was last asked, and of no others; and
+    /// whether it is all, because all was asked for or something was forgotten.
+    pub(super) fn take_changed(&mut self, all: bool, settings: &Settings) -> (Stored, bool) {
+        let has_forgotten = std::mem::take(&mut self.has_forgotten) | self.mixes.take_forgotten();
+        let all = all || has_forgotten;
+        let watched = self.watches.take_changed().map(|key| &key.document_type);
+        let answered = self.answers.take_changed().map(|(name, _)| name);
+        let mixed = self.mixes.take_changed();
+        let changed: HashSet<_> = watched.chain(answered).chain(mixed).cloned().collect();
+        let stored = self.stored_of(|name| all || changed.contains(name), settings);
+        (stored, all)
+    }
+
+    fn stored_of(&self, is_wanted: impl Fn(&DocumentType) -> bool, settings: &Settings) -> Stored {
         Stored {
-            format: Format,
-            watches: self.watches.shared(),
-            other: self.watches.other().cloned(),
-            answers: answers
-                .map(|(key, answers)| (key.clone(), answers.clone()))
-                .collect(),
-            mixes: self.mixes.stored(),
+            watches: self.watches.shared(|key| is_wanted(&key.document_type)),
+            answers: self.answers.shared(|(name, _)| is_wanted(name)),
+            mixes: self.mixes.stored(is_wanted),
+            ..self.stored_rest(settings)
+        }
+    }
+
+    /// What is of no type.
+    fn stored_rest(&self, settings: &Settings) -> Stored {
+        Stored {
+            other: self.watches.other().map(Tracked::shared),
             commands: self.commands.clone(),
             generation: self.generation,
             reports: self.reports.stored(),
@@ -455,6 +480,7 @@ impl Core {
             invalid: self.invalid,
             season: settings.season.as_ref().map(Season::name),
             thresholds: Some((settings.threshold, settings.max_threshold)),
+            ..Stored::default()
         }
     }
 
@@ -463,32 +489,34 @@ impl Core {
         self.latest = now;
         self.production = Some(cx.line_up().stable().id().clone());
         let has_same_season = stored.season == settings.season.as_ref().map(Season::name);
-        let restored = |mut watch: Arc<Watch>, stored| {
-            let stored = Arc::unwrap_or_clone(stored);
-            let restored = Arc::make_mut(&mut watch);
-            restored.restore(stored, settings.span, now);
+        let restored = |mut watch: Watch, stored: Arc<Watch>| {
+            watch.restore(Arc::unwrap_or_clone(stored), settings.span, now);
             if !has_same_season {
-                restored.forget_slots(now, settings);
+                watch.forget_slots(now, settings);
             }
-            restored.fit_thresholds(settings);
-            watch
+            watch.fit_thresholds(settings);
+            Tracked::new(watch)
         };
-        let fresh = || Arc::new(Watch::new(None));
+        let fresh = || Watch::new(None);
         let mut watches: BTreeMap<_, _> = self
             .watches
             .iter()
             .filter(|(_, watch)| watch.has_given_baseline())
-            .map(|(key, watch)| (key.clone(), Arc::clone(watch)))
+            .map(|(key, watch)| (key.clone(), watch.clone()))
             .collect();
         for (key, stored) in stored.watches {
-            let watch = watches.remove(&key).unwrap_or_else(fresh);
+            let watch = watches.remove(&key);
+            let watch = watch.map_or_else(fresh, |watch| Watch::clone(&watch));
             watches.insert(key, restored(watch, stored));
         }
         let other = stored.other.map(|stored| restored(fresh(), stored));
         self.watches.refill(watches, other);
         let answers = stored.answers.into_iter();
         let same_span = answers.filter(|(_, answers)| answers.span() == settings.span);
-        self.answers.refill(same_span, None);
+        self.answers.refill(
+            same_span.map(|(key, answers)| (key, Tracked::of(answers))),
+            None,
+        );
         self.mixes.restore(stored.mixes, settings.span);
         self.commands = stored.commands;
         let thresholds = Some((settings.threshold, settings.max_threshold));
@@ -589,34 +617,4 @@ struct Shared {
     scores: Moments,
     by: Option<Key>,
     is_raised: bool,
-}
-
-/// What a monitor keeps over a restart.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Stored {
-    format: Format<1>,
-    watches: Vec<(Key, Arc<Watch>)>,
-    other: Option<Arc<Watch>>,
-    answers: Vec<((DocumentType, VersionId), Answers)>,
-    #[serde(default)]
-    mixes: StoredMixes,
-    commands: Vec<Command>,
-    generation: u64,
-    reports: VecDeque<(u64, u64)>,
-    pace: Pace,
-    invalid: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    season: Option<String>,
-    /// The normal and the highest threshold.
-    #[serde(default)]
-    thresholds: Option<(Confidence, Confidence)>,
-}
-
-impl Stored {
-    /// In the same order, whoever writes it.
-    pub(super) fn sort(&mut self) {
-        self.watches.sort_by(|(one, _), (other, _)| one.cmp(other));
-        self.answers.sort_by(|(one, _), (other, _)| one.cmp(other));
-        self.mixes.sort();
-    }
 }

@@ -14,7 +14,7 @@ use crate::confidence::Confidence;
 use crate::event::{DriftEvent, TypeShare};
 use crate::name::{DocumentType, VersionId};
 use crate::ratio::Ratio;
-use crate::stats::{BoundedMap, Moments, Span, Window};
+use crate::stats::{BoundedMap, Moments, Span, Tracked, Window};
 use crate::time::{Timestamp, hours};
 
 /// The reference has ten times the documents of a field's baseline. With 1,000, the error of a share
@@ -30,6 +30,8 @@ const NAMED: usize = 5;
 /// The documents of each version, by type.
 #[derive(Debug)]
 pub(super) struct Mixes {
+    /// Whether a version was forgotten since [`take_changed`](Self::take_changed).
+    has_forgotten: bool,
     /// The largest number of types of a version that are counted one by one.
     limit: usize,
     /// The latest bucket that has begun.
@@ -44,13 +46,13 @@ struct Mix {
     /// The documents while the reference was measured.
     before: Moments,
     is_frozen: bool,
-    types: BoundedMap<DocumentType, Arc<OfType>>,
+    types: BoundedMap<DocumentType, Tracked<OfType>>,
     found: Option<DriftEvent>,
 }
 
 /// The documents of one type: while the reference was measured, and in the window.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct OfType {
+pub(super) struct OfType {
     before: Moments,
     recent: Window<3>,
 }
@@ -58,6 +60,7 @@ struct OfType {
 impl Mixes {
     pub(super) fn new(limit: usize) -> Self {
         Self {
+            has_forgotten: false,
             limit,
             bucket: 0,
             of_versions: Vec::new(),
@@ -89,6 +92,7 @@ impl Mixes {
 
     /// Measures the reference of each version on the documents that follow.
     pub(super) fn restart(&mut self) {
+        self.has_forgotten |= !self.of_versions.is_empty();
         self.of_versions.clear();
     }
 
@@ -99,8 +103,10 @@ impl Mixes {
             return;
         }
         self.bucket = settings.span.bucket_at(now);
+        let before = self.of_versions.len();
         self.of_versions
             .retain(|(version, _)| line_up.role_of(version).is_some());
+        self.has_forgotten |= self.of_versions.len() < before;
         for (version, mix) in &mut self.of_versions {
             mix.compare(version, now, settings);
         }
@@ -112,14 +118,26 @@ impl Mixes {
         of_versions.filter_map(|(version, mix)| Some((version, mix.found.as_ref()?)))
     }
 
-    pub(super) fn stored(&self) -> StoredMixes {
+    /// What is stored, of the types with those that are wanted.
+    pub(super) fn stored(&self, is_wanted: impl Fn(&DocumentType) -> bool) -> StoredMixes {
         let of_versions = self.of_versions.iter();
         StoredMixes {
             bucket: self.bucket,
             of_versions: of_versions
-                .map(|(version, mix)| (version.clone(), mix.stored()))
+                .map(|(version, mix)| (version.clone(), mix.stored(&is_wanted)))
                 .collect(),
         }
+    }
+
+    /// The types that have changed since this was last asked.
+    pub(super) fn take_changed(&mut self) -> impl Iterator<Item = &DocumentType> {
+        let of_versions = self.of_versions.iter_mut();
+        of_versions.flat_map(|(_, mix)| mix.types.take_changed())
+    }
+
+    /// Whether a version was forgotten since this was last asked.
+    pub(super) fn take_forgotten(&mut self) -> bool {
+        std::mem::take(&mut self.has_forgotten)
     }
 
     /// Restores what was stored, with an empty window if its length has changed since.
@@ -150,12 +168,12 @@ impl Mix {
         now: Timestamp,
         settings: &Settings,
     ) {
-        let new = || Arc::new(OfType::new(settings.span));
+        let new = || Tracked::new(OfType::new(settings.span));
         let of_type = match self.types.get_own_mut(document_type) {
             Some(of_type) => of_type,
             None => self.types.entry(document_type, new).0,
         };
-        let of_type = Arc::make_mut(of_type);
+        let of_type = of_type.change();
         of_type.recent.add(now, Moments::counts_of(mean));
         if !self.is_frozen {
             of_type.before.add(mean);
@@ -176,7 +194,7 @@ impl Mix {
         let (mut recent, mut within) = (Moments::default(), 0_i128);
         let (own, other) = self.types.all_mut();
         for of_type in own.map(|(_, of_type)| of_type).chain(other) {
-            let of_type = Arc::make_mut(of_type);
+            let of_type = of_type.read();
             let counts = Moments::of_counts(of_type.recent.total(now));
             recent.merge(counts);
             within = within.saturating_add(of_type.fallen(counts, settings.min_documents));
@@ -236,13 +254,13 @@ impl Mix {
         changed.take(NAMED).collect()
     }
 
-    fn stored(&self) -> StoredMix {
+    fn stored(&self, is_wanted: impl Fn(&DocumentType) -> bool) -> StoredMix {
         StoredMix {
             began: self.began,
             before: self.before,
             is_frozen: self.is_frozen,
-            types: self.types.shared(),
-            other: self.types.other().cloned(),
+            types: self.types.shared(is_wanted),
+            other: self.types.other().map(Tracked::shared),
             found: self.found.clone(),
         }
     }
@@ -252,7 +270,7 @@ impl Mix {
             if of_type.recent.span() != span.in_steps(STEPS) {
                 Arc::make_mut(&mut of_type).recent = Window::new(span.in_steps(STEPS));
             }
-            of_type
+            Tracked::of(of_type)
         };
         let mut types = BoundedMap::new(limit);
         let own = stored.types.into_iter();
@@ -308,20 +326,28 @@ fn share(part: u64, whole: u64) -> Ratio {
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct StoredMixes {
     bucket: u64,
-    of_versions: Vec<(VersionId, StoredMix)>,
+    pub(super) of_versions: Vec<(VersionId, StoredMix)>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredMix {
+pub(super) struct StoredMix {
     began: Timestamp,
     before: Moments,
     is_frozen: bool,
-    types: Vec<(DocumentType, Arc<OfType>)>,
+    pub(super) types: Vec<(DocumentType, Arc<OfType>)>,
     other: Option<Arc<OfType>>,
     found: Option<DriftEvent>,
 }
 
 impl StoredMixes {
+    /// One more type of a version that is known.
+    pub(super) fn insert(&mut self, of: &VersionId, name: &DocumentType, of_type: Arc<OfType>) {
+        let mut versions = self.of_versions.iter_mut();
+        if let Some((_, mix)) = versions.find(|(version, _)| version == of) {
+            mix.types.push((name.clone(), of_type));
+        }
+    }
+
     /// In the same order, whoever writes it.
     pub(super) fn sort(&mut self) {
         for (_, mix) in &mut self.of_versions {

@@ -4,25 +4,24 @@
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
 
 use super::coverage::Coverage;
 use super::decide::View;
 use super::incident;
 use super::outlook::Outlook;
 use super::plan::{Plan, WorseType};
-use super::review_delays::{ReviewDelays, Stored as StoredDelays};
+use super::review_delays::ReviewDelays;
 use super::revisions::Revisions;
 use super::status::{RolloutState, RolloutStatus};
+use super::stored::{Changed, Stored};
 use super::trial::{TYPES, Trial};
 use crate::call::Call;
 use crate::error::Error;
 use crate::event::{Decision, EventKind, Findings, HoldReason, Measure, RolloutEvent, Severity};
 use crate::format::Format;
-use crate::guard::{Cx, Route, State};
+use crate::guard::{Cx, Route, Share, State, Wanted};
 use crate::name::{BatchKey, DocumentType, VersionId};
 use crate::ratio::Ratio;
-use crate::revision::Revision;
 use crate::stats::{BoundedMap, RatioTest, Split};
 use crate::time::Timestamp;
 
@@ -53,6 +52,41 @@ pub(super) struct Core {
     /// Events of the operator's commands, emitted at the pipeline's next call or tick.
     pub(super) pending_events: Vec<(Severity, EventKind)>,
     pub(super) latest: Timestamp,
+    /// Whether there was a trial when it was last asked what has changed.
+    had_trial: bool,
+}
+
+impl Core {
+    fn stored(&mut self) -> Stored {
+        let seen = self.seen.iter();
+        Stored {
+            format: Format,
+            revision: self.revisions.of(self.trial.as_ref(), self.latest),
+            trial: self.trial.clone(),
+            delays: self.review_delays.stored(|_| true),
+            outlook: self.outlook,
+            seen: seen.map(|(name, at)| (name.clone(), *at)).collect(),
+            rejected: self.rejected.clone(),
+            pending_events: self.pending_events.clone(),
+            latest: self.latest,
+        }
+    }
+
+    /// What has changed since this was last asked: all, if all is asked for or the trial is another.
+    fn take_changed(&mut self, all: bool) -> Changed {
+        let mut changed = Changed::default();
+        let delayed = self.review_delays.take_changed();
+        changed.types.extend(delayed.cloned());
+        if let Some(trial) = &mut self.trial {
+            changed.types.extend(trial.by_type.take_changed().cloned());
+            changed.documents.extend(trial.documents.take_changed());
+            changed.is_whole = !std::mem::replace(&mut trial.is_shared, true);
+        }
+        let had_trial = std::mem::replace(&mut self.had_trial, self.trial.is_some());
+        let is_gone = had_trial && self.trial.is_none();
+        changed.is_whole |= all || is_gone;
+        changed
+    }
 }
 
 impl Rollout {
@@ -70,6 +104,7 @@ impl Rollout {
                 rejected: VecDeque::new(),
                 pending_events: Vec::new(),
                 latest: Timestamp::default(),
+                had_trial: false,
             }),
         }
     }
@@ -162,29 +197,31 @@ impl Rollout {
     }
 
     pub(super) fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
-        let mut guarded = self.core.lock();
-        let core = &mut *guarded;
-        let stored = Stored {
-            format: Format,
-            revision: core.revisions.of(core.trial.as_ref(), core.latest),
-            trial: core.trial.clone(),
-            delays: core.review_delays.stored(),
-            outlook: core.outlook,
-            seen: core
-                .seen
-                .iter()
-                .map(|(name, at)| (name.clone(), *at))
-                .collect(),
-            rejected: core.rejected.clone(),
-            pending_events: core.pending_events.clone(),
-            latest: core.latest,
-        };
-        drop(guarded);
+        let stored = self.core.lock().stored();
         State::write(&stored, cx).map(Some)
     }
 
     pub(super) fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
-        let stored: Stored = state.read(cx)?;
+        self.restore_stored(state.read(cx)?, cx)
+    }
+
+    pub(super) fn give(&self, wanted: Wanted, cx: &Cx<'_>) -> Result<Share, Error> {
+        if wanted == Wanted::Facts {
+            return Ok(Share::default());
+        }
+        let (stored, changed) = {
+            let mut core = self.core.lock();
+            let changed = core.take_changed(wanted == Wanted::AllRegisters);
+            (core.stored(), changed)
+        };
+        stored.share(&changed, cx)
+    }
+
+    pub(super) fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {
+        self.restore_stored(Stored::taken(shared, cx)?, cx)
+    }
+
+    fn restore_stored(&self, stored: Stored, cx: &Cx<'_>) -> Result<(), Error> {
         let trial = stored.trial;
         let valid = trial
             .as_ref()
@@ -480,19 +517,4 @@ impl Core {
             self.rejected.push_front(candidate.clone());
         }
     }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    format: Format<1>,
-    trial: Option<Trial>,
-    #[serde(default)]
-    revision: Revision,
-    delays: StoredDelays,
-    #[serde(default)]
-    outlook: Outlook,
-    seen: Vec<(DocumentType, Timestamp)>,
-    rejected: VecDeque<VersionId>,
-    pending_events: Vec<(Severity, EventKind)>,
-    latest: Timestamp,
 }

@@ -9,7 +9,7 @@ use crate::call::{Correction, Outcome, Role, Ticket};
 use crate::event::{Measure, NotCounted};
 use crate::failure::Cause;
 use crate::name::DocumentType;
-use crate::stats::Place;
+use crate::stats::{Place, Tracked};
 use crate::time::Timestamp;
 
 /// Where a call is counted.
@@ -53,8 +53,8 @@ impl Trial {
     }
 
     fn counts(&mut self, document_type: &DocumentType) -> (&mut TypeCounts, Place) {
-        let (counts, place) = self.by_type.entry(document_type, Box::default);
-        (&mut **counts, place)
+        let (counts, place) = self.by_type.entry(document_type, Tracked::default);
+        (counts.change(), place)
     }
 
     /// Counts the outcome of a call.
@@ -150,8 +150,8 @@ impl Trial {
         now: Timestamp,
     ) -> bool {
         *self.reviews_told.of(stratum.role) |= is_review;
-        let (counts, _) = self.by_type.entry(ticket.document_type(), Box::default);
-        let arm = counts.arm((stratum.stage, stratum.role));
+        let (counts, _) = self.by_type.entry(ticket.document_type(), Tracked::default);
+        let arm = counts.change().arm((stratum.stage, stratum.role));
         if arm.looked_at >= arm.answered || !self.documents.review(ticket) {
             return false;
         }

@@ -15,7 +15,7 @@ use super::trial::Trial;
 use crate::call::Role;
 use crate::event::{Decision, Evidence, Findings, HoldReason, Measure};
 use crate::name::DocumentType;
-use crate::stats::{BoundedMap, Likelihood, RatioTest, Weighted, is_off_share};
+use crate::stats::{BoundedMap, Likelihood, RatioTest, Tracked, Weighted, is_off_share};
 use crate::time::Timestamp;
 
 /// What a trial is decided with.
@@ -268,8 +268,9 @@ impl Trial {
             return false;
         }
         let (types, divide_by) = (self.compared(), self.divide_by(view.plan));
-        let (counts, _) = self.by_type.entry(document_type, Box::default);
-        view.worse_type(counts, measure, divide_by, types).is_some()
+        let (counts, _) = self.by_type.entry(document_type, Tracked::default);
+        view.worse_type(counts.read(), measure, divide_by, types)
+            .is_some()
             || self.worse_by(view, measure).is_some()
     }
 
@@ -350,8 +351,8 @@ impl Trial {
     ) -> impl Iterator<Item = (Cow<'_, DocumentType>, &mut TypeCounts)> {
         let (excluded, (own, other)) = (&self.excluded, self.by_type.all_mut());
         own.filter(|(name, _)| !excluded.contains(*name))
-            .map(|(name, counts)| (Cow::Borrowed(name), &mut **counts))
-            .chain(other.map(|counts| (Cow::Owned(DocumentType::other()), &mut **counts)))
+            .map(|(name, counts)| (Cow::Borrowed(name), counts.read()))
+            .chain(other.map(|counts| (Cow::Owned(DocumentType::other()), counts.read())))
     }
 }
 
@@ -375,7 +376,7 @@ impl View<'_> {
 
 /// The types that are not excluded; the overflow types appear under their common name.
 pub(super) fn compared_types<'a>(
-    by_type: &'a BoundedMap<DocumentType, Box<TypeCounts>>,
+    by_type: &'a BoundedMap<DocumentType, Tracked<TypeCounts>>,
     excluded: &'a BTreeSet<DocumentType>,
 ) -> impl Iterator<Item = (Cow<'a, DocumentType>, &'a TypeCounts)> {
     by_type

@@ -2,6 +2,7 @@
 //! however often it is tried or corrected, and so does a batch. A correction can be retracted.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use twox_hash::XxHash3_64;
 use crate::call::{Correction, Ticket};
 use crate::event::Measure;
 use crate::name::BatchKey;
+use crate::stats::{BoundedMap, Tracked};
 
 /// The number of corrections that are remembered, and of documents that had a bad end or a review;
 /// corrected documents can double the latter. The tables take at most 9 MB.
@@ -68,12 +70,54 @@ impl Failure {
 }
 
 /// Stores hashes only, never names.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Vec<Shard>", into = "Vec<Arc<Shard>>")]
 pub(super) struct Documents {
+    /// By the highest byte of the hashes: what has changed is stored anew, and no more.
+    shards: BoundedMap<u8, Tracked<Shard>>,
+    corrections: usize,
+    known: usize,
+}
+
+/// A part of what has been counted.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Shard {
     /// Each correction of a field, counted or not.
     corrections: HashSet<u64, RandomState>,
     #[serde(with = "by_value")]
     known: HashMap<u64, Known, RandomState>,
+}
+
+impl Default for Documents {
+    fn default() -> Self {
+        Self {
+            shards: BoundedMap::new(usize::from(u8::MAX) + 1),
+            corrections: 0,
+            known: 0,
+        }
+    }
+}
+
+impl From<Documents> for Vec<Arc<Shard>> {
+    fn from(documents: Documents) -> Self {
+        let shards = documents.shards.shared(|_| true).into_iter();
+        shards.map(|(_, shard)| shard).collect()
+    }
+}
+
+impl From<Vec<Shard>> for Documents {
+    fn from(shards: Vec<Shard>) -> Self {
+        let mut documents = Self::default();
+        for shard in shards {
+            for correction in shard.corrections {
+                documents.insert_correction(correction);
+            }
+            for (key, known) in shard.known {
+                *documents.entry(key) = known;
+            }
+        }
+        documents
+    }
 }
 
 /// What is known of a document or a batch.
@@ -142,7 +186,65 @@ impl Known {
     }
 }
 
+/// The place of what has this hash.
+fn place(key: u64) -> u8 {
+    let [highest, ..] = key.to_be_bytes();
+    highest
+}
+
 impl Documents {
+    fn shard(&self, key: u64) -> Option<&Shard> {
+        self.shards.get(&place(key)).map(|shard| &**shard)
+    }
+
+    fn shard_mut(&mut self, key: u64) -> &mut Shard {
+        let (shard, _) = self.shards.entry(&place(key), Tracked::default);
+        shard.change()
+    }
+
+    fn known(&self, key: u64) -> Option<Known> {
+        self.shard(key)?.known.get(&key).copied()
+    }
+
+    fn known_mut(&mut self, key: u64) -> Option<&mut Known> {
+        self.known(key)?;
+        self.shard_mut(key).known.get_mut(&key)
+    }
+
+    /// What is known of this; nothing yet, if it is new.
+    fn entry(&mut self, key: u64) -> &mut Known {
+        self.known += usize::from(self.known(key).is_none());
+        self.shard_mut(key).known.entry(key).or_default()
+    }
+
+    fn insert_correction(&mut self, key: u64) {
+        self.corrections += usize::from(self.shard_mut(key).corrections.insert(key));
+    }
+
+    /// Whether there was one.
+    fn remove_correction(&mut self, key: u64) -> bool {
+        if !self.has_correction(key) {
+            return false;
+        }
+        self.corrections -= usize::from(self.shard_mut(key).corrections.remove(&key));
+        true
+    }
+
+    fn has_correction(&self, key: u64) -> bool {
+        let shard = self.shard(key);
+        shard.is_some_and(|shard| shard.corrections.contains(&key))
+    }
+
+    /// The parts that have changed since this was last asked.
+    pub(super) fn take_changed(&mut self) -> impl Iterator<Item = u8> {
+        self.shards.take_changed().copied()
+    }
+
+    /// The parts that are wanted.
+    pub(super) fn shared(&self, is_wanted: impl Fn(u8) -> bool) -> Vec<(u8, Arc<Shard>)> {
+        self.shards.shared(|place| is_wanted(*place))
+    }
+
     /// Records the end of a call. Only documents with a bad end or a review are remembered, so another
     /// call for one that went well counts again.
     pub(super) fn ended(
@@ -152,20 +254,20 @@ impl Documents {
         is_answer: bool,
     ) -> Added {
         let document = document_key(ticket);
-        let is_known = self.known.contains_key(&document);
+        let is_known = self.known(document).is_some();
         let mut added = Added {
             document: true,
             answer: is_answer,
             event: measure.is_some(),
         };
-        if !is_known && (measure.is_none() || self.known.len() >= REMEMBERED) {
+        if !is_known && (measure.is_none() || self.known >= REMEMBERED) {
             return added;
         }
-        let known = self.known.entry(document).or_default();
+        let known = self.entry(document);
         added.document = known.count(DOCUMENT);
         added.answer = is_answer && known.count(ANSWER);
         if let Some(measure) = measure {
-            let unit = self.known.entry(unit_key(ticket)).or_default();
+            let unit = self.entry(unit_key(ticket));
             added.event = unit.count(bit(measure));
         }
         added
@@ -174,7 +276,7 @@ impl Documents {
     /// Takes back what a failure has added, so that the next call of its document counts.
     pub(super) fn take_back(&mut self, failure: &Failure) {
         for (key, counted) in failure.counted_as() {
-            if let Some(known) = self.known.get_mut(&key) {
+            if let Some(known) = self.known_mut(key) {
                 known.counted &= !counted;
             }
         }
@@ -183,12 +285,12 @@ impl Documents {
     /// Counts a failure after all that was taken back; a document that has come again since has
     /// already been counted.
     pub(super) fn give_back(&mut self, failure: &Failure) -> Added {
-        let is_full = self.known.len() >= REMEMBERED;
+        let is_full = self.known >= REMEMBERED;
         let [document, event] = failure.counted_as().map(|(key, as_what)| {
-            if is_full && !self.known.contains_key(&key) {
+            if is_full && self.known(key).is_none() {
                 return true;
             }
-            self.known.entry(key).or_default().count(as_what)
+            self.entry(key).count(as_what)
         });
         Added {
             document: document && failure.added_document,
@@ -199,21 +301,21 @@ impl Documents {
 
     /// Whether this is the first document of its batch; one without a batch is by itself.
     pub(super) fn is_first_of_batch(&mut self, ticket: &Ticket) -> bool {
-        if ticket.batch().is_none() || self.known.len() >= REMEMBERED {
+        if ticket.batch().is_none() || self.known >= REMEMBERED {
             return ticket.batch().is_none();
         }
-        let batch = self.known.entry(unit_key(ticket)).or_default();
+        let batch = self.entry(unit_key(ticket));
         batch.count(DOCUMENT)
     }
 
     /// Records a review of a document that was answered; returns whether it is the first.
     pub(super) fn review(&mut self, ticket: &Ticket) -> bool {
         let document = document_key(ticket);
-        if self.known.len() >= REMEMBERED {
-            let known = self.known.get(&document);
+        if self.known >= REMEMBERED {
+            let known = self.known(document);
             return known.is_none_or(|known| known.counted & REVIEW == 0);
         }
-        let known = self.known.entry(document).or_default();
+        let known = self.entry(document);
         known.counted |= DOCUMENT | ANSWER;
         known.count(REVIEW)
     }
@@ -221,12 +323,12 @@ impl Documents {
     /// Records a correction.
     pub(super) fn correct(&mut self, ticket: &Ticket, correction: &Correction) -> Change {
         let key = correction_key(ticket, correction);
-        if self.corrections.contains(&key) {
+        if self.has_correction(key) {
             return Change::Nothing;
         }
         let unit = unit_key(ticket);
         if self.is_full() {
-            let known = self.known.get(&unit);
+            let known = self.known(unit);
             let is_corrected = known.is_some_and(|known| known.corrections > 0);
             return if is_corrected {
                 Change::Nothing
@@ -234,8 +336,8 @@ impl Documents {
                 Change::More
             };
         }
-        self.corrections.insert(key);
-        let known = self.known.entry(unit).or_default();
+        self.insert_correction(key);
+        let known = self.entry(unit);
         known.corrections = known.corrections.saturating_add(1);
         if known.corrections == 1 {
             Change::More
@@ -246,10 +348,10 @@ impl Documents {
 
     /// Records a retraction.
     pub(super) fn retract(&mut self, ticket: &Ticket, correction: &Correction) -> Change {
-        if !self.corrections.remove(&correction_key(ticket, correction)) {
+        if !self.remove_correction(correction_key(ticket, correction)) {
             return Change::Unknown;
         }
-        let Some(known) = self.known.get_mut(&unit_key(ticket)) else {
+        let Some(known) = self.known_mut(unit_key(ticket)) else {
             return Change::Nothing;
         };
         known.corrections = known.corrections.saturating_sub(1);
@@ -263,7 +365,7 @@ impl Documents {
     /// Whether further corrections are no longer remembered: a repeated report counts again, and
     /// cannot be retracted.
     pub(super) fn is_full(&self) -> bool {
-        self.corrections.len() >= REMEMBERED || self.known.len() >= 2 * REMEMBERED
+        self.corrections >= REMEMBERED || self.known >= 2 * REMEMBERED
     }
 }
 
@@ -473,7 +575,7 @@ mod tests {
             documents.correct(&known, &correction(0, 0)),
             Change::Nothing
         );
-        assert_eq!(documents.known.len(), REMEMBERED);
+        assert_eq!(documents.known, REMEMBERED);
         assert_eq!(documents.retract(&known, &correction(0, 0)), Change::Less);
     }
 }

@@ -117,8 +117,8 @@ impl Trial {
         let risk = view.plan.last_bar().risk;
         let excluded = &self.excluded;
         let (own, other) = self.by_type.all_mut();
-        let own = own.map(|(name, counts)| (name.clone(), &mut **counts));
-        let other = other.map(|counts| (DocumentType::other(), &mut **counts));
+        let own = own.map(|(name, counts)| (name.clone(), counts.read()));
+        let other = other.map(|counts| (DocumentType::other(), counts.read()));
         let mut all: Vec<_> = own.chain(other).collect();
         all.sort_by(|(one, _), (other, _)| one.cmp(other));
         all.into_iter()

@@ -11,7 +11,7 @@ use super::status::RolloutStatus;
 use super::traffic::Traffic;
 use crate::call::{Call, Signal, Ticket};
 use crate::error::Error;
-use crate::guard::{Attached, Clearance, Cx, Guard, Route, State};
+use crate::guard::{Attached, Clearance, Cx, Guard, Route, Share, State, Wanted};
 use crate::order::Order;
 use crate::ratio::Ratio;
 use crate::revision::Revision;
@@ -175,6 +175,14 @@ impl<K> Guard for RolloutPolicy<K> {
 
     fn tick(&self, cx: &Cx<'_>) {
         self.rollout.tick(cx);
+    }
+
+    fn share(&self, wanted: Wanted, cx: &Cx<'_>) -> Result<Share, Error> {
+        self.rollout.give(wanted, cx)
+    }
+
+    fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {
+        self.rollout.take(shared, cx)
     }
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {

@@ -1,11 +1,12 @@
 //! How long reviews take, and from that the share of corrections that is still to come.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::name::DocumentType;
-use crate::stats::{BoundedMap, Delays};
+use crate::stats::{BoundedMap, Delays, Tracked};
 use crate::time::Timestamp;
 
 /// With fewer delays than this nothing is known.
@@ -48,7 +49,7 @@ impl DelaySample {
 ///
 /// They are separate because of recent answers only short delays have been observed.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct Delayed {
+pub(super) struct Delayed {
     before: DelaySample,
     since: DelaySample,
 }
@@ -56,7 +57,7 @@ struct Delayed {
 /// The review delays of all answers, with or without a rollout.
 #[derive(Debug)]
 pub(super) struct ReviewDelays {
-    types: BoundedMap<DocumentType, Box<Delayed>>,
+    types: BoundedMap<DocumentType, Tracked<Delayed>>,
     all: Delayed,
 }
 
@@ -86,7 +87,7 @@ impl ReviewDelays {
         for (document_type, delays) in own {
             known
                 .types
-                .entry(&document_type, || Box::new(long_known(delays)));
+                .entry(&document_type, || Tracked::new(long_known(delays)));
         }
         known.all = long_known(all);
         known
@@ -101,8 +102,8 @@ impl ReviewDelays {
         begun: Option<Timestamp>,
         now: Timestamp,
     ) {
-        let (own, _) = self.types.entry(document_type, Box::default);
-        for delayed in [&mut **own, &mut self.all] {
+        let (own, _) = self.types.entry(document_type, Tracked::default);
+        for delayed in [own.change(), &mut self.all] {
             let known = match begun {
                 Some(begun) if admitted_at >= begun => &mut delayed.since,
                 _ => &mut delayed.before,
@@ -117,7 +118,7 @@ impl ReviewDelays {
         let types = own
             .map(|(_, delayed)| delayed)
             .chain(other)
-            .map(|delayed| &mut **delayed);
+            .map(Tracked::change);
         for delayed in types.chain([&mut self.all]) {
             let since = std::mem::take(&mut delayed.since);
             delayed.before.merge(&since);
@@ -149,29 +150,33 @@ impl ReviewDelays {
         known.map(|known| &known.delays)
     }
 
-    pub(super) fn stored(&self) -> Stored {
-        Stored {
-            types: self
-                .types
-                .iter()
-                .map(|(name, delayed)| (name.clone(), delayed.clone()))
-                .collect(),
-            other: self.types.other().cloned(),
+    /// What is stored, of the types with those that are wanted.
+    pub(super) fn stored(&self, is_wanted: impl Fn(&DocumentType) -> bool) -> StoredDelays {
+        StoredDelays {
+            types: self.types.shared(is_wanted),
+            other: self.types.other().map(Tracked::shared),
             all: self.all,
         }
     }
 
-    pub(super) fn restore(&mut self, stored: Stored) {
-        self.types.refill(stored.types, stored.other);
+    /// The types that have changed since this was last asked.
+    pub(super) fn take_changed(&mut self) -> impl Iterator<Item = &DocumentType> {
+        self.types.take_changed()
+    }
+
+    pub(super) fn restore(&mut self, stored: StoredDelays) {
+        let types = stored.types.into_iter();
+        let types = types.map(|(name, delayed)| (name, Tracked::of(delayed)));
+        self.types.refill(types, stored.other.map(Tracked::of));
         self.all = stored.all;
     }
 }
 
 /// Delays as they are stored.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Stored {
-    types: Vec<(DocumentType, Box<Delayed>)>,
-    other: Option<Box<Delayed>>,
+pub(super) struct StoredDelays {
+    pub(super) types: Vec<(DocumentType, Arc<Delayed>)>,
+    other: Option<Arc<Delayed>>,
     all: Delayed,
 }
 

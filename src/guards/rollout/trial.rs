@@ -16,7 +16,7 @@ use super::status::RolloutState;
 use crate::call::Role;
 use crate::event::{EventKind, Findings, HoldReason, NotCounted, RolloutEvent};
 use crate::name::{DocumentType, VersionId};
-use crate::stats::{BoundedMap, Waits};
+use crate::stats::{BoundedMap, Tracked, Waits};
 use crate::time::{Timestamp, hours};
 
 /// The number of document types that are evaluated separately; further types share an overflow
@@ -49,7 +49,7 @@ pub(super) struct Trial {
     /// The hold reason that was reported last.
     pub(super) last_reported_hold: Option<HoldReason>,
     #[serde(with = "stored_types")]
-    pub(super) by_type: BoundedMap<DocumentType, Box<TypeCounts>>,
+    pub(super) by_type: BoundedMap<DocumentType, Tracked<TypeCounts>>,
     /// Types that returned to production.
     pub(super) excluded: BTreeSet<DocumentType>,
     /// Which documents of the stage must mature before it ends.
@@ -73,6 +73,9 @@ pub(super) struct Trial {
     /// Why the candidate has not begun to serve, in the words of what must clear it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) not_cleared: Option<String>,
+    /// Whether it was given away to be stored: one that was not is another than the one before it.
+    #[serde(skip)]
+    pub(super) is_shared: bool,
 }
 
 impl Trial {
@@ -101,6 +104,7 @@ impl Trial {
             is_production: false,
             was_told_worse: false,
             not_cleared: None,
+            is_shared: false,
         }
     }
 
@@ -300,21 +304,31 @@ impl Trial {
 
 /// The counts of all types as they are stored: a list, and the overflow entry.
 mod stored_types {
+    use std::sync::Arc;
+
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::{BoundedMap, DocumentType, TYPES, TypeCounts};
+    use super::{BoundedMap, DocumentType, TYPES, Tracked, TypeCounts};
 
-    type Types = BoundedMap<DocumentType, Box<TypeCounts>>;
+    type Types = BoundedMap<DocumentType, Tracked<TypeCounts>>;
+    type Stored = (
+        Vec<(DocumentType, Arc<TypeCounts>)>,
+        Option<Arc<TypeCounts>>,
+    );
 
     pub(super) fn serialize<S: Serializer>(types: &Types, to: S) -> Result<S::Ok, S::Error> {
-        let own: Vec<_> = types.iter().collect();
-        (own, types.other()).serialize(to)
+        let stored: Stored = (types.shared(|_| true), types.other().map(Tracked::shared));
+        stored.serialize(to)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Types, D::Error> {
-        let (own, other) = <(Vec<_>, _)>::deserialize(from)?;
+        let (own, other) = Stored::deserialize(from)?;
         let mut types = Types::new(TYPES);
-        types.refill(own, other);
+        let own = own.into_iter();
+        types.refill(
+            own.map(|(name, counts)| (name, Tracked::of(counts))),
+            other.map(Tracked::of),
+        );
         Ok(types)
     }
 }

@@ -26,6 +26,9 @@ const HEADER: usize = 100;
 /// A write-ahead log that grew because somebody read for long shrinks to this.
 const LOG_BYTES: i64 = 16 << 20;
 const PAGE_BYTES: u64 = 4_096;
+/// The most that is kept in memory of a file. With SQLite's own 2 MB, the state of some hundred
+/// document types is read again while it is written.
+const CACHE_KILOBYTES: i32 = 16_000;
 const MAKE_WRITABLE: &str = "make it and its folder writable for this process";
 
 /// A file that is opened when it is needed, and again when it was replaced.
@@ -198,6 +201,7 @@ impl StoreFile {
         connection.pragma_update(None, "trusted_schema", false)?;
         connection.pragma_update(None, "cell_size_check", true)?;
         connection.pragma_update(None, "mmap_size", 0)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KILOBYTES)?;
         connection.pragma_update(
             None,
             "max_page_count",

@@ -146,8 +146,18 @@ fn together(
 ) -> rusqlite::Result<()> {
     let writes = jobs.iter().any(|job| job.writes());
     connection.execute_batch(if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })?;
+    // What one request has written is taken back alone; to be able to, SQLite copies what it changes.
+    let (begin, take_back, end) = if jobs.len() == 1 {
+        ("", "ROLLBACK; BEGIN", "")
+    } else {
+        (
+            "SAVEPOINT request",
+            "ROLLBACK TO request",
+            "RELEASE request",
+        )
+    };
     for job in jobs {
-        connection.execute_batch("SAVEPOINT request")?;
+        connection.execute_batch(begin)?;
         let pipeline = job.pipeline().clone();
         let tables = Tables {
             connection,
@@ -158,12 +168,12 @@ fn together(
         match job.run(&tables) {
             Ok(()) => {}
             Err(JobError::Refused(error)) => {
-                connection.execute_batch("ROLLBACK TO request")?;
+                connection.execute_batch(take_back)?;
                 job.fail(error);
             }
             Err(JobError::Sqlite(error)) => return Err(error),
         }
-        connection.execute_batch("RELEASE request")?;
+        connection.execute_batch(end)?;
     }
     connection.execute_batch("COMMIT")
 }

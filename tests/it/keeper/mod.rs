@@ -21,6 +21,7 @@ mod continuity;
 mod losses;
 mod odd_store;
 mod outbox;
+mod parts;
 mod reported;
 mod restart;
 #[cfg(feature = "tokio")]

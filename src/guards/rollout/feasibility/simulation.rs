@@ -13,7 +13,7 @@ use crate::guards::rollout::review_delays::ReviewDelays;
 use crate::guards::rollout::status::RolloutState;
 use crate::guards::rollout::traffic::Traffic;
 use crate::guards::rollout::trial::{TYPES, Trial};
-use crate::stats::{BoundedMap, Delays, RatioTest};
+use crate::stats::{BoundedMap, Delays, RatioTest, Tracked};
 use crate::time::{Timestamp, in_hours};
 
 /// The number of ticks within the minimum time of a stage.
@@ -183,8 +183,8 @@ impl<'a> Run<'a> {
         let wrong = self.chance.poisson(documents as f64 * *self.rates.of(role));
         let wrong = wrong.min(documents);
         let stage = usize::from(self.trial.stage);
-        let (counts, _) = self.trial.by_type.entry(document_type, Box::default);
-        let arm = counts.arm((stage, role));
+        let (counts, _) = self.trial.by_type.entry(document_type, Tracked::default);
+        let arm = counts.change().arm((stage, role));
         let answers = u32::try_from(documents).unwrap_or(u32::MAX);
         arm.processed = arm.processed.saturating_add(answers);
         arm.answered = arm.answered.saturating_add(answers);
@@ -217,7 +217,8 @@ impl<'a> Run<'a> {
             return;
         };
         let cadences = coverage.cadences(name).len();
-        let (counts, _) = self.trial.by_type.entry(name, Box::default);
+        let (counts, _) = self.trial.by_type.entry(name, Tracked::default);
+        let counts = counts.change();
         let answered = u32::try_from(answered).unwrap_or(u32::MAX);
         counts.on_time.resize(cadences, 0);
         for count in &mut counts.on_time {
@@ -236,8 +237,8 @@ impl<'a> Run<'a> {
         due.into_iter().find_map(|review| {
             let (document_type, _) = self.simulation.traffic.types.get(review.kind)?;
             let trial = &mut self.trial;
-            let (counts, _) = trial.by_type.entry(document_type, Box::default);
-            let arm = counts.arm((review.stage, review.role));
+            let (counts, _) = trial.by_type.entry(document_type, Tracked::default);
+            let arm = counts.change().arm((review.stage, review.role));
             arm.looked_at += 1;
             arm.corrected += u32::from(review.is_correction);
             let waits = trial.waits.of(review.role);
