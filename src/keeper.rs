@@ -345,7 +345,8 @@ impl Keeper {
 
     /// The registers of the state that have changed.
     async fn changed(&self, written: &mut Written) -> Result<Vec<Register>, Error> {
-        let made = self.state(written.wanted()).await;
+        let (wanted, making) = written.begin();
+        let made = self.state(wanted, making).await;
         let now = self.now();
         match made {
             Ok(MadeState { at, keyed, took }) => {
@@ -360,9 +361,9 @@ impl Keeper {
     }
 
     #[cfg(feature = "tokio")]
-    async fn state(&self, wanted: Wanted) -> Result<MadeState, Error> {
+    async fn state(&self, wanted: Wanted, making: Arc<()>) -> Result<MadeState, Error> {
         let pipeline = self.0.pipeline.clone();
-        let made = self.off_the_runtime(move || MadeState::of(&pipeline, wanted));
+        let made = self.off_the_runtime(move || MadeState::of(&pipeline, wanted, &making));
         made.await.unwrap_or_else(|| {
             let reason = "it is not made within 10 seconds: look whether the runtime's pool for work \
                           that blocks has a thread for it";
@@ -372,8 +373,8 @@ impl Keeper {
 
     #[cfg(not(feature = "tokio"))]
     #[allow(clippy::unused_async, reason = "with feature `tokio` it awaits")]
-    async fn state(&self, wanted: Wanted) -> Result<MadeState, Error> {
-        MadeState::of(&self.0.pipeline, wanted)
+    async fn state(&self, wanted: Wanted, making: Arc<()>) -> Result<MadeState, Error> {
+        MadeState::of(&self.0.pipeline, wanted, &making)
     }
 
     /// One exchange with the store: feedback and a batch are written as a whole, and feedback that
@@ -465,7 +466,8 @@ struct MadeState {
 }
 
 impl MadeState {
-    fn of(pipeline: &Pipeline, wanted: Wanted) -> Result<Self, Error> {
+    /// `_making` is held until it is made.
+    fn of(pipeline: &Pipeline, wanted: Wanted, _making: &Arc<()>) -> Result<Self, Error> {
         let began = pipeline.now();
         let registers = pipeline.registers(wanted)?;
         Ok(Self {

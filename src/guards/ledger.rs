@@ -11,6 +11,7 @@ mod review_queue;
 mod types;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -20,7 +21,7 @@ use crate::call::{Outcome, Signal, Ticket, TicketId};
 use crate::error::Error;
 use crate::event::{EventKind, LedgerEvent, PipelineEvent, Severity};
 use crate::format::Format;
-use crate::guard::{Attached, Cx, Guard, State, Symptom};
+use crate::guard::{Attached, Cx, Guard, Share, State, Symptom, Wanted};
 use crate::name::{DocumentId, DocumentType};
 use crate::order::Order;
 use crate::stats::Place;
@@ -308,11 +309,16 @@ impl RouteLedger {
         };
         let (mut stuck, mut silent, mut quiet) = (Vec::new(), Vec::new(), Vec::new());
         for (document_type, arrivals) in core.types.iter_mut() {
-            if let Some(missing) = arrivals.nothing_comes_out(clock, self.settings.nothing_out) {
+            let nothing_out = self.settings.nothing_out;
+            if let Some(missing) = arrivals.read().nothing_comes_out(clock, nothing_out) {
+                // That it is reported.
+                arrivals.change();
                 stuck.push((document_type, missing));
             }
             let declared = self.settings.expected.get(document_type).copied();
-            if let Some(missing) = arrivals.silence(clock, declared, self.settings.silence) {
+            let silence = self.settings.silence;
+            if let Some(missing) = arrivals.read().silence(clock, declared, silence) {
+                arrivals.change();
                 let list = if declared.is_some() {
                     &mut silent
                 } else {
@@ -364,28 +370,63 @@ impl Guard for RouteLedger {
         }
     }
 
+    fn share(&self, wanted: Wanted, cx: &Cx<'_>) -> Result<Share, Error> {
+        if wanted == Wanted::Facts {
+            return Ok(Share::default());
+        }
+        let all = wanted == Wanted::AllRegisters;
+        let (rest, (changed, is_whole)) = self.stored(|types| types.take_changed(all));
+        let mut share = Share::default();
+        for (document_type, arrivals) in &changed {
+            let names = [TYPE, document_type.as_str()];
+            share.register(&names, &(document_type, arrivals), cx)?;
+        }
+        share.register(&[], &rest, cx)?;
+        Ok(Share { is_whole, ..share })
+    }
+
+    fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {
+        let mut stored: Stored = shared.rest(cx)?;
+        stored.types.extend(shared.within(TYPE, cx)?);
+        self.go_on(stored, cx);
+        Ok(())
+    }
+
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
-        let core = self.core.lock();
-        let (open, types) = (core.open.stored(), core.types.iter());
+        let (mut stored, types) = self.stored(|types| types.shared());
+        stored.types = types;
+        State::write(&stored, cx).map(Some)
+    }
+
+    fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
+        self.go_on(state.read(cx)?, cx);
+        Ok(())
+    }
+}
+
+impl RouteLedger {
+    /// What is stored but for the types, and what `read` has of those at the same moment.
+    fn stored<T>(&self, read: impl FnOnce(&mut Types) -> T) -> (Stored, T) {
+        let mut core = self.core.lock();
+        let (open, types) = (core.open.stored(), read(&mut core.types));
         let mut stored = Stored {
             format: Format,
             open: BTreeMap::new(),
-            types: types
-                .map(|(document_type, arrivals)| (document_type.clone(), arrivals.clone()))
-                .collect(),
+            types: Vec::new(),
             other: core.types.other().cloned(),
             review: core.review.stored(),
             ran_until: core.ran_until,
             watched_since: core.watched_since,
             pending_events: core.pending_events.clone(),
         };
+        // Without the lock it is sorted.
         drop(core);
         stored.open.extend(open);
-        State::write(&stored, cx).map(Some)
+        (stored, types)
     }
 
-    fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
-        let stored: Stored = state.read(cx)?;
+    /// Goes on with what was stored, and says which calls were open.
+    fn go_on(&self, stored: Stored, cx: &Cx<'_>) {
         let mut core = self.core.lock();
         core.types.refill(stored.types, stored.other);
         if self.settings.review_within.is_some() {
@@ -408,15 +449,17 @@ impl Guard for RouteLedger {
                 cx.emit(Severity::Warning, kind);
             }
         }
-        Ok(())
     }
 }
+
+/// What the keys of the registers of types begin with.
+const TYPE: &str = "type";
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
     format: Format<1>,
     open: BTreeMap<TicketId, Open>,
-    types: Vec<(DocumentType, Arrivals)>,
+    types: Vec<(DocumentType, Arc<Arrivals>)>,
     other: Option<Arrivals>,
     #[serde(default)]
     review: Vec<(DocumentType, DocumentId, Timestamp)>,

@@ -1,6 +1,7 @@
 //! What the store has of the guards.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,10 @@ pub(super) struct Written {
     unwritten: BTreeSet<String>,
     /// Whether none is missing: what guards gave away came here each time.
     has_all: bool,
+    /// Held by all that make a state.
+    making: Arc<()>,
+    /// Whether the one that began last was alone.
+    is_alone: bool,
     /// How often a write has begun: the revision of what it writes. A write whose answer was lost
     /// may have arrived, so none has the revision of another.
     revision: u64,
@@ -118,6 +123,8 @@ impl Written {
             unwritten: self.registers.keys().cloned().collect(),
             registers: std::mem::take(&mut self.registers),
             has_all: self.has_all,
+            making: Arc::clone(&self.making),
+            is_alone: self.is_alone,
             revision: self.revision,
             replaced_after: self.read_at.or(self.replaced_after),
             ..Self::default()
@@ -156,19 +163,24 @@ impl Written {
         is_old || is_urgent && age >= urgent
     }
 
-    /// What guards are to give away. Until it [is made](Self::made), all is wanted the next time.
-    pub(super) fn wanted(&mut self) -> Wanted {
-        if std::mem::take(&mut self.has_all) {
+    /// What guards are to give away, and what says until it is dropped that they do. Until what they
+    /// gave [is here](Self::made), all is wanted the next time; and as long as they give to somebody
+    /// who was given up.
+    pub(super) fn begin(&mut self) -> (Wanted, Arc<()>) {
+        self.is_alone = Arc::strong_count(&self.making) == 1;
+        let has_all = std::mem::take(&mut self.has_all);
+        let wanted = if has_all && self.is_alone {
             Wanted::ChangedRegisters
         } else {
             Wanted::AllRegisters
-        }
+        };
+        (wanted, Arc::clone(&self.making))
     }
 
     /// The state was made, within this time.
     pub(super) fn made(&mut self, keyed: Keyed, took: Duration, now: Timestamp) {
         self.made_at = Some(now);
-        (self.unmade, self.took, self.has_all) = (None, took, true);
+        (self.unmade, self.took, self.has_all) = (None, took, self.is_alone);
         self.learn(keyed);
     }
 
@@ -307,6 +319,34 @@ mod tests {
             assert!(!is_due(took, after - 1, true), "{took} {after}");
             assert!(is_due(took, after, true), "{took} {after}");
         }
+    }
+
+    /// What was given up takes what has changed from the guards, and nobody gets it.
+    #[test]
+    fn all_is_wanted_as_long_as_an_earlier_state_is_made() {
+        let mut written = Written::default();
+        let made = |written: &mut Written| {
+            written.made(Keyed::default(), Duration::ZERO, Timestamp::EPOCH);
+        };
+        let (wanted, given_up) = written.begin();
+        assert_eq!(wanted, Wanted::AllRegisters, "nothing is written yet");
+        for _ in 0..2 {
+            assert_eq!(written.begin().0, Wanted::AllRegisters);
+            made(&mut written);
+        }
+        drop(given_up);
+        assert_eq!(
+            written.begin().0,
+            Wanted::AllRegisters,
+            "it may have ended just now"
+        );
+        made(&mut written);
+        assert_eq!(written.begin().0, Wanted::ChangedRegisters);
+        assert_eq!(
+            written.begin().0,
+            Wanted::AllRegisters,
+            "the last did not come here"
+        );
     }
 
     /// Two exchanges within five seconds ask nothing, whatever the state takes.

@@ -26,7 +26,7 @@ impl<V> Tracked<V> {
     }
 
     /// Whether it has changed since this was last asked.
-    pub(super) fn take_changed(&mut self) -> bool {
+    pub(crate) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.has_changed)
     }
 

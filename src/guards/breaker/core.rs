@@ -557,6 +557,7 @@ impl Core {
             (document_type, Tracked::new(circuits))
         });
         self.types.refill(types, None);
+        self.has_forgotten = true;
         let with_outage = self
             .types
             .iter()

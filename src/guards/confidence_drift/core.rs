@@ -526,6 +526,7 @@ impl Core {
         self.pace = stored.pace;
         self.invalid = stored.invalid;
         self.ticked = 0;
+        self.has_forgotten = true;
     }
 }
 

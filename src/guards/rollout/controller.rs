@@ -74,17 +74,20 @@ impl Core {
 
     /// What has changed since this was last asked: all, if all is asked for or the trial is another.
     fn take_changed(&mut self, all: bool) -> Changed {
-        let mut changed = Changed::default();
-        let delayed = self.review_delays.take_changed();
-        changed.types.extend(delayed.cloned());
-        if let Some(trial) = &mut self.trial {
-            changed.types.extend(trial.by_type.take_changed().cloned());
-            changed.documents.extend(trial.documents.take_changed());
-            changed.is_whole = !std::mem::replace(&mut trial.is_shared, true);
-        }
         let had_trial = std::mem::replace(&mut self.had_trial, self.trial.is_some());
         let is_gone = had_trial && self.trial.is_none();
-        changed.is_whole |= all || is_gone;
+        let is_new = |trial: &Trial| !trial.is_shared;
+        let is_whole = all || is_gone || self.trial.as_ref().is_some_and(is_new);
+        let mut changed = Changed {
+            is_whole,
+            types: self.review_delays.take_changed().cloned().collect(),
+            documents: Vec::new(),
+        };
+        if let Some(trial) = &mut self.trial {
+            changed.types.extend(trial.by_type.take_changed().cloned());
+            changed.documents = trial.documents.take_changed(is_whole);
+            trial.is_shared = true;
+        }
         changed
     }
 }
@@ -212,7 +215,16 @@ impl Rollout {
         let (stored, changed) = {
             let mut core = self.core.lock();
             let changed = core.take_changed(wanted == Wanted::AllRegisters);
-            (core.stored(), changed)
+            // They may be many, and are stored apart.
+            let documents = core
+                .trial
+                .as_mut()
+                .map(|trial| std::mem::take(&mut trial.documents));
+            let stored = core.stored();
+            if let Some((trial, documents)) = core.trial.as_mut().zip(documents) {
+                trial.documents = documents;
+            }
+            (stored, changed)
         };
         stored.share(&changed, cx)
     }

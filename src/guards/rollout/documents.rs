@@ -1,21 +1,23 @@
 //! What has been counted, so that nothing counts twice: a document counts once for each measure,
 //! however often it is tried or corrected, and so does a batch. A correction can be retracted.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use foldhash::fast::RandomState;
+use indexmap::{IndexMap, IndexSet};
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 use crate::call::{Correction, Ticket};
 use crate::event::Measure;
 use crate::name::BatchKey;
-use crate::stats::{BoundedMap, Tracked};
 
 /// The number of corrections that are remembered, and of documents that had a bad end or a review;
 /// corrected documents can double the latter. The tables take at most 9 MB.
 pub(super) const REMEMBERED: usize = 100_000;
+
+/// How many are stored together: a part is some KB.
+const PART: usize = 256;
 
 /// What a correction or its retraction changes in the counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,59 +72,36 @@ impl Failure {
 }
 
 /// Stores hashes only, never names.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(from = "Vec<Shard>", into = "Vec<Arc<Shard>>")]
-pub(super) struct Documents {
-    /// By the highest byte of the hashes: what has changed is stored anew, and no more.
-    shards: BoundedMap<u8, Tracked<Shard>>,
-    corrections: usize,
-    known: usize,
-}
-
-/// A part of what has been counted.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Shard {
+pub(super) struct Documents {
     /// Each correction of a field, counted or not.
-    corrections: HashSet<u64, RandomState>,
+    corrections: IndexSet<u64, RandomState>,
     #[serde(with = "by_value")]
-    known: HashMap<u64, Known, RandomState>,
+    known: IndexMap<u64, Known, RandomState>,
+    /// The parts that have changed since [`take_changed`](Self::take_changed): what is new is in the
+    /// last ones.
+    #[serde(skip)]
+    changed: BTreeSet<Place>,
 }
 
-impl Default for Documents {
-    fn default() -> Self {
-        Self {
-            shards: BoundedMap::new(usize::from(u8::MAX) + 1),
-            corrections: 0,
-            known: 0,
-        }
-    }
+/// A part of what is remembered, from 0: so many in the order in which they came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Corrections(usize),
+    Known(usize),
 }
 
-impl From<Documents> for Vec<Arc<Shard>> {
-    fn from(documents: Documents) -> Self {
-        let shards = documents.shards.shared(|_| true).into_iter();
-        shards.map(|(_, shard)| shard).collect()
-    }
-}
-
-impl From<Vec<Shard>> for Documents {
-    fn from(shards: Vec<Shard>) -> Self {
-        let mut documents = Self::default();
-        for shard in shards {
-            for correction in shard.corrections {
-                documents.insert_correction(correction);
-            }
-            for (key, known) in shard.known {
-                *documents.entry(key) = known;
-            }
-        }
-        documents
-    }
+/// A part of what is remembered, to be stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Part {
+    Corrections(Vec<u64>),
+    Known(Vec<(u64, Known)>),
 }
 
 /// What is known of a document or a batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Known {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Known {
     /// What it has been counted as: bits.
     counted: u8,
     corrections: u16,
@@ -134,10 +113,10 @@ mod by_value {
 
     use serde::{Deserializer, Serializer};
 
-    use super::{Deserialize, HashMap, Known, RandomState};
+    use super::{Deserialize, IndexMap, Known, RandomState};
 
     pub(super) fn serialize<S: Serializer>(
-        known: &HashMap<u64, Known, RandomState>,
+        known: &IndexMap<u64, Known, RandomState>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         let mut keys: BTreeMap<Known, Vec<u64>> = BTreeMap::new();
@@ -150,7 +129,7 @@ mod by_value {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<HashMap<u64, Known, RandomState>, D::Error> {
+    ) -> Result<IndexMap<u64, Known, RandomState>, D::Error> {
         let stored = Vec::<(u8, u16, Vec<u64>)>::deserialize(deserializer)?;
         let known = stored.into_iter().flat_map(|(counted, corrections, keys)| {
             let known = Known {
@@ -186,63 +165,65 @@ impl Known {
     }
 }
 
-/// The place of what has this hash.
-fn place(key: u64) -> u8 {
-    let [highest, ..] = key.to_be_bytes();
-    highest
-}
-
 impl Documents {
-    fn shard(&self, key: u64) -> Option<&Shard> {
-        self.shards.get(&place(key)).map(|shard| &**shard)
-    }
-
-    fn shard_mut(&mut self, key: u64) -> &mut Shard {
-        let (shard, _) = self.shards.entry(&place(key), Tracked::default);
-        shard.change()
-    }
-
-    fn known(&self, key: u64) -> Option<Known> {
-        self.shard(key)?.known.get(&key).copied()
+    /// What is known of this; nothing yet, if it is new.
+    fn entry(&mut self, key: u64) -> &mut Known {
+        let entry = self.known.entry(key);
+        self.changed.insert(Place::Known(entry.index() / PART));
+        entry.or_default()
     }
 
     fn known_mut(&mut self, key: u64) -> Option<&mut Known> {
-        self.known(key)?;
-        self.shard_mut(key).known.get_mut(&key)
-    }
-
-    /// What is known of this; nothing yet, if it is new.
-    fn entry(&mut self, key: u64) -> &mut Known {
-        self.known += usize::from(self.known(key).is_none());
-        self.shard_mut(key).known.entry(key).or_default()
+        let (place, _, known) = self.known.get_full_mut(&key)?;
+        self.changed.insert(Place::Known(place / PART));
+        Some(known)
     }
 
     fn insert_correction(&mut self, key: u64) {
-        self.corrections += usize::from(self.shard_mut(key).corrections.insert(key));
+        let (place, _) = self.corrections.insert_full(key);
+        self.changed.insert(Place::Corrections(place / PART));
     }
 
-    /// Whether there was one.
+    /// Whether there was one. The last one takes its place.
     fn remove_correction(&mut self, key: u64) -> bool {
-        if !self.has_correction(key) {
+        let Some((place, _)) = self.corrections.swap_remove_full(&key) else {
             return false;
+        };
+        for place in [place, self.corrections.len()] {
+            self.changed.insert(Place::Corrections(place / PART));
         }
-        self.corrections -= usize::from(self.shard_mut(key).corrections.remove(&key));
         true
     }
 
-    fn has_correction(&self, key: u64) -> bool {
-        let shard = self.shard(key);
-        shard.is_some_and(|shard| shard.corrections.contains(&key))
+    /// The parts that have changed since this was last asked, or all, each with a name that it keeps.
+    pub(super) fn take_changed(&mut self, all: bool) -> Vec<(String, Part)> {
+        let mut changed = std::mem::take(&mut self.changed);
+        if all {
+            let parts = |len: usize| 0..len.div_ceil(PART);
+            changed = parts(self.known.len()).map(Place::Known).collect();
+            changed.extend(parts(self.corrections.len()).map(Place::Corrections));
+        }
+        let part = |place| match place {
+            Place::Corrections(number) => {
+                let of_part = self.corrections.iter().skip(number * PART).take(PART);
+                let part = Part::Corrections(of_part.copied().collect());
+                (format!("corrections-{number}"), part)
+            }
+            Place::Known(number) => {
+                let of_part = self.known.iter().skip(number * PART).take(PART);
+                let of_part = of_part.map(|(key, known)| (*key, *known));
+                (format!("known-{number}"), Part::Known(of_part.collect()))
+            }
+        };
+        changed.into_iter().map(part).collect()
     }
 
-    /// The parts that have changed since this was last asked.
-    pub(super) fn take_changed(&mut self) -> impl Iterator<Item = u8> {
-        self.shards.take_changed().copied()
-    }
-
-    /// The parts that are wanted.
-    pub(super) fn shared(&self, is_wanted: impl Fn(u8) -> bool) -> Vec<(u8, Arc<Shard>)> {
-        self.shards.shared(|place| is_wanted(*place))
+    /// Remembers what a part has.
+    pub(super) fn take(&mut self, part: Part) {
+        match part {
+            Part::Corrections(corrections) => self.corrections.extend(corrections),
+            Part::Known(known) => self.known.extend(known),
+        }
     }
 
     /// Records the end of a call. Only documents with a bad end or a review are remembered, so another
@@ -254,13 +235,13 @@ impl Documents {
         is_answer: bool,
     ) -> Added {
         let document = document_key(ticket);
-        let is_known = self.known(document).is_some();
+        let is_known = self.known.contains_key(&document);
         let mut added = Added {
             document: true,
             answer: is_answer,
             event: measure.is_some(),
         };
-        if !is_known && (measure.is_none() || self.known >= REMEMBERED) {
+        if !is_known && (measure.is_none() || self.known.len() >= REMEMBERED) {
             return added;
         }
         let known = self.entry(document);
@@ -285,9 +266,9 @@ impl Documents {
     /// Counts a failure after all that was taken back; a document that has come again since has
     /// already been counted.
     pub(super) fn give_back(&mut self, failure: &Failure) -> Added {
-        let is_full = self.known >= REMEMBERED;
+        let is_full = self.known.len() >= REMEMBERED;
         let [document, event] = failure.counted_as().map(|(key, as_what)| {
-            if is_full && self.known(key).is_none() {
+            if is_full && !self.known.contains_key(&key) {
                 return true;
             }
             self.entry(key).count(as_what)
@@ -301,7 +282,7 @@ impl Documents {
 
     /// Whether this is the first document of its batch; one without a batch is by itself.
     pub(super) fn is_first_of_batch(&mut self, ticket: &Ticket) -> bool {
-        if ticket.batch().is_none() || self.known >= REMEMBERED {
+        if ticket.batch().is_none() || self.known.len() >= REMEMBERED {
             return ticket.batch().is_none();
         }
         let batch = self.entry(unit_key(ticket));
@@ -311,8 +292,8 @@ impl Documents {
     /// Records a review of a document that was answered; returns whether it is the first.
     pub(super) fn review(&mut self, ticket: &Ticket) -> bool {
         let document = document_key(ticket);
-        if self.known >= REMEMBERED {
-            let known = self.known(document);
+        if self.known.len() >= REMEMBERED {
+            let known = self.known.get(&document);
             return known.is_none_or(|known| known.counted & REVIEW == 0);
         }
         let known = self.entry(document);
@@ -323,12 +304,12 @@ impl Documents {
     /// Records a correction.
     pub(super) fn correct(&mut self, ticket: &Ticket, correction: &Correction) -> Change {
         let key = correction_key(ticket, correction);
-        if self.has_correction(key) {
+        if self.corrections.contains(&key) {
             return Change::Nothing;
         }
         let unit = unit_key(ticket);
         if self.is_full() {
-            let known = self.known(unit);
+            let known = self.known.get(&unit);
             let is_corrected = known.is_some_and(|known| known.corrections > 0);
             return if is_corrected {
                 Change::Nothing
@@ -365,7 +346,7 @@ impl Documents {
     /// Whether further corrections are no longer remembered: a repeated report counts again, and
     /// cannot be retracted.
     pub(super) fn is_full(&self) -> bool {
-        self.corrections >= REMEMBERED || self.known >= 2 * REMEMBERED
+        self.corrections.len() >= REMEMBERED || self.known.len() >= 2 * REMEMBERED
     }
 }
 
@@ -416,6 +397,8 @@ fn hash_names(seed: u64, names: &[&str]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{HashMap, HashSet};
+
     use proptest::prelude::*;
 
     use super::*;
@@ -575,7 +558,7 @@ mod tests {
             documents.correct(&known, &correction(0, 0)),
             Change::Nothing
         );
-        assert_eq!(documents.known, REMEMBERED);
+        assert_eq!(documents.known.len(), REMEMBERED);
         assert_eq!(documents.retract(&known, &correction(0, 0)), Change::Less);
     }
 }

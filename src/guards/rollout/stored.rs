@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::counts::TypeCounts;
-use super::documents::{Documents, Shard};
+use super::documents::Part;
 use super::outlook::Outlook;
 use super::review_delays::{Delayed, StoredDelays};
 use super::trial::Trial;
@@ -45,7 +45,8 @@ pub(super) struct Changed {
     /// Whether it is all.
     pub(super) is_whole: bool,
     pub(super) types: HashSet<DocumentType>,
-    pub(super) documents: HashSet<u8>,
+    /// Those of the trial, in parts.
+    pub(super) documents: Vec<(String, Part)>,
 }
 
 /// What is kept of a document type.
@@ -74,11 +75,9 @@ impl Stored {
             }
             let other = trial.by_type.other().cloned();
             trial.by_type.refill([], other);
-            let documents = std::mem::take(&mut trial.documents);
-            let is_wanted = |place| changed.is_whole || changed.documents.contains(&place);
-            for (place, shard) in documents.shared(is_wanted) {
-                share.register(&[DOCUMENTS, &format!("{place:02x}")], &shard, cx)?;
-            }
+        }
+        for (name, part) in &changed.documents {
+            share.register(&[DOCUMENTS, name], part, cx)?;
         }
         for (name, of_type) in types.iter().filter(|(name, _)| is_wanted(name)) {
             share.register(&[TYPE, name.as_str()], &(name, of_type), cx)?;
@@ -106,9 +105,8 @@ impl Stored {
             let (own, other) = (by_type.iter(), by_type.other().cloned());
             counted.extend(own.map(|(name, counts)| (name.clone(), counts.clone())));
             by_type.refill(counted, other);
-            let shards: Vec<Shard> = shared.within(DOCUMENTS, cx)?;
-            if !shards.is_empty() {
-                trial.documents = Documents::from(shards);
+            for part in shared.within(DOCUMENTS, cx)? {
+                trial.documents.take(part);
             }
         }
         Ok(stored)

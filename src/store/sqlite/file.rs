@@ -23,7 +23,9 @@ const VIEWS: &str = include_str!("views.sql");
 /// How every file of SQLite begins.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 const HEADER: usize = 100;
-/// A write-ahead log that grew because somebody read for long shrinks to this.
+/// From so many pages on, what is in the write-ahead log goes to the file: a page that is written again
+/// and again goes once. A log that grew because somebody read for long shrinks to so many bytes.
+const LOG_PAGES: i32 = 4_000;
 const LOG_BYTES: i64 = 16 << 20;
 const PAGE_BYTES: u64 = 4_096;
 /// The most that is kept in memory of a file. With SQLite's own 2 MB, the state of some hundred
@@ -215,7 +217,7 @@ impl StoreFile {
             return Err(Problem::Io(io::Error::other(reason)));
         }
         connection.pragma_update(None, "synchronous", "full")?;
-        connection.pragma_update(None, "wal_autocheckpoint", 1_000)?;
+        connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
         show(&mut connection)?;
         Ok(connection)

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use fusebox::guard::{Cx, Share, State, Wanted};
 use fusebox::tokens::{Framing, Model};
 use fusebox::{
-    CanaryPolicy, ConfidenceDriftMonitor, Error, Feedback, Field, Guard, LineUp, ShadowComparator,
-    StoreFault, TokenBudget, VersionId,
+    CanaryPolicy, ConfidenceDriftMonitor, Error, Feedback, Field, Guard, LineUp, RouteLedger,
+    ShadowComparator, StoreFault, TokenBudget, VersionId,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -15,8 +15,7 @@ use serde_json::Value;
 use super::*;
 use crate::support::{call, minutes, seconds, version};
 
-/// A pipeline with all guards that have a state, but for the ledger, which tells in a new process
-/// what the last one left open.
+/// A pipeline with all guards that have a state.
 fn pipeline(clock: &MockClock, line_up: LineUp) -> (Pipeline, Guards) {
     let breaker = ErrorRateBreaker::builder().by_document_type(true);
     let guards = Guards {
@@ -33,6 +32,7 @@ fn pipeline(clock: &MockClock, line_up: LineUp) -> (Pipeline, Guards) {
         .guard(Arc::clone(&guards.drift))
         .guard(Arc::clone(&guards.canary))
         .guard(shadow.build().unwrap())
+        .guard(RouteLedger::default())
         .clock(clock.clone())
         .build();
     (built.unwrap(), guards)
@@ -269,12 +269,12 @@ fn of_many_types_only_those_that_had_answers_are_written() {
     };
     let all = of_types(&["letter", "contract", "a%2Fb"]);
     let stored = write();
-    for guard in ["confidence-drift", "error-rate", "canary"] {
+    for guard in ["confidence-drift", "error-rate", "canary", "ledger"] {
         assert!(latest(&stored, guard).is_superset(&all), "{guard}");
     }
     answer("another", "letter");
     let stored = write();
-    for guard in ["confidence-drift", "error-rate"] {
+    for guard in ["confidence-drift", "error-rate", "ledger"] {
         assert_eq!(latest(&stored, guard), of_types(&["letter"]), "{guard}");
     }
     let of_canary = latest(&stored, "canary");
