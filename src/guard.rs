@@ -183,10 +183,12 @@ pub trait Guard: fmt::Debug + Send + Sync {
 
     /// Gives away what is [`Wanted`] and must outlive the process: facts, which are not asked for
     /// again, and the state in registers. By default the whole state is one register
-    /// ([`snapshot`](Self::snapshot)), and there are no facts.
+    /// ([`snapshot`](Self::snapshot)), and there are no facts. A guard that shares facts and has a state
+    /// answers both: registers with [`Share::of_state`], if it has no parts.
     ///
     /// A guard with a large state gives it away in parts, and of those only what has changed. What it
-    /// gives away may be lost; then all registers are wanted.
+    /// gives away may be lost; then all registers are wanted. Facts where registers are wanted, or
+    /// registers where facts are, are an error.
     ///
     /// **When:** a [`Keeper`](crate::keeper::Keeper) writes: facts several times a second, registers
     /// every five seconds. Calls wait for a lock of the guard's: take out what is wanted under the

@@ -30,7 +30,7 @@ use crate::guard::{Acceptance, Cx, Divert, Fact, SettingsHash, Trouble, Wanted, 
 use crate::sink::Sink;
 use crate::time::Timestamp;
 use member::Member;
-use step::{OWN_NAME, Shared, Step};
+use step::{OWN_NAME, Shared};
 
 pub use admission::{Admission, Diversion};
 pub use builder::Builder;
@@ -224,12 +224,16 @@ impl Pipeline {
     /// two guards may differ as those of a [`snapshot`](Self::snapshot).
     pub(crate) fn registers(&self, wanted: Wanted) -> Result<Registers, Error> {
         self.0.step(|step| {
-            let mut guards = BTreeMap::new();
+            let (mut own, mut guards) = (
+                Snapshot::new(step.now, self.0.versions.lock().clone()),
+                BTreeMap::new(),
+            );
             for member in &self.0.guards {
                 let share = member.share(wanted, &step.cx(member))?;
                 guards.insert(key_of(&[&member.name]), share);
+                own.insert_incidents(&member.name, member.incidents.stored());
             }
-            let own = self.own_state(step);
+            own.insert_incidents(OWN_NAME, self.0.incidents.stored());
             Ok(Registers { own, guards })
         })
     }
@@ -240,16 +244,6 @@ impl Pipeline {
             let share = registers.of_guard(&member.name);
             share.map_or(Ok(()), |share| member.take(share, cx))
         })
-    }
-
-    /// A snapshot with no guard's state.
-    fn own_state(&self, step: &Step<'_>) -> Snapshot {
-        let mut own = Snapshot::new(step.now, self.0.versions.lock().clone());
-        for member in &self.0.guards {
-            own.insert_incidents(&member.name, member.incidents.stored());
-        }
-        own.insert_incidents(OWN_NAME, self.0.incidents.stored());
-        own
     }
 
     /// The number of its process.
@@ -270,15 +264,14 @@ impl Pipeline {
     /// guards may differ by the time that writing takes.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
         self.0.step(|step| {
-            let mut states = Vec::new();
+            let mut snapshot = Snapshot::new(step.now, self.0.versions.lock().clone());
             for member in &self.0.guards {
-                let state = member.snapshot(&step.cx(member))?;
-                states.extend(state.map(|state| (&member.name, state)));
+                if let Some(state) = member.snapshot(&step.cx(member))? {
+                    snapshot.insert(&member.name, state);
+                }
+                snapshot.insert_incidents(&member.name, member.incidents.stored());
             }
-            let mut snapshot = self.own_state(step);
-            for (name, state) in states {
-                snapshot.insert(name, state);
-            }
+            snapshot.insert_incidents(OWN_NAME, self.0.incidents.stored());
             Ok(snapshot)
         })
     }

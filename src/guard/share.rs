@@ -82,9 +82,10 @@ pub struct Share {
     /// What has happened, the oldest first.
     pub facts: Vec<Fact>,
     /// Parts of the state, by a key of the guard's own. A part that is not shared again is kept as it
-    /// was.
+    /// was. One that is `null` is as good as none, and does not come back.
     pub registers: BTreeMap<String, Json>,
     /// Whether the registers are all that there are, so that others that were shared before are gone.
+    /// Where all are wanted they are.
     pub is_whole: bool,
 }
 

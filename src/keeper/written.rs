@@ -14,7 +14,7 @@ use crate::guard::Wanted;
 use crate::json::Json;
 use crate::pipeline::{Keyed, Registers};
 use crate::store::{Instance, Position, Register, Stored};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, hours};
 
 /// How often the store is asked, and the state of the guards is written, while nothing urgent happens
 /// ..
@@ -26,6 +26,8 @@ const URGENT_PART: u32 = 4;
 const URGENT_WITHIN: Duration = STORED_WITHIN;
 /// How often a process that has incidents open writes, if only to say so: others leave them to it.
 const ALIVE_EVERY: Duration = Duration::from_secs(20);
+/// After so long without a write all registers are written again.
+const SILENT: Duration = hours(1);
 /// The register that says to which moment the others belong.
 const KEEPER: &str = "keeper";
 /// The register that says that its owner runs. It is of no moment, so that no process goes on from
@@ -90,7 +92,13 @@ impl Written {
             .registers
             .iter()
             .filter(|register| register.owner == own);
+        // What the guards no longer have is gone.
+        let of_guards = of_own
+            .clone()
+            .filter(|register| Registers::is_of_guard(&register.key));
+        let of_guards = of_guards.map(|register| (register.key.clone(), register.value.clone()));
         let written = Self {
+            registers: of_guards.collect(),
             revision: of_own.map(|register| register.revision).max().unwrap_or(0),
             read: stored.position,
             ..Self::default()
@@ -225,6 +233,10 @@ impl Written {
     ) -> Result<Vec<Register>, Error> {
         if self.unwritten.is_empty() {
             return Ok(Vec::new());
+        }
+        // A store may take it for ended, and have dropped what it wrote.
+        if self.changed_at.is_some_and(|last| at.since(last) >= SILENT) {
+            self.unwritten.extend(self.registers.keys().cloned());
         }
         let moment = Moment {
             format: Format,

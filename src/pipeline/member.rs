@@ -182,8 +182,11 @@ impl Member {
     pub(super) fn share_facts(&self, cx: &Cx<'_>) -> Vec<Fact> {
         let share = self.caught(cx, |guard| guard.share(Wanted::Facts, cx));
         match share {
-            Some(Ok(share)) => share.facts,
-            Some(Err(error)) => {
+            Some(Ok(share)) if share.registers.is_empty() => share.facts,
+            Some(answer) => {
+                let error = answer.err().unwrap_or_else(|| {
+                    Error::state(&self.name, "it shares registers where facts are wanted")
+                });
                 let name = self.name.to_string();
                 cx.emit(
                     Severity::Warning,
@@ -197,7 +200,14 @@ impl Member {
 
     pub(super) fn share(&self, wanted: Wanted, cx: &Cx<'_>) -> Result<Share, Error> {
         let share = self.caught(cx, |guard| guard.share(wanted, cx));
-        share.unwrap_or_else(|| Err(Error::panicked(&self.name, "wrote its state")))
+        let share = share.unwrap_or_else(|| Err(Error::panicked(&self.name, "wrote its state")));
+        let mut share = share?;
+        if !share.facts.is_empty() {
+            let reason = "it shares facts where registers are wanted";
+            return Err(Error::state(&self.name, reason));
+        }
+        share.is_whole |= wanted == Wanted::AllRegisters;
+        Ok(share)
     }
 
     pub(super) fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {

@@ -106,6 +106,11 @@ impl Registers {
         share.is_whole = true;
     }
 
+    /// Whether a register of this key is of a guard.
+    pub(crate) fn is_of_guard(key: &str) -> bool {
+        key.split('/').next() == Some(GUARD)
+    }
+
     /// What a guard has shared.
     pub(super) fn of_guard(&self, name: &str) -> Option<&Share> {
         self.guards.get(&key_of(&[name]))

@@ -58,7 +58,8 @@ const WAIT_ON_DROP: Duration = Duration::from_secs(10);
 /// # Bounds
 ///
 /// Facts are kept for 40 days, rows of the outbox for 30 days after they ended, the last 200 slots of
-/// a name, and of each register the two that were written last and those of 40 days. The file grows
+/// a name, and the registers of the two processes that wrote last and of those that wrote within 40
+/// days. The file grows
 /// to 256 MB; then the oldest facts go. [`take_cut`](Store::take_cut) says what went.
 ///
 /// # Faults

@@ -251,6 +251,8 @@ impl Rollout {
         core.rejected = stored.rejected;
         core.pending_events = stored.pending_events;
         core.latest = core.latest.max(stored.latest);
+        // All of it is another one.
+        core.had_trial = true;
         Ok(())
     }
 

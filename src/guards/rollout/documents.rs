@@ -13,7 +13,7 @@ use crate::event::Measure;
 use crate::name::BatchKey;
 
 /// The number of corrections that are remembered, and of documents that had a bad end or a review;
-/// corrected documents can double the latter. The tables take at most 9 MB.
+/// corrected documents can double the latter. The tables take some 12 MB then.
 pub(super) const REMEMBERED: usize = 100_000;
 
 /// How many are stored together: a part is some KB.
@@ -96,7 +96,7 @@ enum Place {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Part {
     Corrections(Vec<u64>),
-    Known(Vec<(u64, Known)>),
+    Known(#[serde(with = "by_value")] IndexMap<u64, Known, RandomState>),
 }
 
 /// What is known of a document or a batch.

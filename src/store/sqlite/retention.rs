@@ -121,14 +121,18 @@ impl Retention {
     }
 }
 
-/// Drops registers that were written before a time, but for two of each key.
+/// Drops the registers of processes that wrote their last before a time, but for the two that wrote
+/// last: those of one process belong together, and one that is old may be the state of a type in
+/// which nothing has happened since.
 fn left_behind(connection: &Connection, before: i64) -> rusqlite::Result<u64> {
     let gone = connection.execute(
         "DELETE FROM register WHERE rowid IN (
-            SELECT rowid FROM (
-                SELECT rowid, at, row_number() OVER (PARTITION BY pipeline, key ORDER BY at DESC) AS place
-                FROM register
-            ) WHERE place > 2 AND at < ?1 LIMIT ?2
+            SELECT register.rowid FROM register JOIN (
+                SELECT pipeline, owner, max(at) AS wrote_last,
+                    row_number() OVER (PARTITION BY pipeline ORDER BY max(at) DESC) AS place
+                FROM register GROUP BY pipeline, owner
+            ) AS process USING (pipeline, owner)
+            WHERE place > 2 AND wrote_last < ?1 LIMIT ?2
         )",
         params![before, AT_ONCE],
     )?;

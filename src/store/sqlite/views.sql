@@ -4,8 +4,12 @@
 CREATE VIEW v_registers AS
 SELECT pipeline, key, strftime('%Y-%m-%dT%H:%M:%SZ', at / 1000, 'unixepoch') AS written, owner, json
 FROM (
-    SELECT *, row_number() OVER (PARTITION BY pipeline, key ORDER BY at DESC, position DESC) AS place
-    FROM register
+    SELECT *, row_number() OVER (
+        PARTITION BY pipeline, key ORDER BY wrote_last DESC, at DESC, position DESC
+    ) AS place
+    FROM (
+        SELECT *, max(at) OVER (PARTITION BY pipeline, owner) AS wrote_last FROM register
+    )
 )
 WHERE place = 1;
 
@@ -75,7 +79,7 @@ ORDER BY json ->> '$.due_since';
 CREATE VIEW v_rollout AS
 SELECT
     pipeline,
-    substr(key, 7) AS rollout,
+    replace(replace(substr(key, 7), '%2F', '/'), '%25', '%') AS rollout,
     json ->> '$.trial.candidate' AS candidate,
     json ->> '$.trial.stable' AS stable,
     json ->> '$.trial.state' AS state,
@@ -125,7 +129,7 @@ ORDER BY position DESC;
 -- Documents whose call has not ended, or that wait for a person.
 CREATE VIEW v_open_documents AS
 WITH ledger AS (
-    SELECT pipeline, substr(key, 7) AS name, json, written
+    SELECT pipeline, replace(replace(substr(key, 7), '%2F', '/'), '%25', '%') AS name, json, written
     FROM v_registers
     WHERE key GLOB 'guard/*' AND json_type(json, '$.open') = 'object'
         AND json_type(json, '$.watched_since') = 'integer'

@@ -136,6 +136,30 @@ fn registers_of_old_processes_go_but_for_two() {
     assert_eq!(owners(), [3, 4]);
 }
 
+/// What has not changed for long is part of the state of a process that goes on writing.
+#[test]
+fn an_old_register_of_a_process_that_still_writes_stays() {
+    let folder = Folder::new("still-writes");
+    let (store, clock) = aged(&folder);
+    let of = |owner: u64, key: &str, at: Timestamp| {
+        let value = Json::of(&owner).unwrap();
+        Register::new(Instance::new(owner), key, 1, at, value)
+    };
+    let (early, late) = (NOON + DAY, NOON + 50 * DAY);
+    let idle = of(1, "guard/a/type/idle", NOON);
+    let of_others = [
+        of(2, "guard/a/type/idle", early),
+        of(3, "guard/a/type/idle", early),
+    ];
+    turn(&store, [[idle].to_vec(), of_others.to_vec()].concat()).unwrap();
+    turn(&store, vec![of(1, "guard/a", late), of(4, "guard/a", late)]).unwrap();
+    clock.set(late + DAY);
+    assert_eq!(look(&store), 2, "of the processes that have ended");
+    let left = wait(store.load(&invoices())).unwrap().registers;
+    let left: Vec<_> = left.iter().map(|register| register.key.as_str()).collect();
+    assert_eq!(left, ["guard/a", "guard/a/type/idle", "guard/a"]);
+}
+
 #[test]
 fn a_full_file_drops_its_oldest_facts_and_says_so() {
     let folder = Folder::new("oldest");
