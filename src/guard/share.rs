@@ -10,7 +10,11 @@ use super::context::Cx;
 use super::state::State;
 use crate::error::Error;
 use crate::json::Json;
+use crate::name::DocumentType;
 use crate::time::Timestamp;
+
+/// What the keys of the registers of types begin with.
+const TYPE: &str = "type";
 
 /// Something that happened. Of two with the same kind and id, the first counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -144,6 +148,26 @@ impl Share {
                 .map_err(|error| Error::unreadable(cx.guard(), error))
         };
         within.map(|(_, json)| read(json)).collect()
+    }
+
+    /// Adds a register for each of these types.
+    pub(crate) fn add_types<'a, T: Serialize>(
+        &mut self,
+        types: impl IntoIterator<Item = (&'a DocumentType, T)>,
+        cx: &Cx<'_>,
+    ) -> Result<(), Error> {
+        for (name, value) in types {
+            self.register(&[TYPE, name.as_str()], &(name, value), cx)?;
+        }
+        Ok(())
+    }
+
+    /// The types of which a register was added.
+    pub(crate) fn types<T: DeserializeOwned>(
+        &self,
+        cx: &Cx<'_>,
+    ) -> Result<Vec<(DocumentType, T)>, Error> {
+        self.within(TYPE, cx)
     }
 }
 

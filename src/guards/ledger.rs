@@ -377,17 +377,14 @@ impl Guard for RouteLedger {
         let all = wanted == Wanted::AllRegisters;
         let (rest, (changed, is_whole)) = self.stored(|types| types.take_changed(all));
         let mut share = Share::default();
-        for (document_type, arrivals) in &changed {
-            let names = [TYPE, document_type.as_str()];
-            share.register(&names, &(document_type, arrivals), cx)?;
-        }
+        share.add_types(changed.iter().map(|(name, arrivals)| (name, arrivals)), cx)?;
         share.register(&[], &rest, cx)?;
         Ok(Share { is_whole, ..share })
     }
 
     fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {
         let mut stored: Stored = shared.rest(cx)?;
-        stored.types.extend(shared.within(TYPE, cx)?);
+        stored.types.extend(shared.types(cx)?);
         self.go_on(stored, cx);
         Ok(())
     }
@@ -451,9 +448,6 @@ impl RouteLedger {
         }
     }
 }
-
-/// What the keys of the registers of types begin with.
-const TYPE: &str = "type";
 
 #[derive(Serialize, Deserialize)]
 struct Stored {

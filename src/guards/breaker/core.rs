@@ -27,8 +27,6 @@ use super::rule::{Effect, Rule};
 use super::status::BreakerStatus;
 
 pub(super) const NAME: &str = "error-rate";
-/// What the keys of the registers of types begin with.
-const TYPE: &str = "type";
 
 #[derive(Debug)]
 pub(super) struct Core {
@@ -69,10 +67,8 @@ impl Stored {
     /// A register for each type, and for the rest.
     pub(super) fn share(mut self, cx: &Cx<'_>) -> Result<Share, Error> {
         let mut share = Share::default();
-        for (document_type, circuits) in self.types.drain(..) {
-            let names = [TYPE, document_type.as_str()];
-            share.register(&names, &(&document_type, circuits), cx)?;
-        }
+        let types = std::mem::take(&mut self.types);
+        share.add_types(types.iter().map(|(name, circuits)| (name, circuits)), cx)?;
         share.register(&[], &self, cx)?;
         Ok(share)
     }
@@ -80,7 +76,7 @@ impl Stored {
     /// What was shared.
     pub(super) fn taken(shared: &Share, cx: &Cx<'_>) -> Result<Self, Error> {
         let mut stored: Self = shared.rest(cx)?;
-        stored.types.extend(shared.within(TYPE, cx)?);
+        stored.types.extend(shared.types(cx)?);
         Ok(stored)
     }
 }

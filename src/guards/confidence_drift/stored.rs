@@ -17,9 +17,6 @@ use crate::format::Format;
 use crate::guard::{Cx, Share};
 use crate::name::{DocumentType, Field, VersionId};
 
-/// What the keys of the registers of types begin with.
-const TYPE: &str = "type";
-
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Stored {
     pub(super) format: Format<1>,
@@ -66,9 +63,7 @@ impl Stored {
             }
         }
         let mut share = Share::default();
-        for (name, of_type) in &types {
-            share.register(&[TYPE, name.as_str()], &(name, of_type), cx)?;
-        }
+        share.add_types(&types, cx)?;
         share.register(&[], &self, cx)?;
         Ok(share)
     }
@@ -76,8 +71,7 @@ impl Stored {
     /// What was shared.
     pub(super) fn taken(shared: &Share, cx: &Cx<'_>) -> Result<Self, Error> {
         let mut stored: Self = shared.rest(cx)?;
-        let types: Vec<(DocumentType, StoredType)> = shared.within(TYPE, cx)?;
-        for (name, of_type) in types {
+        for (name, of_type) in shared.types::<StoredType>(cx)? {
             let key = |field| Key {
                 document_type: name.clone(),
                 field,

@@ -20,8 +20,7 @@ use crate::revision::Revision;
 use crate::stats::Tracked;
 use crate::time::Timestamp;
 
-/// What the keys of the registers of types begin with, and those of parts of the documents.
-const TYPE: &str = "type";
+/// What the keys of the registers of parts of the documents begin with.
 const DOCUMENTS: &str = "documents";
 
 #[derive(Serialize, Deserialize)]
@@ -66,11 +65,12 @@ impl Stored {
         };
         let is_wanted = |name: &DocumentType| changed.is_whole || changed.types.contains(name);
         let mut types: BTreeMap<DocumentType, StoredType> = BTreeMap::new();
-        for (name, delayed) in self.delays.types.drain(..) {
+        let delays = self.delays.types.drain(..);
+        for (name, delayed) in delays.filter(|(name, _)| is_wanted(name)) {
             types.entry(name).or_default().delayed = Some(delayed);
         }
         if let Some(trial) = &mut self.trial {
-            for (name, counts) in trial.by_type.shared(|_| true) {
+            for (name, counts) in trial.by_type.shared(is_wanted) {
                 types.entry(name).or_default().counts = Some(counts);
             }
             let other = trial.by_type.other().cloned();
@@ -79,9 +79,7 @@ impl Stored {
         for (name, part) in &changed.documents {
             share.register(&[DOCUMENTS, name], part, cx)?;
         }
-        for (name, of_type) in types.iter().filter(|(name, _)| is_wanted(name)) {
-            share.register(&[TYPE, name.as_str()], &(name, of_type), cx)?;
-        }
+        share.add_types(&types, cx)?;
         share.register(&[], &self, cx)?;
         Ok(share)
     }
@@ -89,9 +87,8 @@ impl Stored {
     /// What was shared.
     pub(super) fn taken(shared: &Share, cx: &Cx<'_>) -> Result<Self, Error> {
         let mut stored: Self = shared.rest(cx)?;
-        let types: Vec<(DocumentType, StoredType)> = shared.within(TYPE, cx)?;
         let (mut counted, mut delayed) = (Vec::new(), Vec::new());
-        for (name, of_type) in types {
+        for (name, of_type) in shared.types::<StoredType>(cx)? {
             counted.extend(
                 of_type
                     .counts
