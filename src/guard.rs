@@ -68,7 +68,7 @@ pub use incidents::Incidents;
 pub use mounted::Mounted;
 pub use settings_hash::SettingsHash;
 pub(crate) use share::key_of;
-pub use share::{Fact, Share, Wanted};
+pub use share::{Decided, Fact, Share, Wanted};
 pub use state::State;
 pub use symptom::Symptom;
 pub(crate) use symptom::{time_to_exceed, time_to_exceed_share};
@@ -187,8 +187,9 @@ pub trait Guard: fmt::Debug + Send + Sync {
     /// answers both: registers with [`Share::of_state`], if it has no parts.
     ///
     /// A guard with a large state gives it away in parts, and of those only what has changed. What it
-    /// gives away may be lost; then all registers are wanted. Facts where registers are wanted, or
-    /// registers where facts are, are an error.
+    /// gives away may be lost; then all registers are wanted. What it decides for every process of
+    /// the pipeline it proposes with the registers ([`Share::propose`]). Facts where registers are
+    /// wanted, or registers or proposals where facts are, are an error.
     ///
     /// **When:** a [`Keeper`](crate::keeper::Keeper) writes: facts several times a second, registers
     /// every five seconds. Calls wait for a lock of the guard's: take out what is wanted under the
@@ -208,6 +209,20 @@ pub trait Guard: fmt::Debug + Send + Sync {
     fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {
         let state = shared.state();
         state.map_or(Ok(()), |state| self.restore(&state, cx))
+    }
+
+    /// Takes in what was decided for every process of the pipeline: what this one has
+    /// [proposed](Share::slots), or another one before it. Of each slot, all decisions come in their
+    /// order; at the start, the latest.
+    ///
+    /// A guard goes by what was decided. Where another process was first and the guard's own proposal
+    /// is the more cautious one, it keeps to that and proposes it again. By default nothing is done.
+    /// An error is an event.
+    ///
+    /// **When:** a [`Keeper`](crate::keeper::Keeper) has written, and has read what others wrote;
+    /// and at its start, after [`take`](Self::take).
+    fn decided(&self, _decided: &Decided, _cx: &Cx<'_>) -> Result<(), Error> {
+        Ok(())
     }
 
     /// The same guard for documents of one type only; see [`Mounted::only_for`].
@@ -292,6 +307,10 @@ macro_rules! forward_to_inner {
 
             fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {
                 (**self).take(shared, cx)
+            }
+
+            fn decided(&self, decided: &Decided, cx: &Cx<'_>) -> Result<(), Error> {
+                (**self).decided(decided, cx)
             }
         }
     )*};

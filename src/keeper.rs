@@ -8,6 +8,7 @@ mod neighbours;
 mod pace;
 #[cfg(feature = "tokio")]
 mod run;
+mod slots;
 mod trouble;
 mod written;
 
@@ -52,9 +53,10 @@ pub use builder::KeeperBuilder;
 /// all of it comes back.
 ///
 /// A pipeline in a store is kept by one process. Two that overlap for up to a minute, as in a
-/// deployment, are no harm: feedback that one of them gets counts in both. A longer overlap is an
-/// incident, because each process decides by the calls that it made itself and the next start goes on
-/// with the state of the one that wrote last; until then none of them ends a page that another one
+/// deployment, are no harm: feedback that one of them gets counts in both, and both take the steps of
+/// a rollout that one of them takes, or is commanded to take, within five seconds. A longer overlap is
+/// an incident, because each process decides by the calls that it made itself and the next start goes
+/// on with the state of the one that wrote last; until then none of them ends a page that another one
 /// has open.
 ///
 /// ```
@@ -316,18 +318,25 @@ impl Keeper {
         } else {
             Ok(Vec::new())
         };
+        let slots = if is_due && state.is_ok() {
+            written.slots.begin(inner.instance, now)
+        } else {
+            Vec::new()
+        };
         let mut registers = state.as_ref().cloned().unwrap_or_default();
         if registers.is_empty() {
             registers = written.sign_of_life(inner.instance, &open, now);
         }
         let feedback = inner.reports.begin();
         let has_facts = !(feedback.is_empty() && batched.facts.is_empty());
-        let writes = has_facts || !(registers.is_empty() && rows.is_empty());
+        let is_empty = registers.is_empty() && rows.is_empty() && slots.is_empty();
+        let writes = has_facts || !is_empty;
         if writes || is_due || written.asks(now) {
             let batch = Batch {
                 registers: registers.clone(),
                 facts: batched.facts.clone(),
                 rows: rows.clone(),
+                slots,
                 ..Batch::default()
             };
             self.exchange(written, batch, feedback).await?;
@@ -377,8 +386,8 @@ impl Keeper {
         MadeState::of(&self.0.pipeline, wanted, &making)
     }
 
-    /// One exchange with the store: feedback and a batch are written as a whole, and feedback that
-    /// others have written is counted.
+    /// One exchange with the store: feedback and a batch are written as a whole, feedback that others
+    /// have written is counted, and what was decided is handed on.
     async fn exchange(
         &self,
         written: &mut Written,
@@ -405,6 +414,10 @@ impl Keeper {
         inner.reports.count(&inner.pipeline, news);
         let is_new = Some(answer.is_new.as_slice());
         inner.reports.end(&inner.pipeline, begun, is_new);
+        for slot in written.slots.decided(answer.slots) {
+            let is_own = slot.by == inner.instance;
+            inner.pipeline.decided(slot.into_decided(is_own));
+        }
         Ok(())
     }
 

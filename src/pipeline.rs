@@ -26,10 +26,11 @@ use std::sync::atomic::Ordering;
 use crate::call::{Call, Feedback, LineUp, Outcome, Report, Ticket};
 use crate::error::Error;
 use crate::event::{EventKind, OpenIncident, PipelineEvent, Severity};
-use crate::guard::{Acceptance, Cx, Divert, Fact, SettingsHash, Trouble, Wanted, key_of};
+use crate::guard::{Acceptance, Cx, Decided, Divert, Fact, SettingsHash, Trouble, Wanted, key_of};
 use crate::sink::Sink;
 use crate::time::Timestamp;
 use member::Member;
+use registers::guard_of;
 use step::{OWN_NAME, Shared};
 
 pub use admission::{Admission, Diversion};
@@ -244,6 +245,21 @@ impl Pipeline {
             let share = registers.of_guard(&member.name);
             share.map_or(Ok(()), |share| member.take(share, cx))
         })
+    }
+
+    /// Hands on what was decided in this slot for all processes of the pipeline. A slot without a
+    /// guard of that name is ignored.
+    pub(crate) fn decided(&self, decided: Decided) {
+        let Some((guard, slot)) = guard_of(&decided.slot) else {
+            return;
+        };
+        let mut guards = self.0.guards.iter();
+        if let Some(member) = guards.find(|member| key_of(&[&member.name]) == guard) {
+            let slot = slot.to_owned();
+            let decided = Decided { slot, ..decided };
+            self.0
+                .step(|step| member.decided(&decided, &step.cx(member)));
+        }
     }
 
     /// The number of its process.

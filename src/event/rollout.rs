@@ -87,6 +87,15 @@ pub enum RolloutEvent {
         stage: u8,
         findings: Box<Findings>,
     },
+    /// Another process of the pipeline took a step of the rollout first, or gave it a command, and this
+    /// one follows: `before` and `after` are its state, stage and share, in words. What the other one
+    /// told people is told here too.
+    RolloutFollowed {
+        candidate: VersionId,
+        stage: u8,
+        before: String,
+        after: String,
+    },
     /// A rollout holds for another reason than before.
     RolloutHolds {
         candidate: VersionId,
@@ -132,6 +141,7 @@ impl RolloutEvent {
             Self::RolledBack { .. } => "rolled_back",
             Self::RolloutCommanded { .. } => "rollout_commanded",
             Self::RolloutEscalated { .. } => "rollout_escalated",
+            Self::RolloutFollowed { .. } => "rollout_followed",
             Self::RolloutHolds { .. } => "rollout_holds",
             Self::RolloutPromoted { .. } => "rollout_promoted",
             Self::RolloutWaits { .. } => "rollout_waits",
@@ -167,6 +177,35 @@ impl RolloutEvent {
             Self::RolloutWaits { candidate, why } => write!(
                 f,
                 "{candidate} gets no documents and waits for its shadow run: {why}"
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a person or another process has decided.
+    fn of_decisions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RolloutCommanded {
+                candidate,
+                stage,
+                command,
+                who,
+                why,
+                ..
+            } => write!(
+                f,
+                "{who} {} {candidate} at stage {stage} ({why})",
+                command.participle()
+            ),
+            Self::RolloutFollowed {
+                candidate,
+                before,
+                after,
+                ..
+            } => write!(
+                f,
+                "{candidate} was {before}; another process decided that it is {after}, and this one \
+                 follows"
             ),
             _ => Ok(()),
         }
@@ -212,18 +251,7 @@ impl fmt::Display for RolloutEvent {
                 f,
                 "{candidate} rolled back at stage {stage}, production serves every document: {findings}"
             ),
-            Self::RolloutCommanded {
-                candidate,
-                stage,
-                command,
-                who,
-                why,
-                ..
-            } => write!(
-                f,
-                "{who} {} {candidate} at stage {stage} ({why})",
-                command.participle()
-            ),
+            Self::RolloutCommanded { .. } | Self::RolloutFollowed { .. } => self.of_decisions(f),
             Self::RolloutEscalated {
                 candidate,
                 stage,

@@ -91,6 +91,37 @@ pub struct Share {
     /// Whether the registers are all that there are, so that others that were shared before are gone.
     /// Where all are wanted they are.
     pub is_whole: bool,
+    /// What the guard has decided and is to hold for every process of the pipeline, by a name of the
+    /// guard's own: JSON. It is proposed where registers are wanted, each time until
+    /// [something is decided](super::Guard::decided); one that is not proposed again is withdrawn.
+    pub slots: BTreeMap<String, Value>,
+}
+
+/// What was decided for every process of a pipeline: of the proposals that were made after the same
+/// decision, the first that came to the store.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Decided {
+    /// What is decided again and again, in the guard's own name for it.
+    pub slot: String,
+    /// The proposal that won.
+    pub value: Value,
+    /// When it was made.
+    pub at: Timestamp,
+    /// Whether it is of this process, or of the one from whose state it goes on.
+    pub is_own: bool,
+}
+
+impl Decided {
+    /// A decision; `is_own` if this process proposed it.
+    pub fn new(slot: impl Into<String>, value: Value, at: Timestamp, is_own: bool) -> Self {
+        Self {
+            slot: slot.into(),
+            value,
+            at,
+            is_own,
+        }
+    }
 }
 
 impl Share {
@@ -134,6 +165,18 @@ impl Share {
         let value = Json::write(value);
         let value = value.map_err(|error| Error::unreadable(cx.guard(), error))?;
         self.registers.insert(key_of(names), value);
+        Ok(())
+    }
+
+    /// Proposes a decision; an error, if serde cannot write the value, names the guard.
+    pub fn propose(
+        &mut self,
+        slot: impl Into<String>,
+        value: &impl Serialize,
+        cx: &Cx<'_>,
+    ) -> Result<(), Error> {
+        let value = to_value(value).map_err(|error| Error::unreadable(cx.guard(), error))?;
+        self.slots.insert(slot.into(), value);
         Ok(())
     }
 

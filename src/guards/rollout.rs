@@ -2,8 +2,10 @@
 //! each stage ends under conditions.
 //!
 //! One controller runs the stages, `observe` counts, `decide` weighs, `serving` watches who serves the
-//! documents, `clearance` has the candidate wait; canary and blue/green are two presets.
+//! documents, `clearance` has the candidate wait, `agreement` says which steps all processes take, and
+//! `following` takes them; canary and blue/green are two presets.
 
+mod agreement;
 mod blue_green;
 mod bursts;
 mod canary;
@@ -19,6 +21,7 @@ mod documents;
 mod feasibility;
 mod findings;
 mod fit;
+mod following;
 mod incident;
 mod observe;
 mod outlook;
@@ -28,6 +31,7 @@ mod review_delays;
 mod revisions;
 mod serving;
 mod status;
+mod step;
 mod stored;
 mod thresholds;
 mod traffic;

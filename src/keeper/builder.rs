@@ -101,6 +101,10 @@ impl KeeperBuilder {
             self.pipeline.take(&earlier.registers)?;
         }
         let goes_on_from = earlier.as_ref().map(|earlier| earlier.owner);
+        for slot in stored.slots {
+            let is_own = Some(slot.by) == goes_on_from;
+            self.pipeline.decided(slot.into_decided(is_own));
+        }
         let neighbours = Neighbours::at_start(&stored.registers, goes_on_from);
         // What is written after the load comes with the first turn.
         let known = earlier.map_or(Position::START, |earlier| earlier.feedback);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::courier::STORED_WITHIN;
+use super::slots::Slots;
 use crate::error::Error;
 use crate::event::{IncidentKey, OpenIncident, Severity};
 use crate::format::Format;
@@ -58,6 +59,7 @@ pub(super) struct Written {
     /// When there was something to write.
     changed_at: Option<Timestamp>,
     incidents: Vec<(IncidentKey, Timestamp, Severity)>,
+    pub(super) slots: Slots,
     /// How far the store was read: the guards have all feedback up to here.
     read: Position,
     read_at: Option<Timestamp>,
@@ -101,6 +103,7 @@ impl Written {
             registers: of_guards.collect(),
             revision: of_own.map(|register| register.revision).max().unwrap_or(0),
             read: stored.position,
+            slots: Slots::of(&stored.slots),
             ..Self::default()
         };
         let moments = stored
@@ -127,6 +130,7 @@ impl Written {
 
     /// The store has nothing of this process any more.
     pub(super) fn forget(&mut self) {
+        self.slots.forget();
         *self = Self {
             unwritten: self.registers.keys().cloned().collect(),
             registers: std::mem::take(&mut self.registers),
@@ -134,6 +138,7 @@ impl Written {
             making: Arc::clone(&self.making),
             is_alone: self.is_alone,
             revision: self.revision,
+            slots: std::mem::take(&mut self.slots),
             replaced_after: self.read_at.or(self.replaced_after),
             ..Self::default()
         };
@@ -199,6 +204,7 @@ impl Written {
     }
 
     fn learn(&mut self, keyed: Keyed) {
+        self.slots.propose(keyed.slots);
         let made: BTreeSet<_> = keyed.registers.iter().map(|(key, _)| key.clone()).collect();
         let mut gone = Vec::new();
         for guard in &keyed.whole {

@@ -9,9 +9,10 @@ use crate::call::{Call, LineUp, Reason, Report, Signal, Ticket, Version};
 use crate::error::Error;
 use crate::event::{EventKind, OpenIncident, PipelineEvent, Severity};
 use crate::guard::{
-    Acceptance, Attached, Cx, Fact, Guard, Incidents, Mounted, Route, Share, State, Trouble,
-    Verdict, Wanted,
+    Acceptance, Attached, Cx, Decided, Fact, Guard, Incidents, Mounted, Route, Share, State,
+    Trouble, Verdict, Wanted,
 };
+use crate::json::Json;
 use crate::name::{DocumentId, DocumentType};
 use crate::time::hours;
 
@@ -182,16 +183,13 @@ impl Member {
     pub(super) fn share_facts(&self, cx: &Cx<'_>) -> Vec<Fact> {
         let share = self.caught(cx, |guard| guard.share(Wanted::Facts, cx));
         match share {
-            Some(Ok(share)) if share.registers.is_empty() => share.facts,
+            Some(Ok(share)) if share.registers.is_empty() && share.slots.is_empty() => share.facts,
             Some(answer) => {
                 let error = answer.err().unwrap_or_else(|| {
-                    Error::state(&self.name, "it shares registers where facts are wanted")
+                    let reason = "it shares registers or proposals where facts are wanted";
+                    Error::state(&self.name, reason)
                 });
-                let name = self.name.to_string();
-                cx.emit(
-                    Severity::Warning,
-                    EventKind::custom(name, error.to_string()),
-                );
+                self.report(&error, cx);
                 Vec::new()
             }
             None => Vec::new(),
@@ -206,6 +204,10 @@ impl Member {
             let reason = "it shares facts where registers are wanted";
             return Err(Error::state(&self.name, reason));
         }
+        for (slot, value) in &share.slots {
+            let written = Json::write(value);
+            written.map_err(|error| Error::state(&self.name, format!("slot {slot}: {error}")))?;
+        }
         share.is_whole |= wanted == Wanted::AllRegisters;
         Ok(share)
     }
@@ -213,6 +215,21 @@ impl Member {
     pub(super) fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {
         let result = self.caught(cx, |guard| guard.take(shared, cx));
         result.unwrap_or_else(|| Err(Error::panicked(&self.name, "read its state")))
+    }
+
+    /// Hands on what was decided for all processes; the guard may not be able to read it, which is
+    /// reported.
+    pub(super) fn decided(&self, decided: &Decided, cx: &Cx<'_>) {
+        let result = self.caught(cx, |guard| guard.decided(decided, cx));
+        if let Some(Err(error)) = result {
+            self.report(&error, cx);
+        }
+    }
+
+    /// Leaves an event about what the guard did wrong.
+    fn report(&self, error: &Error, cx: &Cx<'_>) {
+        let kind = EventKind::custom(self.name.to_string(), error.to_string());
+        cx.emit(Severity::Warning, kind);
     }
 
     /// The one type of documents that the guard is mounted for; `None` if it is for all.

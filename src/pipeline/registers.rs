@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::snapshot::Snapshot;
 use crate::error::Error;
 use crate::event::IncidentKey;
@@ -30,6 +32,8 @@ pub(crate) struct Keyed {
     /// The keys of guards of which the registers are all that there are: with others, or that go on
     /// with a slash after them, they are gone.
     pub(crate) whole: Vec<String>,
+    /// What guards propose, by the name of its slot.
+    pub(crate) slots: Vec<(String, Value)>,
 }
 
 impl Registers {
@@ -64,6 +68,10 @@ impl Registers {
                 };
                 (key, value)
             }));
+            let slots = share.slots.into_iter();
+            keyed
+                .slots
+                .extend(slots.map(|(slot, value)| (format!("{guard}/{slot}"), value)));
             if share.is_whole {
                 keyed.whole.push(guard);
             }
@@ -96,13 +104,11 @@ impl Registers {
     }
 
     fn insert(&mut self, key: &str, value: &Json) {
-        let mut names = key.splitn(3, '/');
-        let (Some(GUARD), Some(guard)) = (names.next(), names.next()) else {
+        let Some((guard, key)) = guard_of(key) else {
             return;
         };
-        let key = names.next().unwrap_or_default().to_owned();
         let share = self.guards.entry(guard.to_owned()).or_default();
-        share.registers.insert(key, value.clone());
+        share.registers.insert(key.to_owned(), value.clone());
         share.is_whole = true;
     }
 
@@ -122,4 +128,11 @@ impl Registers {
         let incidents: IncidentRegister = value.get().ok()?;
         Some(incidents.keys().cloned().collect())
     }
+}
+
+/// The guard, as it is in keys, and its own name for a register or a slot of this key.
+pub(super) fn guard_of(key: &str) -> Option<(&str, &str)> {
+    let mut names = key.splitn(3, '/');
+    let guard = (names.next() == Some(GUARD)).then(|| names.next())??;
+    Some((guard, names.next().unwrap_or_default()))
 }

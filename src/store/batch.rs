@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::guard::Fact;
+use crate::guard::{Decided, Fact};
 use crate::json::Json;
 use crate::pager::OutboxRow;
 use crate::time::Timestamp;
@@ -150,6 +150,10 @@ impl Slot {
             by,
             value,
         }
+    }
+
+    pub(crate) fn into_decided(self, is_own: bool) -> Decided {
+        Decided::new(self.name, self.value, self.at, is_own)
     }
 }
 

@@ -22,7 +22,6 @@ pub struct MemoryStore(Mutex<Contents>);
 struct Contents {
     pipelines: BTreeMap<PipelineName, Shelf>,
     fault: Option<(StoreFault, String)>,
-    is_lost: bool,
     cut: Cut,
 }
 
@@ -30,6 +29,8 @@ struct Contents {
 #[derive(Debug, Default)]
 struct Shelf {
     position: u64,
+    /// What was written before this position is lost.
+    begins: u64,
     registers: BTreeMap<(Instance, String), (u64, Register)>,
     /// With the process that wrote it.
     facts: BTreeMap<(String, String), (u64, Instance, Fact)>,
@@ -54,13 +55,17 @@ impl MemoryStore {
         self.0.lock().fault = None;
     }
 
-    /// Forgets everything, and says so to the next exchange, which fails: for tests of what the loss
-    /// of a store does.
+    /// Forgets everything, and says so to the next exchange of each process, which fails: for tests of
+    /// what the loss of a store does.
     pub fn lose(&self) {
-        *self.0.lock() = Contents {
-            is_lost: true,
-            ..Contents::default()
-        };
+        for shelf in self.0.lock().pipelines.values_mut() {
+            let begins = shelf.next();
+            *shelf = Shelf {
+                position: begins,
+                begins,
+                ..Shelf::default()
+            };
+        }
     }
 
     /// Drops all facts, as a store does that has reached the most that it may hold, and
@@ -90,13 +95,6 @@ impl MemoryStore {
         let mut contents = self.0.lock();
         if let Some((fault, reason)) = &contents.fault {
             return Err(Error::store("memory", *fault, reason));
-        }
-        if std::mem::take(&mut contents.is_lost) {
-            return Err(Error::store(
-                "memory",
-                StoreFault::Replaced,
-                "it forgot all",
-            ));
         }
         Ok(work(
             contents.pipelines.entry(pipeline.clone()).or_default(),
@@ -199,7 +197,14 @@ impl Store for MemoryStore {
         instance: Instance,
         batch: Batch,
     ) -> Result<Batch, Error> {
-        self.with(pipeline, |shelf| shelf.write(instance, batch))
+        self.with(pipeline, |shelf| {
+            let read = batch.position.number();
+            if read != 0 && read < shelf.begins {
+                let reason = "it forgot all";
+                return Err(Error::store("memory", StoreFault::Replaced, reason));
+            }
+            Ok(shelf.write(instance, batch))
+        })?
     }
 
     async fn latest(

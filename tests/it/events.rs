@@ -544,6 +544,19 @@ fn first_stage(mut started: Value) -> Value {
     started
 }
 
+fn of_contracts(mut findings: Value) -> Value {
+    findings["document_type"] = json!("contract");
+    findings["excluded"] = json!(["contract", "memo"]);
+    findings
+}
+
+fn followed() -> Value {
+    json!({
+        "event": "rollout_followed", "candidate": "v8", "stage": 1,
+        "before": "running at stage 1 with 5 %", "after": "rolled back at stage 1 with 0 %",
+    })
+}
+
 fn waits() -> Value {
     let why = "collecting: 10 of 200 documents compared";
     json!({ "event": "rollout_waits", "candidate": "v8", "why": why })
@@ -556,11 +569,6 @@ fn rollout() -> Vec<Value> {
         empty["evidence"]["p_exceeds"] = json!(0.34);
         empty["maturity"] = json!({ "candidate": 0.0, "stable": 0.0 });
         empty
-    };
-    let of_type = |mut findings: Value| {
-        findings["document_type"] = json!("contract");
-        findings["excluded"] = json!(["contract", "memo"]);
-        findings
     };
     let by_operator = |mut findings: Value| {
         findings["by_operator"] = json!(true);
@@ -594,7 +602,7 @@ fn rollout() -> Vec<Value> {
     escalated["uncovered"] = json!(["statement", "year_end"]);
     escalated["slow_reviews"] = json!(true);
     escalated["unjudged"] = (1..=12).map(|n| json!(format!("type-{n}"))).collect();
-    let mut excluded = event("type_excluded", 2, of_type(worse("corrections")));
+    let mut excluded = event("type_excluded", 2, of_contracts(worse("corrections")));
     excluded["document_type"] = json!("contract");
     vec![
         event("approval_needed", 1, fine()),
@@ -620,6 +628,7 @@ fn rollout() -> Vec<Value> {
         commanded("readmit"),
         commanded("resume"),
         event("rollout_escalated", 3, escalated),
+        followed(),
         holds("not_cleared", Value::Null),
         holds("paused", Value::Null),
         away(

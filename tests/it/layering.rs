@@ -369,6 +369,7 @@ const SPREAD: [(&str, &[&str], &str); 9] = [
             "guards/rollout/controller",
             "guards/rollout/clearance",
             "guards/rollout/commands",
+            "guards/rollout/following",
             "guards/rollout/observe",
             "guards/rollout/feasibility",
         ],

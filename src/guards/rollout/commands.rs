@@ -46,9 +46,8 @@ impl Rollout {
                 if trial.is_production {
                     return Err("a candidate that is not the production version: deploy another");
                 }
-                Ok(Some(
-                    trial.take_out_of_service(RolloutState::Aborted, findings),
-                ))
+                let event = trial.take_out_of_service(RolloutState::Aborted, findings);
+                Ok(Some(EventKind::Rollout(event)))
             },
         )
     }
@@ -172,7 +171,7 @@ impl Rollout {
 
 impl Rollout {
     /// What a command may change, in words.
-    fn described(&self, trial: &Trial) -> String {
+    pub(super) fn described(&self, trial: &Trial) -> String {
         let (state, stage, share) = (trial.state, trial.number(), self.share(trial));
         let mut text = format!("{state} at stage {stage} with {share}");
         let more = [

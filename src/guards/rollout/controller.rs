@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use parking_lot::Mutex;
 
+use super::agreement::{Agreement, SLOT};
 use super::coverage::Coverage;
 use super::decide::View;
 use super::incident;
@@ -52,6 +53,8 @@ pub(super) struct Core {
     /// Events of the operator's commands, emitted at the pipeline's next call or tick.
     pub(super) pending_events: Vec<(Severity, EventKind)>,
     pub(super) latest: Timestamp,
+    /// What all processes do alike.
+    pub(super) agreement: Agreement,
     /// Whether there was a trial when it was last asked what has changed.
     had_trial: bool,
 }
@@ -69,6 +72,7 @@ impl Core {
             rejected: self.rejected.clone(),
             pending_events: self.pending_events.clone(),
             latest: self.latest,
+            agreed: self.agreement.agreed.clone(),
         }
     }
 
@@ -107,6 +111,7 @@ impl Rollout {
                 rejected: VecDeque::new(),
                 pending_events: Vec::new(),
                 latest: Timestamp::default(),
+                agreement: Agreement::default(),
                 had_trial: false,
             }),
         }
@@ -212,7 +217,7 @@ impl Rollout {
         if wanted == Wanted::Facts {
             return Ok(Share::default());
         }
-        let (stored, changed) = {
+        let (stored, changed, proposal) = {
             let mut core = self.core.lock();
             let changed = core.take_changed(wanted == Wanted::AllRegisters);
             // They may be many, and are stored apart.
@@ -224,9 +229,15 @@ impl Rollout {
             if let Some((trial, documents)) = core.trial.as_mut().zip(documents) {
                 trial.documents = documents;
             }
-            (stored, changed)
+            let trial = core.trial.as_ref();
+            let proposal = trial.and_then(|trial| core.agreement.proposal(trial, stored.revision));
+            (stored, changed, proposal)
         };
-        stored.share(&changed, cx)
+        let mut share = stored.share(&changed, cx)?;
+        if let Some(proposal) = proposal {
+            share.propose(SLOT, &proposal, cx)?;
+        }
+        Ok(share)
     }
 
     pub(super) fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {
@@ -251,6 +262,7 @@ impl Rollout {
         core.rejected = stored.rejected;
         core.pending_events = stored.pending_events;
         core.latest = core.latest.max(stored.latest);
+        core.agreement = Agreement::restored(stored.agreed);
         // All of it is another one.
         core.had_trial = true;
         Ok(())
@@ -345,6 +357,9 @@ impl Rollout {
     }
 
     fn begin(&self, core: &mut Core, cx: &Cx<'_>) {
+        if self.joins(core, cx) {
+            return;
+        }
         let rejected = core.rejected.clone();
         let (trial, view) = self.view(core);
         let Some(trial) = trial else { return };
@@ -406,17 +421,17 @@ impl Rollout {
                     trial.excluded.insert(name.clone());
                     let is_paused = trial.paused_at.is_some();
                     trial.serving.forget(&name, now, is_paused);
-                    let kind = EventKind::Rollout(RolloutEvent::TypeExcluded {
+                    let event = RolloutEvent::TypeExcluded {
                         candidate: trial.candidate.clone(),
                         stage: trial.number(),
-                        document_type: name.clone(),
+                        document_type: name,
                         findings: Box::new(findings),
-                    });
-                    cx.page(&incident::type_excluded(&trial.candidate, &name), kind);
+                    };
+                    trial.tell(event, cx);
                 }
                 _ => {
-                    let kind = trial.take_out_of_service(RolloutState::RolledBack, findings);
-                    cx.page(&incident::rolled_back(&trial.candidate), kind);
+                    let event = trial.take_out_of_service(RolloutState::RolledBack, findings);
+                    trial.tell(event, cx);
                 }
             },
             Decision::Escalate if trial.state == RolloutState::Escalated => {}
@@ -523,9 +538,13 @@ impl Core {
             .trial
             .as_ref()
             .filter(|trial| trial.state.is_rejected());
-        let Some(candidate) = rejected.map(|trial| &trial.candidate) else {
-            return;
-        };
+        if let Some(candidate) = rejected.map(|trial| trial.candidate.clone()) {
+            self.reject(&candidate);
+        }
+    }
+
+    /// Remembers a candidate that was taken out of service.
+    pub(super) fn reject(&mut self, candidate: &VersionId) {
         if !self.rejected.contains(candidate) {
             self.rejected.truncate(REJECTED - 1);
             self.rejected.push_front(candidate.clone());

@@ -11,7 +11,7 @@ use super::status::RolloutStatus;
 use super::traffic::Traffic;
 use crate::call::{Call, Signal, Ticket};
 use crate::error::Error;
-use crate::guard::{Attached, Clearance, Cx, Guard, Route, Share, State, Wanted};
+use crate::guard::{Attached, Clearance, Cx, Decided, Guard, Route, Share, State, Wanted};
 use crate::order::Order;
 use crate::ratio::Ratio;
 use crate::revision::Revision;
@@ -183,6 +183,10 @@ impl<K> Guard for RolloutPolicy<K> {
 
     fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {
         self.rollout.take(shared, cx)
+    }
+
+    fn decided(&self, decided: &Decided, cx: &Cx<'_>) -> Result<(), Error> {
+        self.rollout.decided(decided, cx)
     }
 
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {

@@ -1,8 +1,7 @@
 //! Which step of a rollout an operator must know of before a command.
 
-use super::status::RolloutState;
+use super::step::Step;
 use super::trial::Trial;
-use crate::name::VersionId;
 use crate::revision::Revision;
 use crate::time::Timestamp;
 
@@ -11,19 +10,6 @@ use crate::time::Timestamp;
 pub(super) struct Revisions {
     revision: Revision,
     last: Option<Step>,
-}
-
-/// What a command may be meant for.
-#[derive(Debug, PartialEq)]
-struct Step {
-    candidate: VersionId,
-    started: Timestamp,
-    stage: u8,
-    state: RolloutState,
-    is_paused: bool,
-    is_held: bool,
-    is_approved: bool,
-    excluded: usize,
 }
 
 impl Revisions {
@@ -41,6 +27,22 @@ impl Revisions {
         self.revision.advance(now);
     }
 
+    /// Another process's step was taken: a command that was meant for it is for this one, too.
+    pub(super) fn follow(&mut self, theirs: Revision, trial: Option<&Trial>, now: Timestamp) {
+        self.last = trial.map(Step::of);
+        if theirs > self.revision {
+            self.revision = theirs;
+        } else {
+            self.revision.advance(now);
+        }
+    }
+
+    /// Another process has this revision for the same step.
+    pub(super) fn at_least(&mut self, theirs: Revision, trial: Option<&Trial>) {
+        self.last = trial.map(Step::of);
+        self.revision = self.revision.max(theirs);
+    }
+
     /// The revision of now.
     pub(super) fn of(&mut self, trial: Option<&Trial>, now: Timestamp) -> Revision {
         let step = trial.map(Step::of);
@@ -49,20 +51,5 @@ impl Revisions {
             self.revision.advance(now);
         }
         self.revision
-    }
-}
-
-impl Step {
-    fn of(trial: &Trial) -> Self {
-        Self {
-            candidate: trial.candidate.clone(),
-            started: trial.started,
-            stage: trial.stage,
-            state: trial.state,
-            is_paused: trial.paused_at.is_some(),
-            is_held: trial.held,
-            is_approved: trial.approved,
-            excluded: trial.excluded.len(),
-        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::agreement::Agreed;
 use super::counts::TypeCounts;
 use super::documents::Part;
 use super::outlook::Outlook;
@@ -36,6 +37,8 @@ pub(super) struct Stored {
     pub(super) rejected: VecDeque<VersionId>,
     pub(super) pending_events: Vec<(Severity, EventKind)>,
     pub(super) latest: Timestamp,
+    #[serde(default)]
+    pub(super) agreed: Option<Agreed>,
 }
 
 /// What has changed since it was last stored.

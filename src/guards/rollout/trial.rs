@@ -10,11 +10,13 @@ use super::cohort::Cohort;
 use super::counts::{Pair, TypeCounts};
 use super::coverage::{Cadence, Coverage};
 use super::documents::Documents;
+use super::incident;
 use super::plan::{Denominator, Plan, Stage};
 use super::serving::Serving;
 use super::status::RolloutState;
 use crate::call::Role;
 use crate::event::{EventKind, Findings, HoldReason, NotCounted, RolloutEvent};
+use crate::guard::Cx;
 use crate::name::{DocumentType, VersionId};
 use crate::stats::{BoundedMap, Tracked, Waits};
 use crate::time::{Timestamp, hours};
@@ -24,6 +26,8 @@ use crate::time::{Timestamp, hours};
 pub(super) const TYPES: usize = 1_000;
 /// A stage waits for the corrections of so many answers of the candidate at least.
 const COHORT: u32 = 20;
+/// The number of things that people were told that is remembered.
+const TOLD: usize = 8;
 /// How long after a promotion late corrections can still roll back.
 const WATCH: Duration = hours(24);
 
@@ -73,6 +77,9 @@ pub(super) struct Trial {
     /// Why the candidate has not begun to serve, in the words of what must clear it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) not_cleared: Option<String>,
+    /// What people were told of what this trial did, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) told: Vec<RolloutEvent>,
     /// Whether it was given away to be stored: one that was not is another than the one before it.
     #[serde(skip)]
     pub(super) is_shared: bool,
@@ -104,6 +111,7 @@ impl Trial {
             is_production: false,
             was_told_worse: false,
             not_cleared: None,
+            told: Vec::new(),
             is_shared: false,
         }
     }
@@ -164,14 +172,29 @@ impl Trial {
         &mut self,
         state: RolloutState,
         findings: Findings,
-    ) -> EventKind {
+    ) -> RolloutEvent {
         self.state = state;
         self.paused_at = None;
-        EventKind::Rollout(RolloutEvent::RolledBack {
+        RolloutEvent::RolledBack {
             candidate: self.candidate.clone(),
             stage: self.number(),
             findings: Box::new(findings),
-        })
+        }
+    }
+
+    /// Tells people that the candidate was rolled back or that a type was excluded.
+    pub(super) fn tell(&mut self, event: RolloutEvent, cx: &Cx<'_>) {
+        let trouble = match &event {
+            RolloutEvent::TypeExcluded { document_type, .. } => {
+                incident::type_excluded(&self.candidate, document_type)
+            }
+            _ => incident::rolled_back(&self.candidate),
+        };
+        cx.page(&trouble, EventKind::Rollout(event.clone()));
+        if self.told.len() >= TOLD {
+            self.told.remove(0);
+        }
+        self.told.push(event);
     }
 
     /// The event that a stage did not meet its conditions in time.

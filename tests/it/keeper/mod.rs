@@ -17,6 +17,7 @@ use fusebox::{Call, ErrorRateBreaker, FailureKind, Pipeline, Report, Ticket, Tim
 
 use crate::support::{EVENING, line_up};
 
+mod agreement;
 mod continuity;
 mod losses;
 mod odd_store;
@@ -27,6 +28,7 @@ mod restart;
 #[cfg(feature = "tokio")]
 mod running;
 mod sharing;
+mod slots;
 mod stores;
 mod tickets;
 

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use fusebox::Error;
 use fusebox::store::{Batch, Cut, Instance};
+use fusebox::{Error, StoreFault};
 
 use super::*;
 
@@ -22,6 +22,8 @@ pub(super) struct OddStore {
     /// What happens before the next load, and what after it.
     pub(super) before_load: Interruption,
     pub(super) after_load: Interruption,
+    /// What was written is there, and the answer is an error.
+    pub(super) loses_answers: AtomicBool,
     /// How often it was written to.
     pub(super) turns: AtomicU64,
 }
@@ -83,7 +85,15 @@ impl Store for OddStore {
         if self.repeats {
             batch.position = Position::START;
         }
-        self.memory.turn(pipeline, instance, batch).await
+        let answer = self.memory.turn(pipeline, instance, batch).await?;
+        if self.loses_answers.load(Ordering::Relaxed) {
+            return Err(Error::store(
+                "odd",
+                StoreFault::Unavailable,
+                "the answer was lost",
+            ));
+        }
+        Ok(answer)
     }
 
     async fn latest(
