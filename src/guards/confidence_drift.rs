@@ -516,9 +516,8 @@ impl Guard for ConfidenceDriftMonitor {
             return Ok(Share::default());
         }
         let all = wanted == Wanted::AllRegisters;
-        let (changed, is_whole) = self.core.lock().take_changed(all, &self.settings);
-        let share = changed.share(cx)?;
-        Ok(Share { is_whole, ..share })
+        let changed = self.core.lock().take_changed(all, &self.settings);
+        changed.share(cx)
     }
 
     fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {

@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::event::{BudgetEvent, EventKind, Severity};
 use crate::failure::FailureKind;
 use crate::format::Format;
-use crate::guard::{Acceptance, Attached, Cx, Guard, State, Trouble, Verdict};
+use crate::guard::{Acceptance, Attached, Cx, Guard, Share, State, Trouble, Verdict, Wanted};
 use crate::name::ModelName;
 use crate::ratio::Ratio;
 use crate::time::Timestamp;
@@ -194,6 +194,20 @@ impl TokenBudget {
             ends_reported: Mutex::new(BTreeMap::new()),
             attached: Attached::new(),
         }
+    }
+
+    fn stored(&self, usage: usage::Stored) -> Stored {
+        let ends_reported = self.ends_reported.lock().clone();
+        Stored {
+            format: Format,
+            usage,
+            ends_reported: ends_reported.into_iter().collect(),
+        }
+    }
+
+    fn restore_stored(&self, stored: Stored) {
+        self.usage.lock().restore(stored.usage);
+        *self.ends_reported.lock() = stored.ends_reported.into_iter().collect();
     }
 
     /// The tokens that a call needs with a version, each part counted in full. Returns an error if
@@ -493,21 +507,39 @@ impl Guard for TokenBudget {
         self.models.check_fallbacks(line_up)
     }
 
+    fn share(&self, wanted: Wanted, cx: &Cx<'_>) -> Result<Share, Error> {
+        let (usage, is_whole) = match wanted {
+            Wanted::Facts => return Ok(Share::default()),
+            Wanted::ChangedRegisters => (self.usage.lock().take_changed(), false),
+            Wanted::AllRegisters => {
+                let shared = self.usage.lock().shared();
+                (shared.stored(), true)
+            }
+        };
+        let mut stored = self.stored(usage);
+        let mut share = Share {
+            is_whole,
+            ..Share::default()
+        };
+        stored.usage.share(&mut share, cx)?;
+        share.register(&[], &stored, cx)?;
+        Ok(share)
+    }
+
+    fn take(&self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {
+        let mut stored: Stored = shared.rest(cx)?;
+        stored.usage.take(shared, cx)?;
+        self.restore_stored(stored);
+        Ok(())
+    }
+
     fn snapshot(&self, cx: &Cx<'_>) -> Result<Option<State>, Error> {
         let usage = self.usage.lock().shared();
-        let ends_reported = self.ends_reported.lock().clone();
-        let stored = Stored {
-            format: Format,
-            usage: usage.stored(),
-            ends_reported: ends_reported.into_iter().collect(),
-        };
-        State::write(&stored, cx).map(Some)
+        State::write(&self.stored(usage.stored()), cx).map(Some)
     }
 
     fn restore(&self, state: &State, cx: &Cx<'_>) -> Result<(), Error> {
-        let stored: Stored = state.read(cx)?;
-        self.usage.lock().restore(stored.usage);
-        *self.ends_reported.lock() = stored.ends_reported.into_iter().collect();
+        self.restore_stored(state.read(cx)?);
         Ok(())
     }
 }

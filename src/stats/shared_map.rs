@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::tracked::Tracked;
+
 /// With 10,000 keys, a change beside a snapshot copies the references of about 80.
 const SHARDS: usize = 128;
 
-type Shard<K, V> = Arc<HashMap<K, Arc<V>, RandomState>>;
+type Shard<K, V> = Arc<HashMap<K, Tracked<V>, RandomState>>;
 
 /// Entries by key, at most `limit`, and one overflow entry for all other keys. A change copies what
 /// a snapshot still shares: the references of one shard, and the value.
@@ -18,6 +20,8 @@ type Shard<K, V> = Arc<HashMap<K, Arc<V>, RandomState>>;
 pub(crate) struct SharedMap<K, V> {
     hasher: RandomState,
     shards: Entries<K, V>,
+    /// The shards that have an entry that has changed.
+    changed: u128,
     len: usize,
     other: Option<V>,
     limit: usize,
@@ -28,7 +32,7 @@ pub(crate) struct SharedMap<K, V> {
 pub(crate) struct Entries<K, V>(Box<[Shard<K, V>]>);
 
 impl<K, V> Entries<K, V> {
-    fn iter(&self) -> impl Iterator<Item = (&K, &Arc<V>)> {
+    fn iter(&self) -> impl Iterator<Item = (&K, &Tracked<V>)> {
         self.0.iter().flat_map(|shard| shard.iter())
     }
 
@@ -39,7 +43,7 @@ impl<K, V> Entries<K, V> {
     {
         let entries = self.iter();
         entries
-            .map(|(key, value)| (key.clone(), Arc::clone(value)))
+            .map(|(key, value)| (key.clone(), value.shared()))
             .collect()
     }
 }
@@ -50,6 +54,7 @@ impl<K: Hash + Eq + Clone, V: Clone> SharedMap<K, V> {
         Self {
             hasher: RandomState::default(),
             shards: Entries(shards.collect()),
+            changed: 0,
             len: 0,
             other: None,
             limit,
@@ -67,11 +72,12 @@ impl<K: Hash + Eq + Clone, V: Clone> SharedMap<K, V> {
         if let Some(shard) = self.shards.0.get_mut(place) {
             let shard = Arc::make_mut(shard);
             if self.len < self.limit && !shard.contains_key(key) {
-                shard.insert(key.clone(), Arc::new(make()));
+                shard.insert(key.clone(), Tracked::new(make()));
                 self.len += 1;
             }
             if let Some(value) = shard.get_mut(key) {
-                return Arc::make_mut(value);
+                self.changed |= 1 << place;
+                return value.change();
             }
         }
         self.other.get_or_insert_with(make)
@@ -86,14 +92,32 @@ impl<K: Hash + Eq + Clone, V: Clone> SharedMap<K, V> {
 
     /// Changes the entries of some keys.
     pub(crate) fn change(&mut self, is_meant: impl Fn(&K) -> bool, change: impl Fn(&mut V)) {
-        for shard in &mut self.shards.0 {
+        for (place, shard) in self.shards.0.iter_mut().enumerate() {
             if shard.keys().any(&is_meant) {
+                self.changed |= 1 << place;
                 let meant = Arc::make_mut(shard).iter_mut();
                 for (_, value) in meant.filter(|(key, _)| is_meant(key)) {
-                    change(Arc::make_mut(value));
+                    change(value.change());
                 }
             }
         }
+    }
+
+    /// The entries that have changed since this was last asked, as they are now.
+    pub(crate) fn take_changed(&mut self) -> Vec<(K, Arc<V>)> {
+        let changed = std::mem::take(&mut self.changed);
+        let mut entries = Vec::new();
+        for (place, shard) in self.shards.0.iter_mut().enumerate() {
+            if changed >> place & 1 == 1 {
+                let of_shard = Arc::make_mut(shard).iter_mut();
+                let changed = of_shard.filter_map(|(key, value)| {
+                    let has_changed = value.take_changed();
+                    has_changed.then(|| (key.clone(), value.shared()))
+                });
+                entries.extend(changed);
+            }
+        }
+        entries
     }
 
     /// Every key with its own entry.
@@ -112,8 +136,9 @@ impl<K: Hash + Eq + Clone, V: Clone> SharedMap<K, V> {
         for (key, value) in entries {
             let place = self.place(&key);
             if let Some(shard) = self.shards.0.get_mut(place) {
-                let before = Arc::make_mut(shard).insert(key, Arc::new(value));
+                let before = Arc::make_mut(shard).insert(key, Tracked::new(value));
                 self.len += usize::from(before.is_none());
+                self.changed |= 1 << place;
             }
         }
     }
@@ -150,6 +175,29 @@ mod tests {
         assert_eq!((map.get(&1), map.iter().count()), (Some(&8), 2));
         let list: BTreeMap<_, _> = before.list().into_iter().collect();
         assert_eq!(list, (0..1_000).map(|key| (key, Arc::new(key))).collect());
+    }
+
+    #[test]
+    fn what_has_changed_is_named_once() {
+        let mut map = SharedMap::new(1_000);
+        for key in 0..1_000 {
+            *map.entry(&key, || 0) = key;
+        }
+        let changed = |map: &mut SharedMap<_, _>| {
+            let changed = map.take_changed().into_iter();
+            changed
+                .map(|(key, value)| (key, *value))
+                .collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(changed(&mut map).len(), 1_000);
+        *map.entry(&7, || 0) = 70;
+        map.change(|key| *key == 8, |value| *value += 1);
+        *map.entry(&1_000, || 0) = 1;
+        assert_eq!(map.get(&7), Some(&70));
+        assert_eq!(changed(&mut map), [(7, 70), (8, 9)].into());
+        assert!(changed(&mut map).is_empty());
+        map.refill([(1, 1)]);
+        assert_eq!(changed(&mut map), [(1, 1)].into());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::mix::Mixes;
 use super::reporting::Answers;
 use super::review_queue::Demand;
 use super::season::Season;
-use super::stored::Stored;
+use super::stored::{Changed, Stored};
 use super::threshold::Settings;
 use super::verdict::{DriftStatus, Fall};
 use super::voice::Voice;
@@ -444,20 +444,25 @@ impl Core {
 
     /// All that is stored, without the lock of the guard to be sorted and written.
     pub(super) fn stored(&self, settings: &Settings) -> Stored {
-        self.stored_of(|_| true, settings)
+        Stored {
+            reports: self.reports.stored(),
+            ..self.stored_of(|_| true, settings)
+        }
     }
 
-    /// The same of the types that have changed since this was last asked, and of no others; and
-    /// whether it is all, because all was asked for or something was forgotten.
-    pub(super) fn take_changed(&mut self, all: bool, settings: &Settings) -> (Stored, bool) {
+    /// The same of what has changed since this was last asked, and of nothing else.
+    pub(super) fn take_changed(&mut self, all: bool, settings: &Settings) -> Changed {
         let has_forgotten = std::mem::take(&mut self.has_forgotten) | self.mixes.take_forgotten();
         let all = all || has_forgotten;
         let watched = self.watches.take_changed().map(|key| &key.document_type);
         let answered = self.answers.take_changed().map(|(name, _)| name);
         let mixed = self.mixes.take_changed();
         let changed: HashSet<_> = watched.chain(answered).chain(mixed).cloned().collect();
-        let stored = self.stored_of(|name| all || changed.contains(name), settings);
-        (stored, all)
+        Changed {
+            is_whole: all,
+            reports: self.reports.take_changed(all),
+            stored: self.stored_of(|name| all || changed.contains(name), settings),
+        }
     }
 
     fn stored_of(&self, is_wanted: impl Fn(&DocumentType) -> bool, settings: &Settings) -> Stored {
@@ -475,7 +480,6 @@ impl Core {
             other: self.watches.other().map(Tracked::shared),
             commands: self.commands.clone(),
             generation: self.generation,
-            reports: self.reports.stored(),
             pace: self.pace.clone(),
             invalid: self.invalid,
             season: settings.season.as_ref().map(Season::name),

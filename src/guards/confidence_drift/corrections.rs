@@ -1,7 +1,7 @@
 //! What reviewers found of the answers of a field: before its type drifted, and since.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,10 @@ const ENOUGH: u64 = 30;
 const PLENTY: u64 = 100;
 /// So many of the latest reports are known, so that one that comes again counts once.
 const MOST_REPORTS: usize = 4_096;
+/// They are stored in parts of so many by their numbers, and so many parts have them all. A later
+/// report takes the part of one that is forgotten.
+const PART: u64 = 64;
+const PARTS: u64 = 65;
 
 /// Documents that reviewers saw, and how many of them had the field corrected: before the drift, and
 /// since.
@@ -142,23 +146,45 @@ impl Reviews {
 #[derive(Debug, Default)]
 pub(super) struct KnownReports {
     /// The oldest first.
-    latest: VecDeque<(u64, u64)>,
+    latest: VecDeque<KnownReport>,
+    /// How many there ever were: the number of the next.
+    next: u64,
     /// How many of them there are about each thing. Most are the first, for which none of the
     /// others is looked at.
     about: HashMap<u64, u32, RandomState>,
+    /// The parts that have changed since they were last stored, a bit each.
+    changed: u128,
+}
+
+/// A report: its number, what it is about, and itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct KnownReport(u64, u64, u64);
+
+impl KnownReport {
+    fn is(&self, about: u64, report: u64) -> bool {
+        (self.1, self.2) == (about, report)
+    }
+
+    /// The part in which it is stored.
+    fn part(&self) -> u64 {
+        self.0 / PART % PARTS
+    }
 }
 
 impl KnownReports {
     /// Notes a report; returns whether it is the first about this.
     pub(super) fn add(&mut self, about: u64, report: u64) -> bool {
         let is_first = !self.about.contains_key(&about);
-        if is_first || !self.latest.contains(&(about, report)) {
+        if is_first || !self.latest.iter().any(|known| known.is(about, report)) {
             if self.latest.len() >= MOST_REPORTS {
-                if let Some((oldest, _)) = self.latest.pop_front() {
+                if let Some(oldest) = self.latest.pop_front() {
                     self.forget(oldest);
                 }
             }
-            self.latest.push_back((about, report));
+            let new = KnownReport(self.next, about, report);
+            self.next += 1;
+            self.latest.push_back(new);
+            self.changed |= 1 << new.part();
             *self.about.entry(about).or_default() += 1;
         }
         is_first
@@ -167,17 +193,18 @@ impl KnownReports {
     /// Forgets a report that is taken back; returns whether it was the last about this.
     pub(super) fn remove(&mut self, about: u64, report: u64) -> bool {
         let mut latest = self.latest.iter();
-        let place = latest.position(|known| *known == (about, report));
-        if place.and_then(|place| self.latest.remove(place)).is_none() {
+        let place = latest.position(|known| known.is(about, report));
+        let Some(removed) = place.and_then(|place| self.latest.remove(place)) else {
             return false;
-        }
-        self.forget(about);
+        };
+        self.forget(removed);
         !self.about.contains_key(&about)
     }
 
     /// One report about this is no longer known.
-    fn forget(&mut self, about: u64) {
-        if let Entry::Occupied(mut reports) = self.about.entry(about) {
+    fn forget(&mut self, report: KnownReport) {
+        self.changed |= 1 << report.part();
+        if let Entry::Occupied(mut reports) = self.about.entry(report.1) {
             *reports.get_mut() -= 1;
             if *reports.get() == 0 {
                 reports.remove();
@@ -187,15 +214,49 @@ impl KnownReports {
 
     /// What is stored of it.
     pub(super) fn stored(&self) -> VecDeque<(u64, u64)> {
-        self.latest.clone()
+        let latest = self.latest.iter();
+        latest
+            .map(|KnownReport(_, about, report)| (*about, *report))
+            .collect()
+    }
+
+    /// The parts that have changed since this was last asked, or all, by their numbers.
+    pub(super) fn take_changed(&mut self, all: bool) -> BTreeMap<u64, Vec<KnownReport>> {
+        let changed = std::mem::take(&mut self.changed);
+        let is_changed = |part: u64| changed >> part & 1 == 1;
+        let changed = (0..PARTS).filter(|part| !all && is_changed(*part));
+        let mut parts: BTreeMap<_, Vec<_>> = changed.map(|part| (part, Vec::new())).collect();
+        if !all && parts.is_empty() {
+            return parts;
+        }
+        for report in &self.latest {
+            if all || is_changed(report.part()) {
+                parts.entry(report.part()).or_default().push(*report);
+            }
+        }
+        parts
     }
 
     pub(super) fn restored(latest: VecDeque<(u64, u64)>) -> Self {
-        let mut about = HashMap::<_, u32, _>::default();
-        for (known, _) in &latest {
-            *about.entry(*known).or_default() += 1;
+        let mut known = Self::default();
+        for (about, report) in latest {
+            *known.about.entry(about).or_default() += 1;
+            known
+                .latest
+                .push_back(KnownReport(known.next, about, report));
+            known.next += 1;
         }
-        Self { latest, about }
+        known
+    }
+
+    /// The reports of all parts, as they are [stored](Self::stored) as a whole.
+    pub(super) fn of_parts(parts: Vec<Vec<KnownReport>>) -> VecDeque<(u64, u64)> {
+        let mut latest: Vec<_> = parts.into_iter().flatten().collect();
+        latest.sort_unstable();
+        let latest = latest.into_iter();
+        latest
+            .map(|KnownReport(_, about, report)| (about, report))
+            .collect()
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bets::Pace;
 use super::commands::Command;
+use super::corrections::{KnownReport, KnownReports};
 use super::key::Key;
 use super::mix::{OfType, StoredMixes};
 use super::reporting::Answers;
@@ -16,6 +17,9 @@ use crate::error::Error;
 use crate::format::Format;
 use crate::guard::{Cx, Share};
 use crate::name::{DocumentType, Field, VersionId};
+
+/// What the keys of the registers of parts of the reports begin with.
+const REPORTS: &str = "reports";
 
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Stored {
@@ -37,35 +41,22 @@ pub(super) struct Stored {
     pub(super) thresholds: Option<(Confidence, Confidence)>,
 }
 
+/// What has changed since it was last stored.
+pub(super) struct Changed {
+    /// Whether it is all.
+    pub(super) is_whole: bool,
+    /// The parts of the reports, by their numbers.
+    pub(super) reports: BTreeMap<u64, Vec<KnownReport>>,
+    /// All but the reports.
+    pub(super) stored: Stored,
+}
+
 impl Stored {
     /// In the same order, whoever writes it.
     pub(super) fn sort(&mut self) {
         self.watches.sort_by(|(one, _), (other, _)| one.cmp(other));
         self.answers.sort_by(|(one, _), (other, _)| one.cmp(other));
         self.mixes.sort();
-    }
-
-    /// A register for each document type, and for the rest.
-    pub(super) fn share(mut self, cx: &Cx<'_>) -> Result<Share, Error> {
-        let mut types: BTreeMap<DocumentType, StoredType> = BTreeMap::new();
-        for (key, watch) in self.watches.drain(..) {
-            let of_type = types.entry(key.document_type).or_default();
-            of_type.watches.push((key.field, watch));
-        }
-        for ((name, version), answers) in self.answers.drain(..) {
-            let of_type = types.entry(name).or_default();
-            of_type.answers.push((version, answers));
-        }
-        for (version, mix) in &mut self.mixes.of_versions {
-            for (name, in_mix) in mix.types.drain(..) {
-                let of_type = types.entry(name).or_default();
-                of_type.in_mixes.push((version.clone(), in_mix));
-            }
-        }
-        let mut share = Share::default();
-        share.add_types(&types, cx)?;
-        share.register(&[], &self, cx)?;
-        Ok(share)
     }
 
     /// What was shared.
@@ -88,7 +79,41 @@ impl Stored {
                 stored.mixes.insert(&version, &name, in_mix);
             }
         }
+        let reports = KnownReports::of_parts(shared.within(REPORTS, cx)?);
+        stored.reports.extend(reports);
         Ok(stored)
+    }
+}
+
+impl Changed {
+    /// A register for each document type, for each part of the reports, and for the rest.
+    pub(super) fn share(self, cx: &Cx<'_>) -> Result<Share, Error> {
+        let mut stored = self.stored;
+        let mut types: BTreeMap<DocumentType, StoredType> = BTreeMap::new();
+        for (key, watch) in stored.watches.drain(..) {
+            let of_type = types.entry(key.document_type).or_default();
+            of_type.watches.push((key.field, watch));
+        }
+        for ((name, version), answers) in stored.answers.drain(..) {
+            let of_type = types.entry(name).or_default();
+            of_type.answers.push((version, answers));
+        }
+        for (version, mix) in &mut stored.mixes.of_versions {
+            for (name, in_mix) in mix.types.drain(..) {
+                let of_type = types.entry(name).or_default();
+                of_type.in_mixes.push((version.clone(), in_mix));
+            }
+        }
+        let mut share = Share {
+            is_whole: self.is_whole,
+            ..Share::default()
+        };
+        share.add_types(&types, cx)?;
+        for (number, part) in &self.reports {
+            share.register(&[REPORTS, &number.to_string()], part, cx)?;
+        }
+        share.register(&[], &stored, cx)?;
+        Ok(share)
     }
 }
 

@@ -11,8 +11,9 @@ use super::cuts::Cuts;
 use super::headroom::{Sizes, Space};
 use super::shift::Shift;
 use crate::call::{Ticket, Version};
+use crate::error::Error;
 use crate::event::{BudgetEvent, EventKind, Severity};
-use crate::guard::{Cx, Trouble};
+use crate::guard::{Cx, Share, Trouble};
 use crate::name::{DocumentType, ModelName, VersionId};
 use crate::stats::{DEFAULT_KEYS, Entries, SharedMap};
 use crate::time::{Timestamp, hours};
@@ -28,6 +29,11 @@ const SHORTEST_SAMPLE: u64 = 500;
 const MOST_RATIO: u64 = 8 * UNIT;
 /// Reports that are not believed are one matter until a model has had none for this time.
 const HOLD_OPEN: Duration = hours(24);
+
+/// What the keys of the registers of calibrations begin with ..
+const CALIBRATIONS: &str = "calibration";
+/// .. and of sizes.
+const SIZES: &str = "sizes";
 
 type Key = (DocumentType, ModelName);
 
@@ -49,12 +55,35 @@ pub(super) struct UsageHistory {
     sizes: SharedMap<Key, Sizes>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Stored {
     calibrations: Vec<(Key, Arc<Calibration>)>,
     #[serde(default)]
     models: Vec<(ModelName, OfModel)>,
     sizes: Vec<(Key, Arc<Sizes>)>,
+}
+
+impl Stored {
+    /// Moves each type and model into a register of its own.
+    pub(super) fn share(&mut self, share: &mut Share, cx: &Cx<'_>) -> Result<(), Error> {
+        for (key, calibration) in self.calibrations.drain(..) {
+            let (name, model) = &key;
+            let names = [CALIBRATIONS, name.as_str(), model.as_str()];
+            share.register(&names, &(&key, calibration), cx)?;
+        }
+        for (key, sizes) in self.sizes.drain(..) {
+            let (name, model) = &key;
+            share.register(&[SIZES, name.as_str(), model.as_str()], &(&key, sizes), cx)?;
+        }
+        Ok(())
+    }
+
+    /// Takes back what was shared.
+    pub(super) fn take(&mut self, shared: &Share, cx: &Cx<'_>) -> Result<(), Error> {
+        self.calibrations.extend(shared.within(CALIBRATIONS, cx)?);
+        self.sizes.extend(shared.within(SIZES, cx)?);
+        Ok(())
+    }
 }
 
 /// The history at one moment, to be written without its lock.
@@ -249,6 +278,18 @@ impl UsageHistory {
             calibrations: self.calibrations.shared(),
             models: self.models.clone(),
             sizes: self.sizes.shared(),
+        }
+    }
+
+    /// What has changed since this was last asked.
+    pub(super) fn take_changed(&mut self) -> Stored {
+        let models = self.models.iter();
+        Stored {
+            calibrations: self.calibrations.take_changed(),
+            models: models
+                .map(|(name, model)| (name.clone(), model.clone()))
+                .collect(),
+            sizes: self.sizes.take_changed(),
         }
     }
 

@@ -298,9 +298,15 @@ fn of_many_types_only_those_that_had_answers_are_written() {
     assert!(latest(&stored, "canary").contains("documents/known-2"));
     answer("another", "letter");
     let stored = write();
-    for guard in ["confidence-drift", "error-rate", "ledger"] {
+    for guard in ["error-rate", "ledger"] {
         assert_eq!(latest(&stored, guard), of_types(&["letter"]), "{guard}");
     }
+    let mut of_drift = of_types(&["letter"]);
+    // The 601st report is in the tenth part of 64.
+    of_drift.insert("reports/9".to_owned());
+    assert_eq!(latest(&stored, "confidence-drift"), of_drift);
+    let sizes = latest(&stored, "token-budget");
+    assert_eq!(sizes, ["sizes/letter/gpt-4o".to_owned()].into());
     let of_canary = latest(&stored, "canary");
     assert!(of_canary.contains("type/letter") && !of_canary.contains("type/contract"));
     // One document, one part of all that have been counted.
