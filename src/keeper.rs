@@ -54,7 +54,7 @@ pub use builder::KeeperBuilder;
 ///
 /// A pipeline in a store is kept by one process. Two that overlap for up to a minute, as in a
 /// deployment, are no harm: feedback that one of them gets counts in both, and both take the steps of
-/// a rollout that one of them takes, or is commanded to take, within five seconds. A longer overlap is
+/// a rollout that one of them takes, or is commanded to take, within ten seconds. A longer overlap is
 /// an incident, because each process decides by the calls that it made itself and the next start goes
 /// on with the state of the one that wrote last; until then none of them ends a page that another one
 /// has open.
@@ -296,7 +296,12 @@ impl Keeper {
         // The state that is written has no feedback that the store has not.
         if inner.reports.has_counted() {
             let feedback = inner.reports.begin();
-            self.exchange(written, Batch::default(), feedback).await?;
+            let slots = written.slots.begin(false, inner.instance, now);
+            let batch = Batch {
+                slots,
+                ..Batch::default()
+            };
+            self.exchange(written, batch, feedback).await?;
         }
         // Rows first, the state last: a row may be older than the state that it is stored with, and
         // the next turn makes it anew. The other way round, a row could be of no incident.
@@ -318,11 +323,8 @@ impl Keeper {
         } else {
             Ok(Vec::new())
         };
-        let slots = if is_due && state.is_ok() {
-            written.slots.begin(inner.instance, now)
-        } else {
-            Vec::new()
-        };
+        let has_state = is_due && state.is_ok();
+        let slots = written.slots.begin(has_state, inner.instance, now);
         let mut registers = state.as_ref().cloned().unwrap_or_default();
         if registers.is_empty() {
             registers = written.sign_of_life(inner.instance, &open, now);

@@ -7,6 +7,9 @@ use serde_json::Value;
 use crate::store::{Instance, Slot};
 use crate::time::Timestamp;
 
+/// The last number that every store can keep. Nobody comes there by counting.
+const LAST: u64 = i64::MAX as u64;
+
 /// The decisions in the store, and what the guards propose.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
@@ -42,15 +45,19 @@ impl Slots {
     }
 
     /// Begins to write what the store has lost, and each proposal as the decision after the last one
-    /// that its guard knows.
-    pub(super) fn begin(&mut self, by: Instance, at: Timestamp) -> Vec<Slot> {
-        self.unanswered.extend(self.proposed.keys().cloned());
+    /// that its guard knows: all, or those that the store may have.
+    pub(super) fn begin(&mut self, all: bool, by: Instance, at: Timestamp) -> Vec<Slot> {
+        if all {
+            self.unanswered.extend(self.proposed.keys().cloned());
+        }
         let lost = self.unwritten.iter();
         let lost = lost.filter_map(|name| self.decided.get(name).cloned());
-        let proposed = self.proposed.iter().map(|(name, value)| {
+        let proposed = self.proposed.iter();
+        let proposed = proposed.filter(|(name, _)| self.unanswered.contains(*name));
+        let proposed = proposed.filter_map(|(name, value)| {
             let last = self.decided.get(name).map_or(0, |slot| slot.number);
-            let next = last.saturating_add(1);
-            Slot::new(name.clone(), next, at, by, value.clone())
+            let next = last.checked_add(1).filter(|next| *next <= LAST)?;
+            Some(Slot::new(name.clone(), next, at, by, value.clone()))
         });
         lost.chain(proposed).collect()
     }
@@ -74,5 +81,24 @@ impl Slots {
             }
         }
         news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SQLite has no greater number, and would refuse the whole batch.
+    #[test]
+    fn nobody_proposes_what_no_store_can_number() {
+        const BY: Instance = Instance::new(1);
+        const AT: Timestamp = Timestamp::EPOCH;
+        let after = |number| {
+            let mut slots = Slots::of(&[Slot::new("latch", number, AT, BY, Value::Null)]);
+            slots.propose([("latch".to_owned(), Value::from(1))]);
+            slots.begin(true, BY, AT).len()
+        };
+        assert_eq!(after(LAST - 1), 1);
+        assert_eq!((after(LAST), after(u64::MAX)), (0, 0));
     }
 }

@@ -208,6 +208,10 @@ impl Member {
             let written = Json::write(value);
             written.map_err(|error| Error::state(&self.name, format!("slot {slot}: {error}")))?;
         }
+        if self.held.dry_run {
+            // What it only tries out holds nowhere else.
+            share.slots.clear();
+        }
         share.is_whole |= wanted == Wanted::AllRegisters;
         Ok(share)
     }
@@ -220,6 +224,9 @@ impl Member {
     /// Hands on what was decided for all processes; the guard may not be able to read it, which is
     /// reported.
     pub(super) fn decided(&self, decided: &Decided, cx: &Cx<'_>) {
+        if self.held.dry_run {
+            return;
+        }
         let result = self.caught(cx, |guard| guard.decided(decided, cx));
         if let Some(Err(error)) = result {
             self.report(&error, cx);

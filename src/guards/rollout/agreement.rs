@@ -44,6 +44,8 @@ pub(super) struct Proposal {
     format: Format<1>,
     #[serde(flatten)]
     pub(super) agreed: Agreed,
+    /// Whether the process begins the rollout, and knows of no earlier step of it.
+    begins: bool,
     /// What people were told of the rollout.
     pub(super) told: Vec<RolloutEvent>,
 }
@@ -76,28 +78,48 @@ impl Agreement {
         is_new.then(|| Proposal {
             format: Format,
             agreed: own,
+            begins: !trial.is_known,
             told: trial.told.clone(),
         })
     }
 
-    /// A step of the versions that have a trial here was decided.
-    pub(super) fn decided(&mut self, decided: &Agreed, trial: &Trial, is_own: bool) -> Next {
-        if self.agreed.as_ref() == Some(decided) {
+    /// A step of the versions that have a trial here was decided, proposed so long ago.
+    pub(super) fn decided(
+        &mut self,
+        proposal: &Proposal,
+        trial: &mut Trial,
+        is_own: bool,
+        age: Duration,
+    ) -> Next {
+        let decided = &proposal.agreed;
+        if self.agreed.as_ref() == Some(decided) || trial.is_production {
             return Next::Keep;
         }
         let (own, step) = (Step::of(trial), &decided.step);
+        trial.is_known |= own.started == step.started;
         let before = self.agreed.replace(decided.clone());
+        let before = before.filter(|before| before.step.is_of(trial));
+        // Whoever begins a rollout that goes on here follows it.
+        let is_late = proposal.begins && before.is_some() && !trial.state.is_rejected();
+        // A build that agreed on nothing has gone on since.
+        let is_stale = before.is_none() && age > OVERLAP;
         let is_ahead = before.is_none_or(|before| before.step != own);
         if own == *step {
             Next::Same
-        } else if is_own || trial.is_production || is_ahead && own.is_more_cautious_than(step) {
+        } else if is_own || is_late || is_stale || is_ahead && own.is_more_cautious_than(step) {
             Next::Keep
         } else {
             Next::Follow
         }
     }
 
-    /// A step of other versions was decided, by another process.
+    /// Whether a step of versions without a trial here is not the last one of a rollout that has ended
+    /// here.
+    pub(super) fn is_news(&self, proposal: &Proposal) -> bool {
+        self.agreed.as_ref() != Some(&proposal.agreed)
+    }
+
+    /// A step of versions without a trial here was decided, by another process.
     pub(super) fn decided_elsewhere(&mut self, proposal: Proposal, at: Timestamp) {
         self.elsewhere = Some((at, proposal));
     }
@@ -105,7 +127,8 @@ impl Agreement {
     /// The step at which another process has the same rollout that begins here.
     pub(super) fn join(&mut self, trial: &Trial, now: Timestamp) -> Option<Proposal> {
         let (at, proposal) = self.elsewhere.take()?;
-        let is_same = proposal.agreed.step.is_of(trial) && now.since(at) <= OVERLAP;
-        is_same.then_some(proposal)
+        let is_recent = now.since(at).max(at.since(now)) <= OVERLAP;
+        let is_same = proposal.agreed.step.is_of(trial);
+        (is_same && is_recent).then_some(proposal)
     }
 }

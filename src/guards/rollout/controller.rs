@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use parking_lot::Mutex;
 
-use super::agreement::{Agreement, SLOT};
+use super::agreement::{Agreement, Proposal, SLOT};
 use super::coverage::Coverage;
 use super::decide::View;
 use super::incident;
@@ -342,7 +342,9 @@ impl Rollout {
             Some(candidate) => {
                 let goes_on =
                     |trial: &Trial| trial.candidate == *candidate.id() && trial.stable == *stable;
-                if !core.trial.as_ref().is_some_and(goes_on) {
+                if let Some(trial) = core.trial.as_mut().filter(|trial| goes_on(trial)) {
+                    trial.is_production = false;
+                } else {
                     core.split = self.split(candidate.id());
                     core.review_delays.begin();
                     core.trial = Some(Trial::new(
@@ -540,6 +542,24 @@ impl Core {
             .filter(|trial| trial.state.is_rejected());
         if let Some(candidate) = rejected.map(|trial| trial.candidate.clone()) {
             self.reject(&candidate);
+        }
+    }
+
+    /// Another step was decided than that of this process, which keeps to its own: what was excluded
+    /// there is excluded here too, and told, for what is told there may end with that process.
+    pub(super) fn keep_to_own(&mut self, proposal: &Proposal, cx: &Cx<'_>) {
+        let step = &proposal.agreed.step;
+        let Some(trial) = &mut self.trial else { return };
+        if trial.is_production {
+            if step.state.is_rejected() {
+                self.reject(&step.candidate);
+            }
+        } else if trial.started == step.started {
+            step.exclude(trial, self.latest);
+            let excluded =
+                |event: &&RolloutEvent| matches!(event, RolloutEvent::TypeExcluded { .. });
+            let told: Vec<_> = proposal.told.iter().filter(excluded).cloned().collect();
+            trial.tell_too(&told, cx);
         }
     }
 

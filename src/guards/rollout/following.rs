@@ -15,16 +15,23 @@ impl Rollout {
             return Ok(());
         }
         let unreadable = |error| Error::unreadable(cx.guard(), error);
-        let proposal = Proposal::deserialize(&decided.value).map_err(unreadable)?;
-        let Agreed { revision, step } = &proposal.agreed;
+        let mut proposal = Proposal::deserialize(&decided.value).map_err(unreadable)?;
         let mut core = self.core.lock();
         let core = &mut *core;
-        let Some(trial) = core.trial.as_ref().filter(|trial| step.is_of(trial)) else {
-            // That it is in service again says nothing here: the step may be older than its end.
-            if step.state.is_rejected() {
-                core.reject(&step.candidate);
-            }
-            if !decided.is_own {
+        core.latest = core.latest.max(cx.now());
+        let step = &mut proposal.agreed.step;
+        if step.state.is_rejected() {
+            // It gets no documents, whichever stages the plan has.
+            step.stage = step.stage.min(self.plan.last_stage());
+        }
+        let step = &proposal.agreed.step;
+        let trial = core.trial.as_mut().filter(|trial| step.is_of(trial));
+        let Some(trial) = trial else {
+            if !decided.is_own && core.agreement.is_news(&proposal) {
+                // That it is in service again says nothing here: the step may be older than its end.
+                if step.state.is_rejected() {
+                    core.reject(&step.candidate);
+                }
                 core.agreement.decided_elsewhere(proposal, decided.at);
             }
             return Ok(());
@@ -34,11 +41,15 @@ impl Rollout {
             let reason = format!("another process is at stage {stage}, which the plan has not");
             return Err(Error::state(cx.guard(), reason));
         }
+        let age = core.latest.since(decided.at);
         let agreement = &mut core.agreement;
-        match agreement.decided(&proposal.agreed, trial, decided.is_own) {
+        match agreement.decided(&proposal, trial, decided.is_own, age) {
             Next::Follow => self.follow(core, &proposal, cx),
-            Next::Same => core.revisions.at_least(*revision, core.trial.as_ref()),
-            Next::Keep => {}
+            Next::Same => {
+                let revision = proposal.agreed.revision;
+                core.revisions.at_least(revision, core.trial.as_ref());
+            }
+            Next::Keep => core.keep_to_own(&proposal, cx),
         }
         Ok(())
     }
@@ -63,7 +74,6 @@ impl Rollout {
     /// Takes the same step, and tells what people were told of it: whoever told it may end, and its
     /// pages with it.
     fn follow(&self, core: &mut Core, proposal: &Proposal, cx: &Cx<'_>) {
-        core.latest = core.latest.max(cx.now());
         let now = core.latest;
         let Some(trial) = &mut core.trial else { return };
         let Agreed { revision, step } = &proposal.agreed;
@@ -76,11 +86,7 @@ impl Rollout {
             after: self.described(trial),
         };
         cx.emit(Severity::Info, EventKind::Rollout(kind));
-        for event in &proposal.told {
-            if !trial.told.contains(event) {
-                trial.tell(event.clone(), cx);
-            }
-        }
+        trial.tell_too(&proposal.told, cx);
         if step.state.is_rejected() {
             core.reject(&step.candidate);
         } else {

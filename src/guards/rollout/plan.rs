@@ -203,9 +203,13 @@ impl Plan {
         self.stages.get(usize::from(number))
     }
 
-    pub(super) fn last_bar(&self) -> Bar {
+    pub(super) fn last_stage(&self) -> u8 {
         let last = self.stages.len().saturating_sub(1);
-        self.bar(u8::try_from(last).unwrap_or(u8::MAX))
+        u8::try_from(last).unwrap_or(u8::MAX)
+    }
+
+    pub(super) fn last_bar(&self) -> Bar {
+        self.bar(self.last_stage())
     }
 
     pub(super) fn bar(&self, number: u8) -> Bar {

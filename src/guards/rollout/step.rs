@@ -23,6 +23,8 @@ pub(super) struct Step {
     held: bool,
     approved: bool,
     excluded: BTreeSet<DocumentType>,
+    /// Whether it waits for no clearance, or did not when it was aborted.
+    is_cleared: bool,
 }
 
 impl Step {
@@ -38,6 +40,7 @@ impl Step {
             held: trial.held,
             approved: trial.approved,
             excluded: trial.excluded.clone(),
+            is_cleared: trial.not_cleared.is_none(),
         }
     }
 
@@ -60,7 +63,20 @@ impl Step {
             RolloutState::Aborted | RolloutState::RolledBack => 4,
         };
         let waits = (self.paused_at.is_some(), self.held, !self.approved);
-        (state, waits, self.excluded.len(), Reverse(self.stage))
+        (state, waits, Reverse(self.stage))
+    }
+
+    /// Excludes the same types in the same trial; a type that is excluded stays so until it begins anew.
+    pub(super) fn exclude(&self, trial: &mut Trial, now: Timestamp) {
+        if self.started != trial.started {
+            return;
+        }
+        for document_type in &self.excluded {
+            if trial.excluded.insert(document_type.clone()) {
+                let is_paused = trial.paused_at.is_some();
+                trial.serving.forget(document_type, now, is_paused);
+            }
+        }
     }
 
     /// Takes the same step in a trial of the same versions.
@@ -68,6 +84,7 @@ impl Step {
         if self.started != trial.started {
             *trial = trial.again(self.started);
         }
+        trial.is_known = true;
         let is_promoted = |state| state == RolloutState::Promoted;
         let is_new_stage = self.stage != trial.stage || is_promoted(self.state);
         if is_new_stage && !is_promoted(trial.state) {
@@ -85,10 +102,11 @@ impl Step {
             (true, None) => trial.serving.resume(now),
             _ => {}
         }
-        for document_type in self.excluded.difference(&trial.excluded) {
-            let is_paused = self.paused_at.is_some();
-            trial.serving.forget(document_type, now, is_paused);
+        if self.is_cleared {
+            trial.not_cleared = None;
+        } else if trial.not_cleared.is_none() {
+            trial.not_cleared = Some("another process asked for it".to_owned());
         }
-        trial.excluded.clone_from(&self.excluded);
+        self.exclude(trial, now);
     }
 }

@@ -40,6 +40,10 @@ pub(super) struct Trial {
     pub(super) candidate: VersionId,
     pub(super) stable: VersionId,
     pub(super) started: Timestamp,
+    /// Whether it is no rollout of which other processes know nothing: one of its steps was agreed
+    /// on, or it began anew.
+    #[serde(default)]
+    pub(super) is_known: bool,
     /// The stage's place in the plan, from 0; what people see is its `number`.
     pub(super) stage: u8,
     /// When the stage started; a pause moves it.
@@ -91,6 +95,7 @@ impl Trial {
             candidate,
             stable,
             started: now,
+            is_known: false,
             stage: 0,
             since: now,
             state: RolloutState::Running,
@@ -124,7 +129,11 @@ impl Trial {
 
     /// The same trial from its first stage, with nothing counted.
     pub(super) fn again(&self, now: Timestamp) -> Self {
-        Self::new(self.candidate.clone(), self.stable.clone(), now)
+        let (candidate, stable) = (self.candidate.clone(), self.stable.clone());
+        Self {
+            is_known: true,
+            ..Self::new(candidate, stable, now)
+        }
     }
 
     /// Gives the candidate no document until it is cleared.
@@ -195,6 +204,15 @@ impl Trial {
             self.told.remove(0);
         }
         self.told.push(event);
+    }
+
+    /// Tells people what another process has told of the same rollout.
+    pub(super) fn tell_too(&mut self, told: &[RolloutEvent], cx: &Cx<'_>) {
+        for event in told {
+            if !self.told.contains(event) {
+                self.tell(event.clone(), cx);
+            }
+        }
     }
 
     /// The event that a stage did not meet its conditions in time.

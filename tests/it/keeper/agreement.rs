@@ -2,12 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
+use fusebox::clock::Clock;
 use fusebox::event::RolloutEvent;
 use fusebox::rollout::RolloutState;
 use fusebox::sink::MemorySink;
-use fusebox::store::Slot;
-use fusebox::{CanaryPolicy, Error, EventKind, LineUp, Ratio, Revision, Role, StoreFault};
+use fusebox::store::{Batch, Instance, Slot};
+use fusebox::{
+    CanaryPolicy, Error, EventKind, Feedback, Guard, LineUp, Ratio, Revision, Role, StoreFault,
+};
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::odd_store::OddStore;
 use super::*;
@@ -274,6 +278,27 @@ fn a_start_takes_the_step_that_was_decided_after_the_state() {
     assert!(!next.canary.status().paused);
 }
 
+/// The rollback that came between is known to nobody but the process that has ended.
+#[test]
+fn a_start_takes_a_rollout_that_began_anew_after_the_state() {
+    let world = World::new();
+    let (one, two) = world.two_rolling();
+    two.fail();
+    two.turn();
+    let readmit = || {
+        let seen = two.canary.status().revision;
+        two.canary.readmit(seen, "ada", "the provider's outage")
+    };
+    wait(two.keeper.command(readmit)).unwrap();
+    let seen = two.seen();
+    world.clock.advance(seconds(5));
+    answer(&one.pipeline, "inv-1");
+    one.turn();
+    drop((one, two));
+    let next = world.rolling();
+    assert_eq!(next.seen(), seen);
+}
+
 /// The rollout of the first process begins after the second one has started.
 #[test]
 fn a_process_joins_a_rollout_that_has_just_begun() {
@@ -289,13 +314,231 @@ fn a_process_joins_a_rollout_that_has_just_begun() {
         world.clock.advance(time);
         two.pipeline.deploy(with_candidate()).unwrap();
         two.pipeline.tick();
-        (one.seen(), two.seen())
+        let joined = two.seen();
+        for _ in 0..6 {
+            world.go_round(&[&one, &two]);
+        }
+        assert_eq!(one.seen(), two.seen());
+        (joined.1, two.seen().1)
     };
-    let (one, two) = joins_after(minutes(9));
-    assert_eq!((one.1, one), (2, two));
-    // It may be that of a process that ended weeks ago.
-    let (one, two) = joins_after(minutes(11));
-    assert_eq!((one.1, two.1), (2, 1));
+    assert_eq!(joins_after(minutes(9)), (2, 2));
+    // It may be that of a process that ended weeks ago. Since it goes on, it is followed, and not
+    // set back to the first stage.
+    assert_eq!(joins_after(minutes(11)), (1, 2));
+}
+
+/// Both have it among the rejected ones.
+#[test]
+fn a_candidate_that_was_readmitted_is_not_taken_out_of_service_by_a_process_that_bars_it() {
+    let world = World::new();
+    let (one, two) = world.two_rolling();
+    one.fail();
+    world.go_round(&[&one, &two]);
+    two.pipeline.deploy(line_up()).unwrap();
+    two.pipeline.tick();
+    let readmit = || {
+        let seen = one.canary.status().revision;
+        one.canary.readmit(seen, "ada", "the provider's outage")
+    };
+    wait(one.keeper.command(readmit)).unwrap();
+    world.go_round(&[&one, &two]);
+    world.clock.advance(minutes(30));
+    two.pipeline.deploy(with_candidate()).unwrap();
+    two.pipeline.tick();
+    assert_eq!(two.canary.status().state, RolloutState::RolledBack);
+    for _ in 0..4 {
+        world.go_round(&[&two, &one]);
+    }
+    assert_eq!(one.seen(), two.seen());
+    assert_eq!(one.canary.status().state, RolloutState::Running);
+}
+
+impl World {
+    /// Another process decides a step: the last one, changed.
+    fn decide(&self, change: impl FnOnce(&mut Slot)) {
+        let mut slot = self.steps().remove(0);
+        slot.number += 1;
+        slot.by = Instance::new(7);
+        slot.at = self.clock.now();
+        slot.value["begins"] = json!(false);
+        change(&mut slot);
+        let mut batch = Batch::after(Position::START);
+        batch.slots.push(slot);
+        wait(self.store.turn(&Self::name(), Instance::new(7), batch)).unwrap();
+    }
+}
+
+#[test]
+fn types_that_were_excluded_anywhere_stay_excluded() {
+    let world = World::new();
+    let (one, two) = world.two_rolling();
+    world.decide(|slot| slot.value["excluded"] = json!(["contract"]));
+    // It is ahead and more cautious, and keeps to its pause.
+    pause(&one.canary).unwrap();
+    for _ in 0..3 {
+        world.go_round(&[&one, &two]);
+    }
+    assert_eq!(one.seen(), two.seen());
+    assert!(two.canary.status().paused);
+    for process in [&one, &two] {
+        for n in 0..200 {
+            let call = Call::new(format!("inv-{n}"), "contract").unwrap();
+            let permit = process.pipeline.admit(&call).permit().unwrap();
+            assert_eq!(permit.ticket().role(), Role::Stable);
+            permit.release();
+        }
+    }
+}
+
+#[test]
+fn a_rollback_holds_at_a_stage_that_the_plan_does_not_have() {
+    let world = World::new();
+    let one = world.rolling();
+    one.turn();
+    world.decide(|slot| {
+        slot.value["state"] = json!("rolled_back");
+        slot.value["stage"] = json!(7);
+    });
+    for _ in 0..2 {
+        world.go_round(&[&one]);
+    }
+    assert_eq!(one.canary.status().state, RolloutState::RolledBack);
+    let agreed = world.steps();
+    for _ in 0..3 {
+        world.go_round(&[&one]);
+    }
+    assert_eq!(world.steps(), agreed);
+}
+
+/// The store's file was edited by hand.
+#[test]
+fn a_step_that_nobody_can_read_stops_nothing_else() {
+    let world = World::new();
+    let one = world.rolling();
+    one.turn();
+    world.decide(|slot| slot.value = json!({ "format": 9 }));
+    pause(&one.canary).unwrap();
+    world.clock.advance(seconds(5));
+    wait(one.keeper.turn()).unwrap();
+    drop(one);
+    let next = world.rolling();
+    assert!(next.canary.status().paused);
+    world.clock.advance(seconds(5));
+    wait(next.keeper.turn()).unwrap();
+}
+
+/// It has promoted v8, was started without it, and is started with it again.
+#[test]
+fn a_process_does_not_join_a_rollout_of_its_own_past() {
+    let world = World::new();
+    let one = world.rolling();
+    one.turn();
+    promote(&one.canary).unwrap();
+    promote(&one.canary).unwrap();
+    world.go_round(&[&one]);
+    drop(one);
+    let without = world.rolling_with(line_up(), world.store.clone());
+    world.go_round(&[&without]);
+    drop(without);
+    let next = world.rolling();
+    world.go_round(&[&next]);
+    assert_eq!(next.canary.status().stage, 1);
+    assert_eq!(next.canary.status().state, RolloutState::Running);
+}
+
+/// An earlier build went on from a state of this one, and its state says nothing of agreements.
+#[test]
+fn a_step_from_before_an_earlier_build_ran_undoes_nothing() {
+    let world = World::new();
+    let one = world.rolling();
+    one.turn();
+    pause(&one.canary).unwrap();
+    world.go_round(&[&one]);
+    resume(&one.canary).unwrap();
+    let mut slots = world.steps();
+    slots[0].by = Instance::new(7);
+    world.go_round(&[&one]);
+    drop(one);
+    // As if that build had resumed it: the last step that was decided is the pause.
+    let mut stored = world.stored().registers.into_iter();
+    let state = stored.find(|register| register.key == "guard/canary");
+    let mut state = state.unwrap();
+    let mut value: serde_json::Value = state.value.read().unwrap();
+    value.as_object_mut().unwrap().remove("agreed");
+    state.value = Json::of(&value).unwrap();
+    state.revision += 1;
+    let owner = state.owner;
+    let keeper = stored.find(|register| register.key == "keeper").unwrap();
+    let versions = stored.find(|register| register.key == "versions").unwrap();
+    let world = World {
+        store: Arc::default(),
+        ..world
+    };
+    let mut batch = Batch::after(Position::START);
+    batch.registers = vec![state, keeper, versions];
+    batch.slots = slots;
+    wait(world.store.turn(&World::name(), owner, batch)).unwrap();
+    world.clock.advance(minutes(60));
+    let next = world.rolling();
+    assert!(!next.canary.status().paused);
+    world.go_round(&[&next]);
+    assert_eq!(world.steps()[0].value["paused_at"], json!(null));
+}
+
+#[test]
+fn a_dry_run_decides_nothing_for_others_and_follows_nobody() {
+    let world = World::new();
+    let one = world.rolling();
+    one.turn();
+    world.go_round(&[&one]);
+    let canary = Arc::new(CanaryPolicy::default());
+    let pipeline = Pipeline::builder(with_candidate())
+        .guard(Arc::clone(&canary).dry_run())
+        .clock(world.clock.clone());
+    let builder = Keeper::builder("invoices", &pipeline.build().unwrap()).unwrap();
+    let keeper = wait(builder.store(Arc::clone(&world.store)).start()).unwrap();
+    abort(&canary).unwrap();
+    world.clock.advance(seconds(5));
+    wait(keeper.turn()).unwrap();
+    pause(&one.canary).unwrap();
+    world.go_round(&[&one]);
+    world.clock.advance(seconds(5));
+    wait(keeper.turn()).unwrap();
+    assert!(one.canary.status().paused);
+    assert_eq!(one.canary.status().state, RolloutState::Running);
+    assert_eq!(canary.status().state, RolloutState::Aborted);
+}
+
+/// The exchange that fails has feedback in it, which is written first the next time.
+#[test]
+fn a_readmission_after_a_lost_answer_is_not_undone() {
+    let world = World::new();
+    let store = Arc::new(OddStore {
+        memory: Arc::clone(&world.store),
+        ..OddStore::default()
+    });
+    let one = world.rolling_with(with_candidate(), Arc::clone(&store));
+    one.turn();
+    let two = world.rolling();
+    world.go_round(&[&one, &two]);
+    let ticket = answer(&one.pipeline, "inv-1");
+    one.fail();
+    store.loses_answers.store(true, Ordering::Relaxed);
+    assert!(wait(one.keeper.feedback(&ticket, Feedback::Reviewed)).is_err());
+    one.turn();
+    store.loses_answers.store(false, Ordering::Relaxed);
+    world.go_round(&[&two]);
+    assert_eq!(two.canary.status().state, RolloutState::RolledBack);
+    let readmit = || {
+        let seen = two.canary.status().revision;
+        two.canary.readmit(seen, "ada", "the provider's outage")
+    };
+    wait(two.keeper.command(readmit)).unwrap();
+    for _ in 0..4 {
+        world.go_round(&[&one, &two]);
+    }
+    assert_eq!(one.seen(), two.seen());
+    assert_eq!(two.canary.status().state, RolloutState::Running);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use fusebox::sink::MemorySink;
 use fusebox::{Error, Guard};
 use serde_json::{Value, json};
 
+use super::odd_store::OddStore;
 use super::*;
 use crate::support::seconds;
 
@@ -80,11 +81,15 @@ struct Voter {
 
 impl World {
     fn voter(&self) -> Voter {
+        self.voter_on(Arc::clone(&self.store))
+    }
+
+    fn voter_on(&self, store: impl Store + 'static) -> Voter {
         let (guard, sink) = (Arc::new(Proposes::default()), MemorySink::new());
         let pipeline = Pipeline::builder(line_up()).guard(Arc::clone(&guard));
         let pipeline = pipeline.clock(self.clock.clone()).sink(sink.clone());
         let builder = Keeper::builder("invoices", &pipeline.build().unwrap()).unwrap();
-        let keeper = wait(builder.store(Arc::clone(&self.store)).start()).unwrap();
+        let keeper = wait(builder.store(store).start()).unwrap();
         Voter {
             guard,
             keeper,
@@ -150,6 +155,29 @@ fn a_proposal_that_is_withdrawn_before_it_is_written_is_not_decided() {
     one.guard.withdraw();
     world.vote(&one).unwrap();
     assert!(world.numbers().is_empty());
+}
+
+/// The store has decided it, and the answer was lost.
+#[test]
+fn a_proposal_that_may_have_been_decided_is_not_withdrawn_unheard() {
+    let world = World::new();
+    let store = Arc::new(OddStore {
+        memory: Arc::clone(&world.store),
+        ..OddStore::default()
+    });
+    let (one, two) = (world.voter_on(Arc::clone(&store)), world.voter());
+    one.guard.propose("latch", 1);
+    store.loses_answers.store(true, Ordering::Relaxed);
+    assert!(world.vote(&one).is_err());
+    store.loses_answers.store(false, Ordering::Relaxed);
+    one.guard.withdraw();
+    world.vote(&two).unwrap();
+    assert_eq!(two.guard.told(), ["latch 1 other"]);
+    world.vote(&one).unwrap();
+    assert_eq!(one.guard.told(), ["latch 1 own"]);
+    world.vote(&one).unwrap();
+    assert!(one.guard.told().is_empty());
+    assert_eq!(world.numbers()[0].1, 1);
 }
 
 #[test]
