@@ -68,6 +68,11 @@ impl Json {
         Ok(Self(text.into()))
     }
 
+    /// Whether a value can be [written](Self::write).
+    pub(crate) fn check(value: &impl Serialize) -> serde_json::Result<()> {
+        write(value, io::sink())
+    }
+
     pub(crate) fn is_null(&self) -> bool {
         &*self.0 == "null"
     }

@@ -28,7 +28,7 @@ pub struct Fact {
     pub about: Option<String>,
     /// When it happened.
     pub at: Timestamp,
-    /// What happened, JSON.
+    /// What happened, JSON of at most 120 levels of arrays and objects.
     pub value: Value,
 }
 

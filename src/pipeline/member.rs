@@ -183,7 +183,9 @@ impl Member {
     pub(super) fn share_facts(&self, cx: &Cx<'_>) -> Vec<Fact> {
         let share = self.caught(cx, |guard| guard.share(Wanted::Facts, cx));
         match share {
-            Some(Ok(share)) if share.registers.is_empty() && share.slots.is_empty() => share.facts,
+            Some(Ok(share)) if share.registers.is_empty() && share.slots.is_empty() => {
+                self.that_can_be_written(share.facts, cx)
+            }
             Some(answer) => {
                 let error = answer.err().unwrap_or_else(|| {
                     let reason = "it shares registers or proposals where facts are wanted";
@@ -196,6 +198,19 @@ impl Member {
         }
     }
 
+    /// A store would refuse the others with one that cannot be written, which is reported.
+    fn that_can_be_written(&self, mut facts: Vec<Fact>, cx: &Cx<'_>) -> Vec<Fact> {
+        facts.retain(|fact| {
+            let written = Json::check(&fact.value);
+            if let Err(error) = &written {
+                let reason = format!("fact {} {}: {error}", fact.kind, fact.id);
+                self.report(&Error::state(&self.name, reason), cx);
+            }
+            written.is_ok()
+        });
+        facts
+    }
+
     pub(super) fn share(&self, wanted: Wanted, cx: &Cx<'_>) -> Result<Share, Error> {
         let share = self.caught(cx, |guard| guard.share(wanted, cx));
         let share = share.unwrap_or_else(|| Err(Error::panicked(&self.name, "wrote its state")));
@@ -205,7 +220,7 @@ impl Member {
             return Err(Error::state(&self.name, reason));
         }
         for (slot, value) in &share.slots {
-            let written = Json::write(value);
+            let written = Json::check(value);
             written.map_err(|error| Error::state(&self.name, format!("slot {slot}: {error}")))?;
         }
         if self.held.dry_run {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fusebox::clock::Clock;
 use fusebox::guard::{Cx, Decided, Share, Wanted};
 use fusebox::sink::MemorySink;
 use fusebox::{Error, Guard};
@@ -19,6 +20,7 @@ struct Proposes {
     /// Whether it proposes with its facts.
     is_confused: AtomicBool,
     cannot_read: AtomicBool,
+    facts: Mutex<Vec<Fact>>,
 }
 
 impl Proposes {
@@ -41,6 +43,12 @@ impl Guard for Proposes {
     }
 
     fn share(&self, wanted: Wanted, cx: &Cx<'_>) -> Result<Share, Error> {
+        if wanted == Wanted::Facts {
+            let facts = std::mem::take(&mut *self.facts.lock().unwrap());
+            if !facts.is_empty() {
+                return Ok(Share::of_facts(facts));
+            }
+        }
         let mut share = Share::default();
         if wanted == Wanted::Facts && !self.is_confused.load(Ordering::Relaxed) {
             return Ok(share);
@@ -203,6 +211,15 @@ fn what_a_guard_does_wrong_with_decisions_is_told_and_harms_nobody() {
     assert!(events.iter().any(|told| told.contains(wrong)), "{events:?}");
 
     let deep = (0..200).fold(json!(1), |value, _| json!([value]));
+    let fact = |id: &str, value| Fact::new("noted", id, world.clock.now(), value);
+    let facts = vec![fact("a", json!(1)), fact("b", deep.clone())];
+    *one.guard.facts.lock().unwrap() = facts;
+    world.vote(&one).unwrap();
+    assert_eq!(world.facts("noted").len(), 1);
+    let events = told(&one);
+    let wrong = "fact noted b: ";
+    assert!(events.iter().any(|told| told.contains(wrong)), "{events:?}");
+
     one.guard.propose("deep", deep);
     let error = world.vote(&one).unwrap_err().to_string();
     assert!(error.contains("slot deep: "), "{error}");
