@@ -345,7 +345,7 @@ impl Keeper {
             inner.journal.accept(&batched);
             inner.courier.accept(&rows, now);
             written.accept(&registers, now);
-            if is_due && state.is_ok() {
+            if has_state {
                 written.accept_state(&open);
             }
             self.look_after_left().await;

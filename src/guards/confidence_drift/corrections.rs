@@ -181,13 +181,17 @@ impl KnownReports {
                     self.forget(oldest);
                 }
             }
-            let new = KnownReport(self.next, about, report);
-            self.next += 1;
-            self.latest.push_back(new);
-            self.changed |= 1 << new.part();
-            *self.about.entry(about).or_default() += 1;
+            self.push(about, report);
         }
         is_first
+    }
+
+    fn push(&mut self, about: u64, report: u64) {
+        let new = KnownReport(self.next, about, report);
+        self.next += 1;
+        self.latest.push_back(new);
+        self.changed |= 1 << new.part();
+        *self.about.entry(about).or_default() += 1;
     }
 
     /// Forgets a report that is taken back; returns whether it was the last about this.
@@ -240,11 +244,7 @@ impl KnownReports {
     pub(super) fn restored(latest: VecDeque<(u64, u64)>) -> Self {
         let mut known = Self::default();
         for (about, report) in latest {
-            *known.about.entry(about).or_default() += 1;
-            known
-                .latest
-                .push_back(KnownReport(known.next, about, report));
-            known.next += 1;
+            known.push(about, report);
         }
         known
     }

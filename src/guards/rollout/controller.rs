@@ -420,9 +420,7 @@ impl Rollout {
             Decision::RollBack => match &findings.document_type {
                 Some(name) if self.can_exclude(trial, name) => {
                     let name = name.clone();
-                    trial.excluded.insert(name.clone());
-                    let is_paused = trial.paused_at.is_some();
-                    trial.serving.forget(&name, now, is_paused);
+                    trial.exclude(&name, now);
                     let event = RolloutEvent::TypeExcluded {
                         candidate: trial.candidate.clone(),
                         stage: trial.number(),

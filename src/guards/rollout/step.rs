@@ -72,10 +72,7 @@ impl Step {
             return;
         }
         for document_type in &self.excluded {
-            if trial.excluded.insert(document_type.clone()) {
-                let is_paused = trial.paused_at.is_some();
-                trial.serving.forget(document_type, now, is_paused);
-            }
+            trial.exclude(document_type, now);
         }
     }
 

@@ -191,6 +191,14 @@ impl Trial {
         }
     }
 
+    /// Returns a type to production.
+    pub(super) fn exclude(&mut self, document_type: &DocumentType, now: Timestamp) {
+        if self.excluded.insert(document_type.clone()) {
+            let is_paused = self.paused_at.is_some();
+            self.serving.forget(document_type, now, is_paused);
+        }
+    }
+
     /// Tells people that the candidate was rolled back or that a type was excluded.
     pub(super) fn tell(&mut self, event: RolloutEvent, cx: &Cx<'_>) {
         let trouble = match &event {

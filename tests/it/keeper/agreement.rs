@@ -68,7 +68,12 @@ impl World {
 
     /// Two processes whose rollout has begun, and is the same one.
     fn two_rolling(&self) -> (Rolling, Rolling) {
-        let first = self.rolling();
+        self.two_rolling_with(Arc::clone(&self.store))
+    }
+
+    /// The same, the first with another store over this one.
+    fn two_rolling_with(&self, store: impl Store + 'static) -> (Rolling, Rolling) {
+        let first = self.rolling_with(with_candidate(), store);
         first.turn();
         let second = self.rolling();
         self.go_round(&[&first, &second]);
@@ -513,14 +518,8 @@ fn a_dry_run_decides_nothing_for_others_and_follows_nobody() {
 #[test]
 fn a_readmission_after_a_lost_answer_is_not_undone() {
     let world = World::new();
-    let store = Arc::new(OddStore {
-        memory: Arc::clone(&world.store),
-        ..OddStore::default()
-    });
-    let one = world.rolling_with(with_candidate(), Arc::clone(&store));
-    one.turn();
-    let two = world.rolling();
-    world.go_round(&[&one, &two]);
+    let store = Arc::new(OddStore::over(&world.store));
+    let (one, two) = world.two_rolling_with(Arc::clone(&store));
     let ticket = answer(&one.pipeline, "inv-1");
     one.fail();
     store.loses_answers.store(true, Ordering::Relaxed);
@@ -584,14 +583,8 @@ fn rollouts_of_two_candidates_do_not_disturb_each_other() {
 #[test]
 fn a_proposal_whose_answer_was_lost_undoes_no_later_command() {
     let world = World::new();
-    let store = Arc::new(OddStore {
-        memory: Arc::clone(&world.store),
-        ..OddStore::default()
-    });
-    let one = world.rolling_with(with_candidate(), Arc::clone(&store));
-    one.turn();
-    let two = world.rolling();
-    world.go_round(&[&one, &two]);
+    let store = Arc::new(OddStore::over(&world.store));
+    let (one, two) = world.two_rolling_with(Arc::clone(&store));
     store.loses_answers.store(true, Ordering::Relaxed);
     pause(&one.canary).unwrap();
     one.turn();
@@ -700,10 +693,7 @@ proptest! {
     #[test]
     fn all_processes_come_to_the_same_step(acts in acts()) {
         let world = World::new();
-        let stores: [Arc<OddStore>; 3] = std::array::from_fn(|_| Arc::new(OddStore {
-            memory: Arc::clone(&world.store),
-            ..OddStore::default()
-        }));
+        let stores: [Arc<OddStore>; 3] = std::array::from_fn(|_| Arc::new(OddStore::over(&world.store)));
         let start = |number: usize| world.rolling_with(with_candidate(), Arc::clone(&stores[number]));
         let mut processes = vec![start(0)];
         processes[0].turn();

@@ -52,6 +52,14 @@ impl std::fmt::Debug for Interruption {
 }
 
 impl OddStore {
+    /// One that keeps what it is given in this store.
+    pub(super) fn over(memory: &Arc<MemoryStore>) -> Self {
+        Self {
+            memory: Arc::clone(memory),
+            ..Self::default()
+        }
+    }
+
     async fn unless_it_hangs(&self) {
         if self.hangs.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;

@@ -133,10 +133,7 @@ fn what_is_written_while_a_process_starts_is_counted_once() {
     let facts = elsewhere.facts("feedback");
     assert_eq!(facts.len(), 1);
     let world = World::new();
-    let store = OddStore {
-        memory: Arc::clone(&world.store),
-        ..OddStore::default()
-    };
+    let store = OddStore::over(&world.store);
     let memory = Arc::clone(&world.store);
     store.after_load.set(move || {
         let (name, mut batch) = (World::name(), Batch::default());

@@ -125,10 +125,7 @@ fn processes_that_come_one_after_the_other_are_told_unless_it_is_a_deployment() 
 #[test]
 fn a_page_of_the_moment_in_which_another_process_is_looked_after_stays_open() {
     let world = World::new();
-    let store = Arc::new(OddStore {
-        memory: Arc::clone(&world.store),
-        ..OddStore::default()
-    });
+    let store = Arc::new(OddStore::over(&world.store));
     let stays = world.process_on(Arc::clone(&store));
     let (leaves, fails) = (world.process(), world.process());
     world.go_on(&[&stays, &leaves], seconds(30));

@@ -169,10 +169,7 @@ fn a_proposal_that_is_withdrawn_before_it_is_written_is_not_decided() {
 #[test]
 fn a_proposal_that_may_have_been_decided_is_not_withdrawn_unheard() {
     let world = World::new();
-    let store = Arc::new(OddStore {
-        memory: Arc::clone(&world.store),
-        ..OddStore::default()
-    });
+    let store = Arc::new(OddStore::over(&world.store));
     let (one, two) = (world.voter_on(Arc::clone(&store)), world.voter());
     one.guard.propose("latch", 1);
     store.loses_answers.store(true, Ordering::Relaxed);
